@@ -1,0 +1,139 @@
+package sdk
+
+// ABI is the version of the contract in ABI.md that this package speaks. A
+// host refuses a module whose manifest names another one.
+const ABI = 1
+
+// Request is what the host writes to a plugin's standard input: one JSON
+// object, then end of file.
+type Request struct {
+	ABI        int      `json:"abi"`
+	Run        string   `json:"run"`        // the run's address, "repo@abc1234:lane"
+	Lane       string   `json:"lane"`       // the lane's id
+	Repository string   `json:"repository"` // the repository's short name
+	Gate       string   `json:"gate"`       // pre-commit, pre-push, pre-receive, post-receive, schedule or manual
+	Update     Update   `json:"update"`
+	Changes    []Change `json:"changes"`           // in git's order, by path bytes
+	Commits    []Commit `json:"commits,omitempty"` // new commits, oldest first; only with capability "repo.history"
+	With       RawJSON  `json:"with,omitempty"`    // the lane's settings, already checked against the manifest's schema
+	Granted    []string `json:"granted"`           // capability names
+	Limits     Limits   `json:"limits"`
+	Results    []Result `json:"results,omitempty"` // of the containers an earlier call of this lane run asked for
+}
+
+// RawJSON is a JSON value kept as its bytes.
+type RawJSON []byte
+
+// Update is the ref line that is being judged.
+type Update struct {
+	Ref    string `json:"ref"`              // "refs/heads/main"; empty outside a push
+	Old    string `json:"old"`              // object id the ref had, zeros when it is new
+	New    string `json:"new"`              // object id pushed; a tree's id at pre-commit
+	Base   string `json:"base"`             // object id the changes are counted from, zeros for the empty tree
+	Forced bool   `json:"forced,omitempty"` // the old commit is no ancestor of the new one
+}
+
+// Change is one path that differs between base and new. A move is a deletion
+// and an addition. Paths are bytes: a name that is not UTF-8 is sent with
+// every offending byte as the code point U+DC00 + byte (a lone surrogate in
+// JSON, "\udcff"), so that no two names become one.
+type Change struct {
+	Path   string `json:"path"`
+	Status string `json:"status"`         // "A", "M" or "D"
+	Mode   string `json:"mode,omitempty"` // "100644", "100755", "120000", "160000"; empty when deleted
+	OldID  string `json:"old,omitempty"`  // blob id in base
+	NewID  string `json:"new,omitempty"`  // blob id in new
+}
+
+// Commit is one commit that the push brings.
+type Commit struct {
+	ID      string   `json:"id"`
+	Parents []string `json:"parents,omitempty"`
+	Author  string   `json:"author"`  // "Name <mail>"
+	Time    int64    `json:"time"`    // committer time, seconds since 1970 UTC
+	Message string   `json:"message"` // as written, invalid UTF-8 replaced
+}
+
+// Limits are the ceilings of this lane run.
+type Limits struct {
+	Memory   int64 `json:"memory"`   // bytes of linear memory
+	Millis   int64 `json:"millis"`   // wall time left for the whole lane run, milliseconds
+	Log      int64 `json:"log"`      // bytes of standard error kept
+	Findings int   `json:"findings"` // records of type finding
+	Out      int64 `json:"out"`      // bytes below /out
+}
+
+// Container is what a plugin asks for: one command in one throw-away
+// container. Empty fields mean the host's defaults; a value above the host's
+// policy is refused, never reduced.
+type Container struct {
+	ID        string            `json:"id"`                  // unique in this lane run, [a-z0-9][a-z0-9_-]*
+	Image     string            `json:"image,omitempty"`     // alias the policy allows; "default"
+	Command   []string          `json:"command"`             // argv
+	Env       map[string]string `json:"env,omitempty"`       // no secrets: Incus shows it in its operations
+	Cwd       string            `json:"cwd,omitempty"`       // absolute; "/work/src"
+	User      string            `json:"user,omitempty"`      // "lane" (uid 1000, the default), "root" or a decimal uid
+	CPU       string            `json:"cpu,omitempty"`       // cores, decimal: "2", "0.5"
+	Memory    string            `json:"memory,omitempty"`    // "1GiB"
+	Disk      string            `json:"disk,omitempty"`      // "5GiB"
+	Processes int               `json:"processes,omitempty"` // count
+	Millis    int64             `json:"millis,omitempty"`    // wall time from launch, milliseconds
+	Network   bool              `json:"network,omitempty"`   // needs capability "container.network"
+	Caches    []Cache           `json:"caches,omitempty"`    // volumes that outlive the container
+	Artifacts []string          `json:"artifacts,omitempty"` // absolute paths or globs, copied out after the command
+}
+
+// Cache is a volume of this repository mounted in a container.
+type Cache struct {
+	Name string `json:"name"` // [a-z0-9][a-z0-9-]*
+	Path string `json:"path"` // absolute, outside /work/src
+}
+
+// Result says how a container ended.
+type Result struct {
+	ID        string   `json:"id"`
+	Exit      int      `json:"exit"`                // the command's exit status; 128+n after signal n
+	TimedOut  bool     `json:"timed_out,omitempty"` // the command was killed at its limit
+	Millis    int64    `json:"millis"`              // from launch to exit, milliseconds
+	Tail      string   `json:"tail"`                // last 64 KiB of its output, cleaned
+	Artifacts []string `json:"artifacts,omitempty"` // names below /results/<id>/
+}
+
+// Finding is a message at a file and line.
+type Finding struct {
+	Path    string `json:"path,omitempty"`
+	Line    int    `json:"line,omitempty"` // from 1; 0 for the whole file
+	Col     int    `json:"col,omitempty"`  // from 1, in bytes
+	Level   string `json:"level"`          // error, warning or note
+	Rule    string `json:"rule,omitempty"`
+	Message string `json:"message"`
+}
+
+// Record is one line of a plugin's standard output when its manifest says
+// output = "jsonl": an object whose "type" names which of the fields counts.
+type Record struct {
+	Type      string     `json:"type"` // finding, progress, artifact, container or verdict
+	Finding   *Finding   `json:"finding,omitempty"`
+	Container *Container `json:"container,omitempty"`
+	Message   string     `json:"message,omitempty"` // of a progress or verdict record
+	Path      string     `json:"path,omitempty"`    // of an artifact, below /out
+	Verdict   string     `json:"verdict,omitempty"` // pass, fail or skip
+}
+
+// Manifest is what a module says of itself in its custom section
+// "lane.manifest", as TOML.
+type Manifest struct {
+	Name         string       `json:"name" toml:"name"`
+	Version      string       `json:"version" toml:"version"`
+	ABI          int          `json:"abi" toml:"abi"`
+	Output       string       `json:"output" toml:"output"` // jsonl, sarif, gnu or text
+	Capabilities []Capability `json:"capabilities,omitempty" toml:"capabilities"`
+	Schema       string       `json:"schema,omitempty" toml:"schema"` // JSON Schema of the lane's "with", as text
+}
+
+// Capability is something a plugin may ask the host for, and why it does.
+// Names: repo.read, repo.history, container, container.network.
+type Capability struct {
+	Name string `json:"name" toml:"name"`
+	Why  string `json:"why" toml:"why"`
+}
