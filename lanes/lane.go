@@ -1,0 +1,79 @@
+package lanes
+
+import (
+	"strconv"
+	"time"
+)
+
+// Set is one lanes file, checked.
+type Set struct {
+	Version int
+	Lanes   []Lane           // in file order
+	Groups  map[string]Group // by name, the ones written in the file
+	Source  string           // the name errors carry, such as ".pushlane/lanes.toml"
+
+	globs map[string]Glob // every pattern of the file, parsed once
+}
+
+// Lane is one named check and what chooses it.
+type Lane struct {
+	ID               string // [a-z0-9][a-z0-9_-]*, unique in the file
+	Title            string // for people; the id where the file gives none
+	Plugin           string
+	Paths            []string // globs; none: every push
+	Ignore           []string // globs; a path that matches one does not count
+	On               []string // gates
+	Branches         []string // patterns of target refs; none: all
+	Needs            []string // ids of lanes that must pass first
+	Schedule         string   // five cron fields, UTC; only with the gate "schedule"
+	Required         bool     // false: shown, never refuses
+	Timeout          time.Duration
+	Retries          int // of failures of the machinery, never of a "no"
+	ConcurrencyGroup string
+	Supersede        bool           // a newer push cancels an older queued run
+	With             map[string]any // settings for the plugin: string, int64, float64, bool, []any, map[string]any
+	Grant            Grant
+	Line             int // of the lane's [[lane]] header, from 1
+}
+
+// Grant is what a lane's plugin may ask the host for, within the host's policy.
+type Grant struct {
+	Read      bool // the pushed tree and the old one; true unless written otherwise
+	History   bool // the new commits; true unless written otherwise
+	Container bool
+	Network   bool // inside containers
+}
+
+// Group is a set of lane runs that share a limit.
+type Group struct {
+	Limit int // lane runs at once, at least 1
+	Line  int // of the group's header, from 1
+}
+
+// Gates are the places where a push is judged, by the names that `on` takes.
+func Gates() []string {
+	return []string{"pre-commit", "pre-push", "pre-receive", "post-receive", "schedule", "manual"}
+}
+
+// FormatError is one fault of a lanes file.
+type FormatError struct {
+	File       string
+	Line       int // from 1; 0 when the file as a whole is meant
+	Msg        string
+	Suggestion string // a name close to the one that was written, or empty
+}
+
+func (e *FormatError) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Msg
+	}
+	return e.File + ":" + strconv.Itoa(e.Line) + ": " + e.Msg
+}
+
+// Hint says how to mend the file, where we can tell; otherwise it is empty.
+func (e *FormatError) Hint() string {
+	if e.Suggestion == "" {
+		return ""
+	}
+	return "did you mean " + strconv.Quote(e.Suggestion) + "?"
+}

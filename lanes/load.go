@@ -1,0 +1,282 @@
+package lanes
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
+	tomlv2 "github.com/pelletier/go-toml/v2"
+)
+
+// MaxFile is the largest lanes file taken, in bytes.
+const MaxFile = 1 << 20
+
+const (
+	defaultTimeout = 10 * time.Minute
+	maxTimeout     = 24 * time.Hour
+	maxRetries     = 10
+	maxLimit       = 1000
+)
+
+// Load reads a lanes file. Source is the name that its errors carry. All
+// faults are found in one go: the error is an errors.Join of *FormatError in
+// the order of their lines, and the set is nil.
+func Load(source string, data []byte) (*Set, error) {
+	l := &loader{source: source, set: &Set{Source: source, Groups: map[string]Group{}, globs: map[string]Glob{}}}
+	root, ok := l.parse(data)
+	if ok {
+		l.file(root)
+	}
+	if len(l.faults) > 0 {
+		return nil, l.err()
+	}
+	return l.set, nil
+}
+
+type loader struct {
+	source string
+	set    *Set
+	faults []*FormatError
+}
+
+func (l *loader) fault(line int, format string, args ...any) *FormatError {
+	f := &FormatError{File: l.source, Line: line, Msg: fmt.Sprintf(format, args...)}
+	l.faults = append(l.faults, f)
+	return f
+}
+
+func (l *loader) err() error {
+	slices.SortStableFunc(l.faults, func(a, b *FormatError) int { return cmp.Compare(a.Line, b.Line) })
+	all := make([]error, len(l.faults))
+	for i, f := range l.faults {
+		all[i] = f
+	}
+	return errors.Join(all...)
+}
+
+// parse gives the document's values and the lines they stand on.
+func (l *loader) parse(data []byte) (table, bool) {
+	if len(data) > MaxFile {
+		l.fault(0, "the file has %d bytes, more than the %d allowed", len(data), MaxFile)
+		return table{}, false
+	}
+	if tooDeep(data) {
+		l.fault(0, "brackets are nested too deep")
+		return table{}, false
+	}
+	k := koanf.New("\x00") // no key is split: a dot in a key is part of it
+	if err := k.Load(rawbytes.Provider(data), toml.Parser()); err != nil {
+		l.broken(err)
+		return table{}, false
+	}
+	return table{l: l, values: k.Raw(), place: readPlaces(data)}, true
+}
+
+func (l *loader) broken(err error) {
+	line := 0
+	if de := (*tomlv2.DecodeError)(nil); errors.As(err, &de) {
+		line, _ = de.Position()
+	}
+	l.fault(line, "broken TOML: %s", tomlCause(err))
+}
+
+func (l *loader) file(t table) {
+	t.known("version", "lane", "groups")
+	l.version(t)
+	l.groups(t)
+	for i, lane := range t.tables("lane") {
+		l.lane(i, lane)
+	}
+	if len(l.set.Lanes) == 0 && len(l.faults) == 0 {
+		l.fault(0, "there is no [[lane]]")
+	}
+	l.checkIDs()
+	l.checkNeeds()
+	l.checkGroups(t)
+}
+
+func (l *loader) version(t table) {
+	v, given := t.integer("version", 1, 1<<31)
+	switch {
+	case !t.has("version"):
+		l.fault(1, "no version; write `version = 1` first")
+	case given && v != 1:
+		l.fault(t.line("version"), "version %d is not known to this pushlane, only 1 is", v)
+	}
+	l.set.Version = v
+}
+
+func (l *loader) groups(t table) {
+	groups, ok := t.table("groups")
+	if !ok {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(groups.values)) {
+		g, ok := groups.table(name)
+		if !ok {
+			continue
+		}
+		if !validID(name) {
+			l.fault(g.place.at(), "group %q: %s", name, idRule)
+		}
+		g.known("limit")
+		limit, given := g.integer("limit", 1, maxLimit)
+		if !g.has("limit") {
+			l.fault(g.place.at(), "group %q has no limit", name)
+		}
+		if given {
+			l.set.Groups[name] = Group{Limit: limit, Line: g.place.at()}
+		}
+	}
+}
+
+func (l *loader) lane(i int, t table) {
+	t.known("id", "title", "plugin", "paths", "ignore", "on", "branches", "needs", "schedule", "required",
+		"timeout", "retries", "concurrency_group", "supersede", "with", "grant")
+	lane := Lane{
+		ID: l.id(i, t), Plugin: l.plugin(t), Title: t.text("title", ""), Line: t.place.at(),
+		Paths: l.patterns(t, "paths"), Ignore: l.patterns(t, "ignore"), Branches: l.patterns(t, "branches"),
+		On: l.on(t), Needs: t.texts("needs"), Schedule: l.schedule(t),
+		Required: t.boolean("required", true), Supersede: t.boolean("supersede", false),
+		Timeout: l.timeout(t), ConcurrencyGroup: t.text("concurrency_group", ""),
+		With: map[string]any{}, Grant: l.grant(t),
+	}
+	lane.Retries, _ = t.integer("retries", 0, maxRetries)
+	if with, ok := t.table("with"); ok {
+		lane.With = plainTable(with.values)
+	}
+	if lane.Title == "" {
+		lane.Title = lane.ID
+	}
+	l.checkSchedule(t, lane)
+	l.set.Lanes = append(l.set.Lanes, lane)
+}
+
+func (l *loader) id(i int, t table) string {
+	id := t.text("id", "")
+	switch {
+	case !t.has("id"):
+		l.fault(t.place.at(), "lane %d has no id", i+1)
+	case t.isText("id") && !validID(id):
+		l.fault(t.line("id"), "bad id %q: %s", id, idRule)
+	}
+	return id
+}
+
+const idRule = "an id is made of a-z, 0-9, _ and -, at most 100 bytes, and begins with a letter or digit"
+
+func validID(id string) bool {
+	for i, c := range []byte(id) {
+		word := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+		if !word && (i == 0 || c != '_' && c != '-') {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 100
+}
+
+func (l *loader) plugin(t table) string {
+	name := t.text("plugin", "")
+	switch {
+	case !t.has("plugin"):
+		l.fault(t.place.at(), "lane %q has no plugin", t.text("id", ""))
+	case t.isText("plugin") && !validID(name):
+		l.fault(t.line("plugin"), "bad plugin name %q: %s", name, idRule)
+	}
+	return name
+}
+
+// patterns reads a list of globs and keeps each one parsed.
+func (l *loader) patterns(t table, key string) []string {
+	list := t.texts(key)
+	for i, p := range list {
+		if _, done := l.set.globs[p]; done {
+			continue
+		}
+		g, err := ParseGlob(p)
+		if err != nil {
+			l.fault(t.itemLine(key, i), "%s: %s", key, err)
+			continue
+		}
+		l.set.globs[p] = g
+	}
+	return list
+}
+
+func (l *loader) on(t table) []string {
+	if !t.has("on") {
+		return []string{"pre-push", "pre-receive"}
+	}
+	list := t.texts("on")
+	if t.isList("on") && len(list) == 0 {
+		l.fault(t.line("on"), "`on` is empty, so the lane never runs")
+	}
+	for i, gate := range list {
+		if !slices.Contains(Gates(), gate) {
+			f := l.fault(t.itemLine("on", i), "unknown gate %q", gate)
+			f.Suggestion = nearest(gate, Gates())
+		}
+		if slices.Contains(list[:i], gate) {
+			l.fault(t.itemLine("on", i), "gate %q stands twice", gate)
+		}
+	}
+	return list
+}
+
+func (l *loader) timeout(t table) time.Duration {
+	if !t.has("timeout") || !t.isText("timeout") {
+		t.text("timeout", "")
+		return defaultTimeout
+	}
+	text := t.text("timeout", "")
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		l.fault(t.line("timeout"), "bad timeout %q; write it like \"90s\", \"10m\" or \"1h30m\"", text)
+	case d <= 0:
+		l.fault(t.line("timeout"), "timeout %q is not above zero", text)
+	case d > maxTimeout:
+		l.fault(t.line("timeout"), "timeout %q is longer than 24h", text)
+	}
+	return d
+}
+
+func (l *loader) schedule(t table) string {
+	text := t.text("schedule", "")
+	if !t.isText("schedule") {
+		return ""
+	}
+	if _, err := ParseSchedule(text); err != nil {
+		l.fault(t.line("schedule"), "bad schedule %q: %s", text, err)
+	}
+	return text
+}
+
+func (l *loader) checkSchedule(t table, lane Lane) {
+	scheduled := slices.Contains(lane.On, "schedule")
+	switch {
+	case t.has("schedule") && !scheduled:
+		l.fault(t.line("schedule"), "a schedule without `on = [\"schedule\"]` never starts the lane")
+	case scheduled && !t.has("schedule"):
+		l.fault(t.line("on"), "the gate \"schedule\" needs a `schedule`, such as \"0 8 * * *\"")
+	}
+}
+
+func (l *loader) grant(t table) Grant {
+	g := Grant{Read: true, History: true}
+	grant, ok := t.table("grant")
+	if !ok {
+		return g
+	}
+	grant.known("read", "history", "container", "network")
+	return Grant{
+		Read: grant.boolean("read", true), History: grant.boolean("history", true),
+		Container: grant.boolean("container", false), Network: grant.boolean("network", false),
+	}
+}

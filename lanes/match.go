@@ -1,0 +1,126 @@
+package lanes
+
+import (
+	"slices"
+	"sort"
+	"strings"
+)
+
+// matcher answers for one event, over its sorted paths. Lanes share patterns
+// (every lane lists its lock files), so each pattern is looked at once.
+type matcher struct {
+	globs map[string]Glob
+	more  map[string]Glob // patterns the set did not hold
+	paths []string        // in git's order
+	hits  map[string][]int32
+}
+
+func newMatcher(globs map[string]Glob, paths []string) *matcher {
+	if !slices.IsSorted(paths) {
+		paths = slices.Sorted(slices.Values(paths))
+	}
+	return &matcher{globs: globs, more: map[string]Glob{}, paths: paths, hits: map[string][]int32{}}
+}
+
+func (m *matcher) glob(pattern string) (Glob, error) {
+	if g, ok := m.globs[pattern]; ok {
+		return g, nil
+	}
+	if g, ok := m.more[pattern]; ok {
+		return g, nil
+	}
+	g, err := ParseGlob(pattern)
+	if err == nil {
+		m.more[pattern] = g
+	}
+	return g, err
+}
+
+// matches lists the paths that a pattern matches, by index, rising.
+func (m *matcher) matches(pattern string) ([]int32, error) {
+	if list, ok := m.hits[pattern]; ok {
+		return list, nil
+	}
+	g, err := m.glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	var list []int32
+	low, high := m.span(g.text[:g.wild])
+	for i := low; i < high; i++ {
+		if g.Match(m.paths[i]) {
+			list = append(list, int32(i))
+		}
+	}
+	m.hits[pattern] = list
+	return list, nil
+}
+
+// span is the part of the sorted paths that begin with a text.
+func (m *matcher) span(prefix string) (low, high int) {
+	low = sort.SearchStrings(m.paths, prefix)
+	high = low + sort.Search(len(m.paths)-low, func(i int) bool {
+		return !strings.HasPrefix(m.paths[low+i], prefix)
+	})
+	return low, high
+}
+
+// first finds the first path that counts for a lane: its index, or -1, and
+// the first of the lane's patterns that matches it. A pattern that cannot be
+// read is given back as bad. Ignored says that a path matched and did not
+// count.
+func (m *matcher) first(lane Lane) (at int, glob, bad string, ignored bool) {
+	skip, bad := m.ignored(lane.Ignore)
+	if bad != "" {
+		return -1, "", bad, false
+	}
+	if len(lane.Paths) == 0 {
+		at = firstClear(len(m.paths), skip)
+		return at, "", "", at < 0 && len(m.paths) > 0
+	}
+	at = -1
+	for _, pattern := range lane.Paths {
+		list, err := m.matches(pattern)
+		if err != nil {
+			return -1, "", pattern, false
+		}
+		for _, i := range list {
+			if skip[i] {
+				ignored = true
+				continue
+			}
+			if at < 0 || int(i) < at {
+				at, glob = int(i), pattern
+			}
+			break
+		}
+	}
+	return at, glob, "", ignored
+}
+
+// ignored marks the paths that a lane ignores.
+func (m *matcher) ignored(patterns []string) (map[int32]bool, string) {
+	if len(patterns) == 0 {
+		return nil, ""
+	}
+	skip := map[int32]bool{}
+	for _, p := range patterns {
+		list, err := m.matches(p)
+		if err != nil {
+			return nil, p
+		}
+		for _, i := range list {
+			skip[i] = true
+		}
+	}
+	return skip, ""
+}
+
+func firstClear(n int, skip map[int32]bool) int {
+	for i := range n {
+		if !skip[int32(i)] {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,117 @@
+package lanes
+
+import (
+	"slices"
+	"strings"
+)
+
+// Event is what asks for lanes: one update at one gate.
+type Event struct {
+	Gate  string   // "" : lanes are not chosen by gate
+	Ref   string   // full name of the target ref; "" : not chosen by branch
+	Paths []string // every path added, changed or deleted; a move is both its names
+}
+
+// Picked is the decision about one lane.
+type Picked struct {
+	Lane   Lane
+	Picked bool
+	Path   string // the first changed path, in git's order, that chose the lane
+	Glob   string // the pattern of the lane that it matches, as written
+	Reason string // for people, such as "matches **/*.go"
+}
+
+// Pick decides about every lane, in file order. It does not follow `needs`: a
+// lane that a picked lane needs and that is itself not picked is not run, and
+// counts as passed. `needs` orders the lanes of one push, it does not choose
+// them; what makes a lane run is that the push touches something it judges.
+func (s *Set) Pick(e Event) []Picked {
+	m := newMatcher(s.globs, e.Paths)
+	out := make([]Picked, len(s.Lanes))
+	for i, lane := range s.Lanes {
+		out[i] = m.decide(e, lane)
+	}
+	return out
+}
+
+func (m *matcher) decide(e Event, lane Lane) Picked {
+	no := func(reason string) Picked { return Picked{Lane: lane, Reason: reason} }
+	if reason := wrongGate(e.Gate, lane); reason != "" {
+		return no(reason)
+	}
+	if !m.onBranch(e.Ref, lane.Branches) {
+		return no("not for " + refWords(e.Ref))
+	}
+	if e.Gate == "schedule" && len(e.Paths) == 0 {
+		return Picked{Lane: lane, Picked: true, Reason: "on the schedule " + lane.Schedule}
+	}
+	return m.byPaths(lane)
+}
+
+func wrongGate(gate string, lane Lane) string {
+	onlySchedule := len(lane.On) == 1 && lane.On[0] == "schedule"
+	switch {
+	case onlySchedule && gate != "schedule":
+		return "runs on a schedule"
+	case gate != "" && !slices.Contains(lane.On, gate):
+		return "not for gate " + gate
+	}
+	return ""
+}
+
+func (m *matcher) byPaths(lane Lane) Picked {
+	p := Picked{Lane: lane}
+	at, glob, bad, ignored := m.first(lane)
+	switch {
+	case bad != "":
+		// Only a set that did not come from Load can hold one. Not knowing
+		// is no reason to leave a check out.
+		p.Picked, p.Reason = true, "cannot read pattern "+bad
+	case at >= 0 && glob != "":
+		p.Picked, p.Path, p.Glob, p.Reason = true, m.paths[at], glob, "matches "+glob
+	case len(lane.Paths) > 0 && ignored:
+		p.Reason = "all matching paths are ignored"
+	case len(lane.Paths) > 0:
+		p.Reason = "no changed path matches"
+	case at >= 0 && len(lane.Ignore) > 0:
+		p.Picked, p.Path, p.Reason = true, m.paths[at], "a changed path is not ignored"
+	case ignored:
+		p.Reason = "all changed paths are ignored"
+	default:
+		p.Picked, p.Reason = true, "no paths given: runs on every push"
+	}
+	return p
+}
+
+func refWords(ref string) string {
+	if name, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
+		return "branch " + name
+	}
+	if name, ok := strings.CutPrefix(ref, "refs/tags/"); ok {
+		return "tag " + name
+	}
+	return "ref " + ref
+}
+
+// onBranch matches a pattern that begins with refs/ against the whole name,
+// any other against the name of a branch. No pattern means every ref.
+func (m *matcher) onBranch(ref string, patterns []string) bool {
+	if ref == "" || len(patterns) == 0 {
+		return true
+	}
+	branch, isBranch := strings.CutPrefix(ref, "refs/heads/")
+	for _, p := range patterns {
+		g, err := m.glob(p)
+		switch {
+		case err != nil:
+			return true
+		case strings.HasPrefix(p, "refs/"):
+			if g.equal(ref) {
+				return true
+			}
+		case isBranch && g.equal(branch):
+			return true
+		}
+	}
+	return false
+}
