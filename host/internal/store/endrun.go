@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+func (s Start) apply(r *recorder) error {
+	host, at := s.Host, orNow(s.At)
+	if host == (Host{}) {
+		host = ThisHost()
+	}
+	err := r.moveRun(Running)
+	if err == nil {
+		err = r.one("it", `UPDATE runs SET state = 'running', started = ?, host_pid = ?, host_start = ?, host_boot = ?,
+			host_space = ? WHERE id = ?`, millis(at), host.PID, host.Start, host.Boot, host.Space, r.run)
+	}
+	if err == nil {
+		err = r.event(Event{Kind: string(Running), At: at})
+	}
+	return err
+}
+
+func (e End) apply(r *recorder) error {
+	if !e.State.Final() {
+		return fmt.Errorf("%q is not an end", string(e.State))
+	}
+	at := orNow(e.At)
+	err := r.moveRun(e.State)
+	if err == nil {
+		err = r.closeLanes(e, at)
+	}
+	if err == nil {
+		err = r.one("it", `UPDATE runs SET state = ?, exit = ?, ended = ?, message = ? WHERE id = ?`,
+			string(e.State), e.Exit, millis(at), e.Message, r.run)
+	}
+	if err == nil {
+		err = r.event(Event{Kind: string(e.State), At: at, Message: e.Message})
+	}
+	return err
+}
+
+// moveRun refuses a move of the run that its present state does not allow.
+// The transaction holds the write lock, so the state cannot change after.
+func (r *recorder) moveRun(to State) error {
+	var got State
+	err := r.tx.QueryRowContext(r.ctx, `SELECT state FROM runs WHERE id = ?`, r.run).Scan(&got)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return errors.New("there is no such run")
+	case err != nil:
+		return err
+	case RunTransition(got, to) != nil && got.Final():
+		return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: got, To: to}
+	}
+	return RunTransition(got, to)
+}
+
+// closeLanes ends the lane runs that are still open.
+func (r *recorder) closeLanes(e End, at time.Time) error {
+	open, err := r.openLanes()
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	if e.State != Broken && e.State != Cancelled {
+		return &ConflictError{What: fmt.Sprintf("lane run %d", open[0].ID), Want: "at its end", Got: open[0].State, To: e.State}
+	}
+	for _, l := range open {
+		res := Result{LaneRun: l.ID, From: l.State, State: e.State, At: at, Message: e.Message}
+		if err := res.apply(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *recorder) openLanes() ([]LaneRun, error) {
+	rows, err := r.tx.QueryContext(r.ctx, `SELECT id, state FROM lane_runs
+		WHERE run = ? AND state IN ('queued', 'starting', 'running') ORDER BY id`, r.run)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var open []LaneRun
+	for rows.Next() {
+		var l LaneRun
+		if err := rows.Scan(&l.ID, &l.State); err != nil {
+			return nil, err
+		}
+		open = append(open, l)
+	}
+	return open, rows.Err()
+}
+
+// Retry adds the next attempt of a lane run that ended, in state queued.
+func (s *Store) Retry(ctx context.Context, run, laneRun int64, message string) (LaneRun, error) {
+	var next LaneRun
+	err := s.inTx(ctx, func(tx *sql.Tx) error {
+		r, err := newRecorder(ctx, tx, run)
+		if err != nil {
+			return err
+		}
+		defer r.close()
+		next, err = r.retry(laneRun, message)
+		return err
+	})
+	return next, s.writeError(fmt.Sprintf("retry lane run %d", laneRun), err)
+}
+
+func (r *recorder) retry(id int64, message string) (LaneRun, error) {
+	list, err := scanLanes(r.tx.QueryContext(r.ctx, laneQuery+` WHERE run = ? AND id = ?`, r.run, id))
+	if err != nil {
+		return LaneRun{}, err
+	}
+	if len(list) == 0 {
+		return LaneRun{}, fmt.Errorf("lane run %d is not part of run %d", id, r.run)
+	}
+	old := list[0]
+	if !old.State.Final() {
+		return LaneRun{}, &ConflictError{What: fmt.Sprintf("lane run %d", id), Want: Broken, Got: old.State, To: Queued}
+	}
+	next := old
+	next.ID, next.Attempt, next.State = 0, old.Attempt+1, Queued
+	next.Queued, next.Started, next.Ended = time.Now().Truncate(time.Millisecond), time.Time{}, time.Time{}
+	next.Message, next.Log, next.Image = "", File{}, ""
+	if next, err = r.insertLane(next); err != nil {
+		return LaneRun{}, err
+	}
+	return next, r.event(Event{LaneRun: next.ID, Lane: next.Lane, Kind: "retry", Message: message})
+}

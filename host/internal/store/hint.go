@@ -1,0 +1,56 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// openHint says what to do about the faults that people meet.
+func openHint(path string, err error) string {
+	dir := filepath.Dir(path)
+	switch {
+	case errors.Is(err, syscall.ENOSPC) || hasCode(err, sqlite3.SQLITE_FULL):
+		return fmt.Sprintf("the disk of %s is full: make room, or name another state folder", dir)
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) ||
+		hasCode(err, sqlite3.SQLITE_READONLY) || hasCode(err, sqlite3.SQLITE_CANTOPEN):
+		return fmt.Sprintf("pushlane must be able to write in %s: mend its owner and mode, or name another state folder", dir)
+	case hasCode(err, sqlite3.SQLITE_BUSY):
+		return "another process has kept the database locked for 5 seconds: try again"
+	case hasCode(err, sqlite3.SQLITE_NOTADB) || hasCode(err, sqlite3.SQLITE_CORRUPT):
+		return fmt.Sprintf("the file is damaged: move it away, and pushlane begins a new one (mv %s %s.damaged)", path, path)
+	}
+	return ""
+}
+
+// hasCode compares SQLite's primary result code, the low byte of the code it
+// gives.
+func hasCode(err error, code int) bool {
+	e := (*sqlite.Error)(nil)
+	return errors.As(err, &e) && e.Code()&0xff == code
+}
+
+// WriteError is a failure to keep something.
+type WriteError struct {
+	Verb  string // what was tried, such as "record run 12"
+	Cause error
+	hint  string
+}
+
+func (e *WriteError) Error() string { return "cannot " + e.Verb + ": " + e.Cause.Error() }
+func (e *WriteError) Unwrap() error { return e.Cause }
+
+// Hint says how to mend it, where we know.
+func (e *WriteError) Hint() string { return e.hint }
+
+func (s *Store) writeError(verb string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &WriteError{Verb: verb, Cause: err, hint: openHint(s.path, err)}
+}

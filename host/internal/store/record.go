@@ -1,0 +1,209 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Change is one thing to keep about a run: an Event, Facts, Move, Result or
+// End.
+type Change interface {
+	apply(*recorder) error
+}
+
+// Event is one line of a run's history. Events are only ever added.
+type Event struct {
+	Seq     int64 // from 1 in each run; filled when read
+	LaneRun int64 // 0: the run as a whole, or a lane that was not picked
+	Lane    string
+	Kind    string
+	At      time.Time // zero: now
+	Message string
+}
+
+// Facts are what becomes known about a lane run while it starts. An empty
+// field leaves what was there.
+type Facts struct {
+	LaneRun int64
+	Plugin  string
+	Digest  string
+	Image   string
+}
+
+// Move takes a lane run from one state to the next one before its end.
+type Move struct {
+	LaneRun  int64
+	From, To State
+	At       time.Time // zero: now
+	Message  string
+}
+
+// Result ends a lane run.
+type Result struct {
+	LaneRun   int64
+	From      State // empty: Running
+	State     State // a final one
+	At        time.Time
+	Message   string
+	Findings  []Finding
+	Artifacts []File
+	Log       File
+}
+
+// End ends a run. A run that ends broken or cancelled takes its open lane
+// runs with it; one that is said to have passed or failed may have none.
+type End struct {
+	State   State
+	Exit    int
+	At      time.Time
+	Message string
+}
+
+// Start takes a queued run to running and to its host.
+type Start struct {
+	At   time.Time
+	Host Host // zero: this process
+}
+
+// ConflictError says that somebody else was first: the state is not the one
+// that the change set out from.
+type ConflictError struct {
+	What      string // "run 12" or "lane run 34"
+	Want, Got State
+	To        State
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%s is %s, not %s, and cannot become %s", e.What, e.Got, e.Want, e.To)
+}
+
+// Record keeps a batch of changes of one run, all or nothing, in order. It
+// returns a *ConflictError where a state has moved on meanwhile.
+func (s *Store) Record(ctx context.Context, run int64, changes ...Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	err := s.inTx(ctx, func(tx *sql.Tx) error {
+		r, err := newRecorder(ctx, tx, run)
+		if err != nil {
+			return err
+		}
+		defer r.close()
+		for _, c := range changes {
+			if err := c.apply(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.writeError(fmt.Sprintf("record run %d", run), err)
+}
+
+func (e Event) apply(r *recorder) error { return r.event(e) }
+
+func (f Facts) apply(r *recorder) error {
+	return r.one(fmt.Sprintf("lane run %d", f.LaneRun), `UPDATE lane_runs SET plugin = coalesce(nullif(?, ''), plugin),
+		digest = coalesce(nullif(?, ''), digest), image = coalesce(nullif(?, ''), image) WHERE id = ? AND run = ?`,
+		f.Plugin, f.Digest, f.Image, f.LaneRun, r.run)
+}
+
+// one runs a statement that must touch one row.
+func (r *recorder) one(what, query string, args ...any) error {
+	res, err := r.tx.ExecContext(r.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	return fmt.Errorf("%s is not part of run %d", what, r.run)
+}
+
+func (m Move) apply(r *recorder) error {
+	if m.To.Final() {
+		return Result{LaneRun: m.LaneRun, From: m.From, State: m.To, At: m.At, Message: m.Message}.apply(r)
+	}
+	if err := Transition(m.From, m.To); err != nil {
+		return fmt.Errorf("lane run %d: %w", m.LaneRun, err)
+	}
+	at := orNow(m.At)
+	return r.moveLane(m.LaneRun, m.From, m.To, m.Message, at, `UPDATE lane_runs SET state = ?,
+		started = CASE started WHEN 0 THEN ? ELSE started END WHERE id = ? AND run = ? AND state = ? RETURNING lane`,
+		string(m.To), millis(at), m.LaneRun, r.run, string(m.From))
+}
+
+func (res Result) apply(r *recorder) error {
+	from := res.From
+	if from == "" {
+		from = Running
+	}
+	err := Transition(from, res.State)
+	if err == nil && !res.State.Final() {
+		err = fmt.Errorf("%q is not an end", string(res.State))
+	}
+	if err != nil {
+		return fmt.Errorf("lane run %d: %w", res.LaneRun, err)
+	}
+	at := orNow(res.At)
+	err = r.moveLane(res.LaneRun, from, res.State, res.Message, at, `UPDATE lane_runs SET state = ?, ended = ?, message = ?,
+		log_path = ?, log_size = ?, log_sha256 = ? WHERE id = ? AND run = ? AND state = ? RETURNING lane`,
+		string(res.State), millis(at), res.Message, res.Log.Path, res.Log.Size, res.Log.SHA256, res.LaneRun, r.run, string(from))
+	if err == nil {
+		err = r.findings(res.LaneRun, res.Findings)
+	}
+	if err == nil {
+		err = r.artifacts(res.LaneRun, res.Artifacts)
+	}
+	return err
+}
+
+// moveLane runs a compare-and-set that returns the lane's id, and keeps the
+// move as an event.
+func (r *recorder) moveLane(id int64, from, to State, message string, at time.Time, query string, args ...any) error {
+	var lane string
+	err := r.tx.QueryRowContext(r.ctx, query, args...).Scan(&lane)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r.laneConflict(id, from, to)
+	}
+	if err != nil {
+		return err
+	}
+	return r.event(Event{LaneRun: id, Lane: lane, Kind: string(to), At: at, Message: message})
+}
+
+func (r *recorder) laneConflict(id int64, from, to State) error {
+	var got State
+	err := r.tx.QueryRowContext(r.ctx, `SELECT state FROM lane_runs WHERE id = ? AND run = ?`, id, r.run).Scan(&got)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("lane run %d is not part of run %d", id, r.run)
+	}
+	if err != nil {
+		return err
+	}
+	return &ConflictError{What: fmt.Sprintf("lane run %d", id), Want: from, Got: got, To: to}
+}
+
+func (r *recorder) findings(lane int64, list []Finding) error {
+	for i, f := range list {
+		_, err := r.tx.ExecContext(r.ctx, `INSERT INTO findings (lane_run, position, level, path, line, col, rule, message)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, lane, i, f.Level, f.Path, f.Line, f.Col, f.Rule, f.Message)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *recorder) artifacts(lane int64, list []File) error {
+	for _, f := range list {
+		_, err := r.tx.ExecContext(r.ctx, `INSERT INTO artifacts (lane_run, name, path, size, sha256) VALUES (?, ?, ?, ?, ?)`,
+			lane, f.Name, f.Path, f.Size, f.SHA256)
+		if err != nil {
+			return fmt.Errorf("artifact %q: %w", f.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package store
+
+import "time"
+
+// Run is one judgement at one gate.
+type Run struct {
+	ID       int64 // unique in this database
+	Number   int64 // from 1, per repository
+	RepoKey  string
+	RepoName string
+	Gate     string
+	Remote   string
+	Pusher   string
+	State    State
+	Exit     int    // 0 accepted, 1 a lane said no, 3 could not decide; meaningful once State is final
+	Message  string // why it ended as it did
+	Skip     string // the reason a pusher gave for leaving lanes out, or empty
+	Queued   time.Time
+	Started  time.Time // zero: not yet
+	Ended    time.Time // zero: not yet
+	Host     Host
+	Updates  []Update
+	Lanes    []LaneRun // filled by Begin and Run, not by Runs
+}
+
+// Update is one ref line that the run judges.
+type Update struct {
+	Ref    string
+	Old    string // object id, zeros when the ref is new
+	New    string // object id, zeros when the ref is deleted
+	Base   string // object id the changes are counted from
+	Forced bool
+}
+
+// LaneRun is one attempt of one lane at one update.
+type LaneRun struct {
+	ID       int64 // unique in this database
+	Run      int64 // the run's ID
+	Update   int   // index into the run's Updates, -1 for none
+	Lane     string
+	Title    string
+	Attempt  int    // from 1
+	Path     string // what picked the lane
+	Glob     string
+	Reason   string
+	Plugin   string
+	Digest   string // of the plugin, sha256 in hex, once known
+	Image    string // fingerprint of the container image, once known
+	State    State
+	Required bool
+	Queued   time.Time
+	Started  time.Time // zero: not yet
+	Ended    time.Time // zero: not yet
+	Message  string    // the verdict's words
+	Log      File
+}
+
+// File is a file that is kept beside the database.
+type File struct {
+	Name   string // of an artifact, as the plugin named it
+	Path   string
+	Size   int64  // bytes
+	SHA256 string // hex
+}
+
+// Finding is one message of a lane run at a place in the tree.
+type Finding struct {
+	LaneRun int64 // filled when read
+	Path    string
+	Line    int    // from 1; 0 for the whole file
+	Col     int    // from 1, in bytes; 0 for the whole line
+	Level   string // error, warning or note
+	Rule    string
+	Message string
+}
+
+// NewRun is what Begin needs to know.
+type NewRun struct {
+	RepoKey  string // the common git folder, absolute
+	RepoName string
+	Gate     string
+	Remote   string
+	Pusher   string
+	Skip     string
+	Waiting  bool      // true: the run is queued; false: it is running
+	At       time.Time // zero: now
+	Host     Host      // zero: this process
+	Updates  []Update
+	Lanes    []NewLane
+}
+
+// NewLane is the decision about one lane, picked or not. Only a picked one
+// becomes a lane run; for every one the decision is kept as an event.
+type NewLane struct {
+	Update   int // index into Updates, -1 for none
+	Lane     string
+	Title    string
+	Picked   bool
+	Path     string
+	Glob     string
+	Reason   string
+	Plugin   string
+	Required bool
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+func orNow(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Now()
+	}
+	return t
+}
