@@ -6,90 +6,95 @@ import (
 	"strings"
 )
 
+// What follows looks across lanes, once all of them are read.
+
 func (l *loader) checkIDs() {
 	first := map[string]int{}
-	for _, lane := range l.set.Lanes {
-		if lane.ID == "" {
+	for i, lane := range l.set.Lanes {
+		line := l.tables[i].line("id")
+		if at, twice := first[lane.ID]; twice && lane.ID != "" {
+			l.fault(line, "id %q stands twice, first at line %d", lane.ID, at)
 			continue
 		}
-		if line, twice := first[lane.ID]; twice {
-			l.fault(lane.Line, "id %q stands twice, first at line %d", lane.ID, line)
-			continue
-		}
-		first[lane.ID] = lane.Line
+		first[lane.ID] = line
 	}
 }
 
-// checkNeeds looks at `needs` across lanes: the ids exist, both lanes meet at
-// some gate, and nobody waits for himself.
+// checkNeeds sees to it that the ids exist, that both lanes meet at some
+// gate, and that nobody waits for himself.
 func (l *loader) checkNeeds() {
-	byID := map[string]Lane{}
-	for _, lane := range l.set.Lanes {
-		byID[lane.ID] = lane
+	byID := map[string]int{}
+	for i, lane := range slices.Backward(l.set.Lanes) {
+		byID[lane.ID] = i
 	}
-	for _, lane := range l.set.Lanes {
-		for i, id := range lane.Needs {
-			l.checkNeed(lane, id, byID)
-			if slices.Contains(lane.Needs[:i], id) {
-				l.fault(lane.Line, "lane %q needs %q twice", lane.ID, id)
+	ids := slices.Sorted(maps.Keys(byID))
+	for i, lane := range l.set.Lanes {
+		for k, id := range lane.Needs {
+			line := l.tables[i].itemLine("needs", k)
+			other, ok := byID[id]
+			switch {
+			case !ok:
+				f := l.fault(line, "lane %q needs %q, and there is no such lane", lane.ID, id)
+				f.Suggestion = nearest(id, ids)
+			case slices.Contains(lane.Needs[:k], id):
+				l.fault(line, "lane %q needs %q twice", lane.ID, id)
+			default:
+				l.checkMeet(line, lane, l.set.Lanes[other])
 			}
 		}
 	}
 	l.checkCycles(byID)
 }
 
-func (l *loader) checkNeed(lane Lane, id string, byID map[string]Lane) {
-	other, ok := byID[id]
-	if !ok {
-		f := l.fault(lane.Line, "lane %q needs %q, and there is no such lane", lane.ID, id)
-		f.Suggestion = nearest(id, slices.Sorted(maps.Keys(byID)))
-		return
-	}
+// checkMeet refuses a need that would never be looked at.
+func (l *loader) checkMeet(line int, lane, other Lane) {
 	for _, gate := range lane.On {
 		if slices.Contains(other.On, gate) {
 			return
 		}
 	}
-	l.fault(lane.Line, "lane %q needs %q, but they never run at the same gate (%s; %s)",
-		lane.ID, id, strings.Join(lane.On, ", "), strings.Join(other.On, ", "))
+	if len(lane.On) > 0 && len(other.On) > 0 {
+		l.fault(line, "lane %q needs %q, but they never run at the same gate (%s; %s)",
+			lane.ID, other.ID, strings.Join(lane.On, ", "), strings.Join(other.On, ", "))
+	}
 }
 
-// checkCycles walks `needs` depth first and names each cycle once.
-func (l *loader) checkCycles(byID map[string]Lane) {
-	done := map[string]bool{}
+// checkCycles walks `needs` depth first and names each cycle it closes.
+func (l *loader) checkCycles(byID map[string]int) {
+	const unseen, open, done = 0, 1, 2
+	state := make([]int, len(l.set.Lanes))
 	var trail []string
-	var visit func(id string)
-	visit = func(id string) {
-		if i := slices.Index(trail, id); i >= 0 {
-			cycle := append(slices.Clone(trail[i:]), id)
-			l.fault(byID[id].Line, "lanes wait for each other: %s", strings.Join(cycle, " -> "))
+	var visit func(i int)
+	visit = func(i int) {
+		id := l.set.Lanes[i].ID
+		if state[i] == open {
+			cycle := append(slices.Clone(trail[slices.Index(trail, id):]), id)
+			l.fault(l.tables[i].line("needs"), "lanes wait for each other: %s", strings.Join(cycle, " -> "))
+		}
+		if state[i] != unseen {
 			return
 		}
-		if done[id] {
-			return
+		state[i], trail = open, append(trail, id)
+		for _, next := range l.set.Lanes[i].Needs {
+			if k, ok := byID[next]; ok {
+				visit(k)
+			}
 		}
-		trail = append(trail, id)
-		for _, next := range byID[id].Needs {
-			visit(next)
-		}
-		trail = trail[:len(trail)-1]
-		done[id] = true
+		state[i], trail = done, trail[:len(trail)-1]
 	}
-	for _, lane := range l.set.Lanes {
-		visit(lane.ID)
+	for i := range l.set.Lanes {
+		visit(i)
 	}
 }
 
 func (l *loader) checkGroups(t table) {
 	groups, _ := t.values["groups"].(map[string]any)
-	for _, lane := range l.set.Lanes {
-		name := lane.ConcurrencyGroup
-		if name == "" {
-			continue
-		}
-		if _, ok := groups[name]; !ok {
-			f := l.fault(lane.Line, "lane %q is in concurrency_group %q, and there is no [groups.%s]", lane.ID, name, name)
-			f.Suggestion = nearest(name, slices.Sorted(maps.Keys(groups)))
+	names := slices.Sorted(maps.Keys(groups))
+	for i, lane := range l.set.Lanes {
+		name, line := lane.ConcurrencyGroup, l.tables[i].line("concurrency_group")
+		if _, ok := groups[name]; !ok && name != "" {
+			f := l.fault(line, "lane %q is in concurrency_group %q, and there is no [groups.%s]", lane.ID, name, name)
+			f.Suggestion = nearest(name, names)
 		}
 	}
 }

@@ -19,11 +19,14 @@ const maxPattern = 4096
 //   - `[a-z]`, `[!a-z]`, `[^a-z]` and `[[:alpha:]]` match one byte, `\x` is x;
 //   - a pattern without any of these is a file, or a folder with all below it.
 //
-// Three corners are git's too. A folder that bears exactly the name of a
-// pattern with wildcards (a folder called `a*`) counts as named by it. `./`
-// and a doubled slash are dropped. And `**` right after the pattern's leading
-// plain text, as in `lib**`, crosses slashes although no slash stands before
-// it.
+// Some corners are git's too. A pattern, or its beginning up to a slash, that
+// stands for a name with wildcards (a folder really called `[id]`) names that
+// folder as well. `./` and a doubled slash are dropped. And `**` right after
+// the pattern's leading plain text, as in `lib**`, crosses slashes although no
+// slash stands before it.
+//
+// Where git's own commands differ, over such namesakes, the ones that compare
+// trees (git diff-tree) count and not the ones that list files.
 type Glob struct {
 	text   string // as git sees it: normal form, trailing slash kept
 	source string // as written
@@ -118,7 +121,20 @@ func (g Glob) String() string { return g.source }
 // Match reports whether the pattern matches a file's path, given from the
 // repository's top with slashes, as git stores it.
 func (g Glob) Match(path string) bool {
-	return g.below(path) || g.matchWild(path)
+	return g.below(path) || g.matchWild(path) || g.inNamesake(path)
+}
+
+// inNamesake covers a folder that bears the name of the pattern's beginning:
+// for `[id]/*.ts` a file in a folder called `[id]`. Only the rest of the
+// pattern is then matched, against the file's own name. It is rare enough to
+// be compiled on the spot.
+func (g Glob) inNamesake(path string) bool {
+	folder := strings.LastIndexByte(path, '/') + 1
+	if folder <= g.wild || !strings.HasPrefix(g.text, path[:folder]) {
+		return false
+	}
+	prog, err := compile(g.text[folder:])
+	return err == nil && run(prog, path[folder:])
 }
 
 // below reports whether the pattern, taken as plain text, is the path or a

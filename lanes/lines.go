@@ -10,6 +10,7 @@ import (
 // come through koanf, which knows no lines.
 type place struct {
 	line  int
+	depth int               // tables and lists above it
 	keys  map[string]*place // of a table
 	items []*place          // of an array of tables, or of an array
 }
@@ -43,7 +44,7 @@ func (p *place) child(name string, line int) *place {
 	}
 	c := p.keys[name]
 	if c == nil {
-		c = &place{line: line}
+		c = &place{line: line, depth: p.depth + 1}
 		p.keys[name] = c
 	}
 	if n := len(c.items); n > 0 {
@@ -69,24 +70,62 @@ func (x lineIndex) line(offset uint32) int {
 	return sort.SearchInts(x, int(offset)) + 1
 }
 
-// readPlaces walks a document that the TOML parser has already accepted.
-func readPlaces(data []byte) *place {
-	root := &place{line: 1}
-	current := root
-	lines := newLineIndex(data)
+// maxDepth is how far tables and lists may nest. The parsers are recursive,
+// and a megabyte of dots or brackets must not become their stack.
+const maxDepth = 64
+
+// document is what we know of a file besides its values.
+type document struct {
+	root    *place
+	lines   lineIndex
+	starts  []int // the line of each header and each key at the left edge
+	tooDeep int   // the line of the first value that is nested too deep, or 0
+}
+
+// readPlaces walks a document as far as it is good TOML; that it is, others
+// check.
+func readPlaces(data []byte) *document {
+	d := &document{root: &place{line: 1}, lines: newLineIndex(data)}
+	current := d.root
 	p := unstable.Parser{}
 	p.Reset(data)
-	for p.NextExpression() {
-		switch e := p.Expression(); e.Kind {
+	for p.NextExpression() && d.tooDeep == 0 {
+		e := p.Expression()
+		if e.Kind == unstable.Comment {
+			continue
+		}
+		key := e.Key()
+		key.Next()
+		d.starts = append(d.starts, d.lines.line(key.Node().Raw.Offset))
+		switch e.Kind {
 		case unstable.Table:
-			current, _ = descend(root, e.Key(), lines)
+			current, _ = descend(d.root, e.Key(), d.lines)
 		case unstable.ArrayTable:
-			current = appendTable(root, e.Key(), lines)
+			current = appendTable(d.root, e.Key(), d.lines)
 		case unstable.KeyValue:
-			readKeyValue(current, e, lines)
+			d.tooDeep = readKeyValue(current, e, d.lines)
+		}
+		if current.depth > maxDepth {
+			d.tooDeep = current.line
 		}
 	}
-	return root
+	return d
+}
+
+// blame finds the header or key from which on a document is refused, for the
+// errors that come without a line. Each start of one is a place to cut: what
+// stands before it is whole.
+func (d *document) blame(data []byte, refused func([]byte) bool) int {
+	k := sort.Search(len(d.starts), func(i int) bool {
+		if i+1 == len(d.starts) {
+			return true
+		}
+		return refused(data[:d.lines[d.starts[i+1]-2]+1])
+	})
+	if k == len(d.starts) {
+		return 0
+	}
+	return d.starts[k]
 }
 
 // descend follows a dotted key and returns where it ends and its line.
@@ -110,45 +149,48 @@ func appendTable(root *place, key unstable.Iterator, lines lineIndex) *place {
 			continue
 		}
 		at.child(string(n.Data), line) // so that it is there
-		list, item := at.keys[string(n.Data)], &place{line: line}
+		list, item := at.keys[string(n.Data)], &place{line: line, depth: at.depth + 2}
 		list.items = append(list.items, item)
 		return item
 	}
 	return at
 }
 
-func readKeyValue(table *place, e *unstable.Node, lines lineIndex) {
+// readKeyValue and readValue give the line of a value that is too deep, or 0.
+func readKeyValue(table *place, e *unstable.Node, lines lineIndex) int {
 	at, line := descend(table, e.Key(), lines)
-	readValue(at, e.Value(), line, lines)
+	return readValue(at, e.Value(), line, lines)
 }
 
-func readValue(at *place, v *unstable.Node, line int, lines lineIndex) {
-	switch v.Kind {
-	case unstable.InlineTable:
-		for it := v.Children(); it.Next(); {
-			readKeyValue(at, it.Node(), lines)
-		}
-	case unstable.Array:
-		for it := v.Children(); it.Next(); {
-			n := it.Node()
-			if n.Kind == unstable.Comment {
-				continue
-			}
+func readValue(at *place, v *unstable.Node, line int, lines lineIndex) int {
+	if at.depth > maxDepth {
+		return line
+	}
+	for it := v.Children(); it.Next(); {
+		deep, n := 0, it.Node()
+		switch {
+		case v.Kind == unstable.InlineTable:
+			deep = readKeyValue(at, n, lines)
+		case v.Kind == unstable.Array && n.Kind != unstable.Comment:
 			if n.Raw.Length > 0 {
 				line = lines.line(n.Raw.Offset)
 			}
-			item := &place{line: line}
+			item := &place{line: line, depth: at.depth + 1}
 			at.items = append(at.items, item)
-			readValue(item, n, line, lines)
+			deep = readValue(item, n, line, lines)
+		}
+		if deep > 0 {
+			return deep
 		}
 	}
+	return 0
 }
 
-// tooDeep reports whether a document nests brackets beyond any that a person
-// writes, so that the recursive parser is not handed them. Brackets in
-// strings count as well: only their number open at once is judged.
-func tooDeep(data []byte) bool {
-	const most = 2000
+// bracketsTooDeep reports whether more brackets are open at once than any
+// person writes, so that a recursive parser is not handed them. Those in
+// strings and comments are counted with the others, hence the large number.
+func bracketsTooDeep(data []byte) bool {
+	const most = 5000
 	depth := 0
 	for _, b := range data {
 		switch b {

@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -28,7 +29,10 @@ const (
 // faults are found in one go: the error is an errors.Join of *FormatError in
 // the order of their lines, and the set is nil.
 func Load(source string, data []byte) (*Set, error) {
-	l := &loader{source: source, set: &Set{Source: source, Groups: map[string]Group{}, globs: map[string]Glob{}}}
+	l := &loader{
+		source: source, noted: map[FormatError]bool{},
+		set: &Set{Source: source, Groups: map[string]Group{}, globs: map[string]Glob{}},
+	}
 	root, ok := l.parse(data)
 	if ok {
 		l.file(root)
@@ -42,20 +46,37 @@ func Load(source string, data []byte) (*Set, error) {
 type loader struct {
 	source string
 	set    *Set
+	tables []table // of the lanes, in step with set.Lanes
 	faults []*FormatError
+	noted  map[FormatError]bool
 }
 
+// fault notes one fault, once: some keys are looked at twice.
 func (l *loader) fault(line int, format string, args ...any) *FormatError {
-	f := &FormatError{File: l.source, Line: line, Msg: fmt.Sprintf(format, args...)}
-	l.faults = append(l.faults, f)
-	return f
+	f := FormatError{File: l.source, Line: line, Msg: fmt.Sprintf(format, args...)}
+	if !l.noted[f] {
+		l.noted[f] = true
+		l.faults = append(l.faults, &f)
+		return l.faults[len(l.faults)-1]
+	}
+	return &FormatError{}
 }
+
+// maxFaults is how many faults one error lists.
+const maxFaults = 50
 
 func (l *loader) err() error {
-	slices.SortStableFunc(l.faults, func(a, b *FormatError) int { return cmp.Compare(a.Line, b.Line) })
-	all := make([]error, len(l.faults))
+	slices.SortStableFunc(l.faults, func(a, b *FormatError) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Msg, b.Msg))
+	})
+	all := make([]error, 0, maxFaults+1)
 	for i, f := range l.faults {
-		all[i] = f
+		if i == maxFaults {
+			more := fmt.Sprintf("and %d more faults", len(l.faults)-i)
+			all = append(all, &FormatError{File: l.source, Msg: more})
+			break
+		}
+		all = append(all, f)
 	}
 	return errors.Join(all...)
 }
@@ -66,22 +87,32 @@ func (l *loader) parse(data []byte) (table, bool) {
 		l.fault(0, "the file has %d bytes, more than the %d allowed", len(data), MaxFile)
 		return table{}, false
 	}
-	if tooDeep(data) {
+	if bracketsTooDeep(data) {
 		l.fault(0, "brackets are nested too deep")
+		return table{}, false
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors begin with it
+	doc := readPlaces(data)
+	if doc.tooDeep > 0 {
+		l.fault(doc.tooDeep, "tables or lists are nested more than %d deep", maxDepth)
 		return table{}, false
 	}
 	k := koanf.New("\x00") // no key is split: a dot in a key is part of it
 	if err := k.Load(rawbytes.Provider(data), toml.Parser()); err != nil {
-		l.broken(err)
+		l.broken(err, doc, data)
 		return table{}, false
 	}
-	return table{l: l, values: k.Raw(), place: readPlaces(data)}, true
+	return table{l: l, values: k.Raw(), place: doc.root}, true
 }
 
-func (l *loader) broken(err error) {
+func (l *loader) broken(err error, doc *document, data []byte) {
 	line := 0
 	if de := (*tomlv2.DecodeError)(nil); errors.As(err, &de) {
 		line, _ = de.Position()
+	} else {
+		line = doc.blame(data, func(part []byte) bool {
+			return tomlv2.Unmarshal(part, &map[string]any{}) != nil
+		})
 	}
 	l.fault(line, "broken TOML: %s", tomlCause(err))
 }
@@ -92,9 +123,6 @@ func (l *loader) file(t table) {
 	l.groups(t)
 	for i, lane := range t.tables("lane") {
 		l.lane(i, lane)
-	}
-	if len(l.set.Lanes) == 0 && len(l.faults) == 0 {
-		l.fault(0, "there is no [[lane]]")
 	}
 	l.checkIDs()
 	l.checkNeeds()
@@ -149,13 +177,13 @@ func (l *loader) lane(i int, t table) {
 	}
 	lane.Retries, _ = t.integer("retries", 0, maxRetries)
 	if with, ok := t.table("with"); ok {
-		lane.With = plainTable(with.values)
+		lane.With = with.plain()
 	}
 	if lane.Title == "" {
 		lane.Title = lane.ID
 	}
 	l.checkSchedule(t, lane)
-	l.set.Lanes = append(l.set.Lanes, lane)
+	l.set.Lanes, l.tables = append(l.set.Lanes, lane), append(l.tables, t)
 }
 
 func (l *loader) id(i int, t table) string {
@@ -214,7 +242,7 @@ func (l *loader) on(t table) []string {
 		return []string{"pre-push", "pre-receive"}
 	}
 	list := t.texts("on")
-	if t.isList("on") && len(list) == 0 {
+	if t.emptyList("on") {
 		l.fault(t.line("on"), "`on` is empty, so the lane never runs")
 	}
 	for i, gate := range list {

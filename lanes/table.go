@@ -2,11 +2,10 @@ package lanes
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
-
-	tomlv2 "github.com/pelletier/go-toml/v2"
 )
 
 // table reads one TOML table strictly: each method notes a fault with its
@@ -15,6 +14,7 @@ type table struct {
 	l      *loader
 	values map[string]any
 	place  *place
+	name   string // in front of its keys, such as "grant."
 }
 
 func (t table) has(key string) bool { _, ok := t.values[key]; return ok }
@@ -25,20 +25,23 @@ func (t table) itemLine(key string, i int) int { return t.place.key(key).item(i)
 
 func (t table) isText(key string) bool { _, ok := t.values[key].(string); return ok }
 
-func (t table) isList(key string) bool { _, ok := t.values[key].([]any); return ok }
+func (t table) emptyList(key string) bool {
+	list, ok := t.values[key].([]any)
+	return ok && len(list) == 0
+}
 
 // known notes every key that is not one of names.
 func (t table) known(names ...string) {
 	for key := range t.values {
 		if !slices.Contains(names, key) {
-			f := t.l.fault(t.line(key), "unknown key %q", key)
+			f := t.l.fault(t.line(key), "unknown key %q", t.name+key)
 			f.Suggestion = nearest(key, names)
 		}
 	}
 }
 
 func (t table) wrong(key string, line int, want string, got any) {
-	t.l.fault(line, "%s must be %s, not %s", key, want, kindOf(got))
+	t.l.fault(line, "%s must be %s, not %s", t.name+key, want, kindOf(got))
 }
 
 func (t table) text(key, missing string) string {
@@ -48,22 +51,13 @@ func (t table) text(key, missing string) string {
 	}
 	s, ok := v.(string)
 	if !ok {
-		t.once(key, "a string", v)
+		t.wrong(key, t.line(key), "a string", v)
 	}
 	return s
 }
 
-// once notes a wrong type a single time, for keys that are looked at twice.
-func (t table) once(key, want string, got any) {
-	line, msg := t.line(key), fmt.Sprintf("%s must be %s, not %s", key, want, kindOf(got))
-	for _, f := range t.l.faults {
-		if f.Line == line && f.Msg == msg {
-			return
-		}
-	}
-	t.l.fault(line, "%s", msg)
-}
-
+// texts reads a list of strings; a list with anything else in it counts as
+// none.
 func (t table) texts(key string) []string {
 	v, ok := t.values[key]
 	if !ok {
@@ -74,13 +68,17 @@ func (t table) texts(key string) []string {
 		t.wrong(key, t.line(key), "a list of strings", v)
 		return nil
 	}
-	texts := make([]string, 0, len(list))
+	texts, good := make([]string, 0, len(list)), true
 	for i, item := range list {
 		s, ok := item.(string)
 		if !ok {
 			t.wrong(fmt.Sprintf("%s[%d]", key, i), t.itemLine(key, i), "a string", item)
+			good = false
 		}
 		texts = append(texts, s)
+	}
+	if !good {
+		return nil
 	}
 	return texts
 }
@@ -110,7 +108,7 @@ func (t table) integer(key string, low, high int64) (int, bool) {
 		return 0, false
 	}
 	if n < low || n > high {
-		t.l.fault(t.line(key), "%s must be from %d to %d, not %d", key, low, high, n)
+		t.l.fault(t.line(key), "%s must be from %d to %d, not %d", t.name+key, low, high, n)
 		return 0, false
 	}
 	return int(n), true
@@ -126,7 +124,7 @@ func (t table) table(key string) (table, bool) {
 		t.wrong(key, t.line(key), "a table", v)
 		return table{}, false
 	}
-	return table{l: t.l, values: values, place: t.place.key(key)}, true
+	return table{l: t.l, values: values, place: t.place.key(key), name: t.name + key + "."}, true
 }
 
 // tables reads an array of tables.
@@ -170,33 +168,33 @@ func kindOf(v any) string {
 	return "a date or time"
 }
 
-// plainTable makes the settings of a lane ready for JSON: dates and times
-// become the text that stands in the file.
-func plainTable(values map[string]any) map[string]any {
-	out := make(map[string]any, len(values))
-	for key, v := range values {
-		out[key] = plainValue(v)
+// plain makes the settings of a lane ready for JSON: dates and times become
+// the text that stands in the file, and what JSON cannot say is a fault.
+func (t table) plain() map[string]any {
+	out := make(map[string]any, len(t.values))
+	for key, v := range t.values {
+		out[key] = t.plainValue(v, key, t.place.key(key))
 	}
 	return out
 }
 
-func plainValue(v any) any {
+func (t table) plainValue(v any, key string, at *place) any {
 	switch v := v.(type) {
 	case map[string]any:
-		return plainTable(v)
+		return table{l: t.l, values: v, place: at}.plain()
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = plainValue(item)
+			out[i] = t.plainValue(item, key, at.item(i))
 		}
 		return out
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			t.l.fault(at.at(), "%s is %v, and JSON has no such number", key, v)
+		}
 	case time.Time:
 		return v.Format(time.RFC3339Nano)
-	case tomlv2.LocalDate:
-		return v.String()
-	case tomlv2.LocalTime:
-		return v.String()
-	case tomlv2.LocalDateTime:
+	case fmt.Stringer: // the dates and times without a zone
 		return v.String()
 	}
 	return v
