@@ -17,6 +17,7 @@ type Request struct {
 	Commits    []Commit `json:"commits,omitempty"` // new commits, oldest first; only with capability "repo.history"
 	With       RawJSON  `json:"with,omitempty"`    // the lane's settings, already checked against the manifest's schema
 	Granted    []string `json:"granted"`           // capability names
+	Ops        []string `json:"ops,omitempty"`     // operations the host offers to lane1.call: "container.start@1"
 	Limits     Limits   `json:"limits"`
 	Results    []Result `json:"results,omitempty"` // of the containers an earlier call of this lane run asked for
 }
