@@ -1,0 +1,239 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// SetBase is SetBases for a single update. At gate post-receive, where the
+// refs are already moved, give all updates of the push to SetBases together.
+func (r *Repo) SetBase(ctx context.Context, u *Update, remoteName, remoteURL string) error {
+	us := []Update{*u}
+	err := r.SetBases(ctx, us, remoteName, remoteURL)
+	*u = us[0]
+	return err
+}
+
+// SetBases fills Base and Forced of all updates of one push. remoteName and
+// remoteURL are the two arguments of git's pre-push hook; both empty mean that
+// this repository is the receiver.
+//
+//   - A deletion: nothing to judge, Base is ZeroID.
+//   - The old commit is an ancestor of the new one: Base is the old commit.
+//   - The new commit is an ancestor of the old one (the ref is wound back):
+//     Base is the old commit, so that what goes away is judged. Forced.
+//   - Any other old commit, or one that is not here: Base is the nearest merge
+//     base of the new commit with the old one and all that the receiver is
+//     known to have. Forced.
+//   - A new ref: Base is the nearest merge base of the new commit with what
+//     the receiver is known to have.
+//   - Nothing in common: Base is ZeroID, every file counts as added.
+//
+// Tags count as the commit they name. A tag of a tree has Base ZeroID; a ref
+// that names a blob is a *NoTreeError.
+func (r *Repo) SetBases(ctx context.Context, us []Update, remoteName, remoteURL string) error {
+	h, err := r.history(ctx)
+	if err != nil {
+		return err
+	}
+	pushed := slices.Clone(us)
+	known := sync.OnceValues(func() ([]plumbing.Hash, error) {
+		return r.known(ctx, h, pushed, remoteName, remoteURL)
+	})
+	for i := range us {
+		if err := r.setBase(h, &us[i], known); err != nil {
+			return fmt.Errorf("cannot find what the push changes in %s: %w", us[i].Ref, err)
+		}
+	}
+	return nil
+}
+
+func (r *Repo) setBase(h *history, u *Update, known func() ([]plumbing.Hash, error)) error {
+	u.Base, u.Forced = ZeroID, false
+	if u.Delete || u.New == ZeroID {
+		u.Delete = true
+		return nil
+	}
+	id, typ, err := r.objs.peel(plumbing.NewHash(u.New))
+	if err != nil {
+		return err
+	}
+	old, err := h.commitAt(plumbing.NewHash(u.Old))
+	if err != nil {
+		return err
+	}
+	u.Forced = u.Old != ZeroID
+	switch {
+	case typ == plumbing.TreeObject:
+		return nil
+	case typ != plumbing.CommitObject:
+		return &NoTreeError{Name: u.Ref, Type: typ.String()}
+	}
+	var tips []plumbing.Hash
+	if !old.IsZero() {
+		if done, err := u.baseOnOld(h, id, old); done || err != nil {
+			return err
+		}
+		tips = append(tips, old)
+	}
+	more, err := known()
+	if err != nil {
+		return err
+	}
+	base, err := h.nearest(id, append(tips, more...))
+	u.Base = base.String()
+	return err
+}
+
+// baseOnOld settles the cases where one of the two commits is reachable from
+// the other.
+func (u *Update) baseOnOld(h *history, id, old plumbing.Hash) (done bool, err error) {
+	ahead, err := h.isAncestor(old, id)
+	if err != nil {
+		return false, err
+	}
+	if ahead {
+		u.Base, u.Forced = old.String(), false
+		return true, nil
+	}
+	back, err := h.isAncestor(id, old)
+	if back {
+		u.Base = old.String()
+	}
+	return back, err
+}
+
+// nearest is the newest of the best common ancestors of a commit and any of
+// the tips, zero when there is none.
+func (h *history) nearest(id plumbing.Hash, tips []plumbing.Hash) (plumbing.Hash, error) {
+	if len(tips) == 0 {
+		return plumbing.ZeroHash, nil
+	}
+	found, err := h.mergeBases(id, tips, plumbing.ZeroHash)
+	if err != nil || len(found) == 0 {
+		return plumbing.ZeroHash, err
+	}
+	return found[0], nil
+}
+
+// commitAt is the commit that an id names, tags followed; zero when it names
+// none or is not here.
+func (h *history) commitAt(id plumbing.Hash) (plumbing.Hash, error) {
+	if id.IsZero() || h.nodes[id] != nil || h.graph.fill(&node{id: id}) {
+		return id, nil
+	}
+	peeled, typ, err := h.objs.peel(id)
+	var missing *MissingError
+	if errors.As(err, &missing) || err == nil && typ != plumbing.CommitObject {
+		return plumbing.ZeroHash, nil
+	}
+	return peeled, err
+}
+
+// Known returns the commits that the receiver of a push is known to have
+// before it, for Commits to leave out. For a push to a remote they are the
+// remote-tracking refs of that remote and the old values of the push; for a
+// receiving repository its branches as they were before the push. Of a remote
+// that was named by its URL, the remote that has this URL counts, if any.
+func (r *Repo) Known(ctx context.Context, us []Update, remoteName, remoteURL string) ([]string, error) {
+	h, err := r.history(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tips, err := r.known(ctx, h, us, remoteName, remoteURL)
+	ids := make([]string, len(tips))
+	for i, id := range tips {
+		ids[i] = id.String()
+	}
+	return ids, err
+}
+
+func (r *Repo) known(ctx context.Context, h *history, us []Update, remoteName, remoteURL string) ([]plumbing.Hash, error) {
+	var tips map[string]plumbing.Hash
+	var err error
+	if remoteName == "" && remoteURL == "" {
+		tips, err = r.refs("refs/heads/")
+	} else {
+		tips, err = r.trackingRefs(ctx, remoteName, remoteURL)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range us {
+		tips[u.Ref] = plumbing.NewHash(u.Old)
+	}
+	var out []plumbing.Hash
+	seen := make(map[plumbing.Hash]bool)
+	for _, name := range slices.Sorted(maps.Keys(tips)) {
+		id, err := h.commitAt(tips[name])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if !id.IsZero() && !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+// trackingRefs are the refs that remember where a remote's branches were.
+// Only refs/remotes/ counts: a mirror's refs are our own, not what it has.
+func (r *Repo) trackingRefs(ctx context.Context, name, url string) (map[string]plumbing.Hash, error) {
+	if name == "" || name == url {
+		var err error
+		if name, err = r.remoteOf(ctx, url); err != nil {
+			return nil, err
+		}
+	}
+	tips := make(map[string]plumbing.Hash)
+	if name == "" {
+		return tips, nil
+	}
+	prefixes := []string{"refs/remotes/" + name + "/"}
+	for _, spec := range r.conf["remote."+name+".fetch"] {
+		_, to, _ := strings.Cut(spec, ":")
+		if prefix, ok := strings.CutSuffix(to, "/*"); ok && strings.HasPrefix(to, "refs/remotes/") {
+			prefixes = append(prefixes, prefix+"/")
+		}
+	}
+	for _, prefix := range prefixes {
+		if !fs.ValidPath(strings.TrimSuffix(prefix, "/")) {
+			continue
+		}
+		found, err := r.refs(prefix)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(tips, found)
+	}
+	return tips, nil
+}
+
+// remoteOf finds the remote that a URL belongs to, "" when it is none's.
+func (r *Repo) remoteOf(ctx context.Context, url string) (string, error) {
+	out, err := r.git(ctx, "config", "--null", "--get-regexp", `^remote\..*\.(push)?url$`)
+	var failed *gitError
+	if errors.As(err, &failed) && failed.status == 1 {
+		return "", nil // no remote at all
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot find the remote with URL %s: %w", url, err)
+	}
+	for _, item := range strings.Split(out, "\x00") {
+		key, value, _ := strings.Cut(item, "\n")
+		if value == url && value != "" {
+			name := strings.TrimPrefix(key, "remote.")
+			return name[:strings.LastIndexByte(name, '.')], nil
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,205 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// Bounds of a walk over trees: a hostile push can hold a tree that unfolds to
+// billions of paths. What is beyond them is refused; nothing is cut off.
+const (
+	maxDepth   = 2048
+	maxChanges = 4_000_000
+)
+
+// Change is one path that differs between two trees. A move is a deletion and
+// an addition; a file that became a directory is a deletion and additions.
+type Change struct {
+	Path   string // raw bytes, relative to the top, separated by slashes
+	Status string // "A", "M" or "D"
+	Mode   string // "100644", "100755", "120000" or "160000"; "" when deleted
+	OldID  string // blob id in base (a submodule's commit id), "" when added
+	NewID  string // blob id in new, "" when deleted
+}
+
+// Changes lists the paths that differ between base and new, by path bytes.
+// Both are ids of commits, trees or tags of them; ZeroID is the empty tree.
+// Only directories whose ids differ are read, and one that cannot be read is
+// an error: nothing that changed is left out.
+func (r *Repo) Changes(ctx context.Context, base, new string) ([]Change, error) {
+	a, err := r.treeOf(ctx, base)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list changes: %w", err)
+	}
+	b, err := r.treeOf(ctx, new)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list changes: %w", err)
+	}
+	w := &treeWalk{ctx: ctx, objs: r.objs}
+	if err := w.pair(a.id, b.id, "", 0); err != nil {
+		return nil, fmt.Errorf("cannot list changes: %w", err)
+	}
+	return w.changes, nil
+}
+
+type treeWalk struct {
+	ctx     context.Context
+	objs    *store
+	changes []Change
+}
+
+// pair walks two trees side by side. A tree that is not there has the zero id.
+func (w *treeWalk) pair(a, b plumbing.Hash, prefix string, depth int) error {
+	if a == b {
+		return nil
+	}
+	if depth > maxDepth {
+		return fmt.Errorf("directories are nested more than %d deep", maxDepth)
+	}
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	old, err := w.objs.readTree(a)
+	if err != nil {
+		return err
+	}
+	new, err := w.objs.readTree(b)
+	if err != nil {
+		return err
+	}
+	for len(old) > 0 || len(new) > 0 {
+		var left, right treeEntry
+		switch c := compareHeads(old, new); {
+		case c < 0:
+			left, old = old[0], old[1:]
+		case c > 0:
+			right, new = new[0], new[1:]
+		default:
+			left, old, right, new = old[0], old[1:], new[0], new[1:]
+		}
+		if err := w.entry(left, right, prefix, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compareHeads(old, new []treeEntry) int {
+	switch {
+	case len(old) == 0:
+		return 1
+	case len(new) == 0:
+		return -1
+	}
+	return compareEntries(old[0], new[0])
+}
+
+// entry compares two entries of one name, of which one may be missing. They
+// are both directories or neither is: a directory sorts elsewhere.
+func (w *treeWalk) entry(a, b treeEntry, prefix string, depth int) error {
+	if a.mode == b.mode && a.id == b.id {
+		return nil
+	}
+	path := prefix + a.name
+	if a.mode == 0 {
+		path = prefix + b.name
+	}
+	if a.isDir() || b.isDir() {
+		return w.pair(a.id, b.id, path+"/", depth+1)
+	}
+	if len(w.changes) == maxChanges {
+		return fmt.Errorf("more than %d paths differ", maxChanges)
+	}
+	c := Change{Path: path, Status: "M"}
+	if a.mode != 0 {
+		c.OldID = a.id.String()
+	}
+	if b.mode != 0 {
+		c.NewID, c.Mode = b.id.String(), modeText(b.mode)
+	}
+	switch {
+	case a.mode == 0:
+		c.Status = "A"
+	case b.mode == 0:
+		c.Status = "D"
+	}
+	w.changes = append(w.changes, c)
+	return nil
+}
+
+// treeRef is a tree and, when it was found through one, its commit.
+type treeRef struct {
+	id     plumbing.Hash // zero for the empty tree
+	commit plumbing.Hash
+	time   int64 // of the commit, seconds since 1970 UTC
+}
+
+// treeOf finds the tree of an id or any other name of a revision.
+func (r *Repo) treeOf(ctx context.Context, rev string) (treeRef, error) {
+	if rev == ZeroID {
+		return treeRef{}, nil
+	}
+	id, typ, err := r.lookUp(ctx, rev)
+	if err != nil {
+		return treeRef{}, err
+	}
+	switch typ {
+	case plumbing.TreeObject:
+		return treeRef{id: id}, nil
+	case plumbing.CommitObject:
+		o, err := r.objs.read(id)
+		if err != nil {
+			return treeRef{}, err
+		}
+		n := node{id: id}
+		if err := n.parse(o.data); err != nil {
+			return treeRef{}, fmt.Errorf("commit %s cannot be read: %w", id, err)
+		}
+		return treeRef{id: n.tree, commit: id, time: n.time}, nil
+	}
+	return treeRef{}, &NoTreeError{Name: rev, Type: typ.String()}
+}
+
+// NoTreeError says that a ref names an object without a tree, which no lane
+// can judge. Such a push is refused rather than passed unseen.
+type NoTreeError struct {
+	Name string // the ref or id
+	Type string // "blob"
+}
+
+func (e *NoTreeError) Error() string {
+	return fmt.Sprintf("cannot judge %s: it names a %s, which has no tree", e.Name, e.Type)
+}
+
+// Hint is what mends it.
+func (e *NoTreeError) Hint() string {
+	return "commit the content and push a tag or branch of that commit"
+}
+
+// maxTags is how many tags may name one another in a row.
+const maxTags = 64
+
+// peel follows tags to what they name.
+func (s *store) peel(id plumbing.Hash) (plumbing.Hash, plumbing.ObjectType, error) {
+	start := id
+	for range maxTags {
+		typ, _, err := s.header(id)
+		if err != nil || typ != plumbing.TagObject {
+			return id, typ, err
+		}
+		o, err := s.read(id)
+		if err != nil {
+			return id, 0, err
+		}
+		line, _, _ := strings.Cut(string(o.data[:min(len(o.data), 64)]), "\n")
+		target, ok := strings.CutPrefix(line, "object ")
+		if !ok || !isID(target) {
+			return id, 0, fmt.Errorf("tag %s cannot be read: its header is malformed", id)
+		}
+		id = plumbing.NewHash(target)
+	}
+	return id, 0, fmt.Errorf("tag %s names more than %d tags in a row", start, maxTags)
+}

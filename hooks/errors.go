@@ -1,0 +1,53 @@
+package hooks
+
+import (
+	"fmt"
+)
+
+// MissingError says that an object the judgement needs is not in the
+// repository. It is never turned into "nothing there".
+type MissingError struct {
+	ID      string
+	Partial bool // the repository is a partial clone, the object may be had from its remote
+}
+
+func (e *MissingError) Error() string {
+	if e.Partial {
+		return "object " + e.ID + " is not in this partial clone"
+	}
+	return "object " + e.ID + " is missing"
+}
+
+// Hint is the command that mends it.
+func (e *MissingError) Hint() string {
+	if e.Partial {
+		return "fetch it with: git cat-file -e " + e.ID + " (or everything with: git fetch --refetch --no-filter)"
+	}
+	return "see what is broken with: git fsck --connectivity-only"
+}
+
+// FormatError says that a repository is stored in a way this package does not
+// read.
+type FormatError struct {
+	Dir  string // the common git directory
+	Msg  string
+	Mend string // the command or change that mends it
+}
+
+func (e *FormatError) Error() string { return fmt.Sprintf("cannot open %s: %s", e.Dir, e.Msg) }
+
+// Hint is what mends it.
+func (e *FormatError) Hint() string { return e.Mend }
+
+// hinted is an error that knows what mends it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Hint() string  { return e.hint }
+func (e *hinted) Unwrap() error { return e.error }
+
+func withHint(err error, format string, args ...any) error {
+	return &hinted{error: err, hint: fmt.Sprintf(format, args...)}
+}

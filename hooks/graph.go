@@ -1,0 +1,99 @@
+package hooks
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	commitgraph "github.com/go-git/go-git/v5/plumbing/format/commitgraph/v2"
+)
+
+// graphs are the commit-graph files of the object directories: ancestry
+// without reading commits.
+type graphs struct{ files []commitgraph.Index }
+
+// commitGraph opens them at the first call. One that cannot be read is left
+// aside: the commits say the same, more slowly.
+func (r *Repo) commitGraph() *graphs {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.graph != nil {
+		return r.graph
+	}
+	g := &graphs{}
+	_, dirs, err := r.objs.list(false)
+	if err != nil {
+		return g
+	}
+	for _, dir := range dirs {
+		f, err := openGraph(filepath.Join(dir, "info", "commit-graph"), nil)
+		if err != nil {
+			f = openGraphChain(filepath.Join(dir, "info", "commit-graphs"))
+		}
+		if f != nil {
+			g.files = append(g.files, f)
+		}
+	}
+	r.graph = g
+	return g
+}
+
+func openGraph(path string, below commitgraph.Index) (commitgraph.Index, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	g, err := commitgraph.OpenFileIndexWithParent(f, below)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// openGraphChain opens a graph that was written in layers, oldest first. When
+// an upper layer cannot be read the ones below still count.
+func openGraphChain(dir string) commitgraph.Index {
+	text, err := os.ReadFile(filepath.Join(dir, "commit-graph-chain"))
+	if err != nil {
+		return nil
+	}
+	var top commitgraph.Index
+	for _, name := range strings.Fields(string(text)) {
+		if !isID(name) {
+			break
+		}
+		next, err := openGraph(filepath.Join(dir, "graph-"+name+".graph"), top)
+		if err != nil {
+			break
+		}
+		top = next
+	}
+	return top
+}
+
+// fill completes a node from a graph, false when none has it.
+func (g *graphs) fill(n *node) bool {
+	if g == nil {
+		return false
+	}
+	for _, f := range g.files {
+		i, err := f.GetIndexByHash(n.id)
+		if err != nil {
+			continue
+		}
+		d, err := f.GetCommitDataByIndex(i)
+		if err != nil {
+			continue
+		}
+		n.tree, n.parents, n.time = d.TreeHash, d.ParentHashes, d.When.Unix()
+		return true
+	}
+	return false
+}
+
+func (g *graphs) close() {
+	for _, f := range g.files {
+		f.Close()
+	}
+}

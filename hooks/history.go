@@ -1,0 +1,265 @@
+package hooks
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// node is a commit in a walk, with what the walk knows of it.
+type node struct {
+	id      plumbing.Hash
+	tree    plumbing.Hash
+	parents []plumbing.Hash
+	time    int64 // committer time, seconds since 1970 UTC
+	colour  uint8
+	queued  bool
+}
+
+// history is one walk over commits. Ancestry comes from the commit-graph file
+// where there is one, else from the commits themselves; at the edge of a
+// shallow clone it ends without an error.
+type history struct {
+	ctx     context.Context
+	objs    *store
+	graph   *graphs
+	shallow map[plumbing.Hash]bool
+	nodes   map[plumbing.Hash]*node
+}
+
+func (r *Repo) history(ctx context.Context) (*history, error) {
+	shallow, err := readShallow(filepath.Join(r.place.common, "shallow"))
+	if err != nil {
+		return nil, err
+	}
+	h := &history{ctx: ctx, objs: r.objs, shallow: shallow, nodes: make(map[plumbing.Hash]*node)}
+	if len(shallow) == 0 { // git too leaves the graph aside in a shallow clone
+		h.graph = r.commitGraph()
+	}
+	return h, nil
+}
+
+func readShallow(path string) (map[plumbing.Hash]bool, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read where history is cut off: %w", err)
+	}
+	edge := make(map[plumbing.Hash]bool)
+	for _, line := range strings.Fields(string(text)) {
+		if !isID(line) {
+			return nil, fmt.Errorf("cannot read where history is cut off: %s holds %s", path, quote(line))
+		}
+		edge[plumbing.NewHash(line)] = true
+	}
+	return edge, nil
+}
+
+// at returns the node of a commit.
+func (h *history) at(id plumbing.Hash) (*node, error) {
+	if n := h.nodes[id]; n != nil {
+		return n, nil
+	}
+	if err := h.ctx.Err(); err != nil {
+		return nil, err
+	}
+	n := &node{id: id}
+	if !h.graph.fill(n) {
+		o, err := h.objs.read(id)
+		if err != nil {
+			return nil, err
+		}
+		if o.typ != plumbing.CommitObject {
+			return nil, fmt.Errorf("object %s is a %s, not a commit", id, o.typ)
+		}
+		if err := n.parse(o.data); err != nil {
+			return nil, fmt.Errorf("commit %s cannot be read: %w", id, err)
+		}
+	}
+	if h.shallow[id] {
+		n.parents = nil
+	}
+	h.nodes[id] = n
+	return n, nil
+}
+
+var errCommit = errors.New("its header is malformed")
+
+// parse reads a commit's header as far as ancestry needs it.
+func (n *node) parse(data []byte) error {
+	for first := true; ; first = false {
+		line, rest, ok := bytes.Cut(data, []byte("\n"))
+		key, value, _ := strings.Cut(string(line), " ")
+		switch {
+		case !ok || first != (key == "tree"), (first || key == "parent") && !isID(value):
+			return errCommit
+		case first:
+			n.tree = plumbing.NewHash(value)
+		case key == "parent":
+			n.parents = append(n.parents, plumbing.NewHash(value))
+		case key == "author":
+		case key == "committer":
+			n.time = stampTime(value)
+			return nil
+		default:
+			return errCommit
+		}
+		data = rest
+	}
+}
+
+// stampTime is the time of "Name <mail> 1700000000 +0100", 0 when it cannot be
+// read: time only orders a walk.
+func stampTime(stamp string) int64 {
+	_, after, _ := cutMail(stamp)
+	sec, _, _ := strings.Cut(strings.TrimLeft(after, " "), " ")
+	t, err := strconv.ParseInt(sec, 10, 64)
+	if err != nil || t < 0 {
+		return 0
+	}
+	return t
+}
+
+// cutMail cuts a stamp behind the last '>'.
+func cutMail(stamp string) (person, rest string, ok bool) {
+	i := strings.LastIndexByte(stamp, '>')
+	if i < 0 {
+		return stamp, "", false
+	}
+	return stamp[:i+1], stamp[i+1:], true
+}
+
+// The colours of the walk from two sides.
+const (
+	fromNew   = 1 << iota // reachable from the one side
+	fromOld               // reachable from the other
+	stale                 // reachable from a common ancestor: of no further interest
+	common                // a common ancestor that was noted
+	bothSides = fromNew | fromOld
+)
+
+// mergeBases walks back from both sides, newest commit first, until all that
+// is left lies behind common ancestors, and returns those that no other one
+// reaches, newest first. With stop set it ends as soon as that commit has both
+// colours, and returns it alone.
+func (h *history) mergeBases(one plumbing.Hash, others []plumbing.Hash, stop plumbing.Hash) ([]plumbing.Hash, error) {
+	h.clear()
+	q := &queue{}
+	if err := h.paint(q, one, fromNew); err != nil {
+		return nil, err
+	}
+	for _, id := range others {
+		if err := h.paint(q, id, fromOld); err != nil {
+			return nil, err
+		}
+	}
+	var found []*node
+	for q.live > 0 {
+		n := q.pop()
+		colour := n.colour & (bothSides | stale)
+		if colour == bothSides {
+			if n.id == stop {
+				return []plumbing.Hash{stop}, nil
+			}
+			if n.colour&common == 0 {
+				n.colour |= common
+				found = append(found, n)
+			}
+			colour |= stale
+		}
+		for _, p := range n.parents {
+			if err := h.paint(q, p, colour); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var best []plumbing.Hash
+	for _, n := range found {
+		if n.colour&stale == 0 {
+			best = append(best, n.id)
+		}
+	}
+	return best, nil
+}
+
+func (h *history) paint(q *queue, id plumbing.Hash, colour uint8) error {
+	n, err := h.at(id)
+	if err != nil || n.colour&colour == colour {
+		return err
+	}
+	q.add(n, colour)
+	return nil
+}
+
+func (h *history) clear() {
+	for _, n := range h.nodes {
+		n.colour, n.queued = 0, false
+	}
+}
+
+// isAncestor tells whether old is reachable from id, or is it.
+func (h *history) isAncestor(old, id plumbing.Hash) (bool, error) {
+	if old == id {
+		return true, nil
+	}
+	found, err := h.mergeBases(id, []plumbing.Hash{old}, old)
+	return len(found) == 1 && found[0] == old, err
+}
+
+// queue holds the commits a walk has yet to look at, newest first, and counts
+// those of them that are not stale.
+type queue struct {
+	nodes []*node
+	live  int
+}
+
+// add gives a node more colour and sees to it that it is queued.
+func (q *queue) add(n *node, colour uint8) {
+	if n.queued && n.colour&stale == 0 {
+		q.live--
+	}
+	n.colour |= colour
+	if n.colour&stale == 0 {
+		q.live++
+	}
+	if !n.queued {
+		n.queued = true
+		heap.Push(q, n)
+	}
+}
+
+func (q *queue) pop() *node {
+	n := heap.Pop(q).(*node)
+	n.queued = false
+	if n.colour&stale == 0 {
+		q.live--
+	}
+	return n
+}
+
+func (q *queue) Len() int { return len(q.nodes) }
+func (q *queue) Less(i, j int) bool {
+	a, b := q.nodes[i], q.nodes[j]
+	if a.time != b.time {
+		return a.time > b.time
+	}
+	return bytes.Compare(a.id[:], b.id[:]) < 0
+}
+func (q *queue) Swap(i, j int) { q.nodes[i], q.nodes[j] = q.nodes[j], q.nodes[i] }
+func (q *queue) Push(x any)    { q.nodes = append(q.nodes, x.(*node)) }
+func (q *queue) Pop() any {
+	n := q.nodes[len(q.nodes)-1]
+	q.nodes = q.nodes[:len(q.nodes)-1]
+	return n
+}

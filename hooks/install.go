@@ -1,0 +1,378 @@
+package hooks
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+//go:embed shim.sh
+var shim string
+
+// keptSuffix is what the name of a hook that was there before gets.
+const keptSuffix = ".pushlane-kept"
+
+// The lines of an installed hook by which it is known again.
+const (
+	shimStart = "#!/bin/sh\n# pushlane hook 1, runs "
+	shimEnd   = " (take it out with: pushlane uninstall)"
+)
+
+// Gates are the hooks that can be installed, in the order they are listed.
+func Gates() []string {
+	return []string{"pre-commit", "commit-msg", "pre-push", "pre-receive", "post-receive"}
+}
+
+// InstallOptions says what Install writes.
+type InstallOptions struct {
+	Gates []string // of Gates; none = pre-push, in a bare repository pre-receive
+	Bin   string   // absolute path of the hook client, pushlane-hook
+	Force bool     // also into a hooks folder outside the repository, which other repositories may share
+}
+
+// Install writes the hooks and returns a line for each on what was done. A
+// hook that is there already is kept beside ours under another name, and
+// pushlane-hook runs it first (see KeptHook). Installing again changes nothing
+// that is already right.
+func Install(ctx context.Context, env Env, o InstallOptions) ([]string, error) {
+	dir, bare, err := hooksDir(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.check(&dir); err != nil {
+		return nil, err
+	}
+	gates := o.Gates
+	switch {
+	case len(gates) == 0 && bare:
+		gates = []string{"pre-receive"}
+	case len(gates) == 0:
+		gates = []string{"pre-push"}
+	}
+	if err := os.MkdirAll(dir.path, 0o777); err != nil {
+		return nil, fmt.Errorf("cannot make the hooks folder: %w", err)
+	}
+	var done []string
+	for _, gate := range gates {
+		line, err := installOne(dir.path, gate, o.Bin)
+		if err != nil {
+			return done, fmt.Errorf("cannot install %s: %w", gate, err)
+		}
+		done = append(done, line)
+	}
+	return done, nil
+}
+
+func (o InstallOptions) check(dir *hookFolder) error {
+	for _, gate := range o.Gates {
+		if !slices.Contains(Gates(), gate) {
+			return withHint(fmt.Errorf("cannot install a hook at gate %s: there is no such gate", quote(gate)),
+				"the gates are: %s", strings.Join(Gates(), ", "))
+		}
+	}
+	if !filepath.IsAbs(o.Bin) || strings.ContainsAny(o.Bin, "\n\r") || !executable(o.Bin) {
+		return withHint(fmt.Errorf("cannot install hooks that run %s: it is no absolute path of a program", quote(o.Bin)),
+			"install pushlane first, pushlane-hook stands beside it")
+	}
+	if dir.outside && !o.Force {
+		return withHint(fmt.Errorf("cannot install hooks in %s: core.hooksPath names a folder outside this repository, other repositories may use it", dir.path),
+			"give this repository its own: git config core.hooksPath %q; or install there all the same with --force", dir.own)
+	}
+	return nil
+}
+
+// hookFolder is where git looks for hooks.
+type hookFolder struct {
+	path    string
+	own     string // the repository's own hooks folder, "hooks" in the directory all worktrees share
+	outside bool   // path is not inside the repository
+}
+
+// hooksDir asks git where its hooks are: core.hooksPath from whichever
+// configuration file, else the folder that all worktrees share.
+func hooksDir(ctx context.Context, env Env) (hookFolder, bool, error) {
+	p, err := findPlace(env)
+	if err != nil {
+		return hookFolder{}, false, err
+	}
+	conf, err := readConfig(ctx, env, p)
+	if err != nil {
+		return hookFolder{}, false, err
+	}
+	if p, err = p.withTop(env, conf); err != nil {
+		return hookFolder{}, false, err
+	}
+	at := env
+	if at.Dir = p.top; p.bare {
+		at.Dir = p.git
+	}
+	out, err := runGit(ctx, at, []string{"GIT_DIR=" + p.git}, "rev-parse", "--git-path", "hooks")
+	if err != nil {
+		return hookFolder{}, false, fmt.Errorf("cannot find the hooks folder: %w", err)
+	}
+	f := hookFolder{path: join(at.Dir, strings.TrimSuffix(string(out), "\n")), own: filepath.Join(p.common, "hooks")}
+	if info, err := os.Stat(f.path); err == nil && !info.IsDir() {
+		return f, p.bare, withHint(fmt.Errorf("cannot use the hooks folder %s: it is not a folder", f.path),
+			"see where it is set with: git config --show-origin core.hooksPath")
+	}
+	f.outside = !inside(f.path, p.common) && (p.top == "" || !inside(f.path, p.top))
+	return f, p.bare, nil
+}
+
+// inside tells whether path is in dir, links followed.
+func inside(path, dir string) bool {
+	rel, err := filepath.Rel(realPath(dir), realPath(path))
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+// realPath follows links as far as the path exists.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(realPath(parent), filepath.Base(path))
+}
+
+// shimText is the hook for one gate: three lines that run the hook client, or
+// refuse when it is not there.
+func shimText(gate, bin string) string {
+	what := map[string]string{"pre-commit": "commit refused", "commit-msg": "commit refused", "post-receive": "nothing was run"}[gate]
+	if what == "" {
+		what = "push refused"
+	}
+	quoted := "'" + strings.ReplaceAll(bin, "'", `'\''`) + "'"
+	return strings.NewReplacer("@PATH@", bin, "@BIN@", quoted, "@GATE@", gate, "@WHAT@", what).Replace(shim)
+}
+
+// shimBin is the program a hook of ours runs; ok is false for anyone else's.
+func shimBin(text []byte) (bin string, ok bool) {
+	rest, ok := bytes.CutPrefix(text, []byte(shimStart))
+	if !ok {
+		return "", false
+	}
+	line, _, _ := strings.Cut(string(rest), "\n")
+	return strings.CutSuffix(line, shimEnd)
+}
+
+// at is what stands at one gate.
+type atGate struct {
+	path string
+	there,
+	ours,
+	kept bool
+	text []byte // when ours
+	bin  string
+	mode fs.FileMode
+}
+
+func look(dir, gate string) (atGate, error) {
+	g := atGate{path: filepath.Join(dir, gate)}
+	if _, err := os.Lstat(g.path + keptSuffix); err == nil {
+		g.kept = true
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return g, err
+	}
+	info, err := os.Lstat(g.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return g, nil
+	}
+	if err != nil {
+		return g, err
+	}
+	g.there, g.mode = true, info.Mode()
+	if !info.Mode().IsRegular() || info.Size() > 1<<16 {
+		return g, nil
+	}
+	if g.text, err = os.ReadFile(g.path); err != nil {
+		return g, err
+	}
+	g.bin, g.ours = shimBin(g.text)
+	return g, nil
+}
+
+func installOne(dir, gate, bin string) (string, error) {
+	g, err := look(dir, gate)
+	if err != nil {
+		return "", err
+	}
+	text := shimText(gate, bin)
+	switch {
+	case g.ours && string(g.text) == text && g.mode.Perm()&0o111 == 0o111:
+		return gate + ": already installed", nil
+	case g.ours:
+		return gate + ": brought up to date", writeHook(g.path, text)
+	case !g.there:
+		return gate + ": installed", writeHook(g.path, text)
+	case g.kept:
+		return "", withHint(fmt.Errorf("%s is not ours, and %s holds an earlier hook already", g.path, g.path+keptSuffix),
+			"merge the two by hand, remove %s, then install again", g.path+keptSuffix)
+	case g.mode.IsDir():
+		return "", fmt.Errorf("%s is a folder", g.path)
+	}
+	if err := keep(g.path); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s: installed; the hook that was there is kept as %s and runs first", gate, gate+keptSuffix), writeHook(g.path, text)
+}
+
+// keep gives the hook its second name first, so that at no moment there is no
+// hook; where a file can have one name only it is moved.
+func keep(path string) error {
+	if os.Link(path, path+keptSuffix) == nil {
+		return nil
+	}
+	return os.Rename(path, path+keptSuffix)
+}
+
+// writeHook puts a hook in place whole or not at all.
+func writeHook(path, text string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".pushlane-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	err = errors.Join(err, f.Chmod(0o755), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// Uninstall takes every hook of ours out, puts back what was there before byte
+// for byte, and returns a line for each on what was done. Hooks of others are
+// left as they are.
+func Uninstall(ctx context.Context, env Env) ([]string, error) {
+	dir, _, err := hooksDir(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	var done []string
+	for _, gate := range Gates() {
+		line, err := uninstallOne(dir.path, gate)
+		if err != nil {
+			return done, fmt.Errorf("cannot uninstall %s: %w", gate, err)
+		}
+		if line != "" {
+			done = append(done, line)
+		}
+	}
+	return done, nil
+}
+
+func uninstallOne(dir, gate string) (string, error) {
+	g, err := look(dir, gate)
+	switch {
+	case err != nil:
+		return "", err
+	case g.there && !g.ours && g.kept:
+		return fmt.Sprintf("%s: left alone, it is not ours; an earlier hook is still kept as %s", gate, gate+keptSuffix), nil
+	case g.kept:
+		return gate + ": the hook that was there is back", os.Rename(g.path+keptSuffix, g.path)
+	case g.ours:
+		return gate + ": removed", os.Remove(g.path)
+	}
+	return "", nil
+}
+
+// The states of a gate.
+const (
+	NotInstalled = "not installed" // no hook there
+	Installed    = "installed"     // ours, and it will run
+	Foreign      = "foreign"       // somebody else's hook
+	Stale        = "stale"         // ours, but git or the shell cannot run it; Detail says why
+)
+
+// HookStatus says what stands at one gate.
+type HookStatus struct {
+	Gate   string
+	State  string // NotInstalled, Installed, Foreign or Stale
+	Path   string // of the hook, there or not
+	Bin    string // the program it runs, when it is ours
+	Kept   string // path of the hook that was there before, "" = none
+	Detail string // what is wrong, with what mends it; "" = nothing
+}
+
+// Status tells for every gate what stands there.
+func Status(ctx context.Context, env Env) ([]HookStatus, error) {
+	dir, _, err := hooksDir(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	var all []HookStatus
+	for _, gate := range Gates() {
+		g, err := look(dir.path, gate)
+		if err != nil {
+			return nil, fmt.Errorf("cannot look at %s: %w", gate, err)
+		}
+		all = append(all, g.status(gate))
+	}
+	return all, nil
+}
+
+func (g atGate) status(gate string) HookStatus {
+	s := HookStatus{Gate: gate, State: Installed, Path: g.path, Bin: g.bin}
+	if g.kept {
+		s.Kept = g.path + keptSuffix
+	}
+	switch {
+	case !g.there:
+		s.State = NotInstalled
+	case !g.ours:
+		s.State = Foreign
+	case g.mode.Perm()&0o111 == 0:
+		s.State, s.Detail = Stale, "the hook is not executable, git passes it over; run: pushlane install"
+	case !executable(g.bin):
+		s.State, s.Detail = Stale, g.bin+" is not there, every push is refused; run: pushlane install"
+	case string(g.text) != shimText(gate, g.bin):
+		s.State, s.Detail = Stale, "the hook was changed by hand; run: pushlane install"
+	}
+	return s
+}
+
+// KeptHook is the path of the hook that was at this gate before ours and that
+// has to run first, "" when there is none or git would not have run it. It
+// wants the arguments and the standard input that git gave ours, and when it
+// fails the push is refused. The installed hook names itself in PUSHLANE_HOOK;
+// without that git is asked where the hooks are.
+func KeptHook(ctx context.Context, env Env, gate string) (string, error) {
+	hook := env.get("PUSHLANE_HOOK")
+	if filepath.Base(hook) == gate {
+		path, err := env.abs(hook)
+		if err != nil {
+			return "", err
+		}
+		hook = path
+	} else {
+		dir, _, err := hooksDir(ctx, env)
+		if err != nil {
+			return "", err
+		}
+		hook = filepath.Join(dir.path, gate)
+	}
+	kept := hook + keptSuffix
+	info, err := os.Stat(kept)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot run the hook that was there before: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		return "", nil
+	}
+	return kept, nil
+}

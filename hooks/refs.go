@@ -1,0 +1,163 @@
+package hooks
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// refs returns the refs below a prefix such as "refs/heads/" with the ids they
+// hold; symbolic refs are left out. The loose ones are read first: a ref that
+// is packed meanwhile is then seen at least once.
+func (r *Repo) refs(prefix string) (map[string]plumbing.Hash, error) {
+	out := make(map[string]plumbing.Hash)
+	symbolic := make(map[string]bool)
+	root := filepath.Join(r.place.common, filepath.FromSlash(prefix))
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
+			return err
+		}
+		name := prefix + filepath.ToSlash(strings.TrimPrefix(path[len(root):], "/"))
+		id, target, err := readRefFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if symbolic[name] = target != ""; target == "" {
+			out[name] = id
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list refs: %w", err)
+	}
+	err = r.packedRefs(func(name string, id plumbing.Hash) bool {
+		if _, loose := out[name]; !loose && !symbolic[name] && strings.HasPrefix(name, prefix) {
+			out[name] = id
+		}
+		return true
+	})
+	return out, err
+}
+
+// readRefFile reads one loose ref: an id or the name of another ref.
+func readRefFile(path string) (id plumbing.Hash, target string, err error) {
+	if link, err := os.Readlink(path); err == nil && strings.HasPrefix(link, "refs/") {
+		return id, link, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return id, "", err
+	}
+	line := strings.TrimSpace(string(text))
+	if target, ok := strings.CutPrefix(line, "ref:"); ok {
+		return id, strings.TrimSpace(target), nil
+	}
+	if !isID(line) {
+		return id, "", withHint(fmt.Errorf("ref file %s holds %s, which is no object id", path, quote(line)),
+			"see what is broken with: git fsck")
+	}
+	return plumbing.NewHash(line), "", nil
+}
+
+// packedRefs calls yield for each line of packed-refs until it returns false.
+func (r *Repo) packedRefs(yield func(name string, id plumbing.Hash) bool) error {
+	text, err := os.ReadFile(filepath.Join(r.place.common, "packed-refs"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot list refs: %w", err)
+	}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		line := lines.Text()
+		if line == "" || line[0] == '#' || line[0] == '^' {
+			continue
+		}
+		id, name, ok := strings.Cut(line, " ")
+		if !ok || !isID(id) {
+			return fmt.Errorf("cannot list refs: packed-refs holds the line %s", quote(line))
+		}
+		if !yield(name, plumbing.NewHash(id)) {
+			return nil
+		}
+	}
+	return lines.Err()
+}
+
+// maxSymbolic is how many refs may point at one another in a row.
+const maxSymbolic = 5
+
+// errNoRef says that a ref is not there: never made, or a branch without a
+// commit.
+var errNoRef = errors.New("there is no such ref")
+
+// ref resolves a full ref name, or HEAD, to the name it ends at and the id
+// there.
+func (r *Repo) ref(name string) (end string, id plumbing.Hash, err error) {
+	for range maxSymbolic {
+		dir := r.place.common
+		if !strings.HasPrefix(name, "refs/") || strings.HasPrefix(name, "refs/worktree/") || strings.HasPrefix(name, "refs/bisect/") {
+			dir = r.place.git
+		}
+		id, target, err := readRefFile(filepath.Join(dir, filepath.FromSlash(name)))
+		switch {
+		case err == nil && target == "":
+			return name, id, nil
+		case err == nil:
+			if msg := checkRef(target); msg != "" || !fs.ValidPath(target) {
+				return "", id, fmt.Errorf("ref %s names %s, which is no ref", name, quote(target))
+			}
+			name = target
+		case errors.Is(err, fs.ErrNotExist), isDir(filepath.Join(dir, filepath.FromSlash(name))):
+			id, err = r.packedRef(name)
+			return name, id, err
+		default:
+			return "", id, err
+		}
+	}
+	return "", id, fmt.Errorf("ref %s is symbolic more than %d deep", name, maxSymbolic)
+}
+
+func (r *Repo) packedRef(want string) (id plumbing.Hash, err error) {
+	found := errNoRef
+	err = r.packedRefs(func(name string, at plumbing.Hash) bool {
+		if name == want {
+			id, found = at, nil
+		}
+		return found != nil
+	})
+	if err == nil {
+		err = found
+	}
+	return id, err
+}
+
+// CurrentBranch is the full name of the branch HEAD is on, also of one that
+// has no commit yet; "" when HEAD is detached.
+func (r *Repo) CurrentBranch(ctx context.Context) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	name, _, err := r.ref("HEAD")
+	switch {
+	case err != nil && !errors.Is(err, errNoRef):
+		return "", fmt.Errorf("cannot read HEAD: %w", err)
+	case name == "HEAD":
+		return "", nil
+	}
+	return name, nil
+}
+
+func isID(s string) bool { return len(s) == len(ZeroID) && isHex(s) }

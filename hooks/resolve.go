@@ -1,0 +1,153 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// NoRevisionError says that a name stands for nothing in this repository.
+type NoRevisionError struct{ Name string }
+
+func (e *NoRevisionError) Error() string {
+	return fmt.Sprintf("cannot resolve %s: no branch, tag or commit of that name, or more than one", quote(e.Name))
+}
+
+// Hint is where to look.
+func (e *NoRevisionError) Hint() string {
+	return "see what there is with: git branch --all; git tag; git log --oneline"
+}
+
+// Resolve returns the id that a revision stands for, tags followed to what
+// they name: a full or abbreviated id, a branch, a tag, HEAD, HEAD~2,
+// main^2, main:folder and all else that git rev-parse takes. A name that
+// stands for nothing is a *NoRevisionError.
+func (r *Repo) Resolve(ctx context.Context, rev string) (string, error) {
+	id, _, err := r.lookUp(ctx, rev)
+	if err != nil {
+		return "", err
+	}
+	return id.String(), nil
+}
+
+// lookUp resolves a revision and says what type of object it is. Full ids and
+// full ref names are looked up here, all else by git.
+func (r *Repo) lookUp(ctx context.Context, rev string) (plumbing.Hash, plumbing.ObjectType, error) {
+	id, err := r.lookUpName(ctx, rev)
+	if err != nil {
+		return id, 0, err
+	}
+	id, typ, err := r.objs.peel(id)
+	if err != nil {
+		return id, 0, fmt.Errorf("cannot resolve %s: %w", quote(rev), err)
+	}
+	return id, typ, nil
+}
+
+func (r *Repo) lookUpName(ctx context.Context, rev string) (plumbing.Hash, error) {
+	if isID(rev) {
+		return plumbing.NewHash(rev), nil
+	}
+	if rev == "HEAD" || checkRef(rev) == "" && fs.ValidPath(rev) {
+		_, id, err := r.ref(rev)
+		if errors.Is(err, errNoRef) {
+			return id, &NoRevisionError{rev}
+		}
+		if err != nil {
+			return id, fmt.Errorf("cannot resolve %s: %w", quote(rev), err)
+		}
+		return id, nil
+	}
+	if checkText(rev) != "" {
+		return plumbing.ZeroHash, &NoRevisionError{rev}
+	}
+	out, err := r.git(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", rev)
+	var failed *gitError
+	if errors.As(err, &failed) && strings.TrimSpace(failed.stderr) == "" {
+		return plumbing.ZeroHash, &NoRevisionError{rev}
+	}
+	if err != nil {
+		return plumbing.ZeroHash, fmt.Errorf("cannot resolve %s: %w", quote(rev), err)
+	}
+	if !isID(out) {
+		return plumbing.ZeroHash, &NoRevisionError{rev}
+	}
+	return plumbing.NewHash(out), nil
+}
+
+// Range reads "A..B" (what lies between them: Base is A), "A...B" (what B did
+// since they parted: Base is their merge base) or "B" (what that commit did:
+// Base is its first parent, ZeroID for a root commit). A side left empty is
+// HEAD. Old is A and New is B, tags followed; Ref is empty.
+func (r *Repo) Range(ctx context.Context, rng string) (Update, error) {
+	if a, b, ok := strings.Cut(rng, "..."); ok {
+		return r.sinceParted(ctx, a, b)
+	}
+	if a, b, ok := strings.Cut(rng, ".."); ok {
+		old, id, err := r.twoSides(ctx, a, b)
+		return Update{Old: old, New: id, Base: old}, err
+	}
+	id, err := r.Resolve(ctx, rng)
+	if err != nil {
+		return Update{}, err
+	}
+	base, err := r.firstParent(ctx, plumbing.NewHash(id))
+	return Update{Old: base, New: id, Base: base}, err
+}
+
+func (r *Repo) twoSides(ctx context.Context, a, b string) (old, id string, err error) {
+	if old, err = r.Resolve(ctx, orHead(a)); err != nil {
+		return "", "", err
+	}
+	id, err = r.Resolve(ctx, orHead(b))
+	return old, id, err
+}
+
+func orHead(rev string) string {
+	if rev == "" {
+		return "HEAD"
+	}
+	return rev
+}
+
+func (r *Repo) sinceParted(ctx context.Context, a, b string) (Update, error) {
+	old, id, err := r.twoSides(ctx, a, b)
+	if err != nil {
+		return Update{}, err
+	}
+	h, err := r.history(ctx)
+	if err != nil {
+		return Update{}, err
+	}
+	base, err := h.nearest(plumbing.NewHash(id), []plumbing.Hash{plumbing.NewHash(old)})
+	if err != nil {
+		return Update{}, fmt.Errorf("cannot find where %s and %s parted: %w", orHead(a), orHead(b), err)
+	}
+	if base.IsZero() {
+		return Update{}, withHint(fmt.Errorf("cannot find where %s and %s parted: they have no commit in common", orHead(a), orHead(b)),
+			"compare their trees with: %s..%s", orHead(a), orHead(b))
+	}
+	return Update{Old: old, New: id, Base: base.String()}, nil
+}
+
+// firstParent is a commit's first parent; ZeroID for a root commit, for the
+// first one of a shallow clone and for a tree.
+func (r *Repo) firstParent(ctx context.Context, id plumbing.Hash) (string, error) {
+	typ, _, err := r.objs.header(id)
+	if err != nil || typ != plumbing.CommitObject {
+		return ZeroID, err
+	}
+	h, err := r.history(ctx)
+	if err != nil {
+		return "", err
+	}
+	n, err := h.at(id)
+	if err != nil || len(n.parents) == 0 {
+		return ZeroID, err
+	}
+	return n.parents[0].String(), nil
+}
