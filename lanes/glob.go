@@ -50,6 +50,7 @@ type token struct {
 	kind tokenKind
 	b    byte
 	set  *byteSet
+	jump string // of manyDirs: a slash and the plain text that must follow it
 }
 
 // ParseGlob reads a pattern. It refuses what git refuses, and what git would
@@ -69,7 +70,7 @@ func ParseGlob(pattern string) (Glob, error) {
 		return Glob{}, fmt.Errorf("bad pattern %q: %w", pattern, err)
 	}
 	g.prog, g.tail = prog, plainTail(prog)
-	if len(prog) > 0 && strings.HasSuffix(g.tail, "/") {
+	if n := len(prog); n > 0 && (strings.HasSuffix(g.tail, "/") || prog[n-1].kind == manyDirs) {
 		return Glob{}, fmt.Errorf("bad pattern %q: it ends in a slash and matches no file; write %q", pattern, pattern+"**")
 	}
 	return g, nil
@@ -121,14 +122,14 @@ func (g Glob) String() string { return g.source }
 // Match reports whether the pattern matches a file's path, given from the
 // repository's top with slashes, as git stores it.
 func (g Glob) Match(path string) bool {
-	return g.below(path) || g.matchWild(path) || g.inNamesake(path)
+	return g.matchWild(path) || g.below(path) || g.inNamesake(path)
 }
 
 // inNamesake covers a folder that bears the name of the pattern's beginning:
 // for `[id]/*.ts` a file in a folder called `[id]`. Only the rest of the
 // pattern is then matched, against the file's own name. It is rare enough to
 // be compiled on the spot.
-func (g Glob) inNamesake(path string) bool {
+func (g *Glob) inNamesake(path string) bool {
 	folder := strings.LastIndexByte(path, '/') + 1
 	if folder <= g.wild || !strings.HasPrefix(g.text, path[:folder]) {
 		return false
@@ -139,7 +140,7 @@ func (g Glob) inNamesake(path string) bool {
 
 // below reports whether the pattern, taken as plain text, is the path or a
 // folder above it.
-func (g Glob) below(path string) bool {
+func (g *Glob) below(path string) bool {
 	t := g.text
 	if t == "" {
 		return g.source != ""
@@ -151,11 +152,11 @@ func (g Glob) below(path string) bool {
 }
 
 // equal is Match without the rule about folders, for the names of refs.
-func (g Glob) equal(name string) bool {
+func (g *Glob) equal(name string) bool {
 	return name == g.text || g.matchWild(name)
 }
 
-func (g Glob) matchWild(path string) bool {
+func (g *Glob) matchWild(path string) bool {
 	if len(g.prog) == 0 || len(path) < g.wild || path[:g.wild] != g.text[:g.wild] {
 		return false
 	}
@@ -226,7 +227,7 @@ func (t *token) next(s string, from int) int {
 	if t.kind == anything {
 		return from + 1
 	}
-	if k := strings.IndexByte(s[from:], '/'); k >= 0 {
+	if k := strings.Index(s[from:], t.jump); k >= 0 {
 		return from + k + 1
 	}
 	return -1

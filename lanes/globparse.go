@@ -46,6 +46,11 @@ func compile(p string) ([]token, error) {
 			i++
 		}
 	}
+	for i := range prog {
+		if prog[i].kind == manyDirs {
+			prog[i].jump = "/" + plainHead(prog[i+1:])
+		}
+	}
 	return prog, nil
 }
 
@@ -200,6 +205,18 @@ func posix(name string) (func(byte) bool, bool) {
 		return func(b byte) bool { return digit(b) || b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F' }, true
 	}
 	return nil, false
+}
+
+// plainHead is the plain text that a pattern begins with.
+func plainHead(prog []token) string {
+	var b []byte
+	for _, t := range prog {
+		if t.kind != oneByte {
+			break
+		}
+		b = append(b, t.b)
+	}
+	return string(b)
 }
 
 // plainTail is the plain text that a pattern ends in.

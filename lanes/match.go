@@ -13,6 +13,7 @@ type matcher struct {
 	more  map[string]Glob // patterns the set did not hold
 	paths []string        // in git's order
 	hits  map[string][]int32
+	ends  map[byte][]int32
 }
 
 func newMatcher(globs map[string]Glob, paths []string) *matcher {
@@ -45,15 +46,52 @@ func (m *matcher) matches(pattern string) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
+	list := m.search(&g)
+	m.hits[pattern] = list
+	return list, nil
+}
+
+// search looks at no more paths than it must: those that share the pattern's
+// plain beginning, or, where it has none, those that share its last byte. A
+// folder that is called like the pattern shares one byte more than the plain
+// beginning, so it is found on its own.
+func (m *matcher) search(g *Glob) []int32 {
 	var list []int32
-	low, high := m.span(g.text[:g.wild])
+	if g.wild > 0 || g.tail == "" {
+		low, high := m.span(g.text[:g.wild])
+		for i := low; i < high; i++ {
+			if g.Match(m.paths[i]) {
+				list = append(list, int32(i))
+			}
+		}
+		return list
+	}
+	for _, i := range m.endingIn(g.tail[len(g.tail)-1]) {
+		if g.matchWild(m.paths[i]) {
+			list = append(list, i)
+		}
+	}
+	low, high := m.span(g.text[:1])
 	for i := low; i < high; i++ {
 		if g.Match(m.paths[i]) {
 			list = append(list, int32(i))
 		}
 	}
-	m.hits[pattern] = list
-	return list, nil
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// endingIn lists the paths that end in a byte, by index, rising.
+func (m *matcher) endingIn(b byte) []int32 {
+	if m.ends == nil {
+		m.ends = make(map[byte][]int32)
+		for i, p := range m.paths {
+			if p != "" {
+				m.ends[p[len(p)-1]] = append(m.ends[p[len(p)-1]], int32(i))
+			}
+		}
+	}
+	return m.ends[b]
 }
 
 // span is the part of the sorted paths that begin with a text.
