@@ -1,0 +1,156 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/pushlane/pushlane/hooks"
+)
+
+// Call is one question to the gate: what git called the hook with, or what a
+// person asked on the command line.
+type Call struct {
+	Gate  string   // pre-commit, commit-msg, pre-push, pre-receive, post-receive or manual
+	Args  []string // the hook's arguments; pre-push: the remote's name and URL
+	Dir   string   // absolute working folder
+	Env   []string // "KEY=value"
+	Stdin []byte   // the hook's standard input
+	Term  Terminal
+
+	Range  string   // manual: "A..B"; empty: what would be pushed now
+	Lanes  []string // manual: only these lanes, whatever the paths
+	All    bool     // manual: every lane, whatever the paths
+	Config string   // lanes file to use instead of the judged revision's
+	Format string   // text (default), json, junit or sarif
+}
+
+// Terminal says what the person's output can do.
+type Terminal struct {
+	Live    bool // a terminal: lines may be redrawn
+	Color   bool
+	Columns int // 0: unknown
+}
+
+// Getenv looks a variable up in the call's environment.
+func (c Call) Getenv(key string) string {
+	for _, pair := range slices.Backward(c.Env) {
+		if name, value, ok := strings.Cut(pair, "="); ok && name == key {
+			return value
+		}
+	}
+	return ""
+}
+
+// laneGate is what `on` in a lane is compared with. A run by hand does what
+// the push would do.
+func (c Call) laneGate() string {
+	if c.Gate == "manual" {
+		return "pre-push"
+	}
+	return c.Gate
+}
+
+func (c Call) hooksEnv() hooks.Env {
+	return hooks.Env{Dir: c.Dir, Getenv: c.Getenv}
+}
+
+// updates reads what git asks to be judged and gives every update its base.
+func (c Call) updates(ctx context.Context, repo *hooks.Repo) ([]hooks.Update, error) {
+	switch c.Gate {
+	case "pre-commit", "commit-msg":
+		return indexUpdate(ctx, repo)
+	case "manual":
+		u, err := manualUpdate(ctx, repo, c.Range)
+		return []hooks.Update{u}, err
+	}
+	updates, err := hooks.ReadUpdates(strings.NewReader(string(c.Stdin)), c.Gate)
+	if err != nil {
+		return nil, err
+	}
+	return updates, repo.SetBases(ctx, updates, c.arg(0), c.arg(1))
+}
+
+func (c Call) arg(i int) string {
+	if i < len(c.Args) {
+		return c.Args[i]
+	}
+	return ""
+}
+
+// indexUpdate judges the tree that the commit will have, so that nothing is
+// ever stashed.
+func indexUpdate(ctx context.Context, repo *hooks.Repo) ([]hooks.Update, error) {
+	tree, err := repo.WriteTree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	head, err := repo.HeadTree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	branch, err := repo.CurrentBranch(ctx)
+	return []hooks.Update{{Ref: branch, New: tree, Old: head, Base: head}}, err
+}
+
+// manualUpdate is the range asked for; without one, what a push of the
+// current branch would bring to its remote.
+func manualUpdate(ctx context.Context, repo *hooks.Repo, text string) (hooks.Update, error) {
+	if text != "" {
+		return repo.Range(ctx, text)
+	}
+	head, err := repo.Resolve(ctx, "HEAD")
+	if err != nil {
+		return hooks.Update{}, hinted(err, "name what to judge with --range A..B")
+	}
+	branch, err := repo.CurrentBranch(ctx)
+	if err != nil {
+		return hooks.Update{}, err
+	}
+	u := hooks.Update{Ref: branch, New: head, Old: strings.Repeat("0", len(head))}
+	return u, repo.SetBase(ctx, &u, "", "")
+}
+
+// skips reads PUSHLANE_SKIP: lane ids, or all, with PUSHLANE_SKIP_REASON.
+func (c Call) skips(p Policy) (ids []string, reason string, err error) {
+	text := c.Getenv("PUSHLANE_SKIP")
+	if text == "" {
+		return nil, "", nil
+	}
+	reason = Clean(c.Getenv("PUSHLANE_SKIP_REASON"))
+	switch {
+	case !p.AllowSkip:
+		return nil, "", usageError{errors.New("cannot skip lanes: the policy of this host says allow_skip = false")}
+	case c.Gate == "pre-receive" || c.Gate == "post-receive":
+		return nil, "", usageError{errors.New("cannot skip lanes: a variable does not switch off a server's gate")}
+	case strings.TrimSpace(reason) == "":
+		return nil, "", usageError{hinted(errors.New("cannot skip lanes: no reason given"),
+			"PUSHLANE_SKIP="+text+` PUSHLANE_SKIP_REASON="why" git push`)}
+	}
+	for id := range strings.SplitSeq(text, ",") {
+		ids = append(ids, strings.TrimSpace(id))
+	}
+	return ids, reason, nil
+}
+
+// usageError is wrong use: exit status 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// IsUsage reports whether err is wrong use rather than a breakage.
+func IsUsage(err error) bool { return errors.As(err, new(usageError)) }
+
+// ReadConfig reads a lanes file given by --config.
+func readConfig(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("cannot read lanes file: %w", err)}
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 2<<20))
+}

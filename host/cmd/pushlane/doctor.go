@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pushlane/pushlane/host"
+)
+
+func doctorCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "check git, hooks, lanes, plugins, Incus, images and policy", Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, policy, err := p.host()
+			if err != nil {
+				return err
+			}
+			defer h.Close(cmd.Context())
+			for _, c := range h.Doctor(cmd.Context(), p.call("manual"), policy) {
+				mark := "ok  "
+				if !c.OK {
+					mark, p.exit = "FAIL", host.ExitUndecided
+				}
+				fmt.Fprintf(p.out, "%s  %-9s %s\n", mark, c.Name, host.Clean(c.Message))
+				if !c.OK && c.Hint != "" {
+					fmt.Fprintf(p.out, "      hint: %s\n", host.Clean(c.Hint))
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func gcCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "gc", Short: "remove containers and logs that were left behind", Args: exactly(0),
+		Long: "gc removes this host's containers whose deadline has passed or whose host process\nis gone, marks their runs as broken, and removes runs and logs older than\nretention.runs. Every run does the same at its start.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, policy, err := p.host()
+			if err != nil {
+				return err
+			}
+			defer h.Close(cmd.Context())
+			lines, err := h.Collect(cmd.Context(), policy)
+			p.lines(lines)
+			return err
+		},
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"github.com/pushlane/pushlane/host"
+)
+
+// hookCommand is what pushlane-hook becomes when no resident host answers:
+// it judges here and leaves a resident behind for the next push.
+func hookCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "hook GATE [ARG…]", Short: "judge what git hands to a hook", Hidden: true,
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return wrongUse{errors.New("hook takes a gate")}
+			}
+			call := p.call(args[0])
+			call.Args = args[1:]
+			input, err := io.ReadAll(io.LimitReader(p.in, 64<<20))
+			if err != nil {
+				return fmt.Errorf("cannot read git's ref lines: %w", err)
+			}
+			call.Stdin = input
+			return p.judge(cmd.Context(), call, true)
+		},
+	}
+}
+
+// judge runs one call inline.
+func (p *program) judge(ctx context.Context, call host.Call, leaveResident bool) error {
+	h, policy, err := p.host()
+	if err != nil {
+		return err
+	}
+	defer h.Close(context.WithoutCancel(ctx))
+	if leaveResident {
+		startResident(policy.State, p.getenv("PUSHLANE_RESIDENT"))
+	}
+	p.exit = h.Judge(ctx, call, p.output())
+	return nil
+}
+
+const defaultIdle = 10 * time.Minute
+
+// startResident starts a resident host in a session of its own. Failing to is
+// no failure of the push: the next one is judged inline again.
+func startResident(state, wish string) {
+	idle := defaultIdle
+	if d, err := time.ParseDuration(wish); err == nil {
+		idle = d
+	} else if wish != "" {
+		return // "off"
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return
+	}
+	log, err := os.OpenFile(filepath.Join(state, "host.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	defer log.Close()
+	cmd := exec.Command(exe, "serve", "--idle", idle.String()) // outlives this process: no context
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
+	cmd.Env = residentEnv(os.Environ())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if cmd.Start() == nil {
+		cmd.Process.Release()
+	}
+}
+
+// residentEnv leaves out what belongs to one call: every call brings its own.
+func residentEnv(env []string) []string {
+	call := host.Call{Env: env}
+	keep := []string{}
+	for _, key := range []string{"HOME", "PATH", "USER", "LANG", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "PUSHLANE_STATE", "PUSHLANE_CONFIG", "TMPDIR"} {
+		if v := call.Getenv(key); v != "" {
+			keep = append(keep, key+"="+v)
+		}
+	}
+	return keep
+}
+
+func serveCommand(p *program) *cobra.Command {
+	var idle time.Duration
+	cmd := &cobra.Command{
+		Use: "serve", Short: "stay resident, so that hooks answer in milliseconds", Args: exactly(0),
+		Long: "serve keeps repositories, plugins and the run store open and answers hooks on a\nunix socket in the state folder. Hooks start it by themselves and it leaves when\nidle; PUSHLANE_RESIDENT=off keeps it away, PUSHLANE_RESIDENT=1h sets the idle time.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, _, err := p.host()
+			if err != nil {
+				return err
+			}
+			defer h.Close(context.WithoutCancel(cmd.Context()))
+			log := logrus.New()
+			log.SetOutput(p.err)
+			err = (&host.Resident{Host: h, Log: log, Idle: idle}).Serve(cmd.Context())
+			if errors.Is(err, host.ErrRunning) && idle > 0 {
+				return nil // started by two hooks at once
+			}
+			return err
+		},
+	}
+	cmd.Flags().DurationVar(&idle, "idle", 0, "leave after this long without a call; 0: never")
+	return cmd
+}

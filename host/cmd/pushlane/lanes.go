@@ -1,0 +1,144 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/lanes"
+)
+
+func lanesCommand(p *program) *cobra.Command {
+	var explain, asJSON bool
+	var ask host.LanesQuestion
+	cmd := &cobra.Command{
+		Use: "lanes", Short: "list the lanes, and say which a push would run and why", Args: exactly(0),
+		Long:    "lanes lists the lanes of a revision. With --explain it prints every lane, picked or\nnot, and the path and glob that decided. Works in a bare repository too.",
+		Example: "  pushlane lanes\n  pushlane lanes --explain\n  pushlane lanes --explain --range v1.2..HEAD --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			call := p.call("manual")
+			call.Range, call.Config = ask.Range, ask.Config
+			answer, err := host.ExplainLanes(cmd.Context(), call, ask)
+			if err != nil {
+				return err
+			}
+			switch {
+			case asJSON:
+				enc := json.NewEncoder(p.out)
+				enc.SetIndent("", "  ")
+				enc.SetEscapeHTML(false)
+				return enc.Encode(answer)
+			case explain:
+				printExplained(p, answer)
+			default:
+				printLanes(p, answer)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&explain, "explain", false, "say for every lane whether it is picked and why")
+	f.StringVar(&ask.Range, "range", "", "the change to explain, `A..B`; default: what a push would bring")
+	f.StringVar(&ask.Config, "config", "", "read the lanes from `FILE` instead of the revision")
+	f.StringVar(&ask.Gate, "gate", "pre-push", "pick as `GATE` would: pre-commit, pre-push, pre-receive, …")
+	f.StringVar(&ask.Ref, "ref", "", "pick as for a push to `REF`; default: any branch")
+	f.BoolVar(&asJSON, "json", false, "print JSON: range and lanes, in file order")
+	return cmd
+}
+
+func printExplained(p *program, e host.ExplainJSON) {
+	width := 0
+	for _, l := range e.Lanes {
+		width = max(width, len(l.ID))
+	}
+	for _, l := range e.Lanes {
+		mark := "-"
+		if l.Picked {
+			mark = "+"
+		}
+		line := fmt.Sprintf("%s %-*s  %s", mark, width, l.ID, l.Reason)
+		if l.Path != "" {
+			line += ": " + host.Clean(l.Path)
+		}
+		fmt.Fprintln(p.out, line)
+	}
+}
+
+func printLanes(p *program, e host.ExplainJSON) {
+	for _, l := range e.Lanes {
+		fmt.Fprintln(p.out, l.ID)
+	}
+}
+
+func importCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "import TOOL FILE", Short: "turn another tool's configuration into a lanes.toml", Args: exactly(2),
+		Long:    "import prints an equal lanes.toml on standard output, with a comment at everything\nthat has no equal. TOOL is forge-lanes, lefthook or pre-commit.",
+		Example: "  pushlane import lefthook lefthook.yml > .pushlane/lanes.toml",
+		RunE: func(_ *cobra.Command, args []string) error {
+			data, err := os.ReadFile(args[1])
+			if err != nil {
+				return wrongUse{fmt.Errorf("cannot import: %w", err)}
+			}
+			text, err := lanes.Import(args[0], args[1], data)
+			if err != nil {
+				return err
+			}
+			_, err = p.out.Write(text)
+			return err
+		},
+	}
+}
+
+// firstLanes is what init writes: lanes that need no container and hold for
+// any repository, and a commented one that does.
+const firstLanes = `# The lanes of this repository: checks that run when a push touches their paths.
+# Explain a choice with: pushlane lanes --explain
+version = 1
+
+[[lane]]
+id = "files"            # conflict markers and private keys
+plugin = "files"
+
+[[lane]]
+id = "commits"          # no fixup! or empty messages
+plugin = "commits"
+
+# [[lane]]
+# id = "test"
+# plugin = "shell"
+# paths = ["src/**", "Makefile"]
+# [lane.with]
+# run = "make test"
+# [lane.grant]
+# container = true
+`
+
+func initCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "init", Short: "write a first .pushlane/lanes.toml", Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			top, err := host.Top(cmd.Context(), p.call("manual"))
+			if err != nil {
+				return err
+			}
+			name := top + "/" + host.LanesFiles[0]
+			for _, other := range host.LanesFiles {
+				if _, err := os.Stat(top + "/" + other); err == nil {
+					return wrongUse{fmt.Errorf("cannot write lanes: %s is there already", other)}
+				}
+			}
+			if err := os.MkdirAll(top+"/.pushlane", 0o755); err != nil {
+				return fmt.Errorf("cannot write lanes: %w", err)
+			}
+			if err := os.WriteFile(name, []byte(firstLanes), 0o644); err != nil {
+				return fmt.Errorf("cannot write lanes: %w", err)
+			}
+			fmt.Fprintf(p.out, "wrote %s\nnext: git add %[1]s && git commit -m \"lanes\" && pushlane install\n", host.LanesFiles[0])
+			return nil
+		},
+	}
+}

@@ -1,0 +1,142 @@
+// Command pushlane judges git pushes: it installs itself as git hooks, runs
+// the lanes that a push asks for, and accepts or refuses it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/pushlane/pushlane/host"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	code := run(ctx, program{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Environ(), terminal: terminal()}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// program is what a command has of the world: its streams, environment and
+// terminal. The exit status is set by commands that judge.
+type program struct {
+	in       io.Reader
+	out, err io.Writer
+	env      []string
+	terminal host.Terminal
+	exit     int
+}
+
+func (p *program) getenv(key string) string { return p.call("").Getenv(key) }
+
+// call starts a host.Call with what every call has.
+func (p *program) call(gate string) host.Call {
+	dir, _ := os.Getwd()
+	return host.Call{Gate: gate, Dir: dir, Env: p.env, Term: p.terminal}
+}
+
+func (p *program) output() host.Output { return host.Output{Out: p.out, Err: p.err} }
+
+// host opens the host of this user's state folder.
+func (p *program) host() (*host.Host, host.Policy, error) {
+	policy, err := host.LoadPolicy(p.getenv)
+	if err != nil {
+		return nil, policy, err
+	}
+	h, err := host.Open(policy)
+	return h, policy, err
+}
+
+func run(ctx context.Context, p program, args []string) int {
+	root := rootCommand(&p)
+	root.SetArgs(args)
+	root.SetIn(p.in)
+	root.SetOut(p.out)
+	root.SetErr(p.err)
+	if err := root.ExecuteContext(ctx); err != nil {
+		host.WriteError(p.err, err)
+		return exitStatus(err)
+	}
+	return p.exit
+}
+
+// exitStatus: wrong use is 2, a broken part 3; "no" is never an error.
+func exitStatus(err error) int {
+	if errors.As(err, new(wrongUse)) || host.IsUsage(err) {
+		return host.ExitUsage
+	}
+	return host.ExitUndecided
+}
+
+// wrongUse is an error of the command line.
+type wrongUse struct{ error }
+
+func (w wrongUse) Hint() string { return "see: pushlane --help" }
+
+func rootCommand(p *program) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "pushlane",
+		Short:         "pushlane judges every git push",
+		Long:          "pushlane judges every git push: it picks the lanes whose paths changed, runs each\nlane's WebAssembly plugin, gives it throw-away Incus containers, and accepts or\nrefuses the push.\n\nExit status: 0 accepted, 1 a lane said no, 2 wrong use, 3 could not decide.",
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return wrongUse{fmt.Errorf("unknown command %q", args[0])}
+			}
+			return cmd.Help()
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUse{err} })
+	root.PersistentFlags().StringP("C", "C", "", "run as if started in `DIR`")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if dir, _ := cmd.Flags().GetString("C"); dir != "" {
+			return os.Chdir(dir)
+		}
+		return nil
+	}
+	root.AddCommand(
+		initCommand(p), installCommand(p), uninstallCommand(p),
+		runCommand(p), lanesCommand(p), importCommand(p),
+		runsCommand(p), logCommand(p), doctorCommand(p), gcCommand(p),
+		demoCommand(p), serveCommand(p), pluginCommand(p), hookCommand(p), versionCommand(p),
+	)
+	return root
+}
+
+// exactly is cobra.ExactArgs with our exit status.
+func exactly(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return wrongUse{fmt.Errorf("%s takes %d arguments, got %d", cmd.CommandPath(), n, len(args))}
+		}
+		return nil
+	}
+}
+
+// atMost is cobra.MaximumNArgs with our exit status.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return wrongUse{fmt.Errorf("%s takes at most %d arguments, got %d", cmd.CommandPath(), n, len(args))}
+		}
+		return nil
+	}
+}
+
+func terminal() host.Terminal {
+	fd := int(os.Stderr.Fd())
+	if !term.IsTerminal(fd) || os.Getenv("TERM") == "dumb" {
+		return host.Terminal{}
+	}
+	columns, _, _ := term.GetSize(fd)
+	return host.Terminal{Live: true, Color: os.Getenv("NO_COLOR") == "", Columns: columns}
+}

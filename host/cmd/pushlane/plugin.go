@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pushlane/pushlane/host"
+)
+
+func pluginCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{Use: "plugin", Short: "make and look at lane plugins"}
+	var manifest string
+	pack := &cobra.Command{
+		Use: "pack IN.wasm OUT.wasm", Short: "put a manifest into a module", Args: exactly(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return packPlugin(manifest, args[0], args[1])
+		},
+	}
+	pack.Flags().StringVar(&manifest, "manifest", "manifest.toml", "the manifest, `FILE`")
+	inspect := &cobra.Command{
+		Use: "inspect FILE.wasm", Short: "say what a module is and asks for", Args: exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			data, err := os.ReadFile(args[0])
+			if err != nil {
+				return wrongUse{err}
+			}
+			return host.InspectPlugin(p.out, data)
+		},
+	}
+	cmd.AddCommand(pack, inspect)
+	return cmd
+}
+
+func packPlugin(manifest, in, out string) error {
+	text, err := os.ReadFile(manifest)
+	if err != nil {
+		return wrongUse{fmt.Errorf("cannot pack: %w", err)}
+	}
+	module, err := os.ReadFile(in)
+	if err != nil {
+		return wrongUse{fmt.Errorf("cannot pack: %w", err)}
+	}
+	packed, err := host.PackPlugin(module, text)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(out, packed, 0o644); err != nil {
+		return fmt.Errorf("cannot pack: %w", err)
+	}
+	return nil
+}

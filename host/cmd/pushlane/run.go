@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+func runCommand(p *program) *cobra.Command {
+	var ids []string
+	var span, config string
+	var all, asJSON, asJUnit, asSARIF bool
+	cmd := &cobra.Command{
+		Use: "run", Short: "do what the hook would do, without pushing", Args: exactly(0),
+		Long:    "run judges what a push of the current branch would bring, or the range given.\nCommitted content is judged, never the work tree.",
+		Example: "  pushlane run\n  pushlane run --lane go-test --range origin/main..HEAD\n  pushlane run --all --sarif > lanes.sarif",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			call := p.call("manual")
+			call.Range, call.Lanes, call.All, call.Config = span, ids, all, config
+			format, err := formatOf(asJSON, asJUnit, asSARIF)
+			if err != nil {
+				return err
+			}
+			call.Format = format
+			return p.judge(cmd.Context(), call, false)
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&ids, "lane", nil, "run only this lane, whatever the paths (may be repeated)")
+	f.StringVar(&span, "range", "", "judge `A..B` instead of what a push would bring")
+	f.BoolVar(&all, "all", false, "run every lane, whatever the paths")
+	f.StringVar(&config, "config", "", "read the lanes from `FILE` instead of the judged revision")
+	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	f.BoolVar(&asJUnit, "junit", false, "print the result as JUnit XML")
+	f.BoolVar(&asSARIF, "sarif", false, "print the result as SARIF 2.1.0")
+	return cmd
+}
+
+func formatOf(json, junit, sarif bool) (string, error) {
+	format, n := "text", 0
+	for name, on := range map[string]bool{"json": json, "junit": junit, "sarif": sarif} {
+		if on {
+			format = name
+			n++
+		}
+	}
+	if n > 1 {
+		return "", wrongUse{errors.New("--json, --junit and --sarif exclude each other")}
+	}
+	return format, nil
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pushlane/pushlane/host"
+)
+
+func runsCommand(p *program) *cobra.Command {
+	var limit int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "runs [RUN]", Short: "list the runs of this repository, or one in full", Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, _, err := p.host()
+			if err != nil {
+				return err
+			}
+			defer h.Close(cmd.Context())
+			if len(args) == 1 {
+				return h.ShowRun(cmd.Context(), p.call("manual"), args[0], asJSON, p.out)
+			}
+			return h.ListRuns(cmd.Context(), p.call("manual"), limit, asJSON, p.out)
+		},
+	}
+	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "at most `N` runs")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func logCommand(p *program) *cobra.Command {
+	var times bool
+	cmd := &cobra.Command{
+		Use: "log [RUN[:LANE]]", Short: "show a past log in full", Args: atMost(1),
+		Long:    "log prints the logs of a run, or of one lane of it. Without a run: the last one.",
+		Example: "  pushlane log\n  pushlane log 12:go-test",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, _, err := p.host()
+			if err != nil {
+				return err
+			}
+			defer h.Close(cmd.Context())
+			which := "last"
+			if len(args) == 1 {
+				which = args[0]
+			}
+			return p.printLogs(cmd, h, which, times)
+		},
+	}
+	cmd.Flags().BoolVar(&times, "time", false, "put the time before each line")
+	return cmd
+}
+
+func (p *program) printLogs(cmd *cobra.Command, h *host.Host, which string, times bool) error {
+	logs, err := h.Logs(cmd.Context(), p.call("manual"), which)
+	if err != nil {
+		return err
+	}
+	for _, l := range logs {
+		if len(logs) > 1 {
+			fmt.Fprintf(p.out, "== %s: %s %s\n", l.Lane, l.State, l.Message)
+		}
+		if l.Path == "" {
+			continue
+		}
+		if err := p.printLog(l.Path, times); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) printLog(path string, times bool) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot show log: %s was removed", path)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot show log: %w", err)
+	}
+	defer f.Close()
+	return host.ReadLog(f, func(l host.LogLine) error {
+		if times {
+			fmt.Fprintf(p.out, "%s ", l.At.UTC().Format(time.RFC3339))
+		}
+		_, err := fmt.Fprintln(p.out, l.Text)
+		return err
+	})
+}

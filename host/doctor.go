@@ -1,0 +1,122 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/pushlane/pushlane/hooks"
+)
+
+// Check is one thing that doctor looked at.
+type Check struct {
+	Name    string // git, hooks, lanes, policy, plugins, store or what Incus lacks
+	OK      bool
+	Message string
+	Hint    string // the command that mends it; empty when OK
+}
+
+func good(name, format string, args ...any) Check {
+	return Check{Name: name, OK: true, Message: fmt.Sprintf(format, args...)}
+}
+
+func bad(name string, err error, hint string) Check {
+	if h := hintOf(err); h != "" {
+		hint = h
+	}
+	return Check{Name: name, Message: err.Error(), Hint: hint}
+}
+
+// Doctor checks everything a push depends on, in the order in which it would
+// fail.
+func (h *Host) Doctor(ctx context.Context, call Call, policy Policy) []Check {
+	checks := []Check{checkGit(ctx), checkPolicy(call)}
+	checks = append(checks, checkRepo(ctx, call, policy)...)
+	checks = append(checks, h.checkPlugins(ctx, policy)...)
+	if _, err := h.Store(ctx); err != nil {
+		checks = append(checks, bad("store", err, "check the folder "+h.state))
+	} else {
+		checks = append(checks, good("store", "%s", h.state))
+	}
+	return append(checks, CheckIncus(ctx, call.Getenv, "")...)
+}
+
+func checkGit(ctx context.Context) Check {
+	out, err := exec.CommandContext(ctx, "git", "version").Output()
+	if err != nil {
+		return bad("git", fmt.Errorf("cannot run git: %w", err), "install git 2.28 or later")
+	}
+	return good("git", "%s", strings.TrimSpace(string(out)))
+}
+
+func checkPolicy(call Call) Check {
+	var read []string
+	for _, name := range PolicyFiles(call.Getenv) {
+		if _, err := os.Stat(name); err == nil {
+			read = append(read, name)
+		}
+	}
+	if len(read) == 0 {
+		return good("policy", "no file, the defaults hold")
+	}
+	return good("policy", "%s", strings.Join(read, ", "))
+}
+
+// checkRepo looks at the hooks and the lanes of the repository at hand; none
+// is no fault.
+func checkRepo(ctx context.Context, call Call, policy Policy) []Check {
+	repo, err := hooks.Open(ctx, call.hooksEnv())
+	if err != nil {
+		return []Check{bad("repo", err, "run doctor inside a repository")}
+	}
+	defer repo.Close()
+	checks := checkHooks(ctx, call)
+	head, err := repo.Resolve(ctx, "HEAD")
+	if err != nil {
+		return append(checks, good("lanes", "no commit yet"))
+	}
+	set, err := LoadLanes(ctx, repo, head, "", policy)
+	if err != nil {
+		return append(checks, bad("lanes", err, "mend the lanes file and commit it"))
+	}
+	return append(checks, good("lanes", "%s in %s", count(len(set.Lanes), "lane"), set.Source))
+}
+
+func checkHooks(ctx context.Context, call Call) []Check {
+	all, err := hooks.Status(ctx, call.hooksEnv())
+	if err != nil {
+		return []Check{bad("hooks", err, "pushlane install")}
+	}
+	var checks []Check
+	for _, s := range all {
+		switch {
+		case s.State == "installed":
+			checks = append(checks, good("hooks", "%s: %s", s.Gate, s.State))
+		case s.Gate == "pre-push" || s.State == "stale":
+			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate, s.State), "pushlane install"))
+		}
+	}
+	return checks
+}
+
+func (h *Host) checkPlugins(ctx context.Context, policy Policy) []Check {
+	files, _ := filepath.Glob(filepath.Join(policy.Plugins, "*.wasm"))
+	if len(files) == 0 {
+		return []Check{bad("plugins", fmt.Errorf("none in %s: %w", policy.Plugins, fs.ErrNotExist), "./install.sh")}
+	}
+	var checks []Check
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".wasm")
+		m, err := h.plugin(ctx, policy, name)
+		if err != nil {
+			checks = append(checks, bad("plugins", err, "./install.sh"))
+			continue
+		}
+		checks = append(checks, good("plugins", "%s %s, sha256 %s", name, m.Manifest().Version, short(m.Digest())))
+	}
+	return checks
+}

@@ -1,0 +1,149 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+)
+
+// Host judges pushes. It opens its parts when they are first needed and keeps
+// them: a resident host pays for each once, an inline hook only for what its
+// lanes use. Safe for concurrent use.
+type Host struct {
+	state, cache string
+
+	mu      sync.Mutex // guards what follows
+	store   *store.Store
+	engine  *wasm.Engine
+	plugins map[string]*plugin             // by file
+	repos   map[string]*openRepo           // by what git's variables say
+	groups  map[string]*semaphore.Weighted // by repository and concurrency group
+}
+
+// Open makes a host over the policy's state folder (runs, logs, the socket)
+// and its cache of compiled modules.
+func Open(p Policy) (*Host, error) {
+	if err := os.MkdirAll(p.State, 0o700); err != nil {
+		return nil, hinted(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
+	}
+	return &Host{state: p.State, cache: p.Cache, plugins: map[string]*plugin{}, repos: map[string]*openRepo{},
+		groups: map[string]*semaphore.Weighted{}}, nil
+}
+
+// State is the host's folder.
+func (h *Host) State() string { return h.state }
+
+// Close lets go of everything that was opened.
+func (h *Host) Close(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var errs []error
+	for _, r := range h.repos {
+		errs = append(errs, r.repo.Close())
+	}
+	if h.engine != nil {
+		errs = append(errs, h.engine.Close(ctx))
+	}
+	if h.store != nil {
+		errs = append(errs, h.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Store opens the record of runs.
+func (h *Host) Store(ctx context.Context) (*store.Store, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.store != nil {
+		return h.store, nil
+	}
+	s, err := store.Open(ctx, filepath.Join(h.state, "pushlane.db"))
+	h.store = s
+	return s, err
+}
+
+func (h *Host) wasm(ctx context.Context) (*wasm.Engine, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.engine != nil {
+		return h.engine, nil
+	}
+	e, err := wasm.Open(ctx, wasm.Options{CacheDir: filepath.Join(h.cache, "modules")})
+	h.engine = e
+	return e, err
+}
+
+func (h *Host) group(key string, limit int64) *semaphore.Weighted {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.groups[key] == nil {
+		h.groups[key] = semaphore.NewWeighted(limit)
+	}
+	return h.groups[key]
+}
+
+// maxRepos bounds how many repositories' pack indexes stay in memory.
+const maxRepos = 4
+
+// openRepo is a repository that calls may share.
+type openRepo struct {
+	repo  *hooks.Repo
+	users int
+}
+
+// repo opens the call's repository, or takes the one an earlier call opened
+// with the same variables. A quarantine is never kept: it is gone afterwards.
+func (h *Host) repo(ctx context.Context, call Call) (*hooks.Repo, func(), error) {
+	if call.Getenv("GIT_QUARANTINE_PATH") != "" {
+		r, err := hooks.Open(ctx, call.hooksEnv())
+		return r, func() { r.Close() }, err
+	}
+	key := repoKey(call)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	open := h.repos[key]
+	if open == nil {
+		r, err := hooks.Open(ctx, call.hooksEnv())
+		if err != nil {
+			return nil, nil, err
+		}
+		h.dropIdleRepo()
+		open = &openRepo{repo: r}
+		h.repos[key] = open
+	}
+	open.users++
+	return open.repo, func() { h.mu.Lock(); open.users--; h.mu.Unlock() }, nil
+}
+
+func (h *Host) dropIdleRepo() {
+	for key, r := range h.repos {
+		if len(h.repos) < maxRepos {
+			return
+		}
+		if r.users == 0 {
+			r.repo.Close()
+			delete(h.repos, key)
+		}
+	}
+}
+
+// repoKey is every variable that changes which repository or objects git
+// would read.
+func repoKey(call Call) string {
+	parts := []string{call.Dir}
+	for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY",
+		"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "PATH", "HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT"} {
+		parts = append(parts, call.Getenv(name))
+	}
+	return strings.Join(parts, "\x00")
+}

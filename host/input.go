@@ -1,0 +1,102 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// wasmCall gives the plugin its input and its files.
+func (l *laneRun) wasmCall(ctx context.Context, request []byte) (wasm.Call, error) {
+	c := wasm.Call{Stdin: request, MaxStdout: maxStdout, Memory: pluginMemory}
+	if !l.can("repo.read") {
+		return c, nil
+	}
+	src, err := l.repo.Tree(ctx, l.update().New)
+	if err != nil {
+		return c, err
+	}
+	c.Src = src
+	if !zeros(l.update().Base) {
+		base, err := l.repo.Tree(ctx, l.update().Base)
+		if err != nil {
+			return c, err
+		}
+		c.Base = base
+	}
+	return c, nil
+}
+
+// commits lists what the push brings; at commit-msg, the message that is
+// about to become one.
+func (l *laneRun) commits(ctx context.Context) ([]sdk.Commit, error) {
+	p := l.update()
+	switch l.j.Gate {
+	case "pre-commit":
+		return nil, nil
+	case "commit-msg":
+		return l.messageCommit(ctx)
+	}
+	known, err := l.repo.Known(ctx, l.j.hookUpdates(), l.call.arg(0), l.call.arg(1))
+	if err != nil {
+		return nil, err
+	}
+	found, err := l.repo.Commits(ctx, p.Base, p.New, known...)
+	var all []sdk.Commit
+	for _, c := range found {
+		all = append(all, sdk.Commit{ID: c.ID, Parents: c.Parents, Author: c.Author, Time: c.Time, Message: c.Message})
+	}
+	return all, err
+}
+
+// hookUpdates are the run's updates as package hooks knows them.
+func (j *Judgement) hookUpdates() []hooks.Update {
+	var all []hooks.Update
+	for _, p := range j.Updates {
+		all = append(all, p.Update)
+	}
+	return all
+}
+
+// messageCommit is the commit that is about to be made: git's commit-msg hook
+// gets the file of its message.
+func (l *laneRun) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
+	name := l.call.arg(0)
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(l.call.Dir, name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the commit message: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxMessage))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the commit message: %w", err)
+	}
+	return []sdk.Commit{{ID: hooks.ZeroID, Time: l.j.Started.Unix(), Message: stripComments(string(text))}}, nil
+}
+
+const maxMessage = 1 << 20 // bytes of a commit message
+
+// stripComments drops what git itself drops from an edited message: lines
+// that start with # and all below the scissors.
+func stripComments(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "# ------------------------ >8 ---") {
+			break
+		}
+		if !strings.HasPrefix(line, "#") {
+			b.WriteString(line)
+		}
+	}
+	return strings.TrimRight(b.String(), "\n") + "\n"
+}

@@ -1,0 +1,263 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/lanes"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// Limits of every lane run that no policy raises.
+const (
+	maxFindings = 10_000
+	maxStdout   = 16 << 20 // bytes of records
+	maxStderr   = 8 << 20  // bytes of a plugin's own log
+	maxOut      = 64 << 20 // bytes below /out
+	maxRounds   = 16       // calls of one plugin in one lane run
+)
+
+// laneRun is one lane run under way.
+type laneRun struct {
+	host  *Host
+	repo  *hooks.Repo
+	call  Call
+	j     *Judgement
+	i     int // index of its outcome
+	rec   *recorder
+	watch watcher
+
+	log      *laneLog
+	module   *wasm.Module
+	granted  []string
+	recorded bool // starting stands in the store
+	results  []sdk.Result
+	folder   string // of this lane run's artifacts
+}
+
+func (l *laneRun) outcome() *Outcome   { return &l.j.Outcomes[l.i] }
+func (l *laneRun) lane() lanes.Lane    { return l.outcome().lane() }
+func (l *laneRun) update() *pushed     { return &l.j.Updates[l.outcome().Update] }
+func (l *laneRun) address() string     { return l.outcome().Address }
+func (l *laneRun) policy() Policy      { return l.j.Policy }
+func (l *laneRun) can(cap string) bool { return slices.Contains(l.granted, cap) }
+
+// run judges the lane and settles its outcome.
+func (l *laneRun) run(ctx context.Context, o *Outcome) {
+	o.Log = l.host.logPath(l.rec.run.ID, l.i, l.lane().ID)
+	log, err := newLaneLog(o.Log, func(line string) { l.watch.line(l.i, line) })
+	if err != nil {
+		o.Log = ""
+		o.settle(ctx, answer{}, 0, err)
+		return
+	}
+	l.log = log
+	l.folder = strings.TrimSuffix(o.Log, ".log") + ".out"
+	limited, cancel := context.WithTimeoutCause(ctx, l.lane().Timeout, errLaneTimeout)
+	defer cancel()
+	said, exit, err := l.judge(limited, o)
+	if err != nil && errors.Is(context.Cause(limited), errLaneTimeout) {
+		err = hinted(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout), "raise `timeout` of the lane, or look at the end of its log")
+	}
+	o.settle(ctx, said, exit, err)
+	if o.Message != "" {
+		log.hostf("%s: %s", o.State, o.Message)
+	}
+	o.Tail = log.lines()
+	var logErr error
+	if o.logSize, o.logSum, logErr = log.close(); logErr != nil && o.State != store.Broken {
+		o.settle(ctx, said, exit, logErr)
+	}
+}
+
+var errLaneTimeout = errors.New("lane timeout")
+
+// judge calls the plugin until it asks for no further container.
+func (l *laneRun) judge(ctx context.Context, o *Outcome) (answer, int, error) {
+	if err := l.prepare(ctx, o); err != nil {
+		return answer{}, 0, err
+	}
+	var all answer
+	for range maxRounds {
+		said, exit, err := l.callPlugin(ctx)
+		if err != nil {
+			return all, exit, err
+		}
+		all.merge(said)
+		if len(said.containers) == 0 || exit != 0 {
+			return all, exit, l.keepArtifacts(said)
+		}
+		// The plugin runs again from its start: what it found before, it finds again.
+		all = answer{}
+		if err := l.runContainers(ctx, said.containers); err != nil {
+			return all, 0, err
+		}
+	}
+	return all, 0, fmt.Errorf("plugin %q asked for containers in %d rounds, no more are allowed", l.lane().Plugin, maxRounds)
+}
+
+// prepare loads the plugin and checks what it may do before any of it runs.
+func (l *laneRun) prepare(ctx context.Context, o *Outcome) error {
+	lane := l.lane()
+	if lane.Timeout > l.policy().MaxTime {
+		return hinted(fmt.Errorf("lane asks for a timeout of %s, the policy allows %s", lane.Timeout, l.policy().MaxTime), "lower the lane's `timeout`")
+	}
+	m, err := l.host.plugin(ctx, l.policy(), lane.Plugin)
+	if err != nil {
+		return err
+	}
+	l.module, o.Digest = m, m.Digest()
+	with, err := settings(lane.With)
+	if err != nil {
+		return fmt.Errorf("cannot read the lane's settings: %w", err)
+	}
+	if err := m.CheckWith(with); err != nil {
+		return fmt.Errorf("settings of lane %q (line %d of %s): %w", lane.ID, lane.Line, l.update().Set.Source, err)
+	}
+	l.granted = granted(m.Manifest(), lane.Grant, l.policy())
+	return nil
+}
+
+// granted is what the manifest asks and the lane grants and the policy
+// allows, in the manifest's order.
+func granted(m sdk.Manifest, g lanes.Grant, p Policy) []string {
+	given := map[string]bool{"repo.read": g.Read, "repo.history": g.History, "container": g.Container, "container.network": g.Network}
+	names := []string{}
+	for _, c := range m.Capabilities {
+		if given[c.Name] && slices.Contains(p.Capabilities, c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// denied explains why a capability is missing: who would have to give it.
+func (l *laneRun) denied(name string) error {
+	asked := slices.ContainsFunc(l.module.Manifest().Capabilities, func(c sdk.Capability) bool { return c.Name == name })
+	key := name[strings.LastIndexByte(name, '.')+1:]
+	switch {
+	case !asked:
+		return fmt.Errorf("plugin %q used capability %s, which its manifest does not ask for", l.lane().Plugin, name)
+	case !slices.Contains(l.policy().Capabilities, name):
+		return hinted(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow", l.lane().Plugin, name),
+			"the host's owner may add it to `capabilities` in "+PolicyFiles(l.call.Getenv)[0])
+	}
+	return hinted(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name, l.lane().ID),
+		fmt.Sprintf("grant it in the lane:\n[lane.grant]\n%s = true", key))
+}
+
+// callPlugin runs the module once: request in, answer out.
+func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
+	request, err := l.request(ctx)
+	if err != nil {
+		return answer{}, 0, err
+	}
+	call, err := l.wasmCall(ctx, request)
+	if err != nil {
+		return answer{}, 0, err
+	}
+	stderr := l.log.stream('p')
+	call.Stderr = stderr
+	done, err := l.module.Run(ctx, call)
+	stderr.flush()
+	if err != nil {
+		return answer{}, 0, err
+	}
+	said, err := readAnswer(l.module.Manifest().Output, done.Stdout, maxFindings)
+	for _, text := range said.progress {
+		l.log.line('h', text)
+	}
+	if err == nil && done.Exit >= 2 {
+		err = fmt.Errorf("plugin %q broke: exit status %d", l.lane().Plugin, done.Exit)
+	}
+	return said, done.Exit, err
+}
+
+func (l *laneRun) request(ctx context.Context) ([]byte, error) {
+	p := l.update()
+	with, err := settings(l.lane().With)
+	if err != nil {
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	r := sdk.Request{ABI: sdk.ABI, Run: l.address(), Lane: l.lane().ID, Repository: l.j.Repo, Gate: l.j.Gate,
+		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
+		With:   with, Granted: l.granted, Results: l.results,
+		Limits: sdk.Limits{Memory: pluginMemory, Millis: time.Until(deadline).Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut}}
+	if l.can("repo.read") {
+		r.Changes = wireChanges(p.Changes)
+	}
+	if l.can("repo.history") {
+		if r.Commits, err = l.commits(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r.AppendJSON(nil), nil
+}
+
+func wireChanges(changes []hooks.Change) []sdk.Change {
+	all := make([]sdk.Change, len(changes))
+	for i, c := range changes {
+		all[i] = sdk.Change{Path: c.Path, Status: c.Status, Mode: c.Mode, OldID: c.OldID, NewID: c.NewID}
+	}
+	return all
+}
+
+// settle turns what was said and what went wrong into the outcome's state. A
+// "no" and a breakage never become each other.
+func (o *Outcome) settle(ctx context.Context, said answer, exit int, err error) {
+	o.Findings = said.findings
+	o.Message = said.reason
+	if err == nil {
+		err = contradiction(said, exit)
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		o.State, o.Message = store.Cancelled, "cancelled"
+	case err != nil:
+		o.State, o.Message, o.Err = store.Broken, CleanText(err.Error()), err
+	case exit == 1:
+		o.State = store.Failed
+		if o.Message == "" {
+			o.Message = countErrors(said.findings)
+		}
+	case said.verdict == "skip":
+		o.State = store.Skipped
+	default:
+		o.State = store.Passed
+	}
+}
+
+func countErrors(findings []sdk.Finding) string {
+	n := 0
+	for _, f := range findings {
+		if f.Level == "error" {
+			n++
+		}
+	}
+	if n == 0 {
+		return "the plugin said no"
+	}
+	return count(n, "error")
+}
+
+// contradiction: a plugin whose words and exit status differ is not believed.
+func contradiction(said answer, exit int) error {
+	if said.verdict == "" || (said.verdict == "fail") == (exit == 1) {
+		return nil
+	}
+	return fmt.Errorf("the plugin contradicts itself: it says %q and exits with status %d", said.verdict, exit)
+}
+
+func (a *answer) merge(b answer) {
+	a.findings = append(a.findings, b.findings...)
+	a.artifacts = append(a.artifacts, b.artifacts...)
+	a.verdict, a.reason = b.verdict, b.reason
+}

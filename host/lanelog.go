@@ -1,0 +1,170 @@
+package host
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxLog  = 64 << 20 // bytes of one lane run's log; what comes after is dropped and said
+	tailLen = 40       // lines kept for the report
+)
+
+// laneLog is the log of one lane run: a file of whole, cleaned lines, each
+// "<unix milliseconds> <stream> <text>". Streams: o and e are a container's
+// standard output and error, p the plugin's standard error, h the host.
+// One writer per stream; safe for several at once.
+type laneLog struct {
+	mu     sync.Mutex
+	file   *os.File
+	buf    *bufio.Writer
+	digest hash.Hash
+	size   int64
+	cut    bool
+	tail   []string
+	err    error
+	shown  func(line string) // told every line; may be nil
+}
+
+// newLaneLog makes the file and its folder, readable by the owner alone.
+func newLaneLog(path string, shown func(string)) (*laneLog, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make log folder: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make log: %w", err)
+	}
+	return &laneLog{file: f, buf: bufio.NewWriterSize(f, 4<<10), digest: sha256.New(), shown: shown}, nil
+}
+
+func (l *laneLog) line(stream byte, text string) {
+	text = Clean(text)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.size > maxLog {
+		if !l.cut {
+			l.cut = true
+			l.put('h', fmt.Sprintf("log cut at %d MiB", maxLog>>20))
+		}
+		return
+	}
+	l.put(stream, text)
+	if l.shown != nil && strings.TrimSpace(text) != "" {
+		l.shown(text)
+	}
+}
+
+// put writes one line through to the file: a line that was shown is never
+// lost by a killed host.
+func (l *laneLog) put(stream byte, text string) {
+	n, err := fmt.Fprintf(io.MultiWriter(l.buf, l.digest), "%d %c %s\n", time.Now().UnixMilli(), stream, text)
+	if err == nil {
+		err = l.buf.Flush()
+	}
+	if err != nil && l.err == nil {
+		l.err = fmt.Errorf("cannot write log: %w", err)
+	}
+	l.size += int64(n)
+	if len(l.tail) == tailLen {
+		l.tail = l.tail[1:]
+	}
+	l.tail = append(l.tail, text)
+}
+
+func (l *laneLog) hostf(format string, args ...any) { l.line('h', fmt.Sprintf(format, args...)) }
+
+// lines returns the last lines, oldest first.
+func (l *laneLog) lines() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.tail...)
+}
+
+// close ends the log and says its size in bytes and its sha256.
+func (l *laneLog) close() (size int64, sum string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.file.Close(); l.err == nil && err != nil {
+		l.err = err
+	}
+	return l.size, hex.EncodeToString(l.digest.Sum(nil)), l.err
+}
+
+// stream is a writer that cuts what it gets into lines of the log.
+func (l *laneLog) stream(kind byte) *lineWriter {
+	return &lineWriter{to: func(line string) { l.line(kind, line) }}
+}
+
+// lineWriter hands whole lines on; flush hands on what has no end yet.
+type lineWriter struct {
+	part []byte
+	to   func(string)
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	for {
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			break
+		}
+		w.to(string(append(w.part, p[:i]...)))
+		w.part, p = w.part[:0], p[i+1:]
+	}
+	if room := maxLine + 1 - len(w.part); room > 0 {
+		w.part = append(w.part, p[:min(room, len(p))]...)
+	}
+	return n, nil
+}
+
+func (w *lineWriter) flush() {
+	if len(w.part) > 0 {
+		w.to(string(w.part))
+		w.part = w.part[:0]
+	}
+}
+
+// LogLine is one line of a stored log.
+type LogLine struct {
+	At     time.Time
+	Stream byte
+	Text   string
+}
+
+// ReadLog reads a stored log, line by line.
+func ReadLog(r io.Reader, each func(LogLine) error) error {
+	scan := bufio.NewScanner(r)
+	scan.Buffer(make([]byte, 0, 64<<10), 4*maxLine)
+	for scan.Scan() {
+		var ms int64
+		var stream byte
+		head, text, _ := cutTwice(scan.Text())
+		if _, err := fmt.Sscanf(head, "%d %c", &ms, &stream); err != nil {
+			return fmt.Errorf("cannot read log line %q: %w", scan.Text(), err)
+		}
+		if err := each(LogLine{At: time.UnixMilli(ms), Stream: stream, Text: text}); err != nil {
+			return err
+		}
+	}
+	return scan.Err()
+}
+
+// cutTwice splits "ms s text" after its second space.
+func cutTwice(line string) (head, text string, ok bool) {
+	i := strings.IndexByte(line, ' ')
+	if i < 0 || i+2 >= len(line) {
+		return line, "", false
+	}
+	return line[:i+2], strings.TrimPrefix(line[i+2:], " "), true
+}

@@ -1,0 +1,252 @@
+package host
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/lanes"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// RunJSON is a run as --json prints it.
+type RunJSON struct {
+	Run        int64        `json:"run"` // number in its repository
+	Repository string       `json:"repository"`
+	Gate       string       `json:"gate"`
+	Exit       int          `json:"exit"`
+	Updates    []UpdateJSON `json:"updates"`
+	Lanes      []LaneJSON   `json:"lanes"`
+}
+
+// UpdateJSON is one judged ref line.
+type UpdateJSON struct {
+	Ref  string `json:"ref"`
+	Old  string `json:"old"`
+	New  string `json:"new"`
+	Base string `json:"base"`
+}
+
+// LaneJSON is one lane run.
+type LaneJSON struct {
+	ID       string        `json:"id"`
+	Address  string        `json:"address"`
+	Update   int           `json:"update"` // index into updates
+	State    string        `json:"state"`
+	Required bool          `json:"required"`
+	Reason   string        `json:"reason"` // why it was picked
+	Path     string        `json:"path,omitempty"`
+	Glob     string        `json:"glob,omitempty"`
+	Message  string        `json:"message,omitempty"`
+	Millis   int64         `json:"millis"`
+	Findings []sdk.Finding `json:"findings"`
+	Log      string        `json:"log,omitempty"`
+	Plugin   string        `json:"plugin_digest,omitempty"`
+	Image    string        `json:"image,omitempty"`
+}
+
+func writeJSON(w io.Writer, j Judgement) error {
+	run := RunJSON{Run: j.Number, Repository: j.Repo, Gate: j.Gate, Exit: j.Exit(), Updates: []UpdateJSON{}, Lanes: []LaneJSON{}}
+	for _, p := range j.Updates {
+		run.Updates = append(run.Updates, UpdateJSON{Ref: Clean(p.Ref), Old: p.Old, New: p.New, Base: p.Base})
+	}
+	for _, o := range j.Outcomes {
+		run.Lanes = append(run.Lanes, LaneJSON{
+			ID: o.lane().ID, Address: o.Address, Update: o.Update, State: string(o.State), Required: o.lane().Required,
+			Reason: o.Picked.Reason, Path: o.Picked.Path, Glob: o.Picked.Glob, Message: o.Message,
+			Millis: o.Ended.Sub(o.Started).Milliseconds(), Findings: append([]sdk.Finding{}, o.Findings...),
+			Log: o.Log, Plugin: o.Digest, Image: o.Image,
+		})
+	}
+	return indented(w, run)
+}
+
+func indented(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// ExplainJSON is what `pushlane lanes --explain --json` prints.
+type ExplainJSON struct {
+	Range ExplainRange  `json:"range"`
+	Lanes []ExplainLane `json:"lanes"` // in file order
+}
+
+// ExplainRange names the two trees that were compared, as full object ids.
+type ExplainRange struct {
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+// ExplainLane says whether a lane was picked and by what.
+type ExplainLane struct {
+	ID     string `json:"id"`
+	Picked bool   `json:"picked"`
+	Path   string `json:"path"`
+	Glob   string `json:"glob"`
+	Reason string `json:"reason"`
+}
+
+// Explain turns a picking into its JSON form.
+func Explain(old, new string, picked []lanes.Picked) ExplainJSON {
+	e := ExplainJSON{Range: ExplainRange{Old: old, New: new}, Lanes: []ExplainLane{}}
+	for _, p := range picked {
+		e.Lanes = append(e.Lanes, ExplainLane{ID: p.Lane.ID, Picked: p.Picked, Path: p.Path, Glob: p.Glob, Reason: p.Reason})
+	}
+	return e
+}
+
+// The JUnit XML that CI systems read: one suite per run, one case per lane.
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Errors   int         `xml:"errors,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Time     string      `xml:"time,attr"` // seconds
+	Stamp    string      `xml:"timestamp,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Name    string     `xml:"name,attr"`
+	Class   string     `xml:"classname,attr"`
+	Time    string     `xml:"time,attr"`
+	Failure *junitText `xml:"failure"`
+	Error   *junitText `xml:"error"`
+	Skipped *junitText `xml:"skipped"`
+}
+
+type junitText struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+func writeJUnit(w io.Writer, j Judgement) error {
+	suite := junitSuite{Name: "pushlane " + j.Repo, Tests: len(j.Outcomes), Time: seconds(j.Ended.Sub(j.Started)), Stamp: j.Started.UTC().Format(time.RFC3339)}
+	for _, o := range j.Outcomes {
+		c := junitCase{Name: o.lane().ID, Class: o.Address, Time: seconds(o.Ended.Sub(o.Started))}
+		text := &junitText{Message: o.Message, Text: strings.Join(findingLines(o), "\n")}
+		switch o.State {
+		case store.Failed:
+			c.Failure = text
+			suite.Failures++
+		case store.Skipped:
+			c.Skipped = text
+			suite.Skipped++
+		case store.Broken, store.Cancelled:
+			c.Error = text
+			suite.Errors++
+		}
+		suite.Cases = append(suite.Cases, c)
+	}
+	io.WriteString(w, xml.Header)
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(suite); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", max(0, d).Seconds()) }
+
+func findingLines(o Outcome) []string {
+	var lines []string
+	for _, f := range o.Findings {
+		lines = append(lines, findingLine(f))
+	}
+	if len(lines) == 0 {
+		return o.Tail
+	}
+	return lines
+}
+
+// The parts of SARIF 2.1.0 that code scanning services read.
+type sarifLog struct {
+	Schema  string     `json:"$schema"`
+	Version string     `json:"version"`
+	Runs    []sarifRun `json:"runs"`
+}
+
+type sarifRun struct {
+	Tool struct {
+		Driver struct {
+			Name string `json:"name"`
+			URI  string `json:"informationUri"`
+		} `json:"driver"`
+	} `json:"tool"`
+	AutomationDetails struct {
+		ID string `json:"id"`
+	} `json:"automationDetails"`
+	Results []sarifResult `json:"results"`
+}
+
+type sarifResult struct {
+	RuleID    string          `json:"ruleId"`
+	Level     string          `json:"level"`
+	Message   sarifMessage    `json:"message"`
+	Locations []sarifLocation `json:"locations,omitempty"`
+}
+
+type sarifMessage struct {
+	Text string `json:"text"`
+}
+
+type sarifLocation struct {
+	Physical struct {
+		Artifact struct {
+			URI string `json:"uri"`
+		} `json:"artifactLocation"`
+		Region *sarifRegion `json:"region,omitempty"`
+	} `json:"physicalLocation"`
+}
+
+type sarifRegion struct {
+	StartLine   int `json:"startLine"`
+	StartColumn int `json:"startColumn,omitempty"`
+}
+
+// writeSARIF prints one SARIF run per lane, so that each keeps its own name.
+func writeSARIF(w io.Writer, j Judgement) error {
+	log := sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{}}
+	for _, o := range j.Outcomes {
+		run := sarifRun{Results: []sarifResult{}}
+		run.Tool.Driver.Name = "pushlane/" + o.lane().ID
+		run.Tool.Driver.URI = "https://github.com/pushlane/pushlane"
+		run.AutomationDetails.ID = o.Address
+		for _, f := range o.Findings {
+			run.Results = append(run.Results, sarifOf(o, f))
+		}
+		if len(o.Findings) == 0 && (o.State == store.Failed || o.State == store.Broken) {
+			run.Results = append(run.Results, sarifResult{RuleID: o.lane().ID, Level: "error", Message: sarifMessage{o.Message}})
+		}
+		log.Runs = append(log.Runs, run)
+	}
+	return indented(w, log)
+}
+
+func sarifOf(o Outcome, f sdk.Finding) sarifResult {
+	r := sarifResult{RuleID: f.Rule, Level: f.Level, Message: sarifMessage{Clean(f.Message)}}
+	if r.RuleID == "" {
+		r.RuleID = o.lane().ID
+	}
+	if f.Path == "" {
+		return r
+	}
+	var at sarifLocation
+	at.Physical.Artifact.URI = uriPath(f.Path)
+	if f.Line > 0 {
+		at.Physical.Region = &sarifRegion{StartLine: f.Line, StartColumn: f.Col}
+	}
+	r.Locations = []sarifLocation{at}
+	return r
+}

@@ -1,0 +1,107 @@
+package host
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/lanes"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// Exit statuses of every command.
+const (
+	ExitAccept    = 0 // all that was required passed
+	ExitRefuse    = 1 // a lane said no
+	ExitUsage     = 2 // wrong use
+	ExitUndecided = 3 // the gate could not decide
+)
+
+// pushed is one update with what was decided about it.
+type pushed struct {
+	hooks.Update
+	Set     *lanes.Set
+	Changes []hooks.Change
+	Picked  []lanes.Picked // every lane, in file order
+}
+
+// Outcome is how one lane run ended.
+type Outcome struct {
+	Update   int // index into Judgement.Updates
+	Picked   lanes.Picked
+	Address  string // repo@abc1234:lane
+	State    store.State
+	Message  string
+	Err      error // why the machinery broke; nil unless State is broken
+	Findings []sdk.Finding
+	Tail     []string // last lines of the log
+	Log      string   // path of the log; empty when there is none
+	Digest   string   // sha256 of the plugin
+	Image    string   // fingerprint of the container's image; empty without one
+	Started  time.Time
+	Ended    time.Time
+
+	logSize   int64
+	logSum    string
+	artifacts []store.File
+}
+
+func (o Outcome) lane() lanes.Lane { return o.Picked.Lane }
+
+// refuses: a required lane that did not pass. Skipped by its own word or by
+// the pusher's recorded one is no refusal; skipped because of a need is.
+func (o Outcome) refuses() bool {
+	return o.lane().Required && (o.State == store.Failed || o.blocked())
+}
+
+func (o Outcome) blocked() bool {
+	return o.State == store.Skipped && strings.HasPrefix(o.Message, needsPrefix)
+}
+
+const needsPrefix = "needs "
+
+// Judgement is one run: everything the report is made of.
+type Judgement struct {
+	Repo     string
+	Gate     string
+	Number   int64
+	Remote   string
+	Updates  []pushed
+	Outcomes []Outcome // by update, then in lanes file order, whatever finished first
+	Started  time.Time
+	Ended    time.Time
+	Policy   Policy
+}
+
+// Exit is the run's exit status: a lane's no comes before "cannot decide".
+func (j Judgement) Exit() int {
+	undecided := false
+	for _, o := range j.Outcomes {
+		if o.refuses() {
+			return ExitRefuse
+		}
+		if o.lane().Required && (o.State == store.Broken || o.State == store.Cancelled) {
+			undecided = true
+		}
+	}
+	if undecided && j.Policy.OnUndecided != "accept" {
+		return ExitUndecided
+	}
+	return ExitAccept
+}
+
+// exitOf is the status of a call that ended before any lane ran.
+func exitOf(err error, p Policy) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return ExitAccept
+	case errors.As(err, &usage):
+		return ExitUsage
+	case p.OnUndecided == "accept":
+		return ExitAccept
+	}
+	return ExitUndecided
+}

@@ -1,0 +1,215 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+)
+
+// Policy is the host owner's ceiling on what lanes and plugins may ask for,
+// and where this host finds its parts. One flat struct: every key is the path
+// of a TOML key. A request outside it is refused with a reason, never reduced.
+type Policy struct {
+	OnUndecided  string `koanf:"on_undecided"`  // refuse or accept: what a gate does that cannot decide
+	NoLanes      string `koanf:"no_lanes"`      // refuse or accept: a pushed tree without a lanes file
+	AllowSkip    bool   `koanf:"allow_skip"`    // whether PUSHLANE_SKIP counts
+	DefaultLanes string `koanf:"default_lanes"` // a lanes file for trees that have none
+	Parallel     int    `koanf:"parallel"`      // lanes at once
+	Plugins      string `koanf:"plugins"`       // folder of first-party modules
+	State        string `koanf:"state"`         // folder of runs, logs and the socket
+	Cache        string `koanf:"cache"`         // folder of compiled modules
+
+	IncusURL        string   `koanf:"incus.url"` // https://…; empty: the local socket
+	IncusSocket     string   `koanf:"incus.socket"`
+	IncusCert       string   `koanf:"incus.cert"` // client certificate, PEM file
+	IncusKey        string   `koanf:"incus.key"`
+	IncusServerCert string   `koanf:"incus.server_cert"` // pinned, PEM file
+	IncusProject    string   `koanf:"incus.project"`
+	IncusPool       string   `koanf:"incus.pool"`
+	IncusImages     []string `koanf:"incus.images"`     // aliases or fingerprints a lane may name; "*": any in the project
+	IncusNetworks   []string `koanf:"incus.networks"`   // networks a lane with network = true gets; empty: none may
+	IncusSourceDir  string   `koanf:"incus.source_dir"` // host folder shared read-only with containers; empty: sources travel as tar
+
+	MaxCPU        string        `koanf:"limits.cpu"` // of one container: cores
+	MaxMemory     string        `koanf:"limits.memory"`
+	MaxDisk       string        `koanf:"limits.disk"`
+	MaxProcesses  int           `koanf:"limits.processes"`
+	MaxTime       time.Duration `koanf:"limits.time"`       // of one lane run
+	MaxContainers int           `koanf:"limits.containers"` // of one lane run
+	PluginMemory  string        `koanf:"limits.plugin_memory"`
+	Capabilities  []string      `koanf:"capabilities"` // that may be granted at all
+
+	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs and logs are removed
+}
+
+// defaultPolicy is what holds where no file says otherwise.
+func defaultPolicy(getenv func(string) string) map[string]any {
+	return map[string]any{
+		"on_undecided": "refuse", "no_lanes": "refuse", "allow_skip": true,
+		"parallel": runtime.NumCPU(), "plugins": pluginFolder(), "state": stateFolder(getenv), "cache": cacheFolder(getenv),
+		"incus.project": "pushlane", "incus.pool": "pushlane",
+		"incus.images": []string{"*"}, "incus.networks": []string{}, "incus.source_dir": "",
+		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
+		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8,
+		"limits.plugin_memory": "256MiB",
+		"capabilities":         []string{"repo.read", "repo.history", "container", "container.network"},
+		"retention.runs":       "720h",
+	}
+}
+
+// PolicyFiles are read in order, the later over the earlier; missing ones are
+// skipped. PUSHLANE_CONFIG replaces both (tests, several hosts on a machine).
+func PolicyFiles(getenv func(string) string) []string {
+	if one := getenv("PUSHLANE_CONFIG"); one != "" {
+		return []string{one}
+	}
+	files := []string{"/etc/pushlane/config.toml"}
+	if dir := configHome(getenv); dir != "" {
+		files = append(files, filepath.Join(dir, "pushlane", "config.toml"))
+	}
+	return files
+}
+
+// LoadPolicy reads the policy of this host: defaults, files, PUSHLANE_*
+// variables (PUSHLANE_INCUS_POOL is incus.pool). An unknown key is an error.
+func LoadPolicy(getenv func(string) string) (Policy, error) {
+	defaults := defaultPolicy(getenv)
+	k := koanf.New(".")
+	if err := k.Load(confmap.Provider(defaults, "."), nil); err != nil {
+		return Policy{}, err
+	}
+	for _, name := range PolicyFiles(getenv) {
+		if err := loadPolicyFile(k, name); err != nil {
+			return Policy{}, err
+		}
+	}
+	if err := k.Load(confmap.Provider(policyEnv(getenv), "."), nil); err != nil {
+		return Policy{}, err
+	}
+	var p Policy
+	if err := k.UnmarshalWithConf("", &p, koanf.UnmarshalConf{FlatPaths: true}); err != nil {
+		return Policy{}, hinted(fmt.Errorf("cannot read the policy: %w", err), "check "+strings.Join(PolicyFiles(getenv), " and "))
+	}
+	return p, p.validate()
+}
+
+func loadPolicyFile(k *koanf.Koanf, name string) error {
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	one := koanf.New(".")
+	if err := one.Load(file.Provider(name), toml.Parser()); err != nil {
+		return fmt.Errorf("cannot read policy %s: %w", name, err)
+	}
+	for _, key := range one.Keys() {
+		if !slices.Contains(policyKeys(), key) {
+			return hinted(fmt.Errorf("cannot read policy %s: unknown key %q", name, key), "known keys: "+strings.Join(policyKeys(), ", "))
+		}
+	}
+	return k.Merge(one)
+}
+
+// policyEnv reads PUSHLANE_<KEY> for every key, dots as underscores.
+func policyEnv(getenv func(string) string) map[string]any {
+	found := map[string]any{}
+	for _, key := range policyKeys() {
+		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
+		switch {
+		case value == "":
+		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities"}, key):
+			found[key] = strings.Split(value, ",")
+		default:
+			found[key] = value
+		}
+	}
+	return found
+}
+
+// policyKeys is every key a policy file may hold, in the order of Policy.
+func policyKeys() []string {
+	var keys []string
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Policy]()) {
+		keys = append(keys, field.Tag.Get("koanf"))
+	}
+	return keys
+}
+
+func (p Policy) validate() error {
+	switch {
+	case p.OnUndecided != "refuse" && p.OnUndecided != "accept":
+		return fmt.Errorf("cannot read the policy: on_undecided is %q, want refuse or accept", p.OnUndecided)
+	case p.NoLanes != "refuse" && p.NoLanes != "accept":
+		return fmt.Errorf("cannot read the policy: no_lanes is %q, want refuse or accept", p.NoLanes)
+	case p.Parallel < 1 || p.Parallel > 1024:
+		return fmt.Errorf("cannot read the policy: parallel is %d, want 1 to 1024", p.Parallel)
+	case p.MaxTime <= 0 || p.MaxContainers < 0 || p.MaxProcesses < 1:
+		return errors.New("cannot read the policy: limits.time, limits.processes and limits.containers must be above zero")
+	case !filepath.IsAbs(p.State) || !filepath.IsAbs(p.Cache):
+		return fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State, p.Cache)
+	}
+	return nil
+}
+
+// pluginFolder is where install.sh puts the first-party modules, seen from
+// the running binary: <prefix>/bin/pushlane and <prefix>/lib/pushlane/plugins.
+func pluginFolder() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return "/usr/local/lib/pushlane/plugins"
+	}
+	if real, err := filepath.EvalSymlinks(exe); err == nil {
+		exe = real
+	}
+	return filepath.Join(filepath.Dir(filepath.Dir(exe)), "lib", "pushlane", "plugins")
+}
+
+// stateFolder follows the XDG base directories; PUSHLANE_STATE comes first
+// because the hook client looks for the socket there too.
+func stateFolder(getenv func(string) string) string {
+	if dir := getenv("PUSHLANE_STATE"); dir != "" {
+		return dir
+	}
+	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "pushlane")
+	}
+	return filepath.Join(getenv("HOME"), ".local", "state", "pushlane")
+}
+
+func cacheFolder(getenv func(string) string) string {
+	if dir := getenv("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "pushlane")
+	}
+	return filepath.Join(getenv("HOME"), ".cache", "pushlane")
+}
+
+func configHome(getenv func(string) string) string {
+	if dir := getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
+		return dir
+	}
+	if home := getenv("HOME"); home != "" {
+		return filepath.Join(home, ".config")
+	}
+	return ""
+}
+
+// hintedError is an error with the command that mends it.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e hintedError) Hint() string  { return e.hint }
+func (e hintedError) Unwrap() error { return e.error }
+
+func hinted(err error, hint string) error { return hintedError{err, hint} }

@@ -1,0 +1,143 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// recorder keeps one run in the store as it goes on. What cannot be recorded
+// cannot be trusted: the first failure is the run's.
+type recorder struct {
+	store *store.Store
+	run   store.Run
+	ids   []int64 // the lane run of each outcome
+
+	mu  sync.Mutex
+	err error
+}
+
+// begin records the run, its updates and the decision about every lane,
+// before anything is run. A lane that two refs ask for in the same way is
+// recorded as picked once; for the other ref the decision names the first.
+func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, skip string) (*recorder, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: Clean(call.arg(0)),
+		Pusher: call.Getenv("USER"), Skip: skip, At: j.Started}
+	for i, p := range j.Updates {
+		n.Updates = append(n.Updates, store.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced})
+		n.Lanes = append(n.Lanes, newLanes(j, i)...)
+	}
+	run, err := st.Begin(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	j.Number = run.Number
+	r := &recorder{store: st, run: run}
+	for _, l := range run.Lanes {
+		r.ids = append(r.ids, l.ID)
+	}
+	if len(r.ids) != len(j.Outcomes) {
+		return nil, fmt.Errorf("internal error: %d lane runs recorded for %d planned", len(r.ids), len(j.Outcomes))
+	}
+	return r, nil
+}
+
+// newLanes lists the decisions about the lanes of update i in file order; the
+// picked ones stand in the order of the outcomes.
+func newLanes(j *Judgement, i int) []store.NewLane {
+	planned := map[string]bool{}
+	for _, o := range j.Outcomes {
+		if o.Update == i {
+			planned[o.lane().ID] = true
+		}
+	}
+	var all []store.NewLane
+	for _, p := range j.Updates[i].Picked {
+		reason := p.Reason
+		if p.Picked && !planned[p.Lane.ID] {
+			reason = "judged once for several refs: " + reason
+		}
+		all = append(all, store.NewLane{Update: i, Lane: p.Lane.ID, Title: p.Lane.Title, Picked: planned[p.Lane.ID],
+			Path: p.Path, Glob: p.Glob, Reason: reason, Plugin: p.Lane.Plugin, Required: p.Lane.Required})
+	}
+	return all
+}
+
+func (r *recorder) record(ctx context.Context, changes ...store.Change) {
+	if err := r.store.Record(ctx, r.run.ID, changes...); err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.err == nil {
+			r.err = err
+		}
+	}
+}
+
+// starting is recorded before a lane touches anything outside this process:
+// an intent that a killed host leaves is found by the next one.
+func (r *recorder) starting(ctx context.Context, i int, facts store.Facts, why string) {
+	facts.LaneRun = r.ids[i]
+	r.record(ctx, store.Move{LaneRun: r.ids[i], From: store.Queued, To: store.Starting, Message: why}, facts,
+		store.Move{LaneRun: r.ids[i], From: store.Starting, To: store.Running})
+}
+
+// event adds a line to the history of lane run i.
+func (r *recorder) event(ctx context.Context, i int, kind, message string) {
+	r.record(ctx, store.Event{LaneRun: r.ids[i], Kind: kind, Message: message})
+}
+
+// lane records how outcome i ended, with all it went through where nothing
+// was recorded before: a lane without containers costs one transaction.
+func (r *recorder) lane(ctx context.Context, i int, o *Outcome, recorded bool) {
+	id := r.ids[i]
+	from := store.Queued
+	var changes []store.Change
+	switch {
+	case recorded:
+		from = store.Running
+	case o.State != store.Skipped && o.State != store.Cancelled && !o.Started.IsZero():
+		changes = append(changes,
+			store.Move{LaneRun: id, From: store.Queued, To: store.Starting, At: o.Started},
+			store.Move{LaneRun: id, From: store.Starting, To: store.Running, At: o.Started})
+		from = store.Running
+	}
+	changes = append(changes, store.Facts{LaneRun: id, Digest: o.Digest, Image: o.Image},
+		store.Result{LaneRun: id, From: from, State: o.State, At: o.Ended, Message: o.Message,
+			Findings: storedFindings(o), Artifacts: o.artifacts,
+			Log: store.File{Path: o.Log, Size: o.logSize, SHA256: o.logSum}})
+	r.record(ctx, changes...)
+}
+
+func storedFindings(o *Outcome) []store.Finding {
+	var all []store.Finding
+	for _, f := range o.Findings {
+		all = append(all, store.Finding{Path: f.Path, Line: f.Line, Col: f.Col, Level: f.Level, Rule: f.Rule, Message: f.Message})
+	}
+	return all
+}
+
+// end records the run's verdict.
+func (r *recorder) end(ctx context.Context, j *Judgement) error {
+	state := map[int]store.State{ExitAccept: store.Passed, ExitRefuse: store.Failed, ExitUndecided: store.Broken}[j.Exit()]
+	r.record(ctx, store.End{State: state, Exit: j.Exit(), At: j.Ended})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// logPath is where the log of outcome i lies: <state>/logs/<run>/<n>-<lane>.
+func (h *Host) logPath(run int64, i int, lane string) string {
+	return filepath.Join(h.runFolder(run), fmt.Sprintf("%d-%s.log", i, lane))
+}
+
+func (h *Host) runFolder(run int64) string {
+	return filepath.Join(h.state, "runs", fmt.Sprint(run))
+}

@@ -1,0 +1,163 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// answer is what one call of a plugin said on its standard output.
+type answer struct {
+	findings   []sdk.Finding
+	containers []sdk.Container
+	artifacts  []string // names below /out
+	progress   []string
+	verdict    string // pass, fail, skip; empty: the exit status alone
+	reason     string
+}
+
+// readAnswer reads standard output as the manifest says it is written: jsonl,
+// sarif, gnu or text. Garbage is an error, never an empty answer.
+func readAnswer(output string, stdout []byte, limit int) (answer, error) {
+	var a answer
+	var err error
+	switch output {
+	case "jsonl":
+		err = a.readRecords(stdout)
+	case "sarif":
+		err = a.readSARIF(stdout)
+	case "gnu":
+		a.readGNU(stdout)
+	case "text":
+	default:
+		err = fmt.Errorf("cannot read answer: unknown output %q", output)
+	}
+	if err == nil && len(a.findings) > limit {
+		err = fmt.Errorf("cannot take answer: %d findings, at most %d are allowed", len(a.findings), limit)
+	}
+	for i := range a.findings {
+		if err == nil {
+			err = checkFinding(&a.findings[i])
+		}
+	}
+	return a, err
+}
+
+func (a *answer) readRecords(stdout []byte) error {
+	for n := 1; len(stdout) > 0; n++ {
+		var line []byte
+		line, stdout, _ = bytes.Cut(stdout, []byte("\n"))
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		record, err := sdk.ParseRecord(line)
+		if err != nil {
+			return fmt.Errorf("cannot read answer: line %d of standard output is no record: %w", n, err)
+		}
+		if err := a.add(record); err != nil {
+			return fmt.Errorf("cannot read answer: line %d of standard output: %w", n, err)
+		}
+	}
+	return nil
+}
+
+func (a *answer) add(r sdk.Record) error {
+	switch {
+	case r.Type == "finding" && r.Finding != nil:
+		a.findings = append(a.findings, *r.Finding)
+	case r.Type == "container" && r.Container != nil:
+		a.containers = append(a.containers, *r.Container)
+	case r.Type == "artifact" && r.Path != "":
+		a.artifacts = append(a.artifacts, r.Path)
+	case r.Type == "progress":
+		a.progress = append(a.progress, r.Message)
+	case r.Type == "verdict" && (r.Verdict == "pass" || r.Verdict == "fail" || r.Verdict == "skip"):
+		if a.verdict != "" {
+			return fmt.Errorf("a second verdict")
+		}
+		a.verdict, a.reason = r.Verdict, CleanText(r.Message)
+	default:
+		return fmt.Errorf("a record of type %q without its value", Clean(r.Type))
+	}
+	return nil
+}
+
+// checkFinding cleans a finding's text; its path must be one a tree can hold.
+func checkFinding(f *sdk.Finding) error {
+	switch f.Level {
+	case "error", "warning", "note":
+	default:
+		return fmt.Errorf("cannot take answer: a finding of level %q, want error, warning or note", Clean(f.Level))
+	}
+	if f.Path != "" && (path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == ".." || strings.HasPrefix(f.Path, "../")) {
+		return fmt.Errorf("cannot take answer: a finding at %q, want a path below the tree's top", f.Path)
+	}
+	if f.Line < 0 || f.Col < 0 {
+		return fmt.Errorf("cannot take answer: a finding at line %d, column %d", f.Line, f.Col)
+	}
+	f.Message, f.Rule = CleanText(f.Message), Clean(f.Rule)
+	return nil
+}
+
+var gnuLine = regexp.MustCompile(`^([^:\n]+):(\d+):(?:(\d+):)?\s*(?:(error|warning|note|info)\s*:)?\s*(.+)$`)
+
+// readGNU takes "file:line:col: level: message" lines; other lines are talk.
+func (a *answer) readGNU(stdout []byte) {
+	for line := range strings.Lines(string(stdout)) {
+		m := gnuLine.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+		if m == nil {
+			continue
+		}
+		n, _ := strconv.Atoi(m[2])
+		col, _ := strconv.Atoi(m[3])
+		level := map[string]string{"": "error", "info": "note"}[m[4]]
+		if level == "" {
+			level = m[4]
+		}
+		file := path.Clean(strings.TrimPrefix(m[1], "/src/"))
+		a.findings = append(a.findings, sdk.Finding{Path: file, Line: n, Col: col, Level: level, Message: m[5]})
+	}
+}
+
+func (a *answer) readSARIF(stdout []byte) error {
+	var log sarifLog
+	if err := json.Unmarshal(stdout, &log); err != nil {
+		return fmt.Errorf("cannot read answer: standard output is no SARIF: %w", err)
+	}
+	for _, run := range log.Runs {
+		for _, r := range run.Results {
+			a.findings = append(a.findings, fromSARIF(r))
+		}
+	}
+	return nil
+}
+
+func fromSARIF(r sarifResult) sdk.Finding {
+	f := sdk.Finding{Rule: r.RuleID, Level: r.Level, Message: r.Message.Text}
+	switch f.Level {
+	case "":
+		f.Level = "warning" // SARIF's default
+	case "none":
+		f.Level = "note"
+	}
+	if len(r.Locations) == 0 {
+		return f
+	}
+	at := r.Locations[0].Physical
+	f.Path = strings.TrimPrefix(at.Artifact.URI, "file://")
+	if plain, err := url.PathUnescape(f.Path); err == nil {
+		f.Path = plain
+	}
+	f.Path = path.Clean(strings.TrimPrefix(f.Path, "/src/"))
+	if at.Region != nil {
+		f.Line, f.Col = at.Region.StartLine, at.Region.StartColumn
+	}
+	return f
+}

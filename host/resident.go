@@ -1,0 +1,188 @@
+package host
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+)
+
+// Resident serves hook calls on a unix socket, so that a push does not pay
+// for starting a process, reading indexes and compiling modules.
+type Resident struct {
+	Host  *Host
+	Log   *logrus.Logger
+	Idle  time.Duration // without a call for so long it leaves; 0: never
+	Ready func()        // called once the socket answers; may be nil
+
+	busy atomic.Int64
+	last atomic.Int64 // unix nanoseconds of the last call's end
+}
+
+// SocketPath is where the resident of a state folder listens.
+func SocketPath(state string) string { return filepath.Join(state, "host.sock") }
+
+// ErrRunning says that another resident holds the state folder.
+var ErrRunning = errors.New("a resident host is running already")
+
+// Serve listens until ctx ends, the idle time passes or a caller of another
+// build shows that this one is outdated. Calls under way are finished.
+func (r *Resident) Serve(ctx context.Context) error {
+	state := r.Host.State()
+	unlock, err := lockState(state)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	path := SocketPath(state)
+	os.Remove(path) // we hold the lock: whoever made it is gone
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "unix", path)
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return fmt.Errorf("cannot listen: %w", err)
+	}
+	open, leave := context.WithCancel(ctx)
+	defer leave()
+	context.AfterFunc(open, func() { listener.Close() })
+	go r.watchIdle(open, leave)
+	if r.Ready != nil {
+		r.Ready()
+	}
+	return r.accept(ctx, open, listener.(*net.UnixListener), leave)
+}
+
+// accept serves calls under ctx until open ends; the calls under way go on.
+func (r *Resident) accept(ctx, open context.Context, l *net.UnixListener, leave func()) error {
+	build := Stamp()
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	for {
+		conn, err := l.AcceptUnix()
+		if open.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("cannot accept: %w", err)
+		}
+		r.busy.Add(1)
+		calls.Go(func() {
+			defer func() { r.last.Store(time.Now().UnixNano()); r.busy.Add(-1) }()
+			if err := r.serve(ctx, conn, build); errors.Is(err, errOtherBuild) {
+				r.Log.Info("leaving: a caller of another build came")
+				leave()
+			} else if err != nil {
+				r.Log.WithError(err).Warn("call not served")
+			}
+		})
+	}
+}
+
+// serve answers one connection. The context of a call ends when its client
+// goes away, so that Ctrl-C at a push stops its lanes.
+func (r *Resident) serve(ctx context.Context, conn *net.UnixConn, build string) error {
+	defer conn.Close()
+	var mu sync.Mutex
+	say := func(kind byte, p ...byte) error {
+		_, err := frameWriter{&mu, conn, kind}.Write(p)
+		return err
+	}
+	if err := samePeer(conn); err != nil {
+		return err
+	}
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	in := bufio.NewReader(conn)
+	call, err := readCall(in, build)
+	if err != nil {
+		return errors.Join(err, say('u'))
+	}
+	conn.SetReadDeadline(time.Time{})
+	if err := say('k'); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { in.ReadByte(); cancel() }() // anything after the call's end is its end
+	code := r.Host.Judge(ctx, call, Output{Out: frameWriter{&mu, conn, 'o'}, Err: frameWriter{&mu, conn, 'e'}})
+	return say('x', byte(code))
+}
+
+// samePeer refuses callers that are not this user.
+func samePeer(conn *net.UnixConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Ucred
+	if cerr := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); cerr != nil {
+		return cerr
+	}
+	if err == nil && int(cred.Uid) != os.Getuid() {
+		err = fmt.Errorf("cannot serve uid %d: this host belongs to uid %d", cred.Uid, os.Getuid())
+	}
+	return err
+}
+
+func (r *Resident) watchIdle(ctx context.Context, leave func()) {
+	if r.Idle <= 0 {
+		return
+	}
+	r.last.Store(time.Now().UnixNano())
+	tick := time.NewTicker(r.Idle / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			quiet := time.Since(time.Unix(0, r.last.Load()))
+			if r.busy.Load() == 0 && quiet >= r.Idle {
+				r.Log.Info("leaving: idle")
+				leave()
+			}
+		}
+	}
+}
+
+// lockState makes the state folder private and takes its lock, which the
+// kernel lets go of when this process ends, however it ends.
+func lockState(state string) (unlock func(), err error) {
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make state folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(state, "host.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock state folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, ErrRunning
+	}
+	return func() { f.Close() }, nil
+}
+
+// Stamp names this build as pushlane-hook does: size and modification time of
+// the program's file.
+func Stamp() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return "none"
+	}
+	info, err := os.Stat(exe)
+	if err != nil {
+		return "none"
+	}
+	return strconv.FormatInt(info.Size(), 10) + "." + strconv.FormatInt(info.ModTime().UnixNano(), 10)
+}

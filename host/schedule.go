@@ -1,0 +1,133 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// watcher is told how lane runs go on; i is the index in Judgement.Outcomes.
+// Its methods are called from several goroutines.
+type watcher interface {
+	started(i int)
+	line(i int, text string)
+	ended(i int, o Outcome)
+}
+
+// runLanes runs every planned lane, at most policy.Parallel at once, each
+// after the lanes it needs. Results stand at their own index, so that the
+// order of what is printed never depends on time.
+func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, rec *recorder, out Output) {
+	watch := out.watch(call, j)
+	defer watch.close()
+	slots := semaphore.NewWeighted(int64(j.Policy.Parallel))
+	done := make([]chan struct{}, len(j.Outcomes))
+	for i := range done {
+		done[i] = make(chan struct{})
+	}
+	var wg sync.WaitGroup
+	for i := range j.Outcomes {
+		wg.Go(func() {
+			defer close(done[i])
+			o := &j.Outcomes[i]
+			l := &laneRun{host: h, repo: repo, call: call, j: j, i: i, rec: rec, watch: watch}
+			waitForNeeds(j, i, done)
+			if o.Message == "" {
+				o.Message = unmetNeed(j, i)
+			}
+			if o.Message != "" {
+				o.State = store.Skipped
+			} else {
+				h.runInSlot(ctx, slots, l)
+			}
+			rec.lane(context.WithoutCancel(ctx), i, o, l.recorded)
+			watch.ended(i, *o)
+		})
+	}
+	wg.Wait()
+}
+
+func (h *Host) runInSlot(ctx context.Context, slots *semaphore.Weighted, l *laneRun) {
+	o := &l.j.Outcomes[l.i]
+	free, err := h.enterGroup(ctx, l)
+	if err == nil {
+		defer free()
+		err = slots.Acquire(ctx, 1)
+	}
+	if err != nil {
+		o.State, o.Message = store.Cancelled, "cancelled before it started"
+		return
+	}
+	defer slots.Release(1)
+	o.Started = time.Now()
+	l.watch.started(l.i)
+	l.run(ctx, o)
+	o.Ended = time.Now()
+}
+
+// enterGroup waits for the lane's concurrency group: the limit sits on the
+// group, per repository, over all runs of this host.
+func (h *Host) enterGroup(ctx context.Context, l *laneRun) (free func(), err error) {
+	lane := l.lane()
+	if lane.ConcurrencyGroup == "" {
+		return func() {}, nil
+	}
+	limit := l.update().Set.Groups[lane.ConcurrencyGroup].Limit
+	group := h.group(l.repo.CommonDir()+"\x00"+lane.ConcurrencyGroup, int64(max(1, limit)))
+	if err := group.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	return func() { group.Release(1) }, nil
+}
+
+// needsOf lists the outcomes that outcome i waits for: picked lanes of the
+// same update. A needed lane that this push did not pick counts as passed.
+func needsOf(j *Judgement, i int) []int {
+	var found []int
+	o := &j.Outcomes[i]
+	for k := range j.Outcomes {
+		other := &j.Outcomes[k]
+		if other.Update == o.Update && slices.Contains(o.lane().Needs, other.lane().ID) {
+			found = append(found, k)
+		}
+	}
+	return found
+}
+
+func waitForNeeds(j *Judgement, i int, done []chan struct{}) {
+	for _, k := range needsOf(j, i) {
+		<-done[k]
+	}
+}
+
+// unmetNeed says which needed lane did not pass; a lane skipped by its own
+// word or by the pusher does not stand in the way.
+func unmetNeed(j *Judgement, i int) string {
+	for _, k := range needsOf(j, i) {
+		need := &j.Outcomes[k]
+		if need.State == store.Passed || (need.State == store.Skipped && !need.blocked()) {
+			continue
+		}
+		return fmt.Sprintf("%s%q, which %s", needsPrefix, need.lane().ID, stateWord(need.State))
+	}
+	return ""
+}
+
+func stateWord(s store.State) string {
+	switch s {
+	case store.Failed:
+		return "failed"
+	case store.Broken:
+		return "broke"
+	case store.Cancelled:
+		return "was cancelled"
+	}
+	return "did not pass"
+}

@@ -1,0 +1,106 @@
+package host
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// The frames between pushlane-hook and the resident host: a kind byte, a
+// 32-bit big-endian length, the payload.
+//
+//	client   v "<wire version> <build stamp>", a argument (repeated, the gate
+//	         first), d working folder, e "KEY=value" (repeated), t "<1 or 0>
+//	         <columns>", i standard input, . end of the call
+//	resident u not served, judge it yourself; k taken; o and e lines for
+//	         standard output and error; x one byte, the exit status
+//
+// The client closing the connection cancels the call.
+const wireVersion = "1"
+
+// maxFrames bounds what a call may bring: arguments, environment and input.
+const maxFrames = 128 << 20
+
+var errOtherBuild = errors.New("the caller is another build")
+
+// readCall reads one call; build is this process's stamp.
+func readCall(r *bufio.Reader, build string) (Call, error) {
+	var c Call
+	for left := int64(maxFrames); ; {
+		kind, payload, err := readFrame(r, &left)
+		if err != nil {
+			return c, err
+		}
+		switch kind {
+		case 'v':
+			if payload != wireVersion+" "+build {
+				return c, errOtherBuild
+			}
+		case 'a':
+			if c.Gate == "" {
+				c.Gate = payload
+			} else {
+				c.Args = append(c.Args, payload)
+			}
+		case 'd':
+			c.Dir = payload
+		case 'e':
+			c.Env = append(c.Env, payload)
+		case 't':
+			c.Term = parseTerminal(payload, c.Getenv)
+		case 'i':
+			c.Stdin = []byte(payload)
+		case '.':
+			return c, nil
+		default:
+			return c, fmt.Errorf("cannot read call: unknown frame %q", kind)
+		}
+	}
+}
+
+func readFrame(r *bufio.Reader, left *int64) (kind byte, payload string, err error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, "", err
+	}
+	n := int64(binary.BigEndian.Uint32(head[1:]))
+	if *left -= n + 5; *left < 0 {
+		return 0, "", errors.New("cannot read call: it is too large")
+	}
+	body := make([]byte, n)
+	_, err = io.ReadFull(r, body)
+	return head[0], string(body), err
+}
+
+// parseTerminal reads "<1 or 0> <columns>"; colour follows the usual rules of
+// NO_COLOR and TERM.
+func parseTerminal(text string, getenv func(string) string) Terminal {
+	live, columns, _ := strings.Cut(text, " ")
+	n, _ := strconv.Atoi(columns)
+	t := Terminal{Live: live == "1" && getenv("TERM") != "dumb", Columns: n}
+	t.Color = t.Live && getenv("NO_COLOR") == ""
+	return t
+}
+
+// frameWriter sends what is written to it as frames of one kind; the mutex is
+// shared by all kinds of one connection, so that frames stay whole.
+type frameWriter struct {
+	mu   *sync.Mutex
+	conn io.Writer
+	kind byte
+}
+
+func (w frameWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := append([]byte{w.kind}, binary.BigEndian.AppendUint32(nil, uint32(len(p)))...)
+	if _, err := w.conn.Write(append(b, p...)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
