@@ -111,17 +111,34 @@ func (u *Update) baseOnOld(h *history, id, old plumbing.Hash) (done bool, err er
 	return back, err
 }
 
-// nearest is the newest of the best common ancestors of a commit and any of
-// the tips, zero when there is none.
-func (h *history) nearest(id plumbing.Hash, tips []plumbing.Hash) (plumbing.Hash, error) {
+// maxNearest is how many merge bases are compared; of more the newest counts.
+const maxNearest = 8
+
+// nearest is, of the best common ancestors of a commit and any of the tips,
+// the one with the fewest commits between it and the commit; zero when there
+// is none.
+func (h *history) nearest(id plumbing.Hash, tips []plumbing.Hash) (best plumbing.Hash, err error) {
 	if len(tips) == 0 {
-		return plumbing.ZeroHash, nil
+		return best, nil
 	}
 	found, err := h.mergeBases(id, tips, plumbing.ZeroHash)
 	if err != nil || len(found) == 0 {
-		return plumbing.ZeroHash, err
+		return best, err
 	}
-	return found[0], nil
+	if len(found) == 1 || len(found) > maxNearest {
+		return found[0], nil
+	}
+	fewest := -1
+	for _, base := range found {
+		between, err := h.without(id, []plumbing.Hash{base})
+		if err != nil {
+			return best, err
+		}
+		if fewest < 0 || len(between) < fewest {
+			best, fewest = base, len(between)
+		}
+	}
+	return best, nil
 }
 
 // commitAt is the commit that an id names, tags followed; zero when it names

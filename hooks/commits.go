@@ -80,9 +80,13 @@ func (r *Repo) newNodes(ctx context.Context, h *history, base, new string, known
 	return h.without(tip, hide)
 }
 
+// slop is how many commits a walk looks on after it seems to be done, as git
+// does: clocks that ran wrong must not make a hidden commit look new.
+const slop = 32
+
 // without returns the commits reachable from tip and from none of hide. It
-// walks until all that is left is hidden and older than anything it would
-// return: clocks that ran wrong must not make a hidden commit look new.
+// walks until all that is left has long been hidden and older than anything
+// it would return.
 func (h *history) without(tip plumbing.Hash, hide []plumbing.Hash) ([]*node, error) {
 	h.clear()
 	q := &queue{}
@@ -96,7 +100,10 @@ func (h *history) without(tip plumbing.Hash, hide []plumbing.Hash) ([]*node, err
 	}
 	var seen []*node
 	oldest := int64(1<<63 - 1)
-	for q.live > 0 || q.Len() > 0 && q.nodes[0].time >= oldest {
+	for left := slop; q.Len() > 0 && left > 0; left-- {
+		if q.live > 0 || q.nodes[0].time >= oldest {
+			left = slop
+		}
 		n := q.pop()
 		if n.colour&stale == 0 {
 			seen = append(seen, n)

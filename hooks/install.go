@@ -165,22 +165,22 @@ func shimBin(text []byte) (bin string, ok bool) {
 	return strings.CutSuffix(line, shimEnd)
 }
 
-// at is what stands at one gate.
+// atGate is what stands at one gate.
 type atGate struct {
-	path string
-	there,
-	ours,
-	kept bool
-	text []byte // when ours
-	bin  string
-	mode fs.FileMode
+	path  string
+	there bool
+	ours  bool
+	kept  bool   // an earlier hook is kept
+	half  bool   // it is kept and in place as well: an installation was cut off
+	text  []byte // of the hook, when it is a small file
+	bin   string // that it runs, when it is ours
+	mode  fs.FileMode
 }
 
 func look(dir, gate string) (atGate, error) {
 	g := atGate{path: filepath.Join(dir, gate)}
-	if _, err := os.Lstat(g.path + keptSuffix); err == nil {
-		g.kept = true
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	kept, err := os.Lstat(g.path + keptSuffix)
+	if g.kept = err == nil; err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return g, err
 	}
 	info, err := os.Lstat(g.path)
@@ -191,6 +191,7 @@ func look(dir, gate string) (atGate, error) {
 		return g, err
 	}
 	g.there, g.mode = true, info.Mode()
+	g.half = g.kept && os.SameFile(kept, info)
 	if !info.Mode().IsRegular() || info.Size() > 1<<16 {
 		return g, nil
 	}
@@ -214,14 +215,16 @@ func installOne(dir, gate, bin string) (string, error) {
 		return gate + ": brought up to date", writeHook(g.path, text)
 	case !g.there:
 		return gate + ": installed", writeHook(g.path, text)
-	case g.kept:
+	case g.kept && !g.half:
 		return "", withHint(fmt.Errorf("%s is not ours, and %s holds an earlier hook already", g.path, g.path+keptSuffix),
 			"merge the two by hand, remove %s, then install again", g.path+keptSuffix)
 	case g.mode.IsDir():
 		return "", fmt.Errorf("%s is a folder", g.path)
 	}
-	if err := keep(g.path); err != nil {
-		return "", err
+	if !g.half {
+		if err := keep(g.path); err != nil {
+			return "", err
+		}
 	}
 	return fmt.Sprintf("%s: installed; the hook that was there is kept as %s and runs first", gate, gate+keptSuffix), writeHook(g.path, text)
 }
@@ -278,6 +281,8 @@ func uninstallOne(dir, gate string) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
+	case g.half:
+		return gate + ": the hook that was there stays", os.Remove(g.path + keptSuffix)
 	case g.there && !g.ours && g.kept:
 		return fmt.Sprintf("%s: left alone, it is not ours; an earlier hook is still kept as %s", gate, gate+keptSuffix), nil
 	case g.kept:
