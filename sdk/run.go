@@ -1,0 +1,364 @@
+package sdk
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Run is one lane run as its plugin sees it. Its methods may be called from
+// several goroutines.
+type Run struct {
+	Request
+	session Session
+	with    Value
+	faults  faults
+	waiting chan struct{} // a goroutine waits for a container that is not there yet
+
+	mu      sync.Mutex // guards all below
+	out     bytes.Buffer
+	silent  bool // the answer is given: what comes now is dropped
+	errors  int  // findings of level error
+	found   int  // findings written
+	more    int  // findings not written, above the limit
+	verdict string
+	reason  string
+	jobs    []*Job
+	replay  int // results of earlier calls not asked for yet
+	pump    pump
+}
+
+// Session is what a run is connected to. Main uses the process's own;
+// package sdktest makes others.
+type Session struct {
+	In          io.Reader // the request
+	Out         io.Writer // the records
+	Log         io.Writer // free text
+	Src, Base   string    // folders of the two trees; Base may be empty
+	Results     string    // folder of the containers' artifacts
+	Artifacts   string    // folder for the plugin's own; empty: it may keep none
+	WithImports bool      // module lane1 can be called
+}
+
+// Main is a plugin's main function: it reads the request from standard input,
+// calls check, writes the records to standard output and ends the process.
+// The exit status is 0 for pass or skip, 1 for fail (a finding of level error,
+// or Fail), 2 when check returned an error: then the plugin could not decide.
+//
+// Built for another system than wasip1 it is a dry run: /src is the folder in
+// PUSHLANE_SRC or the working folder, /base, /results and /out those in
+// PUSHLANE_BASE, PUSHLANE_RESULTS and PUSHLANE_OUT.
+func Main(check func(*Run) error) {
+	os.Exit(process().Serve(check))
+}
+
+// Serve carries out one call of the plugin and returns its exit status. Where
+// check waits for containers that are not there yet, it returns 0 after
+// asking for them, and leaves the waiting goroutines behind.
+func (s Session) Serve(check func(*Run) error) int {
+	r, err := s.open()
+	if err != nil {
+		return s.broken(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- check(r) }()
+	select {
+	case err = <-done:
+	case <-r.waiting:
+		r.settleDown()
+		return r.ask()
+	}
+	return r.finish(err)
+}
+
+func (s Session) open() (*Run, error) {
+	text, err := io.ReadAll(s.In)
+	if err != nil {
+		return nil, errors.New("cannot read request: " + err.Error())
+	}
+	r := &Run{session: s, waiting: make(chan struct{}, 1)}
+	if r.Request, err = ParseRequest(text); err != nil {
+		return nil, errors.New("cannot read request: " + err.Error())
+	}
+	if r.ABI != ABI {
+		return nil, errors.New("cannot read request: the host speaks ABI " + strconv.Itoa(r.ABI) + ", this plugin " + strconv.Itoa(ABI))
+	}
+	if len(r.Request.With) > 0 {
+		if r.with, err = ParseValue(r.Request.With); err != nil {
+			return nil, errors.New("cannot read settings: " + err.Error())
+		}
+	}
+	r.replay = len(r.Results)
+	return r, nil
+}
+
+// broken says why the plugin cannot decide.
+func (s Session) broken(err error) int {
+	io.WriteString(s.Log, err.Error()+"\n")
+	return 2
+}
+
+// settleDown lets the other goroutines come to where they wait too, so that
+// their containers are asked for in the same call.
+func (r *Run) settleDown() {
+	for before := -1; before != r.countJobs(); {
+		before = r.countJobs()
+		for range 64 {
+			runtime.Gosched()
+		}
+	}
+}
+
+func (r *Run) countJobs() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.jobs)
+}
+
+// ask ends this call with the records of the containers that are wanted.
+func (r *Run) ask() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.faults.err(); err != nil {
+		return r.session.broken(err)
+	}
+	for _, j := range r.jobs {
+		if !j.have && j.err == nil {
+			r.put(Record{Type: "container", Container: &j.container})
+		}
+	}
+	return r.end(0)
+}
+
+// finish ends the run with what check made of it.
+func (r *Run) finish(err error) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.errors > 0 && r.verdict != "fail" {
+		r.verdict, r.reason = "fail", ""
+	}
+	if err == nil && r.verdict != "fail" {
+		err = r.forgotten()
+	}
+	if err = r.faults.err(err); err != nil {
+		return r.session.broken(err)
+	}
+	if r.more > 0 {
+		r.put(Record{Type: "progress", Message: strconv.Itoa(r.more) + " more findings are not listed"})
+	}
+	exit := 0
+	if r.verdict == "fail" {
+		exit = 1
+	}
+	if r.verdict != "" && (r.verdict == "skip" || r.reason != "") {
+		r.put(Record{Type: "verdict", Verdict: r.verdict, Message: r.reason})
+	}
+	return r.end(exit)
+}
+
+// forgotten: a container whose end nobody looked at must not become a pass.
+func (r *Run) forgotten() error {
+	for _, j := range r.jobs {
+		if !j.waited {
+			return errors.New("container " + j.container.ID + " was started and never waited for")
+		}
+	}
+	return nil
+}
+
+func (r *Run) end(exit int) int {
+	r.silent = true
+	if _, err := r.session.Out.Write(r.out.Bytes()); err != nil {
+		return r.session.broken(errors.New("cannot write records: " + err.Error()))
+	}
+	return exit
+}
+
+// put appends a record to the answer. Callers hold mu.
+func (r *Run) put(record Record) {
+	if r.silent {
+		return
+	}
+	r.out.Write(append(record.AppendJSON(r.out.AvailableBuffer()), '\n'))
+}
+
+// Changed are the changed files that are in the pushed tree, in the order of
+// their paths; with globs (see Match) only those that one of them matches. A
+// deletion is in Changes alone. A bad glob makes the run broken.
+func (r *Run) Changed(globs ...string) iter.Seq[Change] {
+	return func(yield func(Change) bool) {
+		for _, c := range r.Changes {
+			if c.Status != "D" && r.matches(globs, c.Path) && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+func (r *Run) matches(globs []string, name string) bool {
+	for _, g := range globs {
+		ok, err := Match(g, name)
+		if err != nil {
+			r.faults.add(errors.New("cannot match " + strconv.Quote(g) + ": " + err.Error()))
+			return false
+		}
+		if ok {
+			return true
+		}
+	}
+	return len(globs) == 0
+}
+
+// Can reports whether the run has a capability.
+func (r *Run) Can(capability string) bool { return slices.Contains(r.Granted, capability) }
+
+// With returns a setting of the lane, an absent Value where it is not set. The
+// host has checked the settings against the manifest's schema; one that is
+// read as another type all the same makes the run broken.
+func (r *Run) With(key string) Value {
+	return r.with.at("", &r.faults).Get(key)
+}
+
+// Read returns the content of a file in the pushed tree.
+func (r *Run) Read(name string) ([]byte, error) { return readIn(r.session.Src, name) }
+
+// ReadBase returns the content of a file in the tree that the changes are
+// counted from.
+func (r *Run) ReadBase(name string) ([]byte, error) { return readIn(r.session.Base, name) }
+
+// Open opens a file in the pushed tree, for one too large to be read at once.
+func (r *Run) Open(name string) (*os.File, error) { return openIn(r.session.Src, name) }
+
+// ReadResult returns an artifact of the container with that id.
+func (r *Run) ReadResult(id, name string) ([]byte, error) {
+	return readIn(r.session.Results, id+"/"+name)
+}
+
+func readIn(folder, name string) ([]byte, error) {
+	f, err := openIn(folder, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+func openIn(folder, name string) (*os.File, error) {
+	full, err := below(folder, name)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.Open(full)
+}
+
+// below joins a folder and a path from its top that must not leave it.
+func below(folder, name string) (string, error) {
+	if folder == "" {
+		return "", os.ErrNotExist
+	}
+	if name == "" || path.IsAbs(name) || path.Clean(name) != name || name == ".." || strings.HasPrefix(name, "../") {
+		return "", os.ErrInvalid
+	}
+	return folder + "/" + name, nil
+}
+
+// Artifact keeps data under a name below /out, folders are made as needed.
+func (r *Run) Artifact(name string, data []byte) error {
+	full, err := below(r.session.Artifacts, name)
+	if err == nil {
+		if err = os.MkdirAll(path.Dir(full), 0o777); err == nil {
+			err = os.WriteFile(full, data, 0o666)
+		}
+	}
+	if err != nil {
+		return errors.New("cannot keep artifact " + name + ": " + err.Error())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(Record{Type: "artifact", Path: name})
+	return nil
+}
+
+// Report adds a finding. Its level is "error" where it says none. An error
+// fails the run. Findings above Limits.Findings are counted, not listed.
+func (r *Run) Report(f Finding) {
+	if f.Level == "" {
+		f.Level = "error"
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.Level == "error" {
+		r.errors++
+	}
+	if r.Limits.Findings > 0 && r.found >= r.Limits.Findings {
+		r.more++
+		return
+	}
+	r.found++
+	r.put(Record{Type: "finding", Finding: &f})
+}
+
+// Error reports that the change must not go in, at a line from 1 or, with 0,
+// for the whole file.
+func (r *Run) Error(path string, line int, message string) {
+	r.Report(Finding{Path: path, Line: line, Level: "error", Message: message})
+}
+
+// Warn reports something that does not stop the change.
+func (r *Run) Warn(path string, line int, message string) {
+	r.Report(Finding{Path: path, Line: line, Level: "warning", Message: message})
+}
+
+// Note reports something worth knowing.
+func (r *Run) Note(path string, line int, message string) {
+	r.Report(Finding{Path: path, Line: line, Level: "note", Message: message})
+}
+
+// Progress says one line to whoever watches. What an earlier call of this
+// lane run has said already is not said again.
+func (r *Run) Progress(message string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.replay == 0 {
+		r.put(Record{Type: "progress", Message: message})
+	}
+}
+
+// Log writes a line to the lane run's log, as Progress does: once.
+func (r *Run) Log(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.replay == 0 && !r.silent {
+		io.WriteString(r.session.Log, strings.TrimSuffix(text, "\n")+"\n")
+	}
+}
+
+// Fail says no, and why. It does not end check; it returns nil so that check
+// may end with it.
+func (r *Run) Fail(reason string) error { return r.decide("fail", reason) }
+
+// Skip says that there was nothing to judge. Errors that were reported still
+// fail the run. It returns nil, as Fail does.
+func (r *Run) Skip(reason string) error { return r.decide("skip", reason) }
+
+// Pass says what was judged. Errors that were reported still fail the run. It
+// returns nil, as Fail does.
+func (r *Run) Pass(reason string) error { return r.decide("pass", reason) }
+
+// decide keeps the first fail, else the last word.
+func (r *Run) decide(verdict, reason string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.verdict != "fail" {
+		r.verdict, r.reason = verdict, reason
+	}
+	return nil
+}
