@@ -1,0 +1,115 @@
+package main
+
+import "bytes"
+
+// token is the shape of a secret that a service gives out: a prefix and so
+// many characters of a set.
+type token struct {
+	kind, prefix string
+	min, max     int    // characters after the prefix; max 0: no limit
+	marks        string // characters allowed beside letters and digits
+	upper        bool   // no small letters
+}
+
+func shapes() []token {
+	return []token{
+		{kind: "AWS access key", prefix: "AKIA", min: 16, max: 16, upper: true},
+		{kind: "AWS access key", prefix: "ASIA", min: 16, max: 16, upper: true},
+		{kind: "GitHub token", prefix: "ghp_", min: 36},
+		{kind: "GitHub token", prefix: "gho_", min: 36},
+		{kind: "GitHub token", prefix: "ghu_", min: 36},
+		{kind: "GitHub token", prefix: "ghs_", min: 36},
+		{kind: "GitHub token", prefix: "ghr_", min: 36},
+		{kind: "GitHub token", prefix: "github_pat_", min: 50, marks: "_"},
+		{kind: "GitLab token", prefix: "glpat-", min: 20, marks: "_-."},
+		{kind: "Slack token", prefix: "xoxb-", min: 20, marks: "-"},
+		{kind: "Slack token", prefix: "xoxp-", min: 20, marks: "-"},
+		{kind: "Slack token", prefix: "xoxa-", min: 20, marks: "-"},
+		{kind: "Slack token", prefix: "xoxr-", min: 20, marks: "-"},
+		{kind: "Slack token", prefix: "xoxs-", min: 20, marks: "-"},
+		{kind: "Slack token", prefix: "xapp-", min: 20, marks: "-"},
+		{kind: "Stripe key", prefix: "sk_live_", min: 20},
+		{kind: "Stripe key", prefix: "rk_live_", min: 20},
+		{kind: "Google API key", prefix: "AIza", min: 35, max: 35, marks: "_-"},
+		{kind: "npm token", prefix: "npm_", min: 36, max: 36},
+		{kind: "PyPI token", prefix: "pypi-AgEIcHlwaS5vcmc", min: 50, marks: "_-"},
+	}
+}
+
+// findTokens calls found for every token in text. The token itself is never
+// handed on: a finding is read by more people than the file.
+func (s settings) findTokens(text []byte, found func(kind, prefix string)) {
+	for i := range s.shapes {
+		t := &s.shapes[i]
+		if t.in(text) {
+			found(t.kind, t.prefix)
+		}
+	}
+	if webToken(text) {
+		found("JSON web token", "eyJ")
+	}
+}
+
+// in reports whether text holds such a token.
+func (t *token) in(text []byte) bool {
+	for {
+		i := bytes.Index(text, []byte(t.prefix))
+		if i < 0 {
+			return false
+		}
+		rest := text[i+len(t.prefix):]
+		if i == 0 || !isWord(text[i-1]) {
+			n := t.length(rest)
+			if n >= t.min && (t.max == 0 || n <= t.max) && plausible(rest[:n]) {
+				return true
+			}
+		}
+		text = rest
+	}
+}
+
+func (t *token) length(text []byte) int {
+	n := 0
+	for n < len(text) && (isWord(text[n]) && !(t.upper && 'a' <= text[n] && text[n] <= 'z') || bytes.IndexByte([]byte(t.marks), text[n]) >= 0) {
+		n++
+	}
+	return n
+}
+
+func isWord(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// plausible tells a secret from a stand-in: "xxxx…" or "…EXAMPLE".
+func plausible(text []byte) bool {
+	var seen [256]bool
+	different := 0
+	for _, c := range text {
+		if !seen[c] {
+			seen[c] = true
+			different++
+		}
+	}
+	return different >= 7 && !bytes.HasSuffix(text, []byte("EXAMPLE"))
+}
+
+// webToken finds a signed JSON web token: three parts of base64url joined by
+// dots, the first two of them JSON objects.
+func webToken(text []byte) bool {
+	part := token{marks: "_-"}
+	for {
+		i := bytes.Index(text, []byte("eyJ"))
+		if i < 0 {
+			return false
+		}
+		rest := text[i:]
+		head := part.length(rest)
+		if next := rest[head:]; head >= 16 && bytes.HasPrefix(next, []byte(".eyJ")) {
+			body := part.length(next[1:])
+			if end := next[1+body:]; body >= 16 && len(end) > 0 && end[0] == '.' && part.length(end[1:]) >= 20 {
+				return true
+			}
+		}
+		text = rest[3:]
+	}
+}
