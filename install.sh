@@ -1,0 +1,541 @@
+#!/usr/bin/env bash
+# Builds and installs pushlane, and gives it an Incus to run containers in.
+# May be run again at any time: what is there already is left as it is.
+# "a && b || die" is meant as it reads: die ends the script.
+# shellcheck disable=SC2015
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() {
+	cat <<'END'
+usage: ./install.sh [options]
+
+Builds pushlane and its plugins, installs Incus where there is none, and makes
+a restricted project, a storage pool and two images for pushlane in it.
+
+  --prefix DIR          where programs and plugins go (root: /usr/local, else ~/.local)
+  --no-incus            programs and plugins only; lanes in Wasm work, containers do not
+  --incus-only          Incus only
+  --no-image            make no images
+  --network             make a bridge that lanes may be given (default: no network)
+  --remote URL --cert FILE --key FILE [--server-cert FILE]
+                        use the Incus at URL with this client certificate
+  --uninstall           take back what earlier runs made, and nothing else
+  --help
+END
+}
+
+step() { printf '==> %s\n' "$*"; }
+
+# die WHAT HINT
+die() {
+	printf 'pushlane: error: cannot %s\n' "$1" >&2
+	printf 'pushlane: hint: %s\n' "$2" >&2
+	exit 1
+}
+
+root() { [ "$(id -u)" = 0 ]; }
+
+# ---------------------------------------------------------------- arguments
+
+prefix='' incus=local image=yes network=no build=yes action=install
+remote='' cert='' key='' server_cert=''
+value() { [ $# -ge 2 ] && [ -n "$2" ] || die "read the arguments: $1 wants a value" './install.sh --help'; }
+while [ $# -gt 0 ]; do
+	case $1 in
+	--prefix) value "$@"; prefix=$2; shift ;;
+	--remote) value "$@"; remote=$2 incus=remote; shift ;;
+	--cert) value "$@"; cert=$2; shift ;;
+	--key) value "$@"; key=$2; shift ;;
+	--server-cert) value "$@"; server_cert=$2; shift ;;
+	--no-incus) incus=none ;;
+	--incus-only) build=no ;;
+	--no-image) image=no ;;
+	--network) network=yes ;;
+	--uninstall) action=uninstall ;;
+	--help | -h) usage; exit 0 ;;
+	*) die "read the arguments: unknown option $1" './install.sh --help' ;;
+	esac
+	shift
+done
+
+if root; then
+	prefix=${prefix:-/usr/local}
+	home=/var/lib/pushlane config=/etc/pushlane/config.toml
+else
+	prefix=${prefix:-$HOME/.local}
+	home=${XDG_DATA_HOME:-$HOME/.local/share}/pushlane
+	config=${XDG_CONFIG_HOME:-$HOME/.config}/pushlane/config.toml
+fi
+case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
+state=$home/install.state
+source_dir=$home/src
+project=pushlane pool=pushlane bridge=pushlane0
+pidfile=/run/pushlane-incusd.pid
+export DEBIAN_FRONTEND=noninteractive
+
+# The state file says what this script made, one "kind value" per line in the
+# order of making. Uninstalling reads it backwards.
+made() {
+	mkdir -p "$home"
+	grep -qxF "$1 $2" "$state" 2>/dev/null || printf '%s %s\n' "$1" "$2" >>"$state"
+}
+
+# ------------------------------------------------------ programs and plugins
+
+find_go() {
+	command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin:$HOME/go/bin
+	command -v go >/dev/null ||
+		die 'build pushlane: there is no go command' 'install Go 1.26 or later, or the package golang-go where it is that new'
+}
+
+# put FILE DIR NAME: into place in one step, so that a running program is
+# never half replaced.
+put() {
+	mkdir -p "$2" && mv -f "$1" "$2/$3" || die "write $2/$3" "choose another folder with --prefix, or run as root"
+	made file "$2/$3"
+}
+
+build_programs() {
+	local tmp=$1 name
+	for name in pushlane pushlane-hook; do
+		step "build $name"
+		CGO_ENABLED=0 go build -trimpath -o "$tmp/$name" "./host/cmd/$name" ||
+			die "build $name" 'read the messages above; Go modules must be reachable once (go env GOPROXY)'
+	done
+}
+
+build_plugins() {
+	local tmp=$1 name
+	for name in shell files commits; do
+		step "build plugin $name"
+		GOOS=wasip1 GOARCH=wasm go build -trimpath -o "$tmp/$name.raw" "./plugins/$name" ||
+			die "build plugin $name" 'read the messages above'
+		"$tmp/pushlane" plugin pack --manifest "plugins/$name/manifest.toml" "$tmp/$name.raw" "$tmp/$name.wasm" ||
+			die "pack plugin $name" "check plugins/$name/manifest.toml"
+	done
+}
+
+install_programs() {
+	local tmp name
+	find_go
+	mkdir -p "$prefix" 2>/dev/null && [ -w "$prefix" ] ||
+		die "write to $prefix" 'choose another folder with --prefix, or run as root'
+	# Beside its target, so that putting a file into place is a rename.
+	tmp=$(mktemp -d "$prefix/.pushlane-build.XXXXXX")
+	# shellcheck disable=SC2064
+	trap "rm -rf '$tmp'" EXIT
+	build_programs "$tmp"
+	build_plugins "$tmp"
+	step "put programs into $prefix/bin, plugins into $prefix/lib/pushlane/plugins"
+	for name in pushlane pushlane-hook; do put "$tmp/$name" "$prefix/bin" "$name"; done
+	for name in shell files commits; do put "$tmp/$name.wasm" "$prefix/lib/pushlane/plugins" "$name.wasm"; done
+	rm -rf "$tmp"
+	case :$PATH: in *:$prefix/bin:*) ;; *) step "note: $prefix/bin is not in PATH" ;; esac
+}
+
+# -------------------------------------------------------------- Incus itself
+
+incusd_path() {
+	local path
+	for path in /usr/libexec/incus/incusd /usr/lib/incus/incusd /opt/incus/bin/incusd "$(command -v incusd || :)"; do
+		[ ! -x "$path" ] || { echo "$path"; return; }
+	done
+	return 1
+}
+
+have() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+
+# add_backports: Debian 12 has Incus in its backports. The suite is added the
+# way the machine's own sources are written: same server, same key.
+add_backports() {
+	local uri signed='' file=/etc/apt/sources.list.d/pushlane-backports.sources
+	! grep -qrsE '^[^#]*bookworm-backports' /etc/apt/sources.list /etc/apt/sources.list.d --include='*.list' --include='*.sources' || return 0
+	if [ -s /etc/apt/sources.list.d/debian.sources ]; then
+		uri=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/debian.sources | head -n 1)
+		signed=$(sed -n 's/^Signed-By: *\(.*\)/\1/p' /etc/apt/sources.list.d/debian.sources | head -n 1)
+	else
+		uri=$(sed -nE 's/^deb +(\[[^]]*\] *)?([^ ]+) +bookworm .*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | head -n 1)
+		signed=$(sed -nE 's/^deb +\[[^]]*signed-by=([^] ]+)[^]]*\].* bookworm .*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | head -n 1)
+	fi
+	[ -n "$uri" ] || die "add bookworm-backports: no Debian source found below /etc/apt" 'add the suite bookworm-backports yourself and run this again'
+	step 'add the package suite bookworm-backports'
+	printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: %s\n' \
+		"$uri" "${signed:-/usr/share/keyrings/debian-archive-keyring.gpg}" >"$file"
+	made apt-source "$file"
+}
+
+# apt_install [-t SUITE] PACKAGE...: and note which packages it brought.
+apt_install() {
+	local before after log
+	before=$(mktemp) after=$(mktemp) log=$(mktemp)
+	installed_packages >"$before"
+	apt-get install -y -q --no-install-recommends "$@" >"$log" 2>&1 || {
+		tail -n 20 "$log" >&2
+		die "install packages: $*" 'read the messages above; apt-get update must work on this machine'
+	}
+	installed_packages >"$after"
+	comm -13 "$before" "$after" | while read -r name; do made package "$name"; done
+	rm -f "$before" "$after" "$log"
+}
+
+installed_packages() { dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^ii *//p' | sort -u; }
+
+wanted_packages() {
+	local name
+	for name in "$@"; do have "$name" || echo "$name"; done
+}
+
+install_packages() {
+	local missing suite=() names=(btrfs-progs busybox-static mmdebstrap squashfs-tools)
+	[ "$network" = no ] || names+=(dnsmasq-base nftables)
+	incusd_path >/dev/null || names+=(incus-base)
+	command -v incus >/dev/null || names+=(incus-client)
+	missing=$(wanted_packages "${names[@]}" | xargs)
+	[ -n "$missing" ] || return 0
+	root || die "install packages: $missing: you are not root" 'sudo ./install.sh, or leave Incus out with --no-incus'
+	command -v apt-get >/dev/null ||
+		die 'install Incus: this is neither Debian nor Ubuntu' 'install Incus 6 yourself and run this again, or use --remote or --no-incus'
+	# shellcheck source=/dev/null
+	. /etc/os-release
+	if [ "$VERSION_CODENAME" = bookworm ]; then
+		add_backports
+		suite=(-t bookworm-backports)
+	fi
+	step 'update the lists of packages'
+	apt-get update -q >/dev/null 2>&1 || die 'update the lists of packages' 'apt-get update says why'
+	incusd_path >/dev/null || apt-cache show incus-base >/dev/null 2>&1 ||
+		die "install Incus: ${PRETTY_NAME:-this system} has no package incus-base" 'Debian 12 or later, Ubuntu 24.04 or later (universe); or use --remote or --no-incus'
+	step "install packages: $missing"
+	# shellcheck disable=SC2086
+	apt_install ${suite[@]+"${suite[@]}"} $missing
+}
+
+has_systemd() { [ -d /run/systemd/system ]; }
+
+answers() { timeout 20 incus query /1.0 >/dev/null 2>&1; }
+
+start_incus() {
+	! answers || return 0
+	root || die 'reach Incus: it does not answer, or you are not in the group incus-admin' \
+		"sudo usermod -aG incus-admin $(id -un) and log in again, or sudo ./install.sh"
+	if has_systemd; then
+		step 'start Incus (systemd)'
+		systemctl enable --now incus.socket incus.service >/dev/null 2>&1 || systemctl start incus ||
+			die 'start Incus' 'journalctl -u incus says why'
+	else
+		start_by_hand
+	fi
+	"$(incusd_path)" waitready --timeout=60 || die 'start Incus: not ready after 60 seconds' 'see /var/log/incus/incus.log'
+}
+
+# start_by_hand: no systemd on this machine, so incusd gets a session of its own.
+start_by_hand() {
+	step 'start Incus (no systemd here: incusd in a session of its own, log /var/log/incus/incus.log)'
+	mkdir -p /var/log/incus
+	grep -q '^root:' /etc/subuid || { echo root:1000000:1000000000 >>/etc/subuid; made subid /etc/subuid; }
+	grep -q '^root:' /etc/subgid || { echo root:1000000:1000000000 >>/etc/subgid; made subid /etc/subgid; }
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup || die 'mount the control groups' 'mount cgroup2 on /sys/fs/cgroup'
+	getent group incus-admin >/dev/null || groupadd --system incus-admin
+	# shellcheck disable=SC2016
+	setsid sh -c 'echo $$ >"$1"; exec "$2" --group incus-admin --logfile=/var/log/incus/incus.log' \
+		sh "$pidfile" "$(incusd_path)" </dev/null >>/var/log/incus/incusd.out 2>&1 &
+	made daemon "$pidfile"
+}
+
+# ------------------------------------------------- what pushlane has in Incus
+
+# try WHAT COMMAND...: its own words when it fails.
+try() {
+	local what=$1 out
+	shift
+	out=$("$@" 2>&1) || die "$what: $(echo "$out" | tail -n 3 | tr '\n' ' ')" 'pushlane doctor; the log of Incus is /var/log/incus/incus.log'
+}
+
+there() { incus "$1" show "$2" >/dev/null 2>&1; }
+
+make_pool() {
+	! there storage "$pool" || return 0
+	local free size
+	free=$(df -P -k /var/lib/incus 2>/dev/null | awk 'NR==2 {print int($4/1048576)}')
+	size=$((${free:-0} / 3))
+	[ "$size" -le 100 ] || size=100
+	if [ "$size" -ge 5 ] && command -v mkfs.btrfs >/dev/null; then
+		step "make the storage pool $pool: btrfs, in a file that may grow to $size GiB"
+		if incus storage create "$pool" btrfs size="${size}GiB" >/dev/null 2>&1; then
+			made pool "$pool"
+			return 0
+		fi
+		step 'no btrfs on this machine, a plain folder instead'
+	fi
+	step "make the storage pool $pool: dir (slower, and without limits on disk)"
+	try "make the storage pool $pool" incus storage create "$pool" dir
+	made pool "$pool"
+}
+
+make_network() {
+	[ "$network" = yes ] || return 0
+	there network "$bridge" || {
+		step "make the network $bridge"
+		try "make the network $bridge" incus network create "$bridge" ipv6.address=none ipv4.nat=true
+		made network "$bridge"
+	}
+}
+
+# project_keys: what nothing in the project may go beyond. pushlane checks
+# every request itself before Incus sees it; this is the second wall.
+project_keys() {
+	cat <<END
+restricted=true
+restricted.devices.disk=allow
+restricted.devices.disk.paths=$source_dir
+restricted.devices.nic=$([ "$1" = yes ] && echo managed || echo block)
+restricted.networks.access=$([ "$1" = yes ] && echo "$bridge")
+restricted.containers.privilege=isolated
+restricted.containers.nesting=block
+restricted.containers.lowlevel=block
+restricted.containers.interception=block
+restricted.virtual-machines.lowlevel=block
+restricted.devices.gpu=block
+restricted.devices.infiniband=block
+restricted.devices.pci=block
+restricted.devices.proxy=block
+restricted.devices.unix-block=block
+restricted.devices.unix-char=block
+restricted.devices.unix-hotplug=block
+restricted.devices.usb=block
+restricted.snapshots=block
+restricted.backups=block
+limits.virtual-machines=0
+END
+}
+
+make_project() {
+	if ! there project "$project"; then
+		step "make the restricted project $project"
+		try "make the project $project" incus project create "$project" \
+			-c features.images=true -c features.profiles=true -c features.storage.volumes=true -c features.networks=false
+		made project "$project"
+	fi
+	grep -qxF "project $project" "$state" 2>/dev/null || return 0 # somebody else's: left alone
+	local keys=() pair with=$network
+	# A network that an earlier run gave stays.
+	[ "$(incus project get "$project" restricted.devices.nic)" != managed ] || with=yes
+	while read -r pair; do keys+=("$pair"); done < <(project_keys "$with")
+	for pair in "${keys[@]}"; do
+		[ "$(incus project get "$project" "${pair%%=*}")" = "${pair#*=}" ] ||
+			try "restrict the project $project" incus project set "$project" "$pair"
+	done
+	make_profile
+}
+
+# make_profile: for people who look around by hand; lanes use no profile.
+make_profile() {
+	[ -z "$(incus profile device list default --project "$project" 2>/dev/null)" ] || return 0
+	try 'write the profile' incus profile device add default root disk path=/ pool="$pool" --project "$project"
+}
+
+make_source_dir() {
+	[ ! -d "$source_dir" ] || return 0
+	step "make $source_dir, where the pushed trees lie that containers see"
+	mkdir -p "$source_dir"
+	chmod 0750 "$source_dir"
+	if root && getent group incus-admin >/dev/null; then chgrp incus-admin "$source_dir" && chmod 2770 "$source_dir"; fi
+	made dir "$source_dir"
+}
+
+# make_image ALIAS
+make_image() {
+	local tmp
+	! incus image show "$1" --project "$project" >/dev/null 2>&1 || return 0
+	step "make the image $1$([ "$1" = default ] && echo ' (half a minute)')"
+	tmp=$(mktemp -d)
+	root || die "make the image $1: you are not root" 'sudo ./install.sh, or --no-image'
+	sh "host/internal/incus/image/$1.sh" "$tmp" >"$tmp/log" 2>&1 || {
+		tail -n 20 "$tmp/log" >&2
+		die "make the image $1" "run host/internal/incus/image/$1.sh /tmp/$1 to see why, or leave it out with --no-image"
+	}
+	try "import the image $1" incus image import "$tmp/metadata.tar" "$tmp/rootfs.squashfs" --alias "$1" --project "$project"
+	rm -rf "$tmp"
+}
+
+make_images() {
+	[ "$image" = yes ] || return 0
+	make_image busybox
+	make_image default
+}
+
+incus_socket() {
+	local path
+	for path in "${INCUS_SOCKET:-}" ${INCUS_DIR:+"$INCUS_DIR/unix.socket"} /run/incus/unix.socket /var/lib/incus/unix.socket; do
+		[ ! -S "$path" ] || { echo "$path"; return; }
+	done
+	echo /var/lib/incus/unix.socket
+}
+
+# write_config: the text comes on standard input. An owner's file is never
+# overwritten.
+write_config() {
+	if [ -e "$config" ]; then
+		cat >/dev/null
+		step "keep $config as it is"
+		return 0
+	fi
+	step "write $config"
+	mkdir -p "$(dirname "$config")"
+	cat >"$config"
+	made config "$config"
+}
+
+local_config() {
+	cat <<END
+# pushlane: what this host allows. Every key: host/policy.go.
+[incus]
+socket = "$(incus_socket)"
+project = "$project"
+pool = "$pool"
+source_dir = "$source_dir"
+END
+	[ "$network" = no ] || printf 'networks = ["%s"]\n' "$bridge"
+}
+
+install_incus() {
+	install_packages
+	start_incus
+	make_pool
+	make_network
+	make_source_dir
+	make_project
+	make_images
+	local_config | write_config
+}
+
+# -------------------------------------------------------- an Incus elsewhere
+
+install_remote() {
+	local dir file
+	case $remote in https://*) ;; *) die "use the Incus at $remote" 'the address starts with https://' ;; esac
+	[ -n "$cert" ] && [ -n "$key" ] ||
+		die "use the Incus at $remote: no client certificate" 'give --cert FILE and --key FILE; on the Incus: incus config trust add-certificate FILE --restricted --projects pushlane'
+	for file in "$cert" "$key" ${server_cert:+"$server_cert"}; do
+		[ -r "$file" ] || die "read $file" 'check the path and its permissions'
+	done
+	dir=$(dirname "$config")/incus
+	step "put the certificates into $dir"
+	mkdir -p "$dir"
+	chmod 700 "$dir"
+	install -m 0644 "$cert" "$dir/client.crt" && made file "$dir/client.crt"
+	install -m 0600 "$key" "$dir/client.key" && made file "$dir/client.key"
+	[ -z "$server_cert" ] || { install -m 0644 "$server_cert" "$dir/server.crt" && made file "$dir/server.crt"; }
+	{
+		printf '[incus]\nurl = "%s"\ncert = "%s"\nkey = "%s"\n' "$remote" "$dir/client.crt" "$dir/client.key"
+		[ -z "$server_cert" ] || printf 'server_cert = "%s"\n' "$dir/server.crt"
+		printf 'project = "%s"\npool = "%s"\n' "$project" "$pool"
+	} | write_config
+}
+
+# ------------------------------------------------------------------ uninstall
+
+# others: what there is in Incus beside ours.
+others() {
+	incus project list -f csv -c n 2>/dev/null | sed 's/ (current)$//' | grep -vxE "default|$project"
+	incus storage list -f csv -c n 2>/dev/null | grep -vxF "$pool"
+	incus list -f csv -c n 2>/dev/null
+	incus image list -f csv -c f 2>/dev/null
+}
+
+empty_project() {
+	local name
+	incus list --project "$project" -f csv -c n | while read -r name; do incus delete -f "$name" --project "$project" </dev/null; done
+	incus image list --project "$project" -f csv -c f | while read -r name; do incus image delete "$name" --project "$project" </dev/null; done
+	incus storage volume list "$pool" --project "$project" -f csv -c tn 2>/dev/null | sed -n 's/^custom,//p' |
+		while read -r name; do incus storage volume delete "$pool" "$name" --project "$project" </dev/null; done
+	incus profile device remove default root --project "$project" >/dev/null 2>&1 || :
+}
+
+stop_daemon() {
+	local pid
+	pid=$(cat "$1" 2>/dev/null) || return 0
+	[ "$(readlink "/proc/$pid/exe" 2>/dev/null | sed 's/ (deleted)$//')" = "$(incusd_path)" ] || { rm -f "$1"; return 0; }
+	step 'stop the incusd that was started here'
+	"$(incusd_path)" shutdown --timeout=30 >/dev/null 2>&1 || kill "$pid" 2>/dev/null || :
+	for _ in $(seq 50); do
+		[ -d "/proc/$pid" ] || break
+		sleep 0.2
+	done
+	rm -f "$1"
+}
+
+# remove_packages: those that came with us, unless something else on the
+# machine has come to need them or Incus has other users by now.
+remove_packages() {
+	local names extra
+	names=$(sed -n 's/^package //p' "$state" | while read -r name; do ! have "$name" || echo "$name"; done | xargs)
+	[ -n "$names" ] || return 0
+	# shellcheck disable=SC2086
+	extra=$(apt-get -s purge $names 2>/dev/null | sed -n 's/^Purg \([^ ]*\).*/\1/p' | sort -u | comm -23 - <(tr " " "\n" <<<"$names" | sort -u) | xargs)
+	if [ -n "$extra" ]; then
+		step "keep the packages, others need them: $extra"
+		return 0
+	fi
+	step "remove the packages that came with Incus: $names"
+	# shellcheck disable=SC2086
+	apt-get purge -y -q $names >/dev/null 2>&1 || die 'remove packages' "apt-get purge $names says why"
+}
+
+# take_back KIND VALUE
+take_back() {
+	case $1 in
+	file) step "remove $2"; rm -f "$2"; rmdir -p --ignore-fail-on-non-empty "$(dirname "$2")" 2>/dev/null || : ;;
+	config) step "remove $2"; rm -f "$2"; rmdir --ignore-fail-on-non-empty "$(dirname "$2")" 2>/dev/null || : ;;
+	dir) step "remove $2"; rm -rf "$2" ;;
+	project)
+		! there project "$2" || {
+			step "remove the project $2, its images and volumes"
+			empty_project
+			try "remove the project $2" incus project delete "$2"
+		} ;;
+	pool) ! there storage "$2" || { step "remove the storage pool $2"; try "remove the pool $2" incus storage delete "$2"; } ;;
+	network) ! there network "$2" || { step "remove the network $2"; try "remove the network $2" incus network delete "$2"; } ;;
+	daemon) [ -n "$shared" ] || stop_daemon "$2" ;;
+	apt-source) [ -n "$shared" ] || { step "remove $2"; rm -f "$2"; } ;;
+	subid) [ -n "$shared" ] || sed -i '/^root:1000000:1000000000$/d' "$2" ;;
+	esac
+}
+
+uninstall() {
+	local kind value
+	[ -s "$state" ] || { step "nothing to take back: no $state"; return 0; }
+	if grep -qE '^(project|pool) ' "$state"; then
+		answers || { ! root || start_incus; }
+		answers || die 'take back what is in Incus: it does not answer' 'start Incus and run this again'
+	fi
+	shared=''
+	tac "$state" | grep -vE '^(daemon|package|apt-source|subid) ' | while read -r kind value; do take_back "$kind" "$value"; done
+	shared=$({ others || :; } | xargs)
+	[ -z "$shared" ] || step "leave Incus installed, it has other users: ${shared:0:80}"
+	tac "$state" | grep '^daemon ' | while read -r kind value; do take_back "$kind" "$value"; done
+	[ -n "$shared" ] || ! root || remove_packages
+	tac "$state" | grep -E '^(apt-source|subid) ' | while read -r kind value; do take_back "$kind" "$value"; done
+	rm -f "$state"
+	rmdir --ignore-fail-on-non-empty "$home" 2>/dev/null || :
+	step 'done'
+}
+
+# ----------------------------------------------------------------------- main
+
+main() {
+	if [ "$action" = uninstall ]; then
+		uninstall
+		return
+	fi
+	[ "$build" = no ] || install_programs
+	case $incus in
+	local) install_incus ;;
+	remote) install_remote ;;
+	none) step 'leave Incus out: lanes that ask for a container cannot run' ;;
+	esac
+	step "done: pushlane doctor checks it, pushlane demo shows it"
+}
+
+main
