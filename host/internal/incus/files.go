@@ -136,9 +136,9 @@ func untarOne(root *os.Root, h *tar.Header, content io.Reader) error {
 // collectScript packs what the patterns match; a pattern without a match is
 // no failure.
 const collectScript = `IFS=
-for p; do for f in $p; do if [ -e "$f" ] || [ -L "$f" ]; then printf '%s\n' "$f"; fi; done; done > /tmp/.pushlane-artifacts
-[ -s /tmp/.pushlane-artifacts ] || exit 0
-tar -cf - -T /tmp/.pushlane-artifacts 2>/dev/null`
+for p; do for f in $p; do if [ -e "$f" ] || [ -L "$f" ]; then printf '%s\n' "$f"; fi; done; done > /work/.artifacts
+[ -s /work/.artifacts ] || exit 0
+tar -cf - -T /work/.artifacts 2>/dev/null`
 
 // collect copies artifacts out: regular files alone, their names made
 // relative and clean, within the count and size that a container may give.

@@ -103,8 +103,8 @@ func (c *Client) instanceConfig(k checked) api.ConfigMap {
 	return api.ConfigMap{
 		"boot.autostart": "false", "security.guestapi": "false", "security.nesting": "false", "security.privileged": "false",
 		"security.idmap.isolated": "true", "limits.cpu.allowance": k.allowance, "limits.memory": k.memory,
-		"limits.memory.swap": "false", "limits.processes": strconv.Itoa(k.processes),
-		labelOwner: c.config.Owner, labelHost: thisProcess(), labelRun: strconv.FormatInt(k.Run, 10), labelLane: k.Address,
+		"limits.processes": strconv.Itoa(k.processes),
+		labelOwner:         c.config.Owner, labelHost: thisProcess(), labelRun: strconv.FormatInt(k.Run, 10), labelLane: k.Address,
 		labelAttempt: strconv.Itoa(max(1, k.Attempt)), labelDeadline: k.Deadline.Add(deadlineAdd).UTC().Format(time.RFC3339),
 		labelSpec: hex.EncodeToString(sum[:]),
 	}
