@@ -265,6 +265,7 @@ func (s *store) close() error {
 		errs = append(errs, p.close())
 	}
 	s.packs = nil
+	s.cache.forget()
 	return errors.Join(errs...)
 }
 

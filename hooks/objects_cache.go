@@ -74,3 +74,11 @@ func (c *objectCache) put(key cacheKey, o object) {
 
 // cost counts an entry's own weight too, or small objects would be free.
 func cost(o object) int { return len(o.data) + 200 }
+
+func (c *objectCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.items)
+	c.order.Init()
+	c.bytes = 0
+}
