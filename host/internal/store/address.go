@@ -28,9 +28,9 @@ func ParseAddress(text string) (Address, error) {
 		}
 	} else {
 		head, a.Lane, _ = strings.Cut(text, ":")
-		number, err := strconv.ParseInt(strings.TrimPrefix(head, "#"), 10, 64)
-		a.Number, a.Last = number, head == "last"
-		if !a.Last && (err != nil || number < 1 || strings.HasPrefix(head, "+")) {
+		number, err := strconv.ParseUint(strings.TrimPrefix(head, "#"), 10, 63)
+		a.Number, a.Last = int64(number), head == "last"
+		if !a.Last && (err != nil || number == 0) {
 			return Address{}, badAddress(text)
 		}
 	}

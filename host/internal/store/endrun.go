@@ -59,6 +59,16 @@ func (r *recorder) moveRun(to State) error {
 	return RunTransition(got, to)
 }
 
+// open refuses what may only happen while the run goes on.
+func (r *recorder) open() error {
+	var got State
+	err := r.tx.QueryRowContext(r.ctx, `SELECT state FROM runs WHERE id = ?`, r.run).Scan(&got)
+	if err == nil && got.Final() {
+		return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: got, To: Running}
+	}
+	return err
+}
+
 // closeLanes ends the lane runs that are still open.
 func (r *recorder) closeLanes(e End, at time.Time) error {
 	open, err := r.openLanes()
@@ -119,6 +129,9 @@ func (r *recorder) retry(id int64, message string) (LaneRun, error) {
 		return LaneRun{}, fmt.Errorf("lane run %d is not part of run %d", id, r.run)
 	}
 	old := list[0]
+	if err := r.open(); err != nil {
+		return LaneRun{}, err
+	}
 	if !old.State.Final() {
 		return LaneRun{}, &ConflictError{What: fmt.Sprintf("lane run %d", id), Want: Broken, Got: old.State, To: Queued}
 	}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// findError says that an address leads nowhere.
+type findError struct {
+	address Address
+	cause   error
+	hint    string
+}
+
+func (e *findError) Error() string {
+	return "cannot find " + e.address.String() + ": " + e.cause.Error()
+}
+func (e *findError) Unwrap() error { return e.cause }
+
+// Hint says how to mend it, where we know.
+func (e *findError) Hint() string { return e.hint }
+
+// Find reads the run that an address names, with its lane runs, or only those
+// of the lane it names. RepoKey is the repository at hand: a number, "last"
+// and a commit without a repository's name are looked up there. The error is
+// ErrNoRun where there is none. Of several runs of a commit it is the newest.
+func (s *Store) Find(ctx context.Context, repoKey string, a Address) (Run, error) {
+	run, err := s.find(ctx, repoKey, a)
+	if err != nil {
+		return Run{}, &findError{address: a, cause: err, hint: "pushlane runs lists them"}
+	}
+	if a.Lane == "" {
+		return run, nil
+	}
+	var ids []string
+	for _, l := range run.Lanes {
+		ids = append(ids, l.Lane)
+	}
+	run.Lanes = slices.DeleteFunc(run.Lanes, func(l LaneRun) bool { return l.Lane != a.Lane })
+	if len(run.Lanes) == 0 {
+		slices.Sort(ids)
+		hint := fmt.Sprintf("its lanes are %q", slices.Compact(ids))
+		return Run{}, &findError{address: a, cause: fmt.Errorf("the run has no lane %s", strconv.Quote(a.Lane)), hint: hint}
+	}
+	return run, nil
+}
+
+func (s *Store) find(ctx context.Context, repoKey string, a Address) (Run, error) {
+	key := repoKey
+	if a.Repo != "" {
+		key = ""
+	}
+	runs, err := s.runs(ctx, runQuery+` WHERE (?1 = '' OR p.key = ?1) AND (?2 = '' OR p.name = ?2) AND (?3 = 0 OR r.number = ?3)
+		AND (?4 = '' OR r.id IN (SELECT run FROM updates WHERE new >= ?4 AND new < ?4 || 'g'))
+		ORDER BY r.id DESC LIMIT 1`, key, a.Repo, a.Number, a.Commit)
+	if err == nil && len(runs) == 0 {
+		err = ErrNoRun
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	runs[0].Lanes, err = s.LaneRuns(ctx, runs[0].ID)
+	return runs[0], err
+}
