@@ -87,7 +87,6 @@ func insertLanes(ctx context.Context, tx *sql.Tx, run *Run, lanes []NewLane) err
 	if err != nil {
 		return err
 	}
-	defer rec.close()
 	if run.Skip != "" {
 		if err := rec.event(Event{Kind: "skip", At: run.Queued, Message: run.Skip}); err != nil {
 			return err

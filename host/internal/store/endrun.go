@@ -47,7 +47,7 @@ func (e End) apply(r *recorder) error {
 // The transaction holds the write lock, so the state cannot change after.
 func (r *recorder) moveRun(to State) error {
 	var got State
-	err := r.tx.QueryRowContext(r.ctx, `SELECT state FROM runs WHERE id = ?`, r.run).Scan(&got)
+	err := r.value(&got, `SELECT state FROM runs WHERE id = ?`, r.run)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return errors.New("there is no such run")
@@ -62,7 +62,7 @@ func (r *recorder) moveRun(to State) error {
 // open refuses what may only happen while the run goes on.
 func (r *recorder) open() error {
 	var got State
-	err := r.tx.QueryRowContext(r.ctx, `SELECT state FROM runs WHERE id = ?`, r.run).Scan(&got)
+	err := r.value(&got, `SELECT state FROM runs WHERE id = ?`, r.run)
 	if err == nil && got.Final() {
 		return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: got, To: Running}
 	}
@@ -113,7 +113,6 @@ func (s *Store) Retry(ctx context.Context, run, laneRun int64, message string) (
 		if err != nil {
 			return err
 		}
-		defer r.close()
 		next, err = r.retry(laneRun, message)
 		return err
 	})

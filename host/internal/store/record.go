@@ -91,7 +91,6 @@ func (s *Store) Record(ctx context.Context, run int64, changes ...Change) error 
 		if err != nil {
 			return err
 		}
-		defer r.close()
 		for _, c := range changes {
 			if err := c.apply(r); err != nil {
 				return err
@@ -112,7 +111,7 @@ func (f Facts) apply(r *recorder) error {
 
 // one runs a statement that must touch one row.
 func (r *recorder) one(what, query string, args ...any) error {
-	res, err := r.tx.ExecContext(r.ctx, query, args...)
+	res, err := r.exec(query, args...)
 	if err != nil {
 		return err
 	}
@@ -164,7 +163,7 @@ func (res Result) apply(r *recorder) error {
 // move as an event.
 func (r *recorder) moveLane(id int64, from, to State, message string, at time.Time, query string, args ...any) error {
 	var lane string
-	err := r.tx.QueryRowContext(r.ctx, query, args...).Scan(&lane)
+	err := r.value(&lane, query, args...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r.laneConflict(id, from, to)
 	}
@@ -176,7 +175,7 @@ func (r *recorder) moveLane(id int64, from, to State, message string, at time.Ti
 
 func (r *recorder) laneConflict(id int64, from, to State) error {
 	var got State
-	err := r.tx.QueryRowContext(r.ctx, `SELECT state FROM lane_runs WHERE id = ? AND run = ?`, id, r.run).Scan(&got)
+	err := r.value(&got, `SELECT state FROM lane_runs WHERE id = ? AND run = ?`, id, r.run)
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("lane run %d is not part of run %d", id, r.run)
 	}
@@ -188,7 +187,7 @@ func (r *recorder) laneConflict(id int64, from, to State) error {
 
 func (r *recorder) findings(lane int64, list []Finding) error {
 	for i, f := range list {
-		_, err := r.tx.ExecContext(r.ctx, `INSERT INTO findings (lane_run, position, level, path, line, col, rule, message)
+		_, err := r.exec(`INSERT INTO findings (lane_run, position, level, path, line, col, rule, message)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, lane, i, f.Level, f.Path, f.Line, f.Col, f.Rule, f.Message)
 		if err != nil {
 			return err
@@ -199,7 +198,7 @@ func (r *recorder) findings(lane int64, list []Finding) error {
 
 func (r *recorder) artifacts(lane int64, list []File) error {
 	for _, f := range list {
-		_, err := r.tx.ExecContext(r.ctx, `INSERT INTO artifacts (lane_run, name, path, size, sha256) VALUES (?, ?, ?, ?, ?)`,
+		_, err := r.exec(`INSERT INTO artifacts (lane_run, name, path, size, sha256) VALUES (?, ?, ?, ?, ?)`,
 			lane, f.Name, f.Path, f.Size, f.SHA256)
 		if err != nil {
 			return fmt.Errorf("artifact %q: %w", f.Name, err)
