@@ -118,6 +118,10 @@ func (l *loader) broken(err error, doc *document, data []byte) {
 }
 
 func (l *loader) file(t table) {
+	if !t.has("lane") && (t.has("branch") || t.has("nightly")) {
+		l.fault(0, "this is a forge's lanes file; turn it into pushlane's with: pushlane import forge-lanes %s", l.source)
+		return
+	}
 	t.known("version", "lane", "groups")
 	l.version(t)
 	l.groups(t)
