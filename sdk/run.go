@@ -148,7 +148,10 @@ func (r *Run) finish(err error) int {
 	if err == nil && r.verdict != "fail" {
 		err = r.forgotten()
 	}
-	if err = r.faults.err(err); err != nil {
+	if faults := r.faults.err(); faults != nil {
+		err = faults // what check made of them is no news
+	}
+	if err != nil {
 		return r.session.broken(err)
 	}
 	if r.more > 0 {

@@ -143,6 +143,15 @@ func (v Value) IntOr(byDefault int64) int64 {
 	return n
 }
 
+// Number returns a number as JSON spells it, of any size. Another kind of
+// value is no fault here: ok is false.
+func (v Value) Number() (text string, ok bool) {
+	if v.kind != '0' {
+		return "", false
+	}
+	return v.text, true
+}
+
 // Bool returns a boolean, false where it is absent.
 func (v Value) Bool() bool { return v.BoolOr(false) }
 

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// maxScript is the most that a container's command may hold, in bytes: Linux
+// takes no argument above 128 KiB.
+const maxScript = 120 << 10
+
+// settings are the lane's, see README.md, made into the container to ask for.
+type settings struct {
+	container sdk.Container
+	short     string   // the command for a person
+	dir       string   // working folder in the container, absolute
+	matchers  []string // how its output is read
+}
+
+func readSettings(run *sdk.Run) (settings, error) {
+	s := settings{matchers: run.With("matchers").Strings()}
+	s.container = sdk.Container{
+		ID:        "command",
+		Image:     run.With("image").String(),
+		Env:       run.With("env").Map(),
+		User:      run.With("user").String(),
+		CPU:       number(run.With("cpu")),
+		Memory:    run.With("memory").String(),
+		Disk:      run.With("disk").String(),
+		Processes: int(run.With("processes").Int()),
+		Network:   run.With("network").Bool(),
+		Artifacts: run.With("artifacts").Strings(),
+	}
+	for _, c := range run.With("caches").Items() {
+		s.container.Caches = append(s.container.Caches, sdk.Cache{Name: c.Get("name").String(), Path: c.Get("path").String()})
+	}
+	s.dir = path.Join(source, run.With("workdir").String())
+	if w := run.With("workdir").String(); path.IsAbs(w) {
+		s.dir = path.Clean(w)
+	}
+	if s.dir != source {
+		s.container.Cwd = s.dir
+	}
+	for i, a := range s.container.Artifacts {
+		if !path.IsAbs(a) {
+			s.container.Artifacts[i] = path.Join(s.dir, a)
+		}
+	}
+	return s, s.setCommand(run)
+}
+
+// number takes cores written as a number or as a string: 2 or "0.5".
+func number(v sdk.Value) string {
+	if n, ok := v.Number(); ok {
+		return n
+	}
+	return v.String()
+}
+
+// setCommand settles argv: run is a script for sh -eu, command is argv itself;
+// services wrap either.
+func (s *settings) setCommand(run *sdk.Run) error {
+	script, argv := run.With("run"), run.With("command").Strings()
+	switch {
+	case script.Exists() == run.With("command").Exists():
+		return errors.New("settings: want one of run and command")
+	case script.Exists():
+		s.short = shortened(script.String())
+		argv = []string{"/bin/sh", "-eu", "-c", script.String()}
+	case len(argv) == 0:
+		return errors.New("setting command: want at least the program's name")
+	default:
+		s.short = clip(strings.Join(argv, " "), 60)
+	}
+	services, err := readServices(run)
+	if err != nil {
+		return err
+	}
+	if len(services) > 0 {
+		argv = append([]string{"/bin/sh", "-c", withServices(services), "pushlane"}, argv...)
+	}
+	for _, arg := range argv {
+		if len(arg) > maxScript {
+			return errors.New("settings: the script has " + strconv.Itoa(len(arg)) + " bytes, at most " + strconv.Itoa(maxScript) +
+				" are allowed: put it into a file of the repository")
+		}
+	}
+	s.container.Command = argv
+	return nil
+}
