@@ -1,128 +1,181 @@
-// Package wasm loads plugin modules and runs them under wazero, the only
-// package that knows it.
 package wasm
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"sync"
-
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
-	"github.com/tetratelabs/wazero/sys"
-
-	"github.com/pushlane/pushlane/sdk"
+	"sync/atomic"
+	"time"
 )
 
+// Options say where compiled modules are kept and what all of them together
+// may take. The zero value works: no disk cache, defaults below.
 type Options struct {
-	CacheDir string
+	CacheDir  string // compiled code on disk; made with mode 0700; empty: none. Whoever can write it runs code in the host
+	MaxMemory int64  // bytes of linear memory of one instance, the ceiling of Call.Memory; 0: 512 MiB
+	AllMemory int64  // bytes of linear memory of all instances together; 0: 4 GiB
+	Workers   int    // goroutines that compile one module; 0: 2
+	Warm      int    // instances of each module kept started, waiting for their request; 0: none
 }
 
+const (
+	defaultMaxMemory = 512 << 20
+	defaultAllMemory = 4 << 30
+)
+
+// Engine compiles modules once and keeps them. It is safe for concurrent use.
 type Engine struct {
-	cache wazero.CompilationCache
-	mu    sync.Mutex
-	mods  map[string]*Module
+	opts   Options
+	budget atomic.Int64 // bytes of linear memory left for all instances
+	active atomic.Int64 // runs under way
+
+	mu      sync.Mutex
+	modules map[string]*loading // by digest
+	closed  bool
+	refill  *time.Timer // starts warm instances when the engine has been idle
 }
 
-func Open(ctx context.Context, o Options) (*Engine, error) {
-	if err := os.MkdirAll(o.CacheDir, 0o700); err != nil {
-		return nil, err
+// loading is a module that is, or is being, compiled.
+type loading struct {
+	done   chan struct{} // closed when module and err are set
+	module *Module
+	err    error
+}
+
+// Open prepares an engine. It refuses a cache folder that others can write.
+func Open(_ context.Context, opts Options) (*Engine, error) {
+	if opts.MaxMemory <= 0 {
+		opts.MaxMemory = defaultMaxMemory
 	}
-	cache, err := wazero.NewCompilationCacheWithDir(o.CacheDir)
+	if opts.MaxMemory > 4<<30 {
+		return nil, fmt.Errorf("cannot open wasm engine: %d bytes of memory for one instance, at most 4 GiB can be addressed", opts.MaxMemory)
+	}
+	if opts.AllMemory <= 0 {
+		opts.AllMemory = defaultAllMemory
+	}
+	if opts.Workers <= 0 {
+		opts.Workers = 2
+	}
+	if opts.CacheDir != "" {
+		if err := secureDir(opts.CacheDir); err != nil {
+			return nil, err
+		}
+	}
+	e := &Engine{opts: opts, modules: map[string]*loading{}}
+	e.budget.Store(opts.AllMemory)
+	return e, nil
+}
+
+// Close gives all compiled code back. Runs must have ended.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	e.closed = true
+	modules := e.modules
+	e.modules = nil
+	if e.refill != nil {
+		e.refill.Stop()
+	}
+	e.mu.Unlock()
+	var first error
+	for _, l := range modules {
+		<-l.done
+		if l.module == nil {
+			continue
+		}
+		if err := l.module.close(ctx); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Load checks and compiles a module, or gives the one it already has: the
+// same bytes are the same *Module, under the name they came with first.
+// Compiling goes on, for the next caller, when ctx ends before it is done.
+//
+// Errors: *FormatError, *ABIError, or what went wrong in the machine.
+func (e *Engine) Load(ctx context.Context, name string, module []byte) (*Module, error) {
+	sum := sha256.Sum256(module)
+	digest := hex.EncodeToString(sum[:])
+	l, err := e.loading(digest, name, module)
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{cache: cache, mods: map[string]*Module{}}, nil
+	select {
+	case <-l.done:
+		return l.module, l.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("cannot load plugin %q: %w", name, context.Cause(ctx))
+	}
 }
 
-func (e *Engine) Close(ctx context.Context) error { return e.cache.Close(ctx) }
-
-type Module struct {
-	name, digest string
-	manifest     sdk.Manifest
-	rt           wazero.Runtime
-	code         wazero.CompiledModule
-}
-
-func (e *Engine) Load(ctx context.Context, name string, data []byte) (*Module, error) {
+func (e *Engine) loading(digest, name string, module []byte) (*loading, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	sum := sha256.Sum256(data)
-	digest := hex.EncodeToString(sum[:])
-	if m := e.mods[digest]; m != nil {
-		return m, nil
+	if e.closed {
+		return nil, fmt.Errorf("cannot load plugin %q: the engine is closed", name)
 	}
-	man, err := ReadManifest(data)
-	if err != nil {
-		return nil, err
+	if l := e.modules[digest]; l != nil {
+		return l, nil
 	}
-	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCompilationCache(e.cache).WithCloseOnContextDone(true).WithMemoryLimitPages(4096))
-	wasi_snapshot_preview1.MustInstantiate(ctx, rt)
-	code, err := rt.CompileModule(ctx, data)
-	if err != nil {
-		return nil, fmt.Errorf("cannot compile plugin %q: %w", name, err)
-	}
-	m := &Module{name: name, digest: digest, manifest: man, rt: rt, code: code}
-	e.mods[digest] = m
-	return m, nil
+	l := &loading{done: make(chan struct{})}
+	e.modules[digest] = l
+	go func() {
+		defer close(l.done)
+		l.module, l.err = e.compile(name, digest, module)
+		if l.err != nil {
+			e.forget(digest, l)
+			return
+		}
+		e.idle()
+	}()
+	return l, nil
 }
 
-func (m *Module) Manifest() sdk.Manifest { return m.manifest }
-func (m *Module) Digest() string         { return m.digest }
-func (m *Module) Name() string           { return m.name }
-
-type Call struct {
-	Stdin              []byte
-	Src, Base, Results fs.FS
-	Stderr             io.Writer
-	MaxStdout, Memory  int64
-}
-type Result struct {
-	Exit   int
-	Stdout []byte
+// forget lets a module that could not be loaded be tried again.
+func (e *Engine) forget(digest string, l *loading) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.modules[digest] == l {
+		delete(e.modules, digest)
+	}
 }
 
-type buf struct{ b []byte }
-
-func (b *buf) Write(p []byte) (int, error) { b.b = append(b.b, p...); return len(p), nil }
-
-type reader struct{ b []byte }
-
-func (r *reader) Read(p []byte) (int, error) {
-	if len(r.b) == 0 {
-		return 0, io.EOF
+// idle starts missing warm instances once no run has begun for a moment.
+func (e *Engine) idle() {
+	if e.opts.Warm <= 0 || e.active.Load() > 0 {
+		return
 	}
-	n := copy(p, r.b)
-	r.b = r.b[n:]
-	return n, nil
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
+	if e.refill != nil {
+		e.refill.Stop()
+	}
+	e.refill = time.AfterFunc(50*time.Millisecond, e.warm)
 }
 
-func (m *Module) Run(ctx context.Context, c Call) (Result, error) {
-	var out buf
-	fsc := wazero.NewFSConfig()
-	if c.Src != nil {
-		fsc = fsc.WithFSMount(c.Src, "/src")
+func (e *Engine) warm() {
+	e.mu.Lock()
+	var all []*Module
+	for _, l := range e.modules {
+		select {
+		case <-l.done:
+			all = append(all, l.module)
+		default:
+		}
 	}
-	if c.Base != nil {
-		fsc = fsc.WithFSMount(c.Base, "/base")
+	e.mu.Unlock()
+	for _, m := range all {
+		if e.active.Load() > 0 {
+			return
+		}
+		if m != nil {
+			m.warm()
+		}
 	}
-	if c.Results != nil {
-		fsc = fsc.WithFSMount(c.Results, "/results")
-	}
-	cfg := wazero.NewModuleConfig().WithName("").WithArgs(m.name).WithEnv("LANE_ABI", "1").WithStdin(&reader{c.Stdin}).WithStdout(&out).WithStderr(c.Stderr).WithFSConfig(fsc)
-	inst, err := m.rt.InstantiateModule(ctx, m.code, cfg)
-	if inst != nil {
-		inst.Close(ctx)
-	}
-	var exit *sys.ExitError
-	if errors.As(err, &exit) && ctx.Err() == nil {
-		return Result{Exit: int(exit.ExitCode()), Stdout: out.b}, nil
-	}
-	return Result{Stdout: out.b}, err
 }

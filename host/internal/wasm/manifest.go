@@ -1,0 +1,131 @@
+package wasm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// manifestSection is the custom section that holds the manifest's TOML text.
+const manifestSection = "lane.manifest"
+
+// packHint is what helps a module without a usable manifest.
+const packHint = "put one in with: pushlane plugin pack"
+
+var (
+	manifestName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	outputs      = []string{"jsonl", "sarif", "gnu", "text"}
+	capabilities = []string{"repo.read", "repo.history", "container", "container.network"}
+)
+
+// Pack puts a manifest, TOML text, into a module in place of the one it may
+// have. The result is the plugin: one file, one digest.
+func Pack(module, manifest []byte) ([]byte, error) {
+	if _, err := parseManifest(manifest); err != nil {
+		return nil, fmt.Errorf("cannot pack plugin: %w", err)
+	}
+	sections, err := split(module)
+	if err != nil {
+		return nil, fmt.Errorf("cannot pack plugin: %w", err)
+	}
+	out := slices.Clone(module[:8])
+	for _, s := range sections {
+		if s.id != 0 || s.name != manifestSection {
+			out = append(out, module[s.start:s.end]...)
+		}
+	}
+	body := appendName(nil, manifestSection)
+	body = append(body, manifest...)
+	out = appendSection(out, 0, body)
+	// What is packed can be loaded, or the author hears of it now.
+	if _, err := check(out); err != nil {
+		return nil, fmt.Errorf("cannot pack plugin: %w", err)
+	}
+	return out, nil
+}
+
+// ReadManifest reads a module's manifest without compiling the module.
+func ReadManifest(module []byte) (sdk.Manifest, error) {
+	sections, err := split(module)
+	if err != nil {
+		return sdk.Manifest{}, err
+	}
+	return manifestOf(module, sections)
+}
+
+func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
+	var text []byte
+	found := 0
+	for _, s := range sections {
+		if s.id == 0 && s.name == manifestSection {
+			text = module[s.body:s.end]
+			found++
+		}
+	}
+	switch {
+	case found == 0:
+		return sdk.Manifest{}, &FormatError{Msg: "it has no manifest (custom section lane.manifest)", hint: packHint}
+	case found > 1:
+		return sdk.Manifest{}, &FormatError{Msg: fmt.Sprintf("it has %d manifests (custom section lane.manifest), one is allowed", found), hint: packHint}
+	}
+	return parseManifest(text)
+}
+
+// parseManifest reads the text strictly: unknown keys, capabilities and
+// outputs are errors. The ABI number is judged by who loads it.
+func parseManifest(text []byte) (sdk.Manifest, error) {
+	var m sdk.Manifest
+	dec := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	if err := dec.Decode(&m); err != nil {
+		return m, manifestError("%s", tomlMessage(err))
+	}
+	switch {
+	case !manifestName.MatchString(m.Name):
+		return m, manifestError("name %q is not of the form [a-z0-9][a-z0-9_-]*, at most 63 long", m.Name)
+	case m.ABI < 1:
+		return m, manifestError("abi is missing; this host speaks %d", sdk.ABI)
+	case !slices.Contains(outputs, m.Output):
+		return m, manifestError("output %q is not one of %s", m.Output, strings.Join(outputs, ", "))
+	}
+	seen := map[string]bool{}
+	for _, c := range m.Capabilities {
+		if !slices.Contains(capabilities, c.Name) {
+			return m, manifestError("capability %q is not one of %s", c.Name, strings.Join(capabilities, ", "))
+		}
+		if seen[c.Name] {
+			return m, manifestError("capability %q is asked for twice", c.Name)
+		}
+		seen[c.Name] = true
+	}
+	if _, err := compileSchema(m); err != nil {
+		return m, manifestError("schema: %v", err)
+	}
+	return m, nil
+}
+
+func manifestError(format string, args ...any) error {
+	return &FormatError{Msg: "its manifest is wrong: " + fmt.Sprintf(format, args...), hint: "mend the manifest, then: pushlane plugin pack"}
+}
+
+// tomlMessage is the first fault with its line.
+func tomlMessage(err error) string {
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
+		first := unknown.Errors[0]
+		line, _ := first.Position()
+		return fmt.Sprintf("line %d: unknown key %q", line, strings.Join(first.Key(), "."))
+	}
+	var decode *toml.DecodeError
+	if errors.As(err, &decode) {
+		line, _ := decode.Position()
+		return fmt.Sprintf("line %d: %s", line, strings.TrimPrefix(decode.Error(), "toml: "))
+	}
+	return err.Error()
+}

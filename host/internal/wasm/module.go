@@ -1,0 +1,139 @@
+package wasm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// Module is a plugin that was checked and compiled. It is safe for concurrent
+// use; every run gets an instance of its own.
+type Module struct {
+	engine   *Engine
+	name     string
+	digest   string
+	manifest sdk.Manifest
+	schema   *jsonschema.Schema
+
+	runtime   wazero.Runtime // of this digest alone: modules must not see each other
+	compiled  wazero.CompiledModule
+	counter   int   // number of the meter's global
+	minMemory int64 // bytes an instance starts with
+	canWarm   bool  // nothing of it runs before _start
+	ready     chan *session
+}
+
+// Name is the name it was loaded under first.
+func (m *Module) Name() string { return m.name }
+
+// Digest is the sha256 of the module's bytes, in hex.
+func (m *Module) Digest() string { return m.digest }
+
+// Manifest is what the module says of itself.
+func (m *Module) Manifest() sdk.Manifest { return m.manifest }
+
+// compile checks a module and makes it ready to run.
+func (e *Engine) compile(name, digest string, data []byte) (*Module, error) {
+	facts, err := check(data)
+	if err != nil {
+		return nil, named(err, name)
+	}
+	manifest, err := manifestOf(data, facts.sections)
+	if err != nil {
+		return nil, named(err, name)
+	}
+	if manifest.ABI != sdk.ABI {
+		return nil, &ABIError{Plugin: name, ABI: manifest.ABI}
+	}
+	schema, err := compileSchema(manifest)
+	if err != nil {
+		return nil, named(manifestError("schema: %v", err), name)
+	}
+	m := &Module{engine: e, name: name, digest: digest, manifest: manifest, schema: schema,
+		counter: facts.globals, minMemory: facts.minMemory, canWarm: !facts.hasStart, ready: make(chan *session, max(e.opts.Warm, 0))}
+	if m.minMemory > e.opts.MaxMemory {
+		return nil, &FormatError{Plugin: name, Msg: fmt.Sprintf("it starts with %s of memory, this host allows %s", amount(m.minMemory, "bytes"), amount(e.opts.MaxMemory, "bytes"))}
+	}
+	if err := m.build(data, facts); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// named gives an error the plugin's name.
+func named(err error, name string) error {
+	if f, ok := err.(*FormatError); ok {
+		return &FormatError{Plugin: name, Msg: f.Msg, hint: f.hint}
+	}
+	return err
+}
+
+// build makes the module's runtime and its native code.
+func (m *Module) build(data []byte, facts *facts) error {
+	ctx := context.Background() // compiling cannot be cut short
+	config := wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithMemoryLimitPages(uint32(m.engine.opts.MaxMemory / pageSize)).
+		WithDebugInfoEnabled(false)
+	if dir := m.engine.opts.CacheDir; dir != "" {
+		cache, err := wazero.NewCompilationCacheWithDir(dir)
+		if err != nil {
+			return fmt.Errorf("cannot use module cache: %w", err)
+		}
+		config = config.WithCompilationCache(cache)
+	}
+	metered, tick, err := meter(data, facts)
+	if err != nil {
+		return named(err, m.name)
+	}
+	m.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	if err := m.link(ctx, facts); err != nil {
+		m.runtime.Close(ctx)
+		return fmt.Errorf("cannot load plugin %q: %w", m.name, err)
+	}
+	ctx = experimental.WithCompilationWorkers(ctx, m.engine.opts.Workers)
+	ctx = experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(
+		func(f api.FunctionDefinition) experimental.FunctionListener {
+			if f.Index() == tick {
+				return experimental.FunctionListenerFunc(onTick)
+			}
+			return nil
+		}))
+	if m.compiled, err = m.runtime.CompileModule(ctx, metered); err != nil {
+		m.runtime.Close(ctx)
+		return &FormatError{Plugin: m.name, Msg: "it is not valid: " + err.Error()}
+	}
+	return nil
+}
+
+// close ends waiting instances and gives the code back.
+func (m *Module) close(ctx context.Context) error {
+	for {
+		select {
+		case s := <-m.ready:
+			s.abandon()
+			continue
+		default:
+		}
+		return m.runtime.Close(ctx)
+	}
+}
+
+// warm starts an instance ahead of its request, where one is missing.
+func (m *Module) warm() {
+	for m.canWarm && len(m.ready) < cap(m.ready) {
+		s := m.start()
+		select {
+		case m.ready <- s:
+		default:
+			s.abandon()
+			return
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+// Call is one run's input and limits.
+type Call struct {
+	Stdin   []byte
+	Src     fs.FS     // at /src, read-only; nil: empty. May have names that are not UTF-8 and implement fs.ReadLinkFS
+	Base    fs.FS     // at /base, likewise
+	Results fs.FS     // at /results, likewise
+	Out     *Out      // at /out; nil: an empty folder that takes nothing
+	Stderr  io.Writer // gets standard error and log lines as they come; nil: kept only for errors
+
+	MaxStdout int64 // bytes; 0: 16 MiB. More is a *LimitError
+	MaxStderr int64 // bytes given to Stderr; 0: 1 MiB. More is dropped, and a last line says so
+	Memory    int64 // bytes of linear memory; 0: Options.MaxMemory. Growing further fails in the plugin, as it would on a small machine
+	Fuel      int64 // units of work, see Usage.Fuel; 0: no limit. More is a *LimitError
+	MaxFiles  int   // open files; 0: 256. More is an error in the plugin (EMFILE)
+
+	Ops Ops // what lane1.call does; nil: every operation is unsupported
+}
+
+// Result is what a run said.
+type Result struct {
+	Exit   int // exit status
+	Stdout []byte
+	Used   Usage
+}
+
+const (
+	defaultMaxStdout = 16 << 20
+	defaultMaxStderr = 1 << 20
+	defaultMaxFiles  = 256
+)
+
+// Run runs the module once in an instance of its own, which is gone
+// afterwards. It returns when the plugin has exited, has broken, or ctx is
+// done, within a few milliseconds as long as what the host lends the plugin
+// (file systems, Ops, Stderr) does not block.
+//
+// An exit status of 2 and above means that the plugin broke: it is a
+// *TrapError as well, with what the plugin said last.
+//
+// Errors: *TrapError, *LimitError, *StoppedError (wraps ctx's cause).
+func (m *Module) Run(ctx context.Context, call Call) (Result, error) {
+	m.engine.active.Add(1)
+	defer func() {
+		m.engine.active.Add(-1)
+		m.engine.idle()
+	}()
+	began := time.Now()
+	call.defaults(m.engine.opts.MaxMemory)
+	if call.Memory > m.engine.opts.MaxMemory {
+		return Result{}, fmt.Errorf("cannot run plugin %q: %d bytes of memory asked for, this host allows %d", m.name, call.Memory, m.engine.opts.MaxMemory)
+	}
+	if m.minMemory > call.Memory {
+		return Result{}, &LimitError{Plugin: m.name, What: "memory", Limit: call.Memory, Unit: "bytes"}
+	}
+	if ctx.Err() != nil {
+		return Result{}, &StoppedError{Plugin: m.name, Cause: context.Cause(ctx)}
+	}
+	s := m.take(call.Memory)
+	s.bind(ctx, &call)
+	err := s.wait()
+	used := s.usage(time.Since(began))
+	exit, err := m.verdict(s, used, err)
+	return Result{Exit: exit, Stdout: s.stdout.Bytes(), Used: used}, err
+}
+
+func (c *Call) defaults(maxMemory int64) {
+	if c.MaxStdout <= 0 {
+		c.MaxStdout = defaultMaxStdout
+	}
+	if c.MaxStderr <= 0 {
+		c.MaxStderr = defaultMaxStderr
+	}
+	if c.MaxFiles <= 0 {
+		c.MaxFiles = defaultMaxFiles
+	}
+	if c.Memory <= 0 {
+		c.Memory = maxMemory
+	}
+}
+
+// verdict tells the ways apart in which a run can end.
+func (m *Module) verdict(s *session, used Usage, err error) (int, error) {
+	var limit *LimitError
+	var exit *sys.ExitError
+	switch {
+	case errors.As(s.stopped, &limit):
+		limit.Plugin, limit.Used = m.name, used
+		return 0, limit
+	case s.stopped != nil:
+		return 0, &StoppedError{Plugin: m.name, Cause: s.stopped, Last: s.last, Used: used}
+	case err == nil:
+		return 0, nil
+	case !errors.As(err, &exit):
+		return 0, m.trap(s, used, err)
+	case exit.ExitCode() < 2:
+		return int(exit.ExitCode()), nil
+	case s.memory.refused:
+		return int(exit.ExitCode()), &LimitError{Plugin: m.name, What: "memory", Limit: s.call.Memory, Unit: "bytes", Used: used}
+	}
+	return int(exit.ExitCode()), m.exited(s, used, fmt.Sprintf("exit status %d", exit.ExitCode()))
+}
+
+// take gives a started instance that waits for its request, or starts one.
+func (m *Module) take(memory int64) *session {
+	select {
+	case s := <-m.ready:
+		if s.memory.size() <= memory {
+			return s
+		}
+		s.abandon()
+	default:
+	}
+	return m.start()
+}
+
+// start begins an instance. It stops by itself at the first thing that depends
+// on the call, until the call is bound to it.
+func (m *Module) start() *session {
+	s := newSession(m)
+	go s.run()
+	return s
+}
+
+// run is the life of an instance, on a goroutine of its own.
+func (s *session) run() {
+	defer close(s.done)
+	defer s.close()
+	ctx := s.context()
+	defer func() {
+		if r := recover(); r != nil {
+			s.err = fmt.Errorf("internal error: %v", r)
+		}
+	}()
+	inst, err := s.module.runtime.InstantiateModule(ctx, s.module.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		s.err = err
+		return
+	}
+	defer inst.Close(ctx)
+	_, s.err = inst.ExportedFunction("_start").Call(ctx)
+	s.used = s.memory.size()
+	if in, can := inst.(experimental.InternalModule); can {
+		s.fuel += fuelSlice - int64(in.Global(s.module.counter).Get())
+	}
+}

@@ -1,0 +1,144 @@
+package wasm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// schemaURL is where a manifest's schema seems to lie; nothing is read there.
+const schemaURL = "lane:///with"
+
+// noLoading refuses a $ref that leaves the schema.
+type noLoading struct{}
+
+func (noLoading) Load(url string) (any, error) {
+	return nil, fmt.Errorf("it refers to %s; a schema must be whole in itself", url)
+}
+
+// compileSchema reads the schema of `with`. A manifest without one allows no
+// settings.
+func compileSchema(m sdk.Manifest) (*jsonschema.Schema, error) {
+	text := m.Schema
+	if strings.TrimSpace(text) == "" {
+		text = `{"type":"object","additionalProperties":false}`
+	}
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseLoader(noLoading{})
+	if err := c.AddResource(schemaURL, doc); err != nil {
+		return nil, err
+	}
+	s, err := c.Compile(schemaURL)
+	return s, schemaFault(err)
+}
+
+// schemaFault makes one line of what is wrong with a schema.
+func schemaFault(err error) error {
+	var invalid *jsonschema.SchemaValidationError
+	if err == nil || !errors.As(err, &invalid) {
+		return err
+	}
+	var faults *jsonschema.ValidationError
+	if errors.As(invalid.Err, &faults) {
+		return errors.New(strings.Join(describe(faults, "schema"), "; "))
+	}
+	return invalid.Err
+}
+
+// SettingsError is a lane's `with` that the plugin's schema refuses.
+type SettingsError struct {
+	Plugin string
+	Faults []string // "with.image: got number, want string", in order
+}
+
+func (e *SettingsError) Error() string { return strings.Join(e.Faults, "; ") }
+
+// Hint says where to look.
+func (e *SettingsError) Hint() string {
+	return fmt.Sprintf("see which settings plugin %q knows: pushlane plugin info %s", e.Plugin, e.Plugin)
+}
+
+// CheckWith holds a lane's settings, JSON, against the manifest's schema. No
+// settings at all are an empty object. The error is a *SettingsError when the
+// settings are wrong.
+func (m *Module) CheckWith(with []byte) error {
+	if len(bytes.TrimSpace(with)) == 0 {
+		with = []byte("{}")
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(with))
+	if err != nil {
+		return fmt.Errorf("cannot read settings: %w", err)
+	}
+	err = m.schema.Validate(doc)
+	var faults *jsonschema.ValidationError
+	if errors.As(err, &faults) {
+		return &SettingsError{Plugin: m.name, Faults: describe(faults, "with")}
+	}
+	return err
+}
+
+// describe lists the innermost faults, each with the place it is at.
+func describe(e *jsonschema.ValidationError, root string) []string {
+	p := message.NewPrinter(language.English)
+	var all []string
+	var walk func(*jsonschema.ValidationError)
+	walk = func(e *jsonschema.ValidationError) {
+		for _, cause := range e.Causes {
+			walk(cause)
+		}
+		if len(e.Causes) == 0 {
+			all = append(all, place(root, e.InstanceLocation)+": "+phrase(e.ErrorKind, p))
+		}
+	}
+	walk(e)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// place writes a location as a person would: with.caches[0].name.
+func place(root string, at []string) string {
+	var b strings.Builder
+	b.WriteString(root)
+	for _, key := range at {
+		if strings.Trim(key, "0123456789") == "" && key != "" {
+			b.WriteString("[" + key + "]")
+		} else {
+			b.WriteString("." + key)
+		}
+	}
+	return b.String()
+}
+
+func phrase(k jsonschema.ErrorKind, p *message.Printer) string {
+	switch k := k.(type) {
+	case *kind.AdditionalProperties:
+		return "unknown key " + quoteAll(k.Properties)
+	case *kind.Required:
+		return "missing " + quoteAll(k.Missing)
+	case *kind.Type:
+		return fmt.Sprintf("got %s, want %s", k.Got, strings.Join(k.Want, " or "))
+	}
+	return k.LocalizedString(p)
+}
+
+func quoteAll(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	return strings.Join(quoted, ", ")
+}

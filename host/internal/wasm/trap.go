@@ -1,0 +1,59 @@
+package wasm
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	saidLines  = 12
+	traceLines = 12
+)
+
+// trap makes one readable error of all that is known about a breakage.
+func (m *Module) trap(s *session, used Usage, err error) error {
+	cause, trace := splitTrap(err.Error())
+	if s.memory.refused {
+		cause += fmt.Sprintf(", after it was refused more than %s of memory", amount(s.call.Memory, "bytes"))
+	}
+	return &TrapError{Plugin: m.name, Cause: cause, Said: s.lastWords(), Trace: trace, Last: s.last, Used: used}
+}
+
+// exited makes an error of an exit status that says the plugin broke.
+func (m *Module) exited(s *session, used Usage, cause string) error {
+	return &TrapError{Plugin: m.name, Cause: cause, Said: s.lastWords(), Last: s.last, Used: used}
+}
+
+// lastWords is the end of what the plugin wrote to standard error: from the
+// start of a traceback, where there is one.
+func (s *session) lastWords() []string {
+	all := s.log.lines(200)
+	starts := func(line string) bool {
+		return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") ||
+			strings.HasPrefix(line, "runtime: ") || strings.HasPrefix(line, "thread '")
+	}
+	if i := slices.IndexFunc(all, starts); i >= 0 {
+		all = all[i:]
+		return all[:min(len(all), saidLines)]
+	}
+	return all[max(0, len(all)-saidLines):]
+}
+
+// splitTrap takes wazero's text apart: the cause, and the functions, innermost
+// first.
+func splitTrap(text string) (cause string, trace []string) {
+	cause, stack, _ := strings.Cut(text, "\nwasm stack trace:\n")
+	cause = strings.TrimPrefix(strings.TrimSuffix(cause, " (recovered by wazero)"), "wasm error: ")
+	stack, _, _ = strings.Cut(stack, "\n\n")
+	for line := range strings.SplitSeq(stack, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.Contains(line, tickName) {
+			continue
+		}
+		if trace = append(trace, strings.TrimPrefix(line, ".")); len(trace) == traceLines {
+			return cause, append(trace, "…")
+		}
+	}
+	return cause, trace
+}

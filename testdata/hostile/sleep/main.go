@@ -1,0 +1,6 @@
+// Sleep sleeps for an hour.
+package main
+
+import "time"
+
+func main() { time.Sleep(time.Hour) }
