@@ -1,0 +1,359 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// client writes a stand-in for pushlane-hook: it notes its arguments, its
+// standard input and the hook that called it, runs the kept hook, and exits.
+func client(t *testing.T, dir string, status int) string {
+	t.Helper()
+	bin := filepath.Join(dir, "pushlane's hook")
+	text := "#!/bin/sh\nin=$(cat)\necho \"$@\" > \"" + dir + "/args\"\nprintf '%s' \"$in\" > \"" + dir + "/stdin\"\n" +
+		"if [ -x \"$PUSHLANE_HOOK.pushlane-kept\" ]; then printf '%s\\n' \"$in\" | { shift; \"$PUSHLANE_HOOK.pushlane-kept\" \"$@\"; } || exit 1; fi\n" +
+		fmt.Sprintf("exit %d\n", status)
+	if err := os.WriteFile(bin, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+func install(t *testing.T, g *gitRepo, o InstallOptions) string {
+	t.Helper()
+	lines, err := Install(context.Background(), g.hookEnv(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// files lists a folder with modes, link targets and contents.
+func files(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, _ := d.Info()
+		text, _ := os.ReadFile(path)
+		target, _ := os.Readlink(path)
+		fmt.Fprintf(&b, "%s %s %s %q\n", info.Mode(), strings.TrimPrefix(path, dir), target, text)
+		return nil
+	})
+	return b.String()
+}
+
+func withRemote(t *testing.T) (g *gitRepo, remote string) {
+	g = newRepo(t)
+	g.commit("f", "x")
+	remote = filepath.Join(t.TempDir(), "remote.git")
+	g.git("init", "-q", "--bare", remote)
+	g.git("remote", "add", "origin", remote)
+	return g, remote
+}
+
+func TestInstalledHookRunsTheClient(t *testing.T) {
+	g, remote := withRemote(t)
+	dir := t.TempDir()
+	bin := client(t, dir, 0)
+	sameText(t, "done", install(t, g, InstallOptions{Bin: bin}), "pre-push: installed")
+	id := g.git("rev-parse", "HEAD")
+	g.git("push", "-q", "origin", "main")
+	args, _ := os.ReadFile(dir + "/args")
+	in, _ := os.ReadFile(dir + "/stdin")
+	sameText(t, "arguments", string(args), "pre-push origin "+remote+"\n")
+	sameText(t, "stdin", string(in), "refs/heads/main "+id+" refs/heads/main "+ZeroID)
+
+	client(t, dir, 1)
+	g.commit("f", "y")
+	if _, err := g.try("", "push", "-q", "origin", "main"); err == nil {
+		t.Error("the client's no let the push through")
+	}
+}
+
+func TestInstalledHookIsThreeLinesAndFailsClosed(t *testing.T) {
+	g, _ := withRemote(t)
+	dir := t.TempDir()
+	bin := client(t, dir, 0)
+	hook := g.dir + "/.git/hooks/pre-push"
+	install(t, g, InstallOptions{Bin: bin, Gates: []string{"pre-push", "pre-commit"}})
+	text, _ := os.ReadFile(hook)
+	if n := strings.Count(string(text), "\n"); n != 3 {
+		t.Errorf("%d lines:\n%s", n, text)
+	}
+	refused := func(t *testing.T, want string, args ...string) {
+		t.Helper()
+		_, err := g.try("", args...)
+		if err == nil {
+			t.Fatal("it was let through")
+		}
+		if want != "" && !strings.Contains(err.Error(), want) {
+			t.Errorf("it said: %v", err)
+		}
+	}
+	t.Run("the client is gone", func(t *testing.T) {
+		os.Rename(bin, bin+".away")
+		defer os.Rename(bin+".away", bin)
+		refused(t, "pushlane: error: cannot run pushlane: "+bin+" is not there (push refused)\n"+
+			"pushlane: hint: install pushlane again, or take the hook out by removing .git/hooks/pre-push\n", "push", "-q", "origin", "main")
+		refused(t, "is not there (commit refused)\n", "commit", "--allow-empty", "-m", "x")
+	})
+	t.Run("the client may not be run", func(t *testing.T) {
+		os.Chmod(bin, 0o644)
+		defer os.Chmod(bin, 0o755)
+		refused(t, "", "push", "-q", "origin", "main")
+	})
+	t.Run("the client is not a program", func(t *testing.T) {
+		good, _ := os.ReadFile(bin)
+		os.WriteFile(bin, []byte("\x7fELF, but not really"), 0o755)
+		defer os.WriteFile(bin, good, 0o755)
+		refused(t, "", "push", "-q", "origin", "main")
+	})
+	t.Run("the client is a folder", func(t *testing.T) {
+		os.Rename(bin, bin+".away")
+		os.Mkdir(bin, 0o755)
+		defer func() { os.Remove(bin); os.Rename(bin+".away", bin) }()
+		refused(t, "", "push", "-q", "origin", "main")
+	})
+	g.git("push", "-q", "origin", "main")
+}
+
+func TestAnExistingHookIsKeptAndRunsFirst(t *testing.T) {
+	g, remote := withRemote(t)
+	hooks := g.dir + "/.git/hooks"
+	seen := filepath.Join(t.TempDir(), "seen")
+	g.hook(hooks, "pre-push", "#!/bin/sh\n{ echo \"$@\"; cat; } > "+seen+"\n[ ! -e "+seen+".no ]\n")
+	before := files(t, hooks)
+	bin := client(t, t.TempDir(), 0)
+	sameText(t, "done", install(t, g, InstallOptions{Bin: bin}),
+		"pre-push: installed; the hook that was there is kept as pre-push.pushlane-kept and runs first")
+	g.git("push", "-q", "origin", "main")
+	got, _ := os.ReadFile(seen)
+	sameText(t, "the kept hook", string(got), "origin "+remote+"\nrefs/heads/main "+g.git("rev-parse", "HEAD")+" refs/heads/main "+ZeroID+"\n")
+
+	g.commit("f", "y")
+	os.WriteFile(seen+".no", nil, 0o644)
+	if _, err := g.try("", "push", "-q", "origin", "main"); err == nil {
+		t.Error("the kept hook's no let the push through")
+	}
+	lines, err := Uninstall(context.Background(), g.hookEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, "done", strings.Join(lines, "\n"), "pre-push: the hook that was there is back")
+	sameText(t, "hooks folder", files(t, hooks), before)
+}
+
+func TestInstallAndUninstallLeaveWhatWasThere(t *testing.T) {
+	cases := map[string]func(g *gitRepo, hooks string){
+		"git's samples only":        func(g *gitRepo, hooks string) {},
+		"no hooks folder":           func(g *gitRepo, hooks string) { os.RemoveAll(hooks) },
+		"a hook that is executable": func(g *gitRepo, hooks string) { g.hook(hooks, "pre-push", "#!/bin/sh\nexit 0\n") },
+		"a hook that is not": func(g *gitRepo, hooks string) {
+			g.hook(hooks, "pre-push", "x")
+			os.Chmod(hooks+"/pre-push", 0o640)
+		},
+		"a hook that is a link": func(g *gitRepo, hooks string) {
+			g.write("scripts/push", "#!/bin/sh\n")
+			os.Symlink("../../scripts/push", hooks+"/pre-push")
+		},
+		"a link to nothing": func(g *gitRepo, hooks string) { os.Symlink("/nowhere", hooks+"/pre-push") },
+		"hooks at all gates": func(g *gitRepo, hooks string) {
+			for _, gate := range Gates() {
+				g.hook(hooks, gate, "#!/bin/sh\n# "+gate+"\n")
+			}
+		},
+	}
+	for name, prepare := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := newRepo(t)
+			hooks := g.dir + "/.git/hooks"
+			prepare(g, hooks)
+			before := files(t, hooks)
+			o := InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: Gates()}
+			install(t, g, o)
+			once := files(t, hooks)
+			for _, line := range strings.Split(install(t, g, o), "\n") {
+				if !strings.HasSuffix(line, ": already installed") {
+					t.Errorf("the second time: %s", line)
+				}
+			}
+			sameText(t, "after the second time", files(t, hooks), once)
+			for range 2 {
+				if _, err := Uninstall(context.Background(), g.hookEnv()); err != nil {
+					t.Fatal(err)
+				}
+				sameText(t, "after uninstalling", files(t, hooks), before)
+			}
+		})
+	}
+}
+
+func TestInstallWhereGitLooks(t *testing.T) {
+	bin := client(t, t.TempDir(), 0)
+	t.Run("a linked worktree uses the common hooks", func(t *testing.T) {
+		g := newRepo(t)
+		g.commit("f", "x")
+		linked := filepath.Join(t.TempDir(), "l")
+		g.git("worktree", "add", "-q", "-b", "side", linked)
+		install(t, g.in(linked), InstallOptions{Bin: bin})
+		if _, err := os.Stat(g.dir + "/.git/hooks/pre-push"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("core.hooksPath in the work tree, from a folder below", func(t *testing.T) {
+		g := newRepo(t)
+		g.commit("d/f", "x")
+		g.git("config", "core.hooksPath", ".husky/_")
+		install(t, g.in(g.dir+"/d"), InstallOptions{Bin: bin})
+		if _, err := os.Stat(g.dir + "/.husky/_/pre-push"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a bare repository gets pre-receive", func(t *testing.T) {
+		g := newRepo(t, "--bare")
+		sameText(t, "done", install(t, g, InstallOptions{Bin: bin}), "pre-receive: installed")
+		if _, err := os.Stat(g.dir + "/hooks/pre-receive"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a shared core.hooksPath is refused, unless forced", func(t *testing.T) {
+		g := newRepo(t)
+		shared := t.TempDir()
+		g.git("config", "--global", "core.hooksPath", shared)
+		_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin})
+		if err == nil {
+			t.Fatal("no error")
+		}
+		sameText(t, "error", err.Error(), "cannot install hooks in "+shared+": core.hooksPath names a folder outside this repository, other repositories may use it")
+		sameText(t, "hint", hintOf(err), `give this repository its own: git config core.hooksPath "`+g.dir+`/.git/hooks"; or install there all the same with --force`)
+		sameText(t, "the shared folder", files(t, shared), "")
+		sameText(t, "forced", install(t, g, InstallOptions{Bin: bin, Force: true}), "pre-push: installed")
+	})
+	t.Run("a hooks folder that is a link outwards is refused", func(t *testing.T) {
+		g := newRepo(t)
+		os.RemoveAll(g.dir + "/.git/hooks")
+		os.Symlink(t.TempDir(), g.dir+"/.git/hooks")
+		if _, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin}); err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("core.hooksPath that is no folder", func(t *testing.T) {
+		g := newRepo(t)
+		g.git("config", "core.hooksPath", "/dev/null")
+		_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin, Force: true})
+		if err == nil {
+			t.Fatal("no error")
+		}
+		sameText(t, "error", err.Error(), "cannot use the hooks folder /dev/null: it is not a folder")
+	})
+}
+
+func TestInstallRefuses(t *testing.T) {
+	g := newRepo(t)
+	bin := client(t, t.TempDir(), 0)
+	cases := map[string]struct {
+		o    InstallOptions
+		want string
+	}{
+		"a gate that is none":  {InstallOptions{Bin: bin, Gates: []string{"post-checkout"}}, `cannot install a hook at gate "post-checkout": there is no such gate`},
+		"a relative program":   {InstallOptions{Bin: "pushlane-hook"}, `cannot install hooks that run "pushlane-hook": it is no absolute path of a program`},
+		"a program not there":  {InstallOptions{Bin: "/nowhere/pushlane-hook"}, `cannot install hooks that run "/nowhere/pushlane-hook": it is no absolute path of a program`},
+		"a program with lines": {InstallOptions{Bin: "/x\nrm -rf /"}, `cannot install hooks that run "/x\nrm -rf /": it is no absolute path of a program`},
+	}
+	before := files(t, g.dir+"/.git/hooks")
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := Install(context.Background(), g.hookEnv(), c.o)
+			if err == nil || err.Error() != c.want || hintOf(err) == "" {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	sameText(t, "hooks folder", files(t, g.dir+"/.git/hooks"), before)
+
+	t.Run("a foreign hook beside a kept one", func(t *testing.T) {
+		hooks := g.dir + "/.git/hooks"
+		g.hook(hooks, "pre-push", "#!/bin/sh\n# first\n")
+		install(t, g, InstallOptions{Bin: bin})
+		os.Remove(hooks + "/pre-push") // as another tool does that overwrites hooks
+		g.hook(hooks, "pre-push", "#!/bin/sh\n# second\n")
+		_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin})
+		if err == nil {
+			t.Fatal("no error")
+		}
+		sameText(t, "error", err.Error(), "cannot install pre-push: "+hooks+"/pre-push is not ours, and "+hooks+"/pre-push.pushlane-kept holds an earlier hook already")
+		lines, err := Uninstall(context.Background(), g.hookEnv())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameText(t, "uninstall", strings.Join(lines, "\n"), "pre-push: left alone, it is not ours; an earlier hook is still kept as pre-push.pushlane-kept")
+	})
+}
+
+func TestInstallCutOffHalfway(t *testing.T) {
+	g := newRepo(t)
+	hooks := g.dir + "/.git/hooks"
+	g.hook(hooks, "pre-push", "#!/bin/sh\n# mine\n")
+	before := files(t, hooks)
+	if err := keep(hooks + "/pre-push"); err != nil { // and no more
+		t.Fatal(err)
+	}
+	if _, err := Uninstall(context.Background(), g.hookEnv()); err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, "uninstalled", files(t, hooks), before)
+	keep(hooks + "/pre-push")
+	install(t, g, InstallOptions{Bin: client(t, t.TempDir(), 0)})
+	if text, _ := os.ReadFile(hooks + "/pre-push.pushlane-kept"); string(text) != "#!/bin/sh\n# mine\n" {
+		t.Errorf("kept: %q", text)
+	}
+}
+
+func TestStatusAndKeptHook(t *testing.T) {
+	g := newRepo(t)
+	hooks := g.dir + "/.git/hooks"
+	bin := client(t, t.TempDir(), 0)
+	other := client(t, t.TempDir(), 0)
+	g.hook(hooks, "commit-msg", "#!/bin/sh\n")
+	g.hook(hooks, "pre-push", "#!/bin/sh\n")
+	install(t, g, InstallOptions{Bin: bin, Gates: []string{"pre-push"}})
+	install(t, g, InstallOptions{Bin: other, Gates: []string{"pre-receive", "post-receive"}})
+	os.Chmod(hooks+"/post-receive", 0o644)
+	os.Remove(other)
+	all, err := Status(context.Background(), g.hookEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, s := range all {
+		lines = append(lines, fmt.Sprintf("%s: %s kept=%t %s", s.Gate, s.State, s.Kept != "", strings.ReplaceAll(s.Detail, other, "BIN")))
+	}
+	want := []string{
+		"pre-commit: not installed kept=false ", "commit-msg: foreign kept=false ", "pre-push: installed kept=true ",
+		"pre-receive: stale kept=false BIN is not there, every push is refused; run: pushlane install",
+		"post-receive: stale kept=false the hook is not executable, git passes it over; run: pushlane install",
+	}
+	sameText(t, "status", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+
+	for _, env := range []*gitRepo{g, g.with("PUSHLANE_HOOK=.git/hooks/pre-push")} {
+		kept, err := KeptHook(context.Background(), env.hookEnv(), "pre-push")
+		if err != nil || kept != hooks+"/pre-push.pushlane-kept" {
+			t.Errorf("got %q, %v", kept, err)
+		}
+	}
+	if kept, err := KeptHook(context.Background(), g.hookEnv(), "pre-receive"); err != nil || kept != "" {
+		t.Errorf("got %q, %v", kept, err)
+	}
+	os.Chmod(hooks+"/pre-push.pushlane-kept", 0o644)
+	if kept, err := KeptHook(context.Background(), g.hookEnv(), "pre-push"); err != nil || kept != "" {
+		t.Errorf("a hook git did not run: got %q, %v", kept, err)
+	}
+}
