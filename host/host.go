@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
@@ -21,6 +24,7 @@ import (
 // lanes use. Safe for concurrent use.
 type Host struct {
 	state, cache string
+	warm         int // plugin instances kept started, per module
 
 	mu      sync.Mutex // guards what follows
 	store   *store.Store
@@ -28,16 +32,18 @@ type Host struct {
 	plugins map[string]*plugin             // by file
 	repos   map[string]*openRepo           // by what git's variables say
 	groups  map[string]*semaphore.Weighted // by repository and concurrency group
+	incus   map[incus.Config]*incus.Client
 }
 
 // Open makes a host over the policy's state folder (runs, logs, the socket)
-// and its cache of compiled modules.
-func Open(p Policy) (*Host, error) {
+// and its cache of compiled modules. Warm is how many instances of each plugin
+// wait for their next request: 0 for a host that judges once.
+func Open(p Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return nil, hinted(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
 	}
-	return &Host{state: p.State, cache: p.Cache, plugins: map[string]*plugin{}, repos: map[string]*openRepo{},
-		groups: map[string]*semaphore.Weighted{}}, nil
+	return &Host{state: p.State, cache: p.Cache, warm: warm, plugins: map[string]*plugin{}, repos: map[string]*openRepo{},
+		groups: map[string]*semaphore.Weighted{}, incus: map[incus.Config]*incus.Client{}}, nil
 }
 
 // State is the host's folder.
@@ -50,6 +56,9 @@ func (h *Host) Close(ctx context.Context) error {
 	var errs []error
 	for _, r := range h.repos {
 		errs = append(errs, r.repo.Close())
+	}
+	for _, c := range h.incus {
+		c.Close()
 	}
 	if h.engine != nil {
 		errs = append(errs, h.engine.Close(ctx))
@@ -78,7 +87,7 @@ func (h *Host) wasm(ctx context.Context) (*wasm.Engine, error) {
 	if h.engine != nil {
 		return h.engine, nil
 	}
-	e, err := wasm.Open(ctx, wasm.Options{CacheDir: filepath.Join(h.cache, "modules")})
+	e, err := wasm.Open(ctx, wasm.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm})
 	h.engine = e
 	return e, err
 }
@@ -135,6 +144,15 @@ func (h *Host) dropIdleRepo() {
 			delete(h.repos, key)
 		}
 	}
+}
+
+// ownerName names this host on its containers: one per machine and state
+// folder, so that two hosts never sweep each other's.
+func ownerName(state string) string {
+	machine, _ := os.ReadFile("/etc/machine-id")
+	name, _ := os.Hostname()
+	sum := sha256.Sum256([]byte(string(machine) + "\x00" + name + "\x00" + state))
+	return hex.EncodeToString(sum[:8])
 }
 
 // repoKey is every variable that changes which repository or objects git

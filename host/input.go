@@ -15,7 +15,13 @@ import (
 
 // wasmCall gives the plugin its input and its files.
 func (l *laneRun) wasmCall(ctx context.Context, request []byte) (wasm.Call, error) {
-	c := wasm.Call{Stdin: request, MaxStdout: maxStdout, Memory: pluginMemory}
+	l.out = wasm.NewOut(maxOut, maxOutFiles)
+	c := wasm.Call{Stdin: request, MaxStdout: maxStdout, MaxStderr: maxStderr, Memory: pluginMemory, Out: l.out}
+	results, err := l.resultFiles()
+	if err != nil {
+		return c, err
+	}
+	c.Results = results
 	if !l.can("repo.read") {
 		return c, nil
 	}

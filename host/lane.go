@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
@@ -21,7 +22,8 @@ const (
 	maxStdout   = 16 << 20 // bytes of records
 	maxStderr   = 8 << 20  // bytes of a plugin's own log
 	maxOut      = 64 << 20 // bytes below /out
-	maxRounds   = 16       // calls of one plugin in one lane run
+	maxOutFiles = 4096
+	maxRounds   = 16 // calls of one plugin in one lane run
 )
 
 // laneRun is one lane run under way.
@@ -37,9 +39,14 @@ type laneRun struct {
 	log      *laneLog
 	module   *wasm.Module
 	granted  []string
-	recorded bool // starting stands in the store
-	results  []sdk.Result
-	folder   string // of this lane run's artifacts
+	recorded bool         // starting stands in the store
+	results  []sdk.Result // of all rounds, in the order in which they were asked for
+	folder   string       // of this lane run's artifacts
+	out      *wasm.Out    // /out of the call under way
+	cleanup  []func()
+
+	mu    sync.Mutex      // guards asked, recorded and what containers add to the outcome
+	asked map[string]bool // container ids
 }
 
 func (l *laneRun) outcome() *Outcome   { return &l.j.Outcomes[l.i] }
@@ -58,7 +65,12 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 		o.settle(ctx, answer{}, 0, err)
 		return
 	}
-	l.log = log
+	l.log, l.asked = log, map[string]bool{}
+	defer func() {
+		for _, f := range l.cleanup {
+			f()
+		}
+	}()
 	l.folder = strings.TrimSuffix(o.Log, ".log") + ".out"
 	limited, cancel := context.WithTimeoutCause(ctx, l.lane().Timeout, errLaneTimeout)
 	defer cancel()
@@ -67,10 +79,10 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 		err = hinted(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout), "raise `timeout` of the lane, or look at the end of its log")
 	}
 	o.settle(ctx, said, exit, err)
-	if o.Message != "" {
-		log.hostf("%s: %s", o.State, o.Message)
-	}
 	o.Tail = log.lines()
+	if o.Message != "" {
+		log.text(fmt.Sprintf("%s: %s", o.State, o.Message))
+	}
 	var logErr error
 	if o.logSize, o.logSum, logErr = log.close(); logErr != nil && o.State != store.Broken {
 		o.settle(ctx, said, exit, logErr)
@@ -159,10 +171,13 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	if err != nil {
 		return answer{}, 0, err
 	}
-	call, err := l.wasmCall(ctx, request)
+	call, err := l.wasmCall(ctx, request.AppendJSON(nil))
 	if err != nil {
 		return answer{}, 0, err
 	}
+	ops := &operations{run: l, request: request}
+	defer ops.jobs.Wait() // containers of an instance that is gone are being stopped
+	call.Ops = ops
 	stderr := l.log.stream('p')
 	call.Stderr = stderr
 	done, err := l.module.Run(ctx, call)
@@ -180,26 +195,26 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	return said, done.Exit, err
 }
 
-func (l *laneRun) request(ctx context.Context) ([]byte, error) {
+func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 	p := l.update()
 	with, err := settings(l.lane().With)
 	if err != nil {
-		return nil, err
+		return sdk.Request{}, err
 	}
 	deadline, _ := ctx.Deadline()
 	r := sdk.Request{ABI: sdk.ABI, Run: l.address(), Lane: l.lane().ID, Repository: l.j.Repo, Gate: l.j.Gate,
 		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
-		With:   with, Granted: l.granted, Results: l.results,
+		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
 		Limits: sdk.Limits{Memory: pluginMemory, Millis: time.Until(deadline).Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut}}
 	if l.can("repo.read") {
 		r.Changes = wireChanges(p.Changes)
 	}
 	if l.can("repo.history") {
 		if r.Commits, err = l.commits(ctx); err != nil {
-			return nil, err
+			return sdk.Request{}, err
 		}
 	}
-	return r.AppendJSON(nil), nil
+	return r, nil
 }
 
 func wireChanges(changes []hooks.Change) []sdk.Change {

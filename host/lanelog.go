@@ -82,7 +82,12 @@ func (l *laneLog) put(stream byte, text string) {
 	l.tail = append(l.tail, text)
 }
 
-func (l *laneLog) hostf(format string, args ...any) { l.line('h', fmt.Sprintf(format, args...)) }
+// text adds lines of the host's own.
+func (l *laneLog) text(text string) {
+	for line := range strings.Lines(text) {
+		l.line('h', line)
+	}
+}
 
 // lines returns the last lines, oldest first.
 func (l *laneLog) lines() []string {

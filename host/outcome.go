@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
@@ -33,6 +32,7 @@ type Outcome struct {
 	Picked   lanes.Picked
 	Address  string // repo@abc1234:lane
 	State    store.State
+	Blocked  bool // skipped because a lane it needs did not pass
 	Message  string
 	Err      error // why the machinery broke; nil unless State is broken
 	Findings []sdk.Finding
@@ -53,14 +53,8 @@ func (o Outcome) lane() lanes.Lane { return o.Picked.Lane }
 // refuses: a required lane that did not pass. Skipped by its own word or by
 // the pusher's recorded one is no refusal; skipped because of a need is.
 func (o Outcome) refuses() bool {
-	return o.lane().Required && (o.State == store.Failed || o.blocked())
+	return o.lane().Required && (o.State == store.Failed || o.Blocked)
 }
-
-func (o Outcome) blocked() bool {
-	return o.State == store.Skipped && strings.HasPrefix(o.Message, needsPrefix)
-}
-
-const needsPrefix = "needs "
 
 // Judgement is one run: everything the report is made of.
 type Judgement struct {

@@ -47,8 +47,7 @@ type Policy struct {
 	MaxProcesses  int           `koanf:"limits.processes"`
 	MaxTime       time.Duration `koanf:"limits.time"`       // of one lane run
 	MaxContainers int           `koanf:"limits.containers"` // of one lane run
-	PluginMemory  string        `koanf:"limits.plugin_memory"`
-	Capabilities  []string      `koanf:"capabilities"` // that may be granted at all
+	Capabilities  []string      `koanf:"capabilities"`      // that may be granted at all
 
 	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs and logs are removed
 }
@@ -62,9 +61,8 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"incus.images": []string{"*"}, "incus.networks": []string{}, "incus.source_dir": "",
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8,
-		"limits.plugin_memory": "256MiB",
-		"capabilities":         []string{"repo.read", "repo.history", "container", "container.network"},
-		"retention.runs":       "720h",
+		"capabilities":   []string{"repo.read", "repo.history", "container", "container.network"},
+		"retention.runs": "720h",
 	}
 }
 

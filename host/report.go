@@ -289,7 +289,7 @@ func refusing(j Judgement) []string {
 }
 
 func verdictWord(o Outcome) string {
-	if o.blocked() {
+	if o.Blocked {
 		return o.Message
 	}
 	return stateWord(o.State)

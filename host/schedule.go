@@ -41,6 +41,7 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 			waitForNeeds(j, i, done)
 			if o.Message == "" {
 				o.Message = unmetNeed(j, i)
+				o.Blocked = o.Message != ""
 			}
 			if o.Message != "" {
 				o.State = store.Skipped
@@ -112,10 +113,10 @@ func waitForNeeds(j *Judgement, i int, done []chan struct{}) {
 func unmetNeed(j *Judgement, i int) string {
 	for _, k := range needsOf(j, i) {
 		need := &j.Outcomes[k]
-		if need.State == store.Passed || (need.State == store.Skipped && !need.blocked()) {
+		if need.State == store.Passed || (need.State == store.Skipped && !need.Blocked) {
 			continue
 		}
-		return fmt.Sprintf("%s%q, which %s", needsPrefix, need.lane().ID, stateWord(need.State))
+		return fmt.Sprintf("needs %q, which %s", need.lane().ID, stateWord(need.State))
 	}
 	return ""
 }

@@ -9,7 +9,9 @@ import (
 )
 
 func doctorCommand(p *program) *cobra.Command {
-	return &cobra.Command{
+	var onlyIncus bool
+	var image string
+	cmd := &cobra.Command{
 		Use: "doctor", Short: "check git, hooks, lanes, plugins, Incus, images and policy", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, policy, err := p.host()
@@ -17,7 +19,11 @@ func doctorCommand(p *program) *cobra.Command {
 				return err
 			}
 			defer h.Close(cmd.Context())
-			for _, c := range h.Doctor(cmd.Context(), p.call("manual"), policy) {
+			checks := host.CheckIncus(cmd.Context(), p.getenv, image)
+			if !onlyIncus {
+				checks = append(h.Doctor(cmd.Context(), p.call("manual"), policy), checks...)
+			}
+			for _, c := range checks {
 				mark := "ok  "
 				if !c.OK {
 					mark, p.exit = "FAIL", host.ExitUndecided
@@ -30,6 +36,9 @@ func doctorCommand(p *program) *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&onlyIncus, "incus", false, "check only what containers need")
+	cmd.Flags().StringVar(&image, "image", "", "the lane image to look for, `ALIAS`")
+	return cmd
 }
 
 func gcCommand(p *program) *cobra.Command {

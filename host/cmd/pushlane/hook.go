@@ -100,7 +100,7 @@ func serveCommand(p *program) *cobra.Command {
 		Use: "serve", Short: "stay resident, so that hooks answer in milliseconds", Args: exactly(0),
 		Long: "serve keeps repositories, plugins and the run store open and answers hooks on a\nunix socket in the state folder. Hooks start it by themselves and it leaves when\nidle; PUSHLANE_RESIDENT=off keeps it away, PUSHLANE_RESIDENT=1h sets the idle time.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, _, err := p.host()
+			h, _, err := p.openHost(1)
 			if err != nil {
 				return err
 			}

@@ -44,13 +44,15 @@ func (p *program) call(gate string) host.Call {
 
 func (p *program) output() host.Output { return host.Output{Out: p.out, Err: p.err} }
 
-// host opens the host of this user's state folder.
-func (p *program) host() (*host.Host, host.Policy, error) {
+// host opens the host of this user's state folder, for one command.
+func (p *program) host() (*host.Host, host.Policy, error) { return p.openHost(0) }
+
+func (p *program) openHost(warm int) (*host.Host, host.Policy, error) {
 	policy, err := host.LoadPolicy(p.getenv)
 	if err != nil {
 		return nil, policy, err
 	}
-	h, err := host.Open(policy)
+	h, err := host.Open(policy, warm)
 	return h, policy, err
 }
 

@@ -114,7 +114,7 @@ func incusConfig() []byte {
 // one the tests that need it are skipped aloud, or fail where they must run.
 func incusHere(t *testing.T) bool {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(prefix, "bin", "pushlane"), "doctor", "--only", "incus", "--image", "busybox").CombinedOutput()
+	out, err := exec.Command(filepath.Join(prefix, "bin", "pushlane"), "doctor", "--incus", "--image", "busybox").CombinedOutput()
 	if err == nil {
 		return true
 	}

@@ -1,0 +1,79 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// CheckIncus looks at what containers depend on: the daemon, the project, the
+// pool, the image (empty: the default one).
+func CheckIncus(ctx context.Context, getenv func(string) string, image string) []Check {
+	policy, err := LoadPolicy(getenv)
+	if err != nil {
+		return []Check{bad("policy", err, "")}
+	}
+	config := (&Host{state: policy.State}).incusConfig(policy)
+	client, err := incus.Connect(ctx, config)
+	if err != nil {
+		return []Check{bad("incus", err, "./install.sh")}
+	}
+	defer client.Close()
+	var checks []Check
+	for _, c := range client.Check(ctx, orDefault(image)) {
+		if c.Err != nil {
+			checks = append(checks, bad(c.Name, c.Err, "./install.sh"))
+		} else {
+			checks = append(checks, good(c.Name, "%s", c.Message))
+		}
+	}
+	return checks
+}
+
+// Collect removes what was left behind: containers, runs that a killed host
+// never ended, runs and logs older than the policy keeps.
+func (h *Host) Collect(ctx context.Context, p Policy) ([]string, error) {
+	broken, err := h.endAbandoned(ctx)
+	if err != nil {
+		return broken, err
+	}
+	client, err := h.incusClient(ctx, p)
+	if err != nil {
+		return broken, err
+	}
+	swept, err := client.Sweep(ctx)
+	lines := broken
+	for _, s := range swept {
+		lines = append(lines, fmt.Sprintf("removed container %s of %s: %s", s.Name, s.Lane, s.Why))
+	}
+	return lines, err
+}
+
+// endAbandoned marks the runs of hosts that are gone as broken: the machinery
+// failed them, nobody said no.
+func (h *Host) endAbandoned(ctx context.Context) ([]string, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := st.Abandoned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, r := range runs {
+		err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: "its host process is gone"})
+		if errors.As(err, new(*store.ConflictError)) {
+			continue // another host was first
+		}
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, fmt.Sprintf("run #%d of %s is broken: its host process is gone", r.Number, r.RepoName))
+	}
+	return lines, nil
+}

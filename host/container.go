@@ -1,0 +1,204 @@
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// runContainers runs what the plugin asked for, all at once, and keeps the
+// results in the order in which they were asked for.
+func (l *laneRun) runContainers(ctx context.Context, asked []sdk.Container) error {
+	if err := l.allowContainers(asked); err != nil {
+		return err
+	}
+	results := make([]sdk.Result, len(asked))
+	errs := make([]error, len(asked))
+	var wg sync.WaitGroup
+	for k, c := range asked {
+		wg.Go(func() { results[k], errs[k] = l.runContainer(ctx, c, nil) })
+	}
+	wg.Wait()
+	l.results = append(l.results, results...)
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allowContainers checks grants, names and count before any of them starts.
+func (l *laneRun) allowContainers(asked []sdk.Container) error {
+	if !l.can("container") {
+		return l.denied("container")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range asked {
+		if c.Network && !l.can("container.network") {
+			return l.denied("container.network")
+		}
+		if l.asked[c.ID] {
+			return fmt.Errorf("plugin %q asks twice for a container called %q", l.lane().Plugin, Clean(c.ID))
+		}
+		l.asked[c.ID] = true
+	}
+	if len(l.asked) > l.policy().MaxContainers {
+		return fmt.Errorf("plugin %q asks for %d containers, the policy allows %d", l.lane().Plugin, len(l.asked), l.policy().MaxContainers)
+	}
+	return nil
+}
+
+// runContainer runs one container. That it will is recorded before Incus
+// hears of it. Its output goes to the lane's log and to follow, if any.
+func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job) (sdk.Result, error) {
+	client, err := l.host.incusClient(ctx, l.policy())
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	l.recordStart(ctx, c)
+	source, err := l.repo.Tree(ctx, l.update().New)
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	deadline, _ := ctx.Deadline()
+	keep := &artifactFolder{dir: filepath.Join(l.folder, c.ID)}
+	defer keep.close()
+	out, errOut := l.follow('o', follow), l.follow('e', follow)
+	began := time.Now()
+	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.run.ID, Repo: l.repo.CommonDir(),
+		Attempt: 1, Deadline: deadline, Source: source, Max: l.policy().containerLimits(), Keep: keep}, out, errOut)
+	out.flush()
+	errOut.flush()
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	l.mu.Lock()
+	l.outcome().Image = ended.Fingerprint
+	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
+	l.mu.Unlock()
+	return sdk.Result{ID: c.ID, Exit: ended.Exit, TimedOut: ended.TimedOut, Millis: time.Since(began).Milliseconds(),
+		Tail: CleanText(ended.Tail), Artifacts: ended.Artifacts}, nil
+}
+
+// follow is a stream of the lane's log that a plugin may read as well.
+func (l *laneRun) follow(stream byte, j *job) *lineWriter {
+	if j == nil {
+		return l.log.stream(stream)
+	}
+	return &lineWriter{to: func(line string) {
+		l.log.line(stream, line)
+		j.line(Clean(line))
+	}}
+}
+
+func (l *laneRun) recordStart(ctx context.Context, c sdk.Container) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.recorded {
+		l.recorded = true
+		l.rec.starting(ctx, l.i, store.Facts{Digest: l.outcome().Digest}, "asks for a container")
+	}
+	l.rec.event(ctx, l.i, "container", fmt.Sprintf("%s of image %q", c.ID, orDefault(c.Image)))
+}
+
+func orDefault(image string) string {
+	if image == "" {
+		return "default"
+	}
+	return image
+}
+
+// containerLimits are the policy's ceilings for one container.
+func (p Policy) containerLimits() incus.Limits {
+	return incus.Limits{CPU: p.MaxCPU, Memory: p.MaxMemory, Disk: p.MaxDisk, Processes: p.MaxProcesses, Networks: p.IncusNetworks, Images: p.IncusImages}
+}
+
+// incusConfig says which Incus the policy means and what of it is this host's.
+func (h *Host) incusConfig(p Policy) incus.Config {
+	return incus.Config{URL: p.IncusURL, Socket: p.IncusSocket, Cert: p.IncusCert, Key: p.IncusKey, ServerCert: p.IncusServerCert,
+		Project: p.IncusProject, Pool: p.IncusPool, SourceDir: p.IncusSourceDir, Owner: ownerName(h.state)}
+}
+
+// incusClient connects once per Incus.
+func (h *Host) incusClient(ctx context.Context, p Policy) (*incus.Client, error) {
+	config := h.incusConfig(p)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.incus[config]; c != nil {
+		return c, nil
+	}
+	c, err := incus.Connect(context.WithoutCancel(ctx), config)
+	if err == nil {
+		h.incus[config] = c
+	}
+	return c, err
+}
+
+// artifactFolder keeps a container's artifacts below one folder; os.Root
+// holds every name inside it.
+type artifactFolder struct {
+	dir   string
+	root  *os.Root
+	files []store.File
+}
+
+// Keep writes one artifact.
+func (a *artifactFolder) Keep(name string, size int64, content io.Reader) error {
+	if a.root == nil {
+		if err := os.MkdirAll(a.dir, 0o700); err != nil {
+			return err
+		}
+		root, err := os.OpenRoot(a.dir)
+		if err != nil {
+			return err
+		}
+		a.root = root
+	}
+	if err := a.root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	f, err := a.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(f, sum), content)
+	a.files = append(a.files, store.File{Name: name, Path: filepath.Join(a.dir, name), Size: size, SHA256: hex.EncodeToString(sum.Sum(nil))})
+	return errors.Join(err, f.Close())
+}
+
+func (a *artifactFolder) close() {
+	if a.root != nil {
+		a.root.Close()
+	}
+}
+
+// resultFiles shows the plugin what its containers left: /results/<id>/….
+func (l *laneRun) resultFiles() (fs.FS, error) {
+	if len(l.results) == 0 {
+		return nil, nil
+	}
+	if err := os.MkdirAll(l.folder, 0o700); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(l.folder)
+	if err != nil {
+		return nil, err
+	}
+	l.cleanup = append(l.cleanup, func() { root.Close() })
+	return root.FS(), nil
+}

@@ -1,0 +1,207 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// The operations of sdk/ABI.md section 9 that this host offers.
+const (
+	opStart  = "container.start@1"
+	opResult = "container.result@1"
+	opLog    = "container.log@1"
+	opInfo   = "host.info@1"
+)
+
+// offered are the operations a lane run has: containers only where granted.
+func (l *laneRun) offered() []string {
+	if !l.can("container") {
+		return []string{opInfo}
+	}
+	return []string{opStart, opResult, opLog, opInfo}
+}
+
+// operations answers the lane1 calls of one instance.
+type operations struct {
+	run     *laneRun
+	request sdk.Request
+	jobs    sync.WaitGroup
+}
+
+// Call carries out one operation; see wasm.Ops.
+func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string, req []byte) ([]byte, error) {
+	switch op {
+	case opStart:
+		return o.start(ctx, handles, req)
+	case opResult:
+		return withJob(handles, req, (*job).answer)
+	case opLog:
+		return withJob(handles, req, func(j *job) ([]byte, error) { return addHandle(handles, &jobLog{job: j}) })
+	case opInfo:
+		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": o.request.Ops, "granted": o.request.Granted, "limits": o.request.Limits})
+	}
+	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + Clean(op)}
+}
+
+// start launches a container and comes back at once.
+func (o *operations) start(ctx context.Context, handles *wasm.Handles, req []byte) ([]byte, error) {
+	var c sdk.Container
+	if err := json.Unmarshal(req, &c); err != nil {
+		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
+	}
+	if err := o.run.allowContainers([]sdk.Container{c}); err != nil {
+		return nil, &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: hintOf(err)}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	j := &job{cancel: cancel, changed: make(chan struct{})}
+	answer, err := addHandle(handles, j)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	o.jobs.Go(func() {
+		defer cancel()
+		j.end(o.run.runContainer(ctx, c, j))
+		if j.err == nil {
+			o.run.mu.Lock()
+			o.run.results = append(o.run.results, j.result)
+			o.run.mu.Unlock()
+		}
+	})
+	return answer, nil
+}
+
+func addHandle(handles *wasm.Handles, h wasm.Handle) ([]byte, error) {
+	n, err := handles.Add(h)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, `{"handle":%d}`, n), nil
+}
+
+// withJob finds the container that a request names by its handle.
+func withJob(handles *wasm.Handles, req []byte, do func(*job) ([]byte, error)) ([]byte, error) {
+	var r struct {
+		Handle uint32 `json:"handle"`
+	}
+	if err := json.Unmarshal(req, &r); err != nil {
+		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
+	}
+	h, _ := handles.Get(r.Handle)
+	j, ok := h.(*job)
+	if !ok {
+		return nil, &wasm.OpError{Code: wasm.BadHandle, Message: fmt.Sprintf("handle %d is no container", r.Handle)}
+	}
+	return do(j)
+}
+
+// maxUnread is how much of a container's output waits for a plugin that does
+// not read it, in bytes. The lane's log has all of it.
+const maxUnread = 1 << 20
+
+// job is a container that a plugin started, and its handle.
+type job struct {
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and made anew at every change
+	ended   bool
+	result  sdk.Result
+	err     error
+	output  bytes.Buffer
+	lost    int64 // bytes of output dropped since the last read
+}
+
+func (j *job) note() {
+	close(j.changed)
+	j.changed = make(chan struct{})
+}
+
+func (j *job) end(r sdk.Result, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended, j.result, j.err = true, r, err
+	j.note()
+}
+
+// Ready says whether the container has ended, and how.
+func (j *job) Ready() (wasm.Ready, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.ended && j.err != nil:
+		return wasm.Broken | wasm.Done, j.changed
+	case j.ended:
+		return wasm.Done, j.changed
+	}
+	return 0, j.changed
+}
+
+// Close stops a container that still runs.
+func (j *job) Close() error { j.cancel(); return nil }
+
+func (j *job) answer() ([]byte, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case !j.ended:
+		return nil, &wasm.OpError{Code: wasm.WouldBlock, Message: "the container has not ended"}
+	case j.err != nil:
+		return nil, &wasm.OpError{Code: wasm.Failed, Message: j.err.Error(), Hint: hintOf(j.err)}
+	}
+	return json.Marshal(j.result)
+}
+
+// line takes one cleaned line of the container's output.
+func (j *job) line(text string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.output.Len()+len(text) > maxUnread {
+		j.lost += int64(j.output.Len())
+		j.output.Reset()
+	}
+	j.output.WriteString(text + "\n")
+	j.note()
+}
+
+// jobLog is a container's output as a handle to read.
+type jobLog struct{ job *job }
+
+// Ready: there is output, or there will be none any more.
+func (l *jobLog) Ready() (wasm.Ready, <-chan struct{}) {
+	l.job.mu.Lock()
+	defer l.job.mu.Unlock()
+	if l.job.output.Len() > 0 || l.job.ended {
+		return wasm.Readable, l.job.changed
+	}
+	return 0, l.job.changed
+}
+
+// Close leaves the container as it is.
+func (l *jobLog) Close() error { return nil }
+
+// Read gives what came since the last read; a line says what was dropped.
+func (l *jobLog) Read(p []byte) (int, error) {
+	j := l.job
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.lost > 0 {
+		rest := j.output.String()
+		j.output.Reset()
+		fmt.Fprintf(&j.output, "(%d bytes are missing here)\n%s", j.lost, rest)
+		j.lost = 0
+	}
+	n, err := j.output.Read(p)
+	if errors.Is(err, io.EOF) && !j.ended {
+		err = wasm.ErrWouldBlock
+	}
+	return n, err
+}

@@ -1,0 +1,53 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/pushlane/pushlane/host/internal/wasm"
+)
+
+// PackPlugin puts a manifest, as TOML, into a module.
+func PackPlugin(module, manifest []byte) ([]byte, error) { return wasm.Pack(module, manifest) }
+
+// InspectPlugin prints what a module is and asks for, without running it.
+func InspectPlugin(w io.Writer, module []byte) error {
+	m, err := wasm.ReadManifest(module)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s %s\nabi %d, output %s\n", m.Name, m.Version, m.ABI, m.Output)
+	for _, c := range m.Capabilities {
+		fmt.Fprintf(w, "asks for %s: %s\n", c.Name, Clean(c.Why))
+	}
+	return nil
+}
+
+// pluginMemory is the linear memory one plugin instance may use, in bytes.
+const pluginMemory = 256 << 20
+
+// keepArtifacts copies what the plugin named below /out to the lane run's
+// folder.
+func (l *laneRun) keepArtifacts(said answer) error {
+	if l.out == nil || len(said.artifacts) == 0 {
+		return nil
+	}
+	keep := &artifactFolder{dir: filepath.Join(l.folder, "out")}
+	defer keep.close()
+	for _, name := range said.artifacts {
+		clean := strings.TrimPrefix(path.Clean("/"+name), "/")
+		data, err := l.out.ReadFile(clean)
+		if err != nil {
+			return fmt.Errorf("plugin %q names artifact %q, which is not below /out", l.lane().Plugin, Clean(name))
+		}
+		if err := keep.Keep(clean, int64(len(data)), bytes.NewReader(data)); err != nil {
+			return fmt.Errorf("cannot keep artifact %q: %w", clean, err)
+		}
+	}
+	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
+	return nil
+}

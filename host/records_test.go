@@ -1,0 +1,101 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+func TestReadAnswer(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		output, stdout string
+		findings       []sdk.Finding
+		verdict        string
+		err            string // part of it
+	}{
+		"records": {"jsonl", `{"type":"finding","finding":{"path":"a.go","line":3,"level":"error","message":"left over"}}` + "\n\n" +
+			`{"type":"verdict","verdict":"fail","message":"no"}` + "\n",
+			[]sdk.Finding{{Path: "a.go", Line: 3, Level: "error", Message: "left over"}}, "fail", ""},
+		"garbage is no empty answer":        {"jsonl", "hello\n", nil, "", "line 1 of standard output is no record"},
+		"an unknown type":                   {"jsonl", `{"type":"nonesuch"}`, nil, "", `a record of type "nonesuch" without its value`},
+		"two verdicts":                      {"jsonl", `{"type":"verdict","verdict":"pass"}` + "\n" + `{"type":"verdict","verdict":"pass"}`, nil, "", "a second verdict"},
+		"a verdict nobody knows":            {"jsonl", `{"type":"verdict","verdict":"maybe"}`, nil, "", "without its value"},
+		"a finding outside the tree":        {"jsonl", `{"type":"finding","finding":{"path":"../x","level":"error","message":"m"}}`, nil, "", `a finding at "../x"`},
+		"a finding of a level nobody knows": {"jsonl", `{"type":"finding","finding":{"level":"fatal","message":"m"}}`, nil, "", `"fatal"`},
+		"escapes in a message are cleaned":  {"jsonl", `{"type":"finding","finding":{"level":"note","message":"\u001b[31mred"}}`, []sdk.Finding{{Level: "note", Message: "red"}}, "", ""},
+		"gnu lines":                         {"gnu", "/src/a.c:3:5: warning: unused\nsome talk\nb.c:7: broken\nc.c:1: info: hm\n", []sdk.Finding{{Path: "a.c", Line: 3, Col: 5, Level: "warning", Message: "unused"}, {Path: "b.c", Line: 7, Level: "error", Message: "broken"}, {Path: "c.c", Line: 1, Level: "note", Message: "hm"}}, "", ""},
+		"text says nothing":                 {"text", "whatever\n", nil, "", ""},
+		"sarif":                             {"sarif", `{"version":"2.1.0","runs":[{"results":[{"ruleId":"R1","message":{"text":"bad"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"a%20b.go"},"region":{"startLine":2,"startColumn":4}}}]}]}]}`, []sdk.Finding{{Path: "a b.go", Line: 2, Col: 4, Level: "warning", Rule: "R1", Message: "bad"}}, "", ""},
+		"sarif that is none":                {"sarif", "{", nil, "", "standard output is no SARIF"},
+		"an output nobody knows":            {"xml", "", nil, "", `unknown output "xml"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := readAnswer(c.output, []byte(c.stdout), 100)
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Fatalf("error %v, want one with %q", err, c.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got.findings, c.findings) || got.verdict != c.verdict {
+				t.Errorf("got %+v %q, want %+v %q", got.findings, got.verdict, c.findings, c.verdict)
+			}
+		})
+	}
+}
+
+func TestReadAnswerCountsFindings(t *testing.T) {
+	t.Parallel()
+	line := `{"type":"finding","finding":{"level":"note","message":"m"}}` + "\n"
+	_, err := readAnswer("jsonl", []byte(strings.Repeat(line, 11)), 10)
+	if err == nil || err.Error() != "cannot take answer: 11 findings, at most 10 are allowed" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	breakage := errors.New("cannot launch")
+	for name, c := range map[string]struct {
+		ctx     context.Context
+		said    answer
+		exit    int
+		err     error
+		state   store.State
+		message string
+	}{
+		"exit 0 passes":                       {said: answer{}, state: store.Passed},
+		"exit 1 fails with its reason":        {said: answer{verdict: "fail", reason: "2 tests"}, exit: 1, state: store.Failed, message: "2 tests"},
+		"exit 1 without a word counts errors": {said: answer{findings: []sdk.Finding{{Level: "error"}, {Level: "note"}}}, exit: 1, state: store.Failed, message: "1 error"},
+		"exit 1 without anything":             {exit: 1, state: store.Failed, message: "the plugin said no"},
+		"skip":                                {said: answer{verdict: "skip", reason: "no Go here"}, state: store.Skipped, message: "no Go here"},
+		"says pass, exits 1":                  {said: answer{verdict: "pass"}, exit: 1, state: store.Broken, message: `the plugin contradicts itself: it says "pass" and exits with status 1`},
+		"says fail, exits 0":                  {said: answer{verdict: "fail"}, state: store.Broken, message: `the plugin contradicts itself: it says "fail" and exits with status 0`},
+		"a breakage is broken, not failed":    {exit: 1, err: breakage, state: store.Broken, message: "cannot launch"},
+		"a breakage after a cancel":           {ctx: cancelled, err: breakage, state: store.Cancelled, message: "cancelled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if c.ctx == nil {
+				c.ctx = t.Context()
+			}
+			var o Outcome
+			o.settle(c.ctx, c.said, c.exit, c.err)
+			if o.State != c.state || o.Message != c.message {
+				t.Errorf("got %s %q, want %s %q", o.State, o.Message, c.state, c.message)
+			}
+		})
+	}
+}
