@@ -27,6 +27,9 @@ func check(run *sdk.Run) error {
 			return errors.New("cannot check " + strconv.Quote(c.Path) + ": " + err.Error())
 		}
 	}
+	if n == 1 {
+		return run.Pass("1 changed file looked at")
+	}
 	return run.Pass(strconv.Itoa(n) + " changed files looked at")
 }
 
