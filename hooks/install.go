@@ -341,7 +341,7 @@ func (g atGate) status(gate string) HookStatus {
 	case g.mode.Perm()&0o111 == 0:
 		s.State, s.Detail = Stale, "the hook is not executable, git passes it over; run: pushlane install"
 	case !executable(g.bin):
-		s.State, s.Detail = Stale, g.bin+" is not there, every push is refused; run: pushlane install"
+		s.State, s.Detail = Stale, g.bin+" is not there, all is refused at this gate; run: pushlane install"
 	case string(g.text) != shimText(gate, g.bin):
 		s.State, s.Detail = Stale, "the hook was changed by hand; run: pushlane install"
 	}

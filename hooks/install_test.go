@@ -338,7 +338,7 @@ func TestStatusAndKeptHook(t *testing.T) {
 	}
 	want := []string{
 		"pre-commit: not installed kept=false ", "commit-msg: foreign kept=false ", "pre-push: installed kept=true ",
-		"pre-receive: stale kept=false BIN is not there, every push is refused; run: pushlane install",
+		"pre-receive: stale kept=false BIN is not there, all is refused at this gate; run: pushlane install",
 		"post-receive: stale kept=false the hook is not executable, git passes it over; run: pushlane install",
 	}
 	sameText(t, "status", strings.Join(lines, "\n"), strings.Join(want, "\n"))

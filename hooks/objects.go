@@ -63,13 +63,13 @@ func (s *store) read(id plumbing.Hash) (object, error) {
 	if id == emptyTree {
 		return object{typ: plumbing.TreeObject}, nil
 	}
-	w, err := s.locate(id)
+	var o object
+	err := s.lookAt(id, func(w where) (err error) {
+		o, err = s.readAt(w)
+		return err
+	})
 	if err != nil {
 		return object{}, err
-	}
-	o, err := s.readAt(w)
-	if err != nil {
-		return object{}, fmt.Errorf("object %s cannot be read: %w", id, err)
 	}
 	s.cache.put(cacheKey{id: id}, o)
 	return o, nil
@@ -102,15 +102,13 @@ func (s *store) header(id plumbing.Hash) (plumbing.ObjectType, int64, error) {
 	if id == emptyTree {
 		return plumbing.TreeObject, 0, nil
 	}
-	w, err := s.locate(id)
-	if err != nil {
-		return 0, 0, err
-	}
-	typ, size, err := s.headerAt(w)
-	if err != nil {
-		return 0, 0, fmt.Errorf("object %s cannot be read: %w", id, err)
-	}
-	return typ, size, nil
+	var typ plumbing.ObjectType
+	var size int64
+	err := s.lookAt(id, func(w where) (err error) {
+		typ, size, err = s.headerAt(w)
+		return err
+	})
+	return typ, size, err
 }
 
 func (s *store) headerAt(w where) (plumbing.ObjectType, int64, error) {
@@ -125,14 +123,26 @@ func (s *store) headerAt(w where) (plumbing.ObjectType, int64, error) {
 	return f.typ, f.size, nil
 }
 
-// has tells whether an object is here.
-func (s *store) has(id plumbing.Hash) (bool, error) {
-	_, err := s.locate(id)
-	var missing *MissingError
-	if errors.As(err, &missing) {
-		return id == emptyTree, nil
+// lookAt finds an object and lets do read it. A loose object can be packed
+// and taken away between the two; it is then looked for once more.
+func (s *store) lookAt(id plumbing.Hash, do func(where) error) error {
+	for again := true; ; again = false {
+		w, err := s.locate(id)
+		if err != nil {
+			return err
+		}
+		err = do(w)
+		switch {
+		case err == nil:
+			return nil
+		case again && w.pack == nil && errors.Is(err, fs.ErrNotExist):
+			if _, _, err := s.list(true); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("object %s cannot be read: %w", id, err)
+		}
 	}
-	return err == nil, err
 }
 
 // locate finds an object in the packs, then among the loose ones, and looks

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -30,15 +29,12 @@ func (s *store) stream(id plumbing.Hash) (plumbing.ObjectType, int64, io.ReadClo
 		o, err := s.read(id)
 		return o.typ, int64(len(o.data)), io.NopCloser(bytes.NewReader(o.data)), err
 	}
-	w, err := s.locate(id)
-	if err != nil {
-		return 0, 0, nil, err
-	}
-	rc, err := w.stream(size)
-	if err != nil {
-		return 0, 0, nil, fmt.Errorf("object %s cannot be read: %w", id, err)
-	}
-	return typ, size, rc, nil
+	var rc io.ReadCloser
+	err = s.lookAt(id, func(w where) (err error) {
+		rc, err = w.stream(size)
+		return err
+	})
+	return typ, size, rc, err
 }
 
 func (w where) stream(size int64) (io.ReadCloser, error) {

@@ -51,7 +51,7 @@ type Repo struct {
 	conf  config
 	objs  *store
 
-	mu    sync.Mutex // guards graph and graphRead
+	mu    sync.Mutex // guards graph
 	graph *graphs
 }
 
@@ -59,7 +59,7 @@ type Repo struct {
 type place struct {
 	git    string // HEAD and index
 	common string // refs, config, hooks; the same as git except in a linked worktree
-	top    string // work tree, "" when bare
+	top    string // work tree, "" when bare; before withTop the folder that .git stands in
 	bare   bool
 }
 
@@ -171,11 +171,15 @@ var errNoGitDir = errors.New("not a git directory")
 // placeAt looks at one path that may be a git directory or a file that names
 // one.
 func placeAt(env Env, path string) (place, error) {
+	var p place
+	if filepath.Base(path) == ".git" {
+		p.top = filepath.Dir(path)
+	}
 	path, err := followGitFile(path)
 	if err != nil {
 		return place{}, err
 	}
-	p := place{git: path, common: path}
+	p.git, p.common = path, path
 	if dir := env.get("GIT_COMMON_DIR"); dir != "" {
 		p.common, err = env.abs(dir)
 	} else {
@@ -243,7 +247,7 @@ func (p place) withTop(env Env, conf config) (place, error) {
 	}
 	linked := p.git != p.common
 	if conf.isTrue("core.bare") && !linked {
-		p.bare = true
+		p.bare, p.top = true, ""
 		return p, nil
 	}
 	if dir := conf.last("core.worktree"); dir != "" {
@@ -253,6 +257,7 @@ func (p place) withTop(env Env, conf config) (place, error) {
 	switch back, err := os.ReadFile(filepath.Join(p.git, "gitdir")); {
 	case linked && err == nil:
 		p.top = filepath.Dir(join(p.git, strings.TrimRight(string(back), "\r\n")))
+	case p.top != "":
 	case filepath.Base(p.git) == ".git":
 		p.top = filepath.Dir(p.git)
 	case conf.last("core.bare") == "":

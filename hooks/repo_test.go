@@ -23,6 +23,12 @@ func TestOpenFindsTheRepository(t *testing.T) {
 	super.git("init", "-q")
 	super.git("submodule", "add", "-q", top, "mod")
 
+	apart := t.TempDir() + "/apart"
+	away := g.in(filepath.Join(t.TempDir(), "away"))
+	os.Mkdir(away.dir, 0o755)
+	away.git("init", "-q", "--separate-git-dir", apart)
+	away.commit("d/f", "x")
+
 	cases := map[string]struct {
 		dir, gitDir            string
 		name, at, common, top_ string
@@ -34,6 +40,8 @@ func TestOpenFindsTheRepository(t *testing.T) {
 		"a bare repository":              {bare, "", "pool", bare, bare, ""},
 		"a bare one as receivers see it": {bare, ".", "pool", bare, bare, ""},
 		"a linked worktree":              {linked, "", "work", top + "/.git/worktrees/linked", top + "/.git", linked},
+		"a git directory that is apart":  {away.dir + "/d", "", "apart", apart, apart, away.dir},
+		"the same as hooks have it":      {away.dir, ".git", "apart", apart, apart, away.dir},
 		"a submodule":                    {super.dir + "/mod", "", "mod", super.dir + "/.git/modules/mod", super.dir + "/.git/modules/mod", super.dir + "/mod"},
 	}
 	for name, c := range cases {
