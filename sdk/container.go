@@ -53,7 +53,7 @@ func (r *Run) Start(c Container) *Job {
 		}
 	}
 	if r.imports() {
-		j.handle, j.err = startContainer(&c)
+		j.handle, j.err = r.startContainer(&c)
 	}
 	return j
 }
@@ -103,7 +103,7 @@ func (j *Job) Wait() (Result, error) {
 		select {}
 	}
 	r.pump.wait(j.handle)
-	result, err := takeResult(j.handle)
+	result, err := r.takeResult(j.handle)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j.result, j.err, j.have = result, err, err == nil
@@ -136,8 +136,8 @@ func (e *OpError) Error() string {
 }
 
 // startContainer asks for a container through module lane1.
-func startContainer(c *Container) (int32, error) {
-	answer, err := callHost(opStart, c.AppendJSON(nil))
+func (r *Run) startContainer(c *Container) (int32, error) {
+	answer, err := r.callHost(opStart, c.AppendJSON(nil))
 	if err != nil {
 		return 0, err
 	}
@@ -154,15 +154,24 @@ func startContainer(c *Container) (int32, error) {
 }
 
 // takeResult fetches the result of a container that has ended.
-func takeResult(handle int32) (Result, error) {
+func (r *Run) takeResult(handle int32) (Result, error) {
 	m := object(nil)
 	m.int("handle", int64(handle))
-	answer, err := callHost(opResult, m.end())
+	answer, err := r.callHost(opResult, m.end())
 	closeHandle(handle)
 	if err != nil {
 		return Result{}, err
 	}
 	return ParseResult(answer)
+}
+
+// callHost carries out one operation, one at a time: the host keeps a single
+// parked answer, and a goroutine may lose its turn before it has taken it,
+// since making room for the answer can start a garbage collection.
+func (r *Run) callHost(op string, req []byte) ([]byte, error) {
+	r.calls.Lock()
+	defer r.calls.Unlock()
+	return callHost(op, req)
 }
 
 // opFault reads the error object that the host parked.

@@ -21,6 +21,7 @@ type Run struct {
 	session Session
 	with    Value
 	faults  faults
+	calls   sync.Mutex    // held during an operation of the host
 	waiting chan struct{} // a goroutine waits for a container that is not there yet
 
 	mu      sync.Mutex // guards all below

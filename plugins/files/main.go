@@ -30,6 +30,9 @@ func check(run *sdk.Run) error {
 	if n == 1 {
 		return run.Pass("1 changed file looked at")
 	}
+	if n == 1 {
+		return run.Pass("1 changed file looked at")
+	}
 	return run.Pass(strconv.Itoa(n) + " changed files looked at")
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,7 +34,7 @@ func readSettings(run *sdk.Run) (settings, error) {
 	if s.tokens {
 		s.shapes = shapes()
 	}
-	for _, glob := range append(s.forbidden, s.allow...) {
+	for _, glob := range slices.Concat(s.forbidden, s.allow) {
 		if _, err := sdk.Match(glob, ""); err != nil {
 			return s, errors.New("setting: " + strconv.Quote(glob) + " is no glob: " + path.ErrBadPattern.Error())
 		}
@@ -88,12 +89,10 @@ func size(n int64) string {
 		if n >= u.bytes {
 			tenths := (n*10 + u.bytes - 1) / u.bytes
 			if u.bytes == 1 || tenths%10 == 0 {
-				return itoa(int(tenths/10)) + " " + u.name
+				return strconv.FormatInt(tenths/10, 10) + " " + u.name
 			}
-			return itoa(int(tenths/10)) + "." + itoa(int(tenths%10)) + " " + u.name
+			return strconv.FormatInt(tenths/10, 10) + "." + strconv.FormatInt(tenths%10, 10) + " " + u.name
 		}
 	}
 	return "0 B"
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

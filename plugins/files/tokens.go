@@ -9,6 +9,7 @@ type token struct {
 	min, max     int    // characters after the prefix; max 0: no limit
 	marks        string // characters allowed beside letters and digits
 	upper        bool   // no small letters
+	web          bool   // a JSON web token
 }
 
 func shapes() []token {
@@ -32,40 +33,23 @@ func shapes() []token {
 		{kind: "Stripe key", prefix: "rk_live_", min: 20},
 		{kind: "Google API key", prefix: "AIza", min: 35, max: 35, marks: "_-"},
 		{kind: "npm token", prefix: "npm_", min: 36, max: 36},
+		{kind: "JSON web token", prefix: "eyJ", web: true},
 		{kind: "PyPI token", prefix: "pypi-AgEIcHlwaS5vcmc", min: 50, marks: "_-"},
 	}
 }
 
-// findTokens calls found for every token in text. The token itself is never
-// handed on: a finding is read by more people than the file.
-func (s settings) findTokens(text []byte, found func(kind, prefix string)) {
-	for i := range s.shapes {
-		t := &s.shapes[i]
-		if t.in(text) {
-			found(t.kind, t.prefix)
-		}
+// begins reports whether text begins with such a token. The token itself is
+// never handed on: a finding is read by more people than the file.
+func (t *token) begins(text []byte) bool {
+	rest, ok := bytes.CutPrefix(text, []byte(t.prefix))
+	if !ok {
+		return false
 	}
-	if webToken(text) {
-		found("JSON web token", "eyJ")
+	if t.web {
+		return webToken(text)
 	}
-}
-
-// in reports whether text holds such a token.
-func (t *token) in(text []byte) bool {
-	for {
-		i := bytes.Index(text, []byte(t.prefix))
-		if i < 0 {
-			return false
-		}
-		rest := text[i+len(t.prefix):]
-		if i == 0 || !isWord(text[i-1]) {
-			n := t.length(rest)
-			if n >= t.min && (t.max == 0 || n <= t.max) && plausible(rest[:n]) {
-				return true
-			}
-		}
-		text = rest
-	}
+	n := t.length(rest)
+	return n >= t.min && (t.max == 0 || n <= t.max) && plausible(rest[:n])
 }
 
 func (t *token) length(text []byte) int {
@@ -93,23 +77,16 @@ func plausible(text []byte) bool {
 	return different >= 7 && !bytes.HasSuffix(text, []byte("EXAMPLE"))
 }
 
-// webToken finds a signed JSON web token: three parts of base64url joined by
-// dots, the first two of them JSON objects.
+// webToken reports whether text begins with a signed JSON web token: three
+// parts of base64url joined by dots, the first two of them JSON objects.
 func webToken(text []byte) bool {
 	part := token{marks: "_-"}
-	for {
-		i := bytes.Index(text, []byte("eyJ"))
-		if i < 0 {
-			return false
-		}
-		rest := text[i:]
-		head := part.length(rest)
-		if next := rest[head:]; head >= 16 && bytes.HasPrefix(next, []byte(".eyJ")) {
-			body := part.length(next[1:])
-			if end := next[1+body:]; body >= 16 && len(end) > 0 && end[0] == '.' && part.length(end[1:]) >= 20 {
-				return true
-			}
-		}
-		text = rest[3:]
+	head := part.length(text)
+	body, ok := bytes.CutPrefix(text[head:], []byte(".eyJ"))
+	if head < 16 || !ok {
+		return false
 	}
+	n := part.length(body)
+	signature, ok := bytes.CutPrefix(body[n:], []byte("."))
+	return ok && n >= 13 && part.length(signature) >= 20
 }

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/pushlane/pushlane/sdk"
+	"github.com/pushlane/pushlane/sdk/sdktest"
+)
+
+// What the plugin refuses is put together here, so that this file passes it.
+var (
+	ours   = strings.Repeat("<", 7)
+	middle = strings.Repeat("=", 7)
+	theirs = strings.Repeat(">", 7)
+	dashes = strings.Repeat("-", 5)
+)
+
+func begin(kind string) string { return dashes + "BEGIN " + kind + dashes }
+func secret(n int) string      { return strings.Repeat("aB3dE5gH7j", n/10+1)[:n] }
+func conflict(nl string) string {
+	return ours + " HEAD" + nl + "a" + nl + middle + nl + "b" + nl + theirs + " branch" + nl
+}
+
+func TestTextRules(t *testing.T) {
+	key := func(line int, kind string) []sdk.Finding {
+		return []sdk.Finding{{Path: "f", Line: line, Rule: "private-key", Message: "private key (" + kind + "): replace the key, it must not be pushed"}}
+	}
+	clash := func(from int, to string) []sdk.Finding {
+		return []sdk.Finding{{Path: "f", Line: from, Rule: "conflict-marker", Message: "merge conflict left in the file, up to line " + to}}
+	}
+	token := func(line int, kind, prefix string) []sdk.Finding {
+		return []sdk.Finding{{Path: "f", Line: line, Rule: "token", Message: kind + " " + prefix + "… in plain text: revoke it, it must not be pushed"}}
+	}
+	blank := func(line int) sdk.Finding {
+		return sdk.Finding{Path: "f", Line: line, Rule: "trailing-whitespace", Message: "white space at the end of the line"}
+	}
+	long := strings.Repeat("x ", 100_000)
+	for name, c := range map[string]struct {
+		with, text string
+		want       []sdk.Finding
+	}{
+		"an ordinary file":             {`{"tokens":true,"trailing_whitespace":true}`, "a\nb\n", nil},
+		"an empty file":                {`{"tokens":true,"trailing_whitespace":true}`, "", nil},
+		"a conflict":                   {"", "x\n" + conflict("\n"), clash(2, "6")},
+		"a conflict with CR LF":        {"", conflict("\r\n"), clash(1, "5")},
+		"a conflict in diff3's style":  {"", ours + " a\n1\n" + strings.Repeat("|", 7) + " base\n2\n" + middle + "\n3\n" + theirs + " b", clash(1, "7")},
+		"a conflict without labels":    {"", ours + "\n" + middle + "\n" + theirs, clash(1, "3")},
+		"two conflicts":                {"", conflict("\n") + conflict("\n"), append(clash(1, "5"), clash(6, "10")...)},
+		"a Markdown underline":         {"", "Title\n" + middle + "\n", nil},
+		"two of three markers":         {"", middle + "\n" + theirs + " x\n", nil},
+		"markers in another order":     {"", theirs + " x\n" + middle + "\n" + ours + " x\n", nil},
+		"an indented conflict":         {"", "  " + strings.ReplaceAll(conflict("\n"), "\n", "\n  "), nil},
+		"eight characters":             {"", "<" + ours + " a\n" + middle + "\n" + theirs + " b\n", nil},
+		"a conflict where it may be":   {`{"conflict_markers":false}`, conflict("\n"), nil},
+		"a conflict after a long line": {"", long + "\n" + conflict("\n"), clash(2, "6")},
+		"a PKCS 8 key":                 {"", "x\n" + begin("PRIVATE KEY") + "\n", key(2, "PEM")},
+		"an RSA key":                   {"", begin("RSA PRIVATE KEY"), key(1, "RSA")},
+		"an EC key":                    {"", begin("EC PRIVATE KEY"), key(1, "EC")},
+		"an OpenSSH key":               {"", begin("OPENSSH PRIVATE KEY"), key(1, "OPENSSH")},
+		"an encrypted key":             {"", begin("ENCRYPTED PRIVATE KEY"), key(1, "ENCRYPTED")},
+		"a PGP key":                    {"", begin("PGP PRIVATE KEY BLOCK"), key(1, "PGP")},
+		"a key inside JSON":            {"", `{"key":"` + begin("PRIVATE KEY") + `\nMII"}`, key(1, "PEM")},
+		"a PuTTY key":                  {"", "PuTTY-User-Key-" + "File-3: ssh-ed25519\n", key(1, "PuTTY")},
+		"a key far in a long line":     {"", long + begin("PRIVATE KEY") + long, key(1, "PEM")},
+		"a key at a window's seam":     {"", strings.Repeat("x", window-10) + begin("PRIVATE KEY") + "x\n\n", key(1, "PEM")},
+		"a key after many dashes":      {"", "----" + begin("PRIVATE KEY"), key(1, "PEM")},
+		"a public key":                 {"", begin("PUBLIC KEY"), nil},
+		"a certificate":                {"", begin("CERTIFICATE"), nil},
+		"a word about keys":            {"", dashes + "BEGIN … PRIVATE KEY" + dashes, nil},
+		"a key where it may be":        {`{"private_keys":false}`, begin("PRIVATE KEY"), nil},
+		"a key in a binary file":       {"", "\x00" + begin("PRIVATE KEY"), nil},
+		"a NUL that comes late":        {"", begin("PRIVATE KEY") + strings.Repeat(" ", 8000) + "\x00", key(1, "PEM")},
+		"blanks at line ends":          {`{"trailing_whitespace":true}`, "a \nb\n\t\nc\t\r\nd\r\ne ", []sdk.Finding{blank(1), blank(3), blank(4), blank(6)}},
+		"a long line that ends blank":  {`{"trailing_whitespace":true}`, long + "\nx\n", []sdk.Finding{blank(1)}},
+		"tokens without being asked":   {"", "ghp" + "_" + secret(36), nil},
+		"an AWS key":                   {`{"tokens":true}`, "x\nid=AKIA" + "ABCDEFGH12345678\n", token(2, "AWS access key", "AKIA")},
+		"an AWS key of the manual":     {`{"tokens":true}`, "AKIA" + "IOSFODNN7EXAMPLE", nil},
+		"part of a longer word":        {`{"tokens":true}`, "xAKIA" + "ABCDEFGH12345678 AKIA" + "ABCDEFGH123456789", nil},
+		"a GitHub token":               {`{"tokens":true}`, `"ghp` + "_" + secret(36) + `"`, token(1, "GitHub token", "ghp_")},
+		"a fine-grained GitHub token":  {`{"tokens":true}`, "github" + "_pat_" + secret(22) + "_" + secret(59), token(1, "GitHub token", "github_pat_")},
+		"a stand-in for a token":       {`{"tokens":true}`, "ghp" + "_" + strings.Repeat("x", 36), nil},
+		"a GitLab token":               {`{"tokens":true}`, "glpat" + "-" + secret(20), token(1, "GitLab token", "glpat-")},
+		"a Slack token":                {`{"tokens":true}`, "xoxb" + "-123456789012-" + secret(24), token(1, "Slack token", "xoxb-")},
+		"a Stripe key":                 {`{"tokens":true}`, "sk" + "_live_" + secret(24), token(1, "Stripe key", "sk_live_")},
+		"a Google key":                 {`{"tokens":true}`, "AIza" + secret(35), token(1, "Google API key", "AIza")},
+		"an npm token":                 {`{"tokens":true}`, "npm" + "_" + secret(36), token(1, "npm token", "npm_")},
+		"a JSON web token":             {`{"tokens":true}`, "eyJ" + secret(20) + ".eyJ" + secret(30) + "." + secret(43), token(1, "JSON web token", "eyJ")},
+		"JSON in base64":               {`{"tokens":true}`, "eyJ" + secret(200), nil},
+		"one token twice in a line":    {`{"tokens":true}`, strings.Repeat("glpat"+"-"+secret(20)+" ", 2), token(1, "GitLab token", "glpat-")},
+		"a token at a window's seam":   {`{"tokens":true}`, strings.Repeat("x", window-11) + " glpat" + "-" + secret(20) + "\n", token(1, "GitLab token", "glpat-")},
+	} {
+		verdict := "pass: 1 changed file looked at"
+		if c.want != nil {
+			verdict = "fail"
+		}
+		sdktest.Case{Name: name, Files: map[string]string{"f": c.text}, Base: map[string]string{"f": "before"}, With: c.with,
+			WantFindings: c.want, WantVerdict: verdict}.Run(t, check)
+	}
+}
+
+func TestFileRules(t *testing.T) {
+	key := begin("PRIVATE KEY")
+	odd := "a \n\"\xff"
+	for name, c := range map[string]struct {
+		with        string
+		files, base map[string]string
+		modes       map[string]string
+		verdict     string
+		want        []sdk.Finding
+	}{
+		"a file as large as it may be":  {with: `{"max_size":"1KiB"}`, files: map[string]string{"f": strings.Repeat("x", 1024)}, verdict: "pass: 1 changed file looked at"},
+		"a file that is too large":      {with: `{"max_size":"1KiB"}`, files: map[string]string{"f": strings.Repeat("x", 1025)}, verdict: "fail", want: []sdk.Finding{{Path: "f", Rule: "max-size", Message: "file is 1.1 KiB, at most 1 KiB are allowed"}}},
+		"a binary file that is":         {with: `{"max_size":"2"}`, files: map[string]string{"f": "\x00\x00\x00"}, verdict: "fail", want: []sdk.Finding{{Path: "f", Rule: "max-size", Message: "file is 3 B, at most 2 B are allowed"}}},
+		"a forbidden path":              {with: `{"forbidden":["**/*.pem","secret/**"]}`, files: map[string]string{"a/x.pem": "", "secret/a/b": "", "b": ""}, verdict: "fail", want: []sdk.Finding{{Path: "a/x.pem", Rule: "forbidden", Message: `path is forbidden by "**/*.pem"`}, {Path: "secret/a/b", Rule: "forbidden", Message: `path is forbidden by "secret/**"`}}},
+		"a forbidden path that goes":    {with: `{"forbidden":["x"]}`, base: map[string]string{"x": ""}, verdict: "pass: 0 changed files looked at"},
+		"what did not change":           {files: map[string]string{"k": key}, base: map[string]string{"k": key}, verdict: "pass: 0 changed files looked at"},
+		"an exception":                  {with: `{"allow":["testdata/**"]}`, files: map[string]string{"testdata/k": key, "k": key}, verdict: "fail", want: []sdk.Finding{{Path: "k", Line: 1, Rule: "private-key", Message: "private key (PEM): replace the key, it must not be pushed"}}},
+		"a name that is not UTF-8":      {files: map[string]string{odd: key}, verdict: "fail", want: []sdk.Finding{{Path: odd, Line: 1, Rule: "private-key", Message: "private key (PEM): replace the key, it must not be pushed"}}},
+		"a link is not read":            {files: map[string]string{"l": key}, modes: map[string]string{"l": "120000"}, verdict: "pass: 1 changed file looked at"},
+		"a submodule is not read":       {files: map[string]string{"l": key}, modes: map[string]string{"l": "160000"}, verdict: "pass: 1 changed file looked at"},
+		"a forbidden link":              {with: `{"forbidden":["l"]}`, files: map[string]string{"l": key}, modes: map[string]string{"l": "120000"}, verdict: "fail", want: []sdk.Finding{{Path: "l", Rule: "forbidden", Message: `path is forbidden by "l"`}}},
+		"a size that is none":           {with: `{"max_size":"big"}`, verdict: `broken: setting max_size: want a size such as "1MiB", found "big"`},
+		"a size of zero":                {with: `{"max_size":"0"}`, verdict: `broken: setting max_size: want a size such as "1MiB", found "0"`},
+		"a size beyond counting":        {with: `{"max_size":"9223372036854775807GiB"}`, verdict: `broken: setting max_size: want a size such as "1MiB", found "9223372036854775807GiB"`},
+		"a glob that is none":           {with: `{"allow":["["]}`, verdict: `broken: setting: "[" is no glob: syntax error in pattern`},
+		"a setting of another type":     {with: `{"tokens":"yes"}`, verdict: "broken: setting tokens: want a boolean, found a string"},
+		"a setting of another type, in": {with: `{"forbidden":[1]}`, verdict: "broken: setting forbidden[0]: want a string, found a number"},
+	} {
+		sdktest.Case{Name: name, With: c.with, Files: c.files, Base: c.base, Modes: c.modes, WantVerdict: c.verdict, WantFindings: c.want}.Run(t, check)
+	}
+}
+
+// A changed file that cannot be read must not count as looked at.
+func TestAFileThatIsNotThere(t *testing.T) {
+	sdktest.Case{Name: "is broken", Request: sdk.Request{Changes: []sdk.Change{{Path: "gone", Status: "M", Mode: "100644"}}},
+		WantVerdict: "broken"}.Run(t, check)
+}
+
+// looked is what the rules say of a text, without any machinery around.
+func looked(text string, s settings) int {
+	var out strings.Builder
+	exit := sdk.Session{In: strings.NewReader(`{"abi":1}`), Out: &out, Log: io.Discard}.Serve(func(run *sdk.Run) error {
+		return s.lines(run, "f", strings.NewReader(text))
+	})
+	return exit
+}
+
+func all() settings {
+	return settings{conflictMarkers: true, privateKeys: true, tokens: true, trailing: true, shapes: shapes()}
+}
+
+func FuzzLines(f *testing.F) {
+	f.Add(conflict("\n"))
+	f.Add("eyJ" + secret(20) + ".eyJ." + begin("X PRIVATE KEY"))
+	f.Fuzz(func(t *testing.T, text string) {
+		if exit := looked(text, all()); exit > 1 {
+			t.Fatalf("exit status %d", exit)
+		}
+		// What is refused stays refused with other lines around it.
+		plain := settings{privateKeys: true, tokens: true, shapes: shapes()}
+		if looked(text, plain) == 1 && !strings.Contains(text, "\x00") {
+			if looked(strings.Repeat("y\n", 40_000)+text+"\ny\n", plain) != 1 {
+				t.Fatalf("%q hides among other lines", text)
+			}
+		}
+	})
+}
+
+func BenchmarkLines(b *testing.B) {
+	text := strings.Repeat("some ordinary line of text, with words in it\n", 1<<20/45)
+	for name, s := range map[string]settings{"without settings": {conflictMarkers: true, privateKeys: true}, "every rule": all()} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				looked(text, s)
+			}
+		})
+	}
+}
