@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/incus"
@@ -50,7 +52,38 @@ func (h *Host) Collect(ctx context.Context, p Policy) ([]string, error) {
 	for _, s := range swept {
 		lines = append(lines, fmt.Sprintf("removed container %s of %s: %s", s.Name, s.Lane, s.Why))
 	}
+	if err != nil {
+		return lines, err
+	}
+	n, err := h.dropOldLogs(p.KeepRuns)
+	if n > 0 {
+		lines = append(lines, fmt.Sprintf("removed the logs of %s older than %s", count(n, "run"), p.KeepRuns))
+	}
 	return lines, err
+}
+
+// dropOldLogs removes the files of runs that ended before the policy's time;
+// their verdicts and decisions stay in the store.
+func (h *Host) dropOldLogs(keep time.Duration) (int, error) {
+	folders, err := os.ReadDir(filepath.Join(h.state, "runs"))
+	if errors.Is(err, os.ErrNotExist) || keep <= 0 {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot list logs: %w", err)
+	}
+	n := 0
+	for _, f := range folders {
+		info, err := f.Info()
+		if err != nil || time.Since(info.ModTime()) < keep {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(h.state, "runs", f.Name())); err != nil {
+			return n, fmt.Errorf("cannot remove old logs: %w", err)
+		}
+		n++
+	}
+	return n, nil
 }
 
 // endAbandoned marks the runs of hosts that are gone as broken: the machinery

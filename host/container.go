@@ -80,7 +80,7 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
 	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.run.ID, Repo: l.repo.CommonDir(),
-		Attempt: 1, Deadline: deadline, Source: source, Max: l.policy().containerLimits(), Keep: keep}, out, errOut)
+		Attempt: l.attempt, Deadline: deadline, Source: source, Max: l.policy().containerLimits(), Keep: keep}, out, errOut)
 	out.flush()
 	errOut.flush()
 	if err != nil {
@@ -142,11 +142,19 @@ func (h *Host) incusClient(ctx context.Context, p Policy) (*incus.Client, error)
 		return c, nil
 	}
 	c, err := incus.Connect(context.WithoutCancel(ctx), config)
-	if err == nil {
-		h.incus[config] = c
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	h.incus[config] = c
+	h.sweeps.Go(func() { // what an earlier, killed host left behind; a failure here is gc's to report
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
+		defer cancel()
+		c.Sweep(ctx)
+	})
+	return c, nil
 }
+
+const sweepTime = time.Minute
 
 // artifactFolder keeps a container's artifacts below one folder; os.Root
 // holds every name inside it.

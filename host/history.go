@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -177,34 +176,11 @@ func (h *Host) findRun(ctx context.Context, call Call, which string) (*store.Sto
 	if err != nil {
 		return nil, store.Run{}, at, err
 	}
-	run, err := lookUp(ctx, st, repo, at)
+	run, err := st.Find(ctx, repo, at)
 	if errors.Is(err, store.ErrNoRun) {
 		return nil, run, at, usageError{hinted(fmt.Errorf("cannot show run %s: %w", which, err), "see them with: pushlane runs")}
 	}
 	return st, run, at, err
-}
-
-// lookUp finds a run by its number, as the newest, or as the newest that
-// judged a commit.
-func lookUp(ctx context.Context, st *store.Store, repo string, at store.Address) (store.Run, error) {
-	if at.Commit == "" {
-		return st.Run(ctx, repo, at.Number)
-	}
-	for before := int64(0); ; {
-		runs, err := st.Runs(ctx, store.Filter{RepoKey: repo, Limit: 200, Before: before})
-		if err != nil {
-			return store.Run{}, err
-		}
-		for _, r := range runs {
-			if slices.ContainsFunc(r.Updates, func(u store.Update) bool { return strings.HasPrefix(u.New, at.Commit) }) {
-				return st.Run(ctx, repo, r.Number)
-			}
-			before = r.ID
-		}
-		if len(runs) == 0 {
-			return store.Run{}, store.ErrNoRun
-		}
-	}
 }
 
 func wireFinding(f store.Finding) sdk.Finding {

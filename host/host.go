@@ -24,6 +24,7 @@ import (
 // lanes use. Safe for concurrent use.
 type Host struct {
 	state, cache string
+	sweeps       sync.WaitGroup
 	warm         int // plugin instances kept started, per module
 
 	mu      sync.Mutex // guards what follows
@@ -51,6 +52,7 @@ func (h *Host) State() string { return h.state }
 
 // Close lets go of everything that was opened.
 func (h *Host) Close(ctx context.Context) error {
+	h.sweeps.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var errs []error

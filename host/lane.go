@@ -39,6 +39,7 @@ type laneRun struct {
 	log      *laneLog
 	module   *wasm.Module
 	granted  []string
+	attempt  int          // from 1
 	recorded bool         // starting stands in the store
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	folder   string       // of this lane run's artifacts
@@ -58,7 +59,7 @@ func (l *laneRun) can(cap string) bool { return slices.Contains(l.granted, cap) 
 
 // run judges the lane and settles its outcome.
 func (l *laneRun) run(ctx context.Context, o *Outcome) {
-	o.Log = l.host.logPath(l.rec.run.ID, l.i, l.lane().ID)
+	o.Log = l.host.logPath(l.rec.run.ID, l.i, l.lane().ID, l.attempt)
 	log, err := newLaneLog(o.Log, func(line string) { l.watch.line(l.i, line) })
 	if err != nil {
 		o.Log = ""

@@ -29,6 +29,9 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 	if err != nil {
 		return nil, err
 	}
+	if _, err := h.endAbandoned(ctx); err != nil {
+		return nil, err
+	}
 	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: Clean(call.arg(0)),
 		Pusher: call.Getenv("USER"), Skip: skip, At: j.Started}
 	for i, p := range j.Updates {
@@ -72,12 +75,14 @@ func newLanes(j *Judgement, i int) []store.NewLane {
 }
 
 func (r *recorder) record(ctx context.Context, changes ...store.Change) {
-	if err := r.store.Record(ctx, r.run.ID, changes...); err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.err == nil {
-			r.err = err
-		}
+	r.failed(r.store.Record(ctx, r.run.ID, changes...))
+}
+
+func (r *recorder) failed(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.err = err
 	}
 }
 
@@ -116,6 +121,16 @@ func (r *recorder) lane(ctx context.Context, i int, o *Outcome, recorded bool) {
 	r.record(ctx, changes...)
 }
 
+// retry opens the next attempt of lane run i.
+func (r *recorder) retry(ctx context.Context, i int, why string) {
+	next, err := r.store.Retry(ctx, r.run.ID, r.ids[i], "the machinery broke: "+why)
+	if err == nil {
+		r.ids[i] = next.ID
+		return
+	}
+	r.failed(err)
+}
+
 func storedFindings(o *Outcome) []store.Finding {
 	var all []store.Finding
 	for _, f := range o.Findings {
@@ -133,9 +148,9 @@ func (r *recorder) end(ctx context.Context, j *Judgement) error {
 	return r.err
 }
 
-// logPath is where the log of outcome i lies: <state>/logs/<run>/<n>-<lane>.
-func (h *Host) logPath(run int64, i int, lane string) string {
-	return filepath.Join(h.runFolder(run), fmt.Sprintf("%d-%s.log", i, lane))
+// logPath is where an attempt's log lies: <state>/runs/<run>/<n>-<lane>.<attempt>.log.
+func (h *Host) logPath(run int64, i int, lane string, attempt int) string {
+	return filepath.Join(h.runFolder(run), fmt.Sprintf("%d-%s.%d.log", i, lane, attempt))
 }
 
 func (h *Host) runFolder(run int64) string {

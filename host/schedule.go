@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -69,8 +71,28 @@ func (h *Host) runInSlot(ctx context.Context, slots *semaphore.Weighted, l *lane
 	defer slots.Release(1)
 	o.Started = time.Now()
 	l.watch.started(l.i)
-	l.run(ctx, o)
-	o.Ended = time.Now()
+	for l.attempt = 1; ; l.attempt++ {
+		l.run(ctx, o)
+		o.Ended = time.Now()
+		if l.attempt > l.lane().Retries || !machinery(o) {
+			return
+		}
+		l.again(ctx, o)
+	}
+}
+
+// machinery reports whether a lane broke for a reason that another attempt
+// may not meet. A "no" is never tried again.
+func machinery(o *Outcome) bool {
+	return o.State == store.Broken && errors.As(o.Err, new(incus.MachineError))
+}
+
+// again records the attempt that broke and makes ready for the next one.
+func (l *laneRun) again(ctx context.Context, o *Outcome) {
+	l.rec.lane(context.WithoutCancel(ctx), l.i, o, l.recorded)
+	l.rec.retry(ctx, l.i, o.Message)
+	*o = Outcome{Update: o.Update, Picked: o.Picked, Address: o.Address, Started: time.Now()}
+	l.recorded, l.results = false, nil
 }
 
 // enterGroup waits for the lane's concurrency group: the limit sits on the
