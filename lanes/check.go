@@ -34,8 +34,7 @@ func (l *loader) checkNeeds() {
 			other, ok := byID[id]
 			switch {
 			case !ok:
-				f := l.fault(line, "lane %q needs %q, and there is no such lane", lane.ID, id)
-				f.Suggestion = nearest(id, ids)
+				l.fault(line, "lane %q needs %q, and there is no such lane", lane.ID, id).not(id, ids)
 			case slices.Contains(lane.Needs[:k], id):
 				l.fault(line, "lane %q needs %q twice", lane.ID, id)
 			default:
@@ -59,15 +58,18 @@ func (l *loader) checkMeet(line int, lane, other Lane) {
 	}
 }
 
-// checkCycles walks `needs` depth first and names each cycle it closes.
+// checkCycles walks `needs` depth first and names the cycles it closes, the
+// first few of them: each name can be as long as the file.
 func (l *loader) checkCycles(byID map[string]int) {
 	const unseen, open, done = 0, 1, 2
+	found, most := 0, 5
 	state := make([]int, len(l.set.Lanes))
 	var trail []string
 	var visit func(i int)
 	visit = func(i int) {
 		id := l.set.Lanes[i].ID
-		if state[i] == open {
+		if state[i] == open && found < most {
+			found++
 			cycle := append(slices.Clone(trail[slices.Index(trail, id):]), id)
 			l.fault(l.tables[i].line("needs"), "lanes wait for each other: %s", strings.Join(cycle, " -> "))
 		}
@@ -93,8 +95,7 @@ func (l *loader) checkGroups(t table) {
 	for i, lane := range l.set.Lanes {
 		name, line := lane.ConcurrencyGroup, l.tables[i].line("concurrency_group")
 		if _, ok := groups[name]; !ok && name != "" {
-			f := l.fault(line, "lane %q is in concurrency_group %q, and there is no [groups.%s]", lane.ID, name, name)
-			f.Suggestion = nearest(name, names)
+			l.fault(line, "lane %q is in concurrency_group %q, and there is no [groups.%s]", lane.ID, name, name).not(name, names)
 		}
 	}
 }

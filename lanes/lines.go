@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"fmt"
 	"sort"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -74,12 +75,16 @@ func (x lineIndex) line(offset uint32) int {
 // and a megabyte of dots or brackets must not become their stack.
 const maxDepth = 64
 
+// maxKeys is how many keys one table may have. The TOML parser looks for each
+// new key among all that its table has, one by one.
+const maxKeys = 1000
+
 // document is what we know of a file besides its values.
 type document struct {
-	root    *place
-	lines   lineIndex
-	starts  []int // the line of each header and each key at the left edge
-	tooDeep int   // the line of the first value that is nested too deep, or 0
+	root   *place
+	lines  lineIndex
+	starts []int       // the line of each header and each key at the left edge
+	excess FormatError // the first thing that is more than we take; Line 0: none
 }
 
 // readPlaces walks a document as far as it is good TOML; that it is, others
@@ -89,7 +94,7 @@ func readPlaces(data []byte) *document {
 	current := d.root
 	p := unstable.Parser{}
 	p.Reset(data)
-	for p.NextExpression() && d.tooDeep == 0 {
+	for d.excess.Line == 0 && p.NextExpression() {
 		e := p.Expression()
 		if e.Kind == unstable.Comment {
 			continue
@@ -99,17 +104,25 @@ func readPlaces(data []byte) *document {
 		d.starts = append(d.starts, d.lines.line(key.Node().Raw.Offset))
 		switch e.Kind {
 		case unstable.Table:
-			current, _ = descend(d.root, e.Key(), d.lines)
+			current, _ = d.descend(d.root, e.Key())
 		case unstable.ArrayTable:
-			current = appendTable(d.root, e.Key(), d.lines)
+			current = d.appendTable(e.Key())
 		case unstable.KeyValue:
-			d.tooDeep = readKeyValue(current, e, d.lines)
-		}
-		if current.depth > maxDepth {
-			d.tooDeep = current.line
+			d.readKeyValue(current, e)
 		}
 	}
 	return d
+}
+
+// check notes the first place that is nested too deep or has too many keys.
+func (d *document) check(p *place, line int) {
+	switch {
+	case d.excess.Line > 0:
+	case p.depth > maxDepth:
+		d.excess = FormatError{Line: line, Msg: fmt.Sprintf("tables or lists are nested more than %d deep", maxDepth)}
+	case len(p.keys) > maxKeys:
+		d.excess = FormatError{Line: line, Msg: fmt.Sprintf("a table has more than %d keys", maxKeys)}
+	}
 }
 
 // blame finds the header or key from which on a document is refused, for the
@@ -129,61 +142,58 @@ func (d *document) blame(data []byte, refused func([]byte) bool) int {
 }
 
 // descend follows a dotted key and returns where it ends and its line.
-func descend(from *place, key unstable.Iterator, lines lineIndex) (*place, int) {
+func (d *document) descend(from *place, key unstable.Iterator) (*place, int) {
 	line := from.line
 	for key.Next() {
 		n := key.Node()
-		line = lines.line(n.Raw.Offset)
-		from = from.child(string(n.Data), line)
+		line = d.lines.line(n.Raw.Offset)
+		next := from.child(string(n.Data), line)
+		d.check(from, line)
+		from = next
 	}
+	d.check(from, line)
 	return from, line
 }
 
-func appendTable(root *place, key unstable.Iterator, lines lineIndex) *place {
-	at, line := root, 0
+func (d *document) appendTable(key unstable.Iterator) *place {
+	at := d.root
 	for key.Next() {
 		n := key.Node()
-		line = lines.line(n.Raw.Offset)
-		if !key.IsLast() {
-			at = at.child(string(n.Data), line)
-			continue
+		name, line := string(n.Data), d.lines.line(n.Raw.Offset)
+		next := at.child(name, line)
+		d.check(at, line)
+		if key.IsLast() {
+			list := at.keys[name]
+			next = &place{line: line, depth: at.depth + 2}
+			list.items = append(list.items, next)
 		}
-		at.child(string(n.Data), line) // so that it is there
-		list, item := at.keys[string(n.Data)], &place{line: line, depth: at.depth + 2}
-		list.items = append(list.items, item)
-		return item
+		at = next
 	}
+	d.check(at, at.line)
 	return at
 }
 
-// readKeyValue and readValue give the line of a value that is too deep, or 0.
-func readKeyValue(table *place, e *unstable.Node, lines lineIndex) int {
-	at, line := descend(table, e.Key(), lines)
-	return readValue(at, e.Value(), line, lines)
+func (d *document) readKeyValue(table *place, e *unstable.Node) {
+	at, line := d.descend(table, e.Key())
+	d.readValue(at, e.Value(), line)
 }
 
-func readValue(at *place, v *unstable.Node, line int, lines lineIndex) int {
-	if at.depth > maxDepth {
-		return line
-	}
-	for it := v.Children(); it.Next(); {
-		deep, n := 0, it.Node()
+func (d *document) readValue(at *place, v *unstable.Node, line int) {
+	d.check(at, line)
+	for it := v.Children(); d.excess.Line == 0 && it.Next(); {
+		n := it.Node()
 		switch {
 		case v.Kind == unstable.InlineTable:
-			deep = readKeyValue(at, n, lines)
+			d.readKeyValue(at, n)
 		case v.Kind == unstable.Array && n.Kind != unstable.Comment:
 			if n.Raw.Length > 0 {
-				line = lines.line(n.Raw.Offset)
+				line = d.lines.line(n.Raw.Offset)
 			}
 			item := &place{line: line, depth: at.depth + 1}
 			at.items = append(at.items, item)
-			deep = readValue(item, n, line, lines)
-		}
-		if deep > 0 {
-			return deep
+			d.readValue(item, n, line)
 		}
 	}
-	return 0
 }
 
 // bracketsTooDeep reports whether more brackets are open at once than any

@@ -47,26 +47,36 @@ type loader struct {
 	source string
 	set    *Set
 	tables []table // of the lanes, in step with set.Lanes
-	faults []*FormatError
+	faults []*fault
 	noted  map[FormatError]bool
 }
 
-// fault notes one fault, once: some keys are looked at twice.
-func (l *loader) fault(line int, format string, args ...any) *FormatError {
-	f := FormatError{File: l.source, Line: line, Msg: fmt.Sprintf(format, args...)}
-	if !l.noted[f] {
-		l.noted[f] = true
-		l.faults = append(l.faults, &f)
-		return l.faults[len(l.faults)-1]
-	}
-	return &FormatError{}
+// fault is an error on its way: the name that may have been meant is looked
+// for only when the error is one of those that are shown.
+type fault struct {
+	FormatError
+	written string
+	names   []string
 }
+
+// fault notes one fault, once: some keys are looked at twice.
+func (l *loader) fault(line int, format string, args ...any) *fault {
+	f := &fault{FormatError: FormatError{File: l.source, Line: line, Msg: fmt.Sprintf(format, args...)}}
+	if !l.noted[f.FormatError] {
+		l.noted[f.FormatError] = true
+		l.faults = append(l.faults, f)
+	}
+	return f
+}
+
+// not says which names there are where another was written.
+func (f *fault) not(written string, names []string) { f.written, f.names = written, names }
 
 // maxFaults is how many faults one error lists.
 const maxFaults = 50
 
 func (l *loader) err() error {
-	slices.SortStableFunc(l.faults, func(a, b *FormatError) int {
+	slices.SortStableFunc(l.faults, func(a, b *fault) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Msg, b.Msg))
 	})
 	all := make([]error, 0, maxFaults+1)
@@ -76,7 +86,8 @@ func (l *loader) err() error {
 			all = append(all, &FormatError{File: l.source, Msg: more})
 			break
 		}
-		all = append(all, f)
+		f.Suggestion = nearest(f.written, f.names)
+		all = append(all, &f.FormatError)
 	}
 	return errors.Join(all...)
 }
@@ -93,8 +104,8 @@ func (l *loader) parse(data []byte) (table, bool) {
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors begin with it
 	doc := readPlaces(data)
-	if doc.tooDeep > 0 {
-		l.fault(doc.tooDeep, "tables or lists are nested more than %d deep", maxDepth)
+	if doc.excess.Line > 0 {
+		l.fault(doc.excess.Line, "%s", doc.excess.Msg)
 		return table{}, false
 	}
 	k := koanf.New("\x00") // no key is split: a dot in a key is part of it
@@ -251,8 +262,7 @@ func (l *loader) on(t table) []string {
 	}
 	for i, gate := range list {
 		if !slices.Contains(Gates(), gate) {
-			f := l.fault(t.itemLine("on", i), "unknown gate %q", gate)
-			f.Suggestion = nearest(gate, Gates())
+			l.fault(t.itemLine("on", i), "unknown gate %q", gate).not(gate, Gates())
 		}
 		if slices.Contains(list[:i], gate) {
 			l.fault(t.itemLine("on", i), "gate %q stands twice", gate)

@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -151,6 +152,7 @@ func TestLoadRefuses(t *testing.T) {
 		"a thousand nested lists":       {lane("with.a = " + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + "\n"), "f:5: tables or lists are nested more than 64 deep"},
 		"a thousand nested tables":      {lane("with" + strings.Repeat(".a", 1000) + " = 1\n"), "f:5: tables or lists are nested more than 64 deep"},
 		"a megabyte of brackets":        {lane("with.a = " + strings.Repeat("[", 1<<19)), "f: brackets are nested too deep"},
+		"a table of too many keys":      {lane("[lane.with]\n" + manyKeys(1001)), "f:1006: a table has more than 1000 keys"},
 		"a forge's file":                {"version = 1\n[[branch.lanes]]\nid = \"a\"\n", "f: this is a forge's lanes file; turn it into pushlane's with: pushlane import forge-lanes f"},
 		"a file that is too large":      {lane("#" + strings.Repeat("x", 1<<20)), "f: the file has 1048624 bytes, more than the 1048576 allowed"},
 	}
@@ -162,6 +164,14 @@ func TestLoadRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "k%d = 1\n", i)
+	}
+	return b.String()
 }
 
 // words writes all faults of an error, one a line, with their hints.

@@ -4,16 +4,21 @@ package lanes
 // enough to be what was meant.
 func nearest(written string, names []string) string {
 	best, least := "", len(written)/3+2
-	if len(written) > 64 {
+	if len(written) > 100 {
 		return ""
 	}
 	for _, name := range names {
+		if abs(len(written)-len(name)) >= least {
+			continue
+		}
 		if d := distance(written, name); d < least {
 			best, least = name, d
 		}
 	}
 	return best
 }
+
+func abs(n int) int { return max(n, -n) }
 
 // distance counts the letters to add, drop, change or swap to get from a to b.
 func distance(a, b string) int {

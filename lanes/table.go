@@ -34,8 +34,7 @@ func (t table) emptyList(key string) bool {
 func (t table) known(names ...string) {
 	for key := range t.values {
 		if !slices.Contains(names, key) {
-			f := t.l.fault(t.line(key), "unknown key %q", t.name+key)
-			f.Suggestion = nearest(key, names)
+			t.l.fault(t.line(key), "unknown key %q", t.name+key).not(key, names)
 		}
 	}
 }
