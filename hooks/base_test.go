@@ -211,7 +211,7 @@ func TestAncestryAgreesWithGit(t *testing.T) {
 				if n := len(r.commitGraph().files); (n > 0) != (graph != "no graph") {
 					t.Fatalf("%d graph files are in use", n)
 				}
-				for range 60 {
+				for range 30 {
 					agreeOnPair(t, g, r, ids[rnd.IntN(len(ids))], []string{ids[rnd.IntN(len(ids))], ids[rnd.IntN(len(ids))]}, skew)
 				}
 			})

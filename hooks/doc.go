@@ -1,3 +1,82 @@
 // Package hooks says what git told us: which refs a push changes, what the
 // pushed trees hold, and how the hooks are put in place and taken out.
+//
+// # One push
+//
+//	updates, err := hooks.ReadUpdates(os.Stdin, "pre-push")      // every ref line
+//	repo, err := hooks.Open(ctx, hooks.Env{})                    // as this hook sees it
+//	err = repo.SetBases(ctx, updates, os.Args[1], os.Args[2])    // what each is counted from
+//	changes, err := repo.Changes(ctx, u.Base, u.New)             // per update
+//	tree, err := repo.Tree(ctx, u.New)                           // what is judged: never the work tree
+//
+// At pre-receive and post-receive the last two arguments of SetBases are "".
+// At pre-commit there are no updates: WriteTree gives the tree that the commit
+// will hold, and it is compared with HeadTree.
+//
+// Nothing here turns "could not be read" into "nothing there". An object that
+// is missing, a directory that cannot be parsed, a line that is not understood
+// and a format that is not known are errors, and a gate that gets one refuses.
+// Where the user can mend it, some error in the chain has a method
+// Hint() string with the command that does. Text from a push is quoted in
+// messages.
+//
+// # The object view
+//
+// A Repo looks for objects in this order: the quarantine or whatever else
+// GIT_OBJECT_DIRECTORY names, else the repository's own objects; then the
+// directories of GIT_ALTERNATE_OBJECT_DIRECTORIES; then those that
+// info/alternates names, five levels deep. In each it reads all packs that
+// have an index, by whatever name, and loose objects. Replacement refs and
+// grafts are not followed: what is judged is what was pushed. The commit-graph
+// file is used for ancestry where there is one.
+//
+// Packs are read here rather than by go-git's object storage, which knows one
+// object directory, packs called pack-* only, one caller at a time, and holds
+// every index in memory; go-git supplies the object types, loose objects,
+// deltas, configuration and the commit-graph reader. A blob above 1 MiB is
+// streamed, a large one that is stored as a delta by way of temporary files
+// without a name, so that memory does not grow with what is pushed.
+//
+// A Repo is safe for concurrent use and can be kept open by a resident
+// process: what is added later is found, and files that git removes meanwhile
+// are still read. It holds at most 16 MiB of objects. The Repo of a push in
+// quarantine must be opened with that hook's environment and is of no use
+// after the push.
+//
+// Refused with a *FormatError: SHA-256 object ids, the reftable ref storage,
+// and extensions that are not known. Shallow clones end at their edge without
+// an error. In a partial clone an object that was not fetched is a
+// *MissingError; pushlane does not fetch. Trees that git itself refuses to
+// check out (a name such as ".." or ".git", an entry twice or out of order)
+// are refused, and so is a ref that names a blob: it has no tree that a lane
+// could judge.
+//
+// # What is installed
+//
+// Install writes one file per gate into the folder where git looks for hooks:
+// core.hooksPath if it is set, else the hooks folder that all worktrees share.
+// A folder outside the repository is left alone unless Force is set. The file
+// has three lines, for example
+//
+//	#!/bin/sh
+//	# pushlane hook 1, runs /usr/local/bin/pushlane-hook (take it out with: pushlane uninstall)
+//	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec '/usr/local/bin/pushlane-hook' pre-push "$@"; ...
+//
+// and what follows prints that the program is not there and exits with status
+// 1: a hook that cannot run its program refuses. It calls the program with the
+// gate's name, then git's own arguments, with git's standard input, and with
+// its own path in PUSHLANE_HOOK.
+//
+// A hook that was there before is kept as it was under the name
+// <hook>.pushlane-kept (a link stays a link, its mode stays its mode). The
+// program runs "$PUSHLANE_HOOK.pushlane-kept" first if that is executable,
+// with git's arguments and a copy of the standard input, and refuses when it
+// fails; KeptHook says which file that is. So hooks of other tools, such as
+// git-lfs's pre-push, go on working.
+//
+// # How to remove it
+//
+// pushlane uninstall, or by hand: remove the hook file, and if there is a
+// <hook>.pushlane-kept beside it, rename that back to <hook>. Nothing else in
+// the repository is touched.
 package hooks

@@ -362,7 +362,7 @@ func FuzzTree(f *testing.F) {
 	f.Add([]byte("120000 a\x00" + id + "100644 a.b\x00" + id + "40000 a\x00" + id))
 	f.Add([]byte("100664 a\x00" + id + "040000 b\x00" + id + "160000 c\x00" + id))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, err := parseTree(data)
+		entries, err := parseTree(string(data))
 		if err != nil {
 			return
 		}

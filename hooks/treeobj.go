@@ -1,7 +1,6 @@
 package hooks
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,7 +59,7 @@ func (s *store) readTree(id plumbing.Hash) ([]treeEntry, error) {
 	if o.typ != plumbing.TreeObject {
 		return nil, fmt.Errorf("object %s is a %s, not a tree", id, o.typ)
 	}
-	entries, err := parseTree(o.data)
+	entries, err := parseTree(string(o.data))
 	if err != nil {
 		return nil, fmt.Errorf("tree %s cannot be judged: %w", id, err)
 	}
@@ -71,17 +70,17 @@ func (s *store) readTree(id plumbing.Hash) ([]treeEntry, error) {
 // stand twice would let one path hide another, and a name such as "..",
 // ".git" or one with a slash must not reach a file system. git itself refuses
 // to check such trees out.
-func parseTree(data []byte) ([]treeEntry, error) {
-	entries := make([]treeEntry, 0, len(data)/32)
-	for len(data) > 0 {
-		e, rest, err := parseTreeEntry(data)
+func parseTree(text string) ([]treeEntry, error) {
+	entries := make([]treeEntry, 0, len(text)/32+1)
+	for len(text) > 0 {
+		e, rest, err := parseTreeEntry(text)
 		if err != nil {
 			return nil, err
 		}
 		if n := len(entries); n > 0 && compareEntries(entries[n-1], e) >= 0 {
 			return nil, fmt.Errorf("entry %s is out of order", quote(e.name))
 		}
-		entries, data = append(entries, e), rest
+		entries, text = append(entries, e), rest
 	}
 	for _, e := range entries {
 		if e.isDir() && hasFileNamed(entries, e.name) {
@@ -96,31 +95,32 @@ func hasFileNamed(entries []treeEntry, name string) bool {
 	return ok
 }
 
-func parseTreeEntry(data []byte) (e treeEntry, rest []byte, err error) {
-	space := bytes.IndexByte(data, ' ')
-	end := bytes.IndexByte(data, 0)
-	if space < 1 || space > 7 || end < space || len(data) < end+1+idSize {
-		return e, nil, errors.New("it is cut short or not a tree")
+func parseTreeEntry(text string) (e treeEntry, rest string, err error) {
+	space := strings.IndexByte(text, ' ')
+	end := strings.IndexByte(text, 0)
+	if space < 1 || space > 7 || end < space || len(text) < end+1+idSize {
+		return e, "", errors.New("it is cut short or not a tree")
 	}
 	var raw uint32
-	for _, c := range data[:space] {
+	for i := range space {
+		c := text[i]
 		if c < '0' || c > '7' {
-			return e, nil, errors.New("a mode is not octal")
+			return e, "", errors.New("a mode is not octal")
 		}
 		raw = raw<<3 | uint32(c-'0')
 	}
-	e.name = string(data[space+1 : end])
-	e.id = plumbing.Hash(data[end+1 : end+1+idSize])
+	e.name = text[space+1 : end]
+	copy(e.id[:], text[end+1:])
 	if e.mode = canonicalMode(raw); e.mode == 0 {
-		return e, nil, fmt.Errorf("entry %s has the unknown mode %o", quote(e.name), raw)
+		return e, "", fmt.Errorf("entry %s has the unknown mode %o", quote(e.name), raw)
 	}
 	if e.id.IsZero() {
-		return e, nil, fmt.Errorf("entry %s has no object id", quote(e.name))
+		return e, "", fmt.Errorf("entry %s has no object id", quote(e.name))
 	}
 	if !safeName(e.name) {
-		return e, nil, fmt.Errorf("entry %s has a name that git refuses to check out", quote(e.name))
+		return e, "", fmt.Errorf("entry %s has a name that git refuses to check out", quote(e.name))
 	}
-	return e, data[end+1+idSize:], nil
+	return e, text[end+1+idSize:], nil
 }
 
 // canonicalMode keeps of a file's permissions what git keeps: whether its
