@@ -352,3 +352,33 @@ func TestWritesThatCannotBe(t *testing.T) {
 		})
 	}
 }
+
+func TestALockThatStays(t *testing.T) {
+	ctx, path := context.Background(), filepath.Join(t.TempDir(), "runs.db")
+	one, two := open(t, path), open(t, path)
+	if _, err := two.write.Exec("PRAGMA busy_timeout = 1"); err != nil { // in place of the five seconds
+		t.Fatal(err)
+	}
+	tx, err := one.write.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	_, err = two.Begin(ctx, newRun("/r", 1))
+	checkError(t, err, "cannot begin a run of web: database is locked (5) (SQLITE_BUSY)",
+		"another process has kept the database locked for 5 seconds: try again")
+}
+
+func TestOpenHearsOfTheContext(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "runs.db")
+	lock, err := lockFile(context.Background(), path+".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := Open(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a first open while another lays the tables: %v", err)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -149,7 +150,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if v, err := s.version(ctx); err == nil && v == schemaVersion {
 		return nil
 	}
-	lock, err := lockFile(s.path + ".lock")
+	lock, err := lockFile(ctx, s.path+".lock")
 	if err != nil {
 		return err
 	}
@@ -182,16 +183,29 @@ func (s *Store) up(ctx context.Context) error {
 	return nil
 }
 
-func lockFile(path string) (*os.File, error) {
+// lockFile waits for a lock that its holder's death sets free. It asks again
+// and again, since a wait inside flock would not hear of ctx.
+func lockFile(ctx context.Context, path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			f.Close()
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
-	return f, nil
 }
 
 func openError(path string, err error) error {
