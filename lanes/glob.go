@@ -25,6 +25,9 @@ const maxPattern = 4096
 // the pattern's leading plain text, as in `lib**`, crosses slashes although no
 // slash stands before it.
 //
+// A submodule is matched as a file is, by its path alone: `lib`. Git takes
+// `lib/` for it as well, which a path without its kind does not show.
+//
 // Where git's own commands differ, over such namesakes, the ones that compare
 // trees (git diff-tree) count and not the ones that list files.
 type Glob struct {
