@@ -1,5 +1,7 @@
 package sdk
 
+import "slices"
+
 // MarshalJSON lets encoding/json write a RawJSON as the value it is.
 func (r RawJSON) MarshalJSON() ([]byte, error) {
 	if len(r) == 0 {
@@ -17,7 +19,8 @@ func (r *RawJSON) UnmarshalJSON(b []byte) error {
 // AppendJSON appends the request as one JSON object. With must be valid JSON
 // or empty.
 func (r *Request) AppendJSON(b []byte) []byte {
-	m := object(b)
+	const perChange = 192 // bytes, a good guess
+	m := object(slices.Grow(b, 1024+len(r.With)+perChange*len(r.Changes)))
 	m.int("abi", int64(r.ABI))
 	m.text("run", r.Run)
 	m.text("lane", r.Lane)

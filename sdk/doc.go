@@ -34,7 +34,7 @@
 //
 // # What a check sees
 //
-// [Run.Changed] are the changed files that are still there, [Run.Request] holds
+// [Run.Changed] are the changed files that are still there, [Request] holds
 // all changes, the update and, with the capability repo.history, the commits.
 // [Run.Read] and [Run.Open] read the pushed tree, [Run.ReadBase] the one before.
 // Files come out of git when they are opened: look at what changed rather than
@@ -90,7 +90,7 @@
 // Build and pack it into one file:
 //
 //	GOOS=wasip1 GOARCH=wasm go build -o fixme.wasm .
-//	pushlane plugin pack fixme.wasm manifest.toml
+//	pushlane plugin pack --manifest manifest.toml fixme.wasm packed.wasm
 //
 // Do not strip the module: the names in it are what a crash report is made of.
 // Keep fmt, encoding/json, net and text/template out of it if you can: they

@@ -69,12 +69,13 @@ func object(b []byte) members { return members{b: append(b, '{')} }
 
 func (m *members) end() []byte { return append(m.b, '}') }
 
+// key writes a key that needs no escapes.
 func (m *members) key(k string) {
 	if m.comma {
 		m.b = append(m.b, ',')
 	}
 	m.comma = true
-	m.b = append(appendText(m.b, k), ':')
+	m.b = append(append(append(m.b, '"'), k...), '"', ':')
 }
 
 func (m *members) text(k, v string) {
@@ -124,7 +125,12 @@ func (m *members) mapOpt(k string, v map[string]string) {
 	m.key(k)
 	inner := object(m.b)
 	for _, key := range slices.Sorted(maps.Keys(v)) {
-		inner.text(key, v[key])
+		if inner.comma {
+			inner.b = append(inner.b, ',')
+		}
+		inner.comma = true
+		inner.b = append(appendText(inner.b, key), ':')
+		inner.b = appendText(inner.b, v[key])
 	}
 	m.b = inner.end()
 }
