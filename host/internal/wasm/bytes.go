@@ -3,6 +3,7 @@ package wasm
 import (
 	"bytes"
 	"fmt"
+	"unicode/utf8"
 )
 
 // reader walks over bytes of a module. The first fault stays and makes every
@@ -97,6 +98,9 @@ func (r *reader) name() string {
 	}
 	s := string(r.data[r.pos : r.pos+int(n)])
 	r.pos += int(n)
+	if !utf8.ValidString(s) {
+		r.fail("a name at byte %d is not UTF-8", r.pos-int(n))
+	}
 	return s
 }
 

@@ -59,6 +59,12 @@ func meter(module []byte, f *facts) ([]byte, uint32, error) {
 			out = appendSection(out, 4, cappedTables(f))
 		case 10:
 			out = appendSection(out, 10, append(code, added[10]...))
+		case 11:
+			if merged := mergeData(module, s, f); merged != nil {
+				out = appendSection(out, 11, merged)
+			} else {
+				out = append(out, module[s.start:s.end]...)
+			}
 		case 1, 3, 6:
 			out = appendSection(out, s.id, lengthen(content, added[s.id]))
 		default:

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"testing/fstest"
-	"time"
 )
 
 // guests are built once for all tests of a process.
@@ -17,8 +15,8 @@ var guests struct {
 	built map[string][]byte
 }
 
-// guest builds a program below testdata/hostile and packs it.
-func guest_(t testing.TB, name string) []byte {
+// build builds a program below testdata/hostile and packs it.
+func build(t testing.TB, name string) []byte {
 	t.Helper()
 	guests.Lock()
 	defer guests.Unlock()
@@ -47,22 +45,23 @@ func guest_(t testing.TB, name string) []byte {
 	return data
 }
 
-func TestSmoke(t *testing.T) {
-	ctx := context.Background()
-	e, err := Open(ctx, Options{})
+// open opens an engine for the length of a test.
+func open(t testing.TB, opts Options) *Engine {
+	t.Helper()
+	e, err := Open(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Close(ctx)
-	for _, name := range []string{"noop", "spin", "trap", "floodlog", "floodout", "eat", "recurse", "garbage", "sleep", "files", "escape"} {
-		m, err := e.Load(ctx, name, guest_(t, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		limited, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-		began := time.Now()
-		res, err := m.Run(limited, Call{Stdin: []byte("{}"), Memory: 64 << 20, Src: fstest.MapFS{"a": {Data: []byte("hello")}}})
-		cancel()
-		t.Logf("%s %v: %d %.2000q %v\n%v", name, time.Since(began), res.Exit, res.Stdout[:min(len(res.Stdout), 3000)], res.Used, err)
+	t.Cleanup(func() { e.Close(context.Background()) })
+	return e
+}
+
+// load builds and loads a guest.
+func load(t testing.TB, e *Engine, name string) *Module {
+	t.Helper()
+	m, err := e.Load(t.Context(), name, build(t, name))
+	if err != nil {
+		t.Fatal(err)
 	}
+	return m
 }
