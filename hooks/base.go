@@ -215,8 +215,12 @@ func (r *Repo) trackingRefs(ctx context.Context, name, url string) (map[string]p
 	if name == "" {
 		return tips, nil
 	}
+	conf, err := r.config(ctx)
+	if err != nil {
+		return nil, err
+	}
 	prefixes := []string{"refs/remotes/" + name + "/"}
-	for _, spec := range r.conf["remote."+name+".fetch"] {
+	for _, spec := range conf["remote."+name+".fetch"] {
 		_, to, _ := strings.Cut(spec, ":")
 		if prefix, ok := strings.CutSuffix(to, "/*"); ok && strings.HasPrefix(to, "refs/remotes/") {
 			prefixes = append(prefixes, prefix+"/")

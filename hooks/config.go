@@ -19,6 +19,16 @@ import (
 // not in it: git too decides on a repository's format without them.
 type config map[string][]string
 
+// config reads the configuration as it is now: a Repo that is kept open may
+// live through a new remote or another format.
+func (r *Repo) config(ctx context.Context) (config, error) {
+	c, err := readConfig(ctx, r.env, r.place)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.checkFormat(r.place.common)
+}
+
 func readConfig(ctx context.Context, env Env, p place) (config, error) {
 	c := make(config)
 	if err := c.read(ctx, env, filepath.Join(p.common, "config")); err != nil {

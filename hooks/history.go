@@ -37,6 +37,9 @@ type history struct {
 }
 
 func (r *Repo) history(ctx context.Context) (*history, error) {
+	if _, err := r.config(ctx); err != nil {
+		return nil, err
+	}
 	shallow, err := readShallow(filepath.Join(r.place.common, "shallow"))
 	if err != nil {
 		return nil, err

@@ -32,7 +32,8 @@ type object struct {
 // It stands where go-git's own object storage cannot: that one knows a single
 // directory, packs named pack-*.pack only, and one caller at a time.
 type store struct {
-	partial bool
+	partial bool                     // a remote may have what is missing
+	where   func() ([]string, error) // finds the object directories
 	cache   *objectCache
 	pool    *sync.Pool           // of *inflater
 	last    atomic.Pointer[pack] // where the last object was found
@@ -44,8 +45,8 @@ type store struct {
 	closed bool
 }
 
-func newStore(dirs []string, partial bool) *store {
-	return &store{dirs: dirs, partial: partial, cache: newObjectCache(), pool: newInflaters()}
+func newStore(where func() ([]string, error), partial bool) *store {
+	return &store{where: where, partial: partial, cache: newObjectCache(), pool: newInflaters()}
 }
 
 // where is the place of one object: at an offset of a pack, else loose.
@@ -146,8 +147,8 @@ func (s *store) lookAt(id plumbing.Hash, do func(where) error) error {
 }
 
 // locate finds an object in the packs, then among the loose ones, and looks
-// once more after listing the packs again: since they were listed a push may
-// have brought one, or a repack replaced them.
+// once more after listing directories and packs again: since they were listed
+// a push may have brought one, or a repack replaced them.
 func (s *store) locate(id plumbing.Hash) (where, error) {
 	for _, again := range []bool{false, true} {
 		packs, dirs, err := s.list(again)
@@ -196,17 +197,17 @@ func (s *store) search(id plumbing.Hash, packs []*pack, dirs []string) (where, b
 	return where{}, false, nil
 }
 
-// list returns the packs, listing the directories first when they were not
+// list returns packs and directories, listing them first when they were not
 // yet or again is set. A pack that was known keeps its open files.
 func (s *store) list(again bool) ([]*pack, []string, error) {
 	s.mu.RLock()
-	packs, dirs, done, closed := s.packs, s.dirs, s.listed, s.closed
+	packs, seen, done, closed := s.packs, s.dirs, s.listed, s.closed
 	s.mu.RUnlock()
 	if closed {
 		return nil, nil, errClosed
 	}
 	if done && !again {
-		return packs, dirs, nil
+		return packs, seen, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,8 +215,12 @@ func (s *store) list(again bool) ([]*pack, []string, error) {
 	for _, p := range s.packs {
 		known[p.base] = p
 	}
+	dirs, err := s.where()
+	if err != nil {
+		return nil, nil, err
+	}
 	var found []*pack
-	for _, dir := range s.dirs {
+	for _, dir := range dirs {
 		bases, err := listPacks(filepath.Join(dir, "pack"))
 		if err != nil {
 			return nil, nil, err
@@ -228,8 +233,8 @@ func (s *store) list(again bool) ([]*pack, []string, error) {
 			found = append(found, p)
 		}
 	}
-	s.packs, s.listed = found, true
-	return s.packs, s.dirs, nil
+	s.packs, s.dirs, s.listed = found, dirs, true
+	return found, dirs, nil
 }
 
 var errClosed = errors.New("the repository was closed")
@@ -258,10 +263,10 @@ func listPacks(dir string) ([]string, error) {
 	return bases, nil
 }
 
-func (s *store) reset(dirs []string) {
+func (s *store) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dirs, s.listed = dirs, false
+	s.listed = false
 	s.last.Store(nil)
 }
 

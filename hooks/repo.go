@@ -48,7 +48,6 @@ func (e Env) abs(path string) (string, error) {
 type Repo struct {
 	env   Env
 	place place
-	conf  config
 	objs  *store
 
 	mu    sync.Mutex // guards graph
@@ -81,11 +80,11 @@ func Open(ctx context.Context, env Env) (*Repo, error) {
 	if p, err = p.withTop(env, conf); err != nil {
 		return nil, err
 	}
-	dirs, err := objectDirs(env, p.common)
-	if err != nil {
+	objs := newStore(func() ([]string, error) { return objectDirs(env, p.common) }, conf.partial())
+	if _, _, err := objs.list(false); err != nil {
 		return nil, err
 	}
-	return &Repo{env: env, place: p, conf: conf, objs: newStore(dirs, conf.partial())}, nil
+	return &Repo{env: env, place: p, objs: objs}, nil
 }
 
 // Name is the short name: the folder's, without ".git".
@@ -124,9 +123,7 @@ func (r *Repo) Refresh() {
 		r.graph.close()
 		r.graph = nil
 	}
-	if dirs, err := objectDirs(r.env, r.place.common); err == nil {
-		r.objs.reset(dirs)
-	}
+	r.objs.reset()
 }
 
 // findPlace is git's own search: GIT_DIR, else upwards from the working

@@ -134,18 +134,21 @@ func TestOpenTakesHarmlessExtensions(t *testing.T) {
 func TestConfigThatOnlyGitReads(t *testing.T) {
 	g := newRepo(t)
 	g.write(".git/config", "[core]\n\trepositoryformatversion = 1\n\tbare = false\n\tpager = less -R ; and a comment\n[Remote \"o.r \\\"g\"]\n\tURL = \"x\\ty\"\n[extensions]\n\tworktreeConfig\n[alias]\n\tx = \"!f() { echo \\\"$1\\\"; }; f\"\n")
-	r := g.open()
-	if !r.conf.isTrue("extensions.worktreeconfig") {
+	r, err := g.open().config(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.isTrue("extensions.worktreeconfig") {
 		t.Error("a key without a value is not true")
 	}
-	sameText(t, "quoted", r.conf.last(`remote.o.r "g.url`), "x\ty")
+	sameText(t, "quoted", r.last(`remote.o.r "g.url`), "x\ty")
 	var c = make(config)
 	if err := c.readByGit(context.Background(), g.hookEnv(), g.dir+"/.git/config"); err != nil {
 		t.Fatal(err)
 	}
 	for key, values := range c {
-		if key != "extensions.worktreeconfig" && strings.Join(values, "|") != strings.Join(r.conf[key], "|") {
-			t.Errorf("%s: git reads %q, we %q", key, values, r.conf[key])
+		if key != "extensions.worktreeconfig" && strings.Join(values, "|") != strings.Join(r[key], "|") {
+			t.Errorf("%s: git reads %q, we %q", key, values, r[key])
 		}
 	}
 }
@@ -461,5 +464,43 @@ func TestCommitsSayWhoAndWhat(t *testing.T) {
 	sameText(t, "message", got[0].Message, strings.ToValidUTF8(msg, "\ufffd"))
 	if got[0].Time != 1700000000 || got[0].ID != g.git("rev-parse", "HEAD") {
 		t.Errorf("got %+v", got[0])
+	}
+}
+
+func TestAKeptRepoSeesWhatChanges(t *testing.T) {
+	ctx := context.Background()
+	g := newRepo(t)
+	ids := g.history("a:", "b: a", "c: b")
+	g.git("update-ref", "refs/heads/main", ids["b"])
+	r := g.open()
+	base := func() string {
+		u := Update{Ref: "refs/heads/new", Old: ZeroID, New: ids["c"]}
+		if err := r.SetBase(ctx, &u, "up", "u"); err != nil {
+			t.Fatal(err)
+		}
+		return u.Base
+	}
+	sameText(t, "before there is a remote", base(), ZeroID)
+	g.git("config", "remote.up.fetch", "+refs/heads/*:refs/remotes/elsewhere/*")
+	g.git("update-ref", "refs/remotes/elsewhere/main", ids["a"])
+	sameText(t, "with a remote that was added", base(), ids["a"])
+	g.git("update-ref", "refs/remotes/elsewhere/main", ids["b"])
+	sameText(t, "after a fetch", base(), ids["b"])
+	g.git("pack-refs", "--all")
+	sameText(t, "with packed refs", base(), ids["b"])
+
+	other := g.in(filepath.Join(t.TempDir(), "other"))
+	os.Mkdir(other.dir, 0o755)
+	other.git("init", "-q")
+	id := other.commit("f", "x")
+	g.write(".git/objects/info/alternates", other.dir+"/.git/objects\n")
+	if _, err := r.File(ctx, id, "f"); err != nil {
+		t.Errorf("alternates that were added: %v", err)
+	}
+	g.git("config", "core.repositoryformatversion", "1")
+	g.git("config", "extensions.refStorage", "reftable")
+	var refused *FormatError
+	if _, err := r.Commits(ctx, ZeroID, ids["c"]); !errors.As(err, &refused) {
+		t.Errorf("another format: %v", err)
 	}
 }
