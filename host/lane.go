@@ -59,20 +59,15 @@ func (l *laneRun) can(cap string) bool { return slices.Contains(l.granted, cap) 
 
 // run judges the lane and settles its outcome.
 func (l *laneRun) run(ctx context.Context, o *Outcome) {
-	o.Log = l.host.logPath(l.rec.run.ID, l.i, l.lane().ID, l.attempt)
-	log, err := newLaneLog(o.Log, func(line string) { l.watch.line(l.i, line) })
-	if err != nil {
-		o.Log = ""
-		o.settle(ctx, answer{}, 0, err)
-		return
-	}
+	path := l.host.logPath(l.rec.run.ID, l.i, l.lane().ID, l.attempt)
+	log := newLaneLog(path, func(line string) { l.watch.line(l.i, line) })
 	l.log, l.asked = log, map[string]bool{}
 	defer func() {
 		for _, f := range l.cleanup {
 			f()
 		}
 	}()
-	l.folder = strings.TrimSuffix(o.Log, ".log") + ".out"
+	l.folder = strings.TrimSuffix(path, ".log") + ".out"
 	limited, cancel := context.WithTimeoutCause(ctx, l.lane().Timeout, errLaneTimeout)
 	defer cancel()
 	said, exit, err := l.judge(limited, o)
@@ -87,6 +82,9 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 	var logErr error
 	if o.logSize, o.logSum, logErr = log.close(); logErr != nil && o.State != store.Broken {
 		o.settle(ctx, said, exit, logErr)
+	}
+	if o.logSum != "" {
+		o.Log = path
 	}
 }
 
@@ -177,18 +175,21 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 		return answer{}, 0, err
 	}
 	ops := &operations{run: l, request: request}
-	defer ops.jobs.Wait() // containers of an instance that is gone are being stopped
 	call.Ops = ops
 	stderr := l.log.stream('p')
 	call.Stderr = stderr
 	done, err := l.module.Run(ctx, call)
 	stderr.flush()
+	cause := ops.cause()
 	if err != nil {
 		return answer{}, 0, err
 	}
 	said, err := readAnswer(l.module.Manifest().Output, done.Stdout, maxFindings)
 	for _, text := range said.progress {
 		l.log.line('h', text)
+	}
+	if err == nil && done.Exit >= 2 && cause != nil {
+		return said, done.Exit, cause
 	}
 	if err == nil && done.Exit >= 2 {
 		err = fmt.Errorf("plugin %q broke: exit status %d", l.lane().Plugin, done.Exit)

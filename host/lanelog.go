@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -25,8 +26,10 @@ const (
 // standard output and error, p the plugin's standard error, h the host.
 // One writer per stream; safe for several at once.
 type laneLog struct {
+	path string
+
 	mu     sync.Mutex
-	file   *os.File
+	file   *os.File // made with the first line: most lanes that pass say nothing
 	buf    *bufio.Writer
 	digest hash.Hash
 	size   int64
@@ -36,16 +39,24 @@ type laneLog struct {
 	shown  func(line string) // told every line; may be nil
 }
 
-// newLaneLog makes the file and its folder, readable by the owner alone.
-func newLaneLog(path string, shown func(string)) (*laneLog, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make log folder: %w", err)
+func newLaneLog(path string, shown func(string)) *laneLog {
+	return &laneLog{path: path, digest: sha256.New(), shown: shown}
+}
+
+// open makes the file and its folder, readable by the owner alone.
+func (l *laneLog) open() error {
+	if l.file != nil {
+		return nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
+		return fmt.Errorf("cannot make log folder: %w", err)
+	}
+	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make log: %w", err)
+		return fmt.Errorf("cannot make log: %w", err)
 	}
-	return &laneLog{file: f, buf: bufio.NewWriterSize(f, 4<<10), digest: sha256.New(), shown: shown}, nil
+	l.file, l.buf = f, bufio.NewWriterSize(f, 4<<10)
+	return nil
 }
 
 func (l *laneLog) line(stream byte, text string) {
@@ -68,14 +79,16 @@ func (l *laneLog) line(stream byte, text string) {
 // put writes one line through to the file: a line that was shown is never
 // lost by a killed host.
 func (l *laneLog) put(stream byte, text string) {
-	n, err := fmt.Fprintf(io.MultiWriter(l.buf, l.digest), "%d %c %s\n", time.Now().UnixMilli(), stream, text)
+	err := l.open()
 	if err == nil {
-		err = l.buf.Flush()
+		var n int
+		n, err = fmt.Fprintf(io.MultiWriter(l.buf, l.digest), "%d %c %s\n", time.Now().UnixMilli(), stream, text)
+		err = errors.Join(err, l.buf.Flush())
+		l.size += int64(n)
 	}
 	if err != nil && l.err == nil {
 		l.err = fmt.Errorf("cannot write log: %w", err)
 	}
-	l.size += int64(n)
 	if len(l.tail) == tailLen {
 		l.tail = l.tail[1:]
 	}
@@ -96,10 +109,14 @@ func (l *laneLog) lines() []string {
 	return append([]string(nil), l.tail...)
 }
 
-// close ends the log and says its size in bytes and its sha256.
+// close ends the log and says its size in bytes and its sha256; a log without
+// a line has no file and no sum.
 func (l *laneLog) close() (size int64, sum string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.file == nil {
+		return 0, "", l.err
+	}
 	if err := l.file.Close(); l.err == nil && err != nil {
 		l.err = err
 	}

@@ -34,6 +34,17 @@ type operations struct {
 	run     *laneRun
 	request sdk.Request
 	jobs    sync.WaitGroup
+
+	mu     sync.Mutex
+	broken error // of the first container that could not be run
+}
+
+// cause is why a plugin could not decide, where that was ours.
+func (o *operations) cause() error {
+	o.jobs.Wait() // containers of an instance that is gone are being stopped
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.broken
 }
 
 // Call carries out one operation; see wasm.Ops.
@@ -69,14 +80,22 @@ func (o *operations) start(ctx context.Context, handles *wasm.Handles, req []byt
 	}
 	o.jobs.Go(func() {
 		defer cancel()
-		j.end(o.run.runContainer(ctx, c, j))
-		if j.err == nil {
-			o.run.mu.Lock()
-			o.run.results = append(o.run.results, j.result)
-			o.run.mu.Unlock()
-		}
+		result, err := o.run.runContainer(ctx, c, j)
+		o.note(result, err)
+		j.end(result, err)
 	})
 	return answer, nil
+}
+
+// note keeps a result for the calls that may follow, and the first breakage.
+func (o *operations) note(r sdk.Result, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err == nil {
+		o.run.results = append(o.run.results, r)
+	} else if o.broken == nil {
+		o.broken = err
+	}
 }
 
 func addHandle(handles *wasm.Handles, h wasm.Handle) ([]byte, error) {

@@ -17,8 +17,11 @@ type recorder struct {
 	run   store.Run
 	ids   []int64 // the lane run of each outcome
 
-	mu  sync.Mutex
-	err error
+	mu      sync.Mutex
+	err     error          // the first failure
+	pending []store.Change // what waits for the transaction under way
+	next    chan struct{}  // closed when pending is safe
+	writing bool
 }
 
 // begin records the run, its updates and the decision about every lane,
@@ -74,8 +77,46 @@ func newLanes(j *Judgement, i int) []store.NewLane {
 	return all
 }
 
+// record keeps changes and returns when they are safe.
 func (r *recorder) record(ctx context.Context, changes ...store.Change) {
-	r.failed(r.store.Record(ctx, r.run.ID, changes...))
+	<-r.later(ctx, changes...)
+}
+
+// later keeps changes with all others that wait while an earlier transaction
+// is written: ten lanes that end together cost two transactions, not ten. The
+// channel is closed when they are safe.
+func (r *recorder) later(ctx context.Context, changes ...store.Change) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending = append(r.pending, changes...)
+	if r.next == nil {
+		r.next = make(chan struct{})
+	}
+	if !r.writing {
+		r.writing = true
+		go r.write(context.WithoutCancel(ctx))
+	}
+	return r.next
+}
+
+// write keeps what waits, batch by batch, until nothing does.
+func (r *recorder) write(ctx context.Context) {
+	for {
+		r.mu.Lock()
+		batch, done := r.pending, r.next
+		r.pending, r.next = nil, nil
+		if len(batch) == 0 {
+			r.writing = false
+			if done != nil {
+				close(done)
+			}
+			r.mu.Unlock()
+			return
+		}
+		r.mu.Unlock()
+		r.failed(r.store.Record(ctx, r.run.ID, batch...))
+		close(done)
+	}
 }
 
 func (r *recorder) failed(err error) {
@@ -118,11 +159,12 @@ func (r *recorder) lane(ctx context.Context, i int, o *Outcome, recorded bool) {
 		store.Result{LaneRun: id, From: from, State: o.State, At: o.Ended, Message: o.Message,
 			Findings: storedFindings(o), Artifacts: o.artifacts,
 			Log: store.File{Path: o.Log, Size: o.logSize, SHA256: o.logSum}})
-	r.record(ctx, changes...)
+	r.later(ctx, changes...)
 }
 
 // retry opens the next attempt of lane run i.
 func (r *recorder) retry(ctx context.Context, i int, why string) {
+	r.record(ctx) // the attempt that ended comes first
 	next, err := r.store.Retry(ctx, r.run.ID, r.ids[i], "the machinery broke: "+why)
 	if err == nil {
 		r.ids[i] = next.ID

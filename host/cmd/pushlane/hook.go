@@ -53,6 +53,10 @@ func (p *program) judge(ctx context.Context, call host.Call, leaveResident bool)
 	return nil
 }
 
+// warmInstances of each plugin wait for the next push: more than one, because
+// lanes run beside each other; each takes some 3 MB.
+const warmInstances = 4
+
 const defaultIdle = 10 * time.Minute
 
 // startResident starts a resident host in a session of its own. Failing to is
@@ -100,7 +104,7 @@ func serveCommand(p *program) *cobra.Command {
 		Use: "serve", Short: "stay resident, so that hooks answer in milliseconds", Args: exactly(0),
 		Long: "serve keeps repositories, plugins and the run store open and answers hooks on a\nunix socket in the state folder. Hooks start it by themselves and it leaves when\nidle; PUSHLANE_RESIDENT=off keeps it away, PUSHLANE_RESIDENT=1h sets the idle time.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, _, err := p.openHost(1)
+			h, _, err := p.openHost(warmInstances)
 			if err != nil {
 				return err
 			}

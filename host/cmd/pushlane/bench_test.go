@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// BenchmarkPush measures what the gate costs a whole `git push` of one new
+// commit: with an empty sh hook, then with 1 and 10 no-op Wasm lanes, warm,
+// the kinds taking turns so that the machine's drift hits all. It reports the
+// medians in ms and what the lanes add over the empty hook.
+//
+//	go test -run '^$' -bench Push -benchtime 40x ./host/cmd/pushlane
+func BenchmarkPush(b *testing.B) {
+	if err := addNoop(); err != nil {
+		b.Fatal(err)
+	}
+	kinds := []struct {
+		name  string
+		lanes int // 0: the empty hook
+	}{{"empty", 0}, {"lanes-1", 1}, {"lanes-10", 10}}
+	pushers := map[string]*pusher{}
+	for _, k := range kinds {
+		p := newPusher(b, k.lanes)
+		for range 3 { // the first ones start the resident and compile
+			p.push(b)
+			time.Sleep(200 * time.Millisecond)
+		}
+		pushers[k.name] = p
+	}
+	took := map[string][]time.Duration{}
+	for b.Loop() {
+		for _, k := range kinds {
+			took[k.name] = append(took[k.name], pushers[k.name].push(b))
+		}
+	}
+	empty := median(took["empty"])
+	b.ReportMetric(ms(empty), "ms/empty-hook")
+	for _, k := range kinds[1:] {
+		b.ReportMetric(ms(median(took[k.name])), "ms/"+k.name)
+		b.ReportMetric(ms(median(took[k.name])-empty), "ms/added-by-"+k.name)
+		b.ReportMetric(float64(pushers[k.name].residentKiB(b))/1024, "MiB/resident-"+k.name)
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func median(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// addNoop builds the no-op plugin beside the first-party ones.
+func addNoop() error {
+	raw := filepath.Join(prefix, "noop.raw")
+	src := filepath.Join("..", "..", "..", "testdata", "plugins", "noop")
+	if err := tool([]string{"GOOS=wasip1", "GOARCH=wasm"}, "go", "build", "-o", raw, "./"+src); err != nil {
+		return err
+	}
+	return packPlugin(filepath.Join(src, "manifest.toml"), raw, filepath.Join(prefix, "lib", "pushlane", "plugins", "noop.wasm"))
+}
+
+// pusher is a repository with a remote beside it and one kind of hook.
+type pusher struct {
+	work, home string
+	n          int
+}
+
+func newPusher(b *testing.B, lanes int) *pusher {
+	dir := b.TempDir()
+	p := &pusher{work: filepath.Join(dir, "work"), home: dir}
+	p.git(b, dir, "init", "-q", "--bare", "remote.git")
+	p.git(b, dir, "init", "-q", "-b", "main", "work")
+	p.git(b, p.work, "remote", "add", "origin", "../remote.git")
+	var text strings.Builder
+	text.WriteString("version = 1\n")
+	for i := range max(1, lanes) {
+		fmt.Fprintf(&text, "[[lane]]\nid = \"lane-%d\"\nplugin = \"noop\"\n", i)
+	}
+	if err := os.WriteFile(filepath.Join(p.work, "lanes.toml"), []byte(text.String()), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	if lanes == 0 {
+		if err := os.WriteFile(filepath.Join(p.work, ".git", "hooks", "pre-push"), []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		return p
+	}
+	cmd := exec.CommandContext(b.Context(), filepath.Join(prefix, "bin", "pushlane"), "install")
+	cmd.Dir, cmd.Env = p.work, p.env()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("pushlane install: %v\n%s", err, out)
+	}
+	b.Cleanup(func() { exec.Command("pkill", "-f", filepath.Join(prefix, "bin", "pushlane")+" serve").Run() })
+	return p
+}
+
+func (p *pusher) env() []string {
+	return []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "PUSHLANE_CONFIG=/dev/null",
+		"XDG_CACHE_HOME=" + filepath.Join(prefix, "cache"), "GIT_AUTHOR_NAME=B", "GIT_AUTHOR_EMAIL=b@example.org",
+		"GIT_COMMITTER_NAME=B", "GIT_COMMITTER_EMAIL=b@example.org"}
+}
+
+func (p *pusher) git(b *testing.B, dir string, args ...string) {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), "git", args...)
+	cmd.Dir, cmd.Env = dir, p.env()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// push commits one file and times the push alone.
+func (p *pusher) push(b *testing.B) time.Duration {
+	b.Helper()
+	p.n++
+	if err := os.WriteFile(filepath.Join(p.work, "file"), fmt.Append(nil, p.n), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	p.git(b, p.work, "add", "-A")
+	p.git(b, p.work, "commit", "-q", "-m", fmt.Sprint("change ", p.n))
+	began := time.Now()
+	p.git(b, p.work, "push", "-q", "origin", "main")
+	return time.Since(began)
+}
+
+// residentKiB is the resident set of this pusher's resident host.
+func (p *pusher) residentKiB(b *testing.B) int {
+	b.Helper()
+	pids, err := exec.Command("pgrep", "-f", filepath.Join(prefix, "bin", "pushlane")+" serve").Output()
+	if err != nil {
+		b.Fatalf("no resident host: %v", err)
+	}
+	for pid := range strings.FieldsSeq(string(pids)) {
+		env, _ := os.ReadFile("/proc/" + pid + "/environ")
+		if !strings.Contains(string(env), "HOME="+p.home+"\x00") {
+			continue
+		}
+		status, _ := os.ReadFile("/proc/" + pid + "/status")
+		for line := range strings.Lines(string(status)) {
+			var kib int
+			if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kib); n == 1 {
+				return kib
+			}
+		}
+	}
+	b.Fatal("the resident host of this repository is gone")
+	return 0
+}
