@@ -38,8 +38,7 @@ let
       description: ${builtins.toJSON description}
   '';
 
-  # Process 1 reaps orphans and leaves when Incus asks it to (SIGPWR). busybox
-  # init is not used: it takes the request for a reload of nothing and hangs.
+  # Process 1 reaps orphans, and leaves when Incus asks it to (SIGPWR).
   init = pkgs.writeText "init" ''
     #!/bin/busybox sh
     leave() {

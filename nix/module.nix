@@ -1,0 +1,104 @@
+# The host of a git server: `pushlane serve` under the user that owns the
+# repositories, and an Incus with a restricted project for the lanes.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.services.pushlane;
+  toml = pkgs.formats.toml { };
+in
+{
+  options.services.pushlane = {
+    enable = lib.mkEnableOption "pushlane, which judges every git push";
+    package = lib.mkPackageOption pkgs "pushlane" { };
+    user = lib.mkOption {
+      type = lib.types.str;
+      default = "git";
+      description = "The user that receive hooks run as; it must exist. It may use Incus, which makes it as good as root.";
+    };
+    project = lib.mkOption {
+      type = lib.types.str;
+      default = "pushlane";
+      description = "The Incus project in which lanes run.";
+    };
+    pool = lib.mkOption {
+      type = lib.types.str;
+      default = "pushlane";
+      description = "The storage pool of their disks.";
+    };
+    settings = lib.mkOption {
+      inherit (toml) type;
+      default = { };
+      example.limits.memory = "2GiB";
+      description = "Further keys of /etc/pushlane/config.toml.";
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    environment.systemPackages = [ cfg.package ];
+
+    environment.etc."pushlane/config.toml".source = toml.generate "pushlane.toml" (
+      lib.recursiveUpdate {
+        state = "/var/lib/pushlane";
+        cache = "/var/cache/pushlane";
+        incus = {
+          inherit (cfg) project pool;
+          socket = "/var/lib/incus/unix.socket";
+        };
+      } cfg.settings
+    );
+
+    # The hook client looks for the socket here.
+    environment.variables.PUSHLANE_STATE = "/var/lib/pushlane";
+    users.users.${cfg.user}.extraGroups = [ "incus-admin" ];
+
+    systemd.services.pushlane = {
+      description = "pushlane judges git pushes";
+      wantedBy = [ "multi-user.target" ];
+      after = [ "incus.service" ];
+      wants = [ "incus.service" ];
+      path = [ pkgs.git ];
+      serviceConfig = {
+        ExecStart = "${lib.getExe cfg.package} serve";
+        User = cfg.user;
+        StateDirectory = "pushlane";
+        CacheDirectory = "pushlane";
+        Restart = "on-failure";
+        NoNewPrivileges = true;
+        PrivateTmp = true;
+      };
+      environment.PUSHLANE_STATE = "/var/lib/pushlane";
+    };
+
+    virtualisation.incus = {
+      enable = true;
+      preseed = {
+        storage_pools = [
+          {
+            name = cfg.pool;
+            driver = "btrfs";
+          }
+        ];
+        projects = [
+          {
+            name = cfg.project;
+            config = {
+              "features.images" = "true";
+              "features.profiles" = "true";
+              "features.storage.volumes" = "true";
+              "features.networks" = "false";
+              "restricted" = "true";
+              "restricted.containers.privilege" = "isolated";
+              "restricted.devices.nic" = "block";
+              "limits.virtual-machines" = "0";
+            };
+          }
+        ];
+      };
+    };
+    networking.nftables.enable = lib.mkDefault true; # Incus on NixOS asks for it
+  };
+}
