@@ -1,12 +1,11 @@
 package incus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,176 +13,125 @@ import (
 	"github.com/lxc/incus/v6/shared/api"
 )
 
-// Config says which Incus, and what of it belongs to pushlane.
+// Config says which Incus to use and as whom. It is comparable, so that it can
+// be the key of a map of clients.
 type Config struct {
-	URL        string // "https://host:8443"; empty: the local unix socket
-	Socket     string // path; empty: where Incus puts it
-	Cert, Key  string // client certificate, PEM files, with URL
-	ServerCert string // pinned server certificate, PEM file, with URL
-	Project    string
-	Pool       string
-	SourceDir  string // host folder shared read-only with containers; empty: sources travel as tar
-	Owner      string // this host's name on its containers
+	URL        string // "https://host:8443"; empty: the local socket
+	Socket     string // unix socket; empty: where Incus puts it
+	Cert, Key  string // client certificate, PEM files, for https
+	ServerCert string // PEM file: the one certificate the server may show; empty: the system's authorities
+	Project    string // "pushlane" when empty
+	Pool       string // storage pool, "pushlane" when empty
+	SourceDir  string // without effect: Incus refuses to shift the ids of a folder that a restricted project may use
+	Owner      string // label of what this host makes; empty: this machine and user
 }
 
-// Client is a connection to one project. Safe for concurrent use.
-type Client struct {
-	config Config
-	server incus.InstanceServer // of the project
-	clean  sync.WaitGroup       // deletions under way
-
-	mu     sync.Mutex
-	images map[string]image
-	trees  map[string]*sync.Once
-}
-
-type image struct {
-	fingerprint string
-	at          time.Time
-}
-
-// imageMemory is how long an alias is believed to name the same image.
-const imageMemory = 10 * time.Second
-
-// Connect reaches the Incus and its project.
-func Connect(ctx context.Context, c Config) (*Client, error) {
-	server, err := dial(ctx, c)
-	if err != nil {
-		return nil, unreachable(c, err)
+// Where is the address in words.
+func (c Config) Where() string {
+	switch {
+	case c.URL != "":
+		return c.URL
+	case c.Socket != "":
+		return c.Socket
 	}
-	server = server.UseProject(c.Project)
-	return &Client{config: c, server: server, images: map[string]image{}, trees: map[string]*sync.Once{}}, nil
+	return "its local socket"
 }
 
-func dial(ctx context.Context, c Config) (incus.InstanceServer, error) {
-	args := &incus.ConnectionArgs{UserAgent: "pushlane", SkipGetEvents: true, SkipGetServer: c.URL == ""}
-	if c.URL == "" {
-		return incus.ConnectIncusUnixWithContext(ctx, c.Socket, args)
+func (c Config) filled() Config {
+	c.Project = cmp.Or(c.Project, "pushlane")
+	c.Pool = cmp.Or(c.Pool, "pushlane")
+	c.Owner = cmp.Or(c.Owner, defaultOwner())
+	return c
+}
+
+// Client is a connection to one project of one Incus. Safe for concurrent use;
+// one per Config is enough for the life of a process.
+type Client struct {
+	cfg     Config
+	srv     incus.InstanceServer // of the project
+	process string               // label of this process
+
+	mu       sync.Mutex // guards what follows
+	images   map[imageKey]imageEntry
+	making   map[string]chan struct{} // source volumes under way, by name
+	failures []error                  // of clean-ups, told by Close
+
+	cleanups sync.WaitGroup
+}
+
+// connectTime is how long an Incus may take to say hello.
+const connectTime = 15 * time.Second
+
+// Connect opens the connection and checks that Incus trusts it and has the
+// project. Errors are *Error with a hint.
+func Connect(ctx context.Context, cfg Config) (*Client, error) {
+	cfg = cfg.filled()
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTime, errors.New("no answer within 15 seconds"))
+	defer cancel()
+	srv, err := await(ctx, func() (incus.InstanceServer, error) { return dial(ctx, cfg) })
+	if err != nil {
+		if own := new(Error); errors.As(err, &own) {
+			return nil, err
+		}
+		return nil, connectError(cfg.Where(), err)
+	}
+	c := &Client{cfg: cfg, srv: srv.UseProject(cfg.Project), process: processLabel(),
+		images: map[imageKey]imageEntry{}, making: map[string]chan struct{}{}}
+	return c, c.checkProject(ctx)
+}
+
+func dial(ctx context.Context, cfg Config) (incus.InstanceServer, error) {
+	// The connection outlives the call that opened it.
+	ctx = context.WithoutCancel(ctx)
+	// No event socket: it makes every operation wait on a second connection
+	// whose loss would fail operations that go on.
+	args := &incus.ConnectionArgs{UserAgent: "pushlane", SkipGetEvents: true}
+	if cfg.URL == "" {
+		return incus.ConnectIncusUnixWithContext(ctx, cfg.Socket, args)
 	}
 	for _, f := range []struct {
 		name string
-		to   *string
-	}{{c.Cert, &args.TLSClientCert}, {c.Key, &args.TLSClientKey}, {c.ServerCert, &args.TLSServerCert}} {
+		into *string
+	}{{cfg.Cert, &args.TLSClientCert}, {cfg.Key, &args.TLSClientKey}, {cfg.ServerCert, &args.TLSServerCert}} {
 		if f.name == "" {
 			continue
 		}
 		data, err := os.ReadFile(f.name)
 		if err != nil {
-			return nil, err
+			return nil, failed("reach Incus at "+cfg.URL, err, "incus.cert, incus.key and incus.server_cert name PEM files")
 		}
-		*f.to = string(data)
+		*f.into = string(data)
 	}
-	return incus.ConnectIncusWithContext(ctx, c.URL, args)
+	return incus.ConnectIncusWithContext(ctx, cfg.URL, args)
 }
 
-// Close waits for the deletions under way.
-func (c *Client) Close() { c.clean.Wait() }
-
-// hintError is an error with the command that mends it.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e hintError) Hint() string  { return e.hint }
-func (e hintError) Unwrap() error { return e.error }
-
-func hinted(err error, hint string) error { return hintError{err, hint} }
-
-func unreachable(c Config, err error) error {
-	at := c.URL
-	if at == "" {
-		at = "its unix socket"
+func (c *Client) checkProject(ctx context.Context) error {
+	server, err := await(ctx, func() (*api.Server, error) { s, _, err := c.srv.GetServer(); return s, err })
+	if err != nil {
+		return connectError(c.cfg.Where(), err)
 	}
-	err = fmt.Errorf("cannot reach Incus at %s: %w", at, err)
+	if server.Auth != "trusted" {
+		return failed("use Incus at "+c.cfg.Where(), errors.New("it does not trust this client certificate"),
+			fmt.Sprintf("on its machine: incus config trust add-certificate FILE --restricted --projects %s", c.cfg.Project))
+	}
+	_, err = await(ctx, func() (*api.Project, error) { p, _, err := c.srv.GetProject(c.cfg.Project); return p, err })
 	switch {
-	case errors.Is(err, os.ErrPermission):
-		return hinted(err, "become a member of the group incus-admin, or run as root")
-	case c.URL != "":
-		return hinted(err, "check incus.url, incus.cert, incus.key and incus.server_cert in the policy")
+	case err == nil:
+		return nil
+	case isNotFound(err), api.StatusErrorCheck(err, 403):
+		return failed(fmt.Sprintf("use Incus project %q", c.cfg.Project), errors.New("there is no such project, or this certificate may not use it"),
+			"make it with: ./install.sh --incus-only, or name another with incus.project")
 	}
-	return hinted(err, "start it with: systemctl start incus, or install it with: ./install.sh")
+	return connectError(c.cfg.Where(), err)
 }
 
-// fingerprint resolves an alias, or takes a fingerprint as it is.
-func (c *Client) fingerprint(name string) (string, error) {
+// Close waits until what earlier runs left to delete is deleted, each within
+// its own two minutes, and says what could not be.
+func (c *Client) Close() error {
+	c.cleanups.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known, ok := c.images[name]; ok && time.Since(known.at) < imageMemory {
-		return known.fingerprint, nil
-	}
-	fp, err := c.lookUpImage(name)
-	if err == nil {
-		c.images[name] = image{fp, time.Now()}
-	}
-	return fp, err
-}
-
-func (c *Client) lookUpImage(name string) (string, error) {
-	alias, _, err := c.server.GetImageAlias(name)
-	if err == nil {
-		return alias.Target, nil
-	}
-	if !api.StatusErrorCheck(err, http.StatusNotFound) {
-		return "", unreachable(c.config, err)
-	}
-	if img, _, ierr := c.server.GetImage(name); ierr == nil {
-		return img.Fingerprint, nil
-	}
-	return "", c.noImage(name)
-}
-
-func (c *Client) noImage(name string) error {
-	err := fmt.Errorf("cannot launch a container: Incus has no image %q in project %q", name, c.config.Project)
-	var have []string
-	aliases, aerr := c.server.GetImageAliases()
-	for _, a := range aliases {
-		have = append(have, a.Name)
-	}
-	if aerr != nil || len(have) == 0 {
-		return hinted(err, "make the default images with: ./install.sh")
-	}
-	return hinted(err, "images there: "+strings.Join(have, ", "))
-}
-
-// MachineError is a failure of the machinery and not of the command that ran
-// in it: worth another attempt.
-type MachineError struct{ error }
-
-func (e MachineError) Unwrap() error { return e.error }
-
-// wait asks for an operation until it has ended. Its own way of waiting needs
-// the event socket, which v6.23.0 cannot be trusted with.
-func (c *Client) wait(ctx context.Context, op incus.Operation) (*api.Operation, error) {
-	id := op.Get().ID
-	for {
-		got, err := c.ask(ctx, id)
-		switch {
-		case err != nil:
-			return nil, err
-		case got.StatusCode == api.Success:
-			return got, nil
-		case got.StatusCode.IsFinal():
-			return got, errors.New(got.Err)
-		}
-	}
-}
-
-// ask waits a while for an operation, and no longer than ctx lives.
-func (c *Client) ask(ctx context.Context, id string) (*api.Operation, error) {
-	type answer struct {
-		op  *api.Operation
-		err error
-	}
-	ch := make(chan answer, 1)
-	go func() {
-		op, _, err := c.server.GetOperationWait(id, 10)
-		ch <- answer{op, err}
-	}()
-	select {
-	case a := <-ch:
-		return a.op, a.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	err := errors.Join(c.failures...)
+	c.failures = nil
+	return err
 }

@@ -1,17 +1,23 @@
-// Package incus runs commands in throw-away Incus containers, the only
-// package that speaks to an Incus.
+// Package incus runs one command in one throw-away Incus container and says
+// how it ended. It is the only package that speaks to Incus.
 //
-// One container lives like this: the intent is checked against the limits,
-// the image alias becomes a fingerprint, the container is created and started
-// in one request (no profile, no network device, unprivileged, every limit
-// set), the pushed tree arrives at /work/base and is overlaid at /work/src,
-// the command runs with its two output streams apart, artifacts are copied
-// out, and the container is deleted whatever happened. Its labels
-// (user.pushlane.*) say whose it is and when it must be gone; Sweep removes
-// what a killed host left behind.
+// A run is one straight line (run.go):
 //
-// The client library is pinned at v6.23.0. Worked around: its event listener
-// can crash the process or lose operations, so events are never used and
-// operations are waited for by asking; a lost operation (gone five seconds
-// after its end) is settled by looking at the instance.
+//	Spec --plan--------> limits and paths checked: what is not allowed is refused
+//	     --image-------> the alias as a fingerprint, once per run
+//	     --source------> a small tree as a tar, a large one as a shared read-only volume
+//	     --create------> one request: unprivileged, own id map, no network, limits, labels
+//	     --prepare-----> /work/base read-only, /work/src writable above it, user lane
+//	     --exec--------> stdout and stderr apart and live, the real exit status
+//	     --collect-----> artifacts over SFTP, links never followed
+//	     --discard-----> always, with a time limit of its own
+//
+// What went wrong with the command is a value (Ended). What went wrong with
+// the machinery is an error: *Error for what somebody has to mend, with a hint
+// that says how, *MachineError for what a second attempt may cure.
+//
+// Nothing is left behind: the command dies with this process because Incus
+// kills it when the control socket closes, every container carries its owner,
+// the owner's process and a deadline as labels, and Sweep removes those whose
+// process is gone or whose time is up.
 package incus

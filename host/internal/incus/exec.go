@@ -3,8 +3,9 @@ package incus
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -13,63 +14,165 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exec runs one command and waits for its end and the end of its output. When
-// ctx ends the command gets SIGTERM, then SIGKILL. A killed host closes the
-// control socket, and Incus kills the command.
-func (c *Client) exec(ctx context.Context, name string, post api.InstanceExecPost, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
-	if stdin == nil {
-		stdin = bytes.NewReader(nil)
-	}
-	post.WaitForWS = true
-	control := make(chan *websocket.Conn, 1)
-	done := make(chan bool)
-	op, err := c.server.ExecInstance(name, post, &incus.InstanceExecArgs{
-		Stdin: stdin, Stdout: stdout, Stderr: stderr, DataDone: done,
-		Control: func(conn *websocket.Conn) { control <- conn },
-	})
+// command is one exec in a container.
+type command struct {
+	argv           []string
+	env            map[string]string
+	uid            uint32
+	cwd            string
+	stdin          io.Reader // nil: empty
+	stdout, stderr io.Writer // nil: dropped
+}
+
+const (
+	graceTime = 3 * time.Second // from SIGTERM to SIGKILL
+	killTime  = 5 * time.Second // from SIGKILL to giving up
+	drainTime = 5 * time.Second // for output after the exit
+)
+
+// errKilled is a command that did not end by itself.
+var errKilled = errors.New("killed")
+
+// exec runs a command and returns its exit status, 128+n after signal n. When
+// ctx ends first the command gets SIGTERM, then SIGKILL, and the error is
+// errKilled joined with ctx's cause. Any other error is the machinery's.
+func (b *box) exec(ctx context.Context, cmd command) (int, error) {
+	session, err := b.start(ctx, cmd)
 	if err != nil {
-		return 0, fmt.Errorf("cannot run a command in the container: %w", err)
+		return 0, err
 	}
-	ended, err := c.wait(ctx, op)
-	if ctx.Err() != nil {
-		stop(control, done)
-		return 0, context.Cause(ctx)
+	defer session.close()
+	ended := make(chan struct{})
+	var op api.Operation
+	var waitErr error
+	waiting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	go func() {
+		defer close(ended)
+		op, waitErr = b.c.wait(waiting, session.id)
+	}()
+	killed := session.supervise(ctx, ended)
+	if killed != nil && !isClosed(ended) {
+		return 0, killed
 	}
-	if err != nil {
-		return 0, fmt.Errorf("cannot follow the command in the container: %w", err)
+	session.drain()
+	if killed != nil {
+		return 0, killed
 	}
+	return exitStatus(op, waitErr)
+}
+
+// exitStatus reads the operation of a finished exec. Incus reports a command
+// that cannot be started as a failed operation; a shell gives such a one the
+// status 127 or 126.
+func exitStatus(op api.Operation, err error) (int, error) {
+	if err != nil && strings.Contains(err.Error(), "Command not found") {
+		return 127, nil
+	}
+	if err != nil && strings.Contains(err.Error(), "Command not executable") {
+		return 126, nil
+	}
+	if code, ok := op.Metadata["return"].(float64); ok && code >= 0 {
+		return int(code), nil
+	}
+	if err == nil {
+		err = errors.New("Incus gave no exit status")
+	}
+	return 0, err
+}
+
+func isClosed(ch <-chan struct{}) bool {
 	select {
-	case <-done: // without it the last output would be lost
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// session is a command that runs.
+type session struct {
+	id      string
+	drained chan bool
+	control chan *websocket.Conn
+	conn    *websocket.Conn
+}
+
+func (b *box) start(ctx context.Context, cmd command) (*session, error) {
+	s := &session{drained: make(chan bool), control: make(chan *websocket.Conn, 1)}
+	post := api.InstanceExecPost{Command: cmd.argv, Environment: cmd.env, User: cmd.uid, Group: cmd.uid, Cwd: cmd.cwd, WaitForWS: true}
+	if cmd.stdin == nil {
+		cmd.stdin = bytes.NewReader(nil)
+	}
+	args := &incus.InstanceExecArgs{Stdin: cmd.stdin, Stdout: orDiscard(cmd.stdout), Stderr: orDiscard(cmd.stderr), DataDone: s.drained,
+		Control: func(conn *websocket.Conn) { s.control <- conn }}
+	op, err := await(ctx, func() (incus.Operation, error) { return b.c.srv.ExecInstance(b.name, post, args) })
+	if err != nil {
+		return nil, err
+	}
+	s.id = op.Get().ID
+	return s, nil
+}
+
+func orDiscard(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}
+
+// supervise waits for the end of the command, and brings it about when ctx
+// ends.
+func (s *session) supervise(ctx context.Context, ended <-chan struct{}) error {
+	select {
+	case <-ended:
+		return nil
 	case <-ctx.Done():
-		return 0, context.Cause(ctx)
 	}
-	return exitStatus(ended)
-}
-
-func exitStatus(op *api.Operation) (int, error) {
-	code, ok := op.Metadata["return"].(float64)
-	if !ok || code < 0 {
-		return 0, fmt.Errorf("the command ended without an exit status")
-	}
-	return int(code), nil
-}
-
-// stop asks the command to end, then makes it.
-func stop(control <-chan *websocket.Conn, done <-chan bool) {
-	select {
-	case conn := <-control:
-		signal(conn, unix.SIGTERM)
+	err := errors.Join(errKilled, context.Cause(ctx))
+	for _, step := range []struct {
+		signal unix.Signal
+		grace  time.Duration
+	}{{unix.SIGTERM, graceTime}, {unix.SIGKILL, killTime}} {
+		s.signal(step.signal)
 		select {
-		case <-done:
-			return
-		case <-time.After(killGrace):
+		case <-ended:
+			return err
+		case <-time.After(step.grace):
 		}
-		signal(conn, unix.SIGKILL)
-		conn.Close()
-	case <-time.After(time.Second):
+	}
+	return err
+}
+
+func (s *session) connection() *websocket.Conn {
+	if s.conn == nil {
+		select {
+		case s.conn = <-s.control:
+		case <-time.After(time.Second):
+		}
+	}
+	return s.conn
+}
+
+func (s *session) signal(n unix.Signal) {
+	if conn := s.connection(); conn != nil {
+		// A lost socket needs no signal: Incus kills the command then.
+		_ = conn.WriteJSON(api.InstanceExecControl{Command: "signal", Signal: int(n)})
 	}
 }
 
-func signal(conn *websocket.Conn, s unix.Signal) {
-	conn.WriteJSON(api.InstanceExecControl{Command: "signal", Signal: int(s)})
+// close lets go of the control socket, on which Incus kills what still runs.
+func (s *session) close() {
+	if conn := s.connection(); conn != nil {
+		conn.Close()
+	}
+}
+
+// drain waits for the output that is still on its way. A process that was left
+// in the background may hold the pipes for ever.
+func (s *session) drain() {
+	select {
+	case <-s.drained:
+	case <-time.After(drainTime):
+	}
 }

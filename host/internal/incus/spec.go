@@ -2,231 +2,329 @@ package incus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/lxc/incus/v6/shared/units"
+	"unicode/utf8"
 
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// Source is a tree that containers get at /work/src.
+// Source is the tree that a container sees at /work/src.
 type Source interface {
-	ID() string // names the content
+	ID() string // hex object id: the same id has the same content
 	WriteTar(ctx context.Context, w io.Writer, uid, gid int) error
 }
 
-// Limits are the host's ceilings, and what a container gets that asks for
-// nothing.
-type Limits struct {
-	CPU       string // cores, "2"
-	Memory    string // "4GiB"
-	Disk      string
-	Processes int
-	Networks  []string // a lane with a network gets a device on the first; none: refused
-	Images    []string // aliases or fingerprints; "*": any of the project
-}
-
-// Spec is one container to run.
+// Spec is one container asked for: the plugin's words, who asks, and the
+// ceiling. Every value above the ceiling is refused, never reduced.
 type Spec struct {
 	sdk.Container
-	Address  string // repo@abc1234:lane
-	Run      int64
-	Repo     string // names the caches' owner, any text
-	Attempt  int
-	Deadline time.Time
-	Source   Source
-	Max      Limits
-	Keep     Sink // gets the artifacts; may be nil when none are asked for
+	Address  string    // of the lane run, "repo@abc1234:lane"
+	Run      int64     // the run's id in the host's store; an alias is resolved once per run, each time when 0
+	Repo     string    // caches are kept apart by it
+	Attempt  int       // from 1
+	Deadline time.Time // when the lane run ends; a minute later Sweep may take the container. Zero: an hour from now
+
+	Source Source // nil: /work/src is empty
+	Max    Limits
+	Keep   Sink // takes the artifacts; nil: artifacts are refused
 }
 
-// Sink takes one artifact: a relative, clean name and its content.
+// Sink takes one artifact: its absolute path in the container without the
+// slash ("work/src/out/a.xml", clean) and its content, size bytes at most.
 type Sink interface {
 	Keep(name string, size int64, content io.Reader) error
 }
 
-// checked is a spec in the terms of Incus.
-type checked struct {
+// Limits is what one container may ask for at most. An empty one allows
+// nothing.
+type Limits struct {
+	CPU       string   // cores: "2", "0.5"
+	Memory    string   // "4GiB"
+	Disk      string   // root disk and each cache: "20GiB"
+	Processes int      // count
+	Networks  []string // a container with a network gets a device on the first; none: refused
+	Images    []string // aliases or fingerprints; "*": any in the project; none: refused
+}
+
+// What a container gets that does not say, or the ceiling where that is less.
+const (
+	defaultMemory    = 2 << 30
+	defaultDisk      = 10 << 30
+	defaultProcesses = 2048
+	leastMemory      = 8 << 20
+	leastDisk        = 32 << 20
+)
+
+// maxTime is the longest that any command may run.
+const maxTime = 7 * 24 * time.Hour
+
+const (
+	workBase = "/work/base"
+	workSrc  = "/work/src"
+	laneUID  = 1000
+)
+
+// plan is a Spec that was found to be within its limits, in Incus's units.
+type plan struct {
 	Spec
-	uid       int
-	allowance string // limits.cpu.allowance
-	memory    string
-	disk      string
-	processes int
-	time      time.Duration
+	millicores, memory, disk int64 // thousandths of a core, bytes, bytes
+	processes                int
+	limit                    time.Duration
+	uid                      uint32
+	instance                 string
+	env                      map[string]string
+	cwd                      string
+	patterns                 []pattern
 }
 
 var (
-	idForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
-	cacheForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+	idForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	cacheForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+	aliasForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$`)
 	envForm   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	cpuForm   = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,3})?$`)
+	sizeForm  = regexp.MustCompile(`^([0-9]{1,15})(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?$`)
+	uidForm   = regexp.MustCompile(`^[0-9]{1,5}$`)
 )
 
-// check re-validates what was asked for: Incus's own restrictions are not the
-// only wall. Everything above a ceiling is refused, nothing is reduced.
-func (s Spec) check() (checked, error) {
-	k := checked{Spec: s}
-	for _, step := range []func(*checked) error{checkIdentity, checkCommand, checkUser, checkPaths, checkSizes, checkReach} {
-		if err := step(&k); err != nil {
-			return k, fmt.Errorf("cannot launch container %q: %w", s.ID, err)
+// plan checks every word of the intent. It trusts neither the plugin nor the
+// caller: what is not understood is refused.
+func (s Spec) plan() (plan, error) {
+	p := plan{Spec: s}
+	steps := []func() error{p.checkNames, p.checkCommand, p.checkUser, p.checkEnv, p.checkSizes, p.checkTime, p.checkCaches, p.checkArtifacts}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return plan{}, refused(s.ID, err)
 		}
 	}
-	return k, nil
+	return p, nil
 }
 
-func checkIdentity(k *checked) error {
-	if !idForm.MatchString(k.ID) {
-		return fmt.Errorf("its id is not of the form [a-z0-9][a-z0-9_-]*")
+func refused(id string, err error) error {
+	return failed(fmt.Sprintf("start container %q", short(id, 64)), err,
+		"ask for less, or have the host's owner raise the policy: /etc/pushlane/config.toml")
+}
+
+func (p *plan) checkNames() error {
+	switch {
+	case !idForm.MatchString(p.ID):
+		return fmt.Errorf("its id %q is not of the form [a-z0-9][a-z0-9_-]*", short(p.ID, 80))
+	case p.Attempt < 0 || p.Attempt > 1000:
+		return fmt.Errorf("attempt %d is not one of 1 to 1000", p.Attempt)
+	case p.Network && len(p.Max.Networks) == 0:
+		return errors.New("it asks for a network, and the policy of this host has none to give")
 	}
-	if k.Image == "" {
-		k.Image = "default"
+	p.Image = or(p.Image, "default")
+	if !aliasForm.MatchString(p.Image) || strings.Contains(p.Image, "..") {
+		return fmt.Errorf("image %q is no alias and no fingerprint", short(p.Image, 80))
 	}
 	return nil
 }
 
-func checkCommand(k *checked) error {
-	if len(k.Command) == 0 || k.Command[0] == "" {
-		return fmt.Errorf("it has no command")
-	}
-	size := 0
-	for _, arg := range k.Command {
-		size += len(arg) + 1
+func (p *plan) checkCommand() error {
+	total := 0
+	for _, arg := range p.Command {
 		if strings.ContainsRune(arg, 0) {
-			return fmt.Errorf("its command holds a NUL byte")
+			return errors.New("its command holds a NUL byte")
 		}
+		total += len(arg) + 1
 	}
-	for name, value := range k.Env {
-		size += len(name) + len(value) + 2
-		if !envForm.MatchString(name) || strings.ContainsRune(value, 0) {
-			return fmt.Errorf("its environment holds %q, which is no variable's name or holds a NUL byte", name)
-		}
+	switch {
+	case len(p.Command) == 0 || p.Command[0] == "":
+		return errors.New("it has no command")
+	case len(p.Command) > 4096 || total > 120<<10:
+		return fmt.Errorf("its command is too long: %d words, %d bytes (at most 4096 and 120 KiB)", len(p.Command), total)
 	}
-	if size > 128<<10 {
-		return fmt.Errorf("its command and environment are %d bytes, at most %d are allowed", size, 128<<10)
+	p.cwd = or(p.Cwd, workSrc)
+	if !path.IsAbs(p.cwd) || path.Clean(p.cwd) != p.cwd || len(p.cwd) > 4096 || strings.ContainsRune(p.cwd, 0) {
+		return fmt.Errorf("cwd %q is no clean absolute path", short(p.cwd, 80))
 	}
 	return nil
 }
 
-func checkUser(k *checked) error {
-	switch k.User {
+func (p *plan) checkUser() error {
+	switch p.User {
 	case "", "lane":
-		k.uid = 1000
-		return nil
+		p.uid = laneUID
 	case "root":
-		return nil
-	}
-	uid, err := strconv.Atoi(k.User)
-	if err != nil || uid < 0 || uid > 65533 {
-		return fmt.Errorf("its user is %q, want lane, root or a number up to 65533", k.User)
-	}
-	k.uid = uid
-	return nil
-}
-
-func checkPaths(k *checked) error {
-	if k.Cwd == "" {
-		k.Cwd = "/work/src"
-	}
-	if !cleanAbs(k.Cwd) {
-		return fmt.Errorf("its working folder %q is no clean absolute path", k.Cwd)
-	}
-	seen := map[string]bool{}
-	for _, c := range k.Caches {
-		if !cacheForm.MatchString(c.Name) || !cleanAbs(c.Path) || c.Path == "/" || under(c.Path, "/work/src") || under(c.Path, "/work/base") ||
-			under("/work/src", c.Path) || seen[c.Path] {
-			return fmt.Errorf("cache %q at %q: want a name of a-z, 0-9 and - and a path of its own outside /work/src", c.Name, c.Path)
+		p.uid = 0
+	default:
+		n, err := strconv.ParseUint(p.User, 10, 32)
+		if err != nil || !uidForm.MatchString(p.User) || n > 65533 {
+			return fmt.Errorf("user %q is not lane, root or a number below 65534", short(p.User, 80))
 		}
-		seen[c.Path] = true
+		p.uid = uint32(n)
 	}
-	for _, a := range k.Artifacts {
-		if !path.IsAbs(a) || strings.ContainsAny(a, "\n\x00") {
-			return fmt.Errorf("artifact %q is no absolute path", a)
+	return nil
+}
+
+func (p *plan) checkEnv() error {
+	home, user := "/home/lane", "lane"
+	switch p.uid {
+	case 0:
+		home, user = "/root", "root"
+	case laneUID:
+	default:
+		home, user = "/tmp", strconv.Itoa(int(p.uid))
+	}
+	p.env = map[string]string{
+		"HOME": home, "USER": user, "LOGNAME": user, "LANG": "C.UTF-8", "CI": "true",
+		"PATH":     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"PUSHLANE": "1", "PUSHLANE_RUN": p.Address,
+	}
+	if len(p.Env) > 256 {
+		return fmt.Errorf("it sets %d variables (at most 256)", len(p.Env))
+	}
+	total := 0
+	for name, value := range p.Env {
+		if !envForm.MatchString(name) || strings.ContainsRune(value, 0) {
+			return fmt.Errorf("variable %q has no proper name or holds a NUL byte", short(name, 80))
 		}
+		total += len(name) + len(value)
+		p.env[name] = value
+	}
+	if total > 64<<10 {
+		return fmt.Errorf("its variables take %d bytes (at most 64 KiB)", total)
 	}
 	return nil
 }
 
-func cleanAbs(p string) bool {
-	return path.IsAbs(p) && path.Clean(p) == p && !strings.ContainsAny(p, "\n\x00,")
-}
-
-func under(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") }
-
-func checkSizes(k *checked) error {
-	var err error
-	if k.allowance, err = allowance(k.CPU, k.Max.CPU); err != nil {
+func (p *plan) checkSizes() (err error) {
+	if p.millicores, err = within("cpu", p.CPU, p.Max.CPU, parseCPU, 1<<62, 10); err != nil {
 		return err
 	}
-	if k.memory, err = size("memory", k.Memory, k.Max.Memory, 16<<20); err != nil {
+	if p.memory, err = within("memory", p.Memory, p.Max.Memory, parseSize, defaultMemory, leastMemory); err != nil {
 		return err
 	}
-	if k.disk, err = size("disk", k.Disk, k.Max.Disk, 16<<20); err != nil {
+	if p.disk, err = within("disk", p.Disk, p.Max.Disk, parseSize, defaultDisk, leastDisk); err != nil {
 		return err
 	}
-	k.processes = k.Processes
-	if k.processes == 0 {
-		k.processes = k.Max.Processes
+	p.processes = p.Processes
+	if p.processes == 0 {
+		p.processes = min(defaultProcesses, p.Max.Processes)
 	}
-	if k.processes < 0 || k.processes > k.Max.Processes {
-		return fmt.Errorf("it asks for %d processes, the policy allows %d", k.Processes, k.Max.Processes)
-	}
-	left := time.Until(k.Deadline)
-	k.time = time.Duration(k.Millis) * time.Millisecond
-	if k.Millis < 0 {
-		return fmt.Errorf("it asks for %d milliseconds", k.Millis)
-	}
-	if k.Millis == 0 || k.time > left {
-		k.time = left // the lane's own time ends first; both are told to the plugin
+	if p.processes < 4 || p.processes > p.Max.Processes {
+		return fmt.Errorf("it asks for %d processes, the policy allows 4 to %d", p.processes, p.Max.Processes)
 	}
 	return nil
 }
 
-// allowance turns cores into a quota: limits.cpu would pin, and make Incus
-// balance all containers at every start.
-func allowance(asked, most string) (string, error) {
+// within parses what is asked and what is allowed and compares them.
+func within(what, asked, allowed string, parse func(string) (int64, error), otherwise, least int64) (int64, error) {
+	most, err := parse(allowed)
+	if err != nil {
+		return 0, fmt.Errorf("the policy's limit on %s: %w", what, err)
+	}
 	if asked == "" {
-		asked = most
+		return min(otherwise, most), nil
 	}
-	want, err := strconv.ParseFloat(asked, 64)
-	if err != nil || want < 0.01 {
-		return "", fmt.Errorf("it asks for %q cores, want a number such as 2 or 0.5", asked)
+	n, err := parse(asked)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s: %w", what, err)
+	case n > most:
+		return 0, fmt.Errorf("it asks for %s %s, the policy allows %s", what, asked, allowed)
+	case n < least:
+		return 0, fmt.Errorf("it asks for %s %s, which is too little to start", what, asked)
 	}
-	if max, err := strconv.ParseFloat(most, 64); err != nil || want > max {
-		return "", fmt.Errorf("it asks for %s cores, the policy allows %s", asked, most)
-	}
-	return fmt.Sprintf("%dms/100ms", int(want*100)), nil
+	return n, nil
 }
 
-func size(what, asked, most string, least int64) (string, error) {
-	if asked == "" {
-		asked = most
+func parseCPU(text string) (int64, error) {
+	if !cpuForm.MatchString(text) {
+		return 0, fmt.Errorf("%q is no number of cores such as 2 or 0.5", short(text, 40))
 	}
-	want, err := units.ParseByteSizeString(asked)
-	if err != nil || want < least {
-		return "", fmt.Errorf("it asks for %q of %s, want a size such as 2GiB, at least %d bytes", asked, what, least)
-	}
-	if max, err := units.ParseByteSizeString(most); err != nil || want > max {
-		return "", fmt.Errorf("it asks for %s of %s, the policy allows %s", asked, what, most)
-	}
-	return strconv.FormatInt(want, 10) + "B", nil
+	whole, part, _ := strings.Cut(text, ".")
+	n, _ := strconv.ParseInt(whole, 10, 64)
+	m, _ := strconv.ParseInt((part + "000")[:3], 10, 64)
+	return n*1000 + m, nil
 }
 
-// checkReach: image and network are within the policy.
-func checkReach(k *checked) error {
-	allowed := false
-	for _, img := range k.Max.Images {
-		allowed = allowed || img == "*" || img == k.Image
+func parseSize(text string) (int64, error) {
+	m := sizeForm.FindStringSubmatch(text)
+	if m == nil {
+		return 0, fmt.Errorf("%q is no size such as 512MiB or 2GiB", short(text, 40))
 	}
-	if !allowed {
-		return fmt.Errorf("the policy does not allow image %q; it allows %s", k.Image, strings.Join(k.Max.Images, ", "))
+	n, _ := strconv.ParseInt(m[1], 10, 64)
+	unit := map[string]int64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+		"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[m[2]]
+	if n > (1<<50)/unit {
+		return 0, fmt.Errorf("%q is more than a pebibyte", short(text, 40))
 	}
-	if k.Network && len(k.Max.Networks) == 0 {
-		return fmt.Errorf("it asks for a network, and the policy of this host has none (incus.networks)")
+	return n * unit, nil
+}
+
+func (p *plan) checkTime() error {
+	if p.Millis < 0 || p.Millis > maxTime.Milliseconds() {
+		return fmt.Errorf("its time of %d ms is not one of 1 ms to %s", p.Millis, maxTime)
+	}
+	if p.Deadline.IsZero() {
+		p.Deadline = time.Now().Add(time.Hour)
+	}
+	p.limit = time.Duration(p.Millis) * time.Millisecond
+	if p.Millis == 0 {
+		p.limit = maxTime // the caller's context ends it sooner
 	}
 	return nil
+}
+
+// Where no cache may be mounted: what Incus, the kernel or pushlane own.
+var ownPaths = []string{"/work", "/proc", "/sys", "/dev", "/run", "/etc", "/bin", "/sbin", "/usr", "/lib", "/lib64", "/boot"}
+
+func (p *plan) checkCaches() error {
+	if len(p.Caches) > 16 {
+		return fmt.Errorf("it asks for %d caches (at most 16)", len(p.Caches))
+	}
+	var names, paths []string
+	for _, c := range p.Caches {
+		if !cacheForm.MatchString(c.Name) || slices.Contains(names, c.Name) {
+			return fmt.Errorf("cache %q: its name is not of the form [a-z0-9][a-z0-9-]* or stands there twice", short(c.Name, 80))
+		}
+		if err := cleanPath("cache "+c.Name, c.Path); err != nil {
+			return err
+		}
+		if c.Path == "/" || slices.ContainsFunc(ownPaths, func(own string) bool { return below(c.Path, own) && !below(c.Path, "/usr/local") }) {
+			return fmt.Errorf("cache %s: %s cannot be a cache", c.Name, c.Path)
+		}
+		if slices.ContainsFunc(paths, func(other string) bool { return below(c.Path, other) || below(other, c.Path) }) {
+			return fmt.Errorf("cache %s: %s lies in another cache", c.Name, c.Path)
+		}
+		names, paths = append(names, c.Name), append(paths, c.Path)
+	}
+	return nil
+}
+
+func below(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
+
+// cleanPath accepts absolute paths that mean what they say.
+func cleanPath(what, name string) error {
+	switch {
+	case !path.IsAbs(name) || path.Clean(name) != name || len(name) > 1024:
+		return fmt.Errorf("%s: %q is no clean absolute path", what, short(name, 80))
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f || r == ',' || r == ':' }):
+		return fmt.Errorf("%s: %q holds characters that a mount cannot take", what, short(name, 80))
+	}
+	return nil
+}
+
+func short(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
 }

@@ -2,104 +2,113 @@ package incus
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lxc/incus/v6/shared/api"
 )
 
-// Labels of every container, as Incus configuration keys.
-const (
-	labelOwner    = "user.pushlane.owner"    // the host's name
-	labelHost     = "user.pushlane.host"     // the process: boot id, pid and start time
-	labelRun      = "user.pushlane.run"      // run's id in the host's store
-	labelLane     = "user.pushlane.lane"     // repo@abc1234:lane
-	labelAttempt  = "user.pushlane.attempt"  // from 1
-	labelDeadline = "user.pushlane.deadline" // RFC 3339, UTC
-	labelSpec     = "user.pushlane.spec"     // sha256 of what was asked for
-)
-
-// Swept is a container that Sweep removed.
+// Swept is something that was left behind and is gone now.
 type Swept struct {
-	Name, Lane, Why string
+	Name string // of the container or volume
+	Lane string // the lane run's address, or what kind of volume it was
+	Why  string // "its process 4711 is gone", "its deadline passed 3m ago"
 }
 
-// Sweep removes this owner's containers whose deadline has passed or whose
-// host process is gone.
+const (
+	volumeTime = 24 * time.Hour      // a source's volume without use
+	cacheTime  = 30 * 24 * time.Hour // a cache without use
+	brokenTime = 10 * time.Minute    // a source's volume that never became whole
+)
+
+// Sweep deletes this owner's containers whose process is gone or whose
+// deadline has passed, and volumes that nobody uses any more. It touches
+// nothing without this owner's label.
 func (c *Client) Sweep(ctx context.Context) ([]Swept, error) {
-	all, err := c.server.GetInstances(api.InstanceTypeContainer)
+	swept, err := c.sweepInstances(ctx)
+	volumes, volumeErr := c.sweepVolumes(ctx)
+	return append(swept, volumes...), errors.Join(err, volumeErr)
+}
+
+func (c *Client) sweepInstances(ctx context.Context) ([]Swept, error) {
+	found, err := await(ctx, func() ([]api.Instance, error) { return c.srv.GetInstances(api.InstanceTypeContainer) })
 	if err != nil {
-		return nil, unreachable(c.config, err)
+		return nil, broke("list containers", err)
 	}
 	var swept []Swept
-	for _, inst := range all {
-		why := c.abandoned(inst)
+	var errs []error
+	for _, i := range found {
+		why := c.leftBehind(i.Config, time.Now())
 		if why == "" {
 			continue
 		}
-		if err := c.remove(ctx, inst.Name); err != nil {
-			return swept, fmt.Errorf("cannot remove container %s: %w", inst.Name, err)
+		if err := c.remove(ctx, i.Name, i.Config["volatile.uuid"]); err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		swept = append(swept, Swept{Name: inst.Name, Lane: inst.Config[labelLane], Why: why})
+		swept = append(swept, Swept{Name: i.Name, Lane: i.Config[labelLane], Why: why})
 	}
-	return swept, nil
+	return swept, errors.Join(errs...)
 }
 
-// abandoned says why an instance may go, or "" when it must stay.
-func (c *Client) abandoned(inst api.Instance) string {
-	if inst.Config[labelOwner] != c.config.Owner {
+// leftBehind says why a container may go, or nothing.
+func (c *Client) leftBehind(labels map[string]string, now time.Time) string {
+	if labels[labelOwner] != c.cfg.Owner || labels[labelProcess] == "" {
 		return ""
 	}
-	deadline, err := time.Parse(time.RFC3339, inst.Config[labelDeadline])
-	if err == nil && time.Now().After(deadline) {
-		return "its deadline has passed"
+	return or(orphaned(labels[labelProcess]), overdue(labels[labelDeadline], now))
+}
+
+func (c *Client) sweepVolumes(ctx context.Context) ([]Swept, error) {
+	found, err := await(ctx, func() ([]api.StorageVolume, error) { return c.srv.GetStoragePoolVolumes(c.cfg.Pool) })
+	if err != nil {
+		return nil, broke("list volumes", err)
 	}
-	if host := inst.Config[labelHost]; host != "" && !alive(host) {
-		return "its host process is gone"
+	var swept []Swept
+	var errs []error
+	for _, v := range found {
+		why := c.unused(v, time.Now())
+		if why == "" {
+			continue
+		}
+		_, err := await(ctx, func() (struct{}, error) {
+			return struct{}{}, c.srv.DeleteStoragePoolVolume(c.cfg.Pool, "custom", v.Name)
+		})
+		switch {
+		case err == nil:
+			swept = append(swept, Swept{Name: v.Name, Lane: volumeWord(v), Why: why})
+		case !isNotFound(err):
+			errs = append(errs, failed("delete volume "+v.Name, err, fmt.Sprintf("incus storage volume delete %s %s --project %s", c.cfg.Pool, v.Name, c.cfg.Project)))
+		}
+	}
+	return swept, errors.Join(errs...)
+}
+
+func (c *Client) unused(v api.StorageVolume, now time.Time) string {
+	if v.Type != "custom" || v.Config[labelOwner] != c.cfg.Owner || len(v.UsedBy) > 0 {
+		return ""
+	}
+	used, err := time.Parse(time.RFC3339, v.Config[labelUsed])
+	if err != nil {
+		return ""
+	}
+	limit := cacheTime
+	if v.Config[labelTree] != "" {
+		limit = volumeTime
+		if v.Config[labelReady] != "true" {
+			limit = brokenTime
+		}
+	}
+	if idle := now.Sub(used); idle > limit {
+		return "unused for " + idle.Round(time.Minute).String()
 	}
 	return ""
 }
 
-// thisProcess names this process so that a later one with the same pid, or a
-// later boot, is not taken for it.
-func thisProcess() string { return describe(os.Getpid()) }
-
-func describe(pid int) string {
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	space, _ := os.Readlink("/proc/self/ns/pid")
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return ""
+func volumeWord(v api.StorageVolume) string {
+	if v.Config[labelTree] != "" {
+		return "a pushed tree"
 	}
-	_, rest, _ := strings.Cut(string(stat), ") ") // the command's name may hold anything
-	fields := strings.Fields(rest)
-	if i := strings.LastIndex(string(stat), ") "); i >= 0 {
-		fields = strings.Fields(string(stat)[i+2:])
-	}
-	if len(fields) < 20 {
-		return ""
-	}
-	return fmt.Sprintf("%s %s %d %s", strings.TrimSpace(string(boot)), space, pid, fields[19])
-}
-
-// alive reports whether the process of a label still runs. One of another
-// process id space cannot be seen from here and counts as alive; its deadline
-// takes it.
-func alive(label string) bool {
-	parts := strings.Fields(label)
-	self := strings.Fields(thisProcess())
-	if len(parts) != 4 || len(self) != 4 {
-		return true
-	}
-	if parts[0] != self[0] {
-		return false
-	}
-	if parts[1] != self[1] {
-		return true
-	}
-	pid, err := strconv.Atoi(parts[2])
-	return err == nil && describe(pid) == label
+	return "a cache"
 }

@@ -1,0 +1,85 @@
+package incus
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"syscall"
+
+	"github.com/lxc/incus/v6/shared/api"
+)
+
+// Error is a failure that somebody has to mend; a second attempt would end
+// the same.
+type Error struct {
+	What string // "reach Incus at /var/lib/incus/unix.socket"
+	Err  error
+	hint string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("cannot %s: %v", e.What, e.Err) }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint is the command that mends it, or empty.
+func (e *Error) Hint() string { return e.hint }
+
+func failed(what string, err error, hint string) error {
+	return &Error{What: what, Err: err, hint: hint}
+}
+
+// MachineError is a failure of the machinery: the container was killed from
+// outside, Incus went away, an exec was lost. It says nothing about the
+// command; another attempt may succeed.
+type MachineError struct {
+	What string // "run the command in pl-test-1-0a1b2c3d"
+	Err  error
+}
+
+func (e *MachineError) Error() string { return fmt.Sprintf("cannot %s: %v", e.What, e.Err) }
+func (e *MachineError) Unwrap() error { return e.Err }
+
+// Hint says that the change under test is not at fault.
+func (e *MachineError) Hint() string {
+	return "not the change's fault; try again, or see: pushlane doctor"
+}
+
+func broke(what string, err error) error {
+	if own := new(Error); errors.As(err, &own) {
+		return err
+	}
+	return &MachineError{What: what, Err: err}
+}
+
+// isNotFound reports whether Incus answered that there is no such thing.
+func isNotFound(err error) bool { return api.StatusErrorCheck(err, http.StatusNotFound) }
+
+// lost reports whether err is a connection that broke rather than an answer.
+func lost(err error) bool {
+	_, answered := api.StatusErrorMatch(err)
+	return err != nil && !answered
+}
+
+// connectError explains why there is no connection.
+func connectError(where string, err error) error {
+	what := "reach Incus at " + where
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return failed(what, errors.New("permission denied"),
+			"you are not in the group incus-admin: sudo usermod -aG incus-admin $USER, then log in again")
+	case errors.Is(err, fs.ErrNotExist):
+		return failed(what, errors.New("there is no socket: Incus is not installed or not started"), startHint())
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return failed(what, errors.New("connection refused: Incus is not running"), startHint())
+	}
+	return failed(what, err, "pushlane doctor; the address and certificates stand in /etc/pushlane/config.toml")
+}
+
+// startHint is how Incus is started on this machine.
+func startHint() string {
+	if _, err := os.Stat("/run/systemd/system"); err == nil {
+		return "start it with: systemctl start incus, or install it with: ./install.sh"
+	}
+	return "start it, or install it, with: ./install.sh --incus-only"
+}

@@ -1,0 +1,202 @@
+package incus
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	incus "github.com/lxc/incus/v6/client"
+	"github.com/lxc/incus/v6/shared/api"
+)
+
+// Image is one image of the project.
+type Image struct {
+	Aliases     []string
+	Fingerprint string // sha256, hex
+	Description string
+	Size        int64 // bytes
+	Uploaded    time.Time
+}
+
+// Images lists the project's container images.
+func (c *Client) Images(ctx context.Context) ([]Image, error) {
+	found, err := await(ctx, c.srv.GetImages)
+	if err != nil {
+		return nil, broke("list images", err)
+	}
+	var images []Image
+	for _, i := range found {
+		if i.Type != string(api.InstanceTypeContainer) {
+			continue
+		}
+		image := Image{Fingerprint: i.Fingerprint, Description: i.Properties["description"], Size: i.Size, Uploaded: i.UploadedAt}
+		for _, alias := range i.Aliases {
+			image.Aliases = append(image.Aliases, alias.Name)
+		}
+		images = append(images, image)
+	}
+	return images, nil
+}
+
+type imageKey struct {
+	run  int64
+	name string
+}
+
+type imageEntry struct {
+	fingerprint string
+	until       time.Time
+}
+
+// imageTime is how long a run's answer is kept: every container of a run gets
+// the same image, whatever an alias comes to mean meanwhile.
+const imageTime = time.Hour
+
+var fingerprintForm = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
+
+// image turns an alias or fingerprint into the fingerprint, once per run, and
+// checks that the policy allows it.
+func (c *Client) image(ctx context.Context, run int64, name string, allowed []string) (string, error) {
+	c.mu.Lock()
+	entry, ok := c.images[imageKey{run, name}]
+	c.mu.Unlock()
+	if !ok || run == 0 || time.Now().After(entry.until) {
+		fingerprint, err := c.resolve(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		entry = imageEntry{fingerprint, time.Now().Add(imageTime)}
+		c.remember(imageKey{run, name}, entry)
+	}
+	if !slices.ContainsFunc(allowed, func(a string) bool {
+		return a == "*" || a == name || fingerprintForm.MatchString(a) && strings.HasPrefix(entry.fingerprint, a)
+	}) {
+		return "", failed(fmt.Sprintf("use image %q", name), errors.New("the policy of this host does not allow it"),
+			"the host's owner may add it to incus.images; allowed are: "+or(strings.Join(allowed, ", "), "none"))
+	}
+	return entry.fingerprint, nil
+}
+
+func (c *Client) remember(key imageKey, entry imageEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k, e := range c.images {
+		if time.Now().After(e.until) {
+			delete(c.images, k)
+		}
+	}
+	c.images[key] = entry
+}
+
+func (c *Client) resolve(ctx context.Context, name string) (string, error) {
+	alias, err := await(ctx, func() (*api.ImageAliasesEntry, error) { a, _, err := c.srv.GetImageAlias(name); return a, err })
+	if err == nil {
+		return alias.Target, nil
+	}
+	if !isNotFound(err) {
+		return "", broke(fmt.Sprintf("look up image %q", name), err)
+	}
+	if fingerprintForm.MatchString(name) {
+		image, err := await(ctx, func() (*api.Image, error) { i, _, err := c.srv.GetImage(name); return i, err })
+		if err == nil {
+			return image.Fingerprint, nil
+		}
+	}
+	return "", failed(fmt.Sprintf("use image %q", name), fmt.Errorf("Incus project %q has none of that name", c.cfg.Project), c.imageHint(ctx))
+}
+
+// imageHint names the images there are.
+func (c *Client) imageHint(ctx context.Context) string {
+	images, err := c.Images(ctx)
+	var names []string
+	for _, i := range images {
+		names = append(names, i.Aliases...)
+	}
+	slices.Sort(names)
+	if err != nil || len(names) == 0 {
+		return "make the default images with: ./install.sh"
+	}
+	return "there are: " + strings.Join(names, ", ") + "; make the default images with: ./install.sh"
+}
+
+// ImportSplit imports an image of two files, metadata (tar) and root file
+// system (squashfs or tar), under an alias and returns its fingerprint. An
+// image that is there already is not sent again; the alias is moved to it.
+func (c *Client) ImportSplit(ctx context.Context, meta, rootfs, alias string) (string, error) {
+	if !aliasForm.MatchString(alias) {
+		return "", failed(fmt.Sprintf("import image %q", short(alias, 80)), errors.New("that is no alias"), "use letters, digits, dots, dashes, slashes")
+	}
+	fingerprint, err := splitFingerprint(meta, rootfs)
+	if err != nil {
+		return "", failed("import image "+alias, err, "")
+	}
+	_, err = await(ctx, func() (*api.Image, error) { i, _, err := c.srv.GetImage(fingerprint); return i, err })
+	if isNotFound(err) {
+		err = c.upload(ctx, meta, rootfs)
+	}
+	if err != nil {
+		return "", broke("import image "+alias, err)
+	}
+	return fingerprint, c.point(ctx, alias, fingerprint)
+}
+
+// splitFingerprint is the sha256 of both files, one after the other, as Incus
+// computes it.
+func splitFingerprint(names ...string) (string, error) {
+	sum := sha256.New()
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		_, err = io.Copy(sum, f)
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+func (c *Client) upload(ctx context.Context, meta, rootfs string) error {
+	m, err := os.Open(meta)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	r, err := os.Open(rootfs)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = c.do(ctx, func() (incus.Operation, error) {
+		return c.srv.CreateImage(api.ImagesPost{}, &incus.ImageCreateArgs{MetaFile: m, MetaName: "metadata.tar", RootfsFile: r, RootfsName: "rootfs", Type: "container"})
+	})
+	return err
+}
+
+func (c *Client) point(ctx context.Context, alias, fingerprint string) error {
+	old, err := await(ctx, func() (*api.ImageAliasesEntry, error) { a, _, err := c.srv.GetImageAlias(alias); return a, err })
+	_, err = await(ctx, func() (struct{}, error) {
+		switch {
+		case isNotFound(err):
+			entry := api.ImageAliasesEntry{Name: alias, Type: "container", ImageAliasesEntryPut: api.ImageAliasesEntryPut{Target: fingerprint}}
+			return struct{}{}, c.srv.CreateImageAlias(api.ImageAliasesPost{ImageAliasesEntry: entry})
+		case err == nil && old.Target != fingerprint:
+			return struct{}{}, c.srv.UpdateImageAlias(alias, api.ImageAliasesEntryPut{Target: fingerprint, Description: old.Description}, "")
+		}
+		return struct{}{}, err
+	})
+	if err != nil {
+		return broke("name image "+alias, err)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package incus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// prepareScript makes the work folders, as root. Arguments: "tar" or "", uid,
+// "net" or "", then the paths of caches. It must run in a busybox shell.
+const prepareScript = `set -e
+umask 022
+from=$1 uid=$2 net=$3
+shift 3
+mkdir -p /work/base /work/src /work/.rw
+chmod 700 /work/.rw
+if [ "$from" = tar ]; then
+	tar -x -f - -C /work/base
+	mount -o bind /work/base /work/base && mount -o remount,bind,ro /work/base || :
+fi
+mkdir -p /work/.rw/upper /work/.rw/work
+chown 1000:1000 /work/.rw/upper
+mount -t overlay -o lowerdir=/work/base,upperdir=/work/.rw/upper,workdir=/work/.rw/work,userxattr overlay /work/src 2>/dev/null || {
+	cp -a /work/base/. /work/src/
+	chown 1000:1000 /work/src
+}
+[ -d /home/lane ] || { mkdir -p /home/lane; chown 1000:1000 /home/lane; }
+for cache; do chown "$uid:$uid" "$cache"; done
+ip link set lo up 2>/dev/null || ifconfig lo 127.0.0.1 up 2>/dev/null || :
+if [ "$net" = net ]; then
+	ip link set eth0 up
+	udhcpc -i eth0 -n -q -t 20 -T 1 >/dev/null 2>&1 || busybox udhcpc -i eth0 -n -q -t 20 -T 1 >/dev/null 2>&1 ||
+		dhclient eth0 >/dev/null 2>&1 || { echo "no address for eth0" >&2; exit 3; }
+fi
+`
+
+// prepare gives the container its source, caches and network.
+func (b *box) prepare(ctx context.Context, p plan, t tree) error {
+	args := []string{"", strconv.Itoa(int(p.uid)), ""}
+	cmd := command{cwd: "/"}
+	var stdin *watched
+	if t.open != nil {
+		args[0] = "tar"
+		archive := t.open(ctx)
+		defer archive.Close()
+		stdin = &watched{r: archive}
+		cmd.stdin = stdin
+	}
+	if p.Network {
+		args[2] = "net"
+	}
+	for _, cache := range p.Caches {
+		args = append(args, cache.Path)
+	}
+	cmd.argv = append([]string{"/bin/sh", "-c", prepareScript, "pushlane"}, args...)
+	var said bytes.Buffer
+	cmd.stderr = &capped{w: &said, left: 4 << 10}
+	exit, err := b.exec(ctx, cmd)
+	if stdin != nil && stdin.err != nil {
+		return fmt.Errorf("cannot read the source: %w", stdin.err)
+	}
+	if err != nil {
+		return broke("prepare container "+b.name, err)
+	}
+	return prepareError(b.name, exit, strings.TrimSpace(said.String()))
+}
+
+func prepareError(name string, exit int, said string) error {
+	switch {
+	case exit == 0:
+		return nil
+	case exit == 127 || strings.Contains(said, "not found"):
+		return failed("prepare container "+name, fmt.Errorf("its image lacks what pushlane needs: %s", or(said, "/bin/sh")),
+			"an image needs sh, tar, mount, mkdir, chown and cp; busybox has them all")
+	case strings.Contains(said, "No space left"), strings.Contains(said, "quota exceeded"):
+		return failed("prepare container "+name, errors.New("the source does not fit: its disk is full"), "ask for more with disk in the lane's settings")
+	}
+	return broke("prepare container "+name, fmt.Errorf("exit status %d: %s", exit, said))
+}
+
+// watched remembers why a reader ended: the other side sees an end of file
+// either way.
+type watched struct {
+	r   io.Reader
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
+}
+
+// capped keeps the first bytes and swallows the rest.
+type capped struct {
+	w    io.Writer
+	left int
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	keep := p[:min(len(p), c.left)]
+	c.left -= len(keep)
+	if _, err := c.w.Write(keep); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
