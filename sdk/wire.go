@@ -11,7 +11,7 @@ type Request struct {
 	Run        string   `json:"run"`        // the run's address, "repo@abc1234:lane"
 	Lane       string   `json:"lane"`       // the lane's id
 	Repository string   `json:"repository"` // the repository's short name
-	Gate       string   `json:"gate"`       // pre-commit, pre-push, pre-receive, post-receive, schedule or manual
+	Gate       string   `json:"gate"`       // pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule or manual
 	Update     Update   `json:"update"`
 	Changes    []Change `json:"changes"`           // in git's order, by path bytes
 	Commits    []Commit `json:"commits,omitempty"` // new commits, oldest first; only with capability "repo.history"
@@ -46,7 +46,8 @@ type Change struct {
 	NewID  string `json:"new,omitempty"`  // blob id in new
 }
 
-// Commit is one commit that the push brings.
+// Commit is one commit that the push brings; at commit-msg the one that is
+// about to be made, which has no author and no parents yet and zeros for id.
 type Commit struct {
 	ID      string   `json:"id"`
 	Parents []string `json:"parents,omitempty"`

@@ -15,7 +15,7 @@ func main() { sdk.Main(check) }
 
 func check(run *sdk.Run) error {
 	if !run.Can("repo.history") {
-		return errors.New("cannot read commits: capability repo.history is not granted")
+		return errors.New("cannot read commits: capability repo.history is not granted ([lane.grant] history = true)")
 	}
 	s, err := readSettings(run)
 	if err != nil {
@@ -25,7 +25,7 @@ func check(run *sdk.Run) error {
 		return run.Skip("no new commits")
 	}
 	for _, c := range run.Commits {
-		m := parse(c)
+		m := parse(c, run.Gate)
 		for _, f := range s.look(m) {
 			run.Report(sdk.Finding{Rule: f.rule, Message: m.name + ": " + f.text})
 		}
@@ -45,11 +45,15 @@ type message struct {
 	trail   []string // trailers of the last paragraph, "Key: value"
 	author  string
 	merge   bool
+	draft   bool // it is being written: commit-msg
 }
 
-func parse(c sdk.Commit) message {
+func parse(c sdk.Commit, gate string) message {
 	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(c.Message, "\r\n", "\n"), "\n \t"), "\n")
-	m := message{subject: lines[0], author: c.Author, merge: len(c.Parents) > 1}
+	m := message{subject: lines[0], author: c.Author, merge: len(c.Parents) > 1, draft: gate == "commit-msg"}
+	if m.draft && strings.HasPrefix(m.subject, "Merge ") {
+		m.merge = true // its parents are not known yet
+	}
 	if len(lines) > 1 {
 		m.second = lines[1]
 	}
@@ -57,11 +61,12 @@ func parse(c sdk.Commit) message {
 		m.body = lines[2:]
 		m.trail = trailers(m.body)
 	}
-	m.name = short(c.ID) + " " + strconv.Quote(clip(m.subject, 60))
+	m.name = strconv.Quote(clip(m.subject, 60))
+	if !m.draft {
+		m.name = c.ID[:min(len(c.ID), 7)] + " " + m.name
+	}
 	return m
 }
-
-func short(id string) string { return id[:min(len(id), 7)] }
 
 // clip cuts a text to n characters.
 func clip(text string, n int) string {

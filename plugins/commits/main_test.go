@@ -63,7 +63,42 @@ func TestCommits(t *testing.T) {
 func TestWithoutCommits(t *testing.T) {
 	sdktest.Case{Name: "nothing to look at", WantVerdict: "skip: no new commits"}.Run(t, check)
 	sdktest.Case{Name: "no capability", Request: sdk.Request{Granted: []string{}},
-		WantVerdict: "broken: cannot read commits: capability repo.history is not granted"}.Run(t, check)
+		WantVerdict: "broken: cannot read commits: capability repo.history is not granted ([lane.grant] history = true)"}.Run(t, check)
 	sdktest.Case{Name: "a setting of another type", With: `{"types":"feat"}`, Commits: []sdk.Commit{{ID: id, Message: "x"}},
 		WantVerdict: "broken: setting types: want an array, found a string"}.Run(t, check)
+}
+
+func TestWhileTheMessageIsWritten(t *testing.T) {
+	for name, c := range map[string]struct{ with, message, want string }{
+		"a fixup may be committed":     {"", "fixup! x", ""},
+		"a merge needs no type":        {`{"types":["fix"]}`, "Merge branch 'x'", ""},
+		"any sign-off will do":         {`{"sign_off":true}`, "x\n\nSigned-off-by: A <a@b>", ""},
+		"no sign-off":                  {`{"sign_off":true}`, "x", `"x": there is no "Signed-off-by: Name <mail>": git commit --signoff adds it`},
+		"the name is the subject only": {`{"subject_max":1}`, "xy", `"xy": the subject has 2 characters, at most 1 are allowed`},
+	} {
+		want := sdktest.Case{Name: name, With: c.with, Request: sdk.Request{Gate: "commit-msg"},
+			Commits: []sdk.Commit{{ID: strings.Repeat("0", 40), Message: c.message}}}
+		if c.want != "" {
+			rule := "sign-off"
+			if strings.Contains(c.want, "characters") {
+				rule = "subject-length"
+			}
+			want.WantVerdict, want.WantFindings = "fail", []sdk.Finding{{Rule: rule, Message: c.want}}
+		}
+		want.Run(t, check)
+	}
+}
+
+func FuzzLook(f *testing.F) {
+	f.Add("fix(a)!: b\n\nc\n\nSigned-off-by: A <b>\n d", "T: *?")
+	f.Add("\r\n\n", "")
+	f.Fuzz(func(t *testing.T, text, word string) {
+		s := settings{subjectMax: 5, bodyMax: 5, blankSecond: true, signOff: true, types: []string{"fix"}, words: []string{word}, trailers: []string{word}}
+		for _, gate := range []string{"pre-push", "commit-msg"} {
+			s.look(parse(sdk.Commit{ID: "1", Message: text}, gate))
+		}
+		if strings.TrimSpace(text) == "" && len(settings{}.look(parse(sdk.Commit{Message: text}, ""))) != 1 {
+			t.Errorf("%q is no empty message", text)
+		}
+	})
 }

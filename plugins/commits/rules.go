@@ -59,7 +59,7 @@ func (s settings) look(m message) []fault {
 
 func (s settings) subject(m message) []fault {
 	var all []fault
-	if prefix := fixup(m.subject); prefix != "" && !s.fixups {
+	if prefix := fixup(m.subject); prefix != "" && !s.fixups && !m.draft {
 		all = append(all, fault{"fixup", prefix + " commits are not for pushing: git rebase --autosquash folds them in"})
 	}
 	if n := length(m.subject); s.subjectMax > 0 && int64(n) > s.subjectMax {
@@ -146,8 +146,12 @@ func (s settings) body(m message) []fault {
 
 func (s settings) trailer(m message) []fault {
 	var all []fault
-	if s.signOff && !slices.ContainsFunc(m.trail, func(t string) bool { return strings.EqualFold(t, "Signed-off-by: "+m.author) }) {
-		all = append(all, fault{"sign-off", `there is no "Signed-off-by: ` + m.author + `": git commit --signoff adds it`})
+	if s.signOff && !m.signed() {
+		want := m.author
+		if want == "" {
+			want = "Name <mail>"
+		}
+		all = append(all, fault{"sign-off", `there is no "Signed-off-by: ` + want + `": git commit --signoff adds it`})
 	}
 	for _, pattern := range s.trailers {
 		if !slices.ContainsFunc(m.trail, func(t string) bool { return matchText(pattern, t) }) {
@@ -155,6 +159,15 @@ func (s settings) trailer(m message) []fault {
 		}
 	}
 	return all
+}
+
+// signed reports whether the author signed off; while the message is being
+// written the author is not known, and anybody will do.
+func (m message) signed() bool {
+	return slices.ContainsFunc(m.trail, func(t string) bool {
+		key, who, _ := strings.Cut(t, ": ")
+		return strings.EqualFold(key, "Signed-off-by") && (who == m.author || m.author == "" && who != "")
+	})
 }
 
 // matchText matches a whole text: "*" is any run of characters, "?" any one.

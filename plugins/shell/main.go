@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"path"
 	"strconv"
 	"strings"
@@ -16,9 +15,6 @@ func main() { sdk.Main(check) }
 func check(run *sdk.Run) error {
 	s, err := readSettings(run)
 	if err != nil {
-		return err
-	}
-	if err := s.granted(run); err != nil {
 		return err
 	}
 	result, err := run.Container(s.container)
@@ -38,17 +34,6 @@ func check(run *sdk.Run) error {
 		return run.Fail(withTail(why, result.Tail))
 	}
 	return run.Fail(withTail("exit status "+strconv.Itoa(result.Exit)+": "+s.short, result.Tail))
-}
-
-// granted reports what the lane would have to grant, before any time is spent.
-func (s settings) granted(run *sdk.Run) error {
-	switch {
-	case !run.Can("container"):
-		return errors.New("cannot run a command: capability container is not granted ([lane.grant] container = true)")
-	case s.container.Network && !run.Can("container.network"):
-		return errors.New("cannot use the network: capability container.network is not granted ([lane.grant] network = true)")
-	}
-	return nil
 }
 
 // tailLines is how many lines of output follow the reason in a verdict.

@@ -54,13 +54,6 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func TestCapabilities(t *testing.T) {
-	sdktest.Case{Name: "no container", With: `{"run":"x"}`, Request: sdk.Request{Granted: []string{"repo.read"}},
-		WantVerdict: "broken: cannot run a command: capability container is not granted ([lane.grant] container = true)"}.Run(t, check)
-	sdktest.Case{Name: "no network", With: `{"run":"x","network":true}`, Request: sdk.Request{Granted: []string{"container"}},
-		WantVerdict: "broken: cannot use the network: capability container.network is not granted ([lane.grant] network = true)"}.Run(t, check)
-}
-
 func TestMatchers(t *testing.T) {
 	files := map[string]string{"go.mod": "module example.org/m // x\n", "main.go": "x", "pick/pick_test.go": "x", "pick/a.go": "x", "c/x.c": "x", "top_test.go": "x"}
 	for name, c := range map[string]struct {
