@@ -144,7 +144,7 @@ func (h *history) nearest(id plumbing.Hash, tips []plumbing.Hash) (best plumbing
 // commitAt is the commit that an id names, tags followed; zero when it names
 // none or is not here.
 func (h *history) commitAt(id plumbing.Hash) (plumbing.Hash, error) {
-	if id.IsZero() || h.nodes[id] != nil || h.graph.fill(&node{id: id}) {
+	if id.IsZero() || h.nodes[id] != nil || h.graph.fill(&node{id: id}, h.spots) {
 		return id, nil
 	}
 	peeled, typ, err := h.objs.peel(id)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	commitgraph "github.com/go-git/go-git/v5/plumbing/format/commitgraph/v2"
 )
 
@@ -72,24 +73,40 @@ func openGraphChain(dir string) commitgraph.Index {
 	return top
 }
 
-// fill completes a node from a graph, false when none has it.
-func (g *graphs) fill(n *node) bool {
+// spot is a commit's place in a graph.
+type spot struct {
+	file commitgraph.Index
+	at   uint32
+}
+
+// fill completes a node from a graph, false when none has it. spots remembers
+// where parents are, so that a walk need not search for them.
+func (g *graphs) fill(n *node, spots map[plumbing.Hash]spot) bool {
 	if g == nil {
 		return false
 	}
+	if s, ok := spots[n.id]; ok {
+		return s.fill(n, spots)
+	}
 	for _, f := range g.files {
-		i, err := f.GetIndexByHash(n.id)
-		if err != nil {
-			continue
+		at, err := f.GetIndexByHash(n.id)
+		if err == nil && (spot{f, at}).fill(n, spots) {
+			return true
 		}
-		d, err := f.GetCommitDataByIndex(i)
-		if err != nil {
-			continue
-		}
-		n.tree, n.parents, n.time = d.TreeHash, d.ParentHashes, d.When.Unix()
-		return true
 	}
 	return false
+}
+
+func (s spot) fill(n *node, spots map[plumbing.Hash]spot) bool {
+	d, err := s.file.GetCommitDataByIndex(s.at)
+	if err != nil {
+		return false
+	}
+	n.tree, n.parents, n.time = d.TreeHash, d.ParentHashes, d.When.Unix()
+	for i, at := range d.ParentIndexes {
+		spots[d.ParentHashes[i]] = spot{s.file, at}
+	}
+	return true
 }
 
 func (g *graphs) close() {

@@ -33,6 +33,7 @@ type history struct {
 	objs    *store
 	graph   *graphs
 	shallow map[plumbing.Hash]bool
+	spots   map[plumbing.Hash]spot
 	nodes   map[plumbing.Hash]*node
 }
 
@@ -44,7 +45,7 @@ func (r *Repo) history(ctx context.Context) (*history, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &history{ctx: ctx, objs: r.objs, shallow: shallow, nodes: make(map[plumbing.Hash]*node)}
+	h := &history{ctx: ctx, objs: r.objs, shallow: shallow, spots: make(map[plumbing.Hash]spot), nodes: make(map[plumbing.Hash]*node)}
 	if len(shallow) == 0 { // git too leaves the graph aside in a shallow clone
 		h.graph = r.commitGraph()
 	}
@@ -78,7 +79,7 @@ func (h *history) at(id plumbing.Hash) (*node, error) {
 		return nil, err
 	}
 	n := &node{id: id}
-	if !h.graph.fill(n) {
+	if !h.graph.fill(n, h.spots) {
 		o, err := h.objs.read(id)
 		if err != nil {
 			return nil, err

@@ -19,9 +19,10 @@ var shim string
 // keptSuffix is what the name of a hook that was there before gets.
 const keptSuffix = ".pushlane-kept"
 
-// The lines of an installed hook by which it is known again.
+// What an installed hook is known by, of whichever version.
 const (
-	shimStart = "#!/bin/sh\n# pushlane hook 1, runs "
+	shimStart = "#!/bin/sh\n# pushlane hook "
+	shimRuns  = ", runs "
 	shimEnd   = " (take it out with: pushlane uninstall)"
 )
 
@@ -162,6 +163,10 @@ func shimBin(text []byte) (bin string, ok bool) {
 		return "", false
 	}
 	line, _, _ := strings.Cut(string(rest), "\n")
+	_, line, ok = strings.Cut(line, shimRuns)
+	if !ok {
+		return "", false
+	}
 	return strings.CutSuffix(line, shimEnd)
 }
 

@@ -317,6 +317,18 @@ func TestInstallCutOffHalfway(t *testing.T) {
 	}
 }
 
+func TestAHookOfAnotherVersionIsOurs(t *testing.T) {
+	g := newRepo(t)
+	bin := client(t, t.TempDir(), 0)
+	g.hook(g.dir+"/.git/hooks", "pre-push", "#!/bin/sh\n# pushlane hook 7, runs /old/pushlane-hook (take it out with: pushlane uninstall)\nexec /old/pushlane-hook\n")
+	sameText(t, "done", install(t, g, InstallOptions{Bin: bin}), "pre-push: brought up to date")
+	lines, err := Uninstall(context.Background(), g.hookEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameText(t, "uninstalled", strings.Join(lines, "\n"), "pre-push: removed")
+}
+
 func TestStatusAndKeptHook(t *testing.T) {
 	g := newRepo(t)
 	hooks := g.dir + "/.git/hooks"

@@ -229,6 +229,47 @@ func TestNewObjectsAreSeen(t *testing.T) {
 	}
 }
 
+func TestReadersWhileGitRepacks(t *testing.T) {
+	g := newRepo(t)
+	growing(g, 30)
+	ids := strings.Fields(g.git("rev-list", "main"))
+	r := g.open()
+	stop := make(chan struct{})
+	errs := make(chan error, 4)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for j := i; ; j++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				r.objs.cache.forget()
+				if _, err := r.Changes(context.Background(), ids[j%len(ids)], ids[0]); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	for i := range 12 {
+		if i%3 == 0 {
+			unpack(g)
+		}
+		g.git("repack", "-q", "-a", "-d", "-f", "--window="+fmt.Sprint(5+i))
+		g.git("prune-packed")
+	}
+	close(stop)
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		t.Error(err)
+	}
+}
+
 // bigRepo holds a large incompressible blob and an edition of it, packed as a
 // delta.
 func bigRepo(t *testing.T, size int) (g *gitRepo, texts [3]string) {
@@ -321,7 +362,7 @@ func TestManyReadersAtOnce(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			for j := range 20 {
+			for j := range 8 {
 				rev := fmt.Sprintf("main~%d", (i*5+j)%40)
 				if i == 0 && j%5 == 0 {
 					r.Refresh()
