@@ -288,3 +288,55 @@ func BenchmarkAppendRequest1000Changes(b *testing.B) {
 		})
 	}
 }
+
+func FuzzValueAgainstEncodingJSON(f *testing.F) {
+	for _, s := range []string{`{"a":[1,-0.5e+7,"x",true,null,{}]}`, `"\u00e9\ud83d\ude00"`, ` [ ] `, "1e", "-", `{"a":1,}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		v, err := ParseValue(b)
+		valid := json.Valid(b)
+		switch {
+		case err == nil && !valid:
+			t.Fatalf("we take %q, which is no JSON", b)
+		case err != nil && valid && !tolerated(err):
+			t.Fatalf("we refuse %q: %v", b, err)
+		case err != nil:
+			return
+		}
+		var theirs any
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber()
+		if err := d.Decode(&theirs); err != nil {
+			t.Fatal(err)
+		}
+		if utf8.Valid(b) && !reflect.DeepEqual(plain(v), theirs) {
+			t.Fatalf("%q: got %v, want %v", b, plain(v), theirs)
+		}
+	})
+}
+
+// plain turns a value into what encoding/json makes of it.
+func plain(v Value) any {
+	switch v.kind {
+	case '{':
+		m := map[string]any{}
+		for k, item := range v.Members() {
+			m[k] = plain(item)
+		}
+		return m
+	case '[':
+		a := []any{}
+		for _, item := range v.Items() {
+			a = append(a, plain(item))
+		}
+		return a
+	case '"':
+		return v.text
+	case '0':
+		return json.Number(v.text)
+	case 't', 'f':
+		return v.kind == 't'
+	}
+	return nil
+}

@@ -21,7 +21,7 @@ const (
 
 // lines looks at the text of one file, a window of whole lines at a time.
 func (s settings) lines(run *sdk.Run, name string, r io.Reader) error {
-	look := looker{settings: s, run: run, path: name, number: 1, classes: s.classes()}
+	look := looker{settings: s, run: run, path: name, number: 1, firsts: s.firsts()}
 	buf := make([]byte, window)
 	have := 0
 	for first, start := true, true; ; first = false {
@@ -54,56 +54,67 @@ type looker struct {
 	settings
 	run      *sdk.Run
 	path     string
-	classes  [256]byte      // what a byte may begin or end
+	firsts   [256]bool      // bytes that a token begins with
 	number   int            // of the line, from 1
 	told     map[string]int // rule and kind: the last line that was told of
 	conflict int            // how many kinds of marker were seen, in order
 	from     int            // line of the first marker
 }
 
-// What a byte may be the first of.
-const (
-	lineEnd = 1 + iota
-	pemStart
-	tokenStart
-)
-
-// classes says which bytes are worth a second look.
-func (s settings) classes() [256]byte {
-	var c [256]byte
+// firsts are the bytes that tokens begin with.
+func (s settings) firsts() [256]bool {
+	var f [256]bool
 	for i := range s.shapes {
-		c[s.shapes[i].prefix[0]] = tokenStart
+		f[s.shapes[i].prefix[0]] = true
 	}
-	if s.privateKeys {
-		c['-'] = pemStart
-	}
-	c['\n'] = lineEnd
-	return c
+	return f
 }
 
 // block looks at a stretch of text. start: it begins a line; end: the file
-// ends with it.
+// ends with it. Byte by byte only tokens are looked for: the rest is found by
+// searches that run at the speed of memory.
 func (l *looker) block(text []byte, start, end bool) {
-	if start {
-		l.lineStart(text)
-	}
-	for i, c := range text {
-		switch l.classes[c] {
-		case lineEnd:
-			l.lineEnd(text[:i])
-			l.lineStart(text[i+1:])
-		case pemStart:
-			if kind := pemKey(text[i:]); kind != "" {
+	pem := l.nextPEM(text, 0)
+	for at := 0; at < len(text); {
+		n := bytes.IndexByte(text[at:], '\n')
+		ended := n >= 0
+		if !ended {
+			n = len(text) - at
+		}
+		line := text[at : at+n]
+		if start || at > 0 {
+			l.lineStart(line)
+		}
+		for ; pem < at+n; pem = l.nextPEM(text, pem+1) {
+			if kind := pemKey(text[pem:]); kind != "" {
 				l.key(kind)
 			}
-		case tokenStart:
-			if i == 0 || !isWord(text[i-1]) {
-				l.token(text[i:])
-			}
+		}
+		if l.tokens {
+			l.findTokens(line)
+		}
+		if ended || end {
+			l.lineEnd(line)
+		}
+		at += n + 1
+	}
+}
+
+// nextPEM is where the first line of a PEM block begins, at or after a place.
+func (l *looker) nextPEM(text []byte, from int) int {
+	if l.privateKeys {
+		if i := bytes.Index(text[from:], []byte(pemBegin)); i >= 0 {
+			return from + i
 		}
 	}
-	if n := len(text); end && n > 0 && text[n-1] != '\n' {
-		l.lineEnd(text)
+	return len(text)
+}
+
+func (l *looker) findTokens(line []byte) {
+	for i, c := range line {
+		if l.firsts[c] && (i == 0 || !isWord(line[i-1])) {
+			l.token(line[i:])
+		}
 	}
 }
 
@@ -124,7 +135,7 @@ func (l *looker) lineStart(text []byte) {
 	}
 }
 
-// lineEnd is called with the text up to the end of a line.
+// lineEnd looks at the end of a line, given what is known of it.
 func (l *looker) lineEnd(text []byte) {
 	if l.trailing {
 		text = bytes.TrimSuffix(text, []byte("\r"))
@@ -186,18 +197,24 @@ func isMarker(text []byte, c byte) bool {
 		return true
 	}
 	switch text[7] {
-	case '\n', '\r':
-		return true
+	case '\r':
+		return len(text) == 8
+	case ' ':
+		return c != '='
 	}
-	return c != '=' && text[7] == ' '
+	return false
 }
+
+const (
+	dashes   = "-----"
+	pemBegin = dashes + "BEGIN "
+)
 
 // pemKey returns the kind of private key whose first line text begins with:
 // five dashes, BEGIN, a name of capitals that ends in PRIVATE KEY, perhaps
 // BLOCK, five dashes. It may stand anywhere in a line, as it does in JSON.
 func pemKey(text []byte) string {
-	const dashes = "-----"
-	name, ok := bytes.CutPrefix(text, []byte(dashes+"BEGIN "))
+	name, ok := bytes.CutPrefix(text, []byte(pemBegin))
 	if !ok {
 		return ""
 	}

@@ -14,7 +14,6 @@ var (
 	ours   = strings.Repeat("<", 7)
 	middle = strings.Repeat("=", 7)
 	theirs = strings.Repeat(">", 7)
-	dashes = strings.Repeat("-", 5)
 )
 
 func begin(kind string) string { return dashes + "BEGIN " + kind + dashes }
