@@ -69,7 +69,6 @@ else
 fi
 case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
 state=$home/install.state
-source_dir=$home/src
 project=pushlane pool=pushlane bridge=pushlane0
 pidfile=/run/pushlane-incusd.pid
 export DEBIAN_FRONTEND=noninteractive
@@ -287,8 +286,8 @@ make_network() {
 project_keys() {
 	cat <<END
 restricted=true
-restricted.devices.disk=allow
-restricted.devices.disk.paths=$source_dir
+restricted.devices.disk=managed
+restricted.devices.disk.paths=
 restricted.devices.nic=$([ "$1" = yes ] && echo managed || echo block)
 restricted.networks.access=$([ "$1" = yes ] && echo "$bridge")
 restricted.containers.privilege=isolated
@@ -333,15 +332,6 @@ make_project() {
 make_profile() {
 	[ -z "$(incus profile device list default --project "$project" 2>/dev/null)" ] || return 0
 	try 'write the profile' incus profile device add default root disk path=/ pool="$pool" --project "$project"
-}
-
-make_source_dir() {
-	[ ! -d "$source_dir" ] || return 0
-	step "make $source_dir, where the pushed trees lie that containers see"
-	mkdir -p "$source_dir"
-	chmod 0750 "$source_dir"
-	if root && getent group incus-admin >/dev/null; then chgrp incus-admin "$source_dir" && chmod 2770 "$source_dir"; fi
-	made dir "$source_dir"
 }
 
 # make_image ALIAS
@@ -394,7 +384,6 @@ local_config() {
 socket = "$(incus_socket)"
 project = "$project"
 pool = "$pool"
-source_dir = "$source_dir"
 END
 	[ "$network" = no ] || printf 'networks = ["%s"]\n' "$bridge"
 }
@@ -404,7 +393,6 @@ install_incus() {
 	start_incus
 	make_pool
 	make_network
-	make_source_dir
 	make_project
 	make_images
 	local_config | write_config
