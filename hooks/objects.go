@@ -147,10 +147,10 @@ func (s *store) lookAt(id plumbing.Hash, do func(where) error) error {
 }
 
 // locate finds an object in the packs, then among the loose ones, and looks
-// once more after listing directories and packs again: since they were listed
+// again after listing directories and packs anew: since they were listed
 // a push may have brought one, or a repack replaced them.
 func (s *store) locate(id plumbing.Hash) (where, error) {
-	for _, again := range []bool{false, true} {
+	for _, again := range []bool{false, true, true} {
 		packs, dirs, err := s.list(again)
 		if err != nil {
 			return where{}, err

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -232,8 +233,11 @@ func TestNewObjectsAreSeen(t *testing.T) {
 func TestReadersWhileGitRepacks(t *testing.T) {
 	g := newRepo(t)
 	growing(g, 30)
-	ids := strings.Fields(g.git("rev-list", "main"))
-	r := g.open()
+	g.git("checkout", "-q", "main")
+	first := g.git("rev-parse", "main")
+	kept := g.open()
+	var latest atomic.Value
+	latest.Store(g.commit("new", "0"))
 	stop := make(chan struct{})
 	errs := make(chan error, 4)
 	var wg sync.WaitGroup
@@ -241,26 +245,30 @@ func TestReadersWhileGitRepacks(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			for j := i; ; j++ {
+			for {
 				select {
 				case <-stop:
 					return
 				default:
 				}
+				r := kept
+				if i%2 == 0 {
+					r, _ = Open(context.Background(), g.hookEnv())
+				}
 				r.objs.cache.forget()
-				if _, err := r.Changes(context.Background(), ids[j%len(ids)], ids[0]); err != nil {
-					errs <- err
+				if got, err := r.Changes(context.Background(), first, latest.Load().(string)); err != nil || len(got) != 1 {
+					errs <- fmt.Errorf("got %q, %v", paths(got), err)
 					return
+				}
+				if r != kept {
+					r.Close()
 				}
 			}
 		}()
 	}
 	for i := range 12 {
-		if i%3 == 0 {
-			unpack(g)
-		}
+		latest.Store(g.commit("new", fmt.Sprint(i)))
 		g.git("repack", "-q", "-a", "-d", "-f", "--window="+fmt.Sprint(5+i))
-		g.git("prune-packed")
 	}
 	close(stop)
 	wg.Wait()
