@@ -33,7 +33,8 @@ run = "echo no such luck; exit 7"
 container = true
 `
 
-// world is an installed pushlane and a repository with a lanes file.
+// world is an installed pushlane whose policy allows one image, and a
+// repository with a lanes file.
 type world struct {
 	t      *testing.T
 	dir    string
@@ -41,11 +42,11 @@ type world struct {
 	binary string
 }
 
-func newWorld(t *testing.T, s *space) *world {
+func newWorld(t *testing.T, s *space, fingerprint string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir()}
 	w.binary = filepath.Join(w.dir, "bin", "pushlane")
-	config := fmt.Sprintf("[incus]\nproject = %q\npool = %q\n", s.name, s.name)
+	config := fmt.Sprintf("[incus]\nproject = %q\npool = %q\nimages = [%q]\n", s.name, s.name, fingerprint)
 	for name, text := range map[string]string{"config.toml": config, "repo/.pushlane/lanes.toml": lanesFile, "repo/greeting.txt": "made by Nix\n"} {
 		path := filepath.Join(w.dir, name)
 		os.MkdirAll(filepath.Dir(path), 0o755)
@@ -93,8 +94,9 @@ func (w *world) must(dir, name string, args ...string) {
 
 func TestLaneRunsInTheImage(t *testing.T) {
 	needIncus(t)
-	s := newSpace(t, newMachine(t).build("image"))
-	w := newWorld(t, s)
+	image := newMachine(t).build("image")
+	s := newSpace(t, image)
+	w := newWorld(t, s, fingerprint(t, image)) // pinned
 	for _, c := range []struct {
 		says, lane string
 		exit       int

@@ -52,7 +52,7 @@ in
     );
 
     # The hook client looks for the socket here.
-    environment.variables.PUSHLANE_STATE = "/var/lib/pushlane";
+    environment.sessionVariables.PUSHLANE_STATE = "/var/lib/pushlane";
     users.users.${cfg.user}.extraGroups = [ "incus-admin" ];
 
     systemd.services.pushlane = {
@@ -61,6 +61,7 @@ in
       after = [ "incus.service" ];
       wants = [ "incus.service" ];
       path = [ pkgs.git ];
+      restartTriggers = [ config.environment.etc."pushlane/config.toml".source ];
       serviceConfig = {
         ExecStart = "${lib.getExe cfg.package} serve";
         User = cfg.user;

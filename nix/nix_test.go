@@ -2,6 +2,7 @@ package nix_test
 
 import (
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -32,6 +33,7 @@ func newMachine(t *testing.T) *machine {
 	for _, tool := range [][2]string{{"busybox", "busybox-static"}, {"mksquashfs", "squashfs-tools"}, {"tar", "tar"}, {"xz", "xz-utils"}} {
 		m.args = append(m.args, "--argstr", tool[0], need(t, tool[0], tool[1]))
 	}
+	needStatic(t, m.args[2])
 	dir := storeFolder(t)
 	m.env = append(os.Environ(), "NIX_REMOTE=", "NIX_PATH=", "HOME="+dir, "XDG_CACHE_HOME="+dir+"/cache",
 		"NIX_STORE_DIR="+dir+"/store", "NIX_STATE_DIR="+dir+"/var", "NIX_LOG_DIR="+dir+"/log", "NIX_CONF_DIR="+dir+"/etc")
@@ -68,6 +70,19 @@ func need(t *testing.T, program, debianPackage string) string {
 		lacking(t, fmt.Sprintf("there is no %s; apt-get install %s", program, debianPackage))
 	}
 	return path
+}
+
+// needStatic: a busybox that wants the machine's C library dies in a container.
+func needStatic(t *testing.T, program string) {
+	t.Helper()
+	file, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
+		lacking(t, program+" is not linked statically; apt-get install busybox-static")
+	}
 }
 
 func lacking(t *testing.T, what string) {
