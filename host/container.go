@@ -110,9 +110,9 @@ func (l *laneRun) recordStart(ctx context.Context, c sdk.Container) {
 	defer l.mu.Unlock()
 	if !l.recorded {
 		l.recorded = true
-		l.rec.starting(ctx, l.i, store.Facts{Digest: l.outcome().Digest}, "asks for a container")
+		l.rec.starting(ctx, l.i, l.outcome(), "asks for a container")
 	}
-	l.rec.event(ctx, l.i, "container", fmt.Sprintf("%s of image %q", c.ID, orDefault(c.Image)))
+	l.rec.event(ctx, l.i, l.lane().ID, "container", fmt.Sprintf("%s of image %q", c.ID, orDefault(c.Image)))
 }
 
 func orDefault(image string) string {

@@ -60,7 +60,7 @@ func (h *Host) Close(ctx context.Context) error {
 		errs = append(errs, r.repo.Close())
 	}
 	for _, c := range h.incus {
-		c.Close()
+		errs = append(errs, c.Close())
 	}
 	if h.engine != nil {
 		errs = append(errs, h.engine.Close(ctx))

@@ -129,15 +129,15 @@ func (r *recorder) failed(err error) {
 
 // starting is recorded before a lane touches anything outside this process:
 // an intent that a killed host leaves is found by the next one.
-func (r *recorder) starting(ctx context.Context, i int, facts store.Facts, why string) {
-	facts.LaneRun = r.ids[i]
-	r.record(ctx, store.Move{LaneRun: r.ids[i], From: store.Queued, To: store.Starting, Message: why}, facts,
-		store.Move{LaneRun: r.ids[i], From: store.Starting, To: store.Running})
+func (r *recorder) starting(ctx context.Context, i int, o *Outcome, why string) {
+	r.record(ctx, store.Move{LaneRun: r.ids[i], From: store.Queued, To: store.Starting, At: o.Started, Message: why},
+		store.Facts{LaneRun: r.ids[i], Digest: o.Digest},
+		store.Move{LaneRun: r.ids[i], From: store.Starting, To: store.Running, At: o.Started})
 }
 
 // event adds a line to the history of lane run i.
-func (r *recorder) event(ctx context.Context, i int, kind, message string) {
-	r.record(ctx, store.Event{LaneRun: r.ids[i], Kind: kind, Message: message})
+func (r *recorder) event(ctx context.Context, i int, lane, kind, message string) {
+	r.record(ctx, store.Event{LaneRun: r.ids[i], Lane: lane, Kind: kind, Message: message})
 }
 
 // lane records how outcome i ended, with all it went through where nothing

@@ -84,7 +84,7 @@ func (h *Host) runInSlot(ctx context.Context, slots *semaphore.Weighted, l *lane
 // machinery reports whether a lane broke for a reason that another attempt
 // may not meet. A "no" is never tried again.
 func machinery(o *Outcome) bool {
-	return o.State == store.Broken && errors.As(o.Err, new(incus.MachineError))
+	return o.State == store.Broken && errors.As(o.Err, new(*incus.MachineError))
 }
 
 // again records the attempt that broke and makes ready for the next one.

@@ -18,7 +18,7 @@ import (
 //
 //	go test -run '^$' -bench Push -benchtime 40x ./host/cmd/pushlane
 func BenchmarkPush(b *testing.B) {
-	if err := addNoop(); err != nil {
+	if err := buildPlugin(prefix, "testdata/plugins/noop", "testdata/plugins/noop/manifest.toml", "noop"); err != nil {
 		b.Fatal(err)
 	}
 	kinds := []struct {
@@ -54,16 +54,6 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 func median(all []time.Duration) time.Duration {
 	slices.Sort(all)
 	return all[len(all)/2]
-}
-
-// addNoop builds the no-op plugin beside the first-party ones.
-func addNoop() error {
-	raw := filepath.Join(prefix, "noop.raw")
-	src := filepath.Join("..", "..", "..", "testdata", "plugins", "noop")
-	if err := tool([]string{"GOOS=wasip1", "GOARCH=wasm"}, "go", "build", "-o", raw, "./"+src); err != nil {
-		return err
-	}
-	return packPlugin(filepath.Join(src, "manifest.toml"), raw, filepath.Join(prefix, "lib", "pushlane", "plugins", "noop.wasm"))
 }
 
 // pusher is a repository with a remote beside it and one kind of hook.

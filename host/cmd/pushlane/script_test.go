@@ -45,16 +45,39 @@ func buildAll(prefix string) error {
 		return err
 	}
 	for _, name := range []string{"files", "commits", "shell"} {
-		raw := filepath.Join(prefix, name+".raw")
-		if err := tool([]string{"GOOS=wasip1", "GOARCH=wasm"}, "go", "build", "-o", raw, "../../../plugins/"+name); err != nil {
+		if err := buildPlugin(prefix, "plugins/"+name, "plugins/"+name+"/manifest.toml", name); err != nil {
 			return err
 		}
-		manifest := filepath.Join("..", "..", "..", "plugins", name, "manifest.toml")
-		if err := packPlugin(manifest, raw, filepath.Join(plugins, name+".wasm")); err != nil {
+	}
+	return buildHostile(prefix)
+}
+
+// buildHostile builds the guests that mean harm as plugins of their own names.
+func buildHostile(prefix string) error {
+	manifest := filepath.Join(prefix, "hostile.toml")
+	text := "name = \"hostile\"\nversion = \"1\"\nabi = 1\noutput = \"jsonl\"\n[[capabilities]]\nname = \"repo.read\"\nwhy = \"harm\"\n"
+	if err := os.WriteFile(manifest, []byte(text), 0o644); err != nil {
+		return err
+	}
+	for _, name := range []string{"trap", "spin", "floodlog", "floodout", "garbage", "eat", "sleep", "escape"} {
+		if err := buildPlugin(prefix, "testdata/hostile/"+name, manifest, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// buildPlugin builds a folder of the repository into <prefix>'s plugins.
+func buildPlugin(prefix, folder, manifest, name string) error {
+	top := filepath.Join("..", "..", "..")
+	raw := filepath.Join(prefix, name+".raw")
+	if err := tool([]string{"GOOS=wasip1", "GOARCH=wasm"}, "go", "build", "-o", raw, filepath.Join(top, folder)); err != nil {
+		return err
+	}
+	if !filepath.IsAbs(manifest) {
+		manifest = filepath.Join(top, manifest)
+	}
+	return packPlugin(manifest, raw, filepath.Join(prefix, "lib", "pushlane", "plugins", name+".wasm"))
 }
 
 func tool(env []string, name string, args ...string) error {

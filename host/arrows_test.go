@@ -1,0 +1,60 @@
+package host
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/pushlane/pushlane/"
+
+// arrows is who may import whom among our own packages. A line that has to be
+// added here is a decision about the architecture.
+var arrows = map[string][]string{
+	"hooks":                  nil,
+	"lanes":                  nil,
+	"sdk":                    nil,
+	"sdk/sdktest":            {"sdk"},
+	"plugins/files":          {"sdk"},
+	"plugins/commits":        {"sdk"},
+	"plugins/shell":          {"sdk"},
+	"host/internal/wasm":     {"sdk"},
+	"host/internal/incus":    {"sdk"},
+	"host/internal/store":    {"host/internal/store/schema"},
+	"host":                   {"hooks", "host/internal/incus", "host/internal/store", "host/internal/wasm", "lanes", "sdk"},
+	"host/cmd/pushlane":      {"hooks", "host", "lanes", "sdk"},
+	"host/cmd/pushlane-hook": nil,
+}
+
+// onlyImporter is the one package that may know a dependency.
+var onlyImporter = map[string]string{
+	"github.com/tetratelabs/wazero": "host/internal/wasm",
+	"github.com/lxc/incus/":         "host/internal/incus",
+	"modernc.org/sqlite":            "host/internal/store",
+	"github.com/go-git/":            "hooks",
+}
+
+func TestArrows(t *testing.T) {
+	t.Parallel()
+	for pkg, allowed := range arrows {
+		t.Run(pkg, func(t *testing.T) {
+			t.Parallel()
+			out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{join .Imports "\n"}}`, module+pkg).CombinedOutput()
+			if err != nil {
+				t.Fatalf("go list: %v\n%s", err, out)
+			}
+			for imported := range strings.FieldsSeq(string(out)) {
+				own, ours := strings.CutPrefix(imported, module)
+				if ours && !slices.Contains(allowed, own) {
+					t.Errorf("%s imports %s, which it may not know", pkg, own)
+				}
+				for prefix, owner := range onlyImporter {
+					if strings.HasPrefix(imported, prefix) && pkg != owner {
+						t.Errorf("%s imports %s, which only %s may know", pkg, imported, owner)
+					}
+				}
+			}
+		})
+	}
+}
