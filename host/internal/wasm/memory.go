@@ -38,7 +38,7 @@ func (m *memory) Allocate(_, max uint64) experimental.LinearMemory {
 // Reallocate implements experimental.LinearMemory; nil means no.
 func (m *memory) Reallocate(size uint64) []byte {
 	s := m.session
-	if !s.isBound && size > earlyMemory {
+	if !s.hasCall() && size > earlyMemory {
 		s.await()
 	}
 	limit := s.module.engine.opts.MaxMemory

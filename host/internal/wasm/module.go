@@ -79,7 +79,7 @@ func (m *Module) build(data []byte, facts *facts) error {
 	ctx := context.Background() // compiling cannot be cut short
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2).
-		WithMemoryLimitPages(uint32(m.engine.opts.MaxMemory / pageSize)).
+		WithMemoryLimitPages(1 << 16). // memory knows the true limit
 		WithDebugInfoEnabled(false)
 	if dir := m.engine.opts.CacheDir; dir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(dir)

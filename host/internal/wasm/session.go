@@ -126,9 +126,21 @@ func (s *session) enter(name string, early bool) {
 	if !early {
 		s.await()
 	}
-	if s.isBound {
+	if s.hasCall() {
 		s.checkTime()
 	}
+}
+
+// hasCall looks whether bind has been called, without waiting for it.
+func (s *session) hasCall() bool {
+	if !s.isBound {
+		select {
+		case <-s.bound:
+			s.isBound = true
+		default:
+		}
+	}
+	return s.isBound
 }
 
 // earlyTicks is how much an instance may work ahead of its request, in slices
@@ -139,7 +151,7 @@ const earlyTicks = 500
 func onTick(ctx context.Context, _ api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
 	s := sessionOf(ctx)
 	s.fuel += fuelSlice - int64(params[0])
-	if !s.isBound {
+	if !s.hasCall() {
 		if s.ticks++; s.ticks < earlyTicks {
 			return
 		}

@@ -44,7 +44,7 @@ func (s *session) lastWords() []string {
 // first.
 func splitTrap(text string) (cause string, trace []string) {
 	cause, stack, _ := strings.Cut(text, "\nwasm stack trace:\n")
-	cause = strings.TrimPrefix(strings.TrimSuffix(cause, " (recovered by wazero)"), "wasm error: ")
+	cause = strings.ReplaceAll(strings.TrimSuffix(cause, " (recovered by wazero)"), "wasm error: ", "")
 	stack, _, _ = strings.Cut(stack, "\n\n")
 	for line := range strings.SplitSeq(stack, "\n") {
 		line = strings.TrimSpace(line)

@@ -76,8 +76,10 @@ func (t tree) list(path string) ([]entry, error) {
 	if t.fs == nil && path == "." {
 		return nil, nil
 	}
-	if err := t.parents(path); err != nil {
+	if st, err := t.stat(path); err != nil {
 		return nil, err
+	} else if st.kind != typeDir {
+		return nil, errNotDir
 	}
 	all, err := fs.ReadDir(t.fs, path)
 	if err != nil {

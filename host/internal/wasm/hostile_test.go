@@ -1,0 +1,264 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+)
+
+var errTimeIsUp = errors.New("its time was up")
+
+// TestHostile runs plugins that mean harm: what they do to themselves is told
+// in so many words, and the host is well afterwards.
+func TestHostile(t *testing.T) {
+	e := open(t, Options{})
+	tests := map[string]struct {
+		guest string
+		call  Call
+		limit time.Duration
+		want  []string // of the error; nil: no error
+		check func(*testing.T, Result, error, string)
+	}{
+		"spinning": {guest: "spin", limit: 200 * time.Millisecond, want: []string{`plugin "spin" was stopped: its time was up (`}},
+		"spinning on fuel": {guest: "spin", call: Call{Fuel: 20_000_000}, want: []string{`plugin "spin" was stopped: more than 20000000 units of fuel`},
+			check: func(t *testing.T, _ Result, err error, _ string) {
+				var limit *LimitError
+				if !errors.As(err, &limit) || limit.Used.Fuel < 20_000_000 || limit.Used.Fuel > 21_000_000 {
+					t.Errorf("used %d", limit.Used.Fuel)
+				}
+			}},
+		"a panic": {guest: "trap", want: []string{`plugin "trap" broke: exit status 2` + "\n",
+			"\n  said: panic: runtime error: index out of range [7] with length 1\n", "trap/main.go:12", "\n  last host call: proc_exit\n", "\n  used: "}},
+		"a flood of log": {guest: "floodlog", call: Call{MaxStderr: 1 << 20},
+			check: func(t *testing.T, r Result, _ error, log string) {
+				if cut := "\nlog cut at 1 MiB\n"; len(log) != 1<<20+len(cut) || !strings.HasSuffix(log, cut) || strings.Count(log, "log cut") != 1 {
+					t.Errorf("log of %d bytes ends %q", len(log), log[len(log)-40:])
+				}
+				if r.Used.Stderr != 64<<20 {
+					t.Errorf("used %v", r.Used)
+				}
+			}},
+		"a flood of output": {guest: "floodout", call: Call{MaxStdout: 1 << 20}, want: []string{`plugin "floodout" was stopped: more than 1 MiB of standard output`}},
+		"eating memory":     {guest: "eat", call: Call{Memory: 32 << 20}, want: []string{`plugin "eat" was stopped: more than 32 MiB of memory`}},
+		"endless recursion": {guest: "recurse", call: Call{Memory: 32 << 20}, want: []string{`plugin "recurse" was stopped: more than 32 MiB of memory`}},
+		"garbage": {guest: "garbage", check: func(t *testing.T, r Result, _ error, _ string) {
+			if want := "\x00\xff\x1b]0;mine\x07{\"type\":\n]]\xed\xa0\x80"; string(r.Stdout) != want {
+				t.Errorf("got %q", r.Stdout)
+			}
+		}},
+		"sleeping": {guest: "sleep", limit: 200 * time.Millisecond, want: []string{`plugin "sleep" was stopped: its time was up (`}},
+		"many files": {guest: "files", call: Call{MaxFiles: 100}, check: func(t *testing.T, r Result, _ error, _ string) {
+			if want := "93 open: Too many open files\n"; string(r.Stdout) != want || r.Exit != 1 {
+				t.Errorf("got %q, exit %d", r.Stdout, r.Exit)
+			}
+		}},
+		"escapes": {guest: "escape", check: func(t *testing.T, r Result, _ error, _ string) { wantLines(t, string(r.Stdout), escapes) }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := load(t, e, test.guest)
+			ctx := t.Context()
+			if test.limit > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeoutCause(ctx, test.limit, errTimeIsUp)
+				defer cancel()
+			}
+			var log bytes.Buffer
+			test.call.Stderr = &log
+			test.call.Src = fstest.MapFS{"a": {Data: []byte("hello")}}
+			r, err := m.Run(ctx, test.call)
+			wantError(t, err, test.want)
+			if test.limit > 0 && !errors.Is(err, errTimeIsUp) {
+				t.Errorf("the cause is lost: %v", err)
+			}
+			if test.check != nil {
+				test.check(t, r, err, log.String())
+			}
+			if _, err := load(t, e, "noop").Run(t.Context(), Call{Stdin: []byte("{}")}); err != nil {
+				t.Errorf("the host is not well: %v", err)
+			}
+			if left := e.budget.Load(); left != e.opts.AllMemory {
+				t.Errorf("%d bytes of memory are not given back", e.opts.AllMemory-left)
+			}
+		})
+	}
+}
+
+var escapes = []string{
+	"read /etc/passwd open /etc/passwd: Bad file number",
+	"read /src/../etc/passwd open /src/../etc/passwd: Bad file number",
+	"read /src/../../etc/passwd open /src/../../etc/passwd: Bad file number",
+	"read /src/link open /src/link: No such file or directory",
+	"read /src/linkdir/passwd open /src/linkdir/passwd: No such file or directory",
+	"read /out/../src/a <nil>",
+	"read / open /: Bad file number",
+	"read /src//../.. open /src//../..: Bad file number",
+	"write /etc/x open /etc/x: Bad file number",
+	"write /src/x open /src/x: Read-only file system",
+	"write /src/a open /src/a: Read-only file system",
+	"write /base/x open /base/x: Read-only file system",
+	"write /results/x open /results/x: Read-only file system",
+	"write /out/../x open /out/../x: Bad file number",
+	"write /out/no/x open /out/no/x: No such file or directory",
+	"write /x open /x: Bad file number",
+	"mkdir mkdir /src/d: Read-only file system",
+	"remove remove /src/a: Read-only file system",
+	"rename rename /src/a /out/a: Read-only file system",
+	"symlink symlink /etc/passwd /out/l: Operation not permitted",
+	"link link /src/a /out/l: Operation not permitted",
+	"chmod <nil>",
+	"truncate truncate /src/a: Read-only file system",
+}
+
+func wantLines(t *testing.T, got string, want []string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
+	for i := range max(len(lines), len(want)) {
+		g, w := "(nothing)", "(nothing)"
+		if i < len(lines) {
+			g = lines[i]
+		}
+		if i < len(want) {
+			w = want[i]
+		}
+		if g != w {
+			t.Errorf("line %d:\ngot  %s\nwant %s", i+1, g, w)
+		}
+	}
+}
+
+func wantError(t *testing.T, err error, parts []string) {
+	t.Helper()
+	if parts == nil && err != nil {
+		t.Fatalf("got %v, want no error", err)
+	}
+	for _, part := range parts {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("got  %v\nwant %s", err, part)
+		}
+	}
+}
+
+// TestHandmadeTraps are the ways to break that a Go program does not have.
+func TestHandmadeTraps(t *testing.T) {
+	e := open(t, Options{MaxMemory: 16 << 20})
+	start := func(m made) made { m.start = []byte{0}; return m }
+	spin := []byte{0x03, 0x40, 0x0c, 0, 0x0b}
+	grow := []byte{0x03, 0x40, 0x41, 1, 0x40, 0, 0x41, 0x7f, 0x47, 0x0d, 0, 0x0b, 0x00}
+	tests := map[string]struct {
+		module made
+		want   []string
+	}{
+		"unreachable":            {minimal().with(0x00), []string{`plugin "x" broke: unreachable` + "\n", "\n  at $0()\n", "\n  used: "}},
+		"a division by zero":     {minimal().with(0x41, 1, 0x41, 0, 0x6d, 0x1a), []string{"broke: integer divide by zero"}},
+		"memory out of bounds":   {minimal().with(0x41, 0x7f, 0x28, 2, 0, 0x1a), []string{"broke: out of bounds memory access"}},
+		"spinning":               {minimal().with(spin...), []string{"was stopped: its time was up ("}},
+		"spinning before _start": {start(minimal().with(spin...)), []string{"was stopped: its time was up ("}},
+		"breaking before _start": {start(minimal().with(0x00)), []string{`broke: start function[0] export["_start"] failed: unreachable`}},
+		"endless recursion":      {minimal().with(0x10, 0), []string{"broke: stack overflow"}},
+		"growing page by page":   {minimal().with(grow...), []string{"broke: unreachable, after it was refused more than 16 MiB of memory"}},
+		"data beyond its memory": {func() made {
+			m := minimal()
+			m.datas = [][]byte{append(append([]byte{0, 0x41}, appendS64(nil, 65535)...), 0x0b, 2, 1, 2)}
+			return m
+		}(), []string{"out of bounds memory access"}},
+		"filling memory for ever": {func() made {
+			m := minimal().with(0x03, 0x40, 0x41, 0, 0x41, 1, 0x41, 0x80, 0x80, 0x80, 0x01, 0xfc, 11, 0, 0x0c, 0, 0x0b)
+			m.memories = [][]byte{append([]byte{0}, appendU32(nil, 256)...)}
+			return m
+		}(), []string{"was stopped: its time was up ("}},
+		"calls within calls, 2^60 of them": {manyCalls(60), []string{"was stopped: its time was up ("}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m, err := e.Load(t.Context(), "x", test.module.bytes())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errTimeIsUp)
+			defer cancel()
+			_, err = m.Run(ctx, Call{})
+			wantError(t, err, append(test.want, `plugin "x" `))
+			if left := e.budget.Load(); left != e.opts.AllMemory {
+				t.Errorf("%d bytes of memory are not given back", e.opts.AllMemory-left)
+			}
+		})
+	}
+}
+
+// manyCalls is a module without a loop in which each function calls the next
+// one twice.
+func manyCalls(n int) made {
+	m := minimal()
+	m.funcs, m.bodies = nil, nil
+	for i := range n {
+		m.funcs = append(m.funcs, 0)
+		next := byte(i + 1)
+		if i == n-1 {
+			m.bodies = append(m.bodies, code())
+			break
+		}
+		m.bodies = append(m.bodies, code(0x10, next, 0x10, next))
+	}
+	return m
+}
+
+// TestHostKeepsWorkingBesideASpinner: garbage collection and other goroutines
+// go on while a plugin spins.
+func TestHostKeepsWorkingBesideASpinner(t *testing.T) {
+	e := open(t, Options{})
+	m := load(t, e, "spin")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	done := make(chan error)
+	go func() {
+		_, err := m.Run(ctx, Call{})
+		done <- err
+	}()
+	var kept [][]byte
+	for ctx.Err() == nil {
+		kept = append(kept[:len(kept)%100], make([]byte, 1<<16))
+	}
+	if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+}
+
+// TestHammer runs many instances of several modules at once, with warm ones
+// among them, some of them cut short.
+func TestHammer(t *testing.T) {
+	e := open(t, Options{Warm: 2, CacheDir: t.TempDir() + "/modules"})
+	errs := make(chan error, 200)
+	for i := range 60 {
+		go func() {
+			name := []string{"noop", "trap", "spin"}[i%3]
+			m, err := e.Load(t.Context(), name, build(t, name))
+			if err != nil {
+				errs <- err
+				return
+			}
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errTimeIsUp)
+			if name == "spin" {
+				ctx, cancel = context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errTimeIsUp)
+			}
+			defer cancel()
+			r, err := m.Run(ctx, Call{Stdin: []byte("{}"), Out: NewOut(1000, 10)})
+			switch {
+			case name == "noop" && err == nil, name == "spin" && errors.Is(err, errTimeIsUp), name == "trap" && r.Exit == 2:
+				errs <- nil
+			default:
+				errs <- fmt.Errorf("%s: %v, %v", name, r.Exit, err)
+			}
+		}()
+	}
+	for range 60 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
