@@ -69,6 +69,7 @@ func (o *operations) start(ctx context.Context, handles *wasm.Handles, req []byt
 		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
 	}
 	if err := o.run.allowContainers([]sdk.Container{c}); err != nil {
+		o.note(sdk.Result{}, err)
 		return nil, &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: hintOf(err)}
 	}
 	ctx, cancel := context.WithCancel(ctx)
