@@ -176,7 +176,7 @@ func (p *pack) find(id plumbing.Hash) (off int64, ok bool, err error) {
 // apart, the last stretch in one read.
 func (p *pack) position(id plumbing.Hash, lo, hi uint32) (uint32, bool, error) {
 	var one [idSize]byte
-	const stretch = 128
+	const stretch = 512
 	for hi-lo > stretch {
 		mid := lo + (hi-lo)/2
 		if _, err := p.idx.ReadAt(one[:], idxNames+int64(mid)*idSize); err != nil {

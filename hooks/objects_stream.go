@@ -20,18 +20,20 @@ const streamAbove = 1 << 20
 // as a delta, by way of unnamed temporary files: memory does not grow with the
 // size of blobs. The reader fails when the content is not exactly as long as
 // announced or its checksum is wrong.
-func (s *store) stream(id plumbing.Hash) (plumbing.ObjectType, int64, io.ReadCloser, error) {
-	typ, size, err := s.header(id)
-	if err != nil {
-		return 0, 0, nil, err
+func (s *store) stream(id plumbing.Hash) (typ plumbing.ObjectType, size int64, rc io.ReadCloser, err error) {
+	if o, ok := s.cache.get(cacheKey{id: id}); ok {
+		return o.typ, int64(len(o.data)), io.NopCloser(bytes.NewReader(o.data)), nil
 	}
-	if size <= streamAbove {
-		o, err := s.read(id)
-		return o.typ, int64(len(o.data)), io.NopCloser(bytes.NewReader(o.data)), err
-	}
-	var rc io.ReadCloser
 	err = s.lookAt(id, func(w where) (err error) {
-		rc, err = w.stream(size)
+		if typ, size, err = s.headerAt(w); err != nil {
+			return err
+		}
+		if size > streamAbove {
+			rc, err = w.stream(size)
+			return err
+		}
+		o, err := s.readAt(w)
+		rc = io.NopCloser(bytes.NewReader(o.data))
 		return err
 	})
 	return typ, size, rc, err
