@@ -50,7 +50,7 @@ func (l *laneRun) commits(ctx context.Context) ([]sdk.Commit, error) {
 	case "commit-msg":
 		return l.messageCommit(ctx)
 	}
-	known, err := l.repo.Known(ctx, l.j.hookUpdates(), l.call.arg(0), l.call.arg(1))
+	known, err := l.known(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +60,15 @@ func (l *laneRun) commits(ctx context.Context) ([]sdk.Commit, error) {
 		all = append(all, sdk.Commit{ID: c.ID, Parents: c.Parents, Author: c.Author, Time: c.Time, Message: c.Message})
 	}
 	return all, err
+}
+
+// known are the tips that the receiver of the push has already. A run by hand
+// has no receiver: its range alone says what is new.
+func (l *laneRun) known(ctx context.Context) ([]string, error) {
+	if l.j.Gate == "manual" {
+		return nil, nil
+	}
+	return l.repo.Known(ctx, l.j.hookUpdates(), l.call.arg(0), l.call.arg(1))
 }
 
 // hookUpdates are the run's updates as package hooks knows them.

@@ -64,8 +64,8 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 
 // start launches a container and comes back at once.
 func (o *operations) start(ctx context.Context, handles *wasm.Handles, req []byte) ([]byte, error) {
-	var c sdk.Container
-	if err := json.Unmarshal(req, &c); err != nil {
+	c, err := sdk.ParseContainer(req)
+	if err != nil {
 		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
 	}
 	if err := o.run.allowContainers([]sdk.Container{c}); err != nil {

@@ -248,10 +248,13 @@ func writeNext(b *bytes.Buffer, j Judgement, o Outcome) {
 
 func againRange(p pushed) string {
 	if zeros(p.Base) {
-		return ".." + short(p.New)
+		return emptyTree + ".." + short(p.New)
 	}
 	return short(p.Base) + ".." + short(p.New)
 }
+
+// emptyTree is the tree without entries, which git knows in every repository.
+const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 // writeSummary is the last word of a run.
 func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {

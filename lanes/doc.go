@@ -33,7 +33,7 @@
 //   - plugin: the program that does the work, by its first-party name or by a name in lanes.lock.
 //   - paths: patterns; the lane runs when a changed path matches one. Left out: it runs on every push.
 //   - ignore: patterns; a path that matches one does not count.
-//   - on: the gates, of pre-commit, pre-push, pre-receive, post-receive, schedule and manual; pre-push and pre-receive where it is left out.
+//   - on: the gates, of pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule and manual; pre-push and pre-receive where it is left out.
 //   - branches: patterns of target branches; refs/tags/v* and the like for tags. Left out: every ref.
 //   - schedule: five cron fields in UTC; together with the gate schedule.
 //   - needs: ids of lanes that must pass before this one starts.

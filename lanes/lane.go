@@ -52,7 +52,7 @@ type Group struct {
 
 // Gates are the places where a push is judged, by the names that `on` takes.
 func Gates() []string {
-	return []string{"pre-commit", "pre-push", "pre-receive", "post-receive", "schedule", "manual"}
+	return []string{"pre-commit", "commit-msg", "pre-push", "pre-receive", "post-receive", "schedule", "manual"}
 }
 
 // FormatError is one fault of a lanes file.
