@@ -32,7 +32,7 @@ type Outcome struct {
 	Picked   lanes.Picked
 	Address  string // repo@abc1234:lane
 	State    store.State
-	Blocked  bool // skipped because a lane it needs did not pass
+	Blocked  store.State // of the needed lane because of which this one was skipped
 	Message  string
 	Err      error // why the machinery broke; nil unless State is broken
 	Findings []sdk.Finding
@@ -50,10 +50,16 @@ type Outcome struct {
 
 func (o Outcome) lane() lanes.Lane { return o.Picked.Lane }
 
-// refuses: a required lane that did not pass. Skipped by its own word or by
-// the pusher's recorded one is no refusal; skipped because of a need is.
+// refuses: a required lane that said no, or that waited for one. Skipped by its
+// own word or by the pusher's recorded one is no refusal.
 func (o Outcome) refuses() bool {
-	return o.lane().Required && (o.State == store.Failed || o.Blocked)
+	return o.lane().Required && (o.State == store.Failed || o.Blocked == store.Failed)
+}
+
+// undecided: a required lane whose verdict is not known.
+func (o Outcome) undecided() bool {
+	lost := func(s store.State) bool { return s == store.Broken || s == store.Cancelled }
+	return o.lane().Required && (lost(o.State) || lost(o.Blocked))
 }
 
 // Judgement is one run: everything the report is made of.
@@ -76,9 +82,7 @@ func (j Judgement) Exit() int {
 		if o.refuses() {
 			return ExitRefuse
 		}
-		if o.lane().Required && (o.State == store.Broken || o.State == store.Cancelled) {
-			undecided = true
-		}
+		undecided = undecided || o.undecided()
 	}
 	if undecided && j.Policy.OnUndecided != "accept" {
 		return ExitUndecided

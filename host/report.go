@@ -283,8 +283,7 @@ func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {
 func refusing(j Judgement) []string {
 	var names []string
 	for _, o := range j.Outcomes {
-		bad := o.State == store.Broken || o.State == store.Cancelled || o.refuses()
-		if bad && o.lane().Required {
+		if o.refuses() || o.undecided() {
 			names = append(names, fmt.Sprintf("lane %q %s", o.lane().ID, verdictWord(o)))
 		}
 	}
@@ -292,7 +291,7 @@ func refusing(j Judgement) []string {
 }
 
 func verdictWord(o Outcome) string {
-	if o.Blocked {
+	if o.Blocked != "" {
 		return o.Message
 	}
 	return stateWord(o.State)

@@ -42,8 +42,7 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 			l := &laneRun{host: h, repo: repo, call: call, j: j, i: i, rec: rec, watch: watch}
 			waitForNeeds(j, i, done)
 			if o.Message == "" {
-				o.Message = unmetNeed(j, i)
-				o.Blocked = o.Message != ""
+				o.Message, o.Blocked = unmetNeed(j, i)
 			}
 			if o.Message != "" {
 				o.State = store.Skipped
@@ -132,15 +131,19 @@ func waitForNeeds(j *Judgement, i int, done []chan struct{}) {
 
 // unmetNeed says which needed lane did not pass; a lane skipped by its own
 // word or by the pusher does not stand in the way.
-func unmetNeed(j *Judgement, i int) string {
+func unmetNeed(j *Judgement, i int) (message string, blocked store.State) {
 	for _, k := range needsOf(j, i) {
 		need := &j.Outcomes[k]
-		if need.State == store.Passed || (need.State == store.Skipped && !need.Blocked) {
+		blocked := need.State
+		if need.Blocked != "" {
+			blocked = need.Blocked
+		}
+		if blocked == store.Passed || blocked == store.Skipped {
 			continue
 		}
-		return fmt.Sprintf("needs %q, which %s", need.lane().ID, stateWord(need.State))
+		return fmt.Sprintf("needs %q, which %s", need.lane().ID, stateWord(need.State)), blocked
 	}
-	return ""
+	return "", ""
 }
 
 func stateWord(s store.State) string {
