@@ -148,20 +148,28 @@ have() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed';
 # add_backports: Debian 12 has Incus in its backports. The suite is added the
 # way the machine's own sources are written: same server, same key.
 add_backports() {
-	local uri signed='' file=/etc/apt/sources.list.d/pushlane-backports.sources
-	! grep -qrsE '^[^#]*bookworm-backports' /etc/apt/sources.list /etc/apt/sources.list.d --include='*.list' --include='*.sources' || return 0
-	if [ -s /etc/apt/sources.list.d/debian.sources ]; then
-		uri=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/debian.sources | head -n 1)
-		signed=$(sed -n 's/^Signed-By: *\(.*\)/\1/p' /etc/apt/sources.list.d/debian.sources | head -n 1)
-	else
-		uri=$(sed -nE 's/^deb +(\[[^]]*\] *)?([^ ]+) +bookworm .*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | head -n 1)
-		signed=$(sed -nE 's/^deb +\[[^]]*signed-by=([^] ]+)[^]]*\].* bookworm .*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | head -n 1)
-	fi
-	[ -n "$uri" ] || die "add bookworm-backports: no Debian source found below /etc/apt" 'add the suite bookworm-backports yourself and run this again'
+	local uri key file=/etc/apt/sources.list.d/pushlane-backports.sources
+	! sources | grep -q '^bookworm-backports ' || return 0
+	uri=$(sources | sed -n 's/^bookworm //p' | head -n 1)
+	[ -n "$uri" ] ||
+		die 'add bookworm-backports: no Debian source found below /etc/apt' 'add the suite bookworm-backports yourself and run this again'
+	key=$({ grep -hs '^Signed-By: */' /etc/apt/sources.list.d/*debian*.sources || :; } | sed -n '1s/^Signed-By: *//p')
 	step 'add the package suite bookworm-backports'
 	printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: %s\n' \
-		"$uri" "${signed:-/usr/share/keyrings/debian-archive-keyring.gpg}" >"$file"
+		"$uri" "${key:-/usr/share/keyrings/debian-archive-keyring.gpg}" >"$file"
 	made apt-source "$file"
+	apt_update
+}
+
+# sources: release and address of every package source, as apt reads them.
+sources() {
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sort -u
+}
+
+apt_update() {
+	step 'update the lists of packages'
+	apt-get update -q >/dev/null 2>&1 || die 'update the lists of packages' 'apt-get update says why'
 }
 
 # apt_install [-t SUITE] PACKAGE...: and note which packages it brought.
@@ -197,12 +205,11 @@ install_packages() {
 		die 'install Incus: this is neither Debian nor Ubuntu' 'install Incus 6 yourself and run this again, or use --remote or --no-incus'
 	# shellcheck source=/dev/null
 	. /etc/os-release
+	apt_update
 	if [ "$VERSION_CODENAME" = bookworm ]; then
 		add_backports
 		suite=(-t bookworm-backports)
 	fi
-	step 'update the lists of packages'
-	apt-get update -q >/dev/null 2>&1 || die 'update the lists of packages' 'apt-get update says why'
 	incusd_path >/dev/null || apt-cache show incus-base >/dev/null 2>&1 ||
 		die "install Incus: ${PRETTY_NAME:-this system} has no package incus-base" 'Debian 12 or later, Ubuntu 24.04 or later (universe); or use --remote or --no-incus'
 	step "install packages: $missing"
@@ -347,6 +354,15 @@ make_image() {
 	}
 	try "import the image $1" incus image import "$tmp/metadata.tar" "$tmp/rootfs.squashfs" --alias "$1" --project "$project"
 	rm -rf "$tmp"
+	warm_image "$1"
+}
+
+# warm_image ALIAS: the pool unpacks an image when it is first used; that use
+# is now and not the first push.
+warm_image() {
+	local name=pl-warm-$$
+	incus create "$1" "$name" --project "$project" --no-profiles --storage "$pool" --quiet >/dev/null 2>&1 || return 0
+	incus delete --force "$name" --project "$project" >/dev/null 2>&1 || :
 }
 
 make_images() {

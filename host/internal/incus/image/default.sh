@@ -17,7 +17,7 @@ packages=busybox-static,ca-certificates,git,make
 # sources: the machine's own package sources for its own release, and no
 # others: a third party's repository has no place in the image.
 sources() {
-	for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list.d/ubuntu.sources; do
+	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*debian.sources /etc/apt/sources.list.d/ubuntu.sources; do
 		[ ! -s "$file" ] || echo "$file"
 	done
 }
