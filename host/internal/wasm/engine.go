@@ -62,6 +62,7 @@ func Open(_ context.Context, opts Options) (*Engine, error) {
 		if err := secureDir(opts.CacheDir); err != nil {
 			return nil, err
 		}
+		prune(opts.CacheDir, time.Now())
 	}
 	e := &Engine{opts: opts, modules: map[string]*loading{}}
 	e.budget.Store(opts.AllMemory)

@@ -153,26 +153,27 @@ func TestHandmadeTraps(t *testing.T) {
 	tests := map[string]struct {
 		module made
 		want   []string
+		limit  time.Duration // beyond the usual 100 ms
 	}{
-		"unreachable":            {minimal().with(0x00), []string{`plugin "x" broke: unreachable` + "\n", "\n  at $0()\n", "\n  used: "}},
-		"a division by zero":     {minimal().with(0x41, 1, 0x41, 0, 0x6d, 0x1a), []string{"broke: integer divide by zero"}},
-		"memory out of bounds":   {minimal().with(0x41, 0x7f, 0x28, 2, 0, 0x1a), []string{"broke: out of bounds memory access"}},
-		"spinning":               {minimal().with(spin...), []string{"was stopped: its time was up ("}},
-		"spinning before _start": {start(minimal().with(spin...)), []string{"was stopped: its time was up ("}},
-		"breaking before _start": {start(minimal().with(0x00)), []string{`broke: start function[0] export["_start"] failed: unreachable`}},
-		"endless recursion":      {minimal().with(0x10, 0), []string{"broke: stack overflow"}},
-		"growing page by page":   {minimal().with(grow...), []string{"broke: unreachable, after it was refused more than 16 MiB of memory"}},
-		"data beyond its memory": {func() made {
+		"unreachable":            {module: minimal().with(0x00), want: []string{`plugin "x" broke: unreachable` + "\n", "\n  at $0()\n", "\n  used: "}},
+		"a division by zero":     {module: minimal().with(0x41, 1, 0x41, 0, 0x6d, 0x1a), want: []string{"broke: integer divide by zero"}},
+		"memory out of bounds":   {module: minimal().with(0x41, 0x7f, 0x28, 2, 0, 0x1a), want: []string{"broke: out of bounds memory access"}},
+		"spinning":               {module: minimal().with(spin...), want: []string{"was stopped: its time was up ("}},
+		"spinning before _start": {module: start(minimal().with(spin...)), want: []string{"was stopped: its time was up ("}},
+		"breaking before _start": {module: start(minimal().with(0x00)), want: []string{`broke: start function[0] export["_start"] failed: unreachable`}},
+		"endless recursion":      {module: minimal().with(0x10, 0), want: []string{"broke: stack overflow"}, limit: time.Minute},
+		"growing page by page":   {module: minimal().with(grow...), want: []string{"broke: unreachable, after it was refused more than 16 MiB of memory"}},
+		"data beyond its memory": {module: func() made {
 			m := minimal()
 			m.datas = [][]byte{append(append([]byte{0, 0x41}, appendS64(nil, 65535)...), 0x0b, 2, 1, 2)}
 			return m
-		}(), []string{"out of bounds memory access"}},
-		"filling memory for ever": {func() made {
+		}(), want: []string{"out of bounds memory access"}},
+		"filling memory for ever": {module: func() made {
 			m := minimal().with(0x03, 0x40, 0x41, 0, 0x41, 1, 0x41, 0x80, 0x80, 0x80, 0x01, 0xfc, 11, 0, 0x0c, 0, 0x0b)
 			m.memories = [][]byte{append([]byte{0}, appendU32(nil, 256)...)}
 			return m
-		}(), []string{"was stopped: its time was up ("}},
-		"calls within calls, 2^60 of them": {manyCalls(60), []string{"was stopped: its time was up ("}},
+		}(), want: []string{"was stopped: its time was up ("}},
+		"calls within calls, 2^60 of them": {module: manyCalls(60), want: []string{"was stopped: its time was up ("}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -180,7 +181,7 @@ func TestHandmadeTraps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errTimeIsUp)
+			ctx, cancel := context.WithTimeoutCause(t.Context(), test.limit+100*time.Millisecond, errTimeIsUp)
 			defer cancel()
 			_, err = m.Run(ctx, Call{})
 			wantError(t, err, append(test.want, `plugin "x" `))

@@ -3,6 +3,8 @@ package wasm
 import (
 	"context"
 	"fmt"
+	"os"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/tetratelabs/wazero"
@@ -27,6 +29,10 @@ type Module struct {
 	minMemory int64 // bytes an instance starts with
 	canWarm   bool  // nothing of it runs before _start
 	ready     chan *session
+	running   sync.WaitGroup // instances
+
+	mu     sync.Mutex // held while ready is filled
+	closed bool
 }
 
 // Name is the name it was loaded under first.
@@ -74,23 +80,35 @@ func named(err error, name string) error {
 	return err
 }
 
-// build makes the module's runtime and its native code.
+// build makes the module's runtime and its native code. Code on disk that
+// cannot be used is thrown away, once.
 func (m *Module) build(data []byte, facts *facts) error {
+	metered, tick, err := meter(data, facts)
+	if err != nil {
+		return named(err, m.name)
+	}
+	err = m.native(metered, tick, facts)
+	if dir := m.cacheFolder(); err != nil && dir != "" {
+		if gone := os.RemoveAll(dir); gone != nil {
+			return fmt.Errorf("cannot use module cache: %w", gone)
+		}
+		err = m.native(metered, tick, facts)
+	}
+	return err
+}
+
+func (m *Module) native(metered []byte, tick uint32, facts *facts) error {
 	ctx := context.Background() // compiling cannot be cut short
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithMemoryLimitPages(1 << 16). // memory knows the true limit
 		WithDebugInfoEnabled(false)
-	if dir := m.engine.opts.CacheDir; dir != "" {
-		cache, err := wazero.NewCompilationCacheWithDir(dir)
+	if m.cacheFolder() != "" {
+		cache, err := m.openCache()
 		if err != nil {
-			return fmt.Errorf("cannot use module cache: %w", err)
+			return err
 		}
 		config = config.WithCompilationCache(cache)
-	}
-	metered, tick, err := meter(data, facts)
-	if err != nil {
-		return named(err, m.name)
 	}
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	if err := m.link(ctx, facts); err != nil {
@@ -105,6 +123,7 @@ func (m *Module) build(data []byte, facts *facts) error {
 			}
 			return nil
 		}))
+	var err error
 	if m.compiled, err = m.runtime.CompileModule(ctx, metered); err != nil {
 		m.runtime.Close(ctx)
 		return &FormatError{Plugin: m.name, Msg: "it is not valid: " + err.Error()}
@@ -114,26 +133,21 @@ func (m *Module) build(data []byte, facts *facts) error {
 
 // close ends waiting instances and gives the code back.
 func (m *Module) close(ctx context.Context) error {
-	for {
-		select {
-		case s := <-m.ready:
-			s.abandon()
-			continue
-		default:
-		}
-		return m.runtime.Close(ctx)
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	for len(m.ready) > 0 {
+		(<-m.ready).abandon()
 	}
+	m.running.Wait()
+	return m.runtime.Close(ctx)
 }
 
 // warm starts an instance ahead of its request, where one is missing.
 func (m *Module) warm() {
-	for m.canWarm && len(m.ready) < cap(m.ready) {
-		s := m.start()
-		select {
-		case m.ready <- s:
-		default:
-			s.abandon()
-			return
-		}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for m.canWarm && !m.closed && len(m.ready) < cap(m.ready) {
+		m.ready <- m.start() // only here are they put in
 	}
 }

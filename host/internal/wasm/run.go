@@ -132,7 +132,7 @@ func (m *Module) take(memory int64) *session {
 // on the call, until the call is bound to it.
 func (m *Module) start() *session {
 	s := newSession(m)
-	go s.run()
+	m.running.Go(s.run)
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 // guests are built once for all tests of a process.
@@ -64,4 +65,8 @@ func load(t testing.TB, e *Engine, name string) *Module {
 		t.Fatal(err)
 	}
 	return m
+}
+
+func contextWithin(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(t.Context(), d, errTimeIsUp)
 }
