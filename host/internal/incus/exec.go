@@ -35,7 +35,8 @@ var errKilled = errors.New("killed")
 
 // exec runs a command and returns its exit status, 128+n after signal n. When
 // ctx ends first the command gets SIGTERM, then SIGKILL, and the error is
-// errKilled joined with ctx's cause. Any other error is the machinery's.
+// errKilled joined with ctx's cause. An unstartable is the command's own fault;
+// any other error is the machinery's.
 func (b *box) exec(ctx context.Context, cmd command) (int, error) {
 	session, err := b.start(ctx, cmd)
 	if err != nil {
@@ -62,15 +63,22 @@ func (b *box) exec(ctx context.Context, cmd command) (int, error) {
 	return exitStatus(op, waitErr)
 }
 
-// exitStatus reads the operation of a finished exec. Incus reports a command
-// that cannot be started as a failed operation; a shell gives such a one the
-// status 127 or 126.
+// unstartable is a command that could not be started, with the status that a
+// shell gives such a one. Incus reports it as a failed operation.
+type unstartable struct {
+	exit int
+	why  string
+}
+
+func (u unstartable) Error() string { return u.why }
+
+// exitStatus reads the operation of a finished exec.
 func exitStatus(op api.Operation, err error) (int, error) {
 	if err != nil && strings.Contains(err.Error(), "Command not found") {
-		return 127, nil
+		return 0, unstartable{127, "no such command"}
 	}
 	if err != nil && strings.Contains(err.Error(), "Command not executable") {
-		return 126, nil
+		return 0, unstartable{126, "it is no program, or may not be run"}
 	}
 	if code, ok := op.Metadata["return"].(float64); ok && code >= 0 {
 		return int(code), nil

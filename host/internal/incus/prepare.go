@@ -63,6 +63,9 @@ func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 	if stdin != nil && stdin.err != nil {
 		return fmt.Errorf("cannot read the source: %w", stdin.err)
 	}
+	if not := (unstartable{}); errors.As(err, &not) {
+		return prepareError(b.name, not.exit, "")
+	}
 	if err != nil {
 		return broke("prepare container "+b.name, err)
 	}

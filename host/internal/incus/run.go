@@ -107,6 +107,10 @@ func (b *box) command(ctx, limited context.Context, p plan, ended *Ended, stdout
 	case err == nil && exit == 0:
 		return nil
 	}
+	if not := (unstartable{}); errors.As(err, &not) {
+		ended.Exit, ended.Reason = not.exit, fmt.Sprintf("cannot start %q: %s", short(p.Command[0], 100), not.why)
+		return nil
+	}
 	if gone := b.alive(ctx); gone != nil {
 		return broke("run the command in "+b.name, gone)
 	}
@@ -114,11 +118,6 @@ func (b *box) command(ctx, limited context.Context, p plan, ended *Ended, stdout
 		return broke("run the command in "+b.name, err)
 	}
 	ended.Exit = exit
-	switch exit {
-	case 126, 127:
-		ended.Reason = fmt.Sprintf("cannot start %q: not found, or no program (unless the command itself gave that status)", short(p.Command[0], 100))
-		return nil
-	}
 	var gone error
 	if ended.Reason, gone = b.settled(ctx, p); gone != nil {
 		return broke("run the command in "+b.name, gone)

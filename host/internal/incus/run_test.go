@@ -32,6 +32,9 @@ func TestExitStatus(t *testing.T) {
 			s := busybox("")
 			s.Command = test.argv
 			ended, _, errOut := run(t, c, s)
+			if want := "pushlane: cannot start \"no-such-command\": no such command\n"; name == "no such command" && errOut != want {
+				t.Errorf("stderr %q, want %q", errOut, want)
+			}
 			if ended.Exit != test.want || ended.TimedOut {
 				t.Errorf("exit %d (timed out: %v), want %d; stderr %q", ended.Exit, ended.TimedOut, test.want, errOut)
 			}
