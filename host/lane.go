@@ -180,19 +180,15 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	call.Stderr = stderr
 	done, err := l.module.Run(ctx, call)
 	stderr.flush()
-	cause := ops.cause()
+	if cause := ops.cause(); cause != nil && errors.As(err, new(*wasm.TrapError)) {
+		return answer{}, 0, cause // it broke because we did
+	}
 	if err != nil {
 		return answer{}, 0, err
 	}
 	said, err := readAnswer(l.module.Manifest().Output, done.Stdout, maxFindings)
 	for _, text := range said.progress {
 		l.log.line('h', text)
-	}
-	if err == nil && done.Exit >= 2 && cause != nil {
-		return said, done.Exit, cause
-	}
-	if err == nil && done.Exit >= 2 {
-		err = fmt.Errorf("plugin %q broke: exit status %d", l.lane().Plugin, done.Exit)
 	}
 	return said, done.Exit, err
 }

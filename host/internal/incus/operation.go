@@ -45,7 +45,7 @@ var errVanished = errors.New("Incus no longer knows the operation; was it restar
 func (c *Client) wait(ctx context.Context, id string) (api.Operation, error) {
 	broken := 0
 	for {
-		op, err := await(ctx, func() (*api.Operation, error) { op, _, err := c.srv.GetOperationWait(id, 10); return op, err })
+		op, err := await(ctx, func() (*api.Operation, error) { return c.look(id) })
 		switch {
 		case ctx.Err() != nil:
 			return api.Operation{}, context.Cause(ctx)
@@ -62,6 +62,17 @@ func (c *Client) wait(ctx context.Context, id string) (api.Operation, error) {
 			return *op, operationError(*op)
 		}
 	}
+}
+
+// look waits ten seconds for an operation's end and returns it as it is then.
+// Incus 6.0.4 answers a wait that was too short with its own context's error;
+// later ones with the operation.
+func (c *Client) look(id string) (*api.Operation, error) {
+	op, _, err := c.srv.GetOperationWait(id, 10)
+	if err != nil && err.Error() == context.DeadlineExceeded.Error() {
+		op, _, err = c.srv.GetOperation(id)
+	}
+	return op, err
 }
 
 func operationError(op api.Operation) error {

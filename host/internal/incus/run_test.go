@@ -42,6 +42,16 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
+// A command that outlasts one wait for its operation, which Incus 6.0.4 answers
+// with an error.
+func TestCommandThatTakesLong(t *testing.T) {
+	c := needIncus(t, testConfig(t))
+	ended, out, _ := run(t, c, busybox("sleep 12; echo done; exit 4"))
+	if ended.Exit != 4 || out != "done\n" {
+		t.Errorf("exit %d, stdout %q, want 4 and done", ended.Exit, out)
+	}
+}
+
 func TestStreamsAreApartAndWhole(t *testing.T) {
 	c := needIncus(t, testConfig(t))
 	ended, out, errOut := run(t, c, busybox("seq 20000; seq 30000 50000 >&2; exit 1"))
