@@ -3,6 +3,11 @@ package wasm
 import (
 	"context"
 	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -160,4 +165,38 @@ func plain(b *testing.B, data []byte, config wazero.RuntimeConfig) {
 		}
 		mod.Close(ctx)
 	}
+}
+
+// BenchmarkMemory tells what a started Go plugin that waits for its request
+// takes of the machine's memory.
+func BenchmarkMemory(b *testing.B) {
+	const n = 50
+	m := load(b, open(b, Options{}), "noop")
+	before := resident(b)
+	var all []*session
+	for range n {
+		all = append(all, m.start())
+	}
+	time.Sleep(time.Second)
+	b.ReportMetric(float64(resident(b)-before)/n/1024, "KiB/instance")
+	for _, s := range all {
+		s.abandon()
+	}
+	m.running.Wait()
+	b.ReportMetric(float64(resident(b)-before)/1024, "KiB-left")
+}
+
+// resident is the process's memory in bytes.
+func resident(b *testing.B) int {
+	runtime.GC()
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Skip(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pages * os.Getpagesize()
 }
