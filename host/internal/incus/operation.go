@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	incus "github.com/lxc/incus/v6/client"
@@ -66,13 +67,19 @@ func (c *Client) wait(ctx context.Context, id string) (api.Operation, error) {
 
 // look waits ten seconds for an operation's end and returns it as it is then.
 // Incus 6.0.4 answers a wait that was too short with its own context's error;
-// later ones with the operation.
+// later ones with the operation. The client's GetOperationWait is not used: it
+// changes the transport that other calls are reading.
 func (c *Client) look(id string) (*api.Operation, error) {
-	op, _, err := c.srv.GetOperationWait(id, 10)
+	answer, _, err := c.srv.RawQuery("GET", "/1.0/operations/"+url.PathEscape(id)+"/wait?timeout=10", nil, "")
 	if err != nil && err.Error() == context.DeadlineExceeded.Error() {
-		op, _, err = c.srv.GetOperation(id)
+		op, _, err := c.srv.GetOperation(id)
+		return op, err
 	}
-	return op, err
+	if err != nil {
+		return nil, err
+	}
+	op := new(api.Operation)
+	return op, answer.MetadataAsStruct(op)
 }
 
 func operationError(op api.Operation) error {

@@ -197,6 +197,14 @@ func TestBackgroundProcessesDoNotHoldUpTheEnd(t *testing.T) {
 	}
 }
 
+// Incus 6.0.4 ends a wait that was too short with an error of its own.
+func TestLongCommands(t *testing.T) {
+	c := needIncus(t, testConfig(t))
+	if ended, out, _ := run(t, c, busybox("sleep 12; echo done; exit 4")); ended.Exit != 4 || out != "done\n" {
+		t.Errorf("exit %d, stdout %q", ended.Exit, out)
+	}
+}
+
 func TestContainerTakenAway(t *testing.T) {
 	c := needIncus(t, testConfig(t))
 	var out syncBuffer
