@@ -104,7 +104,7 @@ func TestCheckWith(t *testing.T) {
 	}
 	err = mod.CheckWith([]byte(`{}`))
 	var settings *SettingsError
-	if !errors.As(err, &settings) || !strings.Contains(settings.Hint(), "pushlane plugin info build") || !slices.Equal(settings.Faults, []string{`with: missing "image"`}) {
+	if !errors.As(err, &settings) || !strings.Contains(settings.Hint(), "pushlane plugin inspect build.wasm") || !slices.Equal(settings.Faults, []string{`with: missing "image"`}) {
 		t.Errorf("got %v", err)
 	}
 }

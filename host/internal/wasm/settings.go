@@ -69,7 +69,7 @@ func (e *SettingsError) Error() string { return strings.Join(e.Faults, "; ") }
 
 // Hint says where to look.
 func (e *SettingsError) Hint() string {
-	return fmt.Sprintf("see which settings plugin %q knows: pushlane plugin info %s", e.Plugin, e.Plugin)
+	return fmt.Sprintf("see which settings plugin %q knows: pushlane plugin inspect %s.wasm", e.Plugin, e.Plugin)
 }
 
 // CheckWith holds a lane's settings, JSON, against the manifest's schema. No
