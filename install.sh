@@ -279,11 +279,20 @@ make_pool() {
 	made pool "$pool"
 }
 
+# free_subnet: one that this machine has no route to.
+free_subnet() {
+	local n
+	for n in 71 113 157 199 241; do
+		ip -4 route 2>/dev/null | grep -qF "10.217.$n." || { echo "10.217.$n.1/24"; return; }
+	done
+	echo auto
+}
+
 make_network() {
 	[ "$network" = yes ] || return 0
 	there network "$bridge" || {
 		step "make the network $bridge"
-		try "make the network $bridge" incus network create "$bridge" ipv6.address=none ipv4.nat=true
+		try "make the network $bridge" incus network create "$bridge" ipv6.address=none ipv4.nat=true ipv4.address="$(free_subnet)"
 		made network "$bridge"
 	}
 }
@@ -412,6 +421,8 @@ install_incus() {
 	make_project
 	make_images
 	local_config | write_config
+	[ "$network" = no ] || grep -qF "\"$bridge\"" "$config" ||
+		step "note: lanes get the network once [incus] in $config says: networks = [\"$bridge\"]"
 }
 
 # -------------------------------------------------------- an Incus elsewhere

@@ -32,8 +32,19 @@ mount -t overlay -o lowerdir=/work/base,upperdir=/work/.rw/upper,workdir=/work/.
 for cache; do chown "$uid:$uid" "$cache"; done
 ip link set lo up 2>/dev/null || ifconfig lo 127.0.0.1 up 2>/dev/null || :
 if [ "$net" = net ]; then
-	ip link set eth0 up
-	udhcpc -i eth0 -n -q -t 20 -T 1 >/dev/null 2>&1 || busybox udhcpc -i eth0 -n -q -t 20 -T 1 >/dev/null 2>&1 ||
+	ip=ip
+	command -v ip >/dev/null || ip="busybox ip"
+	$ip link set eth0 up
+	cat >/work/.rw/dhcp <<END
+#!/bin/sh
+[ "\$1" = bound ] || exit 0
+$ip addr add "\$ip/\${mask:-24}" dev "\$interface"
+for gw in \$router; do $ip route add default via "\$gw" dev "\$interface" && break; done
+for ns in \$dns; do echo "nameserver \$ns"; done >/etc/resolv.conf
+END
+	chmod 755 /work/.rw/dhcp
+	udhcpc -i eth0 -s /work/.rw/dhcp -n -q -t 20 -T 1 >/dev/null 2>&1 ||
+		busybox udhcpc -i eth0 -s /work/.rw/dhcp -n -q -t 20 -T 1 >/dev/null 2>&1 ||
 		dhclient eth0 >/dev/null 2>&1 || { echo "no address for eth0" >&2; exit 3; }
 fi
 `
