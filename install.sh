@@ -518,20 +518,26 @@ take_back() {
 	esac
 }
 
-uninstall() {
+# take_back_all GREP-ARGUMENTS: the lines of the state file they choose, the
+# last first.
+take_back_all() {
 	local kind value
+	while read -r kind value; do take_back "$kind" "$value" </dev/null; done < <(tac "$state" | grep "$@" || :)
+}
+
+uninstall() {
 	[ -s "$state" ] || { step "nothing to take back: no $state"; return 0; }
 	if grep -qE '^(project|pool) ' "$state"; then
 		answers || { ! root || start_incus; }
 		answers || die 'take back what is in Incus: it does not answer' 'start Incus and run this again'
 	fi
 	shared=''
-	tac "$state" | grep -vE '^(daemon|package|apt-source|subid) ' | while read -r kind value; do take_back "$kind" "$value"; done
-	shared=$({ others || :; } | xargs)
+	take_back_all -vE '^(daemon|package|apt-source|subid) '
+	! root || shared=$({ others || :; } | xargs)
 	[ -z "$shared" ] || step "leave Incus installed, it has other users: ${shared:0:80}"
-	tac "$state" | grep '^daemon ' | while read -r kind value; do take_back "$kind" "$value"; done
+	take_back_all '^daemon '
 	[ -n "$shared" ] || ! root || remove_packages
-	tac "$state" | grep -E '^(apt-source|subid) ' | while read -r kind value; do take_back "$kind" "$value"; done
+	take_back_all -E '^(apt-source|subid) '
 	rm -f "$state"
 	rmdir --ignore-fail-on-non-empty "$home" 2>/dev/null || :
 	step 'done'
