@@ -130,7 +130,7 @@ func (p Policy) containerLimits() incus.Limits {
 // incusConfig says which Incus the policy means and what of it is this host's.
 func (h *Host) incusConfig(p Policy) incus.Config {
 	return incus.Config{URL: p.IncusURL, Socket: p.IncusSocket, Cert: p.IncusCert, Key: p.IncusKey, ServerCert: p.IncusServerCert,
-		Project: p.IncusProject, Pool: p.IncusPool, SourceDir: p.IncusSourceDir, Owner: ownerName(h.state)}
+		Project: p.IncusProject, Pool: p.IncusPool, Owner: ownerName(h.state)}
 }
 
 // incusClient connects once per Incus.

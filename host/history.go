@@ -178,7 +178,7 @@ func (h *Host) findRun(ctx context.Context, call Call, which string) (*store.Sto
 	}
 	run, err := st.Find(ctx, repo, at)
 	if errors.Is(err, store.ErrNoRun) {
-		return nil, run, at, usageError{hinted(fmt.Errorf("cannot show run %s: %w", which, err), "see them with: pushlane runs")}
+		return nil, run, at, usageError{hinted(fmt.Errorf("cannot show run %s: %w", which, store.ErrNoRun), "see them with: pushlane runs")}
 	}
 	return st, run, at, err
 }

@@ -39,7 +39,6 @@ type Policy struct {
 	IncusPool       string   `koanf:"incus.pool"`
 	IncusImages     []string `koanf:"incus.images"`     // aliases or fingerprints a lane may name; "*": any in the project
 	IncusNetworks   []string `koanf:"incus.networks"`   // networks a lane with network = true gets; empty: none may
-	IncusSourceDir  string   `koanf:"incus.source_dir"` // host folder shared read-only with containers; empty: sources travel as tar
 
 	MaxCPU        string        `koanf:"limits.cpu"` // of one container: cores
 	MaxMemory     string        `koanf:"limits.memory"`
@@ -58,7 +57,7 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"on_undecided": "refuse", "no_lanes": "refuse", "allow_skip": true,
 		"parallel": runtime.NumCPU(), "plugins": pluginFolder(), "state": stateFolder(getenv), "cache": cacheFolder(getenv),
 		"incus.project": "pushlane", "incus.pool": "pushlane",
-		"incus.images": []string{"*"}, "incus.networks": []string{}, "incus.source_dir": "",
+		"incus.images": []string{"*"}, "incus.networks": []string{},
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8,
 		"capabilities":   []string{"repo.read", "repo.history", "container", "container.network"},

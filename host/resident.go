@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -79,7 +80,7 @@ func (r *Resident) accept(ctx, open context.Context, l *net.UnixListener, leave 
 		}
 		r.busy.Add(1)
 		calls.Go(func() {
-			defer func() { r.last.Store(time.Now().UnixNano()); r.busy.Add(-1) }()
+			defer r.done()
 			if err := r.serve(ctx, conn, build); errors.Is(err, errOtherBuild) {
 				r.Log.Info("leaving: a caller of another build came")
 				leave()
@@ -88,6 +89,18 @@ func (r *Resident) accept(ctx, open context.Context, l *net.UnixListener, leave 
 			}
 		})
 	}
+}
+
+// done notes the end of a call. A second after the last one, what the calls
+// left behind goes back to the system: a resident that waits should be small.
+func (r *Resident) done() {
+	r.last.Store(time.Now().UnixNano())
+	r.busy.Add(-1)
+	time.AfterFunc(time.Second, func() {
+		if r.busy.Load() == 0 && time.Since(time.Unix(0, r.last.Load())) >= time.Second {
+			debug.FreeOSMemory()
+		}
+	})
 }
 
 // serve answers one connection. The context of a call ends when its client

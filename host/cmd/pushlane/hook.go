@@ -53,9 +53,9 @@ func (p *program) judge(ctx context.Context, call host.Call, leaveResident bool)
 	return nil
 }
 
-// warmInstances of each plugin wait for the next push: more than one, because
-// lanes run beside each other; each takes some 3 MB.
-const warmInstances = 4
+// warmInstances is how many instances of one plugin may wait for the next
+// push: as many as the last push ran, up to this. Each takes some 3 MB.
+const warmInstances = 10
 
 const defaultIdle = 10 * time.Minute
 

@@ -22,7 +22,6 @@ type Config struct {
 	ServerCert string // PEM file: the one certificate the server may show; empty: the system's authorities
 	Project    string // "pushlane" when empty
 	Pool       string // storage pool, "pushlane" when empty
-	SourceDir  string // without effect: Incus refuses to shift the ids of a folder that a restricted project may use
 	Owner      string // label of what this host makes; empty: this machine and user
 }
 

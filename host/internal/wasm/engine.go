@@ -17,7 +17,7 @@ type Options struct {
 	MaxMemory int64  // bytes of linear memory of one instance, the ceiling of Call.Memory; 0: 512 MiB
 	AllMemory int64  // bytes of linear memory of all instances together; 0: 4 GiB
 	Workers   int    // goroutines that compile one module; 0: 2
-	Warm      int    // instances of each module kept started, waiting for their request; 0: none
+	Warm      int    // most instances of a module kept started, waiting for their request: as many as the last runs asked for; 0: none
 }
 
 const (

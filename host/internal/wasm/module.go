@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/tetratelabs/wazero"
@@ -29,6 +30,7 @@ type Module struct {
 	minMemory int64 // bytes an instance starts with
 	canWarm   bool  // nothing of it runs before _start
 	ready     chan *session
+	taken     atomic.Int64   // instances asked for since ready was filled
 	running   sync.WaitGroup // instances
 
 	mu     sync.Mutex // held while ready is filled
@@ -143,11 +145,13 @@ func (m *Module) close(ctx context.Context) error {
 	return m.runtime.Close(ctx)
 }
 
-// warm starts an instance ahead of its request, where one is missing.
+// warm starts instances ahead of their requests: as many as were asked for
+// since the last time, at least one and at most Options.Warm.
 func (m *Module) warm() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for m.canWarm && !m.closed && len(m.ready) < cap(m.ready) {
+	want := min(max(1, int(m.taken.Swap(0))), cap(m.ready))
+	for m.canWarm && !m.closed && len(m.ready) < want {
 		m.ready <- m.start() // only here are they put in
 	}
 }

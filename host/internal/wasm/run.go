@@ -117,6 +117,7 @@ func (m *Module) verdict(s *session, used Usage, err error) (int, error) {
 
 // take gives a started instance that waits for its request, or starts one.
 func (m *Module) take(memory int64) *session {
+	m.taken.Add(1)
 	select {
 	case s := <-m.ready:
 		if s.memory.size() <= memory {
