@@ -176,7 +176,9 @@ func (h *Host) findRun(ctx context.Context, call Call, which string) (*store.Sto
 	if err != nil {
 		return nil, store.Run{}, at, err
 	}
-	run, err := st.Find(ctx, repo, at)
+	whole := at
+	whole.Lane = "" // a lane that the run has not is the caller's to say
+	run, err := st.Find(ctx, repo, whole)
 	if errors.Is(err, store.ErrNoRun) {
 		return nil, run, at, usageError{hinted(fmt.Errorf("cannot show run %s: %w", which, store.ErrNoRun), "see them with: pushlane runs")}
 	}

@@ -37,8 +37,8 @@ type Policy struct {
 	IncusServerCert string   `koanf:"incus.server_cert"` // pinned, PEM file
 	IncusProject    string   `koanf:"incus.project"`
 	IncusPool       string   `koanf:"incus.pool"`
-	IncusImages     []string `koanf:"incus.images"`     // aliases or fingerprints a lane may name; "*": any in the project
-	IncusNetworks   []string `koanf:"incus.networks"`   // networks a lane with network = true gets; empty: none may
+	IncusImages     []string `koanf:"incus.images"`   // aliases or fingerprints a lane may name; "*": any in the project
+	IncusNetworks   []string `koanf:"incus.networks"` // networks a lane with network = true gets; empty: none may
 
 	MaxCPU        string        `koanf:"limits.cpu"` // of one container: cores
 	MaxMemory     string        `koanf:"limits.memory"`
