@@ -69,6 +69,7 @@ type Judgement struct {
 	Number   int64
 	Remote   string
 	Updates  []pushed
+	Bypasses []string  // earlier pushes that the gate did not see
 	Outcomes []Outcome // by update, then in lanes file order, whatever finished first
 	Started  time.Time
 	Ended    time.Time

@@ -41,12 +41,18 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 		n.Updates = append(n.Updates, store.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced})
 		n.Lanes = append(n.Lanes, newLanes(j, i)...)
 	}
+	if j.Bypasses, err = bypasses(ctx, st, repo, call, j.Updates); err != nil {
+		return nil, err
+	}
 	run, err := st.Begin(ctx, n)
 	if err != nil {
 		return nil, err
 	}
 	j.Number = run.Number
 	r := &recorder{store: st, run: run}
+	for _, b := range j.Bypasses {
+		r.later(ctx, store.Event{Kind: "bypass", Message: b})
+	}
 	for _, l := range run.Lanes {
 		r.ids = append(r.ids, l.ID)
 	}

@@ -92,6 +92,9 @@ func (o Output) report(call Call, j Judgement) error {
 	for _, out := range j.Outcomes {
 		writeOutcome(&b, paint, j, out)
 	}
+	for _, text := range j.Bypasses {
+		fmt.Fprintf(&b, "pushlane: note: %s; it is recorded\n", text)
+	}
 	writeSummary(&b, paint, call, j)
 	_, err := o.Err.Write(b.Bytes())
 	return err

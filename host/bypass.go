@@ -1,0 +1,87 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// bypasses finds the updates whose old commit this repository itself pushed
+// while the hook stood, without a run that let it through: `git push
+// --no-verify`. git does not tell a hook that it was passed over, but its
+// reflog of the remote's branch does afterwards.
+func bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call, updates []pushed) ([]string, error) {
+	since, ok := hookSince(call)
+	if !ok || call.Gate != "pre-push" {
+		return nil, nil
+	}
+	var found []string
+	for _, u := range updates {
+		branch, isBranch := strings.CutPrefix(u.Ref, "refs/heads/")
+		if !isBranch || zeros(u.Old) {
+			continue
+		}
+		at, pushedHere := lastPush(filepath.Join(repo.CommonDir(), "logs", "refs", "remotes", call.arg(0), branch), u.Old)
+		if !pushedHere || at.Before(since) {
+			continue
+		}
+		run, err := st.Find(ctx, repo.CommonDir(), store.Address{Commit: u.Old})
+		if err != nil && !errors.Is(err, store.ErrNoRun) {
+			return nil, err
+		}
+		if err != nil || run.Exit != ExitAccept {
+			found = append(found, fmt.Sprintf("%s was pushed to %s past the gate (git push --no-verify)", Clean(branch), short(u.Old)))
+		}
+	}
+	return found, nil
+}
+
+// hookSince is when the hook that called was written.
+func hookSince(call Call) (time.Time, bool) {
+	path := call.Getenv("PUSHLANE_HOOK")
+	if path == "" {
+		return time.Time{}, false
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(call.Dir, path)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return info.ModTime(), true
+}
+
+// lastPush reads the last line of a reflog: whether it says that this
+// repository pushed the commit, and when.
+func lastPush(path, commit string) (time.Time, bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return time.Time{}, false
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > 4096 {
+		f.Seek(-4096, io.SeekEnd)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err != nil {
+		return time.Time{}, false
+	}
+	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+	entry, message, _ := strings.Cut(lines[len(lines)-1], "\t")
+	fields := strings.Fields(entry) // old new name… <mail> seconds zone
+	if len(fields) < 4 || fields[1] != commit || message != "update by push" {
+		return time.Time{}, false
+	}
+	seconds, err := strconv.ParseInt(fields[len(fields)-2], 10, 64)
+	return time.Unix(seconds, 0), err == nil
+}
