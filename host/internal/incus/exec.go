@@ -38,6 +38,20 @@ var errKilled = errors.New("killed")
 // errKilled joined with ctx's cause. An unstartable is the command's own fault;
 // any other error is the machinery's.
 func (b *box) exec(ctx context.Context, cmd command) (int, error) {
+	return b.follow(ctx, cmd, nil)
+}
+
+// execWhole is exec for a command whose output must be here to the last byte.
+// It gets no standard input; the image needs a shell.
+func (b *box) execWhole(ctx context.Context, cmd command) (int, error) {
+	a := newAck()
+	defer a.abandon()
+	cmd.argv, cmd.stdin = a.wrap(cmd.argv), a
+	cmd.stdout, cmd.stderr = a.until(orDiscard(cmd.stdout)), a.until(orDiscard(cmd.stderr))
+	return a.outcome(b.follow(ctx, cmd, a))
+}
+
+func (b *box) follow(ctx context.Context, cmd command, whole *ack) (int, error) {
 	session, err := b.start(ctx, cmd)
 	if err != nil {
 		return 0, err
@@ -56,7 +70,9 @@ func (b *box) exec(ctx context.Context, cmd command) (int, error) {
 	if killed != nil && !isClosed(ended) {
 		return 0, killed
 	}
-	session.drain()
+	if whole == nil || !whole.complete() {
+		session.drain()
+	}
 	if killed != nil {
 		return 0, killed
 	}
