@@ -46,7 +46,7 @@ type progress struct {
 	w       io.Writer
 	call    Call
 	paint   painter
-	j       *Judgement
+	titles  []string // of the outcomes, which change while they run
 	width   int
 	finals  []*Outcome
 	running map[int]time.Time
@@ -60,7 +60,11 @@ type progress struct {
 const redrawEvery = 100 * time.Millisecond
 
 func (o Output) watch(call Call, j *Judgement) *progress {
-	p := &progress{w: o.Err, call: call, paint: painter(call.Term.Color), j: j, width: titleWidth(j.Outcomes),
+	titles := make([]string, len(j.Outcomes))
+	for i := range j.Outcomes {
+		titles[i] = laneTitle(&j.Outcomes[i])
+	}
+	p := &progress{titles: titles, w: o.Err, call: call, paint: painter(call.Term.Color), width: titleWidth(titles),
 		finals: make([]*Outcome, len(j.Outcomes)), last: make([]string, len(j.Outcomes)),
 		running: map[int]time.Time{}, stop: make(chan struct{}), quiet: call.Format != "" && call.Format != "text"}
 	if !p.quiet {
@@ -136,9 +140,9 @@ func (p *progress) drawLive(b *bytes.Buffer) {
 		case p.finals[i] != nil:
 			b.WriteString(p.fit(resultLine(painter(false), *p.finals[i], p.width)))
 		case runs:
-			b.WriteString(p.fit(fmt.Sprintf("  %-9s  %-*s  %s  %s\n", store.Running, p.width, laneTitle(p.j.Outcomes[i]), elapsed(time.Since(since)), p.last[i])))
+			b.WriteString(p.fit(fmt.Sprintf("  %-9s  %-*s  %s  %s\n", store.Running, p.width, p.titles[i], elapsed(time.Since(since)), p.last[i])))
 		default:
-			b.WriteString(p.fit(fmt.Sprintf("  %-9s  %s\n", store.Queued, laneTitle(p.j.Outcomes[i]))))
+			b.WriteString(p.fit(fmt.Sprintf("  %-9s  %s\n", store.Queued, p.titles[i])))
 		}
 		p.drawn++
 	}

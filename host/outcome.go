@@ -48,7 +48,8 @@ type Outcome struct {
 	artifacts []store.File
 }
 
-func (o Outcome) lane() lanes.Lane { return o.Picked.Lane }
+// lane reads what never changes: other lanes may ask while this one runs.
+func (o *Outcome) lane() lanes.Lane { return o.Picked.Lane }
 
 // refuses: a required lane that said no, or that waited for one. Skipped by its
 // own word or by the pusher's recorded one is no refusal.

@@ -141,7 +141,7 @@ func count(n int, noun string) string {
 
 // resultLine is one lane's line: state, lane, time and the reason.
 func resultLine(paint painter, o Outcome, width int) string {
-	line := fmt.Sprintf("  %s  %-*s", paint.state(o.State), width, laneTitle(o))
+	line := fmt.Sprintf("  %s  %-*s", paint.state(o.State), width, laneTitle(&o))
 	if !o.Started.IsZero() {
 		line += "  " + elapsed(o.Ended.Sub(o.Started))
 	}
@@ -151,17 +151,17 @@ func resultLine(paint painter, o Outcome, width int) string {
 	return strings.TrimRight(line, " ") + "\n"
 }
 
-func laneTitle(o Outcome) string {
+func laneTitle(o *Outcome) string {
 	if t := Clean(o.lane().Title); t != "" && t != o.lane().ID {
 		return o.lane().ID + " (" + t + ")"
 	}
 	return o.lane().ID
 }
 
-func titleWidth(outcomes []Outcome) int {
+func titleWidth(titles []string) int {
 	width := 0
-	for _, o := range outcomes {
-		width = max(width, len([]rune(laneTitle(o))))
+	for _, t := range titles {
+		width = max(width, len([]rune(t)))
 	}
 	return width
 }

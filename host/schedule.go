@@ -90,7 +90,9 @@ func machinery(o *Outcome) bool {
 func (l *laneRun) again(ctx context.Context, o *Outcome) {
 	l.rec.lane(context.WithoutCancel(ctx), l.i, o, l.recorded)
 	l.rec.retry(ctx, l.i, o.Message)
-	*o = Outcome{Update: o.Update, Picked: o.Picked, Address: o.Address, Started: time.Now()}
+	// What says which lane this is stays untouched: other lanes read it.
+	o.State, o.Message, o.Err, o.Findings, o.Tail, o.artifacts = "", "", nil, nil, nil, nil
+	o.Log, o.logSize, o.logSum, o.Image, o.Started, o.Ended = "", 0, "", "", time.Now(), time.Time{}
 	l.recorded, l.results = false, nil
 }
 
