@@ -180,7 +180,9 @@ func (s *session) sleep(d time.Duration) {
 
 // close gives back what the instance held.
 func (s *session) close() {
-	s.files.close()
+	if s.isBound { // else it opened nothing, and bind may be under way
+		s.files.close()
+	}
 	s.handles.close()
 	s.memory.Free()
 }
