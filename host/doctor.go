@@ -79,7 +79,7 @@ func checkRepo(ctx context.Context, call Call, policy Policy) []Check {
 	if err != nil {
 		return append(checks, good("lanes", "no commit yet"))
 	}
-	set, err := LoadLanes(ctx, repo, head, "", policy)
+	set, err := LoadLanes(ctx, repo, head, call.Config, policy)
 	if err != nil {
 		return append(checks, bad("lanes", err, "mend the lanes file and commit it"))
 	}

@@ -10,10 +10,9 @@ import (
 
 // LanesQuestion is what `pushlane lanes` asks.
 type LanesQuestion struct {
-	Range  string // "A..B"; empty: what a push of the current branch would bring
-	Config string
-	Gate   string // the gate whose lanes are picked
-	Ref    string // target ref; empty: the branches filter does not apply
+	Range string // "A..B"; empty: what a push of the current branch would bring
+	Gate  string // the gate whose lanes are picked
+	Ref   string // target ref; empty: the branches filter does not apply
 }
 
 // ExplainLanes picks the lanes of a range, as a push would, and says why.
@@ -31,7 +30,7 @@ func ExplainLanes(ctx context.Context, call Call, ask LanesQuestion) (ExplainJSO
 	if err != nil {
 		return ExplainJSON{}, err
 	}
-	set, err := LoadLanes(ctx, repo, u.New, ask.Config, policy)
+	set, err := LoadLanes(ctx, repo, u.New, call.Config, policy)
 	if err != nil {
 		return ExplainJSON{}, err
 	}

@@ -20,7 +20,6 @@ func lanesCommand(p *program) *cobra.Command {
 		Example: "  pushlane lanes\n  pushlane lanes --explain\n  pushlane lanes --explain --range v1.2..HEAD --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			call := p.call("manual")
-			call.Range, call.Config = ask.Range, ask.Config
 			answer, err := host.ExplainLanes(cmd.Context(), call, ask)
 			if err != nil {
 				return err
@@ -42,7 +41,6 @@ func lanesCommand(p *program) *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&explain, "explain", false, "say for every lane whether it is picked and why")
 	f.StringVar(&ask.Range, "range", "", "the change to explain, `A..B`; default: what a push would bring")
-	f.StringVar(&ask.Config, "config", "", "read the lanes from `FILE` instead of the revision")
 	f.StringVar(&ask.Gate, "gate", "pre-push", "pick as `GATE` would: pre-commit, pre-push, pre-receive, …")
 	f.StringVar(&ask.Ref, "ref", "", "pick as for a push to `REF`; default: any branch")
 	f.BoolVar(&asJSON, "json", false, "print JSON: range and lanes, in file order")

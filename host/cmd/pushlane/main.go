@@ -31,6 +31,7 @@ type program struct {
 	out, err io.Writer
 	env      []string
 	terminal host.Terminal
+	config   string // lanes file given with --config
 	exit     int
 }
 
@@ -39,7 +40,7 @@ func (p *program) getenv(key string) string { return p.call("").Getenv(key) }
 // call starts a host.Call with what every call has.
 func (p *program) call(gate string) host.Call {
 	dir, _ := os.Getwd()
-	return host.Call{Gate: gate, Dir: dir, Env: p.env, Term: p.terminal}
+	return host.Call{Gate: gate, Dir: dir, Env: p.env, Term: p.terminal, Config: p.config}
 }
 
 func (p *program) output() host.Output { return host.Output{Out: p.out, Err: p.err} }
@@ -99,6 +100,7 @@ func rootCommand(p *program) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUse{err} })
 	root.PersistentFlags().StringP("C", "C", "", "run as if started in `DIR`")
+	root.PersistentFlags().StringVar(&p.config, "config", "", "read the lanes from `FILE` instead of the judged revision")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if dir, _ := cmd.Flags().GetString("C"); dir != "" {
 			return os.Chdir(dir)

@@ -8,7 +8,7 @@ import (
 
 func runCommand(p *program) *cobra.Command {
 	var ids []string
-	var span, config string
+	var span string
 	var all, asJSON, asJUnit, asSARIF bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "do what the hook would do, without pushing", Args: exactly(0),
@@ -16,7 +16,7 @@ func runCommand(p *program) *cobra.Command {
 		Example: "  pushlane run\n  pushlane run --lane go-test --range origin/main..HEAD\n  pushlane run --all --sarif > lanes.sarif",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			call := p.call("manual")
-			call.Range, call.Lanes, call.All, call.Config = span, ids, all, config
+			call.Range, call.Lanes, call.All = span, ids, all
 			format, err := formatOf(asJSON, asJUnit, asSARIF)
 			if err != nil {
 				return err
@@ -29,7 +29,6 @@ func runCommand(p *program) *cobra.Command {
 	f.StringArrayVar(&ids, "lane", nil, "run only this lane, whatever the paths (may be repeated)")
 	f.StringVar(&span, "range", "", "judge `A..B` instead of what a push would bring")
 	f.BoolVar(&all, "all", false, "run every lane, whatever the paths")
-	f.StringVar(&config, "config", "", "read the lanes from `FILE` instead of the judged revision")
 	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	f.BoolVar(&asJUnit, "junit", false, "print the result as JUnit XML")
 	f.BoolVar(&asSARIF, "sarif", false, "print the result as SARIF 2.1.0")
