@@ -66,6 +66,7 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 		for _, f := range l.cleanup {
 			f()
 		}
+		l.cleanup = nil
 	}()
 	l.folder = strings.TrimSuffix(path, ".log") + ".out"
 	limited, cancel := context.WithTimeoutCause(ctx, l.lane().Timeout, errLaneTimeout)

@@ -1,8 +1,10 @@
 package host
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -41,5 +43,22 @@ func TestExit(t *testing.T) {
 				t.Errorf("Exit() = %d, want %d", got, c.want)
 			}
 		})
+	}
+}
+
+// Two refs bring the same commit, and the lane that one of them needs was
+// planned under the other; a third ref brings another commit.
+func TestNeedsAcrossRefs(t *testing.T) {
+	t.Parallel()
+	update := func(ref, new string) pushed { return pushed{Update: hooks.Update{Ref: ref, New: new, Base: "0"}} }
+	lane := func(update int, id string, needs ...string) Outcome {
+		return Outcome{Update: update, Picked: lanes.Picked{Lane: lanes.Lane{ID: id, Needs: needs}}}
+	}
+	j := &Judgement{Updates: []pushed{update("a", "1"), update("b", "1"), update("c", "2")},
+		Outcomes: []Outcome{lane(0, "vet"), lane(1, "test", "vet"), lane(2, "vet"), lane(2, "test", "vet")}}
+	for i, want := range [][]int{nil, {0}, nil, {2}} {
+		if got := needsOf(j, i); !slices.Equal(got, want) {
+			t.Errorf("outcome %d waits for %v, want %v", i, got, want)
+		}
 	}
 }

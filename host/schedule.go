@@ -111,18 +111,23 @@ func (h *Host) enterGroup(ctx context.Context, l *laneRun) (free func(), err err
 	return func() { group.Release(1) }, nil
 }
 
-// needsOf lists the outcomes that outcome i waits for: picked lanes of the
-// same update. A needed lane that this push did not pick counts as passed.
+// needsOf lists the outcomes that outcome i waits for: picked lanes that judge
+// the same trees, under whichever ref they were planned. A needed lane that
+// this push did not pick counts as passed.
 func needsOf(j *Judgement, i int) []int {
 	var found []int
 	o := &j.Outcomes[i]
 	for k := range j.Outcomes {
 		other := &j.Outcomes[k]
-		if other.Update == o.Update && slices.Contains(o.lane().Needs, other.lane().ID) {
+		if sameTrees(j, o.Update, other.Update) && slices.Contains(o.lane().Needs, other.lane().ID) {
 			found = append(found, k)
 		}
 	}
 	return found
+}
+
+func sameTrees(j *Judgement, a, b int) bool {
+	return j.Updates[a].New == j.Updates[b].New && j.Updates[a].Base == j.Updates[b].Base
 }
 
 func waitForNeeds(j *Judgement, i int, done []chan struct{}) {

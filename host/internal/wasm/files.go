@@ -1,7 +1,6 @@
 package wasm
 
 import (
-	"io"
 	"strings"
 )
 
@@ -164,16 +163,6 @@ func (d *desc) stat() (stat, error) {
 		return stat{kind: typeRegular, size: d.file.size()}, nil
 	}
 	return d.vol.stat(d.path)
-}
-
-// read reads on from where the last read ended.
-func (d *desc) read(p []byte) (int, error) {
-	n, err := d.file.readAt(p, d.pos)
-	d.pos += int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
-	return n, err
 }
 
 // resolve makes a volume's path of one that a guest gave, relative to a
