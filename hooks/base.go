@@ -40,14 +40,28 @@ func (r *Repo) SetBase(ctx context.Context, u *Update, remoteName, remoteURL str
 // Tags count as the commit they name. A tag of a tree has Base ZeroID; a ref
 // that names a blob is a *NoTreeError.
 func (r *Repo) SetBases(ctx context.Context, us []Update, remoteName, remoteURL string) error {
+	pushed := slices.Clone(us)
+	return r.setBases(ctx, us, func(h *history) ([]plumbing.Hash, error) {
+		return r.known(ctx, h, pushed, remoteName, remoteURL)
+	})
+}
+
+// SetReceivedBases is SetBases in the repository that receives push, of which
+// us are some, where only the refs for which counts says so are what the
+// receiver has. A branch that needs a pass counts from its like alone: what
+// another branch brought was never held to its lanes.
+func (r *Repo) SetReceivedBases(ctx context.Context, us, push []Update, counts func(ref string) bool) error {
+	return r.setBases(ctx, us, func(h *history) ([]plumbing.Hash, error) {
+		return r.received(h, push, counts)
+	})
+}
+
+func (r *Repo) setBases(ctx context.Context, us []Update, find func(*history) ([]plumbing.Hash, error)) error {
 	h, err := r.history(ctx)
 	if err != nil {
 		return err
 	}
-	pushed := slices.Clone(us)
-	known := sync.OnceValues(func() ([]plumbing.Hash, error) {
-		return r.known(ctx, h, pushed, remoteName, remoteURL)
-	})
+	known := sync.OnceValues(func() ([]plumbing.Hash, error) { return find(h) })
 	for i := range us {
 		if err := r.setBase(h, &us[i], known); err != nil {
 			return fmt.Errorf("cannot find what the push changes in %s: %w", us[i].Ref, err)
@@ -166,27 +180,58 @@ func (r *Repo) Known(ctx context.Context, us []Update, remoteName, remoteURL str
 		return nil, err
 	}
 	tips, err := r.known(ctx, h, us, remoteName, remoteURL)
-	ids := make([]string, len(tips))
-	for i, id := range tips {
-		ids[i] = id.String()
+	return idTexts(tips), err
+}
+
+// KnownReceived is Known in the repository that receives push, of the refs for
+// which counts says so; see SetReceivedBases.
+func (r *Repo) KnownReceived(ctx context.Context, push []Update, counts func(ref string) bool) ([]string, error) {
+	h, err := r.history(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return ids, err
+	tips, err := r.received(h, push, counts)
+	return idTexts(tips), err
+}
+
+func idTexts(ids []plumbing.Hash) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	return texts
 }
 
 func (r *Repo) known(ctx context.Context, h *history, us []Update, remoteName, remoteURL string) ([]plumbing.Hash, error) {
-	var tips map[string]plumbing.Hash
-	var err error
 	if remoteName == "" && remoteURL == "" {
-		tips, err = r.refs("refs/heads/")
-	} else {
-		tips, err = r.trackingRefs(ctx, remoteName, remoteURL)
+		return r.received(h, us, func(string) bool { return true })
 	}
+	tips, err := r.trackingRefs(ctx, remoteName, remoteURL)
 	if err != nil {
 		return nil, err
 	}
 	for _, u := range us {
 		tips[u.Ref] = plumbing.NewHash(u.Old)
 	}
+	return commitsAt(h, tips)
+}
+
+// received are the receiver's branches, and other refs of the push, as they
+// were before it.
+func (r *Repo) received(h *history, push []Update, counts func(ref string) bool) ([]plumbing.Hash, error) {
+	tips, err := r.refs("refs/heads/")
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range push {
+		tips[u.Ref] = plumbing.NewHash(u.Old)
+	}
+	maps.DeleteFunc(tips, func(ref string, _ plumbing.Hash) bool { return !counts(ref) })
+	return commitsAt(h, tips)
+}
+
+// commitsAt are the commits that refs stand at, each once, by name of the ref.
+func commitsAt(h *history, tips map[string]plumbing.Hash) ([]plumbing.Hash, error) {
 	var out []plumbing.Hash
 	seen := make(map[plumbing.Hash]bool)
 	for _, name := range slices.Sorted(maps.Keys(tips)) {

@@ -168,6 +168,33 @@ func TestPostReceiveCountsFromBeforeThePush(t *testing.T) {
 	}
 }
 
+// A protected branch counts from protected branches alone: what came by
+// another one was never held to its lanes.
+func TestReceivedBasesCountFromSomeRefsOnly(t *testing.T) {
+	g := newRepo(t)
+	ids := g.history("a:", "b: a", "c: b")
+	g.git("update-ref", "refs/heads/main", ids["a"])
+	g.git("update-ref", "refs/heads/feature", ids["c"])
+	push := []Update{{Ref: "refs/heads/release", Old: ZeroID, New: ids["c"]}, {Ref: "refs/heads/other", Old: ids["b"], New: ZeroID}}
+	for _, c := range []struct {
+		counts string
+		want   string
+	}{{"refs/heads/main", ids["a"]}, {"refs/heads/", ids["c"]}, {"refs/heads/other", ids["b"]}, {"refs/none", ZeroID}} {
+		us := []Update{push[0]}
+		counts := func(ref string) bool { return strings.HasPrefix(ref, c.counts) }
+		if err := g.open().SetReceivedBases(context.Background(), us, push, counts); err != nil {
+			t.Fatal(err)
+		}
+		if us[0].Base != c.want {
+			t.Errorf("counting %s: got %s, want %s", c.counts, us[0].Base, c.want)
+		}
+	}
+	known, err := g.open().KnownReceived(context.Background(), push, func(ref string) bool { return ref == "refs/heads/main" })
+	if err != nil || len(known) != 1 || known[0] != ids["a"] {
+		t.Errorf("got %v, %v", known, err)
+	}
+}
+
 // randomHistory imports n commits with random parents and, where skew is set,
 // clocks that run wrong.
 func randomHistory(g *gitRepo, rnd *rand.Rand, n int, skew bool) []string {

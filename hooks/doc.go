@@ -71,7 +71,7 @@
 // <hook>.pushlane-kept (a link stays a link, its mode stays its mode). The
 // program runs "$PUSHLANE_HOOK.pushlane-kept" first if that is executable,
 // with git's arguments and a copy of the standard input, and refuses when it
-// fails; KeptHook says which file that is. So hooks of other tools, such as
+// fails. So hooks of other tools, such as
 // git-lfs's pre-push, go on working.
 //
 // # How to remove it

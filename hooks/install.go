@@ -28,19 +28,20 @@ const (
 
 // Gates are the hooks that can be installed, in the order they are listed.
 func Gates() []string {
-	return []string{"pre-commit", "commit-msg", "pre-push", "pre-receive", "post-receive"}
+	return []string{"pre-commit", "commit-msg", "pre-push", "pre-receive", "proc-receive", "post-receive"}
 }
 
 // InstallOptions says what Install writes.
 type InstallOptions struct {
 	Gates []string // of Gates; none = pre-push, in a bare repository pre-receive
 	Bin   string   // absolute path of the hook client, pushlane-hook
+	Args  []string // what Bin is given before the gate
 	Force bool     // also into a hooks folder outside the repository, which other repositories may share
 }
 
 // Install writes the hooks and returns a line for each on what was done. A
 // hook that is there already is kept beside ours under another name, and
-// pushlane-hook runs it first (see KeptHook). Installing again changes nothing
+// pushlane-hook runs it first. Installing again changes nothing
 // that is already right.
 func Install(ctx context.Context, env Env, o InstallOptions) ([]string, error) {
 	dir, bare, err := hooksDir(ctx, env)
@@ -62,7 +63,7 @@ func Install(ctx context.Context, env Env, o InstallOptions) ([]string, error) {
 	}
 	var done []string
 	for _, gate := range gates {
-		line, err := installOne(dir.path, gate, o.Bin)
+		line, err := installOne(dir.path, gate, o)
 		if err != nil {
 			return done, fmt.Errorf("cannot install %s: %w", gate, err)
 		}
@@ -76,6 +77,11 @@ func (o InstallOptions) check(dir *hookFolder) error {
 		if !slices.Contains(Gates(), gate) {
 			return withHint(fmt.Errorf("cannot install a hook at gate %s: there is no such gate", quote(gate)),
 				"the gates are: %s", strings.Join(Gates(), ", "))
+		}
+	}
+	for _, arg := range o.Args {
+		if strings.ContainsAny(arg, "\n\r@") {
+			return fmt.Errorf("cannot install hooks with the argument %s: it holds a line break or an @", quote(arg))
 		}
 	}
 	if !filepath.IsAbs(o.Bin) || strings.ContainsAny(o.Bin, "\n\r") || !executable(o.Bin) {
@@ -145,15 +151,33 @@ func realPath(path string) string {
 	return filepath.Join(realPath(parent), filepath.Base(path))
 }
 
-// shimText is the hook for one gate: three lines that run the hook client, or
-// refuse when it is not there.
-func shimText(gate, bin string) string {
+// Script is the hook for one gate: three lines that run the hook client bin,
+// or refuse when it is not there.
+func Script(gate, bin string, args ...string) string {
+	words := ""
+	for _, arg := range args {
+		words += shellWord(arg) + " "
+	}
+	return shimText(gate, bin, words)
+}
+
+// shimText is Script with the arguments as shell words, each with a space
+// after it.
+func shimText(gate, bin, words string) string {
 	what := map[string]string{"pre-commit": "commit refused", "commit-msg": "commit refused", "post-receive": "nothing was run"}[gate]
 	if what == "" {
 		what = "push refused"
 	}
-	quoted := "'" + strings.ReplaceAll(bin, "'", `'\''`) + "'"
-	return strings.NewReplacer("@PATH@", bin, "@BIN@", quoted, "@GATE@", gate, "@WHAT@", what).Replace(shim)
+	return strings.NewReplacer("@PATH@", bin, "@BIN@", shellWord(bin), "@ARGS@", words, "@GATE@", gate, "@WHAT@", what).Replace(shim)
+}
+
+func shellWord(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// shimArgs are the arguments, as shell words, in the text of a hook of ours.
+func shimArgs(text []byte, gate, bin string) string {
+	_, rest, _ := strings.Cut(string(text), "exec "+shellWord(bin)+" ")
+	words, _, _ := strings.Cut(rest, gate+` "$@"`)
+	return words
 }
 
 // shimBin is the program a hook of ours runs; ok is false for anyone else's.
@@ -207,13 +231,15 @@ func look(dir, gate string) (atGate, error) {
 	return g, nil
 }
 
-func installOne(dir, gate, bin string) (string, error) {
+func installOne(dir, gate string, o InstallOptions) (string, error) {
 	g, err := look(dir, gate)
 	if err != nil {
 		return "", err
 	}
-	text := shimText(gate, bin)
+	text := Script(gate, o.Bin, o.Args...)
 	switch {
+	case !g.ours && g.there && gate == "proc-receive":
+		return "", fmt.Errorf("%s is not ours, and git talks to one such hook only", g.path)
 	case g.ours && string(g.text) == text && g.mode.Perm()&0o111 == 0o111:
 		return gate + ": already installed", nil
 	case g.ours:
@@ -347,42 +373,8 @@ func (g atGate) status(gate string) HookStatus {
 		s.State, s.Detail = Stale, "the hook is not executable, git passes it over; run: pushlane install"
 	case !executable(g.bin):
 		s.State, s.Detail = Stale, g.bin+" is not there, all is refused at this gate; run: pushlane install"
-	case string(g.text) != shimText(gate, g.bin):
+	case string(g.text) != shimText(gate, g.bin, shimArgs(g.text, gate, g.bin)):
 		s.State, s.Detail = Stale, "the hook was changed by hand; run: pushlane install"
 	}
 	return s
-}
-
-// KeptHook is the path of the hook that was at this gate before ours and that
-// has to run first, "" when there is none or git would not have run it. It
-// wants the arguments and the standard input that git gave ours, and when it
-// fails the push is refused. The installed hook names itself in PUSHLANE_HOOK;
-// without that git is asked where the hooks are.
-func KeptHook(ctx context.Context, env Env, gate string) (string, error) {
-	hook := env.get("PUSHLANE_HOOK")
-	if filepath.Base(hook) == gate {
-		path, err := env.abs(hook)
-		if err != nil {
-			return "", err
-		}
-		hook = path
-	} else {
-		dir, _, err := hooksDir(ctx, env)
-		if err != nil {
-			return "", err
-		}
-		hook = filepath.Join(dir.path, gate)
-	}
-	kept := hook + keptSuffix
-	info, err := os.Stat(kept)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("cannot run the hook that was there before: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
-		return "", nil
-	}
-	return kept, nil
 }

@@ -167,7 +167,9 @@ func TestInstallAndUninstallLeaveWhatWasThere(t *testing.T) {
 		"a link to nothing": func(g *gitRepo, hooks string) { os.Symlink("/nowhere", hooks+"/pre-push") },
 		"hooks at all gates": func(g *gitRepo, hooks string) {
 			for _, gate := range Gates() {
-				g.hook(hooks, gate, "#!/bin/sh\n# "+gate+"\n")
+				if gate != "proc-receive" { // there is no first and second one of that
+					g.hook(hooks, gate, "#!/bin/sh\n# "+gate+"\n")
+				}
 			}
 		},
 	}
@@ -329,7 +331,7 @@ func TestAHookOfAnotherVersionIsOurs(t *testing.T) {
 	sameText(t, "uninstalled", strings.Join(lines, "\n"), "pre-push: removed")
 }
 
-func TestStatusAndKeptHook(t *testing.T) {
+func TestStatus(t *testing.T) {
 	g := newRepo(t)
 	hooks := g.dir + "/.git/hooks"
 	bin := client(t, t.TempDir(), 0)
@@ -351,21 +353,37 @@ func TestStatusAndKeptHook(t *testing.T) {
 	want := []string{
 		"pre-commit: not installed kept=false ", "commit-msg: foreign kept=false ", "pre-push: installed kept=true ",
 		"pre-receive: stale kept=false BIN is not there, all is refused at this gate; run: pushlane install",
+		"proc-receive: not installed kept=false ",
 		"post-receive: stale kept=false the hook is not executable, git passes it over; run: pushlane install",
 	}
 	sameText(t, "status", strings.Join(lines, "\n"), strings.Join(want, "\n"))
 
-	for _, env := range []*gitRepo{g, g.with("PUSHLANE_HOOK=.git/hooks/pre-push")} {
-		kept, err := KeptHook(context.Background(), env.hookEnv(), "pre-push")
-		if err != nil || kept != hooks+"/pre-push.pushlane-kept" {
-			t.Errorf("got %q, %v", kept, err)
-		}
+}
+
+func TestInstallWithArguments(t *testing.T) {
+	g := newRepo(t)
+	hooks := g.dir + "/.git/hooks"
+	o := InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: []string{"pre-receive"}, Args: []string{"--policy=/it's here/p.toml", "--state=/var/lib/x"}}
+	install(t, g, o)
+	text, _ := os.ReadFile(hooks + "/pre-receive")
+	if want := "exec " + shellWord(o.Bin) + ` '--policy=/it'\''s here/p.toml' '--state=/var/lib/x' pre-receive "$@"`; !strings.Contains(string(text), want) {
+		t.Errorf("got %s\nwant %s in it", text, want)
 	}
-	if kept, err := KeptHook(context.Background(), g.hookEnv(), "pre-receive"); err != nil || kept != "" {
-		t.Errorf("got %q, %v", kept, err)
+	all, err := Status(context.Background(), g.hookEnv())
+	if err != nil || all[3].Gate != "pre-receive" || all[3].State != Installed {
+		t.Errorf("got %+v, %v", all[3], err)
 	}
-	os.Chmod(hooks+"/pre-push.pushlane-kept", 0o644)
-	if kept, err := KeptHook(context.Background(), g.hookEnv(), "pre-push"); err != nil || kept != "" {
-		t.Errorf("a hook git did not run: got %q, %v", kept, err)
+	o.Args = []string{"two\nlines"}
+	if _, err := Install(context.Background(), g.hookEnv(), o); err == nil || !strings.HasPrefix(err.Error(), `cannot install hooks with the argument "two\nlines"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAForeignProcReceiveHookStays(t *testing.T) {
+	g := newRepo(t)
+	g.hook(g.dir+"/.git/hooks", "proc-receive", "#!/bin/sh\n")
+	_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: []string{"proc-receive"}})
+	if err == nil || !strings.HasSuffix(err.Error(), "proc-receive is not ours, and git talks to one such hook only") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -93,25 +93,8 @@ func refWords(ref string) string {
 	return "ref " + ref
 }
 
-// onBranch matches a pattern that begins with refs/ against the whole name,
-// any other against the name of a branch. No pattern means every ref.
+// onBranch says whether a lane's branches name the ref. No pattern means every
+// ref.
 func (m *matcher) onBranch(ref string, patterns []string) bool {
-	if ref == "" || len(patterns) == 0 {
-		return true
-	}
-	branch, isBranch := strings.CutPrefix(ref, "refs/heads/")
-	for _, p := range patterns {
-		g, err := m.glob(p)
-		switch {
-		case err != nil:
-			return true
-		case strings.HasPrefix(p, "refs/"):
-			if g.equal(ref) {
-				return true
-			}
-		case isBranch && g.equal(branch):
-			return true
-		}
-	}
-	return false
+	return ref == "" || len(patterns) == 0 || refMatches(patterns, ref, m.glob)
 }
