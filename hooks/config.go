@@ -165,3 +165,15 @@ func checkExtension(dir, name, value string) error {
 	}
 	return &FormatError{dir, "repository extension " + quote(name) + " is unknown", "upgrade pushlane"}
 }
+
+// SetConfig sets one key of the repository's own configuration.
+func SetConfig(ctx context.Context, env Env, key, value string) error {
+	p, err := findPlace(env)
+	if err != nil {
+		return err
+	}
+	if _, err := runGit(ctx, env, nil, "config", "--file", filepath.Join(p.common, "config"), key, value); err != nil {
+		return fmt.Errorf("cannot set %s: %w", key, err)
+	}
+	return nil
+}

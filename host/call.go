@@ -20,6 +20,7 @@ type Call struct {
 	Dir   string   // absolute working folder
 	Env   []string // "KEY=value"
 	Stdin []byte   // the hook's standard input
+	Tip   string   // receive gates: where the default branch stood before the push; empty: where it stands
 	Term  Terminal
 
 	Range  string   // manual: "A..B"; empty: what would be pushed now
@@ -115,26 +116,27 @@ func manualUpdate(ctx context.Context, repo *hooks.Repo, text string) (hooks.Upd
 	return u, repo.SetBase(ctx, &u, "", "")
 }
 
-// skips reads PUSHLANE_SKIP: lane ids, or all, with PUSHLANE_SKIP_REASON.
-func (c Call) skips(p Policy) (ids []string, reason string, err error) {
-	text := c.Getenv("PUSHLANE_SKIP")
-	if text == "" {
-		return nil, "", nil
+// Receives tells whether the call is a server's: nothing the pusher brings,
+// and no variable, has a say in what judges it.
+func (c Call) Receives() bool {
+	return c.Gate == "pre-receive" || c.Gate == "post-receive"
+}
+
+func (c Call) policy() (Policy, error) {
+	if c.Receives() {
+		return LoadServerPolicy(c.Getenv)
 	}
-	reason = Clean(c.Getenv("PUSHLANE_SKIP_REASON"))
-	switch {
-	case !p.AllowSkip:
-		return nil, "", usageError{errors.New("cannot skip lanes: the policy of this host says allow_skip = false")}
-	case c.Gate == "pre-receive" || c.Gate == "post-receive":
-		return nil, "", usageError{errors.New("cannot skip lanes: a variable does not switch off a server's gate")}
-	case strings.TrimSpace(reason) == "":
-		return nil, "", usageError{hinted(errors.New("cannot skip lanes: no reason given"),
-			"PUSHLANE_SKIP="+text+` PUSHLANE_SKIP_REASON="why" git push`)}
+	return LoadPolicy(c.Getenv)
+}
+
+// pusher is who pushes, as the server before us says it.
+func (c Call) pusher() string {
+	for _, name := range []string{"GL_USER", "GITEA_PUSHER_NAME", "SOFT_SERVE_USERNAME", "REMOTE_USER", "USER", "LOGNAME"} {
+		if who := Clean(c.Getenv(name)); who != "" && (c.Receives() || name == "USER") {
+			return who
+		}
 	}
-	for id := range strings.SplitSeq(text, ",") {
-		ids = append(ids, strings.TrimSpace(id))
-	}
-	return ids, reason, nil
+	return ""
 }
 
 // usageError is wrong use: exit status 2.

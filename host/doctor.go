@@ -79,11 +79,11 @@ func checkRepo(ctx context.Context, call Call, policy Policy) []Check {
 	if err != nil {
 		return append(checks, good("lanes", "no commit yet"))
 	}
-	set, err := LoadLanes(ctx, repo, head, call.Config, policy)
+	by, err := ownLanes(ctx, repo, head, call.Config, policy)
 	if err != nil {
 		return append(checks, bad("lanes", err, "mend the lanes file and commit it"))
 	}
-	return append(checks, good("lanes", "%s in %s", count(len(set.Lanes), "lane"), set.Source))
+	return append(checks, good("lanes", "%s in %s", count(len(by.Set.Lanes), "lane"), by.Set.Source))
 }
 
 func checkHooks(ctx context.Context, call Call) []Check {

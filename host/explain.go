@@ -30,7 +30,7 @@ func ExplainLanes(ctx context.Context, call Call, ask LanesQuestion) (ExplainJSO
 	if err != nil {
 		return ExplainJSON{}, err
 	}
-	set, err := LoadLanes(ctx, repo, u.New, call.Config, policy)
+	by, err := ownLanes(ctx, repo, u.New, call.Config, policy)
 	if err != nil {
 		return ExplainJSON{}, err
 	}
@@ -38,7 +38,7 @@ func ExplainLanes(ctx context.Context, call Call, ask LanesQuestion) (ExplainJSO
 	if err != nil {
 		return ExplainJSON{}, err
 	}
-	picked := set.Pick(lanes.Event{Gate: ask.Gate, Ref: ask.Ref, Paths: changedPaths(changes)})
+	picked := by.Set.Pick(lanes.Event{Gate: ask.Gate, Ref: ask.Ref, Paths: changedPaths(changes)})
 	return Explain(u.Base, u.New, picked), nil
 }
 

@@ -65,7 +65,10 @@ func (l *laneRun) commits(ctx context.Context) ([]sdk.Commit, error) {
 // known are the tips that the receiver of the push has already. A run by hand
 // has no receiver: its range alone says what is new.
 func (l *laneRun) known(ctx context.Context) ([]string, error) {
-	if l.j.Gate == "manual" {
+	switch {
+	case l.j.Gate == "pre-receive":
+		return l.repo.KnownReceived(ctx, l.j.to.push, l.j.to.counts(l.update().Protected))
+	case l.j.Gate != "pre-push":
 		return nil, nil
 	}
 	return l.repo.Known(ctx, l.j.hookUpdates(), l.call.arg(0), l.call.arg(1))

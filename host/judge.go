@@ -1,11 +1,9 @@
 package host
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,9 +11,6 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/lanes"
 )
-
-// LanesFiles are the places a lanes file is looked for in a tree, in order.
-var LanesFiles = []string{".pushlane/lanes.toml", "lanes.toml", "ci/lanes.toml"}
 
 // Judge answers one call: it prints to the call's report and returns the exit
 // status of the hook.
@@ -26,7 +21,7 @@ var LanesFiles = []string{".pushlane/lanes.toml", "lanes.toml", "ci/lanes.toml"}
 //	          --run------> []Outcome           in lane order, whatever finished first
 //	          --report---> lines and an exit status
 func (h *Host) Judge(ctx context.Context, call Call, out Output) int {
-	policy, err := LoadPolicy(call.Getenv)
+	policy, err := call.policy()
 	if err != nil {
 		out.fail(call, err)
 		return ExitUndecided
@@ -48,21 +43,14 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 		return Judgement{}, err
 	}
 	defer release()
-	j := Judgement{Repo: repo.Name(), Gate: call.Gate, Remote: call.arg(0), Started: time.Now(), Policy: policy}
-	if j.Updates, err = h.pushes(ctx, repo, call, policy); err != nil {
+	j, err := h.decide(ctx, repo, call, policy)
+	if err != nil || len(j.Updates) == 0 {
 		return j, err
 	}
-	skipIDs, reason, err := call.skips(policy)
-	if err != nil {
-		return j, err
+	if call.Gate == "post-receive" {
+		return j, h.enqueue(ctx, repo, call, &j)
 	}
-	if j.Outcomes, err = plan(j, skipIDs, reason); err != nil {
-		return j, err
-	}
-	if len(j.Updates) == 0 {
-		return j, nil
-	}
-	rec, err := h.begin(ctx, repo, call, &j, reason)
+	rec, err := h.begin(ctx, repo, call, &j)
 	if err != nil {
 		return j, err
 	}
@@ -71,38 +59,103 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 	return j, rec.end(context.WithoutCancel(ctx), &j)
 }
 
-// pushes reads the updates and decides which lanes each one asks for.
-func (h *Host) pushes(ctx context.Context, repo *hooks.Repo, call Call, policy Policy) ([]pushed, error) {
+// decide reads what is pushed and decides about every lane; nothing has run.
+func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call Call, policy Policy) (Judgement, error) {
+	j := Judgement{Repo: repo.Name(), Gate: call.Gate, Remote: call.arg(0), Started: time.Now(), Policy: policy}
+	var err error
+	if j.wishes, err = call.wishes(policy); err != nil {
+		return j, err
+	}
+	if call.Receives() {
+		err = j.receive(ctx, repo, call)
+	} else {
+		err = j.local(ctx, repo, call)
+	}
+	if err == nil {
+		err = j.wishes.check(j)
+	}
+	if err == nil {
+		j.plan()
+	}
+	return j, err
+}
+
+// local reads the updates of a gate on the pusher's own machine: the pushed
+// commits' own lanes judge them.
+func (j *Judgement) local(ctx context.Context, repo *hooks.Repo, call Call) error {
 	updates, err := call.updates(ctx, repo)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var all []pushed
 	for _, u := range updates {
 		if u.Delete { // nothing is left to judge
 			continue
 		}
-		p, err := h.push(ctx, repo, call, policy, u)
+		by, err := ownLanes(ctx, repo, u.New, call.Config, j.Policy)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, p)
+		if err := j.add(ctx, repo, call, pushed{Update: u, lanesFile: by, Protected: true}); err != nil {
+			return err
+		}
 	}
-	return all, nil
+	return nil
 }
 
-func (h *Host) push(ctx context.Context, repo *hooks.Repo, call Call, policy Policy, u hooks.Update) (pushed, error) {
-	set, err := LoadLanes(ctx, repo, u.New, call.Config, policy)
+// receive reads the updates of a server's gate: lanes that were there before
+// the push judge it.
+func (j *Judgement) receive(ctx context.Context, repo *hooks.Repo, call Call) error {
+	updates, err := hooks.ReadUpdates(bytes.NewReader(call.Stdin), call.Gate)
 	if err != nil {
-		return pushed{}, err
+		return err
 	}
-	changes, err := repo.Changes(ctx, u.Base, u.New)
+	to, err := newReceiver(ctx, repo, j.Policy, updates, call.Tip)
 	if err != nil {
-		return pushed{}, err
+		return err
 	}
-	event := lanes.Event{Gate: call.laneGate(), Ref: u.Ref, Paths: changedPaths(changes)}
-	picked, err := choose(set.Pick(event), call)
-	return pushed{Update: u, Set: set, Changes: changes, Picked: picked}, err
+	if err := to.setBases(ctx); err != nil {
+		return err
+	}
+	j.to = to
+	for _, u := range to.push {
+		p := pushed{Update: u, Protected: to.protects(u.Ref)}
+		if u.Delete {
+			j.deletion(p)
+			continue
+		}
+		if p.lanesFile, err = to.lanes(ctx, u); err != nil {
+			return fmt.Errorf("%s: %w", Clean(u.Ref), err)
+		}
+		if p.Notes, p.Refusal = to.review(ctx, u, p.lanesFile); call.Gate == "post-receive" {
+			p.Refusal = ""
+		}
+		if err := j.add(ctx, repo, call, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deletion: nothing is left to judge, but what needs a pass does not go away
+// without one.
+func (j *Judgement) deletion(p pushed) {
+	if j.Gate != "pre-receive" || !p.Protected || j.Policy.AllowDelete {
+		return
+	}
+	p.Refusal = fmt.Sprintf("%s is protected and cannot be deleted", Clean(strings.TrimPrefix(p.Ref, "refs/heads/")))
+	j.Updates = append(j.Updates, p)
+}
+
+// add picks the lanes of one update.
+func (j *Judgement) add(ctx context.Context, repo *hooks.Repo, call Call, p pushed) error {
+	var err error
+	if p.Changes, err = repo.Changes(ctx, p.Base, p.New); err != nil {
+		return err
+	}
+	event := lanes.Event{Gate: call.laneGate(), Ref: p.Ref, Paths: changedPaths(p.Changes)}
+	p.Picked, err = choose(p.Set.Pick(event), call, j.wishes)
+	j.Updates = append(j.Updates, p)
+	return err
 }
 
 func changedPaths(changes []hooks.Change) []string {
@@ -113,47 +166,9 @@ func changedPaths(changes []hooks.Change) []string {
 	return paths
 }
 
-// LoadLanes reads the lanes that judge rev: the file named by --config, or
-// the revision's own, or the host's default set.
-func LoadLanes(ctx context.Context, repo *hooks.Repo, rev, config string, policy Policy) (*lanes.Set, error) {
-	if config != "" {
-		data, err := readConfig(config)
-		if err != nil {
-			return nil, err
-		}
-		return lanes.Load(config, data)
-	}
-	for _, name := range LanesFiles {
-		data, err := repo.File(ctx, rev, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		return lanes.Load(name, data)
-	}
-	return defaultLanes(rev, policy)
-}
-
-func defaultLanes(rev string, policy Policy) (*lanes.Set, error) {
-	switch {
-	case policy.DefaultLanes != "":
-		data, err := readConfig(policy.DefaultLanes)
-		if err != nil {
-			return nil, err
-		}
-		return lanes.Load(filepath.Base(policy.DefaultLanes), data)
-	case policy.NoLanes == "accept":
-		return &lanes.Set{Version: 1, Source: "(none)"}, nil
-	}
-	return nil, hinted(fmt.Errorf("cannot judge %s: it has no lanes file (looked for %s)", short(rev), strings.Join(LanesFiles, ", ")),
-		"write and commit one with: pushlane init")
-}
-
-// choose applies --lane and --all: what a person names runs whatever the
-// paths say.
-func choose(picked []lanes.Picked, call Call) ([]lanes.Picked, error) {
+// choose applies --lane and --all, where what a person names runs whatever the
+// paths say, and lane.only, which leaves the others out.
+func choose(picked []lanes.Picked, call Call, w wishes) ([]lanes.Picked, error) {
 	for _, id := range call.Lanes {
 		if !slices.ContainsFunc(picked, func(p lanes.Picked) bool { return p.Lane.ID == id }) {
 			return nil, usageError{hinted(fmt.Errorf("cannot run lane %q: there is no such lane", id), "see them with: pushlane lanes")}
@@ -168,38 +183,35 @@ func choose(picked []lanes.Picked, call Call) ([]lanes.Picked, error) {
 			p.Picked, p.Reason = false, "not asked for"
 		case call.All && !p.Picked && slices.Contains(p.Lane.On, call.laneGate()):
 			p.Picked, p.Reason = true, "asked for with --all"
+		case p.Picked && len(w.only) > 0 && !slices.Contains(w.only, p.Lane.ID):
+			p.Picked, p.Reason = false, "left out by the pusher: lane.only="+strings.Join(w.only, ",")
 		}
 	}
 	return picked, nil
 }
 
 // plan lists the lane runs of a push: one per update and picked lane, and one
-// only where two refs bring the same commit over the same base. A lane that
-// the pusher skips is listed too, so that it is recorded.
-func plan(j Judgement, skip []string, reason string) ([]Outcome, error) {
-	var out []Outcome
-	known, planned := map[string]bool{"all": true}, map[string]bool{}
+// only where two refs bring the same commit over the same base under the same
+// lanes. A lane that the pusher skips is listed too, so that it is recorded.
+func (j *Judgement) plan() {
+	refused := len(j.refusals()) > 0
+	planned := map[string]bool{}
 	for i, p := range j.Updates {
 		for _, picked := range p.Picked {
-			known[picked.Lane.ID] = true
-			work := p.New + p.Base + picked.Lane.ID
+			work := p.work() + " " + picked.Lane.ID
 			if !picked.Picked || planned[work] {
 				continue
 			}
 			planned[work] = true
 			o := Outcome{Update: i, Picked: picked, Address: address(j.Repo, p.New, picked.Lane.ID)}
-			if slices.Contains(skip, picked.Lane.ID) || slices.Contains(skip, "all") {
+			if reason, skipped := j.wishes.why(picked.Lane.ID); skipped {
 				o.Message = "skipped by the pusher: " + reason
+			} else if refused {
+				o.Message = "not run: the push is refused already"
 			}
-			out = append(out, o)
+			j.Outcomes = append(j.Outcomes, o)
 		}
 	}
-	for _, id := range skip {
-		if !known[id] && len(j.Updates) > 0 {
-			return nil, usageError{hinted(fmt.Errorf("cannot skip lane %q: there is no such lane", id), "see them with: pushlane lanes")}
-		}
-	}
-	return out, nil
 }
 
 // address is how a lane run is named in every message, file and label.

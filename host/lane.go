@@ -54,8 +54,14 @@ func (l *laneRun) outcome() *Outcome   { return &l.j.Outcomes[l.i] }
 func (l *laneRun) lane() lanes.Lane    { return l.outcome().lane() }
 func (l *laneRun) update() *pushed     { return &l.j.Updates[l.outcome().Update] }
 func (l *laneRun) address() string     { return l.outcome().Address }
-func (l *laneRun) policy() Policy      { return l.j.Policy }
 func (l *laneRun) can(cap string) bool { return slices.Contains(l.granted, cap) }
+
+func (l *laneRun) policy() Policy {
+	if l.update().Strict {
+		return l.j.Policy.strict()
+	}
+	return l.j.Policy
+}
 
 // run judges the lane and settles its outcome.
 func (l *laneRun) run(ctx context.Context, o *Outcome) {

@@ -2,6 +2,8 @@ package host
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
@@ -21,9 +23,18 @@ const (
 // pushed is one update with what was decided about it.
 type pushed struct {
 	hooks.Update
-	Set     *lanes.Set
-	Changes []hooks.Change
-	Picked  []lanes.Picked // every lane, in file order
+	lanesFile
+	Changes   []hooks.Change
+	Picked    []lanes.Picked // every lane, in file order
+	Protected bool           // a required lane's no refuses it; always so before a push
+	Notes     []string       // what it would change about later pushes
+	Refusal   string         // why it is refused whatever the lanes say; "" it is not
+}
+
+// work names what is judged and how: lanes of two refs with the same work are
+// run once.
+func (p pushed) work() string {
+	return fmt.Sprint(p.New, " ", p.Base, " ", p.Rev, " ", p.Protected)
 }
 
 // Outcome is how one lane run ended.
@@ -75,21 +86,88 @@ type Judgement struct {
 	Started  time.Time
 	Ended    time.Time
 	Policy   Policy
+
+	wishes wishes
+	to     *receiver // receive gates
 }
 
-// Exit is the run's exit status: a lane's no comes before "cannot decide".
+// Exit is the run's exit status: a no comes before "cannot decide", and only
+// what needs a pass counts.
 func (j Judgement) Exit() int {
-	undecided := false
-	for _, o := range j.Outcomes {
-		if o.refuses() {
+	worst := ExitAccept
+	for i := range j.Updates {
+		switch exit := j.exitOf(i); exit {
+		case ExitRefuse:
 			return ExitRefuse
+		case ExitUndecided:
+			worst = exit
 		}
-		undecided = undecided || o.undecided()
 	}
-	if undecided && j.Policy.OnUndecided != "accept" {
+	return worst
+}
+
+// exitOf is what becomes of update i alone.
+func (j Judgement) exitOf(i int) int {
+	switch verdict := j.verdict(i); {
+	case verdict == store.Failed && (j.Updates[i].Protected || j.Updates[i].Refusal != ""):
+		return ExitRefuse
+	case verdict == store.Broken && j.Updates[i].Protected && j.Policy.OnUndecided != "accept":
 		return ExitUndecided
 	}
 	return ExitAccept
+}
+
+// verdict is what the lanes say of update i, whether it needs a pass or not: a
+// lane that was run once for several refs counts for each.
+func (j Judgement) verdict(i int) store.State {
+	if j.Updates[i].Refusal != "" {
+		return store.Failed
+	}
+	state := store.Passed
+	for _, o := range j.Outcomes {
+		switch {
+		case !j.concerns(o, i):
+		case o.refuses():
+			return store.Failed
+		case o.undecided():
+			state = store.Broken
+		}
+	}
+	return state
+}
+
+// concerns tells whether an outcome says something about update i.
+func (j Judgement) concerns(o Outcome, i int) bool {
+	if o.Update == i {
+		return true
+	}
+	return sameWork(&j, i, o.Update) &&
+		slices.ContainsFunc(j.Updates[i].Picked, func(p lanes.Picked) bool { return p.Picked && p.Lane.ID == o.lane().ID })
+}
+
+// State is what the lanes say of the whole run.
+func (j Judgement) State() store.State {
+	state := store.Passed
+	for i := range j.Updates {
+		switch j.verdict(i) {
+		case store.Failed:
+			return store.Failed
+		case store.Broken:
+			state = store.Broken
+		}
+	}
+	return state
+}
+
+// refusals are the reasons for which updates are refused whatever lanes say.
+func (j Judgement) refusals() []string {
+	var all []string
+	for _, p := range j.Updates {
+		if p.Refusal != "" {
+			all = append(all, p.Refusal)
+		}
+	}
+	return all
 }
 
 // exitOf is the status of a call that ended before any lane ran.

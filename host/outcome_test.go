@@ -39,10 +39,33 @@ func TestExit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := (Judgement{Outcomes: c.outcomes, Policy: c.policy}).Exit(); got != c.want {
+			if got := (Judgement{Updates: []pushed{{Protected: true}}, Outcomes: c.outcomes, Policy: c.policy}).Exit(); got != c.want {
 				t.Errorf("Exit() = %d, want %d", got, c.want)
 			}
 		})
+	}
+}
+
+// What needs no pass is judged and let through; a refusal of the gate's own
+// counts whatever the lanes say.
+func TestExitOfRefs(t *testing.T) {
+	t.Parallel()
+	failed := Outcome{State: store.Failed, Picked: lanes.Picked{Picked: true, Lane: lanes.Lane{ID: "x", Required: true}}}
+	j := Judgement{Updates: []pushed{{}, {Protected: true}}, Outcomes: []Outcome{failed}}
+	j.Updates[0].New, j.Updates[1].New = "a", "b"
+	if j.Exit() != ExitAccept || j.State() != store.Failed {
+		t.Errorf("got %d and %s, want an accepted run that failed", j.Exit(), j.State())
+	}
+	j.Updates[1].Refusal = "it may not go"
+	if j.Exit() != ExitRefuse || j.exitOf(0) != ExitAccept || j.exitOf(1) != ExitRefuse {
+		t.Errorf("got %d, %d and %d", j.Exit(), j.exitOf(0), j.exitOf(1))
+	}
+	// The same lane was run once for two refs: its no counts for both.
+	same := pushed{Protected: true, Picked: []lanes.Picked{failed.Picked}}
+	same.New = "c"
+	j = Judgement{Updates: []pushed{same, same}, Outcomes: []Outcome{failed}}
+	if j.exitOf(0) != ExitRefuse || j.exitOf(1) != ExitRefuse {
+		t.Errorf("got %d and %d", j.exitOf(0), j.exitOf(1))
 	}
 }
 

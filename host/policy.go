@@ -15,6 +15,8 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/pushlane/pushlane/lanes"
 )
 
 // Policy is the host owner's ceiling on what lanes and plugins may ask for,
@@ -25,10 +27,16 @@ type Policy struct {
 	NoLanes      string `koanf:"no_lanes"`      // refuse or accept: a pushed tree without a lanes file
 	AllowSkip    bool   `koanf:"allow_skip"`    // whether PUSHLANE_SKIP counts
 	DefaultLanes string `koanf:"default_lanes"` // a lanes file for trees that have none
-	Parallel     int    `koanf:"parallel"`      // lanes at once
-	Plugins      string `koanf:"plugins"`       // folder of first-party modules
-	State        string `koanf:"state"`         // folder of runs, logs and the socket
-	Cache        string `koanf:"cache"`         // folder of compiled modules
+
+	Protect     []string `koanf:"protect"`      // server: patterns of refs that need a pass; none: the default branch
+	AllowDelete bool     `koanf:"allow_delete"` // server: whether a ref that needs a pass may be deleted
+	PushOptions []string `koanf:"push_options"` // server: of lane.skip, lane.only and priority
+	URL         string   `koanf:"url"`          // server: where people reach the page; empty: no links
+
+	Parallel int    `koanf:"parallel"` // lanes at once
+	Plugins  string `koanf:"plugins"`  // folder of first-party modules
+	State    string `koanf:"state"`    // folder of runs, logs and the socket
+	Cache    string `koanf:"cache"`    // folder of compiled modules
 
 	IncusURL        string   `koanf:"incus.url"` // https://…; empty: the local socket
 	IncusSocket     string   `koanf:"incus.socket"`
@@ -55,6 +63,7 @@ type Policy struct {
 func defaultPolicy(getenv func(string) string) map[string]any {
 	return map[string]any{
 		"on_undecided": "refuse", "no_lanes": "refuse", "allow_skip": true,
+		"protect": []string{}, "push_options": []string{"priority"},
 		"parallel": runtime.NumCPU(), "plugins": pluginFolder(), "state": stateFolder(getenv), "cache": cacheFolder(getenv),
 		"incus.project": "pushlane", "incus.pool": "pushlane",
 		"incus.images": []string{"*"}, "incus.networks": []string{},
@@ -65,13 +74,16 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 	}
 }
 
+// PolicyFile is the machine's own policy, and all of a server's.
+const PolicyFile = "/etc/pushlane/config.toml"
+
 // PolicyFiles are read in order, the later over the earlier; missing ones are
 // skipped. PUSHLANE_CONFIG replaces both (tests, several hosts on a machine).
 func PolicyFiles(getenv func(string) string) []string {
 	if one := getenv("PUSHLANE_CONFIG"); one != "" {
 		return []string{one}
 	}
-	files := []string{"/etc/pushlane/config.toml"}
+	files := []string{PolicyFile}
 	if dir := configHome(getenv); dir != "" {
 		files = append(files, filepath.Join(dir, "pushlane", "config.toml"))
 	}
@@ -81,17 +93,26 @@ func PolicyFiles(getenv func(string) string) []string {
 // LoadPolicy reads the policy of this host: defaults, files, PUSHLANE_*
 // variables (PUSHLANE_INCUS_POOL is incus.pool). An unknown key is an error.
 func LoadPolicy(getenv func(string) string) (Policy, error) {
-	defaults := defaultPolicy(getenv)
+	return loadPolicy(getenv, PolicyFiles(getenv), policyEnv(getenv))
+}
+
+// LoadServerPolicy is LoadPolicy for a server's gates: the machine's file, or
+// the one that the hook names, and nothing out of a home or a variable.
+func LoadServerPolicy(getenv func(string) string) (Policy, error) {
+	return loadPolicy(getenv, PolicyFiles(getenv)[:1], nil)
+}
+
+func loadPolicy(getenv func(string) string, files []string, env map[string]any) (Policy, error) {
 	k := koanf.New(".")
-	if err := k.Load(confmap.Provider(defaults, "."), nil); err != nil {
+	if err := k.Load(confmap.Provider(defaultPolicy(getenv), "."), nil); err != nil {
 		return Policy{}, err
 	}
-	for _, name := range PolicyFiles(getenv) {
+	for _, name := range files {
 		if err := loadPolicyFile(k, name); err != nil {
 			return Policy{}, err
 		}
 	}
-	if err := k.Load(confmap.Provider(policyEnv(getenv), "."), nil); err != nil {
+	if err := k.Load(confmap.Provider(env, "."), nil); err != nil {
 		return Policy{}, err
 	}
 	var p Policy
@@ -124,7 +145,7 @@ func policyEnv(getenv func(string) string) map[string]any {
 		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
 		switch {
 		case value == "":
-		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities"}, key):
+		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities", "protect", "push_options"}, key):
 			found[key] = strings.Split(value, ",")
 		default:
 			found[key] = value
@@ -148,6 +169,10 @@ func (p Policy) validate() error {
 		return fmt.Errorf("cannot read the policy: on_undecided is %q, want refuse or accept", p.OnUndecided)
 	case p.NoLanes != "refuse" && p.NoLanes != "accept":
 		return fmt.Errorf("cannot read the policy: no_lanes is %q, want refuse or accept", p.NoLanes)
+	case lanes.Refs(p.Protect).Check() != nil:
+		return fmt.Errorf("cannot read the policy: protect: %w", lanes.Refs(p.Protect).Check())
+	case slices.ContainsFunc(p.PushOptions, unknownOption):
+		return fmt.Errorf("cannot read the policy: push_options is %q, want some of lane.skip, lane.only and priority", p.PushOptions)
 	case p.Parallel < 1 || p.Parallel > 1024:
 		return fmt.Errorf("cannot read the policy: parallel is %d, want 1 to 1024", p.Parallel)
 	case p.MaxTime <= 0 || p.MaxContainers < 0 || p.MaxProcesses < 1:
@@ -156,6 +181,10 @@ func (p Policy) validate() error {
 		return fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State, p.Cache)
 	}
 	return nil
+}
+
+func unknownOption(name string) bool {
+	return !slices.Contains([]string{optionSkip, optionOnly, optionPriority}, name)
 }
 
 // pluginFolder is where install.sh puts the first-party modules, seen from

@@ -27,7 +27,7 @@ type recorder struct {
 // begin records the run, its updates and the decision about every lane,
 // before anything is run. A lane that two refs ask for in the same way is
 // recorded as picked once; for the other ref the decision names the first.
-func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, skip string) (*recorder, error) {
+func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement) (*recorder, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 		return nil, err
 	}
 	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: Clean(call.arg(0)),
-		Pusher: call.Getenv("USER"), Skip: skip, At: j.Started}
+		Pusher: call.pusher(), Skip: j.wishes.reason(), At: j.Started}
 	for i, p := range j.Updates {
 		n.Updates = append(n.Updates, store.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced})
 		n.Lanes = append(n.Lanes, newLanes(j, i)...)
@@ -53,6 +53,7 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 	for _, b := range j.Bypasses {
 		r.later(ctx, store.Event{Kind: "bypass", Message: b})
 	}
+	r.notes(ctx, j)
 	for _, l := range run.Lanes {
 		r.ids = append(r.ids, l.ID)
 	}
@@ -60,6 +61,18 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 		return nil, fmt.Errorf("internal error: %d lane runs recorded for %d planned", len(r.ids), len(j.Outcomes))
 	}
 	return r, nil
+}
+
+// notes keeps what was said about the push as a whole.
+func (r *recorder) notes(ctx context.Context, j *Judgement) {
+	for _, p := range j.Updates {
+		for _, note := range p.Notes {
+			r.later(ctx, store.Event{Kind: "lanes file", Message: note})
+		}
+		if p.Refusal != "" {
+			r.later(ctx, store.Event{Kind: "refused", Message: p.Refusal})
+		}
+	}
 }
 
 // newLanes lists the decisions about the lanes of update i in file order; the
@@ -189,8 +202,7 @@ func storedFindings(o *Outcome) []store.Finding {
 
 // end records the run's verdict.
 func (r *recorder) end(ctx context.Context, j *Judgement) error {
-	state := map[int]store.State{ExitAccept: store.Passed, ExitRefuse: store.Failed, ExitUndecided: store.Broken}[j.Exit()]
-	r.record(ctx, store.End{State: state, Exit: j.Exit(), At: j.Ended})
+	r.record(ctx, store.End{State: j.State(), Exit: j.Exit(), At: j.Ended})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err

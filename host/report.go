@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,11 +91,14 @@ func (o Output) report(call Call, j Judgement) error {
 	}
 	var b bytes.Buffer
 	paint := painter(call.Term.Color)
-	for _, out := range j.Outcomes {
+	for _, out := range worstFirst(j) {
 		writeOutcome(&b, paint, j, out)
 	}
 	for _, text := range j.Bypasses {
 		fmt.Fprintf(&b, "pushlane: note: %s; it is recorded\n", text)
+	}
+	if call.Receives() && len(j.Updates) > 1 {
+		writeRefs(&b, j)
 	}
 	writeSummary(&b, paint, call, j)
 	_, err := o.Err.Write(b.Bytes())
@@ -110,24 +115,41 @@ func header(j *Judgement) string {
 				n++
 			}
 		}
-		fmt.Fprintf(&b, "pushlane: %s: %d of %s\n", rangeWord(p), n, count(len(p.Picked), "lane"))
+		if p.Delete {
+			fmt.Fprintf(&b, "pushlane: %s\n", rangeWord(p))
+			continue
+		}
+		free := ""
+		if !p.Protected {
+			free = ", needs no pass"
+		}
+		fmt.Fprintf(&b, "pushlane: %s: %d of %s%s\n", rangeWord(p), n, count(len(p.Picked), "lane"), free)
+		for _, note := range p.Notes {
+			fmt.Fprintf(&b, "pushlane: note: %s\n", note)
+		}
 	}
 	return b.String()
 }
 
 // rangeWord names an update: "main 1a2b3c4..5d6e7f8", "v1 (new) 5d6e7f8".
 func rangeWord(p pushed) string {
-	name := strings.TrimPrefix(strings.TrimPrefix(Clean(p.Ref), "refs/heads/"), "refs/")
+	name := refWord(p.Ref)
 	if name != "" {
 		name += " "
 	}
 	switch {
+	case p.Delete:
+		return name + "(deleted) " + short(p.Old)
 	case zeros(p.Base):
 		return name + "(all of) " + short(p.New)
 	case p.Forced:
 		return name + "(forced) " + short(p.Base) + ".." + short(p.New)
 	}
 	return name + short(p.Base) + ".." + short(p.New)
+}
+
+func refWord(ref string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(Clean(ref), "refs/heads/"), "refs/")
 }
 
 func zeros(id string) bool { return strings.Trim(id, "0") == "" }
@@ -181,6 +203,62 @@ func elapsed(d time.Duration) string {
 	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 }
 
+// worstFirst puts what stands in the way before what does not, each in lane
+// order.
+func worstFirst(j Judgement) []Outcome {
+	all := slices.Clone(j.Outcomes)
+	slices.SortStableFunc(all, func(a, b Outcome) int { return rank(j, a) - rank(j, b) })
+	return all
+}
+
+func rank(j Judgement, o Outcome) int {
+	binding := j.Updates[o.Update].Protected
+	switch {
+	case binding && o.refuses():
+		return 0
+	case binding && o.undecided():
+		return 1
+	}
+	return 2
+}
+
+// onRef names the ref where a run has several.
+func onRef(j Judgement, o Outcome) string {
+	if len(j.Updates) < 2 {
+		return ""
+	}
+	return " on " + refWord(j.Updates[o.Update].Ref)
+}
+
+// writeRefs says of every ref what stands against it.
+func writeRefs(b *bytes.Buffer, j Judgement) {
+	for i, p := range j.Updates {
+		against := j.against(i)
+		word := "nothing stands against it"
+		switch {
+		case j.exitOf(i) != ExitAccept:
+			word = "refused: " + strings.Join(against, ", ")
+		case len(against) > 0:
+			word = "needs no pass, but " + strings.Join(against, ", ")
+		}
+		fmt.Fprintf(b, "pushlane: %s: %s\n", refWord(p.Ref), word)
+	}
+}
+
+// against lists what lanes, or the gate itself, have against update i.
+func (j Judgement) against(i int) []string {
+	if j.Updates[i].Refusal != "" {
+		return []string{j.Updates[i].Refusal}
+	}
+	var all []string
+	for _, o := range j.Outcomes {
+		if j.concerns(o, i) && (o.refuses() || o.undecided()) {
+			all = append(all, fmt.Sprintf("lane %q %s", o.lane().ID, verdictWord(o)))
+		}
+	}
+	return all
+}
+
 // writeOutcome prints what a person needs of a lane that did not pass: its
 // findings, or else the end of its log; for one that passed its warnings.
 func writeOutcome(b *bytes.Buffer, paint painter, j Judgement, o Outcome) {
@@ -189,7 +267,7 @@ func writeOutcome(b *bytes.Buffer, paint painter, j Judgement, o Outcome) {
 		return
 	}
 	if bad {
-		fmt.Fprintf(b, "pushlane: %s\n", paint.bad(fmt.Sprintf("lane %q %s: %s", o.lane().ID, stateWord(o.State), firstLine(o.Message))))
+		fmt.Fprintf(b, "pushlane: %s\n", paint.bad(fmt.Sprintf("lane %q %s%s: %s", o.lane().ID, stateWord(o.State), onRef(j, o), firstLine(o.Message))))
 	} else {
 		fmt.Fprintf(b, "pushlane: lane %q says:\n", o.lane().ID)
 	}
@@ -241,12 +319,25 @@ func findingLine(f sdk.Finding) string {
 // writeNext says where the whole log is and how to try the lane again.
 func writeNext(b *bytes.Buffer, j Judgement, o Outcome) {
 	p := j.Updates[o.Update]
-	if o.Log != "" {
+	server := j.to != nil
+	if o.Log != "" && !server {
 		fmt.Fprintf(b, "pushlane: log: pushlane log %d:%s\n", j.Number, o.lane().ID)
+	}
+	if server && j.Policy.URL != "" {
+		fmt.Fprintf(b, "pushlane: page: %s\n", pageURL(j.Policy.URL, j.Repo, j.Number, o.lane().ID))
 	}
 	if j.Gate != "pre-commit" && j.Gate != "commit-msg" {
 		fmt.Fprintf(b, "pushlane: again: pushlane run --lane %s --range %s\n", o.lane().ID, againRange(p))
 	}
+}
+
+// pageURL is where the page shows a run, or one lane of it.
+func pageURL(base, repo string, number int64, lane string) string {
+	at := fmt.Sprintf("%s/r/%s/runs/%d", strings.TrimSuffix(base, "/"), url.PathEscape(repo), number)
+	if lane != "" {
+		at += "/" + url.PathEscape(lane)
+	}
+	return at
 }
 
 func againRange(p pushed) string {
@@ -282,12 +373,20 @@ func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {
 	}
 }
 
-// refusing lists what stands in the way of a run, in lane order.
+// refusing lists what stands in the way of a run, ref by ref.
 func refusing(j Judgement) []string {
 	var names []string
-	for _, o := range j.Outcomes {
-		if o.refuses() || o.undecided() {
-			names = append(names, fmt.Sprintf("lane %q %s", o.lane().ID, verdictWord(o)))
+	for i, p := range j.Updates {
+		if !p.Protected && p.Refusal == "" {
+			continue
+		}
+		for _, word := range j.against(i) {
+			if len(j.Updates) > 1 && p.Refusal == "" {
+				word = refWord(p.Ref) + ": " + word
+			}
+			if !slices.Contains(names, word) {
+				names = append(names, word)
+			}
 		}
 	}
 	return names
@@ -303,13 +402,15 @@ func verdictWord(o Outcome) string {
 // tally counts an accepted run: "3 lanes passed, 1 skipped, 1 failed but is
 // not required".
 func tally(j Judgement) string {
-	var passed, skipped, optional int
+	var passed, skipped, optional, free int
 	for _, o := range j.Outcomes {
-		switch o.State {
-		case store.Passed:
+		switch {
+		case o.State == store.Passed:
 			passed++
-		case store.Skipped:
+		case o.State == store.Skipped:
 			skipped++
+		case o.lane().Required && !j.Updates[o.Update].Protected:
+			free++
 		default:
 			optional++
 		}
@@ -320,6 +421,9 @@ func tally(j Judgement) string {
 	}
 	if optional > 0 {
 		text += fmt.Sprintf(", %d not required did not", optional)
+	}
+	if free > 0 {
+		text += fmt.Sprintf(", %d did not where none is needed", free)
 	}
 	return text
 }

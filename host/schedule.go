@@ -119,16 +119,14 @@ func needsOf(j *Judgement, i int) []int {
 	o := &j.Outcomes[i]
 	for k := range j.Outcomes {
 		other := &j.Outcomes[k]
-		if sameTrees(j, o.Update, other.Update) && slices.Contains(o.lane().Needs, other.lane().ID) {
+		if sameWork(j, o.Update, other.Update) && slices.Contains(o.lane().Needs, other.lane().ID) {
 			found = append(found, k)
 		}
 	}
 	return found
 }
 
-func sameTrees(j *Judgement, a, b int) bool {
-	return j.Updates[a].New == j.Updates[b].New && j.Updates[a].Base == j.Updates[b].Base
-}
+func sameWork(j *Judgement, a, b int) bool { return j.Updates[a].work() == j.Updates[b].work() }
 
 func waitForNeeds(j *Judgement, i int, done []chan struct{}) {
 	for _, k := range needsOf(j, i) {

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -26,7 +27,7 @@ const wireVersion = "1"
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	if len(args) == 0 {
+	if args = serverArgs(args); len(args) == 0 {
 		return fail("cannot judge: no hook named", "this program is called by git hooks; see: pushlane install")
 	}
 	self, err := os.Executable()
@@ -41,10 +42,42 @@ func run(args []string) int {
 		return code
 	}
 	main := filepath.Join(filepath.Dir(self), "pushlane")
-	if code, served := ask(main, args, stdin); served {
+	if code, served := ask(main, args, stdin); served && (code == 0 || args[0] != "post-receive") {
 		return code
 	}
 	return inline(main, args, stdin)
+}
+
+// serverArgs takes the arguments that `pushlane install --server` put before
+// the gate. At a server's gate they alone say where the policy and the state
+// are: variables come from whoever pushes.
+func serverArgs(args []string) []string {
+	set := map[string]string{}
+	for len(args) > 0 && strings.HasPrefix(args[0], "--") {
+		key, value, _ := strings.Cut(args[0], "=")
+		set[key], args = value, args[1:]
+	}
+	if len(args) == 0 || !receives(args[0]) {
+		return args
+	}
+	for _, pair := range os.Environ() {
+		key, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(key, "PUSHLANE_") && key != "PUSHLANE_HOOK" {
+			os.Unsetenv(key)
+		}
+	}
+	for key, name := range map[string]string{"--policy": "PUSHLANE_CONFIG", "--state": "PUSHLANE_STATE"} {
+		if set[key] != "" {
+			os.Setenv(name, set[key])
+		}
+	}
+	// What names this push where it is handed over twice.
+	os.Setenv("PUSHLANE_PUSH", strconv.FormatInt(time.Now().UnixNano(), 36)+"-"+strconv.Itoa(os.Getpid()))
+	return args
+}
+
+func receives(gate string) bool {
+	return gate == "pre-receive" || gate == "proc-receive" || gate == "post-receive"
 }
 
 // readStdin reads what git writes to the hooks that get something.
@@ -117,7 +150,7 @@ func ask(main string, args []string, stdin []byte) (code int, served bool) {
 	if _, err := conn.Write(request(main, args, stdin)); err != nil {
 		return 0, false
 	}
-	return copyBack(conn)
+	return copyBack(conn, args[0])
 }
 
 // dial connects to the socket and makes sure that its other end runs as us:
@@ -176,17 +209,17 @@ func stamp(main string) string {
 
 // copyBack copies frames to our own output until the exit status comes. A
 // connection that ends before it is a gate that cannot decide.
-func copyBack(conn io.Reader) (code int, served bool) {
+func copyBack(conn io.Reader, gate string) (code int, served bool) {
 	head := make([]byte, 5)
 	answered := false
 	for {
 		if _, err := io.ReadFull(conn, head); err != nil {
-			return gone(answered)
+			return gone(answered, gate)
 		}
 		n := int64(head[1])<<24 | int64(head[2])<<16 | int64(head[3])<<8 | int64(head[4])
 		payload, err := io.ReadAll(io.LimitReader(conn, n))
 		if err != nil || int64(len(payload)) != n {
-			return gone(answered)
+			return gone(answered, gate)
 		}
 		switch head[0] {
 		case 'k':
@@ -199,17 +232,17 @@ func copyBack(conn io.Reader) (code int, served bool) {
 			if len(payload) == 1 {
 				return int(payload[0]), true
 			}
-			return gone(true)
+			return gone(true, gate)
 		default: // 'u': not for you; anything else is not ours either
-			return gone(answered)
+			return gone(answered, gate)
 		}
 	}
 }
 
 // gone: before the resident took the call nothing was judged and we do it
 // ourselves; after that, the push is refused.
-func gone(answered bool) (code int, served bool) {
-	if !answered {
+func gone(answered bool, gate string) (code int, served bool) {
+	if !answered || gate == "post-receive" { // the push is in already: what comes after it is handed over again
 		return 0, false
 	}
 	return fail("cannot decide: the resident pushlane ended while it judged (push refused)", "push again; see: pushlane doctor"), true

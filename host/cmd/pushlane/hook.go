@@ -34,7 +34,7 @@ func hookCommand(p *program) *cobra.Command {
 				return fmt.Errorf("cannot read git's ref lines: %w", err)
 			}
 			call.Stdin = input
-			return p.judge(cmd.Context(), call, true)
+			return p.judge(cmd.Context(), call, !call.Receives())
 		},
 	}
 }

@@ -8,34 +8,60 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host"
 )
 
+// installation is what `pushlane install` was asked for.
+type installation struct {
+	preCommit, commitMsg, force bool
+
+	server bool
+	policy string // server: the policy file that the hooks name
+	print  string // server: a gate whose hook is printed instead
+}
+
 func installCommand(p *program) *cobra.Command {
-	var preCommit, commitMsg, force bool
+	var in installation
 	cmd := &cobra.Command{
-		Use: "install", Short: "put pushlane's hooks in this repository", Args: exactly(0),
-		Long: "install writes a pre-push hook, and with flags others. A hook that is there is kept\nand runs first. The hook refuses when pushlane is gone; `pushlane uninstall` restores\nwhat was there.",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			gates := []string{"pre-push"}
-			if preCommit {
-				gates = append(gates, "pre-commit")
-			}
-			if commitMsg {
-				gates = append(gates, "commit-msg")
-			}
+		Use: "install [--server REPO.git…]", Short: "put pushlane's hooks in this repository, or in a server's",
+		Long: "install writes a pre-push hook, and with flags others. A hook that is there is kept\nand runs first. The hook refuses when pushlane is gone; `pushlane uninstall` restores\nwhat was there.\n\n" +
+			"With --server it guards the named repositories: pre-receive decides before anything is\naccepted, post-receive runs the lanes that come after. The hooks name the policy file and\nthe state folder, so that no variable of a pusher does.",
+		Example: "  pushlane install\n  pushlane install --server /srv/git/app.git\n  pushlane install --server --print pre-receive > hooks/pre-receive.d/pushlane",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			bin, err := hookClient()
 			if err != nil {
 				return err
 			}
-			lines, err := hooks.Install(cmd.Context(), p.hooksEnv(), hooks.InstallOptions{Gates: gates, Bin: bin, Force: force})
+			switch {
+			case in.server:
+				return p.installServer(cmd.Context(), in, bin, args)
+			case len(args) > 0:
+				return wrongUse{fmt.Errorf("install takes repositories only with --server")}
+			}
+			o := hooks.InstallOptions{Gates: in.gates(), Bin: bin, Force: in.force}
+			lines, err := hooks.Install(cmd.Context(), p.hooksEnv(), o)
 			p.lines(lines)
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&preCommit, "pre-commit", false, "judge every commit's tree as well")
-	cmd.Flags().BoolVar(&commitMsg, "commit-msg", false, "judge commit messages as well")
-	cmd.Flags().BoolVar(&force, "force", false, "install in a hooks folder that other repositories share")
+	cmd.Flags().BoolVar(&in.preCommit, "pre-commit", false, "judge every commit's tree as well")
+	cmd.Flags().BoolVar(&in.commitMsg, "commit-msg", false, "judge commit messages as well")
+	cmd.Flags().BoolVar(&in.force, "force", false, "install in a hooks folder that other repositories share")
+	cmd.Flags().BoolVar(&in.server, "server", false, "guard the named repositories on a git server")
+	cmd.Flags().StringVar(&in.policy, "policy", host.PolicyFile, "with --server: the policy `FILE`")
+	cmd.Flags().StringVar(&in.print, "print", "", "with --server: print the hook of `GATE` and install nothing")
 	return cmd
+}
+
+func (in installation) gates() []string {
+	gates := []string{"pre-push"}
+	if in.preCommit {
+		gates = append(gates, "pre-commit")
+	}
+	if in.commitMsg {
+		gates = append(gates, "commit-msg")
+	}
+	return gates
 }
 
 func uninstallCommand(p *program) *cobra.Command {

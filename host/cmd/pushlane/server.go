@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host"
+)
+
+// serverGates are the hooks of a guarded repository.
+func serverGates() []string { return []string{"pre-receive", "post-receive"} }
+
+// installServer guards repositories: hooks, push options, a place in the
+// store.
+func (p *program) installServer(ctx context.Context, in installation, bin string, repos []string) error {
+	policyFile, err := filepath.Abs(in.policy)
+	if err != nil {
+		return err
+	}
+	policy, err := host.LoadServerPolicy(p.serverEnv(policyFile))
+	if err != nil {
+		return err
+	}
+	args := []string{"--policy=" + policyFile, "--state=" + policy.State}
+	switch {
+	case in.print != "" && !slices.Contains(serverGates(), in.print):
+		return wrongUse{fmt.Errorf("cannot print the hook of %q: a server's gates are %s", in.print, strings.Join(serverGates(), ", "))}
+	case in.print != "":
+		fmt.Fprint(p.out, hooks.Script(in.print, bin, args...))
+		return nil
+	case len(repos) == 0:
+		return wrongUse{errors.New("install --server takes the repositories to guard")}
+	}
+	h, err := host.Open(policy, 0)
+	if err != nil {
+		return err
+	}
+	defer h.Close(ctx)
+	for _, repo := range repos {
+		if err := p.guard(ctx, h, in, repo, hooks.InstallOptions{Gates: serverGates(), Bin: bin, Args: args, Force: in.force}); err != nil {
+			return fmt.Errorf("%s: %w", repo, err)
+		}
+	}
+	return nil
+}
+
+func (p *program) guard(ctx context.Context, h *host.Host, in installation, repo string, o hooks.InstallOptions) error {
+	dir, err := filepath.Abs(repo)
+	if err != nil {
+		return err
+	}
+	env := hooks.Env{Dir: dir, Getenv: p.getenv}
+	lines, err := hooks.Install(ctx, env, o)
+	p.lines(lines)
+	if err != nil {
+		return err
+	}
+	if err := hooks.SetConfig(ctx, env, "receive.advertisePushOptions", "true"); err != nil {
+		return err
+	}
+	name, err := h.Guard(ctx, env)
+	if err == nil {
+		fmt.Fprintf(p.out, "%s is guarded\n", name)
+	}
+	return err
+}
+
+// serverEnv is this process's environment with the policy file named.
+func (p *program) serverEnv(policyFile string) func(string) string {
+	return func(key string) string {
+		if key == "PUSHLANE_CONFIG" {
+			return policyFile
+		}
+		return p.getenv(key)
+	}
+}

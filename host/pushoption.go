@@ -1,0 +1,140 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The push options that a policy may allow; see Policy.PushOptions.
+const (
+	optionSkip     = "lane.skip"
+	optionOnly     = "lane.only"
+	optionPriority = "priority"
+)
+
+// wishes are what the pusher asked for beside the push itself.
+type wishes struct {
+	skip     map[string]string // reason by lane id, or by "all"
+	only     []string          // lane ids; none: no such wish
+	priority int               // 1 high, 0 normal, -1 low
+}
+
+// reason is all reasons for leaving lanes out, as the run's record keeps them.
+func (w wishes) reason() string {
+	var all []string
+	for _, id := range slices.Sorted(maps.Keys(w.skip)) {
+		all = append(all, id+": "+w.skip[id])
+	}
+	if len(w.only) > 0 {
+		all = append(all, "only "+strings.Join(w.only, ", "))
+	}
+	return strings.Join(all, "; ")
+}
+
+// why is the pusher's reason for skipping one lane.
+func (w wishes) why(id string) (string, bool) {
+	for _, key := range []string{id, "all"} {
+		if reason, ok := w.skip[key]; ok {
+			return reason, true
+		}
+	}
+	return "", false
+}
+
+// wishes reads what the pusher asked for: push options at a server's gate,
+// where no variable counts, and PUSHLANE_SKIP elsewhere.
+func (c Call) wishes(p Policy) (wishes, error) {
+	if c.Receives() {
+		return c.pushOptions(p)
+	}
+	return c.skipVariable(p)
+}
+
+// pushOptions reads git's push options. Those of others are left alone.
+func (c Call) pushOptions(p Policy) (wishes, error) {
+	w := wishes{skip: map[string]string{}}
+	n, err := strconv.Atoi(c.Getenv("GIT_PUSH_OPTION_COUNT"))
+	if err != nil || n < 0 || n > 1000 {
+		n = 0
+	}
+	for i := range n {
+		key, value, _ := strings.Cut(c.Getenv("GIT_PUSH_OPTION_"+strconv.Itoa(i)), "=")
+		ours := strings.HasPrefix(key, "lane.") || key == optionPriority
+		switch {
+		case !ours:
+			continue
+		case !slices.Contains([]string{optionSkip, optionOnly, optionPriority}, key):
+			return w, usageError{hinted(fmt.Errorf("cannot take push option %q: there is no such option", Clean(key)),
+				"there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low")}
+		case !slices.Contains(p.PushOptions, key):
+			return w, usageError{hinted(fmt.Errorf("cannot take push option %s: the policy of this host does not allow it", key),
+				"the host's owner may add it to `push_options`")}
+		}
+		if err := w.take(key, Clean(value)); err != nil {
+			return w, usageError{err}
+		}
+	}
+	return w, nil
+}
+
+func (w *wishes) take(key, value string) error {
+	switch key {
+	case optionSkip:
+		id, reason, _ := strings.Cut(value, ":")
+		if strings.TrimSpace(reason) == "" {
+			return hinted(errors.New("cannot skip lanes: no reason given"), "git push -o 'lane.skip="+id+":why'")
+		}
+		w.skip[id] = strings.TrimSpace(reason)
+	case optionOnly:
+		w.only = append(w.only, value)
+	case optionPriority:
+		level, ok := map[string]int{"high": 1, "normal": 0, "low": -1}[value]
+		if !ok {
+			return hinted(fmt.Errorf("cannot take push option priority=%s", value), "say high, normal or low")
+		}
+		w.priority = level
+	}
+	return nil
+}
+
+// skipVariable reads PUSHLANE_SKIP: lane ids, or all, with PUSHLANE_SKIP_REASON.
+func (c Call) skipVariable(p Policy) (wishes, error) {
+	w := wishes{skip: map[string]string{}}
+	text := c.Getenv("PUSHLANE_SKIP")
+	if text == "" {
+		return w, nil
+	}
+	reason := strings.TrimSpace(Clean(c.Getenv("PUSHLANE_SKIP_REASON")))
+	switch {
+	case !p.AllowSkip:
+		return w, usageError{errors.New("cannot skip lanes: the policy of this host says allow_skip = false")}
+	case reason == "":
+		return w, usageError{hinted(errors.New("cannot skip lanes: no reason given"),
+			"PUSHLANE_SKIP="+text+` PUSHLANE_SKIP_REASON="why" git push`)}
+	}
+	for id := range strings.SplitSeq(text, ",") {
+		w.skip[strings.TrimSpace(id)] = reason
+	}
+	return w, nil
+}
+
+// check refuses a wish about a lane that does not exist: a typing error must
+// not be a skip of nothing.
+func (w wishes) check(j Judgement) error {
+	known := map[string]bool{"all": true}
+	for _, p := range j.Updates {
+		for _, picked := range p.Picked {
+			known[picked.Lane.ID] = true
+		}
+	}
+	for _, id := range append(slices.Sorted(maps.Keys(w.skip)), w.only...) {
+		if !known[id] && len(j.Updates) > 0 {
+			return usageError{hinted(fmt.Errorf("cannot skip lane %q: there is no such lane", id), "see them with: pushlane lanes")}
+		}
+	}
+	return nil
+}
