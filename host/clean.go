@@ -12,7 +12,12 @@ const maxLine = 16 << 10
 // terminal, a sideband and a page: no escapes, no control characters but tab,
 // no bidirectional overrides, valid UTF-8, at most maxLine bytes. A carriage
 // return keeps what a terminal would show last, as progress bars use it.
-func Clean(line string) string {
+func Clean(line string) string { return clean(line, false) }
+
+// CleanColor is Clean that leaves colours in: ESC [ digits and semicolons m.
+func CleanColor(line string) string { return clean(line, true) }
+
+func clean(line string, color bool) string {
 	line = strings.TrimRight(line, "\r\n")
 	if i := strings.LastIndexByte(line, '\r'); i >= 0 {
 		line = line[i+1:]
@@ -26,6 +31,9 @@ func Clean(line string) string {
 	var b strings.Builder
 	for i := 0; i < len(line); {
 		if n := escapeLen(line[i:]); n > 0 {
+			if color && isColor(line[i:i+n]) {
+				b.WriteString(line[i : i+n])
+			}
 			i += n
 			continue
 		}
@@ -100,4 +108,11 @@ func escapeLen(s string) int {
 		return len(s)
 	}
 	return 1 // the byte after it is text, or cleaned on its own
+}
+
+// isColor tells whether an escape sequence only selects how text looks.
+func isColor(seq string) bool {
+	body, ok := strings.CutPrefix(seq, "\x1b[")
+	body, end := strings.CutSuffix(body, "m")
+	return ok && end && len(body) <= 32 && strings.Trim(body, "0123456789;") == ""
 }

@@ -35,6 +35,22 @@ func TestClean(t *testing.T) {
 	}
 }
 
+func TestCleanColor(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"\x1b[1;31mred\x1b[0m \x1b[mplain":        "\x1b[1;31mred\x1b[0m \x1b[mplain",
+		"\x1b[2J\x1b[31mred\x1b]0;title\x07":      "\x1b[31mred",
+		"\x1b[?25mhidden":                         "hidden",
+		"\x1b]8;;http://evil\x1b\\here":           "here",
+		"\x1b[" + strings.Repeat("1;", 40) + "mx": "x",
+		"\x1b[31": "",
+	} {
+		if got := CleanColor(in); got != want {
+			t.Errorf("CleanColor(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestCleanCutsLongLines(t *testing.T) {
 	t.Parallel()
 	got := Clean(strings.Repeat("x", 10*maxLine))

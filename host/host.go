@@ -26,6 +26,7 @@ type Host struct {
 	state, cache string
 	sweeps       sync.WaitGroup
 	warm         int // plugin instances kept started, per module
+	slots        *slots
 
 	mu      sync.Mutex // guards what follows
 	store   *store.Store
@@ -43,7 +44,7 @@ func Open(p Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return nil, hinted(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
 	}
-	return &Host{state: p.State, cache: p.Cache, warm: warm, plugins: map[string]*plugin{}, repos: map[string]*openRepo{},
+	return &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), plugins: map[string]*plugin{}, repos: map[string]*openRepo{},
 		groups: map[string]*semaphore.Weighted{}, incus: map[incus.Config]*incus.Client{}}, nil
 }
 

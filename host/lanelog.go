@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/lanelog"
 )
 
 const (
@@ -21,10 +23,8 @@ const (
 	tailLen = 40       // lines kept for the report
 )
 
-// laneLog is the log of one lane run: a file of whole, cleaned lines, each
-// "<unix milliseconds> <stream> <text>". Streams: o and e are a container's
-// standard output and error, p the plugin's standard error, h the host.
-// One writer per stream; safe for several at once.
+// laneLog writes the log of one lane run: whole, cleaned lines in the form of
+// package lanelog, colours kept; what is reported of them is without. One writer per stream; safe for several at once.
 type laneLog struct {
 	path string
 
@@ -60,6 +60,7 @@ func (l *laneLog) open() error {
 }
 
 func (l *laneLog) line(stream byte, text string) {
+	colored := CleanColor(text)
 	text = Clean(text)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +71,8 @@ func (l *laneLog) line(stream byte, text string) {
 		}
 		return
 	}
-	l.put(stream, text)
+	l.put(stream, colored)
+	l.remember(text)
 	if l.shown != nil && strings.TrimSpace(text) != "" {
 		l.shown(text)
 	}
@@ -82,13 +84,18 @@ func (l *laneLog) put(stream byte, text string) {
 	err := l.open()
 	if err == nil {
 		var n int
-		n, err = fmt.Fprintf(io.MultiWriter(l.buf, l.digest), "%d %c %s\n", time.Now().UnixMilli(), stream, text)
+		line := lanelog.Line{At: time.Now(), Stream: stream, Text: text}.Append(nil)
+		n, err = io.MultiWriter(l.buf, l.digest).Write(line)
 		err = errors.Join(err, l.buf.Flush())
 		l.size += int64(n)
 	}
 	if err != nil && l.err == nil {
 		l.err = fmt.Errorf("cannot write log: %w", err)
 	}
+}
+
+// remember keeps the last lines for the report.
+func (l *laneLog) remember(text string) {
 	if len(l.tail) == tailLen {
 		l.tail = l.tail[1:]
 	}
@@ -155,38 +162,4 @@ func (w *lineWriter) flush() {
 		w.to(string(w.part))
 		w.part = w.part[:0]
 	}
-}
-
-// LogLine is one line of a stored log.
-type LogLine struct {
-	At     time.Time
-	Stream byte
-	Text   string
-}
-
-// ReadLog reads a stored log, line by line.
-func ReadLog(r io.Reader, each func(LogLine) error) error {
-	scan := bufio.NewScanner(r)
-	scan.Buffer(make([]byte, 0, 64<<10), 4*maxLine)
-	for scan.Scan() {
-		var ms int64
-		var stream byte
-		head, text, _ := cutTwice(scan.Text())
-		if _, err := fmt.Sscanf(head, "%d %c", &ms, &stream); err != nil {
-			return fmt.Errorf("cannot read log line %q: %w", scan.Text(), err)
-		}
-		if err := each(LogLine{At: time.UnixMilli(ms), Stream: stream, Text: text}); err != nil {
-			return err
-		}
-	}
-	return scan.Err()
-}
-
-// cutTwice splits "ms s text" after its second space.
-func cutTwice(line string) (head, text string, ok bool) {
-	i := strings.IndexByte(line, ' ')
-	if i < 0 || i+2 >= len(line) {
-		return line, "", false
-	}
-	return line[:i+2], strings.TrimPrefix(line[i+2:], " "), true
 }

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -23,13 +21,12 @@ type watcher interface {
 	ended(i int, o Outcome)
 }
 
-// runLanes runs every planned lane, at most policy.Parallel at once, each
-// after the lanes it needs. Results stand at their own index, so that the
+// runLanes runs every planned lane, at most policy.Parallel at once in this
+// host, each after the lanes it needs. Results stand at their own index, so that the
 // order of what is printed never depends on time.
 func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, rec *recorder, out Output) {
 	watch := out.watch(call, j)
 	defer watch.close()
-	slots := semaphore.NewWeighted(int64(j.Policy.Parallel))
 	done := make([]chan struct{}, len(j.Outcomes))
 	for i := range done {
 		done[i] = make(chan struct{})
@@ -47,7 +44,7 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 			if o.Message != "" {
 				o.State = store.Skipped
 			} else {
-				h.runInSlot(ctx, slots, l)
+				h.runInSlot(ctx, l)
 			}
 			rec.lane(context.WithoutCancel(ctx), i, o, l.recorded)
 			watch.ended(i, *o)
@@ -56,18 +53,18 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 	wg.Wait()
 }
 
-func (h *Host) runInSlot(ctx context.Context, slots *semaphore.Weighted, l *laneRun) {
+func (h *Host) runInSlot(ctx context.Context, l *laneRun) {
 	o := &l.j.Outcomes[l.i]
 	free, err := h.enterGroup(ctx, l)
 	if err == nil {
 		defer free()
-		err = slots.Acquire(ctx, 1)
+		err = h.slots.acquire(ctx, l.j.wishes.priority)
 	}
 	if err != nil {
 		o.State, o.Message = store.Cancelled, "cancelled before it started"
 		return
 	}
-	defer slots.Release(1)
+	defer h.slots.release()
 	o.Started = time.Now()
 	l.watch.started(l.i)
 	for l.attempt = 1; ; l.attempt++ {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/lanelog"
 )
 
 func runsCommand(p *program) *cobra.Command {
@@ -76,7 +77,7 @@ func (p *program) printLogs(cmd *cobra.Command, h *host.Host, which string, time
 }
 
 func (p *program) printLog(path string, times bool) error {
-	f, err := os.Open(path)
+	f, err := lanelog.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cannot show log: %s was removed", path)
 	}
@@ -84,11 +85,16 @@ func (p *program) printLog(path string, times bool) error {
 		return fmt.Errorf("cannot show log: %w", err)
 	}
 	defer f.Close()
-	return host.ReadLog(f, func(l host.LogLine) error {
+	_, err = lanelog.Read(f, 0, func(_ int64, l lanelog.Line) error {
 		if times {
 			fmt.Fprintf(p.out, "%s ", l.At.UTC().Format(time.RFC3339))
 		}
-		_, err := fmt.Fprintln(p.out, l.Text)
+		text := host.Clean(l.Text)
+		if p.terminal.Color {
+			text = host.CleanColor(l.Text)
+		}
+		_, err := fmt.Fprintln(p.out, text)
 		return err
 	})
+	return err
 }
