@@ -31,6 +31,7 @@ type Policy struct {
 	Protect     []string `koanf:"protect"`      // server: patterns of refs that need a pass; none: the default branch
 	AllowDelete bool     `koanf:"allow_delete"` // server: whether a ref that needs a pass may be deleted
 	PushOptions []string `koanf:"push_options"` // server: of lane.skip, lane.only and priority
+	Listen      string   `koanf:"listen"`       // server: address of the page; empty: none
 	URL         string   `koanf:"url"`          // server: where people reach the page; empty: no links
 
 	Parallel int    `koanf:"parallel"` // lanes at once
@@ -63,7 +64,7 @@ type Policy struct {
 func defaultPolicy(getenv func(string) string) map[string]any {
 	return map[string]any{
 		"on_undecided": "refuse", "no_lanes": "refuse", "allow_skip": true,
-		"protect": []string{}, "push_options": []string{"priority"},
+		"protect": []string{}, "push_options": []string{"priority"}, "listen": "127.0.0.1:7331",
 		"parallel": runtime.NumCPU(), "plugins": pluginFolder(), "state": stateFolder(getenv), "cache": cacheFolder(getenv),
 		"incus.project": "pushlane", "incus.pool": "pushlane",
 		"incus.images": []string{"*"}, "incus.networks": []string{},

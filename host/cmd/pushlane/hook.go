@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
@@ -96,28 +95,4 @@ func residentEnv(env []string) []string {
 		}
 	}
 	return keep
-}
-
-func serveCommand(p *program) *cobra.Command {
-	var idle time.Duration
-	cmd := &cobra.Command{
-		Use: "serve", Short: "stay resident, so that hooks answer in milliseconds", Args: exactly(0),
-		Long: "serve keeps repositories, plugins and the run store open and answers hooks on a\nunix socket in the state folder. Hooks start it by themselves and it leaves when\nidle; PUSHLANE_RESIDENT=off keeps it away, PUSHLANE_RESIDENT=1h sets the idle time.",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, _, err := p.openHost(warmInstances)
-			if err != nil {
-				return err
-			}
-			defer h.Close(context.WithoutCancel(cmd.Context()))
-			log := logrus.New()
-			log.SetOutput(p.err)
-			err = (&host.Resident{Host: h, Log: log, Idle: idle}).Serve(cmd.Context())
-			if errors.Is(err, host.ErrRunning) && idle > 0 {
-				return nil // started by two hooks at once
-			}
-			return err
-		},
-	}
-	cmd.Flags().DurationVar(&idle, "idle", 0, "leave after this long without a call; 0: never")
-	return cmd
 }

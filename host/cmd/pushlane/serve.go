@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"github.com/pushlane/pushlane/host"
+)
+
+func serveCommand(p *program) *cobra.Command {
+	var idle time.Duration
+	var policyFile string
+	cmd := &cobra.Command{
+		Use: "serve", Short: "stay resident: answer hooks in milliseconds, work the queue, show the page", Args: exactly(0),
+		Long: "serve keeps repositories, plugins and the run store open and answers hooks on a\nunix socket in the state folder. On a server it also works the queue, starts nightly\nlanes and shows the page. A developer's hooks start it by themselves with --idle;\nPUSHLANE_RESIDENT=off keeps it away, PUSHLANE_RESIDENT=1h sets the idle time.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			policy, err := p.servePolicy(policyFile)
+			if err != nil {
+				return err
+			}
+			h, err := host.Open(policy, warmInstances)
+			if err != nil {
+				return err
+			}
+			defer h.Close(context.WithoutCancel(cmd.Context()))
+			log := logrus.New()
+			log.SetOutput(p.err)
+			err = (&host.Resident{Host: h, Log: log, Idle: idle}).Serve(cmd.Context())
+			if errors.Is(err, host.ErrRunning) && idle > 0 {
+				return nil // started by two hooks at once
+			}
+			return err
+		},
+	}
+	cmd.Flags().DurationVar(&idle, "idle", 0, "leave after this long without a call; 0: never")
+	cmd.Flags().StringVar(&policyFile, "policy", "", "the server's policy `FILE`, and nothing out of a home or a variable")
+	return cmd
+}
+
+func (p *program) servePolicy(file string) (host.Policy, error) {
+	if file == "" {
+		return host.LoadPolicy(p.getenv)
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return host.Policy{}, err
+	}
+	return host.LoadServerPolicy(p.serverEnv(file))
+}
