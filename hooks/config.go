@@ -177,3 +177,20 @@ func SetConfig(ctx context.Context, env Env, key, value string) error {
 	}
 	return nil
 }
+
+// The key that makes git ask the proc-receive hook, and the value with which
+// it does so for every ref.
+const (
+	PerRefKey   = "receive.procReceiveRefs"
+	PerRefValue = "refs"
+)
+
+// Config is every value of a key in the repository's own configuration.
+func Config(ctx context.Context, env Env, key string) ([]string, error) {
+	p, err := findPlace(env)
+	if err != nil {
+		return nil, err
+	}
+	c, err := readConfig(ctx, env, p)
+	return c[strings.ToLower(key)], err
+}

@@ -31,10 +31,28 @@ func (h *Host) Judge(ctx context.Context, call Call, out Output) int {
 		out.fail(call, err)
 		return exitOf(err, policy)
 	}
+	exit, err := h.exit(ctx, call, &j)
+	if err != nil {
+		out.fail(call, err)
+		return ExitUndecided
+	}
 	if err := out.report(call, j); err != nil {
 		return ExitUndecided
 	}
-	return j.Exit()
+	return exit
+}
+
+// exit is the status that git gets: where every ref is answered by itself, a
+// push that is good in part goes on to be.
+func (h *Host) exit(ctx context.Context, call Call, j *Judgement) (int, error) {
+	perRef, err := call.perRef(ctx)
+	if err != nil || !perRef || j.to == nil {
+		return j.Exit(), err
+	}
+	if j.partly, err = h.leaveVerdict(call, *j); j.partly {
+		return ExitAccept, err
+	}
+	return j.Exit(), err
 }
 
 func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) (Judgement, error) {

@@ -89,6 +89,7 @@ type Judgement struct {
 
 	wishes wishes
 	to     *receiver // receive gates
+	partly bool      // what is good of it goes in: each ref has its own answer
 }
 
 // Exit is the run's exit status: a no comes before "cannot decide", and only

@@ -359,6 +359,8 @@ func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {
 	exit := j.Exit()
 	names := refusing(j)
 	switch {
+	case exit != ExitAccept && j.partly:
+		fmt.Fprintf(b, "pushlane: %s: %s (the rest goes in, run #%d)\n", paint.bad("refused"), strings.Join(names, ", "), j.Number)
 	case exit == ExitRefuse:
 		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("refused"), strings.Join(names, ", "), noun(call.Gate), j.Number)
 	case exit == ExitUndecided:

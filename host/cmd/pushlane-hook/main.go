@@ -18,7 +18,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 	"unsafe"
 )
 
@@ -34,6 +33,10 @@ func run(args []string) int {
 	if err != nil {
 		return fail("cannot find itself: "+err.Error(), "./install.sh")
 	}
+	main := filepath.Join(filepath.Dir(self), "pushlane")
+	if args[0] == "proc-receive" { // a conversation: git waits for our answers
+		return become(main, args)
+	}
 	stdin, err := readStdin(args[0])
 	if err != nil {
 		return fail("cannot read git's ref lines: "+err.Error(), "push again")
@@ -41,7 +44,6 @@ func run(args []string) int {
 	if code, kept := runKept(args, stdin); kept && code != 0 {
 		return code
 	}
-	main := filepath.Join(filepath.Dir(self), "pushlane")
 	if code, served := ask(main, args, stdin); served && (code == 0 || args[0] != "post-receive") {
 		return code
 	}
@@ -66,14 +68,25 @@ func serverArgs(args []string) []string {
 			os.Unsetenv(key)
 		}
 	}
-	for key, name := range map[string]string{"--policy": "PUSHLANE_CONFIG", "--state": "PUSHLANE_STATE"} {
+	for key, name := range map[string]string{"--policy": "PUSHLANE_CONFIG", "--state": "PUSHLANE_STATE", "--per-ref": "PUSHLANE_PER_REF"} {
 		if set[key] != "" {
 			os.Setenv(name, set[key])
 		}
 	}
-	// What names this push where it is handed over twice.
-	os.Setenv("PUSHLANE_PUSH", strconv.FormatInt(time.Now().UnixNano(), 36)+"-"+strconv.Itoa(os.Getpid()))
+	os.Setenv("PUSHLANE_PUSH", pushName())
 	return args
+}
+
+// pushName names the push: git's process that runs all of its hooks, and when
+// that began.
+func pushName() string {
+	parent := strconv.Itoa(os.Getppid())
+	stat, _ := os.ReadFile("/proc/" + parent + "/stat")
+	_, after, _ := strings.Cut(string(stat), ") ")
+	if fields := strings.Fields(after); len(fields) > 19 {
+		return parent + "." + fields[19] // field 22 of the file: ticks since boot
+	}
+	return parent
 }
 
 func receives(gate string) bool {
@@ -119,7 +132,11 @@ func inline(main string, args []string, stdin []byte) int {
 	if err := syscall.Dup2(int(in.Fd()), 0); err != nil {
 		return fail("cannot hand over git's ref lines: "+err.Error(), "push again")
 	}
-	err = syscall.Exec(main, append([]string{main, "hook"}, args...), os.Environ())
+	return become(main, args)
+}
+
+func become(main string, args []string) int {
+	err := syscall.Exec(main, append([]string{main, "hook"}, args...), os.Environ())
 	return fail("cannot run "+main+": "+err.Error(), "./install.sh")
 }
 

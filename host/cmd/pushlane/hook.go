@@ -28,6 +28,9 @@ func hookCommand(p *program) *cobra.Command {
 			}
 			call := p.call(args[0])
 			call.Args = args[1:]
+			if args[0] == "proc-receive" {
+				return p.procReceive(call)
+			}
 			input, err := io.ReadAll(io.LimitReader(p.in, 64<<20))
 			if err != nil {
 				return fmt.Errorf("cannot read git's ref lines: %w", err)
@@ -36,6 +39,15 @@ func hookCommand(p *program) *cobra.Command {
 			return p.judge(cmd.Context(), call, !call.Receives())
 		},
 	}
+}
+
+// procReceive answers git ref by ref with what pre-receive decided.
+func (p *program) procReceive(call host.Call) error {
+	policy, err := host.LoadServerPolicy(p.getenv)
+	if err != nil {
+		return err
+	}
+	return host.ProcReceive(call, policy, p.in, p.out)
 }
 
 // judge runs one call inline.

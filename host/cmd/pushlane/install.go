@@ -16,6 +16,7 @@ type installation struct {
 	preCommit, commitMsg, force bool
 
 	server bool
+	perRef bool   // server: a push that is good in part goes in in part
 	policy string // server: the policy file that the hooks name
 	print  string // server: a gate whose hook is printed instead
 }
@@ -48,6 +49,7 @@ func installCommand(p *program) *cobra.Command {
 	cmd.Flags().BoolVar(&in.commitMsg, "commit-msg", false, "judge commit messages as well")
 	cmd.Flags().BoolVar(&in.force, "force", false, "install in a hooks folder that other repositories share")
 	cmd.Flags().BoolVar(&in.server, "server", false, "guard the named repositories on a git server")
+	cmd.Flags().BoolVar(&in.perRef, "per-ref", false, "with --server: answer every ref by itself, so that one bad ref does not keep the others out")
 	cmd.Flags().StringVar(&in.policy, "policy", host.PolicyFile, "with --server: the policy `FILE`")
 	cmd.Flags().StringVar(&in.print, "print", "", "with --server: print the hook of `GATE` and install nothing")
 	return cmd

@@ -13,7 +13,12 @@ import (
 )
 
 // serverGates are the hooks of a guarded repository.
-func serverGates() []string { return []string{"pre-receive", "post-receive"} }
+func (in installation) serverGates() []string {
+	if in.perRef {
+		return []string{"pre-receive", "proc-receive", "post-receive"}
+	}
+	return []string{"pre-receive", "post-receive"}
+}
 
 // installServer guards repositories: hooks, push options, a place in the
 // store.
@@ -27,9 +32,12 @@ func (p *program) installServer(ctx context.Context, in installation, bin string
 		return err
 	}
 	args := []string{"--policy=" + policyFile, "--state=" + policy.State}
+	if in.perRef {
+		args = append(args, "--per-ref=1")
+	}
 	switch {
-	case in.print != "" && !slices.Contains(serverGates(), in.print):
-		return wrongUse{fmt.Errorf("cannot print the hook of %q: a server's gates are %s", in.print, strings.Join(serverGates(), ", "))}
+	case in.print != "" && !slices.Contains(in.serverGates(), in.print):
+		return wrongUse{fmt.Errorf("cannot print the hook of %q: a server's gates are %s", in.print, strings.Join(in.serverGates(), ", "))}
 	case in.print != "":
 		fmt.Fprint(p.out, hooks.Script(in.print, bin, args...))
 		return nil
@@ -42,7 +50,7 @@ func (p *program) installServer(ctx context.Context, in installation, bin string
 	}
 	defer h.Close(ctx)
 	for _, repo := range repos {
-		if err := p.guard(ctx, h, in, repo, hooks.InstallOptions{Gates: serverGates(), Bin: bin, Args: args, Force: in.force}); err != nil {
+		if err := p.guard(ctx, h, in, repo, hooks.InstallOptions{Gates: in.serverGates(), Bin: bin, Args: args, Force: in.force}); err != nil {
 			return fmt.Errorf("%s: %w", repo, err)
 		}
 	}
@@ -62,6 +70,11 @@ func (p *program) guard(ctx context.Context, h *host.Host, in installation, repo
 	}
 	if err := hooks.SetConfig(ctx, env, "receive.advertisePushOptions", "true"); err != nil {
 		return err
+	}
+	if in.perRef {
+		if err := hooks.SetConfig(ctx, env, hooks.PerRefKey, hooks.PerRefValue); err != nil {
+			return err
+		}
 	}
 	name, err := h.Guard(ctx, env)
 	if err == nil {
