@@ -75,11 +75,11 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 		return sdk.Result{}, err
 	}
 	deadline, _ := ctx.Deadline()
-	keep := &artifactFolder{dir: filepath.Join(l.folder, c.ID)}
+	keep := &artifactFolder{dir: filepath.Join(l.folder(), c.ID)}
 	defer keep.close()
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
-	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.run.ID, Repo: l.repo.CommonDir(),
+	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.runID(), Repo: l.repo.CommonDir(),
 		Attempt: l.attempt, Deadline: deadline, Source: source, Max: l.policy().containerLimits(), Keep: keep}, out, errOut)
 	out.flush()
 	errOut.flush()
@@ -200,10 +200,10 @@ func (l *laneRun) resultFiles() (fs.FS, error) {
 	if len(l.results) == 0 {
 		return nil, nil
 	}
-	if err := os.MkdirAll(l.folder, 0o700); err != nil {
+	if err := os.MkdirAll(l.folder(), 0o700); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(l.folder)
+	root, err := os.OpenRoot(l.folder())
 	if err != nil {
 		return nil, err
 	}

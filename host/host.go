@@ -27,6 +27,7 @@ type Host struct {
 	sweeps       sync.WaitGroup
 	warm         int // plugin instances kept started, per module
 	slots        *slots
+	resident     bool // it outlives its calls, and sees to what others left behind
 
 	mu      sync.Mutex // guards what follows
 	store   *store.Store

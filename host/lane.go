@@ -42,7 +42,6 @@ type laneRun struct {
 	attempt  int          // from 1
 	recorded bool         // starting stands in the store
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
-	folder   string       // of this lane run's artifacts
 	out      *wasm.Out    // /out of the call under way
 	cleanup  []func()
 
@@ -65,8 +64,7 @@ func (l *laneRun) policy() Policy {
 
 // run judges the lane and settles its outcome.
 func (l *laneRun) run(ctx context.Context, o *Outcome) {
-	path := l.host.logPath(l.rec.run.ID, l.i, l.lane().ID, l.attempt)
-	log := newLaneLog(path, func(line string) { l.watch.line(l.i, line) })
+	log := newLaneLog(l.logPath, func(line string) { l.watch.line(l.i, line) })
 	l.log, l.asked = log, map[string]bool{}
 	defer func() {
 		for _, f := range l.cleanup {
@@ -74,7 +72,6 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 		}
 		l.cleanup = nil
 	}()
-	l.folder = strings.TrimSuffix(path, ".log") + ".out"
 	limited, cancel := context.WithTimeoutCause(ctx, l.lane().Timeout, errLaneTimeout)
 	defer cancel()
 	said, exit, err := l.judge(limited, o)
@@ -91,9 +88,16 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 		o.settle(ctx, said, exit, logErr)
 	}
 	if o.logSum != "" {
-		o.Log = path
+		o.Log = l.logPath()
 	}
 }
+
+func (l *laneRun) logPath() string {
+	return l.host.logPath(l.rec.runID(), l.i, l.lane().ID, l.attempt)
+}
+
+// folder is where this lane run's artifacts go.
+func (l *laneRun) folder() string { return strings.TrimSuffix(l.logPath(), ".log") + ".out" }
 
 var errLaneTimeout = errors.New("lane timeout")
 

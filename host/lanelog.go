@@ -26,7 +26,7 @@ const (
 // laneLog writes the log of one lane run: whole, cleaned lines in the form of
 // package lanelog, colours kept; what is reported of them is without. One writer per stream; safe for several at once.
 type laneLog struct {
-	path string
+	path func() string // asked at the first line
 
 	mu     sync.Mutex
 	file   *os.File // made with the first line: most lanes that pass say nothing
@@ -39,7 +39,7 @@ type laneLog struct {
 	shown  func(line string) // told every line; may be nil
 }
 
-func newLaneLog(path string, shown func(string)) *laneLog {
+func newLaneLog(path func() string, shown func(string)) *laneLog {
 	return &laneLog{path: path, digest: sha256.New(), shown: shown}
 }
 
@@ -48,10 +48,11 @@ func (l *laneLog) open() error {
 	if l.file != nil {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
+	path := l.path()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("cannot make log folder: %w", err)
 	}
-	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("cannot make log: %w", err)
 	}

@@ -36,7 +36,7 @@ func (l *laneRun) keepArtifacts(said answer) error {
 	if l.out == nil || len(said.artifacts) == 0 {
 		return nil
 	}
-	keep := &artifactFolder{dir: filepath.Join(l.folder, "out")}
+	keep := &artifactFolder{dir: filepath.Join(l.folder(), "out")}
 	defer keep.close()
 	for _, name := range said.artifacts {
 		clean := strings.TrimPrefix(path.Clean("/"+name), "/")

@@ -52,12 +52,16 @@ func (r *receiver) before(ctx context.Context, ref string) (string, error) {
 	return id, err
 }
 
-// protects tells whether a ref needs a pass.
+// protects tells whether a ref needs a pass. Where no default branch says
+// which one matters, every branch does.
 func (r *receiver) protects(ref string) bool {
-	if len(r.policy.Protect) == 0 {
-		return ref == r.head
+	switch {
+	case len(r.policy.Protect) > 0:
+		return lanes.Refs(r.policy.Protect).Match(ref)
+	case r.tip == "":
+		return strings.HasPrefix(ref, "refs/heads/")
 	}
-	return lanes.Refs(r.policy.Protect).Match(ref)
+	return ref == r.head
 }
 
 // setBases gives every update the commit its changes are counted from: for a

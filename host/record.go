@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -14,65 +15,95 @@ import (
 // cannot be trusted: the first failure is the run's.
 type recorder struct {
 	store *store.Store
+	begun chan struct{} // closed when what follows is known, or will not be
 	run   store.Run
 	ids   []int64 // the lane run of each outcome
 
 	mu      sync.Mutex
 	err     error          // the first failure
-	pending []store.Change // what waits for the transaction under way
+	pending []store.Change // what waits for the next transaction
 	next    chan struct{}  // closed when pending is safe
+	timer   *time.Timer    // set while pending waits for company
 	writing bool
 }
 
-// begin records the run, its updates and the decision about every lane,
-// before anything is run. A lane that two refs ask for in the same way is
-// recorded as picked once; for the other ref the decision names the first.
+// runID is the run's id in the store, laneID that of outcome i; 0 when the run
+// could not be recorded.
+func (r *recorder) runID() int64 { <-r.begun; return r.run.ID }
+
+func (r *recorder) laneID(i int) int64 {
+	if <-r.begun; i < len(r.ids) {
+		return r.ids[i]
+	}
+	return 0
+}
+
+// begin records the run, its updates and the decision about every lane. It
+// returns before that is done: a lane may be looked at meanwhile, and whatever
+// it does outside this process waits for it (see starting). A lane that two
+// refs ask for in the same way is recorded as picked once; for the other ref
+// the decision names the first.
 func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement) (*recorder, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := h.endAbandoned(ctx); err != nil {
+	if !h.resident { // which looks for them by itself
+		if _, err := h.endAbandoned(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if j.Bypasses, err = bypasses(ctx, st, repo, call, j.Updates); err != nil {
 		return nil, err
 	}
+	r := &recorder{store: st, begun: make(chan struct{})}
+	n, notes := newRun(repo, call, j), notesOf(j)
+	go r.begin(context.WithoutCancel(ctx), n, len(j.Outcomes), notes)
+	return r, nil
+}
+
+func newRun(repo *hooks.Repo, call Call, j *Judgement) store.NewRun {
 	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: Clean(call.arg(0)),
 		Pusher: call.pusher(), Skip: j.wishes.reason(), At: j.Started}
 	for i, p := range j.Updates {
 		n.Updates = append(n.Updates, store.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced})
 		n.Lanes = append(n.Lanes, newLanes(j, i)...)
 	}
-	if j.Bypasses, err = bypasses(ctx, st, repo, call, j.Updates); err != nil {
-		return nil, err
+	return n
+}
+
+func (r *recorder) begin(ctx context.Context, n store.NewRun, lanes int, notes []store.Change) {
+	defer close(r.begun)
+	run, err := r.store.Begin(ctx, n)
+	if err == nil && len(run.Lanes) != lanes {
+		err = fmt.Errorf("internal error: %d lane runs recorded for %d planned", len(run.Lanes), lanes)
 	}
-	run, err := st.Begin(ctx, n)
 	if err != nil {
-		return nil, err
+		r.failed(err)
+		return
 	}
-	j.Number = run.Number
-	r := &recorder{store: st, run: run}
-	for _, b := range j.Bypasses {
-		r.later(ctx, store.Event{Kind: "bypass", Message: b})
-	}
-	r.notes(ctx, j)
+	r.run = run
 	for _, l := range run.Lanes {
 		r.ids = append(r.ids, l.ID)
 	}
-	if len(r.ids) != len(j.Outcomes) {
-		return nil, fmt.Errorf("internal error: %d lane runs recorded for %d planned", len(r.ids), len(j.Outcomes))
-	}
-	return r, nil
+	r.later(ctx, notes...)
 }
 
-// notes keeps what was said about the push as a whole.
-func (r *recorder) notes(ctx context.Context, j *Judgement) {
+// notesOf is what was said about the push as a whole.
+func notesOf(j *Judgement) []store.Change {
+	var all []store.Change
+	for _, b := range j.Bypasses {
+		all = append(all, store.Event{Kind: "bypass", Message: b})
+	}
 	for _, p := range j.Updates {
 		for _, note := range p.Notes {
-			r.later(ctx, store.Event{Kind: "lanes file", Message: note})
+			all = append(all, store.Event{Kind: "lanes file", Message: note})
 		}
 		if p.Refusal != "" {
-			r.later(ctx, store.Event{Kind: "refused", Message: p.Refusal})
+			all = append(all, store.Event{Kind: "refused", Message: p.Refusal})
 		}
 	}
+	return all
 }
 
 // newLanes lists the decisions about the lanes of update i in file order; the
@@ -96,30 +127,58 @@ func newLanes(j *Judgement, i int) []store.NewLane {
 	return all
 }
 
+// company is how long changes that nobody waits for wait for others: ten lanes
+// that end together, and the run's own end, cost one transaction.
+const company = 3 * time.Millisecond
+
 // record keeps changes and returns when they are safe.
 func (r *recorder) record(ctx context.Context, changes ...store.Change) {
-	<-r.later(ctx, changes...)
+	safe := r.add(changes)
+	r.flush(ctx)
+	<-safe
 }
 
-// later keeps changes with all others that wait while an earlier transaction
-// is written: ten lanes that end together cost two transactions, not ten. The
-// channel is closed when they are safe.
-func (r *recorder) later(ctx context.Context, changes ...store.Change) <-chan struct{} {
+// later keeps changes soon.
+func (r *recorder) later(ctx context.Context, changes ...store.Change) {
+	if len(changes) == 0 {
+		return
+	}
+	r.add(changes)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.timer == nil && !r.writing {
+		ctx = context.WithoutCancel(ctx)
+		r.timer = time.AfterFunc(company, func() { r.flush(ctx) })
+	}
+}
+
+func (r *recorder) add(changes []store.Change) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending = append(r.pending, changes...)
 	if r.next == nil {
 		r.next = make(chan struct{})
 	}
+	return r.next
+}
+
+// flush sees to it that what waits is written now.
+func (r *recorder) flush(ctx context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
+	}
 	if !r.writing {
 		r.writing = true
 		go r.write(context.WithoutCancel(ctx))
 	}
-	return r.next
 }
 
 // write keeps what waits, batch by batch, until nothing does.
 func (r *recorder) write(ctx context.Context) {
+	id := r.runID()
 	for {
 		r.mu.Lock()
 		batch, done := r.pending, r.next
@@ -133,7 +192,9 @@ func (r *recorder) write(ctx context.Context) {
 			return
 		}
 		r.mu.Unlock()
-		r.failed(r.store.Record(ctx, r.run.ID, batch...))
+		if id != 0 {
+			r.failed(r.store.Record(ctx, id, batch...))
+		}
 		close(done)
 	}
 }
@@ -149,20 +210,21 @@ func (r *recorder) failed(err error) {
 // starting is recorded before a lane touches anything outside this process:
 // an intent that a killed host leaves is found by the next one.
 func (r *recorder) starting(ctx context.Context, i int, o *Outcome, why string) {
-	r.record(ctx, store.Move{LaneRun: r.ids[i], From: store.Queued, To: store.Starting, At: o.Started, Message: why},
-		store.Facts{LaneRun: r.ids[i], Digest: o.Digest},
-		store.Move{LaneRun: r.ids[i], From: store.Starting, To: store.Running, At: o.Started})
+	id := r.laneID(i)
+	r.record(ctx, store.Move{LaneRun: id, From: store.Queued, To: store.Starting, At: o.Started, Message: why},
+		store.Facts{LaneRun: id, Digest: o.Digest},
+		store.Move{LaneRun: id, From: store.Starting, To: store.Running, At: o.Started})
 }
 
 // event adds a line to the history of lane run i.
 func (r *recorder) event(ctx context.Context, i int, lane, kind, message string) {
-	r.record(ctx, store.Event{LaneRun: r.ids[i], Lane: lane, Kind: kind, Message: message})
+	r.record(ctx, store.Event{LaneRun: r.laneID(i), Lane: lane, Kind: kind, Message: message})
 }
 
 // lane records how outcome i ended, with all it went through where nothing
 // was recorded before: a lane without containers costs one transaction.
 func (r *recorder) lane(ctx context.Context, i int, o *Outcome, recorded bool) {
-	id := r.ids[i]
+	id := r.laneID(i)
 	from := store.Queued
 	var changes []store.Change
 	switch {
@@ -184,10 +246,9 @@ func (r *recorder) lane(ctx context.Context, i int, o *Outcome, recorded bool) {
 // retry opens the next attempt of lane run i.
 func (r *recorder) retry(ctx context.Context, i int, why string) {
 	r.record(ctx) // the attempt that ended comes first
-	next, err := r.store.Retry(ctx, r.run.ID, r.ids[i], "the machinery broke: "+why)
+	next, err := r.store.Retry(ctx, r.runID(), r.laneID(i), "the machinery broke: "+why)
 	if err == nil {
 		r.ids[i] = next.ID
-		return
 	}
 	r.failed(err)
 }
@@ -203,6 +264,7 @@ func storedFindings(o *Outcome) []store.Finding {
 // end records the run's verdict.
 func (r *recorder) end(ctx context.Context, j *Judgement) error {
 	r.record(ctx, store.End{State: j.State(), Exit: j.Exit(), At: j.Ended})
+	j.Number = r.run.Number
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err

@@ -58,7 +58,9 @@ func (r *Resident) Serve(ctx context.Context) error {
 	open, leave := context.WithCancel(ctx)
 	defer leave()
 	context.AfterFunc(open, func() { listener.Close() })
+	r.Host.resident = true
 	go r.watchIdle(open, leave)
+	go r.tidy(open)
 	if r.Ready != nil {
 		r.Ready()
 	}
@@ -130,6 +132,26 @@ func (r *Resident) serve(ctx context.Context, conn *net.UnixConn, build string) 
 	go func() { in.ReadByte(); cancel() }() // anything after the call's end is its end
 	code := r.Host.Judge(ctx, call, Output{Out: frameWriter{&mu, conn, 'o'}, Err: frameWriter{&mu, conn, 'e'}})
 	return say('x', byte(code))
+}
+
+// tidy ends the runs that killed hosts left open, now and every minute.
+func (r *Resident) tidy(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		lines, err := r.Host.endAbandoned(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.Log.WithError(err).Warn("runs that were left open stay so")
+		}
+		for _, line := range lines {
+			r.Log.Info(line)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // samePeer refuses callers that are not this user.

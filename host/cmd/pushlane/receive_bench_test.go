@@ -14,13 +14,15 @@ import (
 // BenchmarkReceive measures what the server's gate costs a `git push` of one
 // changed file to a repository of 50,000 files: with an empty pre-receive hook,
 // with `git diff-tree` in an sh hook, and with one no-op lane judged by a
-// resident host, the kinds taking turns. Medians in ms.
+// resident host, in pre-receive alone and with post-receive beside it as
+// `pushlane install --server` sets them up, the kinds taking turns. Medians in
+// ms.
 //
 //	go test -run '^$' -bench Receive -benchtime 40x ./host/cmd/pushlane
 func BenchmarkReceive(b *testing.B) {
 	buildNoops(b)
 	seed := seedRepo(b)
-	kinds := []string{"empty", "diff-tree", "lane-1"}
+	kinds := []string{"empty", "diff-tree", "lane-1", "lane-1-both-hooks"}
 	servers := map[string]*receiving{}
 	for _, kind := range kinds {
 		s := newReceiving(b, seed, kind)
@@ -91,6 +93,11 @@ func newReceiving(b *testing.B, seed, kind string) *receiving {
 	git(b, filepath.Join(dir, "client.git"), "remote", "set-url", "origin", server)
 	switch kind {
 	case "lane-1":
+		guardAndServe(b, dir, server)
+		if err := os.Remove(filepath.Join(server, "hooks", "post-receive")); err != nil {
+			b.Fatal(err)
+		}
+	case "lane-1-both-hooks":
 		guardAndServe(b, dir, server)
 	default:
 		text := "#!/bin/sh\nexit 0\n"
