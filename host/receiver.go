@@ -38,8 +38,12 @@ func newReceiver(ctx context.Context, repo *hooks.Repo, policy Policy, push []ho
 // before is the id a ref had before the push, "" when there was none.
 func (r *receiver) before(ctx context.Context, ref string) (string, error) {
 	for _, u := range r.push {
-		if u.Ref == ref {
-			return strings.TrimLeft(u.Old, "0"), nil
+		switch {
+		case u.Ref != ref:
+		case zeros(u.Old):
+			return "", nil
+		default:
+			return u.Old, nil
 		}
 	}
 	if ref == "" {
