@@ -305,3 +305,81 @@ func skipServer(t *testing.T, why string) {
 	}
 	t.Skip("SKIPPED: " + why)
 }
+
+// Gitea and soft-serve are in neither Debian nor small enough to build for
+// every test: where the variable names a program it is tried.
+
+func TestGitea(t *testing.T) {
+	t.Parallel()
+	gitea, source := os.Getenv("PUSHLANE_GITEA"), os.Getenv("PUSHLANE_GITEA_SOURCE")
+	if gitea == "" || source == "" {
+		t.Skip("SKIPPED: PUSHLANE_GITEA and PUSHLANE_GITEA_SOURCE name no Gitea and its templates")
+	}
+	s := newServer(t, protectReleases)
+	work, port := t.TempDir(), freePort(t)
+	write(t, filepath.Join(work, "custom", "conf", "app.ini"), fmt.Sprintf("I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true\nRUN_USER = root\n[database]\nDB_TYPE = sqlite3\n"+
+		"[security]\nINSTALL_LOCK = true\nSECRET_KEY = secret\n[server]\nHTTP_ADDR = 127.0.0.1\nHTTP_PORT = %d\nSTATIC_ROOT_PATH = %s\nOFFLINE_MODE = true\n", port, source))
+	env := []string{"GITEA_WORK_DIR=" + work}
+	must(t, work, env, gitea, "migrate")
+	must(t, work, env, gitea, "admin", "user", "create", "--admin", "--username", "alice", "--password", "secret12", "--email", "a@example.org", "--must-change-password=false")
+	cmd := exec.Command(gitea, "web")
+	cmd.Env = append(os.Environ(), env...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
+	waitUntil(t, "Gitea answers", func() bool { return dials(port) })
+	base := fmt.Sprintf("http://alice:secret12@127.0.0.1:%d", port)
+	resp, err := http.Post(base+"/api/v1/user/repos", "application/json", strings.NewReader(`{"name":"app","default_branch":"main"}`))
+	if err != nil || resp.StatusCode != http.StatusCreated {
+		t.Fatalf("cannot make a repository: %v %v", resp, err)
+	}
+	resp.Body.Close()
+	s.repo, s.url = filepath.Join(work, "data", "gitea-repositories", "alice", "app.git"), base+"/alice/app.git"
+	s.hookFolders(t)
+	s.serve(t)
+	s.judgesPushes(t)
+}
+
+func TestSoftServe(t *testing.T) {
+	t.Parallel()
+	soft := os.Getenv("PUSHLANE_SOFT_SERVE")
+	if soft == "" {
+		t.Skip("SKIPPED: PUSHLANE_SOFT_SERVE names no soft-serve")
+	}
+	s := newServer(t, protectReleases)
+	data, port := t.TempDir(), freePort(t)
+	must(t, "", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(data, "key"))
+	public, err := os.ReadFile(filepath.Join(data, "key.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(soft, "serve")
+	cmd.Env = append(os.Environ(), "SOFT_SERVE_DATA_PATH="+data, "SOFT_SERVE_INITIAL_ADMIN_KEYS="+string(public),
+		fmt.Sprintf("SOFT_SERVE_SSH_LISTEN_ADDR=127.0.0.1:%d", port), fmt.Sprintf("SOFT_SERVE_HTTP_LISTEN_ADDR=127.0.0.1:%d", freePort(t)),
+		fmt.Sprintf("SOFT_SERVE_GIT_LISTEN_ADDR=127.0.0.1:%d", freePort(t)), fmt.Sprintf("SOFT_SERVE_STATS_LISTEN_ADDR=127.0.0.1:%d", freePort(t)))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
+	waitUntil(t, "soft-serve answers", func() bool { return dials(port) })
+	ssh := fmt.Sprintf("ssh -p %d -i %s/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR", port, data)
+	s.env = []string{"GIT_SSH_COMMAND=" + ssh}
+	must(t, "", nil, "sh", "-c", ssh+" 127.0.0.1 repo create app")
+	s.repo, s.url = filepath.Join(data, "repos", "app.git"), fmt.Sprintf("ssh://127.0.0.1:%d/app", port)
+	s.hookFolders(t)
+	s.serve(t)
+	s.judgesPushes(t)
+}
+
+// hookFolders puts the hooks where servers with folders of hooks run them.
+func (s *gitServer) hookFolders(t *testing.T) {
+	t.Helper()
+	for _, gate := range []string{"pre-receive", "post-receive"} {
+		path := filepath.Join(s.repo, "hooks", gate+".d", "pushlane")
+		write(t, path, must(t, "", nil, pushlaneBin(), "install", "--server", "--policy", s.policy, "--print", gate))
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
