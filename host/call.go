@@ -129,9 +129,15 @@ func (c Call) policy() (Policy, error) {
 	return LoadPolicy(c.Getenv)
 }
 
+// pusherNames are the variables in which a server names the pusher, the most
+// telling first: gitolite, Gitea, soft-serve, a web server, sshd.
+func pusherNames() []string {
+	return []string{"GL_USER", "GITEA_PUSHER_NAME", "SOFT_SERVE_USERNAME", "REMOTE_USER", "USER", "LOGNAME"}
+}
+
 // pusher is who pushes, as the server before us says it.
 func (c Call) pusher() string {
-	for _, name := range []string{"GL_USER", "GITEA_PUSHER_NAME", "SOFT_SERVE_USERNAME", "REMOTE_USER", "USER", "LOGNAME"} {
+	for _, name := range pusherNames() {
 		if who := Clean(c.Getenv(name)); who != "" && (c.Receives() || name == "USER") {
 			return who
 		}

@@ -48,9 +48,15 @@ func (h *Host) history(ctx context.Context, call Call) (*store.Store, string, er
 
 // runLine is one run: number, state, gate, what was judged, times, bypass.
 func runLine(r store.Run) string {
-	line := fmt.Sprintf("#%d  %-9s  %-10s  %s  %s", r.Number, r.State, r.Gate, r.Started.Local().Format("2006-01-02 15:04:05"), updateWords(r))
-	if !r.Ended.IsZero() {
+	line := fmt.Sprintf("#%d  %-9s  %-12s  %s  %s", r.Number, r.State, r.Gate, r.Queued.Local().Format("2006-01-02 15:04:05"), updateWords(r))
+	if waited := r.Started.Sub(r.Queued); !r.Started.IsZero() && waited >= time.Second {
+		line += "  queued " + elapsed(waited)
+	}
+	if !r.Ended.IsZero() && !r.Started.IsZero() {
 		line += "  " + elapsed(r.Ended.Sub(r.Started))
+	}
+	if r.RerunOf != 0 {
+		line += fmt.Sprintf("  again #%d", r.RerunOf)
 	}
 	if r.Skip != "" {
 		line += "  lanes skipped: " + Clean(r.Skip)
@@ -75,7 +81,11 @@ type runRecord struct {
 	Pusher  string       `json:"pusher,omitempty"`
 	Exit    int          `json:"exit"`
 	Skip    string       `json:"skip_reason,omitempty"`
-	Started time.Time    `json:"started"`
+	RerunOf int64        `json:"rerun_of,omitempty"`
+	Cancel  string       `json:"cancel_asked_by,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Queued  time.Time    `json:"queued"`
+	Started time.Time    `json:"started,omitzero"`
 	Ended   time.Time    `json:"ended,omitzero"`
 	Updates []UpdateJSON `json:"updates"`
 	Lanes   []laneRecord `json:"lanes,omitempty"`
@@ -105,7 +115,7 @@ func runsJSON(runs []store.Run) []runRecord {
 
 func recordOf(r store.Run) runRecord {
 	rec := runRecord{Run: r.Number, State: string(r.State), Gate: r.Gate, Remote: r.Remote, Pusher: r.Pusher,
-		Exit: r.Exit, Skip: r.Skip, Started: r.Started.UTC(), Ended: r.Ended.UTC(), Updates: []UpdateJSON{}}
+		Exit: r.Exit, Skip: r.Skip, RerunOf: r.RerunOf, Cancel: r.CancelBy, Message: r.Message, Queued: r.Queued.UTC(), Started: r.Started.UTC(), Ended: r.Ended.UTC(), Updates: []UpdateJSON{}}
 	for _, u := range r.Updates {
 		rec.Updates = append(rec.Updates, UpdateJSON{Ref: Clean(u.Ref), Old: u.Old, New: u.New, Base: u.Base})
 	}

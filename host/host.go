@@ -10,8 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"golang.org/x/sync/semaphore"
+	"time"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/incus"
@@ -27,14 +26,16 @@ type Host struct {
 	sweeps       sync.WaitGroup
 	warm         int // plugin instances kept started, per module
 	slots        *slots
-	resident     bool // it outlives its calls, and sees to what others left behind
+	policy       Policy
+	since        time.Time
+	resident     bool     // it outlives its calls, and sees to what others left behind
+	observer     Observer // may be nil
 
 	mu      sync.Mutex // guards what follows
 	store   *store.Store
 	engine  *wasm.Engine
-	plugins map[string]*plugin             // by file
-	repos   map[string]*openRepo           // by what git's variables say
-	groups  map[string]*semaphore.Weighted // by repository and concurrency group
+	plugins map[string]*plugin   // by file
+	repos   map[string]*openRepo // by what git's variables say
 	incus   map[incus.Config]*incus.Client
 }
 
@@ -45,8 +46,8 @@ func Open(p Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return nil, hinted(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
 	}
-	return &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), plugins: map[string]*plugin{}, repos: map[string]*openRepo{},
-		groups: map[string]*semaphore.Weighted{}, incus: map[incus.Config]*incus.Client{}}, nil
+	return &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(), plugins: map[string]*plugin{}, repos: map[string]*openRepo{},
+		incus: map[incus.Config]*incus.Client{}}, nil
 }
 
 // State is the host's folder.
@@ -80,7 +81,11 @@ func (h *Host) Store(ctx context.Context) (*store.Store, error) {
 	if h.store != nil {
 		return h.store, nil
 	}
-	s, err := store.Open(ctx, filepath.Join(h.state, "pushlane.db"))
+	where := h.policy.Store
+	if where == "" {
+		where = filepath.Join(h.state, "pushlane.db")
+	}
+	s, err := store.Open(ctx, where)
 	h.store = s
 	return s, err
 }
@@ -94,15 +99,6 @@ func (h *Host) wasm(ctx context.Context) (*wasm.Engine, error) {
 	e, err := wasm.Open(ctx, wasm.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm})
 	h.engine = e
 	return e, err
-}
-
-func (h *Host) group(key string, limit int64) *semaphore.Weighted {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.groups[key] == nil {
-		h.groups[key] = semaphore.NewWeighted(limit)
-	}
-	return h.groups[key]
 }
 
 // maxRepos bounds how many repositories' pack indexes stay in memory.

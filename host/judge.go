@@ -21,6 +21,9 @@ import (
 //	          --run------> []Outcome           in lane order, whatever finished first
 //	          --report---> lines and an exit status
 func (h *Host) Judge(ctx context.Context, call Call, out Output) int {
+	if call.Gate == "post-receive" && !h.resident {
+		return h.leave(ctx, call, out)
+	}
 	policy, err := call.policy()
 	if err != nil {
 		out.fail(call, err)
@@ -40,6 +43,15 @@ func (h *Host) Judge(ctx context.Context, call Call, out Output) int {
 		return ExitUndecided
 	}
 	return exit
+}
+
+// leave keeps an accepted push for the resident host that is not there now.
+func (h *Host) leave(ctx context.Context, call Call, out Output) int {
+	if err := h.spool(ctx, call); err != nil {
+		WriteError(out.Err, err)
+		return ExitUndecided
+	}
+	return ExitAccept
 }
 
 // exit is the status that git gets: where every ref is answered by itself, a
@@ -72,9 +84,15 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 	if err != nil {
 		return j, err
 	}
-	h.runLanes(ctx, repo, call, &j, rec, out)
+	running, done := h.cancellable(ctx, rec)
+	defer done()
+	h.runLanes(running, repo, call, &j, rec, out)
 	j.Ended = time.Now()
-	return j, rec.end(context.WithoutCancel(ctx), &j)
+	if err := rec.end(context.WithoutCancel(ctx), &j); err != nil {
+		return j, err
+	}
+	h.packLogs(&j)
+	return j, h.tellRefused(ctx, rec.run.ID, j)
 }
 
 // decide reads what is pushed and decides about every lane; nothing has run.

@@ -244,7 +244,9 @@ func (o *Outcome) settle(ctx context.Context, said answer, exit int, err error) 
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
-		o.State, o.Message = store.Cancelled, "cancelled"
+		if o.State, o.Message = store.Cancelled, "cancelled"; cancelledBy(ctx) != "" {
+			o.Message = cancelledBy(ctx)
+		}
 	case err != nil:
 		o.State, o.Message, o.Err = store.Broken, CleanText(err.Error()), err
 	case exit == 1:

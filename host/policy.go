@@ -37,6 +37,7 @@ type Policy struct {
 	Parallel int    `koanf:"parallel"` // lanes at once
 	Plugins  string `koanf:"plugins"`  // folder of first-party modules
 	State    string `koanf:"state"`    // folder of runs, logs and the socket
+	Store    string `koanf:"store"`    // postgres://…; empty: a SQLite file in the state folder
 	Cache    string `koanf:"cache"`    // folder of compiled modules
 
 	IncusURL        string   `koanf:"incus.url"` // https://…; empty: the local socket

@@ -2,10 +2,348 @@ package host
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/lanes"
 )
 
+// enqueue records an accepted push as a run that waits. The same push handed
+// over twice is one run.
 func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement) error {
-	return nil
+	st, err := h.Store(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.accepted(ctx, st, repo, call); err != nil {
+		return err
+	}
+	if len(j.Outcomes) == 0 {
+		return nil
+	}
+	n := newRun(repo, call, j)
+	n.Waiting, n.Origin, n.Priority = true, "post-receive:"+call.pushID(), j.wishes.priority
+	run, err := st.Begin(ctx, n)
+	if errors.Is(err, store.ErrKnown) {
+		j.Number = run.Number
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	j.Number = run.Number
+	if err := st.Record(ctx, run.ID, append(notesOf(j), skippedLanes(run, j)...)...); err != nil {
+		return err
+	}
+	return h.tell(ctx, run.ID, Observer.Queued)
+}
+
+// skippedLanes ends the lanes that the pusher left out before they wait.
+func skippedLanes(run store.Run, j *Judgement) []store.Change {
+	var all []store.Change
+	for i, o := range j.Outcomes {
+		if o.Message != "" {
+			all = append(all, store.Result{LaneRun: run.Lanes[i].ID, From: store.Queued, State: store.Skipped, Message: o.Message})
+		}
+	}
+	return all
+}
+
+// accepted notes at the run that judged a push in pre-receive that git took it.
+func (h *Host) accepted(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call) error {
+	run, err := st.RunByOrigin(ctx, repo.CommonDir(), "pre-receive:"+call.pushID())
+	if errors.Is(err, store.ErrNoRun) {
+		return nil
+	}
+	if err == nil {
+		err = st.Record(ctx, run.ID, store.Event{Kind: "accepted", Message: "git took the push"})
+	}
+	if err == nil {
+		err = h.tell(ctx, run.ID, Observer.Ended)
+	}
+	return err
+}
+
+// writeQueued tells the pusher what still runs.
+func writeQueued(w io.Writer, j Judgement) {
+	if len(j.Outcomes) == 0 {
+		return
+	}
+	line := fmt.Sprintf("pushlane: run #%d: %s run now that the push is in", j.Number, count(len(j.Outcomes), "lane"))
+	if j.Policy.URL != "" {
+		line += ": " + pageURL(j.Policy.URL, j.Repo, j.Number, "")
+	}
+	fmt.Fprintln(w, line)
+}
+
+// lease is how long a claimed run belongs to a host that does not renew it.
+const lease = 30 * time.Second
+
+// maxDeaths is how many hosts a run may outlive before it is given up.
+const maxDeaths = 4
+
+// work claims waiting runs and runs them, at most n at once, until ctx ends.
+func (h *Host) work(ctx context.Context, n int, warn func(error)) {
+	free := make(chan struct{}, n)
+	defer func() { // wait for those under way
+		for range n {
+			free <- struct{}{}
+		}
+	}()
+	for ctx.Err() == nil {
+		free <- struct{}{}
+		run, ok, err := h.claim(ctx)
+		if err != nil && ctx.Err() == nil {
+			warn(fmt.Errorf("cannot claim a run: %w", err))
+		}
+		if !ok {
+			<-free
+			h.waitForWork(ctx)
+			continue
+		}
+		go func() {
+			defer func() { <-free }()
+			if err := h.execute(ctx, run); err != nil {
+				warn(fmt.Errorf("run #%d of %s: %w", run.Number, run.RepoName, err))
+			}
+		}()
+	}
+}
+
+func (h *Host) claim(ctx context.Context) (store.Run, bool, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return store.Run{}, false, err
+	}
+	return st.Claim(ctx, store.ThisHost(), lease)
+}
+
+func (h *Host) waitForWork(ctx context.Context) {
+	if st, err := h.Store(ctx); err == nil {
+		st.Wait(ctx, 5*time.Second)
+	}
+}
+
+// execute runs a claimed run to its end. A host that is stopped gives it back.
+func (h *Host) execute(ctx context.Context, run store.Run) error {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return err
+	}
+	call := queuedCall(run)
+	repo, release, err := h.repo(ctx, call)
+	if err != nil {
+		return h.giveUp(ctx, st, run, err)
+	}
+	defer release()
+	j, err := h.resume(ctx, repo, run)
+	if err != nil {
+		return h.giveUp(ctx, st, run, err)
+	}
+	rec := resumed(st, run, &j)
+	if err := h.tell(ctx, run.ID, Observer.Started); err != nil {
+		return err
+	}
+	held, lost := h.holdLease(ctx, st, run)
+	defer lost()
+	h.runLanes(held, repo, call, &j, rec, Output{Out: io.Discard, Err: io.Discard})
+	after := context.WithoutCancel(ctx)
+	if stopped(held) {
+		rec.record(after)
+		return st.Requeue(after, run.ID, "the host was stopped")
+	}
+	j.Ended = time.Now()
+	if err := rec.end(after, &j); err != nil {
+		return err
+	}
+	return h.tell(after, run.ID, Observer.Ended)
+}
+
+// queuedCall is the call that a waiting run is the answer to.
+func queuedCall(run store.Run) Call {
+	return Call{Gate: run.Gate, Dir: run.RepoKey, Env: []string{"GIT_DIR=" + run.RepoKey, "PATH=/usr/local/bin:/usr/bin:/bin"}}
+}
+
+// giveUp ends a run that cannot even begin: a repository that is gone, objects
+// that were pruned.
+func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause error) error {
+	err := st.Record(context.WithoutCancel(ctx), run.ID,
+		store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: CleanText(cause.Error())})
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	return errors.Join(cause, h.tell(ctx, run.ID, Observer.Ended))
+}
+
+// resume builds the judgement of a run out of its record: the same lanes, the
+// same trees, and what has ended already.
+func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (Judgement, error) {
+	policy := h.policy
+	j := Judgement{Repo: run.RepoName, Gate: run.Gate, Number: run.Number, Started: run.Started, Policy: policy}
+	j.wishes.priority = run.Priority
+	for _, u := range run.Updates {
+		p := pushed{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}, Protected: u.Protected}
+		p.Rev, p.Text = u.LanesRev, u.Lanes.Text
+		p.Strict = run.Gate == "post-receive" && u.LanesRev == u.New
+		var err error
+		if p.Set, err = lanes.Load(u.Lanes.Source, u.Lanes.Text); err != nil {
+			return j, err
+		}
+		if p.Changes, err = repo.Changes(ctx, u.Base, u.New); err != nil {
+			return j, err
+		}
+		j.Updates = append(j.Updates, p)
+	}
+	for _, l := range latest(run.Lanes) {
+		o, err := resumeLane(j, l)
+		if err != nil {
+			return j, err
+		}
+		j.Outcomes = append(j.Outcomes, o)
+	}
+	return j, nil
+}
+
+// latest is the last attempt of every lane run, in their order.
+func latest(all []store.LaneRun) []store.LaneRun {
+	type key struct {
+		update int
+		lane   string
+	}
+	at := map[key]int{}
+	var last []store.LaneRun
+	for _, l := range all {
+		k := key{l.Update, l.Lane}
+		if i, seen := at[k]; seen {
+			last[i] = l
+			continue
+		}
+		at[k] = len(last)
+		last = append(last, l)
+	}
+	return last
+}
+
+func resumeLane(j Judgement, l store.LaneRun) (Outcome, error) {
+	p := &j.Updates[l.Update]
+	lane, known := lanesByID(p.Set)[l.Lane]
+	if !known {
+		return Outcome{}, fmt.Errorf("lane %q is not in the run's own lanes file", l.Lane)
+	}
+	picked := lanes.Picked{Lane: lane, Picked: true, Path: l.Path, Glob: l.Glob, Reason: l.Reason}
+	p.Picked = append(p.Picked, picked)
+	o := Outcome{Update: l.Update, Picked: picked, Address: address(j.Repo, p.New, l.Lane), attempt: l.Attempt}
+	if l.State.Final() {
+		o.State, o.Message, o.Started, o.Ended, o.done = l.State, l.Message, l.Started, l.Ended, true
+	}
+	return o, nil
+}
+
+// resumed is the recorder of a claimed run.
+func resumed(st *store.Store, run store.Run, j *Judgement) *recorder {
+	r := &recorder{store: st, claimed: true, begun: make(chan struct{}), run: run}
+	for _, l := range latest(run.Lanes) {
+		r.ids = append(r.ids, l.ID)
+	}
+	close(r.begun)
+	return r
+}
+
+// cancelError is why a run's context ended: somebody asked for it.
+type cancelError struct{ by string }
+
+func (e cancelError) Error() string { return "cancelled by " + e.by }
+
+// cancelledBy says who cancelled, "" when it was nobody by name.
+func cancelledBy(ctx context.Context) string {
+	var c cancelError
+	if errors.As(context.Cause(ctx), &c) {
+		return c.Error()
+	}
+	return ""
+}
+
+// errLost: another host has the run now.
+var errLost = errors.New("the claim on this run was lost")
+
+// holdLease keeps a claim alive. The context ends when the run is cancelled or
+// the claim is lost.
+func (h *Host) holdLease(ctx context.Context, st *store.Store, run store.Run) (context.Context, func()) {
+	held, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for renewed := time.Now(); ; {
+			select {
+			case <-held.Done():
+				return
+			case <-tick.C:
+			}
+			if time.Since(renewed) < lease/3 {
+				if by := cancelAsked(held, st, run.ID); by != "" {
+					cancel(cancelError{by})
+				}
+				continue
+			}
+			by, err := st.Renew(held, run.ID, run.Fence, lease)
+			switch {
+			case errors.As(err, new(*store.ConflictError)):
+				cancel(errLost)
+			case err == nil:
+				renewed = time.Now()
+			}
+			if by != "" {
+				cancel(cancelError{by})
+			}
+		}
+	}()
+	return held, func() { cancel(nil) }
+}
+
+func cancelAsked(ctx context.Context, st *store.Store, run int64) string {
+	r, err := st.RunByID(ctx, run)
+	if err != nil {
+		return ""
+	}
+	return r.CancelBy
+}
+
+// stopped tells whether a run's context ended because its host does, or
+// because it is another's: what it was doing is nobody's verdict.
+func stopped(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.As(context.Cause(ctx), new(cancelError))
+}
+
+// recover gives back the runs of hosts that are gone.
+func (h *Host) recover(ctx context.Context) ([]string, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := st.Lost(ctx)
+	var lines []string
+	for _, r := range runs {
+		line, one := h.recoverRun(ctx, st, r)
+		if errors.As(one, new(*store.ConflictError)) {
+			continue // another host was first
+		}
+		err = errors.Join(err, one)
+		lines = append(lines, line)
+	}
+	return lines, err
+}
+
+func (h *Host) recoverRun(ctx context.Context, st *store.Store, r store.Run) (string, error) {
+	for _, l := range r.Lanes {
+		if l.Attempt >= maxDeaths && !l.State.Final() {
+			err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(),
+				Message: fmt.Sprintf("given up: its host died %d times while it ran", maxDeaths)})
+			return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxDeaths), err
+		}
+	}
+	return fmt.Sprintf("run #%d of %s waits again: its host is gone", r.Number, r.RepoName), st.Requeue(ctx, r.ID, "its host is gone")
 }

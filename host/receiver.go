@@ -221,5 +221,9 @@ func (h *Host) Guard(ctx context.Context, env hooks.Env) (string, error) {
 		return "", err
 	}
 	defer repo.Close()
-	return repo.Name(), nil
+	st, err := h.Store(ctx)
+	if err != nil {
+		return "", err
+	}
+	return repo.Name(), st.Register(ctx, repo.CommonDir(), repo.Name())
 }

@@ -14,10 +14,11 @@ import (
 // recorder keeps one run in the store as it goes on. What cannot be recorded
 // cannot be trusted: the first failure is the run's.
 type recorder struct {
-	store *store.Store
-	begun chan struct{} // closed when what follows is known, or will not be
-	run   store.Run
-	ids   []int64 // the lane run of each outcome
+	store   *store.Store
+	claimed bool          // out of the queue: where this host stops, another goes on
+	begun   chan struct{} // closed when what follows is known, or will not be
+	run     store.Run
+	ids     []int64 // the lane run of each outcome
 
 	mu      sync.Mutex
 	err     error          // the first failure
@@ -65,11 +66,23 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 func newRun(repo *hooks.Repo, call Call, j *Judgement) store.NewRun {
 	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: Clean(call.arg(0)),
 		Pusher: call.pusher(), Skip: j.wishes.reason(), At: j.Started}
+	if call.Gate == "pre-receive" && call.Getenv("PUSHLANE_PUSH") != "" {
+		n.Origin = "pre-receive:" + call.pushID()
+	}
 	for i, p := range j.Updates {
-		n.Updates = append(n.Updates, store.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced})
+		n.Updates = append(n.Updates, store.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced,
+			Protected: p.Protected, LanesRev: p.Rev, Lanes: p.stored()})
 		n.Lanes = append(n.Lanes, newLanes(j, i)...)
 	}
 	return n
+}
+
+// stored is the file as the run's record keeps it.
+func (f lanesFile) stored() store.LanesFile {
+	if f.Set == nil {
+		return store.LanesFile{}
+	}
+	return store.LanesFile{Source: f.Set.Source, Text: f.Text}
 }
 
 func (r *recorder) begin(ctx context.Context, n store.NewRun, lanes int, notes []store.Change) {
@@ -122,7 +135,8 @@ func newLanes(j *Judgement, i int) []store.NewLane {
 			reason = "judged once for several refs: " + reason
 		}
 		all = append(all, store.NewLane{Update: i, Lane: p.Lane.ID, Title: p.Lane.Title, Picked: planned[p.Lane.ID],
-			Path: p.Path, Glob: p.Glob, Reason: reason, Plugin: p.Lane.Plugin, Required: p.Lane.Required})
+			Path: p.Path, Glob: p.Glob, Reason: reason, Plugin: p.Lane.Plugin, Required: p.Lane.Required,
+			Supersede: p.Lane.Supersede, Group: p.Lane.ConcurrencyGroup})
 	}
 	return all
 }

@@ -90,6 +90,11 @@ func (o Output) report(call Call, j Judgement) error {
 		return writeSARIF(o.Out, j)
 	}
 	var b bytes.Buffer
+	if call.Gate == "post-receive" {
+		writeQueued(&b, j)
+		_, err := o.Err.Write(b.Bytes())
+		return err
+	}
 	paint := painter(call.Term.Color)
 	for _, out := range worstFirst(j) {
 		writeOutcome(&b, paint, j, out)

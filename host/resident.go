@@ -26,6 +26,10 @@ type Resident struct {
 	Idle  time.Duration // without a call for so long it leaves; 0: never
 	Ready func()        // called once the socket answers; may be nil
 
+	// Server: it also works the queue, starts nightly lanes, takes in what hooks
+	// left while it was away, and clears up.
+	Server bool
+
 	busy atomic.Int64
 	last atomic.Int64 // unix nanoseconds of the last call's end
 }
@@ -60,7 +64,17 @@ func (r *Resident) Serve(ctx context.Context) error {
 	context.AfterFunc(open, func() { listener.Close() })
 	r.Host.resident = true
 	go r.watchIdle(open, leave)
-	go r.tidy(open)
+	var work sync.WaitGroup
+	defer work.Wait()
+	if r.Server {
+		work.Go(func() { r.server(open) })
+	} else {
+		r.every(open, &work, time.Minute, "runs of hosts that are gone", func() error {
+			lines, err := r.Host.endAbandoned(open)
+			r.say(lines)
+			return err
+		})
+	}
 	if r.Ready != nil {
 		r.Ready()
 	}
@@ -83,7 +97,7 @@ func (r *Resident) accept(ctx, open context.Context, l *net.UnixListener, leave 
 		r.busy.Add(1)
 		calls.Go(func() {
 			defer r.done()
-			if err := r.serve(ctx, conn, build); errors.Is(err, errOtherBuild) {
+			if err := r.serve(ctx, conn, build); errors.Is(err, errOtherBuild) && r.outdated(build) {
 				r.Log.Info("leaving: a caller of another build came")
 				leave()
 			} else if err != nil {
@@ -92,6 +106,10 @@ func (r *Resident) accept(ctx, open context.Context, l *net.UnixListener, leave 
 		})
 	}
 }
+
+// outdated tells whether a caller of another build is reason to leave: for a
+// developer's host always, for a server's when its program was replaced.
+func (r *Resident) outdated(build string) bool { return !r.Server || Stamp() != build }
 
 // done notes the end of a call. A second after the last one, what the calls
 // left behind goes back to the system: a resident that waits should be small.
@@ -132,26 +150,6 @@ func (r *Resident) serve(ctx context.Context, conn *net.UnixConn, build string) 
 	go func() { in.ReadByte(); cancel() }() // anything after the call's end is its end
 	code := r.Host.Judge(ctx, call, Output{Out: frameWriter{&mu, conn, 'o'}, Err: frameWriter{&mu, conn, 'e'}})
 	return say('x', byte(code))
-}
-
-// tidy ends the runs that killed hosts left open, now and every minute.
-func (r *Resident) tidy(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		lines, err := r.Host.endAbandoned(ctx)
-		if err != nil && ctx.Err() == nil {
-			r.Log.WithError(err).Warn("runs that were left open stay so")
-		}
-		for _, line := range lines {
-			r.Log.Info(line)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }
 
 // samePeer refuses callers that are not this user.

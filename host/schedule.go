@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +37,9 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 		wg.Go(func() {
 			defer close(done[i])
 			o := &j.Outcomes[i]
+			if o.done {
+				return
+			}
 			l := &laneRun{host: h, repo: repo, call: call, j: j, i: i, rec: rec, watch: watch}
 			waitForNeeds(j, i, done)
 			if o.Message == "" {
@@ -46,6 +50,9 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 			} else {
 				h.runInSlot(ctx, l)
 			}
+			if rec.claimed && o.State == store.Cancelled && stopped(ctx) {
+				return // it goes on elsewhere
+			}
 			rec.lane(context.WithoutCancel(ctx), i, o, l.recorded)
 			watch.ended(i, *o)
 		})
@@ -53,27 +60,57 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 	wg.Wait()
 }
 
+// runInSlot runs a lane once its group and a slot are free, and again where the
+// machinery broke and the lane allows it.
 func (h *Host) runInSlot(ctx context.Context, l *laneRun) {
 	o := &l.j.Outcomes[l.i]
-	free, err := h.enterGroup(ctx, l)
-	if err == nil {
-		defer free()
-		err = h.slots.acquire(ctx, l.j.wishes.priority)
+	for l.attempt = max(1, o.attempt); ; l.attempt++ {
+		if err := h.runOnce(ctx, l, o); err != nil {
+			o.State, o.Message = store.Cancelled, "cancelled before it started"
+			if by := cancelledBy(ctx); by != "" {
+				o.Message = by
+			}
+			return
+		}
+		tried := l.attempt - max(1, o.attempt)
+		if tried >= l.lane().Retries || !machinery(o) || !pause(ctx, backoff(tried)) {
+			return
+		}
+		l.again(ctx, o)
 	}
+}
+
+// runOnce is one attempt; an error means that it did not begin.
+func (h *Host) runOnce(ctx context.Context, l *laneRun, o *Outcome) error {
+	free, err := h.enterGroup(ctx, l)
 	if err != nil {
-		o.State, o.Message = store.Cancelled, "cancelled before it started"
-		return
+		return err
+	}
+	defer free()
+	if err := h.slots.acquire(ctx, l.j.wishes.priority); err != nil {
+		return err
 	}
 	defer h.slots.release()
 	o.Started = time.Now()
 	l.watch.started(l.i)
-	for l.attempt = 1; ; l.attempt++ {
-		l.run(ctx, o)
-		o.Ended = time.Now()
-		if l.attempt > l.lane().Retries || !machinery(o) {
-			return
-		}
-		l.again(ctx, o)
+	l.run(ctx, o)
+	o.Ended = time.Now()
+	return nil
+}
+
+// backoff is the wait before the next attempt: 1 s, 2 s, 4 s, at most 30 s, of
+// which up to a half is left to chance so that hosts do not march in step.
+func backoff(tried int) time.Duration {
+	d := min(30*time.Second, time.Second<<min(tried, 5))
+	return d/2 + rand.N(d/2)
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
@@ -93,19 +130,35 @@ func (l *laneRun) again(ctx context.Context, o *Outcome) {
 	l.recorded, l.results = false, nil
 }
 
+// groupEvery is how often a lane in line for its group looks whether others,
+// perhaps of another host, have left it.
+const groupEvery = 200 * time.Millisecond
+
 // enterGroup waits for the lane's concurrency group: the limit sits on the
-// group, per repository, over all runs of this host.
+// group, per repository, over all runs of all hosts, and lane runs enter in the
+// order in which they were made.
 func (h *Host) enterGroup(ctx context.Context, l *laneRun) (free func(), err error) {
 	lane := l.lane()
 	if lane.ConcurrencyGroup == "" {
 		return func() {}, nil
 	}
-	limit := l.update().Set.Groups[lane.ConcurrencyGroup].Limit
-	group := h.group(l.repo.CommonDir()+"\x00"+lane.ConcurrencyGroup, int64(max(1, limit)))
-	if err := group.Acquire(ctx, 1); err != nil {
-		return nil, err
+	limit := max(1, l.update().Set.Groups[lane.ConcurrencyGroup].Limit)
+	id, st := l.rec.laneID(l.i), l.rec.store
+	for waited := false; ; waited = true {
+		in, err := st.EnterGroup(ctx, l.repo.CommonDir(), lane.ConcurrencyGroup, limit, id)
+		if err != nil {
+			return nil, err
+		}
+		if in {
+			return func() { st.LeaveGroup(context.WithoutCancel(ctx), id) }, nil
+		}
+		if !waited {
+			l.rec.event(ctx, l.i, lane.ID, "waiting", fmt.Sprintf("for a place in group %q, of which %d run at once", lane.ConcurrencyGroup, limit))
+		}
+		if !pause(ctx, groupEvery) {
+			return nil, ctx.Err()
+		}
 	}
-	return func() { group.Release(1) }, nil
 }
 
 // needsOf lists the outcomes that outcome i waits for: picked lanes that judge

@@ -30,7 +30,7 @@ func serveCommand(p *program) *cobra.Command {
 			defer h.Close(context.WithoutCancel(cmd.Context()))
 			log := logrus.New()
 			log.SetOutput(p.err)
-			err = (&host.Resident{Host: h, Log: log, Idle: idle}).Serve(cmd.Context())
+			err = (&host.Resident{Host: h, Log: log, Idle: idle, Server: idle == 0}).Serve(cmd.Context())
 			if errors.Is(err, host.ErrRunning) && idle > 0 {
 				return nil // started by two hooks at once
 			}

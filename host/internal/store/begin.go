@@ -16,6 +16,7 @@ func (s *Store) Begin(ctx context.Context, n NewRun) (Run, error) {
 	}
 	run := Run{
 		RepoKey: n.RepoKey, RepoName: n.RepoName, Gate: n.Gate, Remote: n.Remote, Pusher: n.Pusher, Skip: n.Skip,
+		Origin: n.Origin, Priority: n.Priority, RerunOf: n.RerunOf, Waiting: n.Waiting,
 		State: Running, Queued: orNow(n.At).Truncate(time.Millisecond), Host: n.Host, Updates: n.Updates,
 	}
 	run.Started = run.Queued
@@ -25,7 +26,24 @@ func (s *Store) Begin(ctx context.Context, n NewRun) (Run, error) {
 	if run.Host == (Host{}) {
 		run.Host = ThisHost()
 	}
-	err := s.inTx(ctx, func(tx *sql.Tx) error { return insertRun(ctx, tx, &run, n.Lanes) })
+	err := s.inTx(ctx, func(tx *sql.Tx) error {
+		if n.Origin != "" {
+			var id int64
+			err := tx.QueryRowContext(ctx, `SELECT r.id FROM runs r JOIN repositories p ON p.id = r.repository WHERE p.key = ? AND r.origin = ?`, n.RepoKey, n.Origin).Scan(&id)
+			if err == nil {
+				run.ID = id
+				return ErrKnown
+			}
+		}
+		return insertRun(ctx, tx, &run, n.Lanes)
+	})
+	if errors.Is(err, ErrKnown) {
+		known, err := s.RunByID(ctx, run.ID)
+		return known, errors.Join(err, ErrKnown)
+	}
+	if n.Waiting {
+		s.wakeUp()
+	}
 	if err != nil {
 		return Run{}, s.writeError("begin a run of "+n.RepoName, err)
 	}
@@ -53,9 +71,9 @@ func insertRun(ctx context.Context, tx *sql.Tx, run *Run, lanes []NewLane) error
 		return err
 	}
 	res, err := tx.ExecContext(ctx, `INSERT INTO runs (repository, number, gate, remote, pusher, state, skip_reason,
-		queued, started, host_pid, host_start, host_boot, host_space) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		queued, started, host_pid, host_start, host_boot, host_space, origin, priority, rerun_of, waiting) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		repo, run.Number, run.Gate, run.Remote, run.Pusher, string(run.State), run.Skip, millis(run.Queued),
-		millis(run.Started), run.Host.PID, run.Host.Start, run.Host.Boot, run.Host.Space)
+		millis(run.Started), run.Host.PID, run.Host.Start, run.Host.Boot, run.Host.Space, run.Origin, run.Priority, run.RerunOf, run.Waiting)
 	if err == nil {
 		run.ID, err = res.LastInsertId()
 	}
@@ -69,13 +87,16 @@ func insertRun(ctx context.Context, tx *sql.Tx, run *Run, lanes []NewLane) error
 }
 
 func insertUpdates(ctx context.Context, tx *sql.Tx, run *Run) error {
-	stmt, err := tx.PrepareContext(ctx, `INSERT INTO updates (run, position, ref, old, new, base, forced) VALUES (?, ?, ?, ?, ?, ?, ?)`)
+	stmt, err := tx.PrepareContext(ctx, `INSERT INTO updates (run, position, ref, old, new, base, forced, protected, lanes_rev, lanes_sha) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		return err
 	}
 	defer stmt.Close()
 	for i, u := range run.Updates {
-		if _, err := stmt.ExecContext(ctx, run.ID, i, u.Ref, u.Old, u.New, u.Base, u.Forced); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO lanes_files (sha256, source, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, u.Lanes.sum(), u.Lanes.Source, append([]byte{}, u.Lanes.Text...)); err != nil {
+			return err
+		}
+		if _, err := stmt.ExecContext(ctx, run.ID, i, u.Ref, u.Old, u.New, u.Base, u.Forced, u.Protected, u.LanesRev, u.Lanes.sum()); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ import (
 func openHint(path string, err error) string {
 	dir := filepath.Dir(path)
 	switch {
-	case errors.Is(err, syscall.ENOSPC) || hasCode(err, sqlite3.SQLITE_FULL):
+	case errors.Is(err, syscall.ENOSPC) || hasCode(err, sqlite3.SQLITE_FULL) || hasCode(err, sqlite3.SQLITE_IOERR) && full(dir):
 		return fmt.Sprintf("the disk of %s is full: make room, or name another state folder", dir)
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) ||
 		hasCode(err, sqlite3.SQLITE_READONLY) || hasCode(err, sqlite3.SQLITE_CANTOPEN):
@@ -26,6 +26,13 @@ func openHint(path string, err error) string {
 		return fmt.Sprintf("the file is damaged: move it away, and pushlane begins a new one (mv %s %s.damaged)", path, path)
 	}
 	return ""
+}
+
+// full tells whether a file system has no room left: SQLite calls it an I/O
+// error where it is its shared memory that cannot grow.
+func full(dir string) bool {
+	var fs syscall.Statfs_t
+	return syscall.Statfs(dir, &fs) == nil && fs.Bavail == 0
 }
 
 // hasCode compares SQLite's primary result code, the low byte of the code it

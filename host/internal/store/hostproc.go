@@ -62,7 +62,7 @@ func (h Host) gone(now Host) bool {
 // Abandoned lists the open runs whose process is gone, oldest first. Ending
 // one is the caller's part; of two that try, the second gets a ConflictError.
 func (s *Store) Abandoned(ctx context.Context) ([]Run, error) {
-	open, err := s.runs(ctx, runQuery+` WHERE r.state IN ('queued', 'running') ORDER BY r.id`)
+	open, err := s.runs(ctx, runQuery+` WHERE r.waiting = 0 AND r.state IN ('queued', 'running') ORDER BY r.id`)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list open runs: %w", err)
 	}

@@ -23,7 +23,7 @@ var schema embed.FS
 
 // schemaVersion is the number of the last file in schema/. Each of them sets
 // user_version, so that an up-to-date file is known by one look.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Store is one open database. It is safe for concurrent use, and any number
 // of processes may have the same file open.
@@ -31,6 +31,7 @@ type Store struct {
 	path  string
 	write *sql.DB // one connection: writers of this process wait in line here
 	read  *sql.DB
+	wake  chan struct{}
 }
 
 // NewerError says that the database was written by a later pushlane.
@@ -72,7 +73,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	s := &Store{path: path}
+	s := &Store{path: path, wake: make(chan struct{}, 1)}
 	if s.write, err = connect(path, "immediate", ""); err == nil {
 		s.write.SetMaxOpenConns(1)
 		s.read, err = connect(path, "deferred", "query_only(1)")

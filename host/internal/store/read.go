@@ -18,7 +18,8 @@ type Filter struct {
 }
 
 const runQuery = `SELECT r.id, r.number, p.key, p.name, r.gate, r.remote, r.pusher, r.state, r.exit, r.message,
-	r.skip_reason, r.queued, r.started, r.ended, r.host_pid, r.host_start, r.host_boot, r.host_space
+	r.skip_reason, r.queued, r.started, r.ended, r.host_pid, r.host_start, r.host_boot, r.host_space,
+	r.origin, r.priority, r.rerun_of, r.cancel_by, r.lease, r.fence, r.waiting
 	FROM runs r JOIN repositories p ON p.id = r.repository`
 
 // Runs lists runs with their updates, newest first.
@@ -70,20 +71,22 @@ func scanRuns(rows *sql.Rows) ([]Run, error) {
 	var runs []Run
 	for rows.Next() {
 		var r Run
-		var queued, started, ended int64
+		var queued, started, ended, lease int64
 		err := rows.Scan(&r.ID, &r.Number, &r.RepoKey, &r.RepoName, &r.Gate, &r.Remote, &r.Pusher, &r.State, &r.Exit,
-			&r.Message, &r.Skip, &queued, &started, &ended, &r.Host.PID, &r.Host.Start, &r.Host.Boot, &r.Host.Space)
+			&r.Message, &r.Skip, &queued, &started, &ended, &r.Host.PID, &r.Host.Start, &r.Host.Boot, &r.Host.Space,
+			&r.Origin, &r.Priority, &r.RerunOf, &r.CancelBy, &lease, &r.Fence, &r.Waiting)
 		if err != nil {
 			return nil, err
 		}
 		r.Queued, r.Started, r.Ended = fromMillis(queued), fromMillis(started), fromMillis(ended)
+		r.Lease = fromMillis(lease)
 		runs = append(runs, r)
 	}
 	return runs, rows.Err()
 }
 
 func (s *Store) updates(ctx context.Context, run int64) ([]Update, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT ref, old, new, base, forced FROM updates WHERE run = ? ORDER BY position`, run)
+	rows, err := s.read.QueryContext(ctx, `SELECT u.ref, u.old, u.new, u.base, u.forced, u.protected, u.lanes_rev, coalesce(f.source, ''), coalesce(f.text, x'') FROM updates u LEFT JOIN lanes_files f ON f.sha256 = u.lanes_sha WHERE u.run = ? ORDER BY u.position`, run)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +94,7 @@ func (s *Store) updates(ctx context.Context, run int64) ([]Update, error) {
 	var list []Update
 	for rows.Next() {
 		var u Update
-		if err := rows.Scan(&u.Ref, &u.Old, &u.New, &u.Base, &u.Forced); err != nil {
+		if err := rows.Scan(&u.Ref, &u.Old, &u.New, &u.Base, &u.Forced, &u.Protected, &u.LanesRev, &u.Lanes.Source, &u.Lanes.Text); err != nil {
 			return nil, err
 		}
 		list = append(list, u)

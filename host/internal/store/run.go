@@ -21,6 +21,14 @@ type Run struct {
 	Host     Host
 	Updates  []Update
 	Lanes    []LaneRun // filled by Begin and Run, not by Runs
+
+	Origin   string
+	Priority int
+	RerunOf  int64
+	CancelBy string
+	Lease    time.Time
+	Fence    int64
+	Waiting  bool
 }
 
 // Update is one ref line that the run judges.
@@ -30,6 +38,16 @@ type Update struct {
 	New    string // object id, zeros when the ref is deleted
 	Base   string // object id the changes are counted from
 	Forced bool
+
+	Protected bool
+	LanesRev  string
+	Lanes     LanesFile
+}
+
+// LanesFile is the text that judged an update.
+type LanesFile struct {
+	Source string
+	Text   []byte
 }
 
 // LaneRun is one attempt of one lane at one update.
@@ -87,20 +105,25 @@ type NewRun struct {
 	Host     Host      // zero: this process
 	Updates  []Update
 	Lanes    []NewLane
+	Origin   string
+	Priority int
+	RerunOf  int64
 }
 
 // NewLane is the decision about one lane, picked or not. Only a picked one
 // becomes a lane run; for every one the decision is kept as an event.
 type NewLane struct {
-	Update   int // index into Updates, -1 for none
-	Lane     string
-	Title    string
-	Picked   bool
-	Path     string
-	Glob     string
-	Reason   string
-	Plugin   string
-	Required bool
+	Update    int // index into Updates, -1 for none
+	Lane      string
+	Title     string
+	Picked    bool
+	Path      string
+	Glob      string
+	Reason    string
+	Plugin    string
+	Required  bool
+	Supersede bool
+	Group     string
 }
 
 func millis(t time.Time) int64 {

@@ -63,7 +63,7 @@ func Transition(from, to State) error {
 // RunTransition is Transition for a whole run.
 func RunTransition(from, to State) error {
 	open := from == Queued || from == Running
-	start := from == Queued && to == Running
+	start := from == Queued && to == Running || from == Running && to == Queued
 	end := open && to.Final() && to != Skipped && (from == Running || to == Broken || to == Cancelled)
 	if !start && !end {
 		return fmt.Errorf("a run cannot go from %q to %q", string(from), string(to))

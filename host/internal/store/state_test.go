@@ -12,7 +12,7 @@ func TestTransitionOverEveryPair(t *testing.T) {
 	}
 	run := map[State][]State{
 		Queued:  {Running, Broken, Cancelled},
-		Running: {Passed, Failed, Broken, Cancelled},
+		Running: {Passed, Failed, Broken, Cancelled, Queued},
 	}
 	states := append(States(), "", "odd")
 	for _, from := range states {

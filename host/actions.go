@@ -1,0 +1,125 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// Cancel ends a run for whoever asks: one that waits at once, one that runs as
+// soon as its host hears of it.
+func (h *Host) Cancel(ctx context.Context, run int64, by string) error {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return err
+	}
+	if err := st.Cancel(ctx, run, by, ""); err != nil {
+		return fmt.Errorf("cannot cancel: %w", err)
+	}
+	if r, err := st.RunByID(ctx, run); err != nil || !r.State.Final() {
+		return err
+	}
+	return h.tell(ctx, run, Observer.Ended)
+}
+
+// Rerun queues a run again, all of it or what did not pass, over the same
+// commits and lanes, and returns the new run's number.
+func (h *Host) Rerun(ctx context.Context, run int64, failedOnly bool, by string) (int64, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return 0, err
+	}
+	old, err := st.RunByID(ctx, run)
+	if err == nil {
+		err = h.stillThere(ctx, old)
+	}
+	var again store.Run
+	if err == nil {
+		again, err = st.Rerun(ctx, run, failedOnly, by)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot run #%d again: %w", old.Number, err)
+	}
+	return again.Number, h.tell(ctx, again.ID, Observer.Queued)
+}
+
+// stillThere: a push that was refused left nothing to judge again.
+func (h *Host) stillThere(ctx context.Context, run store.Run) error {
+	if run.Gate == "pre-commit" || run.Gate == "commit-msg" {
+		return usageError{fmt.Errorf("it judged a commit that was being made")}
+	}
+	repo, release, err := h.repo(ctx, queuedCall(run))
+	if err != nil {
+		return err
+	}
+	defer release()
+	for _, u := range run.Updates {
+		if _, err := repo.Resolve(ctx, u.New); errors.As(err, new(*hooks.NoRevisionError)) || errors.As(err, new(*hooks.MissingError)) {
+			return usageError{hinted(fmt.Errorf("%s is not in the repository: the push was refused and left nothing", short(u.New)), "push it again")}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CancelRun and RerunRun are Cancel and Rerun of a run named on the command
+// line; they say what was done.
+func (h *Host) CancelRun(ctx context.Context, call Call, which string) (store.Run, error) {
+	_, run, _, err := h.findRun(ctx, call, which)
+	if err != nil {
+		return run, err
+	}
+	if err := h.Cancel(ctx, run.ID, call.who()); err != nil {
+		return run, err
+	}
+	st, err := h.Store(ctx)
+	if err != nil {
+		return run, err
+	}
+	return st.RunByID(ctx, run.ID)
+}
+
+// RerunRun is Rerun of a run named on the command line.
+func (h *Host) RerunRun(ctx context.Context, call Call, which string, failedOnly bool) (int64, error) {
+	_, run, _, err := h.findRun(ctx, call, which)
+	if err != nil {
+		return 0, err
+	}
+	return h.Rerun(ctx, run.ID, failedOnly, call.who())
+}
+
+// who is the person at the command line.
+func (c Call) who() string {
+	if name := Clean(c.Getenv("USER")); name != "" {
+		return name
+	}
+	return "somebody"
+}
+
+// cancelEvery is how often a run under way looks whether it was cancelled.
+const cancelEvery = time.Second
+
+// cancellable ends when somebody cancels the run that is being recorded.
+func (h *Host) cancellable(ctx context.Context, rec *recorder) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(cancelEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if by := cancelAsked(ctx, rec.store, rec.runID()); by != "" {
+					cancel(cancelError{by})
+				}
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pushlane/pushlane/host"
+)
+
+func cancelCommand(p *program) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "cancel RUN", Short: "cancel a run that waits or runs", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withHost(cmd, func(h *host.Host) error {
+				run, err := h.CancelRun(cmd.Context(), p.call("manual"), args[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return json.NewEncoder(p.out).Encode(map[string]any{"run": run.Number, "state": run.State, "cancel_asked_by": run.CancelBy})
+				}
+				word := "run #%d is cancelled\n"
+				if !run.State.Final() {
+					word = "run #%d is told to stop\n"
+				}
+				fmt.Fprintf(p.out, word, run.Number)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func rerunCommand(p *program) *cobra.Command {
+	var asJSON, failed bool
+	cmd := &cobra.Command{
+		Use: "rerun RUN", Short: "queue a run again, all of it or what failed", Args: exactly(1),
+		Long: "rerun judges the same commits by the same lanes once more, on the server's host\n(pushlane serve). For a push that has not left your machine: pushlane run.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withHost(cmd, func(h *host.Host) error {
+				number, err := h.RerunRun(cmd.Context(), p.call("manual"), args[0], failed)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return json.NewEncoder(p.out).Encode(map[string]any{"run": number})
+				}
+				fmt.Fprintf(p.out, "run #%d is queued\n", number)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&failed, "failed", false, "only the lanes that did not pass")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func showCommand(p *program) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "show [RUN]", Short: "show one run in full: lanes, findings, every decision", Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			which := "last"
+			if len(args) == 1 {
+				which = args[0]
+			}
+			return p.withHost(cmd, func(h *host.Host) error {
+				return h.ShowRun(cmd.Context(), p.call("manual"), which, asJSON, p.out)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// withHost opens the host for one command.
+func (p *program) withHost(cmd *cobra.Command, do func(*host.Host) error) error {
+	h, _, err := p.host()
+	if err != nil {
+		return err
+	}
+	defer h.Close(cmd.Context())
+	return do(h)
+}

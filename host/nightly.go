@@ -1,0 +1,118 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/lanes"
+)
+
+// maxLook is how far back a schedule is looked at: what was due while the host
+// was down is run once, not what was due before that.
+const maxLook = 7 * 24 * time.Hour
+
+// nightly begins a run of every lane of every guarded repository whose
+// schedule named a minute since it last ran. A minute is run once, whatever
+// the clock does and however many hosts look.
+func (h *Host) nightly(ctx context.Context, now time.Time) error {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return err
+	}
+	repos, err := st.Repositories(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, r := range repos {
+		if !r.Served {
+			continue
+		}
+		if err := h.nightlyOf(ctx, st, r.Key, now); err != nil {
+			errs = append(errs, fmt.Errorf("%s: cannot look at its schedules: %w", r.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (h *Host) nightlyOf(ctx context.Context, st *store.Store, key string, now time.Time) error {
+	repo, release, err := h.repo(ctx, Call{Dir: key, Env: []string{"GIT_DIR=" + key, "PATH=/usr/local/bin:/usr/bin:/bin"}})
+	if err != nil {
+		return err
+	}
+	defer release()
+	to, err := newReceiver(ctx, repo, h.policy, nil, "")
+	if err != nil || to.tip == "" {
+		return err
+	}
+	by, err := readLanes(ctx, repo, to.tip)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range by.Set.Lanes {
+		if l.Schedule == "" || !slices.Contains(l.On, "schedule") {
+			continue
+		}
+		if err := h.fire(ctx, st, repo, to, by, l, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fire begins the run of one lane when it is due.
+func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, to *receiver, by lanesFile, l lanes.Lane, now time.Time) error {
+	schedule, err := lanes.ParseSchedule(l.Schedule)
+	if err != nil {
+		return err
+	}
+	last, err := st.Fired(ctx, repo.CommonDir(), l.ID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case last.IsZero() || now.Sub(last) > maxLook:
+		last = h.since
+	case last.After(now): // the clock was ahead once: that is no reason to wait for it
+		last = now.Add(-2 * time.Minute)
+	}
+	due, ok := lastDue(schedule, last, now)
+	if !ok {
+		return nil
+	}
+	j := Judgement{Repo: repo.Name(), Gate: "schedule", Started: now, Policy: h.policy}
+	u := hooks.Update{Ref: to.head, Old: to.tip, New: to.tip, Base: hooks.ZeroID}
+	picked := lanes.Picked{Lane: l, Picked: true, Reason: "due at " + due.UTC().Format("2006-01-02 15:04") + " UTC"}
+	j.Updates = []pushed{{Update: u, lanesFile: by, Protected: true, Picked: []lanes.Picked{picked}}}
+	j.plan()
+	n := newRun(repo, Call{Gate: "schedule"}, &j)
+	n.Waiting, n.Origin = true, fmt.Sprintf("schedule:%s:%s", l.ID, due.UTC().Format(time.RFC3339))
+	run, err := st.Begin(ctx, n)
+	if errors.Is(err, store.ErrKnown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return h.tell(ctx, run.ID, Observer.Queued)
+}
+
+// lastDue is the newest minute after last, up to now, that a schedule names.
+func lastDue(s lanes.Schedule, last, now time.Time) (time.Time, bool) {
+	last = last.UTC().Truncate(time.Minute)
+	for t := now.UTC().Truncate(time.Minute); t.After(last) && now.Sub(t) <= maxLook; t = t.Add(-time.Minute) {
+		if s.Matches(t) {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}

@@ -1,0 +1,42 @@
+package host
+
+import (
+	"context"
+
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// Observer is told what becomes of runs, so that others hear of it. Each call
+// returns once what it has to say is safe; it never waits for the network.
+type Observer interface {
+	Queued(ctx context.Context, run store.Run) error
+	Started(ctx context.Context, run store.Run) error
+	Ended(ctx context.Context, run store.Run) error
+}
+
+// Observe sets who is told; to be called before the host is used.
+func (h *Host) Observe(o Observer) { h.observer = o }
+
+func (h *Host) tell(ctx context.Context, run int64, what func(Observer, context.Context, store.Run) error) error {
+	if h.observer == nil {
+		return nil
+	}
+	st, err := h.Store(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := st.RunByID(ctx, run)
+	if err != nil {
+		return err
+	}
+	return what(h.observer, ctx, r)
+}
+
+// tellRefused tells of a run that nothing comes after: a push that went in is
+// told of once git has taken it.
+func (h *Host) tellRefused(ctx context.Context, run int64, j Judgement) error {
+	if j.Gate == "pre-receive" && j.Exit() == ExitAccept {
+		return nil
+	}
+	return h.tell(context.WithoutCancel(ctx), run, Observer.Ended)
+}

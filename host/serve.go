@@ -1,0 +1,99 @@
+package host
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/lanelog"
+)
+
+// What a server's host does again and again, and how often.
+const (
+	spoolEvery   = 2 * time.Second
+	recoverEvery = 15 * time.Second
+	nightlyEvery = 20 * time.Second
+	collectEvery = 10 * time.Minute
+)
+
+// server works the queue and what feeds it until ctx ends; it returns when all
+// of that has come to its end.
+func (r *Resident) server(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	h := r.Host
+	wg.Go(func() { h.work(ctx, h.policy.Parallel, func(err error) { r.Log.WithError(err).Warn("queue") }) })
+	r.every(ctx, &wg, spoolEvery, "spool", func() error { return h.takeSpool(ctx, h.takeAccepted) })
+	r.every(ctx, &wg, nightlyEvery, "schedules", func() error { return h.nightly(ctx, time.Now()) })
+	r.every(ctx, &wg, recoverEvery, "runs of hosts that are gone", func() error {
+		lines, err := h.recover(ctx)
+		r.say(lines)
+		return err
+	})
+	r.every(ctx, &wg, collectEvery, "what was left behind", func() error {
+		lines, err := h.Collect(ctx, h.policy)
+		r.say(lines)
+		return err
+	})
+}
+
+func (r *Resident) say(lines []string) {
+	for _, line := range lines {
+		r.Log.Info(line)
+	}
+}
+
+// every does something now and then again after each pause.
+func (r *Resident) every(ctx context.Context, wg *sync.WaitGroup, pause time.Duration, what string, do func() error) {
+	wg.Go(func() {
+		tick := time.NewTicker(pause)
+		defer tick.Stop()
+		for {
+			if err := do(); err != nil && ctx.Err() == nil {
+				r.Log.WithError(err).Warn(what)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+}
+
+// takeAccepted takes in a push that a hook left in the spool.
+func (h *Host) takeAccepted(ctx context.Context, call Call) error {
+	repo, release, err := h.repo(ctx, call)
+	if err != nil {
+		return err
+	}
+	defer release()
+	policy, err := call.policy()
+	if err != nil {
+		return err
+	}
+	j, err := h.decide(ctx, repo, call, policy)
+	if err != nil || len(j.Updates) == 0 {
+		return err
+	}
+	return h.enqueue(ctx, repo, call, &j)
+}
+
+// packLogs compresses the logs of a run that ended, while nobody waits.
+func (h *Host) packLogs(j *Judgement) {
+	if !h.resident {
+		return
+	}
+	h.sweeps.Go(func() {
+		for _, o := range j.Outcomes {
+			if info, err := os.Stat(o.Log); err != nil || info.Size() < smallLog {
+				continue
+			}
+			lanelog.Compress(o.Log) // else it stays as it is
+		}
+	})
+}
+
+// smallLog is the size in bytes below which a log is not worth compressing.
+const smallLog = 16 << 10

@@ -1,0 +1,146 @@
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pushlane/pushlane/hooks"
+)
+
+// A push that git has accepted is never lost: where no resident host takes it
+// in, the post-receive hook leaves it here, and the next host finds it.
+
+// spooled is one such push.
+type spooled struct {
+	Dir   string   `json:"dir"`
+	Env   []string `json:"env"`
+	Stdin string   `json:"stdin"`
+	Tip   string   `json:"tip"` // where the default branch stood before it
+}
+
+func (h *Host) spoolFolder() string { return filepath.Join(h.state, "spool") }
+
+// spool keeps a post-receive call for the next resident host. Once it returns
+// the file is on the disk.
+func (h *Host) spool(ctx context.Context, call Call) error {
+	tip, err := tipBefore(ctx, call)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(spooled{Dir: call.Dir, Env: spoolEnv(call.Env), Stdin: string(call.Stdin), Tip: tip})
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(h.spoolFolder(), 0o700); err != nil {
+		return fmt.Errorf("cannot keep the push for later: %w", err)
+	}
+	name := fmt.Sprintf("%020d-%s.json", time.Now().UnixNano(), call.pushID()) // in the order of the pushes
+	if err := writeDurably(filepath.Join(h.spoolFolder(), name), data); err != nil {
+		return fmt.Errorf("cannot keep the push for later: %w", err)
+	}
+	return nil
+}
+
+// tipBefore is where the default branch stood before the push.
+func tipBefore(ctx context.Context, call Call) (string, error) {
+	repo, err := hooks.Open(ctx, call.hooksEnv())
+	if err != nil {
+		return "", err
+	}
+	defer repo.Close()
+	updates, err := hooks.ReadUpdates(strings.NewReader(string(call.Stdin)), call.Gate)
+	if err != nil {
+		return "", err
+	}
+	to, err := newReceiver(ctx, repo, Policy{}, updates, "")
+	if err != nil {
+		return "", err
+	}
+	return to.tip, nil
+}
+
+// spoolEnv is what the judgement of an accepted push needs of its environment.
+func spoolEnv(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(pair string) bool {
+		key, _, _ := strings.Cut(pair, "=")
+		git := strings.HasPrefix(key, "GIT_") && !strings.Contains(key, "QUARANTINE") && !strings.Contains(key, "OBJECT_DIRECTOR")
+		return !git && !slices.Contains(pusherNames(), key) && !slices.Contains([]string{"HOME", "PATH", "PUSHLANE_PUSH", "PUSHLANE_CONFIG"}, key)
+	})
+}
+
+// pushID names a push over all its hooks: git's process that runs them, the
+// machine's boot, and the ref lines.
+func (c Call) pushID() string {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	sum := sha256.Sum256([]byte(string(boot) + c.Getenv("PUSHLANE_PUSH") + "\x00" + c.Dir + "\x00" + string(c.Stdin)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// takeSpool takes in what hooks left, oldest first. What cannot be read now is
+// tried again the next time; what can never be is put aside, and said.
+func (h *Host) takeSpool(ctx context.Context, take func(context.Context, Call) error) error {
+	files, err := os.ReadDir(h.spoolFolder())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	var errs []error
+	for _, f := range files {
+		path := filepath.Join(h.spoolFolder(), f.Name())
+		if filepath.Ext(path) != ".json" {
+			continue
+		}
+		if err := takeSpooled(ctx, path, take); err != nil {
+			errs = append(errs, fmt.Errorf("cannot take in %s: %w", f.Name(), err))
+		}
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+func takeSpooled(ctx context.Context, path string, take func(context.Context, Call) error) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var s spooled
+	if err := json.Unmarshal(data, &s); err != nil {
+		return errors.Join(err, os.Rename(path, path+".bad"))
+	}
+	err = take(ctx, Call{Gate: "post-receive", Dir: s.Dir, Env: s.Env, Stdin: []byte(s.Stdin), Tip: s.Tip})
+	if _, gone := os.Stat(s.Dir); err != nil && errors.Is(gone, os.ErrNotExist) {
+		return errors.Join(err, os.Rename(path, path+".bad"))
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// writeDurably puts a file in place whole, and on the disk, or not at all.
+func writeDurably(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
