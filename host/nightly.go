@@ -42,7 +42,7 @@ func (h *Host) nightly(ctx context.Context, now time.Time) error {
 }
 
 func (h *Host) nightlyOf(ctx context.Context, st *store.Store, key string, now time.Time) error {
-	repo, release, err := h.repo(ctx, Call{Dir: key, Env: []string{"GIT_DIR=" + key, "PATH=/usr/local/bin:/usr/bin:/bin"}})
+	repo, release, err := h.repo(ctx, ownCall("schedule", key))
 	if err != nil {
 		return err
 	}

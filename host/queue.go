@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
@@ -165,7 +166,13 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 
 // queuedCall is the call that a waiting run is the answer to.
 func queuedCall(run store.Run) Call {
-	return Call{Gate: run.Gate, Dir: run.RepoKey, Env: []string{"GIT_DIR=" + run.RepoKey, "PATH=/usr/local/bin:/usr/bin:/bin"}}
+	return ownCall(run.Gate, run.RepoKey)
+}
+
+// ownCall is a call that no hook made: this process's own git looks at the
+// repository.
+func ownCall(gate, repo string) Call {
+	return Call{Gate: gate, Dir: repo, Env: []string{"GIT_DIR=" + repo, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}}
 }
 
 // giveUp ends a run that cannot even begin: a repository that is gone, objects

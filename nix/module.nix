@@ -63,11 +63,11 @@ in
       path = [ pkgs.git ];
       restartTriggers = [ config.environment.etc."pushlane/config.toml".source ];
       serviceConfig = {
-        ExecStart = "${lib.getExe cfg.package} serve";
+        ExecStart = "${lib.getExe cfg.package} serve --policy /etc/pushlane/config.toml";
         User = cfg.user;
         StateDirectory = "pushlane";
         CacheDirectory = "pushlane";
-        Restart = "on-failure";
+        Restart = "always";
         NoNewPrivileges = true;
         PrivateTmp = true;
       };
