@@ -2,18 +2,51 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
+// ErrKnown is given by Begin, beside the run that is there already, where a
+// run of the repository has the same Origin.
+var ErrKnown = errors.New("the run is known already")
+
 // Begin keeps a new run: its number, updates, a lane run per picked lane, and
-// the decision about every lane as an event. All or nothing.
+// the decision about every lane as an event. All or nothing. With Waiting it
+// takes what it supersedes out of older queued runs.
 func (s *Store) Begin(ctx context.Context, n NewRun) (Run, error) {
 	if n.RepoKey == "" {
 		return Run{}, errors.New("cannot begin a run: it has no repository")
 	}
+	return s.begin(ctx, "begin a run of "+n.RepoName, n)
+}
+
+func (s *Store) begin(ctx context.Context, verb string, n NewRun, first ...Event) (Run, error) {
+	run := n.run()
+	var superseded []int64
+	err := s.inTx(ctx, func(q *session) (err error) {
+		superseded, err = q.insertRun(&run, n.Lanes, first)
+		return err
+	})
+	if errors.Is(err, ErrKnown) {
+		known, err := s.RunByID(ctx, run.ID)
+		return known, errors.Join(err, ErrKnown)
+	}
+	if err != nil {
+		return Run{}, s.writeError(verb, err)
+	}
+	if run.Waiting {
+		s.bell.ring()
+	}
+	s.watch.changed(append(superseded, run.ID)...)
+	return run, nil
+}
+
+func (n NewRun) run() Run {
 	run := Run{
 		RepoKey: n.RepoKey, RepoName: n.RepoName, Gate: n.Gate, Remote: n.Remote, Pusher: n.Pusher, Skip: n.Skip,
 		Origin: n.Origin, Priority: n.Priority, RerunOf: n.RerunOf, Waiting: n.Waiting,
@@ -26,90 +59,109 @@ func (s *Store) Begin(ctx context.Context, n NewRun) (Run, error) {
 	if run.Host == (Host{}) {
 		run.Host = ThisHost()
 	}
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		if n.Origin != "" {
-			var id int64
-			err := tx.QueryRowContext(ctx, `SELECT r.id FROM runs r JOIN repositories p ON p.id = r.repository WHERE p.key = ? AND r.origin = ?`, n.RepoKey, n.Origin).Scan(&id)
-			if err == nil {
-				run.ID = id
-				return ErrKnown
-			}
-		}
-		return insertRun(ctx, tx, &run, n.Lanes)
-	})
-	if errors.Is(err, ErrKnown) {
-		known, err := s.RunByID(ctx, run.ID)
-		return known, errors.Join(err, ErrKnown)
-	}
-	if n.Waiting {
-		s.wakeUp()
-	}
-	if err != nil {
-		return Run{}, s.writeError("begin a run of "+n.RepoName, err)
-	}
-	return run, nil
+	return run
 }
 
-func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := do(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
-
-func insertRun(ctx context.Context, tx *sql.Tx, run *Run, lanes []NewLane) error {
+// insertRun gives the run its number first. That locks the repository's row,
+// so that nothing below races with another Begin.
+func (q *session) insertRun(run *Run, lanes []NewLane, first []Event) (superseded []int64, err error) {
 	var repo int64
-	err := tx.QueryRowContext(ctx, `INSERT INTO repositories (key, name, last_number) VALUES (?, ?, 1)
-		ON CONFLICT (key) DO UPDATE SET name = excluded.name, last_number = last_number + 1
-		RETURNING id, last_number`, run.RepoKey, run.RepoName).Scan(&repo, &run.Number)
-	if err != nil {
+	err = q.row([]any{&repo, &run.Number}, `INSERT INTO repositories (key, name, last_number) VALUES (?, ?, 1)
+		ON CONFLICT (key) DO UPDATE SET name = excluded.name, last_number = repositories.last_number + 1
+		RETURNING id, last_number`, run.RepoKey, run.RepoName)
+	if err == nil && run.Origin != "" {
+		err = q.origin(repo, run)
+	}
+	if err == nil {
+		err = q.value(&run.ID, `INSERT INTO runs (repository, number, gate, remote, pusher, state, skip_reason, queued, started,
+			host_pid, host_start, host_boot, host_space, waiting, origin, priority, rerun_of)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			repo, run.Number, run.Gate, run.Remote, run.Pusher, string(run.State), run.Skip, millis(run.Queued), millis(run.Started),
+			run.Host.PID, run.Host.Start, run.Host.Boot, run.Host.Space, run.Waiting, run.Origin, run.Priority, run.RerunOf)
+	}
+	if err == nil {
+		err = q.insertUpdates(run)
+	}
+	if err == nil {
+		err = q.insertLanes(run, lanes, first)
+	}
+	if err == nil && run.Waiting {
+		err = q.tellQueued()
+	}
+	if err == nil && run.Waiting && run.RerunOf == 0 {
+		superseded, err = q.supersede(repo, run, lanes)
+	}
+	return superseded, err
+}
+
+// origin refuses a second run of the same origin, and notes when a schedule
+// fired: that must outlive the run.
+func (q *session) origin(repo int64, run *Run) error {
+	err := q.value(&run.ID, `SELECT id FROM runs WHERE repository = ? AND origin = ? AND origin <> ''`, repo, run.Origin)
+	if err == nil {
+		return ErrKnown
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO runs (repository, number, gate, remote, pusher, state, skip_reason,
-		queued, started, host_pid, host_start, host_boot, host_space, origin, priority, rerun_of, waiting) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		repo, run.Number, run.Gate, run.Remote, run.Pusher, string(run.State), run.Skip, millis(run.Queued),
-		millis(run.Started), run.Host.PID, run.Host.Start, run.Host.Boot, run.Host.Space, run.Origin, run.Priority, run.RerunOf, run.Waiting)
-	if err == nil {
-		run.ID, err = res.LastInsertId()
+	rest, ok := strings.CutPrefix(run.Origin, "schedule:")
+	lane, minute, cut := strings.Cut(rest, ":")
+	if !ok || !cut {
+		return nil
 	}
-	if err == nil {
-		err = insertUpdates(ctx, tx, run)
+	at, err := time.Parse(time.RFC3339, minute)
+	if err != nil {
+		return fmt.Errorf("its origin %q names no minute", run.Origin)
 	}
-	if err == nil {
-		err = insertLanes(ctx, tx, run, lanes)
-	}
+	_, err = q.exec(`INSERT INTO schedules (repository, lane, fired) VALUES (?, ?, ?) ON CONFLICT (repository, lane) DO UPDATE
+		SET fired = CASE WHEN schedules.fired < excluded.fired THEN excluded.fired ELSE schedules.fired END`, repo, lane, millis(at))
 	return err
 }
 
-func insertUpdates(ctx context.Context, tx *sql.Tx, run *Run) error {
-	stmt, err := tx.PrepareContext(ctx, `INSERT INTO updates (run, position, ref, old, new, base, forced, protected, lanes_rev, lanes_sha) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	if err != nil {
-		return err
+// tellQueued has PostgreSQL wake other hosts when the transaction is kept.
+func (q *session) tellQueued() error {
+	if !q.dialect.postgres {
+		return nil
 	}
-	defer stmt.Close()
+	_, err := q.exec(`SELECT pg_notify(?, '')`, queuedChannel)
+	return err
+}
+
+func (q *session) insertUpdates(run *Run) error {
 	for i, u := range run.Updates {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO lanes_files (sha256, source, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, u.Lanes.sum(), u.Lanes.Source, append([]byte{}, u.Lanes.Text...)); err != nil {
+		sum, err := q.keepLanesFile(u.Lanes)
+		if err != nil {
 			return err
 		}
-		if _, err := stmt.ExecContext(ctx, run.ID, i, u.Ref, u.Old, u.New, u.Base, u.Forced, u.Protected, u.LanesRev, u.Lanes.sum()); err != nil {
+		_, err = q.exec(`INSERT INTO updates (run, position, ref, old, new, base, forced, protected, lanes_rev, lanes_sha)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, run.ID, i, u.Ref, u.Old, u.New, u.Base, u.Forced, u.Protected, u.LanesRev, sum)
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func insertLanes(ctx context.Context, tx *sql.Tx, run *Run, lanes []NewLane) error {
-	rec, err := newRecorder(ctx, tx, run.ID)
-	if err != nil {
-		return err
+// keepLanesFile keeps a text once, however many runs it judges.
+func (q *session) keepLanesFile(f LanesFile) (sum string, err error) {
+	if f.Source == "" && len(f.Text) == 0 {
+		return "", nil
 	}
+	h := sha256.Sum256([]byte(f.Source + "\x00" + string(f.Text)))
+	sum = hex.EncodeToString(h[:])
+	_, err = q.exec(`INSERT INTO lanes_files (sha256, source, text) VALUES (?, ?, ?) ON CONFLICT (sha256) DO NOTHING`,
+		sum, f.Source, append([]byte{}, f.Text...))
+	return sum, err
+}
+
+func (q *session) insertLanes(run *Run, lanes []NewLane, first []Event) error {
+	rec := &recorder{session: q, run: run.ID}
 	if run.Skip != "" {
-		if err := rec.event(Event{Kind: "skip", At: run.Queued, Message: run.Skip}); err != nil {
+		first = append(first, Event{Kind: "skip", Message: run.Skip})
+	}
+	for _, e := range first {
+		e.At = run.Queued
+		if err := rec.event(e); err != nil {
 			return err
 		}
 	}
@@ -130,6 +182,7 @@ func insertLanes(ctx context.Context, tx *sql.Tx, run *Run, lanes []NewLane) err
 			return err
 		}
 	}
+	run.Total = len(run.Lanes)
 	return nil
 }
 
@@ -137,5 +190,6 @@ func laneRun(run Run, n NewLane) LaneRun {
 	return LaneRun{
 		Run: run.ID, Update: n.Update, Lane: n.Lane, Title: n.Title, Attempt: 1, Path: n.Path, Glob: n.Glob,
 		Reason: n.Reason, Plugin: n.Plugin, State: Queued, Required: n.Required, Queued: run.Queued,
+		Supersede: n.Supersede, Group: n.Group,
 	}
 }

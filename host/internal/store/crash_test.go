@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,18 +16,9 @@ import (
 	"time"
 )
 
-// TestMain lets the tests start this binary again as a writer to be killed.
-func TestMain(m *testing.M) {
-	if path := os.Getenv("STORE_TEST_WRITE"); path != "" {
-		writeUntilKilled(path)
-		return
-	}
-	os.Exit(m.Run())
-}
-
 // writeUntilKilled begins and ends runs, and prints a run's number only after
 // the store has said that it is kept.
-func writeUntilKilled(path string) {
+func writeUntilKilled(path string) error {
 	ctx := context.Background()
 	s, err := Open(ctx, path)
 	for err == nil {
@@ -41,50 +31,53 @@ func writeUntilKilled(path string) {
 			fmt.Println("ended", run.Number)
 		}
 	}
-	fmt.Println("error", err)
-	os.Exit(1)
+	return err
 }
 
 // TestNothingAcknowledgedIsLost kills two writers at once, several times, and
 // looks for every run that either was told is kept.
 func TestNothingAcknowledgedIsLost(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "runs.db")
-	acked := map[string]bool{}
-	for round := range 4 {
-		var wg sync.WaitGroup
-		var mu sync.Mutex
-		for range 2 {
-			wg.Go(func() {
-				lines := killedWriter(t, path, 60+round*17)
-				mu.Lock()
-				defer mu.Unlock()
-				for _, l := range lines {
-					acked[l] = true
-				}
-			})
+	onEach(t, func(t *testing.T, on backend) {
+		path := on.where(t)
+		acked := map[string]bool{}
+		for round := range 4 {
+			var wg sync.WaitGroup
+			var mu sync.Mutex
+			for range 2 {
+				wg.Go(func() {
+					lines := killedWriter(t, path, 60+round*17)
+					mu.Lock()
+					defer mu.Unlock()
+					for _, l := range lines {
+						acked[l] = true
+					}
+				})
+			}
+			wg.Wait()
 		}
-		wg.Wait()
-	}
-	if len(acked) < 400 {
-		t.Fatalf("only %d lines came", len(acked))
-	}
-	s := open(t, path)
-	checkAcked(t, s, acked)
-	var verdict string
-	if err := s.read.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
-		t.Errorf("integrity: %s %v", verdict, err)
-	}
-	gone, err := s.Abandoned(context.Background())
-	if err != nil || len(gone) > 8 {
-		t.Errorf("%d abandoned runs of 8 writers, %v", len(gone), err)
-	}
+		if len(acked) < 400 {
+			t.Fatalf("only %d lines came", len(acked))
+		}
+		s := open(t, path)
+		checkAcked(t, s, acked)
+		gone, err := s.Abandoned(context.Background())
+		if err != nil || len(gone) > 8 {
+			t.Errorf("%d abandoned runs of 8 writers, %v", len(gone), err)
+		}
+		if on != sqliteBackend {
+			return
+		}
+		var verdict string
+		if err := s.read.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+			t.Errorf("integrity: %s %v", verdict, err)
+		}
+	})
 }
 
 // killedWriter returns the whole lines that a writer printed before it was
 // killed in the middle of its work, after so many of them.
 func killedWriter(t *testing.T, path string, after int) []string {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "STORE_TEST_WRITE="+path)
+	cmd := again("write", path)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -129,42 +122,44 @@ func checkAcked(t *testing.T, s *Store, acked map[string]bool) {
 // TestHammer has several stores on one file, as several processes would, each
 // with writers and readers at once.
 func TestHammer(t *testing.T) {
-	const stores, writers, runs = 4, 3, 15
-	ctx, path := context.Background(), filepath.Join(t.TempDir(), "new", "runs.db")
-	var wg sync.WaitGroup
-	for range stores {
-		wg.Go(func() { // the first open of all, at once
-			s, err := Open(ctx, path)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer s.Close()
-			var inner sync.WaitGroup
-			for range writers {
-				inner.Go(func() { hammer(t, s, runs) })
-			}
-			inner.Go(func() {
-				for range 30 {
-					if _, err := s.Runs(ctx, Filter{}); err != nil {
-						t.Error(err)
-					}
+	onEach(t, func(t *testing.T, on backend) {
+		const stores, writers, runs = 4, 3, 15
+		ctx, path := context.Background(), on.where(t)
+		var wg sync.WaitGroup
+		for range stores {
+			wg.Go(func() { // the first open of all, at once
+				s, err := Open(ctx, path)
+				if err != nil {
+					t.Error(err)
+					return
 				}
+				defer s.Close()
+				var inner sync.WaitGroup
+				for range writers {
+					inner.Go(func() { hammer(t, s, runs) })
+				}
+				inner.Go(func() {
+					for range 30 {
+						if _, err := s.Runs(ctx, Filter{}); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				inner.Wait()
 			})
-			inner.Wait()
-		})
-	}
-	wg.Wait()
-	s := open(t, path)
-	all, err := s.Runs(ctx, Filter{Limit: 10_000})
-	if err != nil || len(all) != stores*writers*runs {
-		t.Fatalf("%d runs, %v", len(all), err)
-	}
-	for i, r := range all {
-		if r.Number != int64(len(all)-i) || r.State != Passed {
-			t.Fatalf("run %d: number %d, %s", i, r.Number, r.State)
 		}
-	}
+		wg.Wait()
+		s := open(t, path)
+		all, err := s.Runs(ctx, Filter{Limit: 10_000})
+		if err != nil || len(all) != stores*writers*runs {
+			t.Fatalf("%d runs, %v", len(all), err)
+		}
+		for i, r := range all {
+			if r.Number != int64(len(all)-i) || r.State != Passed {
+				t.Fatalf("run %d: number %d, %s", i, r.Number, r.State)
+			}
+		}
+	})
 }
 
 func hammer(t *testing.T, s *Store, runs int) {
@@ -192,28 +187,30 @@ func hammer(t *testing.T, s *Store, runs int) {
 // TestOneOfManyWins races for the same move: one gets it, the others are told
 // that they were late.
 func TestOneOfManyWins(t *testing.T) {
-	ctx, path := context.Background(), filepath.Join(t.TempDir(), "runs.db")
-	run := begin(t, open(t, path), newRun("/r", 1))
-	won, late := make(chan bool, 8), make(chan bool, 8)
-	var wg sync.WaitGroup
-	for range 8 {
-		s := open(t, path)
-		wg.Go(func() {
-			err := s.Record(ctx, run.ID, Move{LaneRun: run.Lanes[0].ID, From: Queued, To: Starting})
-			switch {
-			case err == nil:
-				won <- true
-			case errors.As(err, new(*ConflictError)):
-				late <- true
-			default:
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if len(won) != 1 || len(late) != 7 {
-		t.Errorf("%d won, %d were late", len(won), len(late))
-	}
+	onEach(t, func(t *testing.T, on backend) {
+		ctx, path := context.Background(), on.where(t)
+		run := begin(t, open(t, path), newRun("/r", 1))
+		won, late := make(chan bool, 8), make(chan bool, 8)
+		var wg sync.WaitGroup
+		for range 8 {
+			s := open(t, path)
+			wg.Go(func() {
+				err := s.Record(ctx, run.ID, Move{LaneRun: run.Lanes[0].ID, From: Queued, To: Starting})
+				switch {
+				case err == nil:
+					won <- true
+				case errors.As(err, new(*ConflictError)):
+					late <- true
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(won) != 1 || len(late) != 7 {
+			t.Errorf("%d won, %d were late", len(won), len(late))
+		}
+	})
 }
 
 func TestAWriterWaitsForTheLock(t *testing.T) {
@@ -322,7 +319,7 @@ func TestHintsByCause(t *testing.T) {
 		"pushlane must be able to write in /s: mend its owner and mode, or name another state folder": fs.ErrPermission,
 	}
 	for want, cause := range tests {
-		err := openError("/s/runs.db", fmt.Errorf("open: %w", cause))
+		err := (&Store{path: "/s/runs.db"}).openError(fmt.Errorf("open: %w", cause))
 		checkError(t, err, "cannot open /s/runs.db: open: "+cause.Error(), want)
 	}
 }
@@ -338,7 +335,7 @@ func TestWritesThatCannotBe(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := fresh(t)
+			s := sqliteBackend.fresh(t)
 			if _, err := s.write.Exec(test.pragma); err != nil {
 				t.Fatal(err)
 			}

@@ -1,8 +1,21 @@
 // Package store keeps runs: what was pushed, which lanes were chosen and why,
-// what became of each, in one SQLite file that several processes share.
+// what became of each; and which run is whose to work on. It lives in one
+// SQLite file that several processes share, or in a PostgreSQL database that
+// several machines share; both do the same.
 //
-// Every change is one transaction on one writing connection, in write-ahead
-// mode with full synchronisation: what a call has returned from survives the
-// death of the process and of the machine. Logs are files beside the
-// database; it holds their path, size and digest.
+// Every change is one transaction: what a call has returned from survives the
+// death of the process and of the machine. SQLite has one writing connection,
+// in write-ahead mode with full synchronisation; in PostgreSQL whoever changes
+// a run locks its row first, and whoever numbers runs or enters a group locks
+// the repository's row before that. Logs are files beside the database; it
+// holds their path, size and digest.
+//
+// # The queue
+//
+// A run that is begun with Waiting is claimed by one host at a time, highest
+// priority first, then in the order of beginning. A claim is good until its
+// lease ends, and is prolonged with Renew; whose lease has ended, or whose
+// process is seen to be dead, is Lost and can be queued again. Every claim has
+// a larger Fence than the one before it, and a holder writes through the store
+// that Holding gives: what it writes after its claim was lost is refused.
 package store

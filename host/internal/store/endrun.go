@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -44,29 +42,23 @@ func (e End) apply(r *recorder) error {
 }
 
 // moveRun refuses a move of the run that its present state does not allow.
-// The transaction holds the write lock, so the state cannot change after.
 func (r *recorder) moveRun(to State) error {
-	var got State
-	err := r.value(&got, `SELECT state FROM runs WHERE id = ?`, r.run)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return errors.New("there is no such run")
-	case err != nil:
+	if err := RunTransition(r.state, to); err != nil {
+		if r.state.Final() {
+			return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: r.state, To: to}
+		}
 		return err
-	case RunTransition(got, to) != nil && got.Final():
-		return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: got, To: to}
 	}
-	return RunTransition(got, to)
+	r.state = to
+	return nil
 }
 
 // open refuses what may only happen while the run goes on.
 func (r *recorder) open() error {
-	var got State
-	err := r.value(&got, `SELECT state FROM runs WHERE id = ?`, r.run)
-	if err == nil && got.Final() {
-		return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: got, To: Running}
+	if r.state.Final() {
+		return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: r.state, To: Running}
 	}
-	return err
+	return nil
 }
 
 // closeLanes ends the lane runs that are still open.
@@ -88,39 +80,32 @@ func (r *recorder) closeLanes(e End, at time.Time) error {
 }
 
 func (r *recorder) openLanes() ([]LaneRun, error) {
-	rows, err := r.tx.QueryContext(r.ctx, `SELECT id, state FROM lane_runs
+	found, err := r.rows(`SELECT id, state FROM lane_runs
 		WHERE run = ? AND state IN ('queued', 'starting', 'running') ORDER BY id`, r.run)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var open []LaneRun
-	for rows.Next() {
-		var l LaneRun
-		if err := rows.Scan(&l.ID, &l.State); err != nil {
-			return nil, err
-		}
-		open = append(open, l)
-	}
-	return open, rows.Err()
+	return collect(found, err, func(row *rows) (l LaneRun, err error) {
+		err = row.Scan(&l.ID, &l.State)
+		return l, err
+	})
 }
 
 // Retry adds the next attempt of a lane run that ended, in state queued.
 func (s *Store) Retry(ctx context.Context, run, laneRun int64, message string) (LaneRun, error) {
 	var next LaneRun
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		r, err := newRecorder(ctx, tx, run)
-		if err != nil {
-			return err
+	err := s.inTx(ctx, func(q *session) error {
+		r, err := newRecorder(q, run, s.claim)
+		if err == nil {
+			next, err = r.retry(laneRun, message)
 		}
-		next, err = r.retry(laneRun, message)
 		return err
 	})
+	if err == nil {
+		s.watch.changed(run)
+	}
 	return next, s.writeError(fmt.Sprintf("retry lane run %d", laneRun), err)
 }
 
 func (r *recorder) retry(id int64, message string) (LaneRun, error) {
-	list, err := scanLanes(r.tx.QueryContext(r.ctx, laneQuery+` WHERE run = ? AND id = ?`, r.run, id))
+	list, err := r.lanes(` WHERE run = ? AND id = ?`, r.run, id)
 	if err != nil {
 		return LaneRun{}, err
 	}

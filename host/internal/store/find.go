@@ -48,19 +48,17 @@ func (s *Store) Find(ctx context.Context, repoKey string, a Address) (Run, error
 }
 
 func (s *Store) find(ctx context.Context, repoKey string, a Address) (Run, error) {
-	key := repoKey
+	w := &where{}
 	if a.Repo != "" {
-		key = ""
+		w.and(`p.name = ?`, a.Repo)
+	} else if repoKey != "" {
+		w.and(`p.key = ?`, repoKey)
 	}
-	runs, err := s.runs(ctx, runQuery+` WHERE (?1 = '' OR p.key = ?1) AND (?2 = '' OR p.name = ?2) AND (?3 = 0 OR r.number = ?3)
-		AND (?4 = '' OR r.id IN (SELECT run FROM updates WHERE new >= ?4 AND new < ?4 || 'g'))
-		ORDER BY r.id DESC LIMIT 1`, key, a.Repo, a.Number, a.Commit)
-	if err == nil && len(runs) == 0 {
-		err = ErrNoRun
+	if a.Number != 0 {
+		w.and(`r.number = ?`, a.Number)
 	}
-	if err != nil {
-		return Run{}, err
+	if a.Commit != "" { // 'g' is what comes after the last digit
+		w.and(`r.id IN (SELECT run FROM updates WHERE new >= ? AND new < ?)`, a.Commit, a.Commit+"g")
 	}
-	runs[0].Lanes, err = s.LaneRuns(ctx, runs[0].ID)
-	return runs[0], err
+	return s.run(ctx, w.String()+` ORDER BY r.id DESC LIMIT 1`, w.args...)
 }

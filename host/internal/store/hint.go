@@ -11,12 +11,21 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// openHint says what to do about the faults that people meet.
-func openHint(path string, err error) string {
+func (s *Store) hint(err error) string {
+	if s.dialect != nil && s.dialect.postgres {
+		return postgresHint(s.path, err)
+	}
+	return sqliteHint(s.path, err)
+}
+
+// sqliteHint says what to do about the faults that people meet.
+func sqliteHint(path string, err error) string {
 	dir := filepath.Dir(path)
 	switch {
 	case errors.Is(err, syscall.ENOSPC) || hasCode(err, sqlite3.SQLITE_FULL) || hasCode(err, sqlite3.SQLITE_IOERR) && full(dir):
 		return fmt.Sprintf("the disk of %s is full: make room, or name another state folder", dir)
+	case hasCode(err, sqlite3.SQLITE_IOERR):
+		return fmt.Sprintf("the disk of %s does not take it: look for a quota, a limit on file sizes (ulimit -f) or a failing disk (dmesg)", dir)
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) ||
 		hasCode(err, sqlite3.SQLITE_READONLY) || hasCode(err, sqlite3.SQLITE_CANTOPEN):
 		return fmt.Sprintf("pushlane must be able to write in %s: mend its owner and mode, or name another state folder", dir)
@@ -59,5 +68,5 @@ func (s *Store) writeError(verb string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &WriteError{Verb: verb, Cause: err, hint: openHint(s.path, err)}
+	return &WriteError{Verb: verb, Cause: err, hint: s.hint(err)}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // Host names the process that works on a run, so that its death is noticed:
@@ -59,19 +60,92 @@ func (h Host) gone(now Host) bool {
 	return start != "" && h.Start != "" && start != h.Start
 }
 
-// Abandoned lists the open runs whose process is gone, oldest first. Ending
-// one is the caller's part; of two that try, the second gets a ConflictError.
+// goneHere is gone where several machines share the database: another boot
+// may be another machine, of which nothing can be told.
+func (h Host) goneHere(now Host) bool { return h.Boot != "" && h.Boot == now.Boot && h.gone(now) }
+
+// claimState is what tells whether a claim is lost.
+type claimState struct {
+	host     Host
+	lease    time.Time
+	cancelBy string
+	shared   bool // by several machines
+	now      time.Time
+}
+
+func (q *session) claimOf(run int64) (claimState, error) {
+	now, err := q.now()
+	if err != nil {
+		return claimState{}, err
+	}
+	c := claimState{now: now, shared: q.dialect.postgres}
+	err = q.row([]any{&c.host.PID, &c.host.Start, &c.host.Boot, &c.host.Space, stamp{&c.lease}, &c.cancelBy},
+		`SELECT host_pid, host_start, host_boot, host_space, lease, cancel_by FROM runs WHERE id = ?`, run)
+	return c, err
+}
+
+// lost: its lease has ended, or its process is gone. A run that was never
+// claimed has no lease to end.
+func (c claimState) lost(here Host) bool {
+	if !c.lease.IsZero() && !c.now.Before(c.lease) {
+		return true
+	}
+	if c.shared {
+		return c.host.goneHere(here)
+	}
+	return c.host.gone(here)
+}
+
+// Lost lists claimed runs, with their lane runs, whose lease has ended or
+// whose process is gone, oldest first. Where machines share the database only
+// the lease tells of another machine. Requeue is the caller's part.
+func (s *Store) Lost(ctx context.Context) ([]Run, error) {
+	open, err := s.openRuns(ctx, true)
+	var now time.Time
+	if err == nil {
+		now, err = s.reading(ctx).now()
+	}
+	var lost []Run
+	for _, r := range open {
+		c := claimState{host: r.Host, lease: r.Lease, shared: s.dialect.postgres, now: now}
+		if err == nil && r.State == Running && c.lost(ThisHost()) {
+			r.Lanes, err = s.LaneRuns(ctx, r.ID)
+			lost = append(lost, r)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot list lost runs: %w", err)
+	}
+	return lost, nil
+}
+
+// abandonedAfter is when a run of another machine, which has no lease, is
+// given up: no gate keeps a pusher waiting for so long.
+const abandonedAfter = 24 * time.Hour
+
+// Abandoned lists the open runs that were not made to be claimed and whose
+// process is gone, oldest first. Where machines share the database, those of
+// another machine only after a day. Ending one is the caller's part; of two
+// that try, the second gets a ConflictError.
 func (s *Store) Abandoned(ctx context.Context) ([]Run, error) {
-	open, err := s.runs(ctx, runQuery+` WHERE r.waiting = 0 AND r.state IN ('queued', 'running') ORDER BY r.id`)
+	open, err := s.openRuns(ctx, false)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list open runs: %w", err)
 	}
-	now := ThisHost()
+	here := ThisHost()
 	var gone []Run
 	for _, r := range open {
-		if r.Host.gone(now) {
+		dead := r.Host.gone(here)
+		if s.dialect.postgres {
+			dead = r.Host.goneHere(here) || r.Host.Boot != here.Boot && time.Since(r.Queued) > abandonedAfter
+		}
+		if dead {
 			gone = append(gone, r)
 		}
 	}
 	return gone, nil
+}
+
+func (s *Store) openRuns(ctx context.Context, waiting bool) ([]Run, error) {
+	return s.runs(ctx, runQuery+` WHERE r.waiting = ? AND r.state IN ('queued', 'running') ORDER BY r.id`, waiting)
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Change is one thing to keep about a run: an Event, Facts, Move, Result or
-// End.
+// Change is one thing to keep about a run: an Event, Facts, Move, Result,
+// Start or End.
 type Change interface {
 	apply(*recorder) error
 }
@@ -31,6 +31,7 @@ type Facts struct {
 	Plugin  string
 	Digest  string
 	Image   string
+	Log     string // path of the log that is being written
 }
 
 // Move takes a lane run from one state to the next one before its end.
@@ -74,23 +75,24 @@ type ConflictError struct {
 	What      string // "run 12" or "lane run 34"
 	Want, Got State
 	To        State
+	Why       string // in place of the states, where they alone do not tell it
 }
 
 func (e *ConflictError) Error() string {
+	if e.Why != "" {
+		return e.What + ": " + e.Why
+	}
 	return fmt.Sprintf("%s is %s, not %s, and cannot become %s", e.What, e.Got, e.Want, e.To)
 }
 
 // Record keeps a batch of changes of one run, all or nothing, in order. It
-// returns a *ConflictError where a state has moved on meanwhile.
+// returns a *ConflictError where a state has moved on meanwhile, and through
+// Holding where the claim was lost.
 func (s *Store) Record(ctx context.Context, run int64, changes ...Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		r, err := newRecorder(ctx, tx, run)
-		if err != nil {
-			return err
-		}
+	return s.change(ctx, "record run", run, func(r *recorder) error {
 		for _, c := range changes {
 			if err := c.apply(r); err != nil {
 				return err
@@ -98,24 +100,20 @@ func (s *Store) Record(ctx context.Context, run int64, changes ...Change) error 
 		}
 		return nil
 	})
-	return s.writeError(fmt.Sprintf("record run %d", run), err)
 }
 
 func (e Event) apply(r *recorder) error { return r.event(e) }
 
 func (f Facts) apply(r *recorder) error {
 	return r.one(fmt.Sprintf("lane run %d", f.LaneRun), `UPDATE lane_runs SET plugin = coalesce(nullif(?, ''), plugin),
-		digest = coalesce(nullif(?, ''), digest), image = coalesce(nullif(?, ''), image) WHERE id = ? AND run = ?`,
-		f.Plugin, f.Digest, f.Image, f.LaneRun, r.run)
+		digest = coalesce(nullif(?, ''), digest), image = coalesce(nullif(?, ''), image),
+		log_path = coalesce(nullif(?, ''), log_path) WHERE id = ? AND run = ?`,
+		f.Plugin, f.Digest, f.Image, f.Log, f.LaneRun, r.run)
 }
 
 // one runs a statement that must touch one row.
 func (r *recorder) one(what, query string, args ...any) error {
-	res, err := r.exec(query, args...)
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 1 {
+	if n, err := r.exec(query, args...); err != nil || n == 1 {
 		return err
 	}
 	return fmt.Errorf("%s is not part of run %d", what, r.run)
@@ -148,7 +146,7 @@ func (res Result) apply(r *recorder) error {
 	}
 	at := orNow(res.At)
 	err = r.moveLane(res.LaneRun, from, res.State, res.Message, at, `UPDATE lane_runs SET state = ?, ended = ?, message = ?,
-		log_path = ?, log_size = ?, log_sha256 = ? WHERE id = ? AND run = ? AND state = ? RETURNING lane`,
+		log_path = coalesce(nullif(?, ''), log_path), log_size = ?, log_sha256 = ? WHERE id = ? AND run = ? AND state = ? RETURNING lane`,
 		string(res.State), millis(at), res.Message, res.Log.Path, res.Log.Size, res.Log.SHA256, res.LaneRun, r.run, string(from))
 	if err == nil {
 		err = r.findings(res.LaneRun, res.Findings)
@@ -197,7 +195,12 @@ func (r *recorder) findings(lane int64, list []Finding) error {
 }
 
 func (r *recorder) artifacts(lane int64, list []File) error {
+	names := map[string]bool{}
 	for _, f := range list {
+		if names[f.Name] {
+			return fmt.Errorf("two artifacts have the name %q", f.Name)
+		}
+		names[f.Name] = true
 		_, err := r.exec(`INSERT INTO artifacts (lane_run, name, path, size, sha256) VALUES (?, ?, ?, ?, ?)`,
 			lane, f.Name, f.Path, f.Size, f.SHA256)
 		if err != nil {

@@ -1,52 +1,56 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 )
 
-// recorder writes into one run within one transaction. It keeps what a batch
-// asks for again and again: prepared statements and the next event's number.
+// recorder writes into one run within one transaction, which holds that run's
+// lock: its state, its fence and its next event's number cannot change beside
+// it.
 type recorder struct {
-	ctx   context.Context
-	tx    *sql.Tx
+	*session
 	run   int64
+	state State // when the transaction began
 	seq   int64
-	stmts map[string]*sql.Stmt // closed with the transaction
 }
 
-func newRecorder(ctx context.Context, tx *sql.Tx, run int64) (*recorder, error) {
-	r := &recorder{ctx: ctx, tx: tx, run: run, stmts: map[string]*sql.Stmt{}}
-	err := tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM events WHERE run = ?`, run).Scan(&r.seq)
-	return r, err
-}
-
-func (r *recorder) prepare(query string) (*sql.Stmt, error) {
-	if s, ok := r.stmts[query]; ok {
-		return s, nil
+// newRecorder locks the run, and refuses where another has claimed it since.
+func newRecorder(q *session, run int64, by claim) (*recorder, error) {
+	r := &recorder{session: q, run: run}
+	var fence int64
+	err := q.row([]any{&r.state, &fence}, `SELECT state, fence FROM runs WHERE id = ? FOR UPDATE`, run)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNoRun
 	}
-	s, err := r.tx.PrepareContext(r.ctx, query)
-	if err == nil {
-		r.stmts[query] = s
-	}
-	return s, err
-}
-
-func (r *recorder) exec(query string, args ...any) (sql.Result, error) {
-	s, err := r.prepare(query)
 	if err != nil {
 		return nil, err
 	}
-	return s.ExecContext(r.ctx, args...)
+	if by.run == run && by.fence != fence {
+		return nil, lostClaim(run, by.fence, fence, r.state)
+	}
+	// Only now: a statement sees what was kept before it began.
+	return r, q.value(&r.seq, `SELECT coalesce(max(seq), 0) FROM events WHERE run = ?`, run)
 }
 
-// value reads the one value of the one row that a query gives.
-func (r *recorder) value(into any, query string, args ...any) error {
-	s, err := r.prepare(query)
-	if err != nil {
+// change does something to one run, all or not at all, and tells who watches.
+func (s *Store) change(ctx context.Context, verb string, run int64, do func(*recorder) error) error {
+	err := s.inTx(ctx, func(q *session) error {
+		r, err := newRecorder(q, run, s.claim)
+		if err == nil {
+			err = do(r)
+		}
 		return err
+	})
+	if err == nil {
+		s.watch.changed(run)
 	}
-	return s.QueryRowContext(r.ctx, args...).Scan(into)
+	return s.writeError(fmt.Sprintf("%s %d", verb, run), err)
 }
 
 func (r *recorder) event(e Event) error {
@@ -57,12 +61,12 @@ func (r *recorder) event(e Event) error {
 }
 
 func (r *recorder) insertLane(l LaneRun) (LaneRun, error) {
-	res, err := r.exec(`INSERT INTO lane_runs (run, position, lane, title, attempt, path, glob, reason,
-		plugin, digest, image, state, required, queued) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	err := r.value(&l.ID, `INSERT INTO lane_runs (run, position, lane, title, attempt, path, glob, reason,
+		plugin, digest, image, state, required, queued, supersede, grp)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		l.Run, l.Update, l.Lane, l.Title, l.Attempt, l.Path, l.Glob, l.Reason,
-		l.Plugin, l.Digest, l.Image, string(l.State), l.Required, millis(l.Queued))
-	if err == nil {
-		l.ID, err = res.LastInsertId()
-	}
+		l.Plugin, l.Digest, l.Image, string(l.State), l.Required, millis(l.Queued), l.Supersede, l.Group)
 	return l, err
 }
+
+func sorted[K cmp.Ordered](set map[K]bool) []K { return slices.Sorted(maps.Keys(set)) }

@@ -22,13 +22,15 @@ type Run struct {
 	Updates  []Update
 	Lanes    []LaneRun // filled by Begin and Run, not by Runs
 
-	Origin   string
-	Priority int
-	RerunOf  int64
-	CancelBy string
-	Lease    time.Time
-	Fence    int64
-	Waiting  bool
+	Waiting  bool      // it was made to be claimed
+	Origin   string    // key of what asked for it, unique per repository when not empty
+	Priority int       // 1 high, 0 normal, -1 low
+	RerunOf  int64     // Number of the run that it repeats, 0 for none
+	CancelBy string    // who asked for its end while it ran, "" for nobody
+	Lease    time.Time // when its claim ends; zero: none
+	Fence    int64     // grows with every claim; what a claim's holder shows when it writes
+
+	Passed, Total int // lane runs, latest attempts: passed of all
 }
 
 // Update is one ref line that the run judges.
@@ -39,12 +41,13 @@ type Update struct {
 	Base   string // object id the changes are counted from
 	Forced bool
 
-	Protected bool
-	LanesRev  string
-	Lanes     LanesFile
+	Protected bool      // a required lane's no refuses it
+	LanesRev  string    // commit whose lanes file judges it, "" where it is not out of a commit
+	Lanes     LanesFile // filled by Run, RunByID, Find and Claim, not by Runs
 }
 
-// LanesFile is the text that judged an update.
+// LanesFile is the lanes file that judges an update. Its content is kept once,
+// however many runs it judges.
 type LanesFile struct {
 	Source string
 	Text   []byte
@@ -70,7 +73,10 @@ type LaneRun struct {
 	Started  time.Time // zero: not yet
 	Ended    time.Time // zero: not yet
 	Message  string    // the verdict's words
-	Log      File
+	Log      File      // its path is known before the lane ends, where Facts told it
+
+	Supersede bool   // a newer run may take it out of the queue
+	Group     string // concurrency group, "" for none
 }
 
 // File is a file that is kept beside the database.
@@ -100,14 +106,14 @@ type NewRun struct {
 	Remote   string
 	Pusher   string
 	Skip     string
-	Waiting  bool      // true: the run is queued; false: it is running
+	Waiting  bool      // true: the run is queued, to be claimed; false: it is running
 	At       time.Time // zero: now
 	Host     Host      // zero: this process
 	Updates  []Update
 	Lanes    []NewLane
-	Origin   string
-	Priority int
-	RerunOf  int64
+	Origin   string // key of what asks for it; a second run of the same is refused
+	Priority int    // 1 high, 0 normal, -1 low
+	RerunOf  int64  // Number of the run that it repeats, 0 for none
 }
 
 // NewLane is the decision about one lane, picked or not. Only a picked one
@@ -122,8 +128,8 @@ type NewLane struct {
 	Reason    string
 	Plugin    string
 	Required  bool
-	Supersede bool
-	Group     string
+	Supersede bool   // with Waiting: takes the same lane of the same ref out of older queued runs made so
+	Group     string // concurrency group, "" for none
 }
 
 func millis(t time.Time) int64 {

@@ -12,8 +12,9 @@ import "fmt"
 //	  |--------------------------->+--------> skipped    nothing to judge, or told not to
 //
 // A run has no start of its own: it goes from queued straight to running, and
-// is never skipped. The five states on the right are final. A retry is a new
-// lane run with the next attempt's number, never a way back.
+// back when its claim is given up or lost; it is never skipped. The five states
+// on the right are final. A retry is a new lane run with the next attempt's
+// number, never a way back.
 type State string
 
 // The states, as they stand in the database and in JSON.

@@ -1,0 +1,205 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// claim is what the holder of a run shows when it writes.
+type claim struct{ run, fence int64 }
+
+// Holding is the same store, as the holder of a claim writes through it: once
+// the run has been queued or claimed again, whatever changes it through this
+// view is refused with a *ConflictError, in the same transaction that would
+// have kept it. Other runs are not touched by that. Closing it closes the
+// store.
+func (s *Store) Holding(run Run) *Store {
+	view := *s
+	view.claim = claim{run.ID, run.Fence}
+	return &view
+}
+
+func lostClaim(run, mine, now int64, state State) error {
+	return &ConflictError{What: fmt.Sprintf("run %d", run), Want: Running, Got: state, To: Running,
+		Why: fmt.Sprintf("claim %d on it was lost, it is %s under claim %d", mine, state, now)}
+}
+
+// Claim takes the waiting run of the highest priority, the oldest of those,
+// for host until the lease ends: queued becomes running. False: none waits.
+func (s *Store) Claim(ctx context.Context, host Host, lease time.Duration) (Run, bool, error) {
+	rung := s.bell.count()
+	if !s.anyQueued(ctx) && ctx.Err() == nil { // looking takes no lock
+		s.bell.silence(rung)
+		return Run{}, false, nil
+	}
+	var id, fence int64
+	err := s.inTx(ctx, func(q *session) (err error) {
+		id, fence, err = q.claim(host, lease)
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		s.bell.silence(rung)
+		return Run{}, false, nil
+	}
+	var run Run
+	if err == nil {
+		s.watch.changed(id)
+		run, err = s.RunByID(ctx, id)
+	}
+	run.Fence = fence
+	return run, err == nil, s.writeError("claim a run", err)
+}
+
+// claimable is the order of claims. Runs that others are changing right now
+// are passed over at first, and waited for where there is no other.
+const claimable = `SELECT id FROM runs WHERE state = 'queued' AND waiting ORDER BY priority DESC, id LIMIT 1 FOR UPDATE`
+
+func (q *session) claim(host Host, lease time.Duration) (id, fence int64, err error) {
+	err = q.value(&id, claimable+` SKIP LOCKED`)
+	if errors.Is(err, sql.ErrNoRows) && q.dialect.postgres {
+		err = q.value(&id, claimable)
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	now, err := q.now()
+	if err != nil {
+		return 0, 0, err
+	}
+	r, err := newRecorder(q, id, claim{})
+	if err != nil {
+		return 0, 0, err
+	}
+	err = q.value(&fence, `UPDATE runs SET state = 'running', started = CASE started WHEN 0 THEN ? ELSE started END, host_pid = ?,
+		host_start = ?, host_boot = ?, host_space = ?, lease = ?, fence = fence + 1 WHERE id = ? RETURNING fence`,
+		millis(now), host.PID, host.Start, host.Boot, host.Space, millis(now.Add(lease)), id)
+	if err == nil {
+		err = r.event(Event{Kind: string(Running), At: now})
+	}
+	return id, fence, err
+}
+
+// now is the clock that leases go by: the server's, where machines share one.
+func (q *session) now() (time.Time, error) {
+	if !q.dialect.postgres {
+		return time.Now(), nil
+	}
+	var now time.Time
+	err := q.value(stamp{&now}, `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint`)
+	return now, err
+}
+
+// Renew prolongs a claim and says who asked for the run's end, "" for nobody.
+// A *ConflictError means that the claim was lost or the run has ended.
+func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration) (cancelBy string, err error) {
+	err = s.inTx(ctx, func(q *session) error {
+		now, err := q.now()
+		if err != nil {
+			return err
+		}
+		err = q.value(&cancelBy, `UPDATE runs SET lease = ? WHERE id = ? AND fence = ? AND state = 'running' RETURNING cancel_by`,
+			millis(now.Add(lease)), run, fence)
+		if errors.Is(err, sql.ErrNoRows) {
+			r, err := newRecorder(q, run, claim{run, fence})
+			if err != nil {
+				return err
+			}
+			return lostClaim(run, fence, fence, r.state)
+		}
+		return err
+	})
+	return cancelBy, s.writeError(fmt.Sprintf("renew the claim on run %d", run), err)
+}
+
+// Requeue gives a claimed run back: running becomes queued. Its lane runs that
+// had begun are broken with why, and get a next attempt; those that had not
+// stay in line as they are. A run whose end somebody has asked for ends
+// cancelled instead. Without Holding, only a claim that is lost can be given
+// back, or this process's own: another that looked at the same time is told
+// with a *ConflictError.
+func (s *Store) Requeue(ctx context.Context, run int64, why string) error {
+	err := s.change(ctx, "requeue run", run, func(r *recorder) error { return r.requeue(s.claim.run == run, why) })
+	if err == nil {
+		s.bell.ring()
+	}
+	return err
+}
+
+func (r *recorder) requeue(held bool, why string) error {
+	if r.state != Running {
+		return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: r.state, To: Queued}
+	}
+	c, err := r.claimOf(r.run)
+	if err != nil {
+		return err
+	}
+	if !held && c.host != ThisHost() && !c.lost(ThisHost()) {
+		return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: Running, To: Queued,
+			Why: fmt.Sprintf("process %d works on it", c.host.PID)}
+	}
+	if c.cancelBy != "" {
+		return End{State: Cancelled, Exit: exitUndecided, Message: cancelMessage(c.cancelBy, why)}.apply(r)
+	}
+	if err := r.retryBegun(why); err != nil {
+		return err
+	}
+	// A fence that grows here as well: until the next claim the old holder is
+	// nobody.
+	if _, err := r.exec(`UPDATE runs SET state = 'queued', lease = 0, fence = fence + 1 WHERE id = ?`, r.run); err != nil {
+		return err
+	}
+	if err := r.event(Event{Kind: "requeued", Message: why}); err != nil {
+		return err
+	}
+	return r.tellQueued()
+}
+
+func (r *recorder) retryBegun(why string) error {
+	if _, err := r.exec(`DELETE FROM tickets WHERE lane_run IN (SELECT id FROM lane_runs WHERE run = ?)`, r.run); err != nil {
+		return err
+	}
+	open, err := r.openLanes()
+	if err != nil {
+		return err
+	}
+	for _, l := range open {
+		if l.State == Queued {
+			continue
+		}
+		if err := (Result{LaneRun: l.ID, From: l.State, State: Broken, Message: why}).apply(r); err != nil {
+			return err
+		}
+		if _, err := r.retry(l.ID, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Cancel asks for a run's end. One that waits ends cancelled at once; one that
+// runs keeps the name of who asked first, for its host to see; of one that has
+// ended it is a *ConflictError.
+func (s *Store) Cancel(ctx context.Context, run int64, by, why string) error {
+	return s.change(ctx, "cancel run", run, func(r *recorder) error {
+		message := cancelMessage(by, why)
+		switch r.state {
+		case Queued:
+			return End{State: Cancelled, Exit: exitUndecided, Message: message}.apply(r)
+		case Running:
+			touched, err := r.exec(`UPDATE runs SET cancel_by = ? WHERE id = ? AND cancel_by = ''`, by, run)
+			if err != nil || touched == 0 {
+				return err
+			}
+			return r.event(Event{Kind: "cancel asked", Message: message})
+		}
+		return &ConflictError{What: fmt.Sprintf("run %d", run), Want: Running, Got: r.state, To: Cancelled}
+	})
+}
+
+func cancelMessage(by, why string) string {
+	return strings.TrimSuffix("cancelled by "+by+": "+why, ": ")
+}

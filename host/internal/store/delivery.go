@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Delivery is one message to be sent to others about a run. It is kept until
+// its run is dropped.
+type Delivery struct {
+	ID       int64
+	Run      int64 // the run's ID
+	Target   string
+	Kind     string
+	Body     []byte
+	Attempts int       // claims so far
+	Next     time.Time // when it is due
+	Error    string    // of the last attempt
+	State    string    // waiting, done or failed; ignored by AddDeliveries
+}
+
+// The states of a delivery.
+const (
+	DeliveryWaiting = "waiting"
+	DeliveryDone    = "done"
+	DeliveryFailed  = "failed"
+)
+
+// ErrNoDelivery is given for a delivery that is not kept here, or waits no
+// more.
+var ErrNoDelivery = errors.New("there is no such delivery that waits")
+
+const deliveryColumns = `id, run, target, kind, body, attempts, next, error, state`
+
+// AddDeliveries keeps messages to be sent, all or none. Next zero: now.
+func (s *Store) AddDeliveries(ctx context.Context, list []Delivery) error {
+	if len(list) == 0 {
+		return nil
+	}
+	err := s.inTx(ctx, func(q *session) error {
+		for _, d := range list {
+			_, err := q.exec(`INSERT INTO deliveries (run, target, kind, body, next) VALUES (?, ?, ?, ?, ?)`,
+				d.Run, d.Target, d.Kind, append([]byte{}, d.Body...), millis(orNow(d.Next)))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.writeError(fmt.Sprintf("keep %d deliveries", len(list)), err)
+}
+
+// ClaimDelivery gives the delivery that has been due for longest, to be tried
+// until the lease ends; then it is given again. Messages of one run to one
+// target are given one after the other, in the order in which they were added,
+// so that a late "pending" never covers a "success". False: none is due.
+func (s *Store) ClaimDelivery(ctx context.Context, now time.Time, lease time.Duration) (Delivery, bool, error) {
+	var d Delivery
+	q := s.reading(ctx)
+	if err := q.value(&d.ID, dueDelivery, millis(now)); errors.Is(err, sql.ErrNoRows) { // looking takes no lock
+		return Delivery{}, false, nil
+	}
+	err := s.inTx(ctx, func(q *session) error {
+		if err := q.value(&d.ID, dueDelivery+` FOR UPDATE SKIP LOCKED`, millis(now)); err != nil {
+			return err
+		}
+		found, err := q.rows(`UPDATE deliveries SET attempts = attempts + 1, next = ? WHERE id = ? RETURNING `+deliveryColumns,
+			millis(now.Add(lease)), d.ID)
+		list, err := collect(found, err, scanDelivery)
+		if err == nil {
+			d = list[0]
+		}
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Delivery{}, false, nil
+	}
+	return d, err == nil, s.writeError("claim a delivery", err)
+}
+
+const dueDelivery = `SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.next <= ? AND NOT EXISTS (
+	SELECT 1 FROM deliveries o WHERE o.run = d.run AND o.target = d.target AND o.id < d.id AND o.state = 'waiting')
+	ORDER BY d.next, d.id LIMIT 1`
+
+func scanDelivery(row *rows) (d Delivery, err error) {
+	err = row.Scan(&d.ID, &d.Run, &d.Target, &d.Kind, &d.Body, &d.Attempts, stamp{&d.Next}, &d.Error, &d.State)
+	return d, err
+}
+
+// DeliveryDone says that a delivery arrived.
+func (s *Store) DeliveryDone(ctx context.Context, id int64) error {
+	return s.endAttempt(ctx, id, `UPDATE deliveries SET state = 'done', error = '' WHERE id = ? AND state = 'waiting'`, id)
+}
+
+// DeliveryFailed says that an attempt failed: it is due again at next, or with
+// giveUp never.
+func (s *Store) DeliveryFailed(ctx context.Context, id int64, next time.Time, cause string, giveUp bool) error {
+	state := DeliveryWaiting
+	if giveUp {
+		state = DeliveryFailed
+	}
+	return s.endAttempt(ctx, id, `UPDATE deliveries SET state = ?, error = ?, next = ? WHERE id = ? AND state = 'waiting'`,
+		state, cause, millis(next), id)
+}
+
+func (s *Store) endAttempt(ctx context.Context, id int64, query string, args ...any) error {
+	verb := fmt.Sprintf("end an attempt at delivery %d", id)
+	touched, err := s.touch(ctx, verb, query, args...)
+	if err == nil && touched == 0 {
+		err = s.writeError(verb, ErrNoDelivery)
+	}
+	return err
+}
+
+// DeliveriesOf lists a run's deliveries in the order in which they were added.
+func (s *Store) DeliveriesOf(ctx context.Context, run int64) ([]Delivery, error) {
+	found, err := s.reading(ctx).rows(`SELECT `+deliveryColumns+` FROM deliveries WHERE run = ? ORDER BY id`, run)
+	list, err := collect(found, err, scanDelivery)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list deliveries: %w", err)
+	}
+	return list, nil
+}

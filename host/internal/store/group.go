@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// ticket is a lane run's place in the line of its group.
+type ticket struct {
+	lane  int64
+	holds bool
+	state State // of the lane run
+	run   int64
+}
+
+// EnterGroup takes a ticket for the lane run, where it has none, and says
+// whether it may go now: fewer than limit hold the group, and none waits that
+// was made before it. It is asked again until it says yes. The ticket counts
+// until LeaveGroup, until its lane run ends or its run is queued again, or
+// until the process that works on it is dead or has lost its claim.
+func (s *Store) EnterGroup(ctx context.Context, repoKey, group string, limit int, laneRun int64) (bool, error) {
+	enter := false
+	err := s.inTx(ctx, func(q *session) error {
+		repo, err := q.lockRepository(repoKey)
+		if err == nil {
+			err = q.mayEnter(laneRun, s.claim)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = q.exec(`INSERT INTO tickets (lane_run, repository, grp) VALUES (?, ?, ?) ON CONFLICT (lane_run) DO NOTHING`,
+			laneRun, repo, group)
+		if err != nil {
+			return err
+		}
+		line, err := q.line(repo, group)
+		if err != nil {
+			return err
+		}
+		if enter = mayGo(line, laneRun, limit); enter {
+			_, err = q.exec(`UPDATE tickets SET holds = TRUE WHERE lane_run = ? AND NOT holds`, laneRun)
+		}
+		return err
+	})
+	return enter, s.writeError(fmt.Sprintf("enter group %q", group), err)
+}
+
+func mayGo(line []ticket, lane int64, limit int) bool {
+	holders := 0
+	for _, t := range line {
+		switch {
+		case t.lane == lane && t.holds:
+			return true
+		case t.holds:
+			holders++
+		case t.lane < lane:
+			return false
+		}
+	}
+	return holders < limit
+}
+
+// lockRepository keeps others of this repository from entering any group.
+func (q *session) lockRepository(key string) (id int64, err error) {
+	err = q.value(&id, `SELECT id FROM repositories WHERE key = ? FOR UPDATE`, key)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("the repository %s has no runs", key)
+	}
+	return id, err
+}
+
+// mayEnter refuses a lane run that has ended, or that another works on now.
+func (q *session) mayEnter(lane int64, by claim) error {
+	var run, fence int64
+	var state, runState State
+	err := q.row([]any{&run, &state, &fence, &runState}, `SELECT l.run, l.state, r.fence, r.state
+		FROM lane_runs l JOIN runs r ON r.id = l.run WHERE l.id = ?`, lane)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("there is no lane run %d", lane)
+	case err != nil:
+		return err
+	case by.run == run && by.fence != fence:
+		return lostClaim(run, by.fence, fence, runState)
+	case state.Final():
+		return &ConflictError{What: fmt.Sprintf("lane run %d", lane), Want: Queued, Got: state, To: Starting}
+	}
+	return nil
+}
+
+// line lists the tickets that count, in the order of lane runs, and drops the
+// others: ended lane runs, and those of processes that are gone.
+func (q *session) line(repo int64, group string) ([]ticket, error) {
+	found, err := q.rows(`SELECT t.lane_run, t.holds, l.state, l.run FROM tickets t JOIN lane_runs l ON l.id = t.lane_run
+		WHERE t.repository = ? AND t.grp = ? ORDER BY t.lane_run`, repo, group)
+	all, err := collect(found, err, func(row *rows) (t ticket, err error) {
+		err = row.Scan(&t.lane, &t.holds, &t.state, &t.run)
+		return t, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	here := ThisHost()
+	var line []ticket
+	for _, t := range all {
+		c, err := q.claimOf(t.run)
+		if err != nil {
+			return nil, err
+		}
+		if !t.state.Final() && !c.lost(here) {
+			line = append(line, t)
+			continue
+		}
+		if _, err := q.exec(`DELETE FROM tickets WHERE lane_run = ?`, t.lane); err != nil {
+			return nil, err
+		}
+	}
+	return line, nil
+}
+
+// LeaveGroup gives the lane run's ticket back. It has none: nothing happens.
+func (s *Store) LeaveGroup(ctx context.Context, laneRun int64) error {
+	err := s.inTx(ctx, func(q *session) error {
+		conflict := (*ConflictError)(nil)
+		if s.claim != (claim{}) && errors.As(q.mayEnter(laneRun, s.claim), &conflict) && conflict.Why != "" {
+			return nil // the ticket is its new holder's
+		}
+		_, err := q.exec(`DELETE FROM tickets WHERE lane_run = ?`, laneRun)
+		return err
+	})
+	return s.writeError(fmt.Sprintf("leave the group of lane run %d", laneRun), err)
+}
+
+// GroupLine tells where a lane run stands in the line for its group, from 1,
+// and how many hold the group; position 0 means that it does not wait.
+func (s *Store) GroupLine(ctx context.Context, laneRun int64) (position, holders int, err error) {
+	err = s.reading(ctx).row([]any{&position, &holders}, `SELECT
+		coalesce(sum(CASE WHEN NOT t.holds AND NOT mine.holds AND t.lane_run <= mine.lane_run THEN 1 ELSE 0 END), 0),
+		coalesce(sum(CASE WHEN t.holds THEN 1 ELSE 0 END), 0)
+		FROM tickets mine JOIN tickets t ON t.repository = mine.repository AND t.grp = mine.grp
+		JOIN lane_runs l ON l.id = t.lane_run
+		WHERE mine.lane_run = ? AND l.state IN ('queued', 'starting', 'running')`, laneRun)
+	if err != nil {
+		err = fmt.Errorf("cannot read the line of lane run %d: %w", laneRun, err)
+	}
+	return position, holders, err
+}

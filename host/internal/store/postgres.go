@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+// Codes of PostgreSQL that we know what to say about.
+const (
+	pgNoTable     = "42P01"
+	pgLockTimeout = "55P03"
+)
+
+func (s *Store) openPostgres(ctx context.Context, address string) error {
+	s.dialect = &dialect{postgres: true}
+	s.path = withoutPassword(address)
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		return errors.New("the address cannot be read: write postgres://user@host/database") // pgx's words may hold the password
+	}
+	for name, value := range map[string]string{
+		"application_name": "pushlane",
+		"lock_timeout":     "5s",
+		// A host that hangs in the middle must not keep the others out.
+		"idle_in_transaction_session_timeout": "60s",
+	} {
+		if _, given := config.RuntimeParams[name]; !given {
+			config.RuntimeParams[name] = value
+		}
+	}
+	s.write = stdlib.OpenDB(*config)
+	s.write.SetMaxOpenConns(8)
+	s.write.SetMaxIdleConns(4)
+	s.write.SetConnMaxIdleTime(5 * time.Minute)
+	s.read = s.write
+	s.bell.listen = listener(config.Copy())
+	return s.migratePostgres(ctx)
+}
+
+// withoutPassword is an address as it may stand in a message.
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "the PostgreSQL database"
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	q := u.Query()
+	for _, secret := range []string{"password", "sslpassword"} {
+		q.Del(secret)
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func (s *Store) versionPostgres(ctx context.Context) (int, error) {
+	var v sql.NullInt64
+	err := s.write.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&v)
+	if hasPgCode(err, pgNoTable) {
+		err = nil
+	}
+	return int(v.Int64), err
+}
+
+// migration is the advisory lock of who lays tables.
+const migration = 0x70757368 // "push"
+
+func (s *Store) migratePostgres(ctx context.Context) error {
+	if done, err := s.migrated(ctx, s.versionPostgres); done || err != nil {
+		return err
+	}
+	lock, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer lock.Rollback()
+	for _, set := range []string{
+		"SET LOCAL lock_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0",
+		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", migration),
+	} {
+		if _, err := lock.ExecContext(ctx, set); err != nil {
+			return err
+		}
+	}
+	if done, err := s.migrated(ctx, s.versionPostgres); done || err != nil {
+		return err
+	}
+	return s.up(ctx, goose.DialectPostgres, "schema/postgres")
+}
+
+func hasPgCode(err error, code string) bool {
+	e := (*pgconn.PgError)(nil)
+	return errors.As(err, &e) && e.Code == code
+}
+
+// queuedChannel is where hosts tell each other that a run was queued.
+const queuedChannel = "pushlane_queued"
+
+// listener waits on a connection of its own and rings for every word that
+// comes, until it breaks.
+func listener(config *pgx.ConnConfig) func(context.Context, func()) error {
+	return func(ctx context.Context, ring func()) error {
+		conn, err := pgx.ConnectConfig(ctx, config)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(context.WithoutCancel(ctx))
+		if _, err := conn.Exec(ctx, "LISTEN "+queuedChannel); err != nil {
+			return err
+		}
+		for {
+			ring() // the first time for what came before we listened
+			if _, err := conn.WaitForNotification(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// postgresHint says what to do about the faults that people meet.
+func postgresHint(where string, err error) string {
+	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
+		switch {
+		case e.Code == pgLockTimeout:
+			return "another process has kept a row locked for 5 seconds: try again"
+		case e.Code == "53100":
+			return "the disk of the PostgreSQL server is full: make room there"
+		case e.Code == "53300":
+			return "the PostgreSQL server has no connection left: raise its max_connections; a host needs up to 9"
+		case e.Code == "3D000":
+			return fmt.Sprintf("make the database first, in UTF-8 (createdb -E UTF8 -T template0); we looked at %s", where)
+		case e.Code[:2] == "28":
+			return "PostgreSQL does not let this user in: look at the user, the password and pg_hba.conf"
+		case e.Code == "42501":
+			return "the user must be able to make tables: GRANT CREATE ON SCHEMA public TO the user"
+		case e.Code == "25006":
+			return "the server is read-only, perhaps a standby: name the primary"
+		}
+	}
+	if e := (*pgconn.ConnectError)(nil); errors.As(err, &e) {
+		return "no PostgreSQL server answers there: start it, or mend the address"
+	}
+	return ""
+}

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+func (s *Store) openSQLite(ctx context.Context, path string) error {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	s.path, s.dialect = abs, &dialect{}
+	if err := prepare(abs); err != nil {
+		return err
+	}
+	if s.write, err = connect(abs, "immediate", ""); err == nil {
+		s.write.SetMaxOpenConns(1)
+		s.read, err = connect(abs, "deferred", "query_only(1)")
+	}
+	if err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(4)
+	return s.migrateSQLite(ctx)
+}
+
+func prepare(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is not a regular file")
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return f.Chmod(0o600)
+	}
+	return nil
+}
+
+func connect(path, lock, pragma string) (*sql.DB, error) {
+	q := url.Values{"_txlock": {lock}}
+	q["_pragma"] = []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
+	if pragma != "" {
+		q["_pragma"] = append(q["_pragma"], pragma)
+	}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
+	return sql.Open("sqlite", dsn.String())
+}
+
+func (s *Store) versionSQLite(ctx context.Context) (v int, err error) {
+	err = s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v)
+	return v, err
+}
+
+// migrateSQLite does nothing but look when the schema is the one we know:
+// each file in schema/sqlite sets user_version. Else it takes a lock file
+// first, since two processes must not lay the first table at once.
+func (s *Store) migrateSQLite(ctx context.Context) error {
+	if done, err := s.migrated(ctx, s.versionSQLite); done && err == nil {
+		return nil
+	}
+	lock, err := lockFile(ctx, s.path+".lock")
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if done, err := s.migrated(ctx, s.versionSQLite); done || err != nil {
+		return err
+	}
+	return s.up(ctx, goose.DialectSQLite3, "schema/sqlite")
+}
+
+// lockFile waits for a lock that its holder's death sets free. It asks again
+// and again, since a wait inside flock would not hear of ctx.
+func lockFile(ctx context.Context, path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			f.Close()
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
