@@ -23,6 +23,8 @@ var arrows = map[string][]string{
 	"host/internal/incus":    {"sdk"},
 	"host/internal/store":    {"host/internal/store/schema"},
 	"host/internal/lanelog":  nil,
+	"host/internal/web":      {"hooks", "host/internal/lanelog", "host/internal/store", "host/internal/web/api"},
+	"host/internal/web/api":  nil,
 	"host":                   {"hooks", "host/internal/incus", "host/internal/lanelog", "host/internal/store", "host/internal/wasm", "lanes", "sdk"},
 	"host/cmd/pushlane":      {"hooks", "host", "host/internal/lanelog", "host/internal/store", "host/internal/tell", "host/internal/web", "host/internal/web/api", "lanes", "sdk"},
 	"host/cmd/pushlane-hook": nil,

@@ -110,7 +110,7 @@ func (l *laneRun) recordStart(ctx context.Context, c sdk.Container) {
 	defer l.mu.Unlock()
 	if !l.recorded {
 		l.recorded = true
-		l.rec.starting(ctx, l.i, l.outcome(), "asks for a container")
+		l.rec.starting(ctx, l.i, l.outcome(), "asks for a container", l.logPath())
 	}
 	l.rec.event(ctx, l.i, l.lane().ID, "container", fmt.Sprintf("%s of image %q", c.ID, orDefault(c.Image)))
 }

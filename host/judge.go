@@ -91,6 +91,9 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 	if err := rec.end(context.WithoutCancel(ctx), &j); err != nil {
 		return j, err
 	}
+	if err := h.keepPatches(ctx, repo, &j, rec.run.ID); err != nil {
+		return j, err
+	}
 	h.packLogs(&j)
 	return j, h.tellRefused(ctx, rec.run.ID, j)
 }

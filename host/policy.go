@@ -33,6 +33,9 @@ type Policy struct {
 	PushOptions []string `koanf:"push_options"` // server: of lane.skip, lane.only and priority
 	Listen      string   `koanf:"listen"`       // server: address of the page; empty: none
 	URL         string   `koanf:"url"`          // server: where people reach the page; empty: no links
+	TLSCert     string   `koanf:"tls.cert"`     // server: certificate of the page, PEM file
+	TLSKey      string   `koanf:"tls.key"`
+	ProxyHeader string   `koanf:"proxy_header"` // server: in which a trusted proxy names the user
 
 	Parallel int    `koanf:"parallel"` // lanes at once
 	Plugins  string `koanf:"plugins"`  // folder of first-party modules

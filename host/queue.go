@@ -74,7 +74,7 @@ func writeQueued(w io.Writer, j Judgement) {
 	if len(j.Outcomes) == 0 {
 		return
 	}
-	line := fmt.Sprintf("pushlane: run #%d: %s run now that the push is in", j.Number, count(len(j.Outcomes), "lane"))
+	line := fmt.Sprintf("pushlane: run #%d: %s queued now that the push is in", j.Number, count(len(j.Outcomes), "lane"))
 	if j.Policy.URL != "" {
 		line += ": " + pageURL(j.Policy.URL, j.Repo, j.Number, "")
 	}
@@ -252,7 +252,7 @@ func resumeLane(j Judgement, l store.LaneRun) (Outcome, error) {
 
 // resumed is the recorder of a claimed run.
 func resumed(st *store.Store, run store.Run, j *Judgement) *recorder {
-	r := &recorder{store: st, claimed: true, begun: make(chan struct{}), run: run}
+	r := &recorder{store: st.Holding(run), claimed: true, begun: make(chan struct{}), run: run}
 	for _, l := range latest(run.Lanes) {
 		r.ids = append(r.ids, l.ID)
 	}

@@ -223,10 +223,10 @@ func (r *recorder) failed(err error) {
 
 // starting is recorded before a lane touches anything outside this process:
 // an intent that a killed host leaves is found by the next one.
-func (r *recorder) starting(ctx context.Context, i int, o *Outcome, why string) {
+func (r *recorder) starting(ctx context.Context, i int, o *Outcome, why, log string) {
 	id := r.laneID(i)
 	r.record(ctx, store.Move{LaneRun: id, From: store.Queued, To: store.Starting, At: o.Started, Message: why},
-		store.Facts{LaneRun: id, Digest: o.Digest},
+		store.Facts{LaneRun: id, Digest: o.Digest, Log: log},
 		store.Move{LaneRun: id, From: store.Starting, To: store.Running, At: o.Started})
 }
 

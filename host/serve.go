@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/lanelog"
 )
 
@@ -97,3 +98,9 @@ func (h *Host) packLogs(j *Judgement) {
 
 // smallLog is the size in bytes below which a log is not worth compressing.
 const smallLog = 16 << 10
+
+// OpenRepo opens a repository that this host guards, by its key in the store;
+// release gives it back.
+func (h *Host) OpenRepo(ctx context.Context, key string) (*hooks.Repo, func(), error) {
+	return h.repo(ctx, ownCall("manual", key))
+}

@@ -110,7 +110,7 @@ func rootCommand(p *program) *cobra.Command {
 	root.AddCommand(
 		initCommand(p), installCommand(p), uninstallCommand(p),
 		runCommand(p), lanesCommand(p), importCommand(p),
-		runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p), doctorCommand(p), gcCommand(p),
+		runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p), tokenCommand(p), doctorCommand(p), gcCommand(p),
 		demoCommand(p), serveCommand(p), pluginCommand(p), hookCommand(p), versionCommand(p),
 	)
 	return root

@@ -30,6 +30,13 @@ func serveCommand(p *program) *cobra.Command {
 			defer h.Close(context.WithoutCancel(cmd.Context()))
 			log := logrus.New()
 			log.SetOutput(p.err)
+			if idle == 0 {
+				stop, err := startPage(cmd.Context(), h, policy, log)
+				if err != nil {
+					return err
+				}
+				defer stop()
+			}
 			err = (&host.Resident{Host: h, Log: log, Idle: idle, Server: idle == 0}).Serve(cmd.Context())
 			if errors.Is(err, host.ErrRunning) && idle > 0 {
 				return nil // started by two hooks at once

@@ -1,0 +1,76 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/pushlane/pushlane/hooks"
+)
+
+// maxPatched bounds the files of which a refused run keeps the changed lines.
+const maxPatched = 40
+
+// keepPatches keeps the lines that findings of a refused push are about: its
+// objects are gone once the hook has said no.
+func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *Judgement, run int64) error {
+	if j.Gate != "pre-receive" || j.Exit() == ExitAccept {
+		return nil
+	}
+	all := map[string]hooks.FilePatch{}
+	for i, p := range j.Updates {
+		paths := findingPaths(j, i)
+		if len(paths) == 0 || p.Delete {
+			continue
+		}
+		files, _, err := repo.Patch(ctx, p.Base, p.New, paths...)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			all[f.Path] = f
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(all)
+	if err == nil {
+		err = os.MkdirAll(h.runFolder(run), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(h.patchPath(run), data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot keep the lines that findings are about: %w", err)
+	}
+	return nil
+}
+
+// findingPaths are the files with findings of update i, in their order.
+func findingPaths(j *Judgement, i int) []string {
+	var paths []string
+	for _, o := range j.Outcomes {
+		for _, f := range o.Findings {
+			if o.Update == i && f.Path != "" && len(paths) < maxPatched && !slices.Contains(paths, f.Path) {
+				paths = append(paths, f.Path)
+			}
+		}
+	}
+	return paths
+}
+
+func (h *Host) patchPath(run int64) string { return filepath.Join(h.runFolder(run), "findings.json") }
+
+// Patches are the changed lines that a refused run kept, by path.
+func (h *Host) Patches(run int64) (map[string]hooks.FilePatch, error) {
+	data, err := os.ReadFile(h.patchPath(run))
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]hooks.FilePatch
+	return all, json.Unmarshal(data, &all)
+}

@@ -1,0 +1,379 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/lanelog"
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// maxShown is how many lines of a log a page holds; the rest is a link away.
+const maxShown = 5000
+
+// logLine is one line of a log on a page.
+type logLine struct {
+	N      int
+	At     time.Time
+	Stream string
+	HTML   template.HTML
+}
+
+// logPart is a group of lines, folded under a name, or lines outside any.
+type logPart struct {
+	Name  string
+	Open  bool
+	Lines []logLine
+}
+
+type laneData struct {
+	Repo     repository
+	Run      runView
+	Lane     laneView
+	Attempt  store.LaneRun
+	Attempts []store.LaneRun
+	Parts    []logPart
+	Skipped  int    // lines before the first one shown
+	Offset   int64  // byte of the log after the last line shown
+	Lines    int    // number of the last line shown
+	Follow   string // address of what comes after; "" it has ended
+	Gone     bool   // the log was removed
+}
+
+// lane finds the lane run that a request names: a lane, its attempt (?attempt=,
+// the newest without) and update (?update=).
+func (s *site) lane(r *http.Request) (laneData, error) {
+	repo, run, err := s.run(r)
+	d := laneData{Repo: repo, Run: run}
+	if err != nil {
+		return d, err
+	}
+	update, _ := strconv.Atoi(r.URL.Query().Get("update"))
+	attempt, _ := strconv.Atoi(r.URL.Query().Get("attempt"))
+	lanes, err := s.lanes(r.Context(), run, nil)
+	if err != nil {
+		return d, err
+	}
+	for _, l := range lanes {
+		if l.LaneRun.Lane != r.PathValue("lane") || max(0, l.Update) != update {
+			continue
+		}
+		d.Lane, d.Attempts = l, append(l.Earlier, l.LaneRun)
+		for _, a := range d.Attempts {
+			if attempt == 0 || a.Attempt == attempt {
+				d.Attempt = a
+			}
+		}
+	}
+	if d.Attempt.ID == 0 {
+		return d, errNotHere
+	}
+	return d, nil
+}
+
+func (s *site) lanePage(w http.ResponseWriter, r *http.Request) {
+	d, err := s.lane(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if r.URL.Query().Get("raw") != "" {
+		s.rawLog(w, r, d.Attempt)
+		return
+	}
+	if err := d.read(r.URL.Query().Get("all") != ""); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if !d.Attempt.State.Final() {
+		d.Follow = fmt.Sprintf("%s/events?update=%d&attempt=%d", strings.SplitN(d.Lane.Link, "?", 2)[0], max(0, d.Lane.Update), d.Attempt.Attempt)
+	}
+	title := fmt.Sprintf("%s of run #%d, %s", d.Lane.LaneRun.Lane, d.Run.Number, word(d.Attempt.State))
+	s.show(w, r, http.StatusOK, "lane", page{Title: title, Data: d})
+}
+
+// read takes in the log as far as it is written, folded into its groups.
+func (d *laneData) read(all bool) error {
+	if d.Attempt.Log.Path == "" {
+		return nil
+	}
+	f, err := lanelog.Open(d.Attempt.Log.Path)
+	if errors.Is(err, os.ErrNotExist) {
+		d.Gone = d.Attempt.State.Final()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var lines []logLine
+	var texts []string
+	d.Offset, err = lanelog.Read(f, 0, func(_ int64, l lanelog.Line) error {
+		d.Lines++
+		lines = append(lines, logLine{N: d.Lines, At: l.At, Stream: string(l.Stream), HTML: colored(l.Text)})
+		texts = append(texts, l.Text)
+		if !all && len(lines) > 2*maxShown { // only the end is shown
+			lines, texts = append(lines[:0], lines[maxShown:]...), append(texts[:0], texts[maxShown:]...)
+		}
+		return nil
+	})
+	if !all && len(lines) > maxShown {
+		lines, texts = lines[len(lines)-maxShown:], texts[len(texts)-maxShown:]
+	}
+	if len(lines) > 0 {
+		d.Skipped = lines[0].N - 1
+	}
+	d.Parts = fold(lines, texts, d.Attempt.State.Final() && d.Attempt.State != store.Passed)
+	return err
+}
+
+// fold cuts a log into groups: "::group::name" to "::endgroup::", "--- name" a
+// folded one, "+++ name" an open one, each up to the next. The last group of
+// what failed is open.
+func fold(lines []logLine, texts []string, failed bool) []logPart {
+	parts := []logPart{{Open: true}}
+	for i, l := range lines {
+		name, open, ok := groupStart(texts[i])
+		switch {
+		case ok:
+			parts = append(parts, logPart{Name: name, Open: open})
+			continue
+		case strings.TrimSpace(texts[i]) == "::endgroup::":
+			parts = append(parts, logPart{Open: true})
+			continue
+		}
+		last := &parts[len(parts)-1]
+		last.Lines = append(last.Lines, l)
+	}
+	for i := len(parts) - 1; failed && i >= 0; i-- {
+		if parts[i].Name != "" {
+			parts[i].Open = true
+			break
+		}
+	}
+	return parts
+}
+
+func groupStart(text string) (name string, open, ok bool) {
+	for prefix, open := range map[string]bool{"::group::": false, "--- ": false, "+++ ": true} {
+		if rest, found := strings.CutPrefix(text, prefix); found && strings.TrimSpace(rest) != "" {
+			return strings.Map(printable, stripColor(rest)), open, true
+		}
+	}
+	return "", false, false
+}
+
+// stripColor leaves the text of a line alone.
+func stripColor(line string) string {
+	for {
+		i := strings.IndexByte(line, 0x1b)
+		if i < 0 {
+			return line
+		}
+		_, rest, _ := cutColor(line[i:])
+		line = line[:i] + rest
+	}
+}
+
+// rawLog sends the whole log as text, as far as it is written.
+func (s *site) rawLog(w http.ResponseWriter, r *http.Request, l store.LaneRun) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	f, err := lanelog.Open(l.Log.Path)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	defer f.Close()
+	lanelog.Read(f, 0, func(_ int64, l lanelog.Line) error {
+		_, err := io.WriteString(w, strings.Map(printable, stripColor(l.Text))+"\n")
+		return err
+	})
+}
+
+const (
+	pingEvery    = 15 * time.Second
+	writeTimeout = 10 * time.Second // for a client that does not read
+)
+
+// events is one connection of server-sent events. A client that does not read
+// is dropped: it holds nothing but its own connection.
+type events struct {
+	w    http.ResponseWriter
+	ctl  *http.ResponseController
+	last time.Time
+}
+
+func newEvents(w http.ResponseWriter) *events {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	return &events{w, http.NewResponseController(w), time.Now()}
+}
+
+// send writes one event; an empty text is a ping.
+func (e *events) send(text string) error {
+	if err := e.ctl.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if text == "" {
+		text = ": still here\n\n"
+	}
+	e.last = time.Now()
+	if _, err := io.WriteString(e.w, text); err != nil {
+		return err
+	}
+	return e.ctl.Flush()
+}
+
+// logEvents streams a log's lines from a byte on, and says when it has ended.
+// The id of each event is the byte after it, so that a browser that comes back
+// goes on where it was.
+func (s *site) logEvents(w http.ResponseWriter, r *http.Request) {
+	d, err := s.lane(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	from, line := position(r)
+	out := newEvents(w)
+	if out.send("retry: 1000\n\n") != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	path, ok := s.logPath(ctx, d, out)
+	if !ok {
+		return
+	}
+	var broken error
+	ended := func() bool {
+		if time.Since(out.last) > pingEvery {
+			if broken = out.send(""); broken != nil {
+				cancel()
+			}
+		}
+		return s.ended(ctx, d.Attempt.ID, d.Run.ID)
+	}
+	err = lanelog.Follow(ctx, path, from, ended, func(offset int64, l lanelog.Line) error {
+		line++
+		data, err := json.Marshal(map[string]any{"n": line, "at": l.At.UTC().Format(time.RFC3339), "stream": string(l.Stream), "html": string(colored(l.Text))})
+		if err != nil {
+			return err
+		}
+		return out.send(fmt.Sprintf("id: %d.%d\ndata: %s\n\n", offset, line, data))
+	})
+	if err == nil {
+		out.send("event: end\ndata: {}\n\n")
+	}
+}
+
+// position reads where to go on: Last-Event-ID "<byte>.<line>", or ?from= and
+// ?line= at the first time.
+func position(r *http.Request) (from int64, line int) {
+	q := r.URL.Query()
+	text := q.Get("from") + "." + q.Get("line")
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		text = id
+	}
+	a, b, _ := strings.Cut(text, ".")
+	from, _ = strconv.ParseInt(a, 10, 64)
+	line, _ = strconv.Atoi(b)
+	return max(0, from), max(0, line)
+}
+
+// logPath waits until the lane run has a log or has ended without one.
+func (s *site) logPath(ctx context.Context, d laneData, out *events) (string, bool) {
+	for {
+		l, ok := s.laneRun(ctx, d.Attempt.ID, d.Run.ID)
+		switch {
+		case ok && l.Log.Path != "":
+			return l.Log.Path, true
+		case !ok || l.State.Final():
+			out.send("event: end\ndata: {}\n\n")
+			return "", false
+		}
+		select {
+		case <-ctx.Done():
+			return "", false
+		case <-time.After(100 * time.Millisecond):
+		}
+		if time.Since(out.last) > pingEvery && out.send("") != nil {
+			return "", false
+		}
+	}
+}
+
+func (s *site) ended(ctx context.Context, lane, run int64) bool {
+	l, ok := s.laneRun(ctx, lane, run)
+	return ok && l.State.Final()
+}
+
+func (s *site) laneRun(ctx context.Context, lane, run int64) (store.LaneRun, bool) {
+	all, err := s.Store.LaneRuns(ctx, run)
+	if err != nil {
+		return store.LaneRun{}, false
+	}
+	for _, l := range all {
+		if l.ID == lane {
+			return l, true
+		}
+	}
+	return store.LaneRun{}, false
+}
+
+// changes tells a page that it should be loaded again.
+func (s *site) changes(w http.ResponseWriter, r *http.Request) {
+	out := newEvents(w)
+	was := ""
+	ours := s.Store.Watch(r.Context())
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		is, err := s.pulse(r.Context())
+		if err != nil {
+			return
+		}
+		switch {
+		case is != was:
+			if out.send("data: changed\n\n") != nil {
+				return
+			}
+			was = is
+		case time.Since(out.last) > pingEvery:
+			if out.send("") != nil {
+				return
+			}
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-ours: // this process changed something
+			was = ""
+		case <-tick.C: // another one may have
+		}
+	}
+}
+
+// pulse is a text that differs after a run began, moved or ended.
+func (s *site) pulse(ctx context.Context) (string, error) {
+	var text strings.Builder
+	for _, f := range []store.Filter{{Limit: 1}, {State: string(store.Running), Limit: 20}, {State: string(store.Queued), Limit: 20}} {
+		runs, err := s.Store.Runs(ctx, f)
+		if err != nil {
+			return "", err
+		}
+		for _, r := range runs {
+			fmt.Fprintln(&text, r.ID, r.State, r.Passed, r.Total, r.CancelBy)
+		}
+	}
+	return text.String(), nil
+}
