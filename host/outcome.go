@@ -159,6 +159,9 @@ func (j Judgement) State() store.State {
 			state = store.Broken
 		}
 	}
+	if state == store.Broken && !slices.ContainsFunc(j.Outcomes, func(o Outcome) bool { return o.undecided() && o.State == store.Broken }) {
+		return store.Cancelled // nothing broke: somebody stopped it
+	}
 	return state
 }
 

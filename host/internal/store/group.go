@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ticket is a lane run's place in the line of its group.
@@ -35,9 +36,12 @@ func (s *Store) EnterGroup(ctx context.Context, repoKey, group string, limit int
 		if err != nil {
 			return err
 		}
-		line, err := q.line(repo, group)
+		line, err := q.line(repo, group, laneRun)
 		if err != nil {
 			return err
+		}
+		if !slices.ContainsFunc(line, func(t ticket) bool { return t.lane == laneRun }) {
+			return fmt.Errorf("lane run %d is in line for another group", laneRun)
 		}
 		if enter = mayGo(line, laneRun, limit); enter {
 			_, err = q.exec(`UPDATE tickets SET holds = TRUE WHERE lane_run = ? AND NOT holds`, laneRun)
@@ -91,8 +95,9 @@ func (q *session) mayEnter(lane int64, by claim) error {
 }
 
 // line lists the tickets that count, in the order of lane runs, and drops the
-// others: ended lane runs, and those of processes that are gone.
-func (q *session) line(repo int64, group string) ([]ticket, error) {
+// others: ended lane runs, and those of processes that are gone. Whoever asks
+// is alive.
+func (q *session) line(repo int64, group string, asks int64) ([]ticket, error) {
 	found, err := q.rows(`SELECT t.lane_run, t.holds, l.state, l.run FROM tickets t JOIN lane_runs l ON l.id = t.lane_run
 		WHERE t.repository = ? AND t.grp = ? ORDER BY t.lane_run`, repo, group)
 	all, err := collect(found, err, func(row *rows) (t ticket, err error) {
@@ -109,7 +114,7 @@ func (q *session) line(repo int64, group string) ([]ticket, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !t.state.Final() && !c.lost(here) {
+		if t.lane == asks || !t.state.Final() && !c.lost(here) {
 			line = append(line, t)
 			continue
 		}

@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// hour is longer than any test: a Wait that returns did not time out.
+const hour = time.Hour
+
+func TestWaitHearsOfAQueuedRun(t *testing.T) {
+	onEach(t, func(t *testing.T, on backend) {
+		ctx, where := context.Background(), on.where(t)
+		here, there := open(t, where), open(t, where)
+		for name, other := range map[string]*Store{"of this process": here, "of another": there} {
+			for what, queue := range map[string]func(){
+				"begun": func() { begin(t, other, waiting("/r", 1)) },
+				"given back": func() {
+					begin(t, other, newRun("/r", 1)) // no news
+					n := begin(t, other, waiting("/r", 1))
+					if run := claimed(t, other, hour); run.ID != n.ID {
+						t.Fatal("another run was claimed")
+					}
+					if err := other.Requeue(ctx, n.ID, "x"); err != nil {
+						t.Fatal(err)
+					}
+				},
+			} {
+				if _, ok, err := here.Claim(ctx, ThisHost(), hour); ok || err != nil {
+					t.Fatal(ok, err)
+				}
+				done := make(chan bool)
+				go func() {
+					for { // Wait may return for nothing, but it returns for something
+						here.Wait(ctx, hour)
+						if _, ok, err := here.Claim(ctx, ThisHost(), hour); ok || err != nil {
+							done <- ok
+							return
+						}
+					}
+				}()
+				queue()
+				if !<-done {
+					t.Errorf("a run that was %s by a host %s was not claimed", what, name)
+				}
+			}
+		}
+	})
+}
+
+// TestPostgresTellsOtherHosts: the word comes by the listener alone, the poll
+// is far off.
+func TestPostgresTellsOtherHosts(t *testing.T) {
+	ctx, where := context.Background(), postgresBackend.where(t)
+	here, there := open(t, where), open(t, where)
+	listening := make(chan bool, 16)
+	listen := here.bell.listen
+	here.bell.listen = func(ctx context.Context, ring func()) error {
+		return listen(ctx, func() { ring(); listening <- true })
+	}
+	here.bell.start()
+	<-listening
+	begin(t, there, waiting("/r", 1))
+	<-listening
+	here.Wait(ctx, hour)
+}
+
+func TestAListenerComesBack(t *testing.T) {
+	ctx, where := context.Background(), postgresBackend.where(t)
+	here, there := open(t, where), open(t, where)
+	listening := make(chan bool, 16)
+	listen := here.bell.listen
+	here.bell.listen = func(ctx context.Context, ring func()) error {
+		return listen(ctx, func() { ring(); listening <- true })
+	}
+	here.bell.start()
+	<-listening
+	if _, err := there.write.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE query = 'LISTEN pushlane_queued' AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatal(err)
+	}
+	<-listening
+	here.Wait(ctx, hour)
+}
+
+func TestWaitEnds(t *testing.T) {
+	onEach(t, func(t *testing.T, on backend) {
+		s := on.fresh(t)
+		s.Wait(context.Background(), 0)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.Wait(ctx, hour)
+	})
+}
+
+// TestWhatRangBeforeWaitIsHeard: a run queued between a Claim that found
+// nothing and Wait is not slept over.
+func TestWhatRangBeforeWaitIsHeard(t *testing.T) {
+	b := newBell()
+	rung := func() bool {
+		select {
+		case <-b.next():
+			return true
+		default:
+			return false
+		}
+	}
+	if rung() {
+		t.Error("it rang by itself")
+	}
+	b.ring()
+	if !rung() || rung() {
+		t.Error("a ring is heard once")
+	}
+	before := b.count()
+	b.ring()
+	b.silence(before)
+	if !rung() {
+		t.Error("what rang while a Claim looked was forgotten")
+	}
+	b.ring()
+	b.silence(b.count())
+	if rung() {
+		t.Error("what a Claim has seen is no news")
+	}
+	two := []<-chan struct{}{b.next(), b.next()}
+	b.ring()
+	<-two[0]
+	<-two[1]
+}
+
+func TestWatch(t *testing.T) {
+	onEach(t, func(t *testing.T, on backend) {
+		s := on.fresh(t)
+		ctx, cancel := context.WithCancel(context.Background())
+		changes, slow := s.Watch(ctx), s.Watch(ctx)
+		run := begin(t, s, waiting("/r", 1))
+		for range 3 * watched { // nobody reads slow: it holds nobody up
+			record(t, s, run.ID, Event{Kind: "x"})
+			if id := <-changes; id != run.ID {
+				t.Errorf("run %d", id)
+			}
+		}
+		cancel()
+		for range changes {
+		}
+		n := 0
+		for range slow {
+			n++
+		}
+		if n != watched {
+			t.Errorf("the slow reader got %d", n)
+		}
+		record(t, s, run.ID, Event{Kind: "nobody watches"})
+	})
+}
+
+func TestWatchTellsOfEveryChange(t *testing.T) {
+	onEach(t, func(t *testing.T, on backend) {
+		ctx, s := t.Context(), on.fresh(t)
+		changes := s.Watch(ctx)
+		expect := func(what string, ids ...int64) {
+			t.Helper()
+			for _, want := range ids {
+				if got := <-changes; got != want {
+					t.Errorf("%s: run %d, want %d", what, got, want)
+				}
+			}
+		}
+		one := begin(t, s, superseding("refs/heads/m", "ab"))
+		expect("begin", one.ID)
+		two := begin(t, s, superseding("refs/heads/m", "ab"))
+		expect("supersede", one.ID, two.ID)
+		run := claimed(t, s, hour)
+		expect("claim", two.ID)
+		record(t, s, run.ID, Move{LaneRun: run.Lanes[0].ID, From: Queued, To: Broken})
+		expect("record", two.ID)
+		if _, err := s.Retry(ctx, run.ID, run.Lanes[0].ID, "x"); err != nil {
+			t.Fatal(err)
+		}
+		expect("retry", two.ID)
+		if err := s.Requeue(ctx, run.ID, "x"); err != nil {
+			t.Fatal(err)
+		}
+		expect("requeue", two.ID)
+		if err := s.Cancel(ctx, run.ID, "me", ""); err != nil {
+			t.Fatal(err)
+		}
+		expect("cancel", two.ID)
+		if err := s.Record(ctx, run.ID, End{State: Broken}); !isConflict(err) {
+			t.Fatal(err)
+		}
+		if again, err := s.Rerun(ctx, run.ID, false, "me"); err != nil {
+			t.Error(err)
+		} else {
+			expect("rerun, and nothing for what was refused", again.ID)
+		}
+	})
+}
