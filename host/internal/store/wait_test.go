@@ -14,32 +14,24 @@ func TestWaitHearsOfAQueuedRun(t *testing.T) {
 		ctx, where := context.Background(), on.where(t)
 		here, there := open(t, where), open(t, where)
 		for name, other := range map[string]*Store{"of this process": here, "of another": there} {
-			for what, queue := range map[string]func(){
-				"begun": func() { begin(t, other, waiting("/r", 1)) },
-				"given back": func() {
-					begin(t, other, newRun("/r", 1)) // no news
-					n := begin(t, other, waiting("/r", 1))
-					if run := claimed(t, other, hour); run.ID != n.ID {
-						t.Fatal("another run was claimed")
-					}
-					if err := other.Requeue(ctx, n.ID, "x"); err != nil {
-						t.Fatal(err)
+			for what, prepare := range map[string]func() (queue func()){
+				"begun": func() func() { return func() { begin(t, other, waiting("/r", 1)) } },
+				"given back": func() func() {
+					begin(t, other, waiting("/r", 1))
+					run := claimed(t, other, hour)
+					return func() {
+						if err := other.Requeue(ctx, run.ID, "x"); err != nil {
+							t.Error(err)
+						}
 					}
 				},
 			} {
+				queue := prepare()
 				if _, ok, err := here.Claim(ctx, ThisHost(), hour); ok || err != nil {
 					t.Fatal(ok, err)
 				}
 				done := make(chan bool)
-				go func() {
-					for { // Wait may return for nothing, but it returns for something
-						here.Wait(ctx, hour)
-						if _, ok, err := here.Claim(ctx, ThisHost(), hour); ok || err != nil {
-							done <- ok
-							return
-						}
-					}
-				}()
+				go func() { done <- waitAndClaim(t, here) }()
 				queue()
 				if !<-done {
 					t.Errorf("a run that was %s by a host %s was not claimed", what, name)
@@ -47,6 +39,21 @@ func TestWaitHearsOfAQueuedRun(t *testing.T) {
 			}
 		}
 	})
+}
+
+// waitAndClaim: Wait may return for nothing, but it returns for something.
+func waitAndClaim(t *testing.T, s *Store) bool {
+	ctx := context.Background()
+	for {
+		s.Wait(ctx, hour)
+		_, ok, err := s.Claim(ctx, ThisHost(), hour)
+		if err != nil {
+			t.Error(err)
+		}
+		if ok || err != nil {
+			return ok
+		}
+	}
 }
 
 // TestPostgresTellsOtherHosts: the word comes by the listener alone, the poll
