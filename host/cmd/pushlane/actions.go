@@ -7,13 +7,25 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/web/api"
 )
 
 func cancelCommand(p *program) *cobra.Command {
 	var asJSON bool
+	var there away
 	cmd := &cobra.Command{
 		Use: "cancel RUN", Short: "cancel a run that waits or runs", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			if done, err := there.withRun(ctx, p, args[0], func(c api.Client, repo string, number int64) error {
+				run, err := c.Cancel(ctx, repo, number)
+				if err != nil {
+					return err
+				}
+				return p.printJSON(run)
+			}); done {
+				return err
+			}
 			return p.withHost(cmd, func(h *host.Host) error {
 				run, err := h.CancelRun(cmd.Context(), p.call("manual"), args[0])
 				if err != nil {
@@ -32,15 +44,27 @@ func cancelCommand(p *program) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	there.flags(cmd)
 	return cmd
 }
 
 func rerunCommand(p *program) *cobra.Command {
 	var asJSON, failed bool
+	var there away
 	cmd := &cobra.Command{
 		Use: "rerun RUN", Short: "queue a run again, all of it or what failed", Args: exactly(1),
 		Long: "rerun judges the same commits by the same lanes once more, on the server's host\n(pushlane serve). For a push that has not left your machine: pushlane run.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			if done, err := there.withRun(ctx, p, args[0], func(c api.Client, repo string, number int64) error {
+				run, err := c.Rerun(ctx, repo, number, failed)
+				if err != nil {
+					return err
+				}
+				return p.printJSON(run)
+			}); done {
+				return err
+			}
 			return p.withHost(cmd, func(h *host.Host) error {
 				number, err := h.RerunRun(cmd.Context(), p.call("manual"), args[0], failed)
 				if err != nil {
@@ -56,11 +80,13 @@ func rerunCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&failed, "failed", false, "only the lanes that did not pass")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	there.flags(cmd)
 	return cmd
 }
 
 func showCommand(p *program) *cobra.Command {
 	var asJSON bool
+	var there away
 	cmd := &cobra.Command{
 		Use: "show [RUN]", Short: "show one run in full: lanes, findings, every decision", Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,12 +94,16 @@ func showCommand(p *program) *cobra.Command {
 			if len(args) == 1 {
 				which = args[0]
 			}
+			if done, err := there.show(cmd.Context(), p, which, asJSON); done {
+				return err
+			}
 			return p.withHost(cmd, func(h *host.Host) error {
 				return h.ShowRun(cmd.Context(), p.call("manual"), which, asJSON, p.out)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	there.flags(cmd)
 	return cmd
 }
 

@@ -15,9 +15,17 @@ import (
 func runsCommand(p *program) *cobra.Command {
 	var limit int
 	var asJSON bool
+	var there away
 	cmd := &cobra.Command{
 		Use: "runs [RUN]", Short: "list the runs of this repository, or one in full", Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if done, err := there.show(cmd.Context(), p, args[0], asJSON); done {
+					return err
+				}
+			} else if done, err := there.runs(cmd.Context(), p, limit, asJSON); done {
+				return err
+			}
 			h, _, err := p.host()
 			if err != nil {
 				return err
@@ -31,28 +39,34 @@ func runsCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "at most `N` runs")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	there.flags(cmd)
 	return cmd
 }
 
 func logCommand(p *program) *cobra.Command {
 	var times bool
+	var there away
 	cmd := &cobra.Command{
 		Use: "log [RUN[:LANE]]", Short: "show a past log in full", Args: atMost(1),
 		Long:    "log prints the logs of a run, or of one lane of it. Without a run: the last one.",
 		Example: "  pushlane log\n  pushlane log 12:go-test",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			which := "last"
+			if len(args) == 1 {
+				which = args[0]
+			}
+			if done, err := there.log(cmd.Context(), p, which); done {
+				return err
+			}
 			h, _, err := p.host()
 			if err != nil {
 				return err
 			}
 			defer h.Close(cmd.Context())
-			which := "last"
-			if len(args) == 1 {
-				which = args[0]
-			}
 			return p.printLogs(cmd, h, which, times)
 		},
 	}
+	there.flags(cmd)
 	cmd.Flags().BoolVar(&times, "time", false, "put the time before each line")
 	return cmd
 }

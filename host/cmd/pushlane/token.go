@@ -66,7 +66,7 @@ func tokenDropCommand(p *program) *cobra.Command {
 			return p.withStore(cmd, func(st *store.Store) error {
 				err := st.DropToken(cmd.Context(), args[0])
 				if errors.Is(err, store.ErrNoToken) {
-					return wrongUse{fmt.Errorf("cannot drop token %q: %w", args[0], err)}
+					return wrongUse{err}
 				}
 				return err
 			})
