@@ -61,7 +61,9 @@ const claimable = `SELECT id FROM runs WHERE state = 'queued' AND waiting ORDER 
 func (q *session) claim(host Host, lease time.Duration) (id, fence int64, err error) {
 	err = q.value(&id, claimable+` SKIP LOCKED`)
 	if errors.Is(err, sql.ErrNoRows) && q.dialect.postgres {
-		err = q.value(&id, claimable)
+		if err = q.value(&id, claimable); hasPgCode(err, pgLockTimeout) {
+			err = sql.ErrNoRows // whoever has it keeps it for long
+		}
 	}
 	if err != nil {
 		return 0, 0, err

@@ -128,6 +128,29 @@ func TestNoRunIsClaimedTwice(t *testing.T) {
 	})
 }
 
+// TestClaimPassesOverWhatIsLocked: a run that somebody is changing is waited
+// for only where there is no other, and not for ever.
+func TestClaimPassesOverWhatIsLocked(t *testing.T) {
+	ctx, where := context.Background(), postgresBackend.where(t)
+	s := open(t, where+"&lock_timeout=1")
+	one, two := begin(t, s, waiting("/r", 1)), begin(t, s, waiting("/r", 1))
+	err := s.inTx(ctx, func(q *session) error {
+		if _, err := newRecorder(q, one.ID, claim{}); err != nil {
+			return err
+		}
+		if run := claimed(t, s, time.Hour); run.ID != two.ID {
+			t.Errorf("run %d was claimed", run.ID)
+		}
+		if _, ok, err := s.Claim(ctx, ThisHost(), time.Hour); ok || err != nil {
+			t.Errorf("claimed what is locked: %v %v", ok, err)
+		}
+		return nil
+	})
+	if err != nil || claimed(t, s, time.Hour).ID != one.ID {
+		t.Error(err)
+	}
+}
+
 func takeFrom(t testing.TB, s *Store) (ids []int64) {
 	for {
 		run, ok, err := s.Claim(context.Background(), ThisHost(), time.Hour)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,8 +32,11 @@ func (s *Store) Runs(ctx context.Context, f Filter) ([]Run, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
-	w := f.where()
-	runs, err := s.runs(ctx, runQuery+w.String()+` ORDER BY r.id DESC LIMIT ?`, append(w.args, f.Limit)...)
+	w, from, order := f.where(), runQuery, ` ORDER BY r.id DESC LIMIT ?`
+	if f.Ref != "" { // the ref's index has its runs in this order
+		from, order = runQuery+` JOIN updates u ON u.run = r.id`, ` ORDER BY u.run DESC LIMIT ?`
+	}
+	runs, err := s.runs(ctx, from+w.String()+order, append(w.args, f.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list runs: %w", err)
 	}
@@ -44,7 +48,7 @@ func (f Filter) where() *where {
 	for _, c := range []struct{ condition, value string }{
 		// One lookup, so that a repository's newest runs come off its index.
 		{`r.repository = (SELECT id FROM repositories WHERE key = ?)`, f.RepoKey},
-		{`EXISTS (SELECT 1 FROM updates u WHERE u.run = r.id AND u.ref = ?)`, f.Ref},
+		{`u.ref = ?`, f.Ref},
 		{`r.state = ?`, f.State},
 		{`r.gate = ?`, f.Gate},
 	} {
@@ -116,6 +120,7 @@ func (s *Store) runs(ctx context.Context, query string, args ...any) ([]Run, err
 	if err != nil {
 		return nil, err
 	}
+	runs = slices.CompactFunc(runs, func(a, b Run) bool { return a.ID == b.ID }) // one ref in two updates
 	for rest := runs; len(rest) > 0; rest = rest[min(len(rest), page):] {
 		if err := q.updatesAndCounts(rest[:min(len(rest), page)]); err != nil {
 			return nil, err

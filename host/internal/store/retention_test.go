@@ -187,7 +187,9 @@ func TestFilters(t *testing.T) {
 				record(t, s, run.ID, End{State: Broken})
 			}
 		}
-		begin(t, s, waiting("/other", 1))
+		twice := waiting("/other", 1)
+		twice.Updates[1].Ref = twice.Updates[0].Ref
+		begin(t, s, twice)
 		for _, test := range []struct {
 			filter Filter
 			want   string

@@ -40,6 +40,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_open ON runs (id) WHERE state IN ('queued', 'running');
 CREATE UNIQUE INDEX runs_origin ON runs (repository, origin) WHERE origin <> '';
 CREATE INDEX runs_waiting ON runs (priority DESC, id) WHERE state = 'queued' AND waiting;
+CREATE INDEX runs_of ON runs (repository, id);
 CREATE INDEX runs_ended ON runs (ended) WHERE ended > 0;
 
 CREATE TABLE lanes_files (

@@ -11,6 +11,7 @@ ALTER TABLE runs ADD COLUMN lease     INTEGER NOT NULL DEFAULT 0; -- when the cl
 ALTER TABLE runs ADD COLUMN fence     INTEGER NOT NULL DEFAULT 0;
 CREATE UNIQUE INDEX runs_origin ON runs (repository, origin) WHERE origin <> '';
 CREATE INDEX runs_waiting ON runs (priority DESC, id) WHERE state = 'queued' AND waiting;
+CREATE INDEX runs_of ON runs (repository, id);
 CREATE INDEX runs_ended ON runs (ended) WHERE ended > 0;
 
 CREATE TABLE lanes_files (
