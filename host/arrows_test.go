@@ -25,7 +25,8 @@ var arrows = map[string][]string{
 	"host/internal/lanelog":  nil,
 	"host/internal/web":      {"hooks", "host/internal/lanelog", "host/internal/store", "host/internal/web/api"},
 	"host/internal/web/api":  nil,
-	"host":                   {"hooks", "host/internal/incus", "host/internal/lanelog", "host/internal/store", "host/internal/wasm", "lanes", "sdk"},
+	"host/internal/tell":     {"host/internal/store"},
+	"host":                   {"hooks", "host/internal/incus", "host/internal/lanelog", "host/internal/store", "host/internal/tell", "host/internal/wasm", "lanes", "sdk"},
 	"host/cmd/pushlane":      {"hooks", "host", "host/internal/lanelog", "host/internal/store", "host/internal/tell", "host/internal/web", "host/internal/web/api", "lanes", "sdk"},
 	"host/cmd/pushlane-hook": nil,
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/tell"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -158,6 +159,11 @@ func (j *Judgement) receive(ctx context.Context, repo *hooks.Repo, call Call) er
 	j.to = to
 	for _, u := range to.push {
 		p := pushed{Update: u, Protected: to.protects(u.Ref)}
+		if u.Ref == tell.NotesRef && call.Gate == "pre-receive" { // verdicts are the host's to write
+			p.Refusal = tell.NotesRef + " holds this host's verdicts and cannot be pushed"
+			j.Updates = append(j.Updates, p)
+			continue
+		}
 		if u.Delete {
 			j.deletion(p)
 			continue

@@ -16,6 +16,7 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 
+	"github.com/pushlane/pushlane/host/internal/tell"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -36,6 +37,12 @@ type Policy struct {
 	TLSCert     string   `koanf:"tls.cert"`     // server: certificate of the page, PEM file
 	TLSKey      string   `koanf:"tls.key"`
 	ProxyHeader string   `koanf:"proxy_header"` // server: in which a trusted proxy names the user
+
+	Statuses []tell.Status  `koanf:"status"`    // server: forges that show commit statuses
+	Webhooks []tell.Webhook `koanf:"webhook"`   // server: addresses that are told of runs
+	Notes    bool           `koanf:"notes"`     // server: verdicts as git notes in refs/notes/pushlane
+	NotesKey string         `koanf:"notes_key"` // SSH key file to sign them with
+	OTLP     string         `koanf:"otlp"`      // server: OTLP/HTTP endpoint for spans
 
 	Parallel int    `koanf:"parallel"` // lanes at once
 	Plugins  string `koanf:"plugins"`  // folder of first-party modules
@@ -140,7 +147,32 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 			return hinted(fmt.Errorf("cannot read policy %s: unknown key %q", name, key), "known keys: "+strings.Join(policyKeys(), ", "))
 		}
 	}
+	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[tell.Status]()), "webhook": keysOf(reflect.TypeFor[tell.Webhook]())} {
+		if err := checkTables(one.Get(key), key, known); err != nil {
+			return hinted(fmt.Errorf("cannot read policy %s: %w", name, err), "known keys: "+strings.Join(known, ", "))
+		}
+	}
 	return k.Merge(one)
+}
+
+// checkTables refuses unknown keys in a list of tables.
+func checkTables(value any, key string, known []string) error {
+	if value == nil {
+		return nil
+	}
+	tables, ok := value.([]any)
+	if !ok {
+		return fmt.Errorf("%s is no list of tables, write [[%s]]", key, key)
+	}
+	for _, one := range tables {
+		table, _ := one.(map[string]any)
+		for name := range table {
+			if !slices.Contains(known, name) {
+				return fmt.Errorf("unknown key %q in [[%s]]", name, key)
+			}
+		}
+	}
+	return nil
 }
 
 // policyEnv reads PUSHLANE_<KEY> for every key, dots as underscores.
@@ -149,7 +181,7 @@ func policyEnv(getenv func(string) string) map[string]any {
 	for _, key := range policyKeys() {
 		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
 		switch {
-		case value == "":
+		case value == "" || key == "status" || key == "webhook":
 		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities", "protect", "push_options"}, key):
 			found[key] = strings.Split(value, ",")
 		default:
@@ -160,9 +192,11 @@ func policyEnv(getenv func(string) string) map[string]any {
 }
 
 // policyKeys is every key a policy file may hold, in the order of Policy.
-func policyKeys() []string {
+func policyKeys() []string { return keysOf(reflect.TypeFor[Policy]()) }
+
+func keysOf(t reflect.Type) []string {
 	var keys []string
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[Policy]()) {
+	for _, field := range reflect.VisibleFields(t) {
 		keys = append(keys, field.Tag.Get("koanf"))
 	}
 	return keys

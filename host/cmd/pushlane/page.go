@@ -16,7 +16,7 @@ import (
 )
 
 // startPage shows the page where the policy says; stop ends it.
-func startPage(ctx context.Context, h *host.Host, policy host.Policy, log *logrus.Logger) (stop func(), err error) {
+func startPage(ctx context.Context, h *host.Host, policy host.Policy, metrics http.Handler, log *logrus.Logger) (stop func(), err error) {
 	if policy.Listen == "" {
 		return func() {}, nil
 	}
@@ -29,7 +29,7 @@ func startPage(ctx context.Context, h *host.Host, policy host.Policy, log *logru
 		return nil, err
 	}
 	handler, err := web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local, TLS: policy.TLSCert != "",
-		ProxyHeader: policy.ProxyHeader, Log: log})
+		ProxyHeader: policy.ProxyHeader, Metrics: metrics, Log: log})
 	if err != nil {
 		return nil, err
 	}

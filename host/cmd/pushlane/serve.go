@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/tell"
 )
 
 func serveCommand(p *program) *cobra.Command {
@@ -30,14 +31,15 @@ func serveCommand(p *program) *cobra.Command {
 			defer h.Close(context.WithoutCancel(cmd.Context()))
 			log := logrus.New()
 			log.SetOutput(p.err)
-			if idle == 0 {
-				stop, err := startPage(cmd.Context(), h, policy, log)
+			r := &host.Resident{Host: h, Log: log, Idle: idle, Server: idle == 0}
+			if r.Server {
+				stop, err := startServer(cmd.Context(), h, policy, log)
 				if err != nil {
 					return err
 				}
 				defer stop()
 			}
-			err = (&host.Resident{Host: h, Log: log, Idle: idle, Server: idle == 0}).Serve(cmd.Context())
+			err = r.Serve(cmd.Context())
 			if errors.Is(err, host.ErrRunning) && idle > 0 {
 				return nil // started by two hooks at once
 			}
@@ -58,4 +60,34 @@ func (p *program) servePolicy(file string) (host.Policy, error) {
 		return host.Policy{}, err
 	}
 	return host.LoadServerPolicy(p.serverEnv(file))
+}
+
+// startServer starts what a server's host has beside its queue: the page, and
+// telling others.
+func startServer(ctx context.Context, h *host.Host, policy host.Policy, log *logrus.Logger) (stop func(), err error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	teller, err := tell.New(tell.Config{URL: policy.URL, Statuses: policy.Statuses, Webhooks: policy.Webhooks, Notes: policy.Notes,
+		NotesKey: policy.NotesKey, OTLP: policy.OTLP}, st, log)
+	if err != nil {
+		return nil, err
+	}
+	h.Observe(teller)
+	stopPage, err := startPage(ctx, h, policy, teller.Metrics(), log)
+	if err != nil {
+		return nil, err
+	}
+	working, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		teller.Run(working)
+	}()
+	return func() {
+		stopPage()
+		cancel()
+		<-done
+	}, nil
 }

@@ -40,6 +40,7 @@ type Options struct {
 	Loopback    bool                                                // it listens on this machine alone: nobody needs to log in
 	TLS         bool                                                // cookies are for TLS alone
 	ProxyHeader string                                              // in which a trusted proxy names the user; "" none
+	Metrics     http.Handler                                        // at /metrics, for Prometheus; may be nil
 	Log         logrus.FieldLogger
 }
 
@@ -66,6 +67,9 @@ func New(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET /login", s.loginPage)
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("POST /logout", s.logout)
+	if o.Metrics != nil {
+		mux.HandleFunc("GET /metrics", s.needs(scopeRead, o.Metrics.ServeHTTP))
+	}
 	s.routes(mux)
 	s.apiRoutes(mux)
 	return s.guard(mux), nil
