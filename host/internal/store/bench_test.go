@@ -177,3 +177,38 @@ func BenchmarkOpenNew(b *testing.B) {
 		os.RemoveAll(filepath.Join(dir, fmt.Sprint(i)))
 	}
 }
+
+// BenchmarkWake is from before Begin to after Claim by a host that waits: of
+// the same process, and of another.
+func BenchmarkWake(b *testing.B) {
+	for _, on := range []backend{sqliteBackend, postgresBackend} {
+		for _, who := range []string{"same process", "another process"} {
+			b.Run(string(on)+"/"+who, func(b *testing.B) {
+				ctx, where := b.Context(), on.where(b)
+				host := open(b, where)
+				from := host
+				if who != "same process" {
+					from = open(b, where)
+				}
+				claims, stopped := make(chan bool), make(chan bool)
+				stoppable, stop := context.WithCancel(ctx)
+				go func() {
+					defer close(stopped)
+					for stoppable.Err() == nil {
+						if _, ok, _ := host.Claim(stoppable, ThisHost(), time.Hour); ok {
+							claims <- true
+							continue
+						}
+						host.Wait(stoppable, time.Hour)
+					}
+				}()
+				for b.Loop() {
+					begin(b, from, waiting("/r", 1))
+					<-claims
+				}
+				stop()
+				<-stopped
+			})
+		}
+	}
+}

@@ -13,7 +13,7 @@ type ticket struct {
 	lane  int64
 	holds bool
 	state State // of the lane run
-	run   int64
+	claim claimState
 }
 
 // EnterGroup takes a ticket for the lane run, where it has none, and says
@@ -98,10 +98,15 @@ func (q *session) mayEnter(lane int64, by claim) error {
 // others: ended lane runs, and those of processes that are gone. Whoever asks
 // is alive.
 func (q *session) line(repo int64, group string, asks int64) ([]ticket, error) {
-	found, err := q.rows(`SELECT t.lane_run, t.holds, l.state, l.run FROM tickets t JOIN lane_runs l ON l.id = t.lane_run
-		WHERE t.repository = ? AND t.grp = ? ORDER BY t.lane_run`, repo, group)
+	now, err := q.now()
+	if err != nil {
+		return nil, err
+	}
+	found, err := q.rows(`SELECT t.lane_run, t.holds, l.state, `+claimColumns+` FROM tickets t JOIN lane_runs l ON l.id = t.lane_run
+		JOIN runs r ON r.id = l.run WHERE t.repository = ? AND t.grp = ? ORDER BY t.lane_run`, repo, group)
 	all, err := collect(found, err, func(row *rows) (t ticket, err error) {
-		err = row.Scan(&t.lane, &t.holds, &t.state, &t.run)
+		t.claim = claimState{now: now, shared: q.dialect.postgres}
+		err = row.Scan(append([]any{&t.lane, &t.holds, &t.state}, t.claim.dest()...)...)
 		return t, err
 	})
 	if err != nil {
@@ -110,11 +115,7 @@ func (q *session) line(repo int64, group string, asks int64) ([]ticket, error) {
 	here := ThisHost()
 	var line []ticket
 	for _, t := range all {
-		c, err := q.claimOf(t.run)
-		if err != nil {
-			return nil, err
-		}
-		if t.lane == asks || !t.state.Final() && !c.lost(here) {
+		if t.lane == asks || !t.state.Final() && !t.claim.lost(here) {
 			line = append(line, t)
 			continue
 		}

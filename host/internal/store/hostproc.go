@@ -79,9 +79,15 @@ func (q *session) claimOf(run int64) (claimState, error) {
 		return claimState{}, err
 	}
 	c := claimState{now: now, shared: q.dialect.postgres}
-	err = q.row([]any{&c.host.PID, &c.host.Start, &c.host.Boot, &c.host.Space, stamp{&c.lease}, &c.cancelBy},
-		`SELECT host_pid, host_start, host_boot, host_space, lease, cancel_by FROM runs WHERE id = ?`, run)
+	err = q.row(c.dest(), `SELECT `+claimColumns+` FROM runs r WHERE r.id = ?`, run)
 	return c, err
+}
+
+// claimColumns are what dest reads.
+const claimColumns = `r.host_pid, r.host_start, r.host_boot, r.host_space, r.lease, r.cancel_by`
+
+func (c *claimState) dest() []any {
+	return []any{&c.host.PID, &c.host.Start, &c.host.Boot, &c.host.Space, stamp{&c.lease}, &c.cancelBy}
 }
 
 // lost: its lease has ended, or its process is gone. A run that was never
@@ -98,7 +104,9 @@ func (c claimState) lost(here Host) bool {
 
 // Lost lists claimed runs, with their lane runs, whose lease has ended or
 // whose process is gone, oldest first. Where machines share the database only
-// the lease tells of another machine. Requeue is the caller's part.
+// the lease tells of another machine. Requeue is the caller's part, and looks
+// again; what else is written about one goes through Holding, so that who has
+// claimed it since is left alone.
 func (s *Store) Lost(ctx context.Context) ([]Run, error) {
 	open, err := s.openRuns(ctx, true)
 	var now time.Time

@@ -9,7 +9,7 @@ import (
 // How often Wait looks by itself: at a file there is nobody to tell of a run
 // that another process queued, at a server it is for a listener that broke.
 const (
-	pollFile   = 200 * time.Millisecond
+	pollFile   = 50 * time.Millisecond
 	pollServer = 5 * time.Second
 )
 
