@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -213,7 +214,11 @@ func (h *Host) Logs(ctx context.Context, call Call, which string) ([]StoredLog, 
 	var all []StoredLog
 	for _, l := range run.Lanes {
 		if at.Lane == "" || at.Lane == l.Lane {
-			all = append(all, StoredLog{Lane: l.Lane, State: string(l.State), Message: firstLine(l.Message), Path: l.Log.Path})
+			log := StoredLog{Lane: l.Lane, State: string(l.State), Message: firstLine(l.Message), Path: l.Log.Path}
+			if _, err := os.Stat(log.Path); err != nil && l.Log.SHA256 == "" {
+				log.Path = "" // a host that was killed before the lane's first line
+			}
+			all = append(all, log)
 		}
 	}
 	if len(all) == 0 {

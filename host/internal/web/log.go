@@ -108,7 +108,7 @@ func (d *laneData) read(all bool) error {
 	}
 	f, err := lanelog.Open(d.Attempt.Log.Path)
 	if errors.Is(err, os.ErrNotExist) {
-		d.Gone = d.Attempt.State.Final()
+		d.Gone = d.Attempt.Log.SHA256 != ""
 		return nil
 	}
 	if err != nil {
