@@ -32,9 +32,9 @@ func lostClaim(run, mine, now int64, state State) error {
 // for host until the lease ends: queued becomes running. False: none waits.
 func (s *Store) Claim(ctx context.Context, host Host, lease time.Duration) (Run, bool, error) {
 	rung := s.bell.count()
-	if !s.anyQueued(ctx) && ctx.Err() == nil { // looking takes no lock
+	if any, err := s.anyQueued(ctx); !any { // looking takes no lock
 		s.bell.silence(rung)
-		return Run{}, false, nil
+		return Run{}, false, s.writeError("claim a run", err)
 	}
 	var id, fence int64
 	err := s.inTx(ctx, func(q *session) (err error) {

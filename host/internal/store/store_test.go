@@ -406,3 +406,43 @@ func TestAbandoned(t *testing.T) {
 		}
 	})
 }
+
+// TestAClockThatGoesBack: order is by what was kept first, never by time.
+func TestAClockThatGoesBack(t *testing.T) {
+	onEach(t, func(t *testing.T, on backend) {
+		ctx, s := context.Background(), on.fresh(t)
+		for i := range 4 {
+			n := waiting("/r", 1)
+			n.At = day.Add(-time.Duration(i) * time.Hour)
+			begin(t, s, n)
+		}
+		runs, err := s.Runs(ctx, Filter{})
+		if err != nil || len(runs) != 4 || runs[0].Number != 4 || !runs[0].Queued.Equal(day.Add(-3*time.Hour)) {
+			t.Errorf("%+v %v", runs, err)
+		}
+		run := claimed(t, s, time.Hour)
+		if run.Number != 1 {
+			t.Errorf("the first to be claimed is #%d", run.Number)
+		}
+		lane := run.Lanes[0].ID
+		record(t, s, run.ID, Move{LaneRun: lane, From: Queued, To: Starting, At: day}, Move{LaneRun: lane, From: Starting, To: Running, At: day.Add(-time.Hour)},
+			Result{LaneRun: lane, State: Passed, At: day.Add(-2 * time.Hour)}, End{State: Passed, At: day.Add(-3 * time.Hour)})
+		events, _ := s.Events(ctx, run.ID)
+		for i, e := range events {
+			if e.Seq != int64(i+1) {
+				t.Errorf("event %d: %+v", i, e)
+			}
+		}
+		if last := events[len(events)-1]; last.Kind != "passed" || !last.At.Equal(day.Add(-3*time.Hour)) {
+			t.Errorf("%+v", last)
+		}
+		n := waiting("/r", 0)
+		n.Origin = "schedule:night:2026-03-04T08:00:00Z"
+		begin(t, s, n)
+		n.Origin = "schedule:night:2026-03-03T08:00:00Z"
+		begin(t, s, n)
+		if at, err := s.Fired(ctx, "/r", "night"); err != nil || at.UTC().Format(time.RFC3339) != "2026-03-04T08:00:00Z" {
+			t.Errorf("%v %v", at, err)
+		}
+	})
+}

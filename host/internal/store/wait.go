@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"sync"
 	"time"
 )
@@ -15,8 +17,8 @@ const (
 
 // Wait returns when a run may have been queued, by whichever process, or after
 // d, or when ctx ends. What this process queued since its last Claim that
-// found nothing is not missed. A failure to look is nothing to Wait: the Claim
-// that follows will meet it.
+// found nothing is not missed. A database that cannot be looked at is no reason to
+// return early: whoever asks again and again would do so without a pause.
 func (s *Store) Wait(ctx context.Context, d time.Duration) {
 	every := pollFile
 	if s.dialect.postgres {
@@ -37,7 +39,7 @@ func (s *Store) Wait(ctx context.Context, d time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-look.C:
-			if s.anyQueued(ctx) {
+			if any, err := s.anyQueued(ctx); any && err == nil {
 				return
 			}
 		}
@@ -45,9 +47,13 @@ func (s *Store) Wait(ctx context.Context, d time.Duration) {
 }
 
 // anyQueued looks at an index that holds nothing but runs that wait.
-func (s *Store) anyQueued(ctx context.Context) bool {
+func (s *Store) anyQueued(ctx context.Context) (bool, error) {
 	var one int
-	return s.reading(ctx).value(&one, `SELECT 1 FROM runs WHERE state = 'queued' AND waiting LIMIT 1`) == nil
+	err := s.reading(ctx).value(&one, `SELECT 1 FROM runs WHERE state = 'queued' AND waiting LIMIT 1`)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // bell wakes those who wait for a run to be queued. It remembers having rung

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 )
@@ -98,6 +99,23 @@ func TestWaitEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		s.Wait(ctx, hour)
+	})
+}
+
+// TestADatabaseThatIsGoneIsNoEmptyQueue: a host hears of it.
+func TestADatabaseThatIsGoneIsNoEmptyQueue(t *testing.T) {
+	onEach(t, func(t *testing.T, on backend) {
+		ctx, s := context.Background(), on.fresh(t)
+		s.Close()
+		if _, ok, err := s.Claim(ctx, ThisHost(), hour); ok || err == nil || err.Error() != "cannot claim a run: sql: database is closed" {
+			t.Error(ok, err)
+		}
+		if _, ok, err := s.ClaimDelivery(ctx, day, hour); ok || err == nil {
+			t.Error(ok, err)
+		}
+		if _, err := s.Lost(ctx); err == nil {
+			t.Error("nothing is lost in it")
+		}
 	})
 }
 
@@ -204,4 +222,33 @@ func TestWatchTellsOfEveryChange(t *testing.T) {
 			expect("rerun, and nothing for what was refused", again.ID)
 		}
 	})
+}
+
+// TestAnIdleHostWritesNothing: what it asks again and again changes no page.
+func TestAnIdleHostWritesNothing(t *testing.T) {
+	ctx, where := context.Background(), sqliteBackend.where(t)
+	s, other := open(t, where), open(t, where)
+	record(t, s, begin(t, s, newRun("/r", 1)).ID, End{State: Broken})
+	if err := s.Register(ctx, "/r", "web"); err != nil {
+		t.Fatal(err)
+	}
+	var before, after int
+	for _, version := range []*int{&before, &after} {
+		if err := other.write.QueryRow("PRAGMA data_version").Scan(version); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			_, _, claim := s.Claim(ctx, ThisHost(), time.Hour)
+			_, _, delivery := s.ClaimDelivery(ctx, time.Now(), time.Hour)
+			_, lost := s.Lost(ctx)
+			_, abandoned := s.Abandoned(ctx)
+			s.Wait(ctx, 0)
+			if err := errors.Join(claim, delivery, lost, abandoned, s.Register(ctx, "/r", "web")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if before != after {
+		t.Errorf("the file changed: %d, %d", before, after)
+	}
 }
