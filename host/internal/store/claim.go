@@ -32,7 +32,7 @@ func lostClaim(run, mine, now int64, state State) error {
 // for host until the lease ends: queued becomes running. False: none waits.
 func (s *Store) Claim(ctx context.Context, host Host, lease time.Duration) (Run, bool, error) {
 	rung := s.bell.count()
-	if any, err := s.anyQueued(ctx); !any { // looking takes no lock
+	if queued, err := s.anyQueued(ctx); !queued { // looking takes no lock
 		s.bell.silence(rung)
 		return Run{}, false, s.writeError("claim a run", err)
 	}

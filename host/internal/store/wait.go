@@ -39,7 +39,7 @@ func (s *Store) Wait(ctx context.Context, d time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-look.C:
-			if any, err := s.anyQueued(ctx); any && err == nil {
+			if queued, err := s.anyQueued(ctx); queued && err == nil {
 				return
 			}
 		}
