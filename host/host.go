@@ -28,8 +28,9 @@ type Host struct {
 	slots        *slots
 	policy       Policy
 	since        time.Time
-	resident     bool     // it outlives its calls, and sees to what others left behind
-	observer     Observer // may be nil
+	resident     bool        // it outlives its calls, and sees to what others left behind
+	observer     Observer    // may be nil
+	warn         func(error) // of a resident, told of what nobody waits for; may be nil
 
 	mu      sync.Mutex // guards what follows
 	store   *store.Store
@@ -72,6 +73,16 @@ func (h *Host) Close(ctx context.Context) error {
 		errs = append(errs, h.store.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// afterwards does what a pusher need not wait for; Close waits for it.
+func (h *Host) afterwards(ctx context.Context, do func(context.Context) error) {
+	ctx = context.WithoutCancel(ctx)
+	h.sweeps.Go(func() {
+		if err := do(ctx); err != nil && h.warn != nil {
+			h.warn(err)
+		}
+	})
 }
 
 // Store opens the record of runs.

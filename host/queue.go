@@ -20,9 +20,7 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call Call, j *Judg
 	if err != nil {
 		return err
 	}
-	if err := h.accepted(ctx, st, repo, call); err != nil {
-		return err
-	}
+	h.afterwards(ctx, func(ctx context.Context) error { return h.accepted(ctx, st, repo.CommonDir(), call) })
 	if len(j.Outcomes) == 0 {
 		return nil
 	}
@@ -55,8 +53,8 @@ func skippedLanes(run store.Run, j *Judgement) []store.Change {
 }
 
 // accepted notes at the run that judged a push in pre-receive that git took it.
-func (h *Host) accepted(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call) error {
-	run, err := st.RunByOrigin(ctx, repo.CommonDir(), "pre-receive:"+call.pushID())
+func (h *Host) accepted(ctx context.Context, st *store.Store, repo string, call Call) error {
+	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+call.pushID())
 	if errors.Is(err, store.ErrNoRun) {
 		return nil
 	}

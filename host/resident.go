@@ -62,7 +62,7 @@ func (r *Resident) Serve(ctx context.Context) error {
 	open, leave := context.WithCancel(ctx)
 	defer leave()
 	context.AfterFunc(open, func() { listener.Close() })
-	r.Host.resident = true
+	r.Host.resident, r.Host.warn = true, func(err error) { r.Log.WithError(err).Warn("afterwards") }
 	go r.watchIdle(open, leave)
 	var work sync.WaitGroup
 	defer work.Wait()
