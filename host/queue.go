@@ -153,7 +153,7 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 	after := context.WithoutCancel(ctx)
 	if stopped(held) {
 		rec.record(after)
-		return st.Requeue(after, run.ID, "the host was stopped")
+		return st.Holding(run).Requeue(after, run.ID, "the host was stopped")
 	}
 	j.Ended = time.Now()
 	if err := rec.end(after, &j); err != nil {
@@ -176,7 +176,7 @@ func ownCall(gate, repo string) Call {
 // giveUp ends a run that cannot even begin: a repository that is gone, objects
 // that were pruned.
 func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause error) error {
-	err := st.Record(context.WithoutCancel(ctx), run.ID,
+	err := st.Holding(run).Record(context.WithoutCancel(ctx), run.ID,
 		store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: CleanText(cause.Error())})
 	if err != nil {
 		return errors.Join(cause, err)
@@ -343,12 +343,10 @@ func (h *Host) recover(ctx context.Context) ([]string, error) {
 }
 
 func (h *Host) recoverRun(ctx context.Context, st *store.Store, r store.Run) (string, error) {
-	for _, l := range r.Lanes {
-		if l.Attempt >= maxDeaths && !l.State.Final() {
-			err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(),
-				Message: fmt.Sprintf("given up: its host died %d times while it ran", maxDeaths)})
-			return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxDeaths), err
-		}
+	if r.Fence >= 2*maxDeaths-1 { // it grows with every claim and every return
+		err := st.Holding(r).Record(ctx, r.ID, store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(),
+			Message: fmt.Sprintf("given up: its host died %d times while it ran", maxDeaths)})
+		return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxDeaths), err
 	}
 	return fmt.Sprintf("run #%d of %s waits again: its host is gone", r.Number, r.RepoName), st.Requeue(ctx, r.ID, "its host is gone")
 }

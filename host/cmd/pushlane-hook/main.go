@@ -78,15 +78,27 @@ func serverArgs(args []string) []string {
 }
 
 // pushName names the push: git's process that runs all of its hooks, and when
-// that began.
+// that began. Some servers have a script of their own between it and us.
 func pushName() string {
-	parent := strconv.Itoa(os.Getppid())
-	stat, _ := os.ReadFile("/proc/" + parent + "/stat")
-	_, after, _ := strings.Cut(string(stat), ") ")
-	if fields := strings.Fields(after); len(fields) > 19 {
-		return parent + "." + fields[19] // field 22 of the file: ticks since boot
+	name := ""
+	for pid, up := strconv.Itoa(os.Getppid()), 0; up < 8; up++ {
+		stat, _ := os.ReadFile("/proc/" + pid + "/stat")
+		before, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after)
+		if len(fields) < 20 {
+			break
+		}
+		program := before[strings.IndexByte(before, '(')+1:]
+		this := pid + "." + fields[19] // field 22 of the file: ticks since boot
+		if program == "git" || strings.HasPrefix(program, "git-receive-pac") {
+			return this
+		}
+		if name == "" {
+			name = this
+		}
+		pid = fields[1]
 	}
-	return parent
+	return name
 }
 
 func receives(gate string) bool {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -337,8 +338,29 @@ func TestGitea(t *testing.T) {
 	resp.Body.Close()
 	s.repo, s.url = filepath.Join(work, "data", "gitea-repositories", "alice", "app.git"), base+"/alice/app.git"
 	s.hookFolders(t)
+	token := must(t, work, env, gitea, "admin", "user", "generate-access-token", "--username", "alice", "--scopes", "write:repository", "--raw")
+	write(t, filepath.Join(work, "token"), token[strings.LastIndexByte(strings.TrimSpace(token), '\n')+1:])
+	policy, err := os.ReadFile(s.policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s.policy, string(policy)+fmt.Sprintf("\n[[status]]\nrepo = \"app\"\nkind = \"gitea\"\napi = \"http://127.0.0.1:%d/api/v1\"\nproject = \"alice/app\"\ntoken_file = %q\n",
+		port, filepath.Join(work, "token")))
 	s.serve(t)
 	s.judgesPushes(t)
+	waitUntil(t, "Gitea shows the status", func() bool {
+		resp, err := http.Get(base + "/api/v1/repos/alice/app/commits/main/status")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		var status struct {
+			State    string
+			Statuses []struct{ Context, Description string }
+		}
+		return json.NewDecoder(resp.Body).Decode(&status) == nil && status.State == "success" && len(status.Statuses) == 1 &&
+			status.Statuses[0].Context == "pushlane/pre-receive" && strings.HasSuffix(status.Statuses[0].Description, ": 1 of 1 lanes passed")
+	})
 }
 
 func TestSoftServe(t *testing.T) {
