@@ -129,6 +129,8 @@ install_programs() {
 	step "put programs into $prefix/bin, plugins into $prefix/lib/pushlane/plugins"
 	for name in pushlane pushlane-hook; do put "$tmp/$name" "$prefix/bin" "$name"; done
 	for name in shell files commits; do put "$tmp/$name.wasm" "$prefix/lib/pushlane/plugins" "$name.wasm"; done
+	sed "s|/usr/local|$prefix|" host/pushlane.service > "$tmp/pushlane.service" # for a git server
+	put "$tmp/pushlane.service" "$prefix/lib/pushlane" pushlane.service
 	rm -rf "$tmp"
 	case :$PATH: in *:$prefix/bin:*) ;; *) step "note: $prefix/bin is not in PATH" ;; esac
 }
