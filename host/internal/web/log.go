@@ -201,6 +201,7 @@ func (s *site) rawLog(w http.ResponseWriter, r *http.Request, l store.LaneRun) {
 
 const (
 	pingEvery    = 15 * time.Second
+	askEvery     = 250 * time.Millisecond // whether a lane has ended; its log is looked at more often
 	writeTimeout = 10 * time.Second // for a client that does not read
 )
 
@@ -254,13 +255,15 @@ func (s *site) logEvents(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	var broken error
+	var asked time.Time
 	ended := func() bool {
-		if time.Since(out.last) > pingEvery {
-			if broken = out.send(""); broken != nil {
-				cancel()
-			}
+		if time.Since(out.last) > pingEvery && out.send("") != nil {
+			cancel()
 		}
+		if time.Since(asked) < askEvery {
+			return false
+		}
+		asked = time.Now()
 		return s.ended(ctx, d.Attempt.ID, d.Run.ID)
 	}
 	err = lanelog.Follow(ctx, path, from, ended, func(offset int64, l lanelog.Line) error {
