@@ -202,7 +202,7 @@ func (s *site) rawLog(w http.ResponseWriter, r *http.Request, l store.LaneRun) {
 const (
 	pingEvery    = 15 * time.Second
 	askEvery     = 250 * time.Millisecond // whether a lane has ended; its log is looked at more often
-	writeTimeout = 10 * time.Second // for a client that does not read
+	writeTimeout = 10 * time.Second       // for a client that does not read
 )
 
 // events is one connection of server-sent events. A client that does not read
