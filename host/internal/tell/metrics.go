@@ -3,6 +3,8 @@ package tell
 import (
 	"context"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -22,7 +24,7 @@ type metrics struct {
 	deliveries *prometheus.CounterVec
 }
 
-func newMetrics() *metrics {
+func newMetrics(st *store.Store) *metrics {
 	buckets := []float64{.005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 900, 3600}
 	m := &metrics{
 		registry:   prometheus.NewRegistry(),
@@ -32,66 +34,79 @@ func newMetrics() *metrics {
 		ran:        prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pushlane_run_seconds", Help: "How long runs ran.", Buckets: buckets}, []string{"gate", "state"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pushlane_deliveries_total", Help: "Attempts to tell others."}, []string{"result"}),
 	}
-	m.registry.MustRegister(m.runs, m.lanes, m.waited, m.ran, m.deliveries,
+	m.registry.MustRegister(m.runs, m.lanes, m.waited, m.ran, m.deliveries, newOpen(st),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) ended(run store.Run) {
-	m.runs.WithLabelValues(run.Gate, string(run.State)).Inc()
+	gate := gateLabel(run.Gate)
+	m.runs.WithLabelValues(gate, string(run.State)).Inc()
 	for _, l := range run.Lanes {
-		m.lanes.WithLabelValues(run.Gate, string(l.State)).Inc()
+		if l.State.Final() {
+			m.lanes.WithLabelValues(gate, string(l.State)).Inc()
+		}
 	}
-	if !run.Started.IsZero() {
-		m.waited.WithLabelValues(run.Gate).Observe(run.Started.Sub(run.Queued).Seconds())
-		m.ran.WithLabelValues(run.Gate, string(run.State)).Observe(run.Ended.Sub(run.Started).Seconds())
+	if !run.Started.IsZero() { // clocks may jump back
+		m.waited.WithLabelValues(gate).Observe(max(0, run.Started.Sub(run.Queued).Seconds()))
+		m.ran.WithLabelValues(gate, string(run.State)).Observe(max(0, run.Ended.Sub(run.Started).Seconds()))
 	}
 }
 
-func (m *metrics) delivered(result string) { m.deliveries.WithLabelValues(result).Inc() }
+// gateLabel bounds the label, whatever a database holds.
+func gateLabel(gate string) string {
+	if slices.Contains([]string{"pre-commit", "pre-push", "pre-receive", "post-receive", "schedule", "manual"}, gate) {
+		return gate
+	}
+	return "other"
+}
 
 // Metrics answers Prometheus.
 func (t *Teller) Metrics() http.Handler {
-	t.metrics.registry.MustRegister(open{t.store})
-	return promhttp.HandlerFor(t.metrics.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(t.metrics.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
 }
 
 // open collects what is open in the store at the moment somebody asks.
-type open struct{ store *store.Store }
-
-var _ prometheus.Collector = open{}
-
-func (o open) runs() *prometheus.Desc {
-	return prometheus.NewDesc("pushlane_runs_open", "Runs that wait or run.", []string{"state"}, nil)
+type open struct {
+	store               *store.Store
+	runs, lanes, outbox *prometheus.Desc
 }
 
-func (o open) lanes() *prometheus.Desc {
-	return prometheus.NewDesc("pushlane_lane_runs_open", "Lane runs that wait or run.", []string{"state"}, nil)
-}
-
-func (o open) outbox() *prometheus.Desc {
-	return prometheus.NewDesc("pushlane_deliveries", "Messages of the outbox.", []string{"state"}, nil)
+func newOpen(st *store.Store) *open {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, []string{"state"}, nil)
+	}
+	return &open{st, desc("pushlane_runs_open", "Runs that wait or run."), desc("pushlane_lane_runs_open", "Lane runs that wait or run."),
+		desc("pushlane_deliveries", "Messages of the outbox.")}
 }
 
 // Describe is part of prometheus.Collector.
-func (o open) Describe(to chan<- *prometheus.Desc) {
-	to <- o.runs()
-	to <- o.lanes()
-	to <- o.outbox()
+func (o *open) Describe(to chan<- *prometheus.Desc) {
+	to <- o.runs
+	to <- o.lanes
+	to <- o.outbox
 }
 
-// Collect is part of prometheus.Collector.
-func (o open) Collect(to chan<- prometheus.Metric) {
-	stats, err := o.store.Stats(context.Background())
+// Collect is part of prometheus.Collector. States that nothing is in are shown
+// as 0, so that an alarm has something to look at.
+func (o *open) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	stats, err := o.store.Stats(ctx)
 	if err != nil {
-		to <- prometheus.NewInvalidMetric(o.runs(), err)
+		to <- prometheus.NewInvalidMetric(o.runs, err)
 		return
 	}
-	for _, s := range []store.State{store.Queued, store.Running} {
-		to <- prometheus.MustNewConstMetric(o.runs(), prometheus.GaugeValue, float64(stats.Runs[s]), string(s))
-		to <- prometheus.MustNewConstMetric(o.lanes(), prometheus.GaugeValue, float64(stats.Lanes[s]), string(s))
+	gauge := func(desc *prometheus.Desc, n int, state string) {
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n), state)
 	}
-	for state, n := range stats.Deliveries {
-		to <- prometheus.MustNewConstMetric(o.outbox(), prometheus.GaugeValue, float64(n), state)
+	for _, s := range []store.State{store.Queued, store.Running} {
+		gauge(o.runs, stats.Runs[s], string(s))
+	}
+	for _, s := range []store.State{store.Queued, store.Starting, store.Running} {
+		gauge(o.lanes, stats.Lanes[s], string(s))
+	}
+	for _, s := range []string{store.DeliveryWaiting, store.DeliveryDone, store.DeliveryFailed} {
+		gauge(o.outbox, stats.Deliveries[s], s)
 	}
 }

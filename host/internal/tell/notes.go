@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +18,10 @@ import (
 
 // NotesRef is where verdicts stand as git notes, one JSON line per lane.
 const NotesRef = "refs/notes/pushlane"
+
+// noteNamespace is what a note's signature is made for, so that it is no
+// signature of anything else.
+const noteNamespace = "pushlane-note"
 
 // Note is one line.
 type Note struct {
@@ -31,55 +35,100 @@ type Note struct {
 	Attempt int       `json:"attempt"`
 	Digest  string    `json:"plugin_digest,omitempty"`
 	Image   string    `json:"image,omitempty"`
-	Started time.Time `json:"started"`
+	Started time.Time `json:"started,omitzero"` // the lane
 	Millis  int64     `json:"millis"`
 	Host    string    `json:"host"`
-	Sig     string    `json:"sig,omitempty"` // SSH signature (namespace pushlane-note) of the line without it, base64
+	Sig     string    `json:"sig,omitempty"` // SSH signature (namespace pushlane-note) of the line without it, base64; always last
 }
 
-// writeNotes adds the verdicts of a run to the notes of its commits.
-func (t *Teller) writeNotes(ctx context.Context, id int64) error {
+// key is what makes two lines the same, however often a verdict is told. The
+// time keeps apart what another database numbers alike.
+func (n Note) key() string {
+	return fmt.Sprint(n.Number, " ", n.Started.UnixMilli(), " ", n.Attempt, " ", n.Lane, " ", n.Ref)
+}
+
+// runOf reads a delivery's run. One that was dropped has nothing to tell.
+func (t *Teller) runOf(ctx context.Context, id int64) (store.Run, error) {
 	run, err := t.store.RunByID(ctx, id)
 	if errors.Is(err, store.ErrNoRun) {
-		return permanentError{err}
+		err = permanentError{err}
 	}
+	return run, err
+}
+
+// writeNotes adds the verdicts of a run to the notes of its commits. One that
+// cannot have a note does not keep the others from theirs.
+func (t *Teller) writeNotes(ctx context.Context, id int64) error {
+	run, err := t.runOf(ctx, id)
 	if err != nil {
 		return err
 	}
-	lines := map[string][]string{}
-	for _, l := range latest(run) {
-		u := run.Updates[max(0, l.update)]
-		line, err := t.note(ctx, run, u, l)
-		if err != nil {
-			return err
-		}
-		lines[u.New] = append(lines[u.New], line)
+	name, err := os.Hostname()
+	if err != nil {
+		return err
 	}
-	for commit, add := range lines {
-		if err := addNote(ctx, run.RepoKey, commit, add); err != nil {
-			return fmt.Errorf("cannot write notes: %w", err)
+	var failed []error
+	for i, u := range run.Updates {
+		lanes := slices.DeleteFunc(latest(run), func(l Lane) bool { return max(0, l.update) != i })
+		if len(lanes) == 0 || isZero(u.New) {
+			continue
+		}
+		if err := t.noteUpdate(ctx, run, u, lanes, name); err != nil {
+			failed = append(failed, fmt.Errorf("cannot note %s: %w", u.New, err))
 		}
 	}
-	return nil
+	return worst(failed)
 }
 
-func (t *Teller) note(ctx context.Context, run store.Run, u store.Update, l Lane) (string, error) {
-	name, _ := os.Hostname()
-	n := Note{Run: fmt.Sprintf("%s@%s:%s", run.RepoName, u.New[:min(7, len(u.New))], l.Lane), Number: run.Number, Gate: run.Gate, Ref: u.Ref, Commit: u.New,
-		Lane: l.Lane, Verdict: l.State, Attempt: l.Attempt, Digest: l.Digest, Image: l.Image, Started: run.Started.UTC(), Millis: l.Millis, Host: name}
-	if t.config.NotesKey != "" {
-		sig, err := sshSign(ctx, t.config.NotesKey, mustJSON(n))
-		if err != nil {
-			return "", err
-		}
-		n.Sig = base64.StdEncoding.EncodeToString(sig)
+// worst is the failure that decides whether there is another attempt: one that
+// another attempt may mend.
+func worst(failed []error) error {
+	if i := slices.IndexFunc(failed, troubled); i >= 0 {
+		return failed[i]
 	}
-	return string(mustJSON(n)), nil
+	if i := slices.IndexFunc(failed, func(err error) bool { return errors.As(err, new(missingError)) }); i >= 0 {
+		return failed[i]
+	}
+	return errors.Join(failed...)
+}
+
+func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, lanes []Lane, host string) error {
+	commit, err := commitOf(ctx, run.RepoKey, u.New)
+	if err != nil {
+		return err
+	}
+	var notes []Note
+	for _, l := range lanes {
+		notes = append(notes, Note{Run: fmt.Sprintf("%s@%s:%s", run.RepoName, commit[:7], l.Lane), Number: run.Number, Gate: run.Gate, Ref: u.Ref,
+			Commit: commit, Lane: l.Lane, Verdict: l.State, Attempt: l.Attempt, Digest: l.Digest, Image: l.Image,
+			Started: utc(l.started), Millis: l.Millis, Host: host})
+	}
+	lines, err := t.lines(ctx, notes)
+	if err != nil {
+		return err
+	}
+	return addNote(ctx, run.RepoKey, commit, lines)
+}
+
+// lines writes notes, signed where there is a key.
+func (t *Teller) lines(ctx context.Context, notes []Note) ([]string, error) {
+	var lines []string
+	for _, n := range notes {
+		if t.config.NotesKey != "" {
+			sig, err := sshSign(ctx, t.config.NotesKey, mustJSON(n))
+			if err != nil {
+				return nil, err
+			}
+			n.Sig = base64.StdEncoding.EncodeToString(sig)
+		}
+		lines = append(lines, string(mustJSON(n)))
+	}
+	return lines, nil
 }
 
 // sshSign signs as git does, with ssh-keygen.
 func sshSign(ctx context.Context, key string, text []byte) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "ssh-keygen", "-q", "-Y", "sign", "-n", "pushlane-note", "-f", key)
+	cmd := exec.CommandContext(ctx, "ssh-keygen", "-q", "-Y", "sign", "-n", noteNamespace, "-f", key)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &out, &errs
 	if err := cmd.Run(); err != nil {
@@ -88,59 +137,9 @@ func sshSign(ctx context.Context, key string, text []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// noteTries is how often a note is written anew because another came first.
-const noteTries = 50
-
-// addNote adds lines to a commit's note. Whoever writes at the same time is not
-// written over: the ref moves only from the value that was read.
-func addNote(ctx context.Context, repo, commit string, lines []string) error {
-	if _, err := git(ctx, repo, nil, "cat-file", "-e", commit); err != nil {
-		return permanentError{fmt.Errorf("%s is not in the repository", commit)}
-	}
-	for range noteTries {
-		done, err := tryNote(ctx, repo, commit, lines)
-		if done || err != nil {
-			return err
-		}
-	}
-	return errors.New("others always came first")
-}
-
-// tryNote makes a commit of the notes as they are with the lines added, in an
-// index of its own, and moves the ref to it if it has not moved since.
-func tryNote(ctx context.Context, repo, commit string, lines []string) (bool, error) {
-	dir, err := os.MkdirTemp("", "pushlane-notes-")
-	if err != nil {
-		return false, err
-	}
-	defer os.RemoveAll(dir)
-	scratch := "refs/notes/" + filepath.Base(dir) // git writes notes below refs/notes alone
-	old, _ := git(ctx, repo, nil, "rev-parse", "--verify", "--quiet", NotesRef)
-	if old == "" {
-		old = strings.Repeat("0", 40)
-	} else if _, err := git(ctx, repo, nil, "update-ref", scratch, old); err != nil {
-		return false, err
-	}
-	defer git(context.WithoutCancel(ctx), repo, nil, "update-ref", "-d", scratch)
-	text, _ := git(ctx, repo, nil, "notes", "--ref="+scratch, "show", commit)
-	merged, changed := mergeLines(text, lines)
-	if !changed {
-		return true, nil
-	}
-	if _, err := git(ctx, repo, []byte(merged), "notes", "--ref="+scratch, "add", "-f", "-F", "-", commit); err != nil {
-		return false, err
-	}
-	made, err := git(ctx, repo, nil, "rev-parse", scratch)
-	if err != nil {
-		return false, err
-	}
-	_, err = git(ctx, repo, nil, "update-ref", NotesRef, made, old)
-	return err == nil, nil
-}
-
 // mergeLines adds lines that are not there: the same lane of the same run and
-// attempt is one line, however often it is told.
-func mergeLines(text string, add []string) (string, bool) {
+// attempt is one line. What others wrote there stays.
+func mergeLines(text string, add []string) (merged string, changed bool) {
 	have := map[string]bool{}
 	var all []string
 	for line := range strings.SplitSeq(text, "\n") {
@@ -149,31 +148,19 @@ func mergeLines(text string, add []string) (string, bool) {
 			all = append(all, line)
 		}
 	}
-	n := len(all)
 	for _, line := range add {
-		if !have[noteKey(line)] {
+		if key := noteKey(line); !have[key] {
+			have[key], changed = true, true
 			all = append(all, line)
 		}
 	}
-	return strings.Join(all, "\n") + "\n", len(all) > n
+	return strings.Join(all, "\n") + "\n", changed
 }
 
 func noteKey(line string) string {
 	var n Note
-	if json.Unmarshal([]byte(line), &n) != nil {
+	if json.Unmarshal([]byte(line), &n) != nil || n.Run == "" {
 		return line
 	}
-	return fmt.Sprint(n.Number, " ", n.Ref, " ", n.Lane, " ", n.Attempt)
-}
-
-func git(ctx context.Context, repo string, stdin []byte, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + repo}, args...)...)
-	var out, errs bytes.Buffer
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = repo, bytes.NewReader(stdin), &out, &errs
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GIT_AUTHOR_NAME=pushlane", "GIT_AUTHOR_EMAIL=pushlane@localhost",
-		"GIT_COMMITTER_NAME=pushlane", "GIT_COMMITTER_EMAIL=pushlane@localhost"}
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(errs.String()))
-	}
-	return strings.TrimRight(out.String(), "\n"), nil
+	return n.key()
 }

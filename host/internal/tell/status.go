@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -14,55 +15,83 @@ import (
 
 // statusBody is one commit status on its way.
 type statusBody struct {
-	SHA         string
+	SHA         string // what was pushed: a commit, or a tag of one
+	Ref         string
 	State       string // ours
 	Context     string
 	Description string
 	URL         string
 }
 
-// statuses are the statuses of a run's commits at one forge, each commit once.
-func statuses(page string, s Status, run store.Run) []store.Delivery {
+const (
+	maxStatuses    = 100 // of one run: a mirror pushes more refs than anybody looks at
+	maxDescription = 140 // characters, what GitHub takes
+)
+
+// statuses are those of a run's commits, each commit once, at every forge that
+// has the repository.
+func (t *Teller) statuses(run store.Run) []store.Delivery {
 	var list []store.Delivery
-	seen := map[string]bool{}
-	for _, u := range run.Updates {
-		if seen[u.New] || strings.Trim(u.New, "0") == "" {
+	for _, s := range t.config.Statuses {
+		if s.Repo != "*" && s.Repo != run.RepoName {
 			continue
 		}
-		seen[u.New] = true
-		list = append(list, store.Delivery{Target: "status " + s.API + " " + s.project(run), Kind: string(run.State), Body: mustJSON(statusBody{
-			SHA: u.New, State: string(run.State), Context: "pushlane/" + run.Gate, Description: describe(run), URL: runURL(page, run)})})
+		for _, u := range heads(run) {
+			list = append(list, store.Delivery{Target: "status " + s.API + " " + s.project(run), Kind: string(run.State), Body: mustJSON(statusBody{
+				SHA: u.New, Ref: u.Ref, State: string(run.State), Context: "pushlane/" + run.Gate,
+				Description: short(describe(run), maxDescription), URL: runURL(t.config.URL, run)})})
+		}
 	}
 	return list
 }
 
-func (s Status) project(run store.Run) string {
-	if s.Project != "" {
-		return s.Project
+// heads are the updates that have something to show, each object once.
+func heads(run store.Run) []store.Update {
+	var list []store.Update
+	seen := map[string]bool{}
+	for _, u := range run.Updates {
+		if len(list) < maxStatuses && !seen[u.New] && !isZero(u.New) {
+			seen[u.New] = true
+			list = append(list, u)
+		}
 	}
-	return run.RepoName
+	return list
 }
 
-// describe is the run in the few words a forge shows.
+func isZero(object string) bool { return strings.Trim(object, "0") == "" }
+
+// describe is the run in the few words that a forge shows.
 func describe(run store.Run) string {
-	passed := 0
 	lanes := latest(run)
-	var not []string
+	switch {
+	case run.State == store.Queued:
+		return fmt.Sprintf("run #%d waits", run.Number)
+	case run.State == store.Running:
+		return fmt.Sprintf("run #%d is running: %s", run.Number, counted(len(lanes)))
+	case len(lanes) == 0 && run.Message != "":
+		return fmt.Sprintf("run #%d: %s", run.Number, run.Message)
+	}
+	passed, not := 0, []string{}
 	for _, l := range lanes {
-		if l.State == string(store.Passed) {
+		switch store.State(l.State) {
+		case store.Passed:
 			passed++
-		} else if l.State == string(store.Failed) || l.State == string(store.Broken) {
+		case store.Failed, store.Broken:
 			not = append(not, l.Lane)
 		}
 	}
-	text := fmt.Sprintf("run #%d: %d of %d lanes passed", run.Number, passed, len(lanes))
+	text := fmt.Sprintf("run #%d: %d of %s passed", run.Number, passed, counted(len(lanes)))
 	if len(not) > 0 {
 		text += "; not: " + strings.Join(not, ", ")
 	}
-	if len(text) > 140 { // what GitHub takes
-		text = text[:137] + "..."
-	}
 	return text
+}
+
+func counted(lanes int) string {
+	if lanes == 1 {
+		return "1 lane"
+	}
+	return fmt.Sprintf("%d lanes", lanes)
 }
 
 // stateAt is our state in a forge's words.
@@ -78,22 +107,67 @@ func stateAt(kind, state string) string {
 }
 
 func (t *Teller) sendStatus(ctx context.Context, target string, d store.Delivery) error {
-	api, project, _ := strings.Cut(target, " ")
-	for _, s := range t.config.Statuses {
-		if s.API != api || s.Project != "" && s.Project != project {
-			continue
-		}
-		var b statusBody
-		if err := json.Unmarshal(d.Body, &b); err != nil {
-			return permanentError{err}
-		}
-		req, err := s.request(ctx, project, b)
-		if err != nil {
-			return err
-		}
-		return t.post(req)
+	run, err := t.runOf(ctx, d.Run)
+	if err != nil {
+		return err
 	}
-	return permanentError{fmt.Errorf("the forge at %s is not in the policy any more", api)}
+	i := slices.IndexFunc(t.config.Statuses, func(s Status) bool {
+		return target == s.API+" "+s.project(run) && (s.Repo == "*" || s.Repo == run.RepoName)
+	})
+	if i < 0 {
+		return permanentError{fmt.Errorf("the forge at %s is in the policy no more", target)}
+	}
+	var b statusBody
+	if err := json.Unmarshal(d.Body, &b); err != nil {
+		return permanentError{err}
+	}
+	if outdated, err := t.outdated(ctx, run, b); outdated || err != nil {
+		return err
+	}
+	if b.SHA, err = statusCommit(ctx, run.RepoKey, b.SHA); err != nil {
+		return err
+	}
+	return t.postStatus(ctx, t.config.Statuses[i], target, b)
+}
+
+// outdated reports whether a newer run has its word on the same commit of the
+// same ref: a message that was held up does not take it back.
+func (t *Teller) outdated(ctx context.Context, run store.Run, b statusBody) (bool, error) {
+	newer, err := t.store.Runs(ctx, store.Filter{RepoKey: run.RepoKey, Ref: b.Ref, Gate: run.Gate})
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(newer, func(r store.Run) bool {
+		return r.ID > run.ID && taken(r, r.State.Final()) &&
+			slices.ContainsFunc(r.Updates, func(u store.Update) bool { return u.Ref == b.Ref && u.New == b.SHA })
+	}), nil
+}
+
+func (t *Teller) postStatus(ctx context.Context, s Status, target string, b statusBody) error {
+	_, project, _ := strings.Cut(target, " ")
+	req, err := s.request(ctx, project, b)
+	if err != nil {
+		return err
+	}
+	a, err := t.post(req)
+	if err != nil {
+		return err
+	}
+	return s.verdict(req.URL.Host, a)
+}
+
+// verdict knows what forges say of a commit that they do not have, perhaps not
+// yet, and that GitLab refuses a state that already stands.
+func (s Status) verdict(host string, a answer) error {
+	err := a.verdict(host)
+	switch {
+	case err == nil:
+	case s.Kind == "gitlab" && a.code == http.StatusBadRequest && strings.Contains(a.text, "Cannot transition status"):
+		return nil
+	case a.code == http.StatusNotFound, s.Kind == "github" && a.code == http.StatusUnprocessableEntity && strings.Contains(a.text, "No commit found"):
+		return missingError{err}
+	}
+	return err
 }
 
 // request is the forge's own call.
@@ -102,19 +176,11 @@ func (s Status) request(ctx context.Context, project string, b statusBody) (*htt
 	if err != nil {
 		return nil, err
 	}
-	address := strings.TrimSuffix(s.API, "/")
 	body := map[string]string{"state": stateAt(s.Kind, b.State), "context": b.Context, "description": b.Description}
 	if b.URL != "" {
 		body["target_url"] = b.URL
 	}
-	switch s.Kind {
-	case "gitlab":
-		address += "/projects/" + url.PathEscape(project) + "/statuses/" + b.SHA
-		body["name"] = b.Context
-	default:
-		address += "/repos/" + project + "/statuses/" + b.SHA
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(mustJSON(body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.address(project, b.SHA), bytes.NewReader(mustJSON(body)))
 	if err != nil {
 		return nil, permanentError{err}
 	}
@@ -130,4 +196,13 @@ func (s Status) request(ctx context.Context, project string, b statusBody) (*htt
 		req.Header.Set("PRIVATE-TOKEN", token)
 	}
 	return req, nil
+}
+
+func (s Status) address(project, sha string) string {
+	api := strings.TrimSuffix(s.API, "/")
+	if s.Kind == "gitlab" {
+		return api + "/projects/" + url.PathEscape(project) + "/statuses/" + sha
+	}
+	owner, name, _ := strings.Cut(project, "/")
+	return api + "/repos/" + url.PathEscape(owner) + "/" + url.PathEscape(name) + "/statuses/" + sha
 }

@@ -1,0 +1,148 @@
+package tell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// Config says whom to tell. The zero value tells nobody.
+type Config struct {
+	URL      string // of our own page, for links; "" none
+	Statuses []Status
+	Webhooks []Webhook
+	Notes    bool   // refs/notes/pushlane
+	NotesKey string // SSH private key file to sign notes with; "" unsigned
+	OTLP     string // OTLP/HTTP endpoint for spans, "https://collector:4318"; "" none
+}
+
+// Status is a forge that shows commit statuses.
+type Status struct {
+	Repo      string `koanf:"repo"`       // our name of the repository, "*" for all
+	Kind      string `koanf:"kind"`       // gitea (also Forgejo), github or gitlab
+	API       string `koanf:"api"`        // "https://gitea.example.org/api/v1"
+	Project   string `koanf:"project"`    // "owner/name"; a "*" in it stands for our name of the repository
+	TokenFile string `koanf:"token_file"` // file that holds the token
+}
+
+// Webhook is an address that is told of events.
+type Webhook struct {
+	URL        string   `koanf:"url"`
+	SecretFile string   `koanf:"secret_file"` // file that holds the secret that messages are signed with
+	Events     []string `koanf:"events"`      // of Events; none: all
+}
+
+// Events are the names of what a webhook may be told.
+func Events() []string { return []string{"run.queued", "run.started", "run.ended"} }
+
+func (c Config) check() error {
+	for _, s := range c.Statuses {
+		if err := s.check(); err != nil {
+			return fmt.Errorf("cannot tell %s of statuses: %w", s.API, err)
+		}
+	}
+	for _, w := range c.Webhooks {
+		if err := w.check(); err != nil {
+			return fmt.Errorf("cannot tell webhook %s: %w", w.URL, err)
+		}
+	}
+	if c.NotesKey != "" {
+		if err := checkKey(c.NotesKey); err != nil {
+			return fmt.Errorf("cannot sign notes: %w", err)
+		}
+	}
+	if c.OTLP != "" {
+		if err := checkURL(c.OTLP); err != nil {
+			return fmt.Errorf("cannot send spans: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s Status) check() error {
+	if !slices.Contains([]string{"gitea", "github", "gitlab"}, s.Kind) {
+		return fmt.Errorf("kind is %q, want gitea, github or gitlab", s.Kind)
+	}
+	if s.Repo == "" {
+		return errors.New(`repo is empty, want a repository's name or "*"`)
+	}
+	if s.Project == "" {
+		return errors.New("project is empty")
+	}
+	owner, name, _ := strings.Cut(s.Project, "/")
+	if s.Kind != "gitlab" && (owner == "" || name == "" || strings.Contains(name, "/")) {
+		return fmt.Errorf("project is %q, want owner/name", s.Project)
+	}
+	if _, err := readSecret(s.TokenFile); err != nil {
+		return err
+	}
+	return checkURL(s.API)
+}
+
+func (w Webhook) check() error {
+	for _, e := range w.Events {
+		if !slices.Contains(Events(), e) {
+			return fmt.Errorf("there is no event %q, only %s", e, strings.Join(Events(), ", "))
+		}
+	}
+	if w.SecretFile != "" {
+		if _, err := readSecret(w.SecretFile); err != nil {
+			return err
+		}
+	}
+	return checkURL(w.URL)
+}
+
+// project is where the forge keeps a repository.
+func (s Status) project(run store.Run) string {
+	return strings.ReplaceAll(s.Project, "*", run.RepoName)
+}
+
+// checkURL wants https beyond this machine: what is sent is signed or carries
+// a token.
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	ip := net.ParseIP(u.Hostname())
+	here := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && here) {
+		return nil
+	}
+	return fmt.Errorf("%q is not an https address", text)
+}
+
+// checkKey wants a private key that can be used with nobody there to type a
+// passphrase.
+func checkKey(path string) error {
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "ssh-keygen", "-y", "-P", "", "-f", path).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s is no private key without a passphrase: %w: %s", path, err, short(strings.TrimSpace(string(out)), 500))
+	}
+	return nil
+}
+
+func readSecret(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if text := strings.TrimSpace(string(data)); err == nil && text == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	} else if err == nil {
+		return text, nil
+	}
+	return "", err
+}
