@@ -353,7 +353,7 @@ func TestWritesThatCannotBe(t *testing.T) {
 func TestALockThatStays(t *testing.T) {
 	ctx, path := context.Background(), filepath.Join(t.TempDir(), "runs.db")
 	one, two := open(t, path), open(t, path)
-	if _, err := two.write.Exec("PRAGMA busy_timeout = 1"); err != nil { // in place of the five seconds
+	if _, err := two.write.Exec("PRAGMA busy_timeout = 1"); err != nil { // in place of the thirty seconds
 		t.Fatal(err)
 	}
 	tx, err := one.write.BeginTx(ctx, nil)
@@ -363,7 +363,7 @@ func TestALockThatStays(t *testing.T) {
 	defer tx.Rollback()
 	_, err = two.Begin(ctx, newRun("/r", 1))
 	checkError(t, err, "cannot begin a run of web: database is locked (5) (SQLITE_BUSY)",
-		"another process has kept the database locked for 5 seconds: try again")
+		"another process has kept the database locked for 30 seconds: try again")
 }
 
 func TestOpenHearsOfTheContext(t *testing.T) {

@@ -36,7 +36,7 @@ func holdTheLock(where string) error {
 // TestALockOfAnotherProcess stays for longer than anybody waits.
 func TestALockOfAnotherProcess(t *testing.T) {
 	want := map[backend][2]string{
-		sqliteBackend: {"database is locked (5) (SQLITE_BUSY)", "another process has kept the database locked for 5 seconds: try again"},
+		sqliteBackend: {"database is locked (5) (SQLITE_BUSY)", "another process has kept the database locked for 30 seconds: try again"},
 		postgresBackend: {"ERROR: canceling statement due to lock timeout (SQLSTATE 55P03)",
 			"another process has kept a row locked for 5 seconds: try again"},
 	}
@@ -49,7 +49,7 @@ func TestALockOfAnotherProcess(t *testing.T) {
 		}
 		s := open(t, impatient)
 		if on == sqliteBackend {
-			if _, err := s.write.Exec("PRAGMA busy_timeout = 1"); err != nil { // in place of the five seconds
+			if _, err := s.write.Exec("PRAGMA busy_timeout = 1"); err != nil { // in place of the thirty seconds
 				t.Fatal(err)
 			}
 		}

@@ -30,7 +30,7 @@ func sqliteHint(path string, err error) string {
 		hasCode(err, sqlite3.SQLITE_READONLY) || hasCode(err, sqlite3.SQLITE_CANTOPEN):
 		return fmt.Sprintf("pushlane must be able to write in %s: mend its owner and mode, or name another state folder", dir)
 	case hasCode(err, sqlite3.SQLITE_BUSY):
-		return "another process has kept the database locked for 5 seconds: try again"
+		return "another process has kept the database locked for 30 seconds: try again"
 	case hasCode(err, sqlite3.SQLITE_NOTADB) || hasCode(err, sqlite3.SQLITE_CORRUPT):
 		return fmt.Sprintf("the file is damaged: move it away, and pushlane begins a new one (mv %s %s.damaged)", path, path)
 	}
