@@ -37,6 +37,7 @@ func TestHammer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close(t.Context())
+	h.program = buildChild(t)
 	var all sync.WaitGroup
 	numbers := make([]string, 24)
 	for i := range numbers {
@@ -62,6 +63,16 @@ func TestHammer(t *testing.T) {
 		}
 		seen[n] = true
 	}
+}
+
+// buildChild builds a program that runs plugins; this one is a test.
+func buildChild(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "child")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./internal/sandbox/testdata/child").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
 }
 
 // buildFiles builds the plugin files into a folder of its own.

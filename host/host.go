@@ -14,8 +14,8 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
-	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
 // Host judges pushes. It opens its parts when they are first needed and keeps
@@ -23,6 +23,7 @@ import (
 // lanes use. Safe for concurrent use.
 type Host struct {
 	state, cache string
+	program      string // that runs plugins; empty: this one
 	sweeps       sync.WaitGroup
 	warm         int // plugin instances kept started, per module
 	slots        *slots
@@ -34,7 +35,7 @@ type Host struct {
 
 	mu      sync.Mutex // guards what follows
 	store   *store.Store
-	engine  *wasm.Engine
+	pool    *sandbox.Pool
 	plugins map[string]*plugin   // by file
 	repos   map[string]*openRepo // by what git's variables say
 	incus   map[incus.Config]*incus.Client
@@ -66,8 +67,8 @@ func (h *Host) Close(ctx context.Context) error {
 	for _, c := range h.incus {
 		errs = append(errs, c.Close())
 	}
-	if h.engine != nil {
-		errs = append(errs, h.engine.Close(ctx))
+	if h.pool != nil {
+		errs = append(errs, h.pool.Close())
 	}
 	if h.store != nil {
 		errs = append(errs, h.store.Close())
@@ -101,15 +102,25 @@ func (h *Host) Store(ctx context.Context) (*store.Store, error) {
 	return s, err
 }
 
-func (h *Host) wasm(ctx context.Context) (*wasm.Engine, error) {
+// PluginProcess makes this process one that compiles or runs a plugin, if it
+// was started as one, and does not return then. A program that opens a Host
+// must call it first thing in main.
+func PluginProcess() { sandbox.Main() }
+
+// sandbox is where plugins run.
+func (h *Host) sandbox() (*sandbox.Pool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.engine != nil {
-		return h.engine, nil
+	if h.pool != nil {
+		return h.pool, nil
 	}
-	e, err := wasm.Open(ctx, wasm.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm})
-	h.engine = e
-	return e, err
+	p, err := sandbox.Open(sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm, Program: h.program, Warn: func(text string) {
+		if h.warn != nil {
+			h.warn(errors.New(text))
+		}
+	}})
+	h.pool = p
+	return p, err
 }
 
 // maxRepos bounds how many repositories' pack indexes stay in memory.

@@ -14,30 +14,32 @@ import (
 )
 
 // wasmCall gives the plugin its input and its files.
-func (l *laneRun) wasmCall(ctx context.Context, request []byte) (wasm.Call, error) {
+func (l *laneRun) wasmCall(ctx context.Context, request []byte, ops wasm.Ops) (wasm.Call, error) {
 	l.out = wasm.NewOut(maxOut, maxOutFiles)
-	c := wasm.Call{Stdin: request, MaxStdout: maxStdout, MaxStderr: maxStderr, Memory: pluginMemory, Out: l.out}
+	world, err := l.world(ctx, ops)
+	return wasm.Call{Stdin: request, MaxStdout: maxStdout, MaxStderr: maxStderr, Memory: pluginMemory, Out: l.out, World: world}, err
+}
+
+// world is what the plugin may look at and do.
+func (l *laneRun) world(ctx context.Context, ops wasm.Ops) (*wasm.Local, error) {
 	results, err := l.resultFiles()
-	if err != nil {
-		return c, err
-	}
-	c.Results = results
-	if !l.can("repo.read") {
-		return c, nil
+	w := &wasm.Local{Results: results, Ops: ops}
+	if err != nil || !l.can("repo.read") {
+		return w, err
 	}
 	src, err := l.repo.Tree(ctx, l.update().New)
 	if err != nil {
-		return c, err
+		return w, err
 	}
-	c.Src = src
+	w.Src = src
 	if !zeros(l.update().Base) {
 		base, err := l.repo.Tree(ctx, l.update().Base)
 		if err != nil {
-			return c, err
+			return w, err
 		}
-		c.Base = base
+		w.Base = base
 	}
-	return c, nil
+	return w, nil
 }
 
 // commits lists what the push brings; at commit-msg, the message that is

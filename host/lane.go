@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
@@ -37,7 +38,7 @@ type laneRun struct {
 	watch watcher
 
 	log      *laneLog
-	module   *wasm.Module
+	module   *sandbox.Plugin
 	granted  []string
 	attempt  int          // from 1
 	recorded bool         // starting stands in the store
@@ -181,12 +182,11 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	if err != nil {
 		return answer{}, 0, err
 	}
-	call, err := l.wasmCall(ctx, request.AppendJSON(nil))
+	ops := &operations{run: l, request: request}
+	call, err := l.wasmCall(ctx, request.AppendJSON(nil), ops)
 	if err != nil {
 		return answer{}, 0, err
 	}
-	ops := &operations{run: l, request: request}
-	call.Ops = ops
 	stderr := l.log.stream('p')
 	call.Stderr = stderr
 	done, err := l.module.Run(ctx, call)

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/host/internal/sandbox"
 )
 
 // maxModule is the largest module file that is read, in bytes.
@@ -21,7 +21,7 @@ const maxModule = 64 << 20
 // plugin is a loaded module and the file it came from, so that a newer file
 // is noticed.
 type plugin struct {
-	module *wasm.Module
+	module *sandbox.Plugin
 	size   int64
 	mod    time.Time
 }
@@ -29,7 +29,7 @@ type plugin struct {
 var pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 // plugin loads the first-party module of that name.
-func (h *Host) plugin(ctx context.Context, policy Policy, name string) (*wasm.Module, error) {
+func (h *Host) plugin(ctx context.Context, policy Policy, name string) (*sandbox.Plugin, error) {
 	if !pluginName.MatchString(name) {
 		return nil, fmt.Errorf("cannot load plugin %q: not a plugin's name", name)
 	}
@@ -50,7 +50,7 @@ func (h *Host) plugin(ctx context.Context, policy Policy, name string) (*wasm.Mo
 	return h.loadPlugin(ctx, name, path, info)
 }
 
-func (h *Host) loadPlugin(ctx context.Context, name, path string, info fs.FileInfo) (*wasm.Module, error) {
+func (h *Host) loadPlugin(ctx context.Context, name, path string, info fs.FileInfo) (*sandbox.Plugin, error) {
 	if info.Size() > maxModule {
 		return nil, fmt.Errorf("cannot load plugin %q: %s is %d bytes, at most %d are allowed", name, path, info.Size(), int64(maxModule))
 	}
@@ -58,11 +58,11 @@ func (h *Host) loadPlugin(ctx context.Context, name, path string, info fs.FileIn
 	if err != nil {
 		return nil, fmt.Errorf("cannot load plugin %q: %w", name, err)
 	}
-	engine, err := h.wasm(ctx)
+	pool, err := h.sandbox()
 	if err != nil {
 		return nil, err
 	}
-	m, err := engine.Load(ctx, name, data)
+	m, err := pool.Load(ctx, name, data)
 	if err != nil {
 		return nil, err
 	}

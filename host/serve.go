@@ -15,7 +15,7 @@ const (
 	spoolEvery   = 2 * time.Second
 	recoverEvery = 15 * time.Second
 	nightlyEvery = 20 * time.Second
-	collectEvery = 10 * time.Minute
+	collectEvery = time.Minute // a container that Incus was still making when its host was killed comes late
 )
 
 // server works the queue and what feeds it until ctx ends; it returns when all

@@ -173,7 +173,7 @@ func header(module []byte) error {
 		return nil
 	case bytes.HasPrefix(module, componentHeader):
 		return &FormatError{Msg: "it is a WebAssembly component, a plugin is a core module",
-			hint: "build for wasip1 (Go: GOOS=wasip1 GOARCH=wasm; Rust: --target wasm32-wasip1)"}
+			Help: "build for wasip1 (Go: GOOS=wasip1 GOARCH=wasm; Rust: --target wasm32-wasip1)"}
 	case bytes.HasPrefix(module, coreHeader[:4]) && len(module) >= 8:
 		return &FormatError{Msg: fmt.Sprintf("it is WebAssembly of version % x, this host reads version 1", module[4:8])}
 	case len(module) == 0:

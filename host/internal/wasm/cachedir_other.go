@@ -4,5 +4,5 @@ package wasm
 
 import "os"
 
-// secureDir makes the folder; who may write it is the system's matter.
-func secureDir(dir string) error { return os.MkdirAll(dir, 0o700) }
+// SecureDir makes the folder; who may write it is the system's matter.
+func SecureDir(dir string) error { return os.MkdirAll(dir, 0o700) }

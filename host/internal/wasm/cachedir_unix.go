@@ -20,9 +20,9 @@ func (e *dirError) Error() string { return fmt.Sprintf("cannot use module cache 
 // Hint says how to mend it.
 func (e *dirError) Hint() string { return "remove it, it is made anew: rm -r " + e.dir }
 
-// secureDir makes the folder or refuses it: native code in it is run as it is,
+// SecureDir makes the folder or refuses it: native code in it is run as it is,
 // so nobody else may be able to write there.
-func secureDir(dir string) error {
+func SecureDir(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return fmt.Errorf("cannot make module cache: %w", err)
 	}

@@ -105,7 +105,7 @@ func (f *facts) complete(module []byte) error {
 	}
 	switch {
 	case !hasStart:
-		return &FormatError{Msg: "it exports no function _start without parameters and results", hint: "build it as a WASI command (a program), not as a library or reactor"}
+		return &FormatError{Msg: "it exports no function _start without parameters and results", Help: "build it as a WASI command (a program), not as a library or reactor"}
 	case !hasMemory:
 		return &FormatError{Msg: `it does not export its memory as "memory"`}
 	case !hasCode && len(f.funcs) > 0:

@@ -2,8 +2,6 @@ package wasm
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -59,10 +57,9 @@ func Open(_ context.Context, opts Options) (*Engine, error) {
 		opts.Workers = 2
 	}
 	if opts.CacheDir != "" {
-		if err := secureDir(opts.CacheDir); err != nil {
+		if err := SecureDir(opts.CacheDir); err != nil {
 			return nil, err
 		}
-		prune(opts.CacheDir, time.Now())
 	}
 	e := &Engine{opts: opts, modules: map[string]*loading{}}
 	e.budget.Store(opts.AllMemory)
@@ -98,9 +95,7 @@ func (e *Engine) Close(ctx context.Context) error {
 //
 // Errors: *FormatError, *ABIError, or what went wrong in the machine.
 func (e *Engine) Load(ctx context.Context, name string, module []byte) (*Module, error) {
-	sum := sha256.Sum256(module)
-	digest := hex.EncodeToString(sum[:])
-	l, err := e.loading(digest, name, module)
+	l, err := e.loading(Digest(module), name, module)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +120,7 @@ func (e *Engine) loading(digest, name string, module []byte) (*loading, error) {
 	e.modules[digest] = l
 	go func() {
 		defer close(l.done)
-		l.module, l.err = e.compile(name, digest, module)
+		l.module, l.err = e.compile(name, module)
 		if l.err != nil {
 			e.forget(digest, l)
 			return

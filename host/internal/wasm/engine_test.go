@@ -171,7 +171,7 @@ func TestWarm(t *testing.T) {
 		a, b := load(t, cold, name), load(t, warm, name)
 		awaitWarm(b)
 		call := func() Call {
-			return Call{Src: &gitTree{files: map[string]string{"a": "hello", "dir/file": "0123456789"}}, Out: NewOut(100, 3)}
+			return Call{World: &Local{Src: &gitTree{files: map[string]string{"a": "hello", "dir/file": "0123456789"}}}, Out: NewOut(100, 3)}
 		}
 		x, errX := a.Run(t.Context(), call())
 		y, errY := b.Run(t.Context(), call())
@@ -199,23 +199,4 @@ func TestClosedEngine(t *testing.T) {
 	e.Close(t.Context())
 	_, err := e.Load(t.Context(), "x", minimal().bytes())
 	wantError(t, err, []string{`cannot load plugin "x": the engine is closed`})
-}
-
-func TestOldCodeIsRemoved(t *testing.T) {
-	dir := t.TempDir() + "/modules"
-	m, err := open(t, Options{CacheDir: dir}).Load(t.Context(), "x", minimal().bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	mine := filepath.Join(dir, m.Digest())
-	open(t, Options{CacheDir: dir})
-	if _, err := os.Stat(mine); err != nil {
-		t.Fatalf("fresh code is gone: %v", err)
-	}
-	old := time.Now().Add(-cacheAge - time.Hour)
-	os.Chtimes(mine, old, old)
-	open(t, Options{CacheDir: dir})
-	if _, err := os.Stat(mine); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("old code is still there: %v", err)
-	}
 }

@@ -12,7 +12,7 @@ import (
 type FormatError struct {
 	Plugin string // name it was loaded under; may be empty
 	Msg    string // a sentence, without the plugin's name
-	hint   string
+	Help   string // what Hint says
 }
 
 func (e *FormatError) Error() string {
@@ -23,7 +23,7 @@ func (e *FormatError) Error() string {
 }
 
 // Hint says what the plugin's author can do about it; may be empty.
-func (e *FormatError) Hint() string { return e.hint }
+func (e *FormatError) Hint() string { return e.Help }
 
 // ABIError is a module made for another version of the contract.
 type ABIError struct {

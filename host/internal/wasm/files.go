@@ -87,8 +87,9 @@ type files struct {
 	most int
 }
 
-func newFiles(call *Call) files {
-	vols := [...]volume{tree{call.Src, mounts[0]}, tree{call.Base, mounts[1]}, tree{call.Results, mounts[2]}, call.Out}
+func newFiles(s *session) files {
+	call := s.call
+	vols := [...]volume{&tree{session: s, number: TreeSrc}, &tree{session: s, number: TreeBase}, &tree{session: s, number: TreeResults}, call.Out}
 	if call.Out == nil {
 		vols[3] = NewOut(0, 0)
 	}
@@ -136,15 +137,6 @@ func (f *files) drop(fd uint64) errno {
 	f.open--
 	d.close()
 	return ok
-}
-
-func (f *files) close() {
-	for _, d := range f.all {
-		if d != nil {
-			d.close()
-		}
-	}
-	f.all = nil
 }
 
 func (d *desc) close() {

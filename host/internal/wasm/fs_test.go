@@ -111,7 +111,7 @@ func TestWhatAPluginSees(t *testing.T) {
 	src := &gitTree{files: map[string]string{"dir/file": "0123456789", "dir/sp ace\n\"": "odd", "bad\xff\xfename": "bytes", "link": "/etc/passwd", "up": "../../..", "dirlink": "dir"},
 		links: map[string]bool{"link": true, "up": true, "dirlink": true}}
 	out := NewOut(1<<19, 5)
-	r, err := load(t, e, "look").Run(t.Context(), Call{Src: src, Results: fstest.MapFS{"c1/a.txt": {Data: []byte("made")}}, Out: out})
+	r, err := load(t, e, "look").Run(t.Context(), Call{World: &Local{Src: src, Results: fstest.MapFS{"c1/a.txt": {Data: []byte("made")}}}, Out: out})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,12 +153,13 @@ func TestWhatAPluginSees(t *testing.T) {
 // TestLinkedFolderIsNoWay: a path through a link does not exist, also where
 // the file system below would follow it.
 func TestLinkedFolderIsNoWay(t *testing.T) {
-	v := tree{fstest.MapFS{"real/f": {Data: []byte("x")}, "l": {Data: []byte("real"), Mode: fs.ModeSymlink}}, "/src"}
-	if _, err := v.open("l/f", openHow{}); err != errLink {
-		t.Errorf("open: %v", err)
-	}
+	v := source{fstest.MapFS{"real/f": {Data: []byte("x")}, "l": {Data: []byte("real"), Mode: fs.ModeSymlink}}}
 	if _, err := v.stat("l/f"); err != errLink {
 		t.Errorf("stat: %v", err)
+	}
+	world := &Local{Src: v.fs}
+	if a, err := world.Ask(t.Context(), Question{Kind: AskOpen, Name: "l/f"}); a.Code != fsLink || err != nil {
+		t.Errorf("open: %+v, %v", a, err)
 	}
 	if _, err := v.list("l"); err == nil {
 		t.Error("list: no error")
@@ -174,7 +175,7 @@ func TestLazy(t *testing.T) {
 	for i := range 10_000 {
 		src.files[fmt.Sprintf("d%d/f%d", i%100, i)] = "x"
 	}
-	if _, err := load(t, open(t, Options{}), "escape").Run(t.Context(), Call{Src: src}); err != nil {
+	if _, err := load(t, open(t, Options{}), "escape").Run(t.Context(), Call{World: &Local{Src: src}}); err != nil {
 		t.Fatal(err)
 	}
 	if src.opens > 2 {
@@ -186,7 +187,7 @@ func TestLazy(t *testing.T) {
 // judge the rest.
 func TestUnreadable(t *testing.T) {
 	src := &gitTree{files: map[string]string{"a": "hello"}, fail: "a"}
-	_, err := load(t, open(t, Options{}), "escape").Run(t.Context(), Call{Src: src})
+	_, err := load(t, open(t, Options{}), "escape").Run(t.Context(), Call{World: &Local{Src: src}})
 	wantError(t, err, []string{`plugin "escape" was stopped: cannot read /src/a for it: object 1234 is damaged (`})
 }
 

@@ -70,7 +70,7 @@ func TestHostile(t *testing.T) {
 			}
 			var log bytes.Buffer
 			test.call.Stderr = &log
-			test.call.Src = fstest.MapFS{"a": {Data: []byte("hello")}}
+			test.call.World = &Local{Src: fstest.MapFS{"a": {Data: []byte("hello")}}}
 			r, err := m.Run(ctx, test.call)
 			wantError(t, err, test.want)
 			if test.limit > 0 && !errors.Is(err, errTimeIsUp) {

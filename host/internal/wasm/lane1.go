@@ -2,10 +2,7 @@ package wasm
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -111,18 +108,15 @@ func laneCall(s *session, g guest, p []uint64) int64 {
 	}
 	name := string(op)
 	s.last = "lane1.call " + clip(name)
-	if s.call.Ops == nil {
-		return s.park(&OpError{Code: Unsupported, Message: "this host offers no operations here"})
-	}
-	if !json.Valid(req) {
-		return s.park(&OpError{Code: Invalid, Message: "the request is not JSON"})
-	}
-	resp, err := s.call.Ops.Call(s.ctx, s.handles, name, slices.Clone(req))
-	s.checkTime()
+	a, err := s.ask(Question{Kind: AskCall, Name: name, Data: slices.Clone(req)})
 	if err != nil {
-		return s.park(err)
+		s.stop(err)
 	}
-	return s.answer(g, p[4], p[5], resp)
+	if a.Code < 0 {
+		s.parked = a.Data
+		return a.Code
+	}
+	return s.answer(g, p[4], p[5], a.Data)
 }
 
 // clip shortens a guest's word for a message.
@@ -145,24 +139,10 @@ func (s *session) answer(g guest, ptr, room uint64, resp []byte) int64 {
 }
 
 // park keeps an error's JSON for take.
-func (s *session) park(err error) int64 {
-	var op *OpError
-	if !errors.As(err, &op) {
-		op = &OpError{Code: Failed, Message: err.Error()}
-		var h interface{ Hint() string }
-		if errors.As(err, &h) {
-			op.Hint = h.Hint()
-		}
-	}
-	if op.Code >= 0 {
-		op = &OpError{Code: Failed, Message: op.Message, Hint: op.Hint}
-	}
-	s.parked, _ = json.Marshal(struct {
-		Code    Code   `json:"code"`
-		Message string `json:"message"`
-		Hint    string `json:"hint,omitempty"`
-	}{op.Code, op.Message, op.Hint})
-	return int64(op.Code)
+func (s *session) park(err *OpError) int64 {
+	a := refusal(err)
+	s.parked = a.Data
+	return a.Code
 }
 
 func laneTake(s *session, g guest, p []uint64) int64 {
@@ -182,45 +162,35 @@ func laneTake(s *session, g guest, p []uint64) int64 {
 }
 
 func laneRead(s *session, g guest, p []uint64) int64 {
-	h, found := s.handles.Get(uint32(p[0]))
-	r, can := h.(Reader)
-	if !found || !can {
-		return int64(BadHandle)
-	}
 	b, inside := g.area(p[1], p[2])
 	if !inside {
 		return int64(fault)
 	}
-	n, err := r.Read(b)
-	switch {
-	case n > 0:
-		return int64(n)
-	case errors.Is(err, io.EOF):
-		return 0
-	case err == nil, errors.Is(err, ErrWouldBlock):
-		return int64(WouldBlock)
+	a := s.onHandle(Question{Kind: AskTake, Handle: uint32(p[0]), Count: int64(len(b))})
+	if a.Code > 0 {
+		return int64(copy(b, a.Data))
 	}
-	return s.park(err)
+	return a.Code
 }
 
 func laneWrite(s *session, g guest, p []uint64) int64 {
-	h, found := s.handles.Get(uint32(p[0]))
-	w, can := h.(io.Writer)
-	if !found || !can {
-		return int64(BadHandle)
-	}
 	b, inside := g.area(p[1], p[2])
 	if !inside {
 		return int64(fault)
 	}
-	n, err := w.Write(slices.Clone(b))
-	switch {
-	case n > 0:
-		return int64(n)
-	case err == nil, errors.Is(err, ErrWouldBlock):
-		return int64(WouldBlock)
+	return s.onHandle(Question{Kind: AskGive, Handle: uint32(p[0]), Data: slices.Clone(b[:min(len(b), maxRequest)])}).Code
+}
+
+// onHandle asks about a handle. What an error says is parked.
+func (s *session) onHandle(q Question) Answer {
+	a, err := s.ask(q)
+	if err != nil {
+		s.stop(err)
 	}
-	return s.park(err)
+	if len(a.Data) > 0 && a.Code < 0 {
+		s.parked = a.Data
+	}
+	return a
 }
 
 // laneWait: handles, n, ready, timeout_ms.
@@ -234,14 +204,19 @@ func laneWait(s *session, g guest, p []uint64) int64 {
 	if !okList || !okReady {
 		return int64(fault)
 	}
-	ids := make([]uint32, n)
-	for i := range ids {
-		ids[i] = le.Uint32(list[4*i:])
+	a, err := s.ask(Question{Kind: AskWait, Data: slices.Clone(list), Count: timeout})
+	if err != nil {
+		s.stop(err)
 	}
-	states := s.waitAny(ids, timeout)
+	if a.Code == 1 {
+		s.clock += min(timeout, maxWait) * int64(time.Millisecond)
+	}
+	if len(a.Data) != len(ready) {
+		s.stop(errWire)
+	}
 	count := int64(0)
-	for i, st := range states {
-		ready[i] = byte(st)
+	for i, st := range a.Data {
+		ready[i] = st
 		if st != 0 {
 			count++
 		}
@@ -249,36 +224,8 @@ func laneWait(s *session, g guest, p []uint64) int64 {
 	return count
 }
 
-// waitAny blocks until a handle is ready, the time is over or the run ends.
-func (s *session) waitAny(ids []uint32, millis int64) []Ready {
-	var timeout <-chan time.Time
-	if millis > 0 {
-		t := time.NewTimer(time.Duration(min(millis, 1<<40)) * time.Millisecond)
-		defer t.Stop()
-		timeout = t.C
-	}
-	for {
-		states, any, changed := s.handles.poll(ids)
-		if any || millis == 0 {
-			return states
-		}
-		select {
-		case <-changed:
-		case <-timeout:
-			s.clock += min(millis, 1<<40) * int64(time.Millisecond)
-			states, _, _ = s.handles.poll(ids)
-			return states
-		case <-s.ctx.Done():
-			s.checkTime()
-		}
-	}
-}
-
 func laneClose(s *session, _ guest, p []uint64) int64 {
-	if !s.handles.drop(uint32(p[0])) {
-		return int64(BadHandle)
-	}
-	return 0
+	return s.onHandle(Question{Kind: AskDrop, Handle: uint32(p[0])}).Code
 }
 
 // levels are the words before a log line of lane1.log.

@@ -76,7 +76,7 @@ func (s *slow) Close() error {
 func TestLane1(t *testing.T) {
 	ops := &testOps{}
 	var log bytes.Buffer
-	r, err := load(t, open(t, Options{}), "calls").Run(t.Context(), Call{Ops: ops, Stderr: &log})
+	r, err := load(t, open(t, Options{}), "calls").Run(t.Context(), Call{World: &Local{Ops: ops}, Stderr: &log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestLane1(t *testing.T) {
 		`broke -5 {"code":-5,"message":"the disk is full"}`,
 		`too large -75 {"code":-75,"message":"a request is at most 1 MiB long"}`,
 		`outside -14 -14 -14 -14 {"code":-14,"message":"memory outside the module's"}`,
-		`bad handles -9 -9 -9 -9 -9 -9`,
+		`bad handles -9 -9 -9 -9 -9 -14`,
 		`wait for none 1 4`,
 		`wait wrongly -22 -22 -14 -14 0`,
 		`slow 12 {"handle":1}`,
@@ -123,7 +123,7 @@ func TestWaitEndsWithTheRun(t *testing.T) {
 	m := load(t, open(t, Options{}), "waits")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(50*time.Millisecond, func() { cancel(errors.New("the push was called off")) })
-	_, err := m.Run(ctx, Call{Ops: ops})
+	_, err := m.Run(ctx, Call{World: &Local{Ops: ops}})
 	wantError(t, err, []string{`plugin "waits" was stopped: the push was called off (`})
 	var stopped *StoppedError
 	if !errors.As(err, &stopped) || stopped.Last != "lane1.wait" || ops.closed != 1 {

@@ -71,9 +71,9 @@ func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
 	}
 	switch {
 	case found == 0:
-		return sdk.Manifest{}, &FormatError{Msg: "it has no manifest (custom section lane.manifest)", hint: packHint}
+		return sdk.Manifest{}, &FormatError{Msg: "it has no manifest (custom section lane.manifest)", Help: packHint}
 	case found > 1:
-		return sdk.Manifest{}, &FormatError{Msg: fmt.Sprintf("it has %d manifests (custom section lane.manifest), one is allowed", found), hint: packHint}
+		return sdk.Manifest{}, &FormatError{Msg: fmt.Sprintf("it has %d manifests (custom section lane.manifest), one is allowed", found), Help: packHint}
 	}
 	return parseManifest(text)
 }
@@ -111,7 +111,7 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 }
 
 func manifestError(format string, args ...any) error {
-	return &FormatError{Msg: "its manifest is wrong: " + fmt.Sprintf(format, args...), hint: "mend the manifest, then: pushlane plugin pack"}
+	return &FormatError{Msg: "its manifest is wrong: " + fmt.Sprintf(format, args...), Help: "mend the manifest, then: pushlane plugin pack"}
 }
 
 // tomlMessage is the first fault with its line.

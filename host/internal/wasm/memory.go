@@ -12,8 +12,9 @@ const pageSize = 64 << 10
 const earlyMemory = 32 << 20
 
 // memory is the linear memory of one instance. Address space for all it may
-// ever have is reserved at once and touched only as it is used, so that
-// growing never copies; what is in use counts against the engine's budget.
+// ever have is reserved at once and opened only as it is used, so that growing
+// never copies; what is in use counts against the engine's budget, and against
+// the process's own limit (RLIMIT_DATA) where it has one.
 type memory struct {
 	session *session
 	area    []byte       // reserved
@@ -51,6 +52,11 @@ func (m *memory) Reallocate(size uint64) []byte {
 		if m.size() == 0 {
 			s.limit("memory", limit, "bytes")
 		}
+		return nil
+	}
+	if err := unlock(m.area[m.size():size]); err != nil {
+		s.module.engine.spend(-more)
+		m.refused = true
 		return nil
 	}
 	m.used.Store(int64(size))

@@ -2,8 +2,11 @@ package wasm
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,39 +18,53 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// Module is a plugin that was checked and compiled. It is safe for concurrent
-// use; every run gets an instance of its own.
-type Module struct {
-	engine   *Engine
+// Checked is a module that passed every check that can be made without
+// compiling it.
+type Checked struct {
 	name     string
 	digest   string
 	manifest sdk.Manifest
 	schema   *jsonschema.Schema
-
-	runtime   wazero.Runtime // of this digest alone: modules must not see each other
-	compiled  wazero.CompiledModule
-	counter   int   // number of the meter's global
-	minMemory int64 // bytes an instance starts with
-	canWarm   bool  // nothing of it runs before _start
-	ready     chan *session
-	taken     atomic.Int64   // instances asked for since ready was filled
-	running   sync.WaitGroup // instances
-
-	mu     sync.Mutex // held while ready is filled
-	closed bool
+	facts    *facts
 }
 
 // Name is the name it was loaded under first.
-func (m *Module) Name() string { return m.name }
+func (c *Checked) Name() string { return c.name }
 
 // Digest is the sha256 of the module's bytes, in hex.
-func (m *Module) Digest() string { return m.digest }
+func (c *Checked) Digest() string { return c.digest }
 
 // Manifest is what the module says of itself.
-func (m *Module) Manifest() sdk.Manifest { return m.manifest }
+func (c *Checked) Manifest() sdk.Manifest { return c.manifest }
 
-// compile checks a module and makes it ready to run.
-func (e *Engine) compile(name, digest string, data []byte) (*Module, error) {
+// Facts are figures of the module's parts.
+func (c *Checked) Facts() Facts {
+	f := Facts{Functions: len(c.facts.funcs), MinMemory: c.facts.minMemory, StartsItself: c.facts.hasStart}
+	for name := range c.facts.imports {
+		f.Imports = append(f.Imports, name)
+	}
+	slices.Sort(f.Imports)
+	return f
+}
+
+// Facts are figures of a module.
+type Facts struct {
+	Functions    int
+	MinMemory    int64    // bytes it starts with
+	Imports      []string // modules it imports from
+	StartsItself bool     // it has a start section
+}
+
+// Digest of a module's bytes: their sha256, in hex.
+func Digest(module []byte) string {
+	sum := sha256.Sum256(module)
+	return hex.EncodeToString(sum[:])
+}
+
+// Check looks at a module and its manifest; nothing of it is compiled or run.
+//
+// Errors: *FormatError, *ABIError.
+func Check(name string, data []byte) (*Checked, error) {
 	facts, err := check(data)
 	if err != nil {
 		return nil, named(err, name)
@@ -63,21 +80,52 @@ func (e *Engine) compile(name, digest string, data []byte) (*Module, error) {
 	if err != nil {
 		return nil, named(manifestError("schema: %v", err), name)
 	}
-	m := &Module{engine: e, name: name, digest: digest, manifest: manifest, schema: schema,
-		counter: facts.globals, minMemory: facts.minMemory, canWarm: !facts.hasStart, ready: make(chan *session, max(e.opts.Warm, 0))}
-	if m.minMemory > e.opts.MaxMemory {
-		return nil, &FormatError{Plugin: name, Msg: fmt.Sprintf("it starts with %s of memory, this host allows %s", amount(m.minMemory, "bytes"), amount(e.opts.MaxMemory, "bytes"))}
+	return &Checked{name: name, digest: Digest(data), manifest: manifest, schema: schema, facts: facts}, nil
+}
+
+// Fits refuses a module that starts with more memory than an instance may have.
+func (c *Checked) Fits(memory int64) error {
+	if c.facts.minMemory <= memory {
+		return nil
 	}
-	if err := m.build(data, facts); err != nil {
+	return &FormatError{Plugin: c.name, Msg: fmt.Sprintf("it starts with %s of memory, this host allows %s", amount(c.facts.minMemory, "bytes"), amount(memory, "bytes"))}
+}
+
+// Module is a plugin that was checked and compiled. It is safe for concurrent
+// use; every run gets an instance of its own.
+type Module struct {
+	*Checked
+	engine *Engine
+
+	runtime  wazero.Runtime // of this digest alone: modules must not see each other
+	compiled wazero.CompiledModule
+	counter  int  // number of the meter's global
+	canWarm  bool // nothing of it runs before _start
+	ready    chan *session
+	taken    atomic.Int64   // instances asked for since ready was filled
+	running  sync.WaitGroup // instances
+
+	mu     sync.Mutex // held while ready is filled
+	closed bool
+}
+
+// compile checks a module and makes it ready to run.
+func (e *Engine) compile(name string, data []byte) (*Module, error) {
+	checked, err := Check(name, data)
+	if err == nil {
+		err = checked.Fits(e.opts.MaxMemory)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return m, nil
+	m := &Module{Checked: checked, engine: e, counter: checked.facts.globals, canWarm: !checked.facts.hasStart, ready: make(chan *session, max(e.opts.Warm, 0))}
+	return m, m.build(data, checked.facts)
 }
 
 // named gives an error the plugin's name.
 func named(err error, name string) error {
 	if f, ok := err.(*FormatError); ok {
-		return &FormatError{Plugin: name, Msg: f.Msg, hint: f.hint}
+		return &FormatError{Plugin: name, Msg: f.Msg, Help: f.Help}
 	}
 	return err
 }

@@ -42,11 +42,38 @@ func NewOut(maxBytes int64, maxFiles int) *Out {
 	return &Out{maxBytes: maxBytes, maxFiles: maxFiles, files: map[string]*outFile{}, dirs: map[string]bool{}}
 }
 
+// Limits are the bytes and the files that it takes.
+func (o *Out) Limits() (bytes int64, files int) { return o.maxBytes, o.maxFiles }
+
 // Files gives the paths of all files, slash-separated raw bytes, sorted.
 func (o *Out) Files() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Sorted(maps.Keys(o.files))
+}
+
+// Each gives every file, in order of the names. The content must not be kept.
+func (o *Out) Each(do func(name string, data []byte)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(o.files)) {
+		do(name, o.files[name].data)
+	}
+}
+
+// Put adds a whole file, as a plugin could have.
+func (o *Out) Put(name string, data []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if name == "." || !validName(name) || o.files[name] != nil {
+		return fs.ErrInvalid
+	}
+	if len(o.files) >= o.maxFiles || o.bytes+int64(len(data)) > o.maxBytes {
+		return errNoSpace
+	}
+	o.files[name] = &outFile{out: o, data: data}
+	o.bytes += int64(len(data))
+	return nil
 }
 
 // ReadFile gives a file's content; fs.ErrNotExist where there is none.

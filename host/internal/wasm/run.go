@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -15,20 +14,16 @@ import (
 
 // Call is one run's input and limits.
 type Call struct {
-	Stdin   []byte
-	Src     fs.FS     // at /src, read-only; nil: empty. May have names that are not UTF-8 and implement fs.ReadLinkFS
-	Base    fs.FS     // at /base, likewise
-	Results fs.FS     // at /results, likewise
-	Out     *Out      // at /out; nil: an empty folder that takes nothing
-	Stderr  io.Writer // gets standard error and log lines as they come; nil: kept only for errors
+	Stdin  []byte
+	World  World     // what /src, /base and /results show and lane1 does; nil: nothing
+	Out    *Out      // at /out; nil: an empty folder that takes nothing
+	Stderr io.Writer // gets standard error and log lines as they come; nil: kept only for errors
 
 	MaxStdout int64 // bytes; 0: 16 MiB. More is a *LimitError
 	MaxStderr int64 // bytes given to Stderr; 0: 1 MiB. More is dropped, and a last line says so
 	Memory    int64 // bytes of linear memory; 0: Options.MaxMemory. Growing further fails in the plugin, as it would on a small machine
 	Fuel      int64 // units of work, see Usage.Fuel; 0: no limit. More is a *LimitError
 	MaxFiles  int   // open files; 0: 256. More is an error in the plugin (EMFILE)
-
-	Ops Ops // what lane1.call does; nil: every operation is unsupported
 }
 
 // Result is what a run said.
@@ -64,7 +59,7 @@ func (m *Module) Run(ctx context.Context, call Call) (Result, error) {
 	if call.Memory > m.engine.opts.MaxMemory {
 		return Result{}, fmt.Errorf("cannot run plugin %q: %d bytes of memory asked for, this host allows %d", m.name, call.Memory, m.engine.opts.MaxMemory)
 	}
-	if m.minMemory > call.Memory {
+	if m.facts.minMemory > call.Memory {
 		return Result{}, &LimitError{Plugin: m.name, What: "memory", Limit: call.Memory, Unit: "bytes"}
 	}
 	if ctx.Err() != nil {
@@ -87,6 +82,9 @@ func (c *Call) defaults(maxMemory int64) {
 	}
 	if c.MaxFiles <= 0 {
 		c.MaxFiles = defaultMaxFiles
+	}
+	if c.World == nil {
+		c.World = &Local{}
 	}
 	if c.Memory <= 0 {
 		c.Memory = maxMemory

@@ -37,14 +37,14 @@ type session struct {
 	clock   int64 // nanoseconds that this instance believes to have lived
 	random  *rand.ChaCha8
 	used    int64 // bytes of memory at the end
+	ended   bool  // the instance is gone
 
-	memory  *memory
-	files   files
-	stdin   []byte // not yet read
-	stdout  bytes.Buffer
-	log     guestLog
-	handles *Handles
-	parked  []byte // lane1 answer that waits for take; nil: none
+	memory *memory
+	files  files
+	stdin  []byte // not yet read
+	stdout bytes.Buffer
+	log    guestLog
+	parked []byte // lane1 answer that waits for take; nil: none
 }
 
 // errStop unwinds the instance; session.stopped says why.
@@ -55,7 +55,7 @@ var errAbandoned = errors.New("not needed")
 
 func newSession(m *Module) *session {
 	s := &session{module: m, bound: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
-		random: rand.NewChaCha8(randomSeed), handles: newHandles()}
+		random: rand.NewChaCha8(randomSeed)}
 	s.memory = &memory{session: s}
 	return s
 }
@@ -75,7 +75,7 @@ func (s *session) bind(ctx context.Context, call *Call) {
 	s.ctx, s.call = ctx, call
 	s.stdin = call.Stdin
 	s.log = guestLog{to: call.Stderr, limit: call.MaxStderr}
-	s.files = newFiles(call)
+	s.files = newFiles(s)
 	close(s.bound)
 }
 
@@ -180,12 +180,22 @@ func (s *session) sleep(d time.Duration) {
 
 // close gives back what the instance held.
 func (s *session) close() {
-	if s.isBound { // else it opened nothing, and bind may be under way
-		s.files.close()
+	if s.isBound { // else it asked for nothing, and bind may be under way
+		s.call.World.Close()
 	}
-	s.handles.close()
+	s.ended = true
 	s.memory.Free()
 }
+
+// ask puts a question to the world outside.
+func (s *session) ask(q Question) (Answer, error) {
+	a, err := s.call.World.Ask(s.ctx, q)
+	s.checkTime()
+	return a, err
+}
+
+// over: nothing can be asked any more.
+func (s *session) over() bool { return s.ended || s.stopped != nil || s.ctx.Err() != nil }
 
 func (s *session) usage(took time.Duration) Usage {
 	u := Usage{Time: took, Fuel: s.fuel, Memory: s.used, Stdout: int64(s.stdout.Len()), Stderr: s.log.seen, Calls: s.calls}

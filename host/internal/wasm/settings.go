@@ -75,7 +75,7 @@ func (e *SettingsError) Hint() string {
 // CheckWith holds a lane's settings, JSON, against the manifest's schema. No
 // settings at all are an empty object. The error is a *SettingsError when the
 // settings are wrong.
-func (m *Module) CheckWith(with []byte) error {
+func (c *Checked) CheckWith(with []byte) error {
 	if len(bytes.TrimSpace(with)) == 0 {
 		with = []byte("{}")
 	}
@@ -83,10 +83,10 @@ func (m *Module) CheckWith(with []byte) error {
 	if err != nil {
 		return fmt.Errorf("cannot read settings: %w", err)
 	}
-	err = m.schema.Validate(doc)
+	err = c.schema.Validate(doc)
 	var faults *jsonschema.ValidationError
 	if errors.As(err, &faults) {
-		return &SettingsError{Plugin: m.name, Faults: describe(faults, "with")}
+		return &SettingsError{Plugin: c.name, Faults: describe(faults, "with")}
 	}
 	return err
 }

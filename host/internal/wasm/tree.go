@@ -7,176 +7,123 @@ import (
 	"strings"
 )
 
-// tree is a read-only volume over an fs.FS that may come out of a commit that
-// somebody means us harm with. Links are shown and never followed, neither at
-// the end of a path nor on the way. Nothing is read before it is asked for.
+var errReadOnly = errors.New("read-only")
+
+// tree is one of the world's trees as a volume of the guest: every look at it
+// is a question.
 type tree struct {
-	fs   fs.FS // nil: empty
-	name string
+	session *session
+	number  byte
+	ahead   *treeContent // of the path that opening looked at
 }
 
-var (
-	errLink     = errors.New("a symbolic link")
-	errReadOnly = errors.New("read-only")
-)
-
-func (t tree) lstat(path string) (fs.FileInfo, error) {
-	if t.fs == nil {
-		return nil, fs.ErrNotExist
+// ask puts a question about a path.
+func (t *tree) ask(kind Kind, path string) (Answer, error) {
+	a, err := t.session.ask(Question{Kind: kind, Tree: t.number, Name: path})
+	switch {
+	case err != nil:
+		return a, err
+	case a.Code < 0 || a.Code >= int64(len(fsErrors)):
+		return a, errWire
 	}
-	return fs.Lstat(t.fs, path)
+	return a, fsErrors[a.Code]
 }
 
-func (t tree) stat(path string) (stat, error) {
+func (t *tree) stat(path string) (stat, error) {
 	if path == "." {
 		return stat{kind: typeDir}, nil
 	}
-	if err := t.parents(path); err != nil {
-		return stat{}, err
+	a, err := t.ask(AskStat, path)
+	return stat{kind: a.Type, size: a.Size}, err
+}
+
+// opening is stat of what is about to be opened: one question instead of two.
+func (t *tree) opening(path string) (stat, error) {
+	if path == "." {
+		return stat{kind: typeDir}, nil
 	}
-	info, err := t.lstat(path)
+	a, err := t.ask(AskOpen, path)
 	if err != nil {
 		return stat{}, err
 	}
-	return stat{kind: kindOf(info.Mode()), size: info.Size()}, nil
+	if a.Type == typeRegular {
+		t.release()
+		t.ahead = &treeContent{tree: t, path: path, handle: a.Handle, length: a.Size, head: a.Data}
+	}
+	return stat{kind: a.Type, size: a.Size}, nil
 }
 
-// parents refuses a path that leads through something else than folders.
-func (t tree) parents(path string) error {
-	for i, c := range path {
-		if c != '/' {
-			continue
-		}
-		info, err := t.lstat(path[:i])
-		switch {
-		case err != nil:
-			return err
-		case info.Mode()&fs.ModeSymlink != 0:
-			return errLink
-		case !info.IsDir():
-			return errNotDir
-		}
+// release closes what was opened ahead and not wanted.
+func (t *tree) release() {
+	if t.ahead != nil {
+		t.ahead.close()
+		t.ahead = nil
 	}
-	return nil
 }
 
-func kindOf(mode fs.FileMode) byte {
-	switch {
-	case mode.IsDir():
-		return typeDir
-	case mode.IsRegular():
-		return typeRegular
-	case mode&fs.ModeSymlink != 0:
-		return typeLink
-	}
-	return 0
-}
-
-func (t tree) list(path string) ([]entry, error) {
-	if t.fs == nil && path == "." {
-		return nil, nil
-	}
-	if st, err := t.stat(path); err != nil {
-		return nil, err
-	} else if st.kind != typeDir {
-		return nil, errNotDir
-	}
-	all, err := fs.ReadDir(t.fs, path)
+func (t *tree) list(path string) ([]entry, error) {
+	a, err := t.ask(AskList, path)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]entry, len(all))
-	for i, e := range all {
-		out[i] = entry{e.Name(), kindOf(e.Type())}
-	}
-	return out, nil
+	return decodeEntries(a.Data)
 }
 
-func (t tree) open(path string, how openHow) (content, error) {
-	st, err := t.stat(path)
+func (t *tree) readlink(path string) (string, error) {
+	a, err := t.ask(AskLink, path)
+	return string(a.Data), err
+}
+
+// open gives what opening looked at; nothing can be made or changed.
+func (t *tree) open(path string, how openHow) (content, error) {
+	file := t.ahead
 	switch {
-	case err == nil && how.create && how.exclusive:
-		return nil, fs.ErrExist
-	case how.write || how.truncate || err != nil && how.create:
+	case how != (openHow{}):
 		return nil, errReadOnly
-	case err != nil:
-		return nil, err
-	case st.kind == typeLink:
-		return nil, errLink
-	case st.kind != typeRegular:
+	case file == nil || file.path != path: // neither file, folder nor link
 		return nil, fs.ErrPermission
 	}
-	f, err := t.fs.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	return &treeFile{tree: t, path: path, length: st.size, f: f}, nil
+	t.ahead = nil
+	return file, nil
 }
 
-func (t tree) readlink(path string) (string, error) {
-	st, err := t.stat(path)
-	switch {
-	case err != nil:
-		return "", err
-	case st.kind != typeLink:
-		return "", fs.ErrInvalid
-	}
-	if _, can := t.fs.(fs.ReadLinkFS); can {
-		return fs.ReadLink(t.fs, path)
-	}
-	target, err := fs.ReadFile(t.fs, path)
-	return string(target), err
-}
-
-// treeFile reads a file of which only a stream is to be had: reading on is
-// reading the stream, reading back opens it again. So a file is never held in
-// memory on the guest's behalf.
-type treeFile struct {
-	tree   tree
+// treeContent is an open file of a tree.
+type treeContent struct {
+	tree   *tree
 	path   string
+	handle uint32 // 0: head is all
 	length int64
-	f      fs.File
-	at     int64 // where the stream is
+	head   []byte
 }
 
-func (t *treeFile) size() int64 { return t.length }
+func (c *treeContent) size() int64 { return c.length }
 
-func (t *treeFile) readAt(p []byte, off int64) (int, error) {
-	if r, can := t.f.(io.ReaderAt); can {
-		return r.ReadAt(p, off)
+func (c *treeContent) readAt(p []byte, off int64) (int, error) {
+	if off >= c.length {
+		return 0, io.EOF
 	}
-	if err := t.seek(off); err != nil {
+	if off < int64(len(c.head)) {
+		return copy(p, c.head[off:]), nil
+	}
+	if c.handle == 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	a, err := c.tree.session.ask(Question{Kind: AskRead, Handle: c.handle, Offset: off, Count: min(int64(len(p)), maxRead)})
+	if err != nil {
 		return 0, err
 	}
-	n, err := io.ReadFull(t.f, p)
-	t.at += int64(n)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
+	if len(a.Data) == 0 && len(p) > 0 {
+		return 0, io.ErrUnexpectedEOF
 	}
-	return n, err
+	return copy(p, a.Data), nil
 }
 
-func (t *treeFile) seek(off int64) error {
-	if off >= t.length {
-		return io.EOF
+func (c *treeContent) close() {
+	if c.handle != 0 && !c.tree.session.over() {
+		_, _ = c.tree.session.ask(Question{Kind: AskClosed, Handle: c.handle})
+		c.handle = 0
 	}
-	if off < t.at {
-		f, err := t.tree.fs.Open(t.path)
-		if err != nil {
-			return err
-		}
-		t.f.Close()
-		t.f, t.at = f, 0
-	}
-	if off > t.at {
-		n, err := io.CopyN(io.Discard, t.f, off-t.at)
-		t.at += n
-		return err
-	}
-	return nil
 }
-
-func (t *treeFile) close() { t.f.Close() }
 
 // guestName is how the guest calls a path of a mount.
 func guestName(mount int, path string) string {

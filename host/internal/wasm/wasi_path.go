@@ -1,5 +1,10 @@
 package wasm
 
+import (
+	"errors"
+	"io/fs"
+)
+
 // at resolves a path that the guest gave relative to an open folder.
 func (s *session) at(g guest, fd, ptr, n uint64) (*desc, string, errno) {
 	d, found := s.files.get(fd)
@@ -41,23 +46,25 @@ func pathOpen(s *session, g guest, p []uint64) errno {
 	if no != ok {
 		return no
 	}
-	st, err := d.vol.stat(path)
 	flags := p[4]
-	if err == nil && st.kind == typeDir {
+	how := openHow{create: flags&openCreate != 0, exclusive: flags&openExclusive != 0, truncate: flags&openTruncate != 0,
+		write: p[5]&rightWrite != 0}
+	st, err := look(d.vol, path, how)
+	switch {
+	case err != nil && !(how.create && errors.Is(err, fs.ErrNotExist)):
+		return s.errnoOf(err, d, path)
+	case err == nil && st.kind == typeDir:
 		return s.openDir(g, d, path, flags, p[5], p[8])
-	}
-	if err == nil && st.kind == typeLink {
+	case err == nil && st.kind == typeLink:
 		return eLoop
-	}
-	if flags&openDir != 0 {
+	case flags&openDir != 0:
 		if err == nil {
 			return eNotdir
 		}
 		return s.errnoOf(err, d, path)
-	}
-	how := openHow{create: flags&openCreate != 0, exclusive: flags&openExclusive != 0, truncate: flags&openTruncate != 0,
-		write: p[5]&rightWrite != 0}
-	if s.files.open >= s.files.most {
+	case err == nil && how.create && how.exclusive:
+		return eExist
+	case s.files.open >= s.files.most:
 		return eMfile
 	}
 	file, err := d.vol.open(path, how)
@@ -65,6 +72,14 @@ func pathOpen(s *session, g guest, p []uint64) errno {
 		return s.errnoOf(err, d, path)
 	}
 	return s.install(g, &desc{vol: d.vol, mount: d.mount, path: path, file: file, append: p[7]&flagAppend != 0, write: how.write || how.truncate}, p[8])
+}
+
+// look is stat of a path that is about to be opened.
+func look(vol volume, path string, how openHow) (stat, error) {
+	if t, is := vol.(*tree); is && how == (openHow{}) {
+		return t.opening(path)
+	}
+	return vol.stat(path)
 }
 
 func (s *session) openDir(g guest, d *desc, path string, flags, rights, result uint64) errno {

@@ -1,0 +1,133 @@
+package sandbox
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Compiled code lies in one folder per module, named by the module's digest.
+// Beside it, in a file <digest>.sums, stand the digests of what the child that
+// compiled it left: code that was damaged or changed since is not run.
+
+const (
+	cacheAge  = 30 * 24 * time.Hour // how long unused code is kept
+	cacheSize = 2 << 30             // bytes in all; what was used longest ago goes first
+)
+
+var digestName = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// sums lists a folder's files with their digests, in the format of sha256sum.
+func sums(dir string) ([]byte, error) {
+	var b bytes.Buffer
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			return fmt.Errorf("%s is not a file", path)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(data), name)
+		return err
+	})
+	return b.Bytes(), err
+}
+
+// whole reports whether a folder holds what was put there and nothing else.
+func whole(dir string) bool {
+	want, err := os.ReadFile(dir + ".sums")
+	if err != nil || len(want) == 0 {
+		return false
+	}
+	got, err := sums(dir)
+	return err == nil && bytes.Equal(got, want)
+}
+
+// keep puts a child's folder into the cache in place of what is there.
+func keep(from, dir string) error {
+	list, err := sums(from)
+	if err != nil {
+		return fmt.Errorf("cannot keep compiled module: %w", err)
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("cannot keep compiled module: %s is empty", from)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("cannot keep compiled module: %w", err)
+	}
+	if err := os.Rename(from, dir); err != nil && !whole(dir) { // another process may have been faster
+		return fmt.Errorf("cannot keep compiled module: %w", err)
+	}
+	temp := from + ".sums"
+	if err := os.WriteFile(temp, list, 0o600); err != nil {
+		return fmt.Errorf("cannot keep compiled module: %w", err)
+	}
+	if err := os.Rename(temp, dir+".sums"); err != nil {
+		return fmt.Errorf("cannot keep compiled module: %w", err)
+	}
+	return nil
+}
+
+// touch notes that code was used.
+func touch(dir string, now time.Time) { _ = os.Chtimes(dir, now, now) }
+
+// cached is one module's code.
+type cached struct {
+	dir  string
+	used time.Time
+	size int64
+}
+
+// prune removes code that was not used for long, what was used longest ago
+// where all of it is too much, and what a killed compiler left. It is done
+// beside others, who may be doing it too: what is gone is gone.
+func prune(dir string, now time.Time) {
+	entries, _ := os.ReadDir(dir)
+	var all []cached
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case digestName.MatchString(e.Name()) && e.IsDir():
+			all = append(all, cached{path, info.ModTime(), sizeOf(path)})
+		case strings.HasPrefix(e.Name(), "compile-") && now.Sub(info.ModTime()) > time.Hour:
+			_ = os.RemoveAll(path)
+		}
+	}
+	slices.SortFunc(all, func(a, b cached) int { return b.used.Compare(a.used) })
+	total := int64(0)
+	for _, c := range all {
+		if total += c.size; total > cacheSize || now.Sub(c.used) > cacheAge {
+			_ = os.Remove(c.dir + ".sums")
+			_ = os.RemoveAll(c.dir)
+		}
+	}
+}
+
+func sizeOf(dir string) (total int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		if info, err := d.Info(); err == nil && !d.IsDir() {
+			total += info.Size()
+		}
+		return nil
+	})
+	return total
+}

@@ -1,0 +1,13 @@
+// Package sandbox runs lane plugins in processes of their own, so that what a
+// module may still break breaks only that.
+//
+//	module --check--> in this process: sizes, sections, manifest; nothing is compiled
+//	       --compile-> a child with a memory limit, a deadline and one folder to write in
+//	       --worker--> one process per module, kept while it is used: no files, no network,
+//	                   no other process to be seen or started; its socket is all it has
+//	       --Run-----> the worker asks this process for what the plugin may see, one question
+//	                   at a time (wasm.World), and is killed if it does not end when told to
+//
+// The processes are this program itself, started again under another name:
+// Main must be called first thing in main.
+package sandbox

@@ -1,0 +1,220 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/wasm"
+)
+
+// Options say where compiled modules are kept and what one worker may take.
+type Options struct {
+	CacheDir  string       // compiled code, made with mode 0700. Whoever can write it runs code in a worker
+	MaxMemory int64        // bytes of linear memory of one instance; 0: 256 MiB
+	AllMemory int64        // bytes of linear memory of all instances of one worker; 0: 2 GiB
+	Warm      int          // most instances of a module kept started; 0: none
+	Workers   int          // most workers kept when they have nothing to do; 0: 16
+	Program   string       // that calls Main; empty: this one
+	Warn      func(string) // told once of a protection that this system lacks; nil: nobody is told
+}
+
+const (
+	defaultMemory  = 256 << 20
+	defaultAll     = 2 << 30
+	defaultWorkers = 16
+)
+
+// Pool runs plugins in workers, one for each module. It is safe for concurrent
+// use.
+type Pool struct {
+	opts Options
+
+	mu      sync.Mutex
+	plugins map[string]*loading // by digest
+	closed  bool
+	warned  sync.Once
+	missing []string // protections that workers said they lack
+}
+
+// loading is a module that is, or is being, made ready.
+type loading struct {
+	done   chan struct{} // closed when plugin and err are set
+	plugin *Plugin
+	err    error
+}
+
+// Open prepares a pool. It refuses a cache folder that others can write.
+func Open(opts Options) (*Pool, error) {
+	if opts.MaxMemory <= 0 {
+		opts.MaxMemory = defaultMemory
+	}
+	if opts.AllMemory <= 0 {
+		opts.AllMemory = defaultAll
+	}
+	if opts.Workers <= 0 {
+		opts.Workers = defaultWorkers
+	}
+	if opts.Program == "" {
+		program, err := self()
+		if err != nil {
+			return nil, fmt.Errorf("cannot open sandbox: %w", err)
+		}
+		opts.Program = program
+	}
+	if err := wasm.SecureDir(opts.CacheDir); err != nil {
+		return nil, err
+	}
+	prune(opts.CacheDir, time.Now())
+	return &Pool{opts: opts, plugins: map[string]*loading{}}, nil
+}
+
+// self is this program, also after a newer one was put in its place.
+func self() (string, error) {
+	if _, err := os.Stat("/proc/self/exe"); err == nil {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
+}
+
+// Close ends all workers. Runs must have ended.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	plugins := p.plugins
+	p.plugins = nil
+	p.mu.Unlock()
+	for _, l := range plugins {
+		<-l.done
+		if l.plugin != nil {
+			l.plugin.retire()
+		}
+	}
+	return nil
+}
+
+// Missing are the protections that this system does not have, as far as
+// workers were started: "landlock", "seccomp".
+func (p *Pool) Missing() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.missing
+}
+
+func (p *Pool) lacks(missing []string) {
+	if len(missing) == 0 {
+		return
+	}
+	p.warned.Do(func() {
+		p.mu.Lock()
+		p.missing = missing
+		p.mu.Unlock()
+		if p.opts.Warn != nil {
+			p.opts.Warn(fmt.Sprintf("plugins run in processes of their own, but without %v: this system does not have it", missing))
+		}
+	})
+}
+
+// Load checks a module, has it compiled, and starts its worker; or gives the
+// one it already has. The same bytes are the same *Plugin, under the name they
+// came with first. It goes on, for the next caller, when ctx ends before it is
+// done.
+//
+// Errors: *wasm.FormatError, *wasm.ABIError, or what went wrong in the machine.
+func (p *Pool) Load(ctx context.Context, name string, module []byte) (*Plugin, error) {
+	checked, err := wasm.Check(name, module)
+	if err == nil {
+		err = checked.Fits(p.opts.MaxMemory)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := p.loading(checked, module)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-l.done:
+		return l.plugin, l.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("cannot load plugin %q: %w", name, context.Cause(ctx))
+	}
+}
+
+func (p *Pool) loading(checked *wasm.Checked, module []byte) (*loading, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, fmt.Errorf("cannot load plugin %q: the sandbox is closed", checked.Name())
+	}
+	if l := p.plugins[checked.Digest()]; l != nil {
+		return l, nil
+	}
+	l := &loading{done: make(chan struct{})}
+	p.plugins[checked.Digest()] = l
+	go func() {
+		defer close(l.done)
+		if l.plugin, l.err = p.load(checked, module); l.err != nil {
+			p.forget(checked.Digest(), l)
+		}
+	}()
+	return l, nil
+}
+
+// forget lets a module that could not be loaded be tried again.
+func (p *Pool) forget(digest string, l *loading) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.plugins[digest] == l {
+		delete(p.plugins, digest)
+	}
+}
+
+func (p *Pool) load(checked *wasm.Checked, module []byte) (*Plugin, error) {
+	pl := &Plugin{Checked: checked, pool: p, bytes: module}
+	if err := pl.compiled(); err != nil {
+		return nil, err
+	}
+	_, err := pl.live()
+	return pl, err
+}
+
+// compiled sees to it that the module's code lies in the cache, whole.
+func (p *Plugin) compiled() error {
+	dir := filepath.Join(p.pool.opts.CacheDir, p.Digest())
+	if whole(dir) {
+		touch(dir, time.Now())
+		return nil
+	}
+	scratch, err := os.MkdirTemp(p.pool.opts.CacheDir, "compile-")
+	if err != nil {
+		return fmt.Errorf("cannot compile plugin %q: %w", p.Name(), err)
+	}
+	defer os.RemoveAll(scratch)
+	if err := p.compile(scratch); err != nil {
+		return err
+	}
+	return keep(filepath.Join(scratch, p.Digest()), dir)
+}
+
+// compileTime is how long a child may take to compile one module, by the clock
+// on the wall.
+const compileWall = 2 * time.Minute
+
+// compile has a child write the module's code below scratch.
+func (p *Plugin) compile(scratch string) error {
+	w, err := p.start(setup{Name: p.Name(), Cache: scratch, Compile: true, MaxMemory: p.pool.opts.MaxMemory, AllMemory: p.pool.opts.AllMemory}, compileWall)
+	if err != nil {
+		var format *wasm.FormatError
+		if errors.As(err, &format) {
+			return err
+		}
+		return fmt.Errorf("cannot compile plugin %q: %w", p.Name(), err)
+	}
+	w.kill()
+	return nil
+}
