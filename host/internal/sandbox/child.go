@@ -159,7 +159,7 @@ type childRun struct {
 
 func (r *childRun) run(stdin []byte) {
 	o := r.order
-	call := wasm.Call{Stdin: stdin, World: r, Stderr: r, MaxStdout: o.MaxStdout, MaxStderr: o.MaxStderr, Memory: o.Memory, Fuel: o.Fuel, MaxFiles: o.MaxFiles}
+	call := wasm.Call{Stdin: stdin, World: r, Stderr: r, MaxStdout: o.MaxStdout, MaxStderr: o.MaxStderr, Memory: o.Memory, Fuel: o.Fuel, MaxFiles: o.MaxFiles, MaxCalls: o.MaxCalls}
 	if o.Out {
 		call.Out = wasm.NewOut(o.MaxOut, o.MaxOutFiles)
 	}

@@ -27,9 +27,9 @@ type ready struct {
 
 // order is a run to make.
 type order struct {
-	MaxStdout, MaxStderr, Memory, Fuel, MaxOut int64
-	MaxFiles, MaxOutFiles                      int
-	Out                                        bool
+	MaxStdout, MaxStderr, Memory, Fuel, MaxOut, MaxCalls int64
+	MaxFiles, MaxOutFiles                                int
+	Out                                                  bool
 }
 
 // ending is how a run ended.

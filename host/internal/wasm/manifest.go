@@ -16,6 +16,11 @@ import (
 // manifestSection is the custom section that holds the manifest's TOML text.
 const manifestSection = "lane.manifest"
 
+// maxManifest is the longest manifest in bytes. Readers of TOML and of schemas
+// call themselves for everything that is nested: a few megabytes of brackets
+// take a gigabyte of stack, which ends the process.
+const maxManifest = 64 << 10
+
 // packHint is what helps a module without a usable manifest.
 const packHint = "put one in with: pushlane plugin pack"
 
@@ -82,6 +87,9 @@ func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
 // outputs are errors. The ABI number is judged by who loads it.
 func parseManifest(text []byte) (sdk.Manifest, error) {
 	var m sdk.Manifest
+	if len(text) > maxManifest {
+		return m, manifestError("it is %d bytes long, at most %d are allowed", len(text), maxManifest)
+	}
 	dec := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
 	if err := dec.Decode(&m); err != nil {
 		return m, manifestError("%s", tomlMessage(err))

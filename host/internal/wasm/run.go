@@ -24,6 +24,7 @@ type Call struct {
 	Memory    int64 // bytes of linear memory; 0: Options.MaxMemory. Growing further fails in the plugin, as it would on a small machine
 	Fuel      int64 // units of work, see Usage.Fuel; 0: no limit. More is a *LimitError
 	MaxFiles  int   // open files; 0: 256. More is an error in the plugin (EMFILE)
+	MaxCalls  int64 // host functions called; 0: 1,000,000. More is a *LimitError
 }
 
 // Result is what a run said.
@@ -37,6 +38,7 @@ const (
 	defaultMaxStdout = 16 << 20
 	defaultMaxStderr = 1 << 20
 	defaultMaxFiles  = 256
+	defaultMaxCalls  = 1_000_000
 )
 
 // Run runs the module once in an instance of its own, which is gone
@@ -85,6 +87,9 @@ func (c *Call) defaults(maxMemory int64) {
 	}
 	if c.World == nil {
 		c.World = &Local{}
+	}
+	if c.MaxCalls <= 0 {
+		c.MaxCalls = defaultMaxCalls
 	}
 	if c.Memory <= 0 {
 		c.Memory = maxMemory

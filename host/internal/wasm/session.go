@@ -128,6 +128,10 @@ func (s *session) enter(name string, early bool) {
 	}
 	if s.hasCall() {
 		s.checkTime()
+		// Each call is cheap for the plugin and may be dear for the host.
+		if s.calls > s.call.MaxCalls {
+			s.limit("host calls", s.call.MaxCalls, "calls")
+		}
 	}
 }
 

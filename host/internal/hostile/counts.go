@@ -1,0 +1,102 @@
+package hostile
+
+import "slices"
+
+// counts are modules whose numbers claim more than they have bytes for. A
+// reader that makes room for what is claimed ends with its process.
+func counts() []Attack {
+	lie := func(id byte) func() []byte { return raw(section(nil, id, most())) }
+	code := func(parts ...[]byte) func() []byte {
+		return changed(func(m *module) { m.bodies[0] = sized(slices.Concat(parts...)) })
+	}
+	return []Attack{
+		{ID: "types-4g", About: "4 G types in 5 bytes", Module: lie(1), Want: `claims 4294967295 types in 0 bytes`, Kind: Refused},
+		{ID: "imports-4g", About: "4 G imports in 5 bytes", Module: lie(2), Want: `claims 4294967295 imports in 0 bytes`, Kind: Refused},
+		{ID: "functions-4g", About: "4 G functions in 5 bytes", Module: lie(3), Want: `claims 4294967295 functions in 0 bytes`, Kind: Refused},
+		{ID: "tables-4g", About: "4 G tables in 5 bytes", Module: lie(4), Want: `claims 4294967295 tables in 0 bytes`, Kind: Refused},
+		{ID: "memories-4g", About: "4 G memories in 5 bytes", Module: lie(5), Want: `claims 4294967295 memories in 0 bytes`, Kind: Refused},
+		{ID: "globals-4g", About: "4 G globals in 5 bytes", Module: lie(6), Want: `claims 4294967295 globals in 0 bytes`, Kind: Refused},
+		{ID: "exports-4g", About: "4 G exports in 5 bytes", Module: lie(7), Want: `claims 4294967295 exports in 0 bytes`, Kind: Refused},
+		{ID: "elements-4g", About: "4 G element segments in 5 bytes", Module: lie(9), Want: `claims 4294967295 element segments in 0 bytes`, Kind: Refused},
+		{ID: "data-4g", About: "4 G data segments in 5 bytes", Module: lie(11), Want: `claims 4294967295 data segments in 0 bytes`, Kind: Refused},
+		{ID: "data-count-4g", About: "a data count of 4 G", Module: lie(12), Want: `4294967295 data segments, at most 100000 are allowed`, Kind: Refused},
+		{ID: "bodies-268m", About: "17 bytes that claim 268 M function bodies",
+			Module: raw(op(10, 5, 0xff, 0xff, 0xff, 0x7f, 0)), Want: `it has 0 functions and code for 268435455`, Kind: Refused},
+		{ID: "params-4g", About: "19 bytes with a type of 4 G parameters",
+			Module: raw(section(nil, 1, slices.Concat(op(1, 0x60), most(), op(0)))), Want: `claims 4294967295 parameters in 1 bytes`, Kind: Refused},
+		{ID: "results-4g", About: "a type of 4 G results",
+			Module: raw(section(nil, 1, slices.Concat(op(1, 0x60, 0), most()))), Want: `claims 4294967295 results in 0 bytes`, Kind: Refused},
+		{ID: "locals-4g", About: "30 bytes with a function of 4 G locals",
+			Module: code(op(1), most(), op(0x7f, 0x0b)), Want: `has more than 4096 locals`, Kind: Refused},
+		{ID: "locals-overflow", About: "two groups of locals whose sum does not fit into 32 bits",
+			Module: code(op(2), most(), op(0x7f), op(2, 0x7f, 0x0b)), Want: `has more than 4096 locals`, Kind: Refused},
+		{ID: "local-groups-4g", About: "4 G groups of locals", Module: code(most(), op(0x0b)), Want: `claims 4294967295 groups of locals`, Kind: Refused},
+		{ID: "br-table-4g", About: "a br_table that claims 4 G branches",
+			Module: running(i32(0), op(0x0e), most()), Want: `claims 4294967295 branches of a table`, Kind: Refused},
+		{ID: "select-types-4g", About: "a select of 4 G types", Module: running(op(0x1c), most()), Want: `claims 4294967295 types`, Kind: Refused},
+		{ID: "table-entries-4g", About: "an element segment of 4 G entries", Module: changed(func(m *module) {
+			m.tables = [][]byte{{0x70, 0, 1}}
+			m.elements = [][]byte{slices.Concat(op(0), i32(0), op(0x0b), most())}
+		}), Want: `claims 4294967295 table entries`, Kind: Refused},
+		{ID: "data-bytes-4g", About: "a data segment of 4 G bytes", Module: changed(func(m *module) {
+			m.data = [][]byte{slices.Concat(op(0), i32(0), op(0x0b), most())}
+		}), Want: `a data segment claims 4294967295 bytes`, Kind: Refused},
+		{ID: "name-4g", About: "an import with a name of 4 G bytes",
+			Module: raw(section(nil, 2, slices.Concat(op(1), most()))), Want: `claims 4294967295 bytes of 0`, Kind: Refused},
+		{ID: "custom-name-4g", About: "a custom section with a name longer than itself",
+			Module: raw(section(nil, 0, most())), Want: `claims 4294967295 bytes of 0`, Kind: Refused},
+		{ID: "section-4g", About: "a custom section of 4 G bytes that has two", Module: raw(op(0), most(), op(1, 'x')), Want: `section 0 claims 4294967295 bytes of 2`, Kind: Refused},
+		{ID: "names-4g", About: "a name section that claims 4 G names: nothing but traces depends on it", Module: changed(func(m *module) {
+			m.customs = [][]byte{custom("name", section(nil, 1, most()))}
+		}), Want: `^exit 0`, Kind: Harmless},
+		{ID: "names-escapes", About: "a function whose name would move a terminal's cursor", Module: changed(func(m *module) {
+			*m = m.with(trap())
+			m.customs = [][]byte{custom("name", section(nil, 1, slices.Concat(op(1, 0), name("\x1b[2J\x1b]0;mine\a\u202e"))))}
+		}), Want: `broke: unreachable`, Kind: Broken},
+	}
+}
+
+// sizes are modules of which everything is true and too much.
+func sizes() []Attack {
+	ifs := func(n int) []byte { return times(n, i32(0), op(0x04, 0x40, 0x0b)) }
+	return []Attack{
+		{ID: "file-65m", About: "a module of 65 MiB", Module: func() []byte { return append(minimal().bytes(), make([]byte, 65<<20)...) },
+			Want: `bytes long, at most 67108864 are allowed`, Kind: Refused},
+		{ID: "custom-33m", About: "a custom section of 33 MiB", Module: changed(func(m *module) {
+			m.customs = [][]byte{custom("x", make([]byte, 33<<20))}
+		}), Want: `a custom section of 34603008 bytes, at most 33554432 are allowed`, Kind: Refused},
+		{ID: "sections-2000", About: "2,000 empty custom sections", Module: changed(func(m *module) {
+			m.customs = slices.Repeat([][]byte{custom("", nil)}, 2000)
+		}), Want: `it has more than 1024 sections`, Kind: Refused},
+		{ID: "nested-100k", About: "blocks nested 100,000 deep",
+			Module: running(times(100_000, op(0x02, 0x40)), times(100_000, op(0x0b))), Want: `nests blocks deeper than 4096`, Kind: Refused},
+		{ID: "ifs-32k", About: "32,000 ifs, one behind the other", Module: running(ifs(32_000)), Want: `has 32000 branches, at most 10000 are allowed`, Kind: Refused},
+		{ID: "ifs-by-locals", About: "4,000 ifs over 4,000 locals: seconds to compile", Module: changed(func(m *module) {
+			m.bodies[0] = body(seq(op(1), u32(4000), op(0x7f)), ifs(4000))
+		}), Want: `has 4000 branches over 4000 locals, the product may be 200000`, Kind: Refused},
+		{ID: "ifs-everywhere", About: "9,000 ifs in each of 50 functions", Module: changed(func(m *module) {
+			m.funcs = make([]byte, 50)
+			m.bodies = slices.Repeat([][]byte{body(nil, ifs(9000))}, 50)
+		}), Want: `branches so much that compiling it would take too long`, Kind: Refused},
+		{ID: "br-table-1m", About: "a br_table of a million branches",
+			Module: running(i32(0), op(0x0e), u32(1<<20), make([]byte, 1<<20+1)), Want: `bytes long, at most 1048576 are allowed`, Kind: Refused},
+		{ID: "br-table-20k", About: "a br_table of 20,000 branches",
+			Module: running(i32(0), op(0x0e), u32(20_000), make([]byte, 20_001)), Want: `it has 20000 branches of a table, at most 16384 are allowed`, Kind: Refused},
+		{ID: "body-2m", About: "a function of 2 MiB of straight code", Module: running(times(1<<19, i32(0), drop())), Want: `bytes long, at most 1048576 are allowed`, Kind: Refused},
+		{ID: "params-1000", About: "a type of 1,000 parameters", Module: changed(func(m *module) {
+			m.types = append(m.types, slices.Concat(op(0x60), u32(1000), slices.Repeat(op(0x7f), 1000), op(0)))
+		}), Want: `it has 1000 parameters, at most 256 are allowed`, Kind: Refused},
+		{ID: "table-4g", About: "a table that starts with 4 G entries", Module: changed(func(m *module) {
+			m.tables = [][]byte{seq(op(0x70, 0), most())}
+		}), Want: `tables start with 4294967295 entries, at most 1048576 are allowed`, Kind: Refused},
+		{ID: "tables-16m", About: "16 tables of a million entries", Module: changed(func(m *module) {
+			m.tables = slices.Repeat([][]byte{seq(op(0x70, 0), u32(1<<20))}, 16)
+		}), Want: `tables start with 2097152 entries, at most 1048576 are allowed`, Kind: Refused},
+		{ID: "memory-65536", About: "a memory that starts with all 65,536 pages", Module: changed(func(m *module) {
+			m.memories = [][]byte{seq(op(0), u32(1<<16))}
+		}), Want: `it starts with 4096 MiB of memory, this host allows`, Kind: Refused},
+		{ID: "memory-65537", About: "a memory of more pages than there can be", Module: changed(func(m *module) {
+			m.memories = [][]byte{seq(op(0), u32(1<<16+1))}
+		}), Want: `a memory of more than 65536 pages`, Kind: Refused},
+	}
+}
