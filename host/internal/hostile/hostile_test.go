@@ -79,6 +79,9 @@ func trying(engine *wasm.Engine) hostile.Try {
 		if err != nil {
 			return hostile.Outcome{Kind: hostile.Refused, Text: err.Error()}
 		}
+		if err := m.CheckWith(nil); err != nil {
+			return hostile.Outcome{Kind: hostile.Refused, Text: err.Error()}
+		}
 		ctx, cancel := context.WithTimeoutCause(ctx, timeLimit, errors.New("its time was up"))
 		defer cancel()
 		var log bytes.Buffer

@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -90,9 +91,28 @@ func manifests() []Attack {
 			Want: `it refers to https://example.org/s.json; a schema must be whole in itself`, Kind: Refused},
 		{ID: "schema-file", About: "a schema that would have the host read a file", Module: schema(`{"$ref":"file:///etc/passwd"}`),
 			Want: `it refers to file:///etc/passwd; a schema must be whole in itself`, Kind: Refused},
-		{ID: "schema-circle", About: "a schema that refers to itself", Module: schema(`{"$ref":"#"}`), Want: `.`, Kind: Harmless},
-		{ID: "schema-deep", About: "a schema nested 8,000 deep", Module: schema(strings.Repeat(`{"not":`, 8000) + "{}" + strings.Repeat("}", 8000)), Want: `.`, Kind: Harmless},
+		{ID: "schema-own-address", About: "a schema that refers to itself by an address", Module: schema(`{"$ref":"lane:///with"}`),
+			Want: `it refers to lane:///with; a schema must be whole in itself`, Kind: Refused},
+		{ID: "schema-anchor", About: "references that a reader may overlook", Module: schema(`{"$dynamicRef":"#x","$defs":{"a":{"$dynamicAnchor":"x"}}}`),
+			Want: `it uses \$dynamic(Ref|Anchor); a schema may refer to its parts by \$ref and a path alone`, Kind: Refused},
+		{ID: "schema-circle", About: "a schema that refers to itself", Module: schema(`{"$ref":"#"}`),
+			Want: `schema: it is nested deeper than 64, references included`, Kind: Refused},
+		{ID: "schema-deep", About: "a schema nested 3,000 deep: minutes to read", Module: schema(strings.Repeat(`{"not":`, 3000) + "{}" + strings.Repeat("}", 3000)),
+			Want: `schema: it is nested deeper than 64, references included`, Kind: Refused},
+		{ID: "schema-doubling", About: "40 definitions that each refer twice to the next: years to hold settings against", Module: schema(doubling(40)),
+			Want: `schema: it (unfolds to more than 10000 parts|is nested deeper than 64)`, Kind: Refused},
 		{ID: "schema-pattern", About: "a pattern that doubles with every letter", Module: schema(`{"type":"object","properties":{"a":{"pattern":"((((((((a{99}){99}){99}){99}){99}){99}){99}){99})"}}}`),
 			Want: `its manifest is`, Kind: Refused},
 	}
+}
+
+// doubling is a schema of n definitions, each of which is the next one twice.
+func doubling(n int) string {
+	var b strings.Builder
+	b.WriteString(`{"$ref":"#/$defs/d0","$defs":{`)
+	for i := range n {
+		fmt.Fprintf(&b, `"d%d":{"allOf":[{"$ref":"#/$defs/d%d"},{"$ref":"#/$defs/d%d"}]},`, i, i+1, i+1)
+	}
+	fmt.Fprintf(&b, `"d%d":{}}}`, n)
+	return b.String()
 }

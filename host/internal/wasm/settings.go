@@ -36,6 +36,9 @@ func compileSchema(m sdk.Manifest) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := (&unfolding{root: doc}).walk(doc, 0); err != nil {
+		return nil, err
+	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoading{})
