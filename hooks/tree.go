@@ -28,6 +28,8 @@ type Tree struct {
 	root plumbing.Hash // zero for the empty tree
 	time time.Time
 
+	made map[plumbing.Hash][]treeEntry // directories that git does not have; see Only
+
 	mu   sync.Mutex
 	dirs map[plumbing.Hash][]treeEntry
 }
@@ -71,6 +73,9 @@ func (t *Tree) ID() string { return t.root.String() }
 
 // dir returns a directory's entries.
 func (t *Tree) dir(id plumbing.Hash) ([]treeEntry, error) {
+	if entries, ok := t.made[id]; ok {
+		return entries, nil
+	}
 	t.mu.Lock()
 	entries, ok := t.dirs[id]
 	t.mu.Unlock()

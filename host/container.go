@@ -51,6 +51,11 @@ func (l *laneRun) allowContainers(asked []sdk.Container) error {
 		if c.Network && !l.can("container.network") {
 			return l.denied("container.network")
 		}
+		for _, name := range c.Secrets {
+			if !l.permits.reaches("secret", name) {
+				return l.outside("secret", name)
+			}
+		}
 		if l.asked[c.ID] {
 			return fmt.Errorf("plugin %q asks twice for a container called %q", l.lane().Plugin, Clean(c.ID))
 		}
@@ -70,7 +75,11 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 		return sdk.Result{}, err
 	}
 	l.recordStart(ctx, c)
-	source, err := l.repo.Tree(ctx, l.update().New)
+	source, err := l.tree(ctx, l.update().New)
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	secrets, err := l.containerSecrets(ctx, c.Secrets)
 	if err != nil {
 		return sdk.Result{}, err
 	}
@@ -80,28 +89,31 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
 	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.runID(), Repo: l.repo.CommonDir(),
-		Attempt: l.attempt, Deadline: deadline, Source: source, Max: l.policy().containerLimits(), Keep: keep}, out, errOut)
+		Attempt: l.attempt, Deadline: deadline, Source: source, Secrets: secrets, Max: l.policy().containerLimits(), Keep: keep}, out, errOut)
 	out.flush()
 	errOut.flush()
 	if err != nil {
 		return sdk.Result{}, err
+	}
+	if l.mem != nil {
+		l.mem.container(rememberedContainer{Image: c.Image, Fingerprint: ended.Fingerprint, Source: source.ID()})
 	}
 	l.mu.Lock()
 	l.outcome().Image = ended.Fingerprint
 	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
 	l.mu.Unlock()
 	return sdk.Result{ID: c.ID, Exit: ended.Exit, TimedOut: ended.TimedOut, Millis: time.Since(began).Milliseconds(),
-		Tail: CleanText(ended.Tail), Artifacts: ended.Artifacts}, nil
+		Tail: l.unmasked(CleanText(ended.Tail)), Artifacts: ended.Artifacts}, nil
 }
 
 // follow is a stream of the lane's log that a plugin may read as well.
 func (l *laneRun) follow(stream byte, j *job) *lineWriter {
-	if j == nil {
-		return l.log.stream(stream)
-	}
 	return &lineWriter{to: func(line string) {
+		line = l.unmasked(line)
 		l.log.line(stream, line)
-		j.line(Clean(line))
+		if j != nil {
+			j.line(Clean(line))
+		}
 	}}
 }
 

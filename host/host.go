@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type Host struct {
 	resident     bool        // it outlives its calls, and sees to what others left behind
 	observer     Observer    // may be nil
 	warn         func(error) // of a resident, told of what nobody waits for; may be nil
+	requestTLS   *tls.Config // of plugins' requests; nil: the system's roots
 
 	mu      sync.Mutex // guards what follows
 	store   *store.Store

@@ -6,10 +6,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -17,29 +20,67 @@ import (
 func (l *laneRun) wasmCall(ctx context.Context, request []byte, ops wasm.Ops) (wasm.Call, error) {
 	l.out = wasm.NewOut(maxOut, maxOutFiles)
 	world, err := l.world(ctx, ops)
-	return wasm.Call{Stdin: request, MaxStdout: maxStdout, MaxStderr: maxStderr, Memory: pluginMemory, Out: l.out, World: world}, err
+	c := wasm.Call{Stdin: request, MaxStdout: maxStdout, MaxStderr: maxStderr, Memory: pluginMemory, Out: l.out, World: world, Env: l.environment()}
+	if l.can("clock") {
+		c.Clock = time.Now()
+		l.touched("it looks at the clock")
+	}
+	return c, err
+}
+
+// environment is what of the caller's variables the plugin may see.
+func (l *laneRun) environment() []string {
+	var all []string
+	for _, name := range l.permits["env"].items {
+		for _, pair := range l.call.Env {
+			if strings.HasPrefix(pair, name+"=") && !strings.HasPrefix(name, "PUSHLANE_") && !strings.HasPrefix(name, "GIT_") {
+				all = append(all, pair)
+			}
+		}
+	}
+	return all
+}
+
+// asTool makes the call one of a program that knows nothing of requests; false:
+// there is no file for it to look at.
+func (l *laneRun) asTool(c *wasm.Call, tool *sdk.Tool, changes []sdk.Change) bool {
+	var files []string
+	set := parseGlobs(tool.Files)
+	for _, change := range changes {
+		regular := change.Mode == "100644" || change.Mode == "100755"
+		if regular && (set == nil || slices.ContainsFunc(set, func(g lanes.Glob) bool { return g.Match(change.Path) })) {
+			files = append(files, "/src/"+change.Path)
+		}
+	}
+	c.Stdin, c.Fails = nil, tool.Fail
+	for _, arg := range tool.Args {
+		if arg == "{files}" {
+			c.Args = append(c.Args, files...)
+		} else {
+			c.Args = append(c.Args, arg)
+		}
+	}
+	return len(files) > 0 || len(tool.Files) == 0 && !slices.Contains(tool.Args, "{files}")
 }
 
 // world is what the plugin may look at and do.
-func (l *laneRun) world(ctx context.Context, ops wasm.Ops) (*wasm.Local, error) {
+func (l *laneRun) world(ctx context.Context, ops wasm.Ops) (wasm.World, error) {
 	results, err := l.resultFiles()
-	w := &wasm.Local{Results: results, Ops: ops}
-	if err != nil || !l.can("repo.read") {
-		return w, err
-	}
-	src, err := l.repo.Tree(ctx, l.update().New)
 	if err != nil {
-		return w, err
+		return nil, err
 	}
-	w.Src = src
-	if !zeros(l.update().Base) {
-		base, err := l.repo.Tree(ctx, l.update().Base)
-		if err != nil {
-			return w, err
-		}
-		w.Base = base
+	now, err := l.worldNow(ctx)
+	w := &wasm.Local{Results: results, Ops: ops}
+	if now.src != nil {
+		w.Src = now.src
 	}
-	return w, nil
+	if now.base != nil {
+		w.Base = now.base
+	}
+	if l.mem != nil {
+		return &recording{World: w, memory: l.mem, now: now}, err
+	}
+	return w, err
 }
 
 // commits lists what the push brings; at commit-msg, the message that is

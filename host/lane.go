@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -39,22 +38,26 @@ type laneRun struct {
 
 	log      *laneLog
 	module   *sandbox.Plugin
-	granted  []string
+	granted  []string // names of permits, in the manifest's order
+	permits  permits
+	mem      *memory      // what it is remembered by; nil: it is not
 	attempt  int          // from 1
 	recorded bool         // starting stands in the store
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	out      *wasm.Out    // /out of the call under way
 	cleanup  []func()
 
-	mu    sync.Mutex      // guards asked, recorded and what containers add to the outcome
-	asked map[string]bool // container ids
+	mu     sync.Mutex      // guards asked, recorded and what containers add to the outcome
+	asked  map[string]bool // container ids
+	masked []string        // secrets to be kept out of logs
+	beyond string          // why the run depends on more than what was recorded of it; empty: it does not
 }
 
 func (l *laneRun) outcome() *Outcome   { return &l.j.Outcomes[l.i] }
 func (l *laneRun) lane() lanes.Lane    { return l.outcome().lane() }
 func (l *laneRun) update() *pushed     { return &l.j.Updates[l.outcome().Update] }
 func (l *laneRun) address() string     { return l.outcome().Address }
-func (l *laneRun) can(cap string) bool { return slices.Contains(l.granted, cap) }
+func (l *laneRun) can(cap string) bool { return l.permits.has(cap) }
 
 func (l *laneRun) policy() Policy {
 	if l.update().Strict {
@@ -80,6 +83,11 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 		err = hinted(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout), "raise `timeout` of the lane, or look at the end of its log")
 	}
 	o.settle(ctx, said, exit, err)
+	if o.Remembered == 0 {
+		l.remember(ctx, o, said, exit)
+	} else {
+		o.Message = strings.TrimSpace(fmt.Sprintf("%s (remembered from run #%d)", o.Message, o.Remembered))
+	}
 	o.Tail = log.lines()
 	if o.Message != "" {
 		log.text(fmt.Sprintf("%s: %s", o.State, o.Message))
@@ -107,6 +115,14 @@ func (l *laneRun) judge(ctx context.Context, o *Outcome) (answer, int, error) {
 	if err := l.prepare(ctx, o); err != nil {
 		return answer{}, 0, err
 	}
+	if run, err := l.recalled(ctx); err != nil || run != nil {
+		if err != nil {
+			return answer{}, 0, err
+		}
+		o.Remembered, o.Image = run.Run, run.Image
+		l.log.line('h', fmt.Sprintf("nothing that %s read in run #%d has changed: its verdict is used again", run.Address, run.Run))
+		return run.again(), run.Exit, nil
+	}
 	var all answer
 	for range maxRounds {
 		said, exit, err := l.callPlugin(ctx)
@@ -124,6 +140,22 @@ func (l *laneRun) judge(ctx context.Context, o *Outcome) (answer, int, error) {
 		}
 	}
 	return all, 0, fmt.Errorf("plugin %q asked for containers in %d rounds, no more are allowed", l.lane().Plugin, maxRounds)
+}
+
+// recalled looks for an earlier run that this one would only repeat.
+func (l *laneRun) recalled(ctx context.Context) (*rememberedRun, error) {
+	mem, why, err := l.memory(ctx)
+	if err != nil || mem == nil {
+		if why != "" && l.lane().Remember != lanes.RememberNever {
+			l.log.line('h', "not remembered: "+why)
+		}
+		return nil, err
+	}
+	l.mem = mem
+	if l.call.Fresh || l.attempt > 1 {
+		return nil, nil
+	}
+	return l.recall(ctx, mem)
 }
 
 // prepare loads the plugin and checks what it may do before any of it runs.
@@ -144,36 +176,9 @@ func (l *laneRun) prepare(ctx context.Context, o *Outcome) error {
 	if err := m.CheckWith(with); err != nil {
 		return fmt.Errorf("settings of lane %q (line %d of %s): %w", lane.ID, lane.Line, l.update().Set.Source, err)
 	}
-	l.granted = granted(m.Manifest(), lane.Grant, l.policy())
+	l.permits = permitted(m.Manifest(), lane.Grant, l.policy())
+	l.granted = l.permits.names(m.Manifest())
 	return nil
-}
-
-// granted is what the manifest asks and the lane grants and the policy
-// allows, in the manifest's order.
-func granted(m sdk.Manifest, g lanes.Grant, p Policy) []string {
-	given := map[string]bool{"repo.read": g.Read, "repo.history": g.History, "container": g.Container, "container.network": g.Network}
-	names := []string{}
-	for _, c := range m.Capabilities {
-		if given[c.Name] && slices.Contains(p.Capabilities, c.Name) {
-			names = append(names, c.Name)
-		}
-	}
-	return names
-}
-
-// denied explains why a capability is missing: who would have to give it.
-func (l *laneRun) denied(name string) error {
-	asked := slices.ContainsFunc(l.module.Manifest().Capabilities, func(c sdk.Capability) bool { return c.Name == name })
-	key := name[strings.LastIndexByte(name, '.')+1:]
-	switch {
-	case !asked:
-		return fmt.Errorf("plugin %q used capability %s, which its manifest does not ask for", l.lane().Plugin, name)
-	case !slices.Contains(l.policy().Capabilities, name):
-		return hinted(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow", l.lane().Plugin, name),
-			"the host's owner may add it to `capabilities` in "+PolicyFiles(l.call.Getenv)[0])
-	}
-	return hinted(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name, l.lane().ID),
-		fmt.Sprintf("grant it in the lane:\n[lane.grant]\n%s = true", key))
 }
 
 // callPlugin runs the module once: request in, answer out.
@@ -186,6 +191,10 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	call, err := l.wasmCall(ctx, request.AppendJSON(nil), ops)
 	if err != nil {
 		return answer{}, 0, err
+	}
+	if tool := l.module.Manifest().Tool; tool != nil && !l.asTool(&call, tool, request.Changes) {
+		call.World.Close()
+		return answer{reason: "no file to look at"}, 0, nil
 	}
 	stderr := l.log.stream('p')
 	call.Stderr = stderr
@@ -210,20 +219,34 @@ func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 	if err != nil {
 		return sdk.Request{}, err
 	}
-	deadline, _ := ctx.Deadline()
 	r := sdk.Request{ABI: sdk.ABI, Run: l.address(), Lane: l.lane().ID, Repository: l.j.Repo, Gate: l.j.Gate,
 		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
 		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
-		Limits: sdk.Limits{Memory: pluginMemory, Millis: time.Until(deadline).Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut}}
+		Limits: sdk.Limits{Memory: pluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut}}
 	if l.can("repo.read") {
-		r.Changes = wireChanges(p.Changes)
+		r.Changes = wireChanges(l.permits.visible(p.Changes))
 	}
 	if l.can("repo.history") {
 		if r.Commits, err = l.commits(ctx); err != nil {
 			return sdk.Request{}, err
 		}
 	}
-	return r, nil
+	return only(r, l.module.Manifest().Input), nil
+}
+
+// only leaves out of a request what the plugin does not want, so that it can
+// depend on nothing of it.
+func only(r sdk.Request, keys []string) sdk.Request {
+	if keys == nil {
+		return r
+	}
+	drop := map[string]func(){"run": func() { r.Run = "" }, "update": func() { r.Update = sdk.Update{} }, "changes": func() { r.Changes = nil }, "commits": func() { r.Commits = nil }}
+	for key, do := range drop {
+		if !slices.Contains(keys, key) {
+			do()
+		}
+	}
+	return r
 }
 
 func wireChanges(changes []hooks.Change) []sdk.Change {

@@ -33,20 +33,21 @@ type UpdateJSON struct {
 
 // LaneJSON is one lane run.
 type LaneJSON struct {
-	ID       string        `json:"id"`
-	Address  string        `json:"address"`
-	Update   int           `json:"update"` // index into updates
-	State    string        `json:"state"`
-	Required bool          `json:"required"`
-	Reason   string        `json:"reason"` // why it was picked
-	Path     string        `json:"path,omitempty"`
-	Glob     string        `json:"glob,omitempty"`
-	Message  string        `json:"message,omitempty"`
-	Millis   int64         `json:"millis"`
-	Findings []sdk.Finding `json:"findings"`
-	Log      string        `json:"log,omitempty"`
-	Plugin   string        `json:"plugin_digest,omitempty"`
-	Image    string        `json:"image,omitempty"`
+	ID         string        `json:"id"`
+	Address    string        `json:"address"`
+	Update     int           `json:"update"` // index into updates
+	State      string        `json:"state"`
+	Required   bool          `json:"required"`
+	Reason     string        `json:"reason"` // why it was picked
+	Path       string        `json:"path,omitempty"`
+	Glob       string        `json:"glob,omitempty"`
+	Message    string        `json:"message,omitempty"`
+	Remembered int64         `json:"remembered,omitempty"` // number of the run whose verdict it is
+	Millis     int64         `json:"millis"`
+	Findings   []sdk.Finding `json:"findings"`
+	Log        string        `json:"log,omitempty"`
+	Plugin     string        `json:"plugin_digest,omitempty"`
+	Image      string        `json:"image,omitempty"`
 }
 
 func writeJSON(w io.Writer, j Judgement) error {
@@ -59,7 +60,7 @@ func writeJSON(w io.Writer, j Judgement) error {
 			ID: o.lane().ID, Address: o.Address, Update: o.Update, State: string(o.State), Required: o.lane().Required,
 			Reason: o.Picked.Reason, Path: o.Picked.Path, Glob: o.Picked.Glob, Message: o.Message,
 			Millis: o.Ended.Sub(o.Started).Milliseconds(), Findings: append([]sdk.Finding{}, o.Findings...),
-			Log: o.Log, Plugin: o.Digest, Image: o.Image,
+			Log: o.Log, Plugin: o.Digest, Image: o.Image, Remembered: o.Remembered,
 		})
 	}
 	return indented(w, run)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
@@ -19,14 +20,27 @@ const (
 	opResult = "container.result@1"
 	opLog    = "container.log@1"
 	opInfo   = "host.info@1"
+
+	opRequest  = "http.request@1"
+	opResponse = "http.response@1"
+	opGet      = "kv.get@1"
+	opSet      = "kv.set@1"
 )
 
-// offered are the operations a lane run has: containers only where granted.
+// offered are the operations a lane run has: those of the capabilities that
+// were granted.
 func (l *laneRun) offered() []string {
-	if !l.can("container") {
-		return []string{opInfo}
+	ops := []string{}
+	if l.can("container") {
+		ops = append(ops, opStart, opResult, opLog)
 	}
-	return []string{opStart, opResult, opLog, opInfo}
+	if l.can("http") {
+		ops = append(ops, opRequest, opResponse)
+	}
+	if l.can("kv") {
+		ops = append(ops, opGet, opSet)
+	}
+	return append(ops, opInfo)
 }
 
 // operations answers the lane1 calls of one instance.
@@ -34,6 +48,8 @@ type operations struct {
 	run     *laneRun
 	request sdk.Request
 	jobs    sync.WaitGroup
+
+	requests atomic.Int64 // sent over http
 
 	mu     sync.Mutex
 	broken error // of the first container that could not be run
@@ -53,9 +69,15 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 	case opStart:
 		return o.start(ctx, handles, req)
 	case opResult:
-		return withJob(handles, req, (*job).answer)
+		return withHandle(handles, req, "container", (*job).answer)
 	case opLog:
-		return withJob(handles, req, func(j *job) ([]byte, error) { return addHandle(handles, &jobLog{job: j}) })
+		return withHandle(handles, req, "container", func(j *job) ([]byte, error) { return addHandle(handles, &jobLog{job: j}) })
+	case opRequest:
+		return o.send(ctx, handles, req)
+	case opResponse:
+		return withHandle(handles, req, "request", (*exchange).response)
+	case opGet, opSet:
+		return o.keep(ctx, op, req)
 	case opInfo:
 		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": o.request.Ops, "granted": o.request.Granted, "limits": o.request.Limits})
 	}
@@ -70,7 +92,7 @@ func (o *operations) start(ctx context.Context, handles *wasm.Handles, req []byt
 	}
 	if err := o.run.allowContainers([]sdk.Container{c}); err != nil {
 		o.note(sdk.Result{}, err)
-		return nil, &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: hintOf(err)}
+		return nil, o.run.refuse(ctx, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	j := &job{cancel: cancel, changed: make(chan struct{})}
@@ -107,8 +129,8 @@ func addHandle(handles *wasm.Handles, h wasm.Handle) ([]byte, error) {
 	return fmt.Appendf(nil, `{"handle":%d}`, n), nil
 }
 
-// withJob finds the container that a request names by its handle.
-func withJob(handles *wasm.Handles, req []byte, do func(*job) ([]byte, error)) ([]byte, error) {
+// withHandle finds what a request names by its handle.
+func withHandle[T wasm.Handle](handles *wasm.Handles, req []byte, what string, do func(T) ([]byte, error)) ([]byte, error) {
 	var r struct {
 		Handle uint32 `json:"handle"`
 	}
@@ -116,11 +138,11 @@ func withJob(handles *wasm.Handles, req []byte, do func(*job) ([]byte, error)) (
 		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
 	}
 	h, _ := handles.Get(r.Handle)
-	j, ok := h.(*job)
+	one, ok := h.(T)
 	if !ok {
-		return nil, &wasm.OpError{Code: wasm.BadHandle, Message: fmt.Sprintf("handle %d is no container", r.Handle)}
+		return nil, &wasm.OpError{Code: wasm.BadHandle, Message: fmt.Sprintf("handle %d is no %s", r.Handle, what)}
 	}
-	return do(j)
+	return do(one)
 }
 
 // maxUnread is how much of a container's output waits for a plugin that does

@@ -54,6 +54,8 @@ type Outcome struct {
 	Started  time.Time
 	Ended    time.Time
 
+	Remembered int64 // number of the run whose verdict this is; 0: it is its own
+
 	attempt   int  // from 1, of which this is the outcome; 0 counts as 1
 	done      bool // it ended before this host had the run
 	logSize   int64

@@ -17,6 +17,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"github.com/pushlane/pushlane/host/internal/tell"
+	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -67,6 +68,8 @@ type Policy struct {
 	MaxTime       time.Duration `koanf:"limits.time"`       // of one lane run
 	MaxContainers int           `koanf:"limits.containers"` // of one lane run
 	Capabilities  []string      `koanf:"capabilities"`      // that may be granted at all
+	HTTPHosts     []string      `koanf:"http.hosts"`        // hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
+	Secrets       string        `koanf:"secrets"`           // folder of secrets, a file each
 
 	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs and logs are removed
 }
@@ -81,7 +84,8 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"incus.images": []string{"*"}, "incus.networks": []string{},
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8,
-		"capabilities":   []string{"repo.read", "repo.history", "container", "container.network"},
+		"capabilities": []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
+		"http.hosts":   []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
 		"retention.runs": "720h",
 	}
 }
@@ -182,7 +186,7 @@ func policyEnv(getenv func(string) string) map[string]any {
 		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
 		switch {
 		case value == "" || key == "status" || key == "webhook":
-		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities", "protect", "push_options"}, key):
+		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options"}, key):
 			found[key] = strings.Split(value, ",")
 		default:
 			found[key] = value
@@ -210,6 +214,8 @@ func (p Policy) validate() error {
 		return fmt.Errorf("cannot read the policy: no_lanes is %q, want refuse or accept", p.NoLanes)
 	case lanes.Refs(p.Protect).Check() != nil:
 		return fmt.Errorf("cannot read the policy: protect: %w", lanes.Refs(p.Protect).Check())
+	case slices.ContainsFunc(p.Capabilities, unknownCapability):
+		return fmt.Errorf("cannot read the policy: capabilities is %q, want some of %s", p.Capabilities, strings.Join(wasm.Capabilities(), ", "))
 	case slices.ContainsFunc(p.PushOptions, unknownOption):
 		return fmt.Errorf("cannot read the policy: push_options is %q, want some of lane.skip, lane.only and priority", p.PushOptions)
 	case p.Parallel < 1 || p.Parallel > 1024:
@@ -221,6 +227,8 @@ func (p Policy) validate() error {
 	}
 	return nil
 }
+
+func unknownCapability(name string) bool { return !slices.Contains(wasm.Capabilities(), name) }
 
 func unknownOption(name string) bool {
 	return !slices.Contains([]string{optionSkip, optionOnly, optionPriority}, name)

@@ -32,6 +32,9 @@ type recorder struct {
 // could not be recorded.
 func (r *recorder) runID() int64 { <-r.begun; return r.run.ID }
 
+// number is what people call the run; 0 when it could not be recorded.
+func (r *recorder) number() int64 { <-r.begun; return r.run.Number }
+
 func (r *recorder) laneID(i int) int64 {
 	if <-r.begun; i < len(r.ids) {
 		return r.ids[i]

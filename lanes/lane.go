@@ -31,17 +31,32 @@ type Lane struct {
 	Retries          int // of failures of the machinery, never of a "no"
 	ConcurrencyGroup string
 	Supersede        bool           // a newer push cancels an older queued run
+	Remember         string         // one of the Remember… words
 	With             map[string]any // settings for the plugin: string, int64, float64, bool, []any, map[string]any
 	Grant            Grant
 	Line             int // of the lane's [[lane]] header, from 1
 }
 
+// What of a lane's runs may be used again when nothing that they read has
+// changed.
+const (
+	RememberPlugin     = "plugin"     // runs without containers
+	RememberContainers = "containers" // these too, as long as image and source are the same
+	RememberNever      = "never"
+)
+
 // Grant is what a lane's plugin may ask the host for, within the host's policy.
 type Grant struct {
-	Read      bool // the pushed tree and the old one; true unless written otherwise
-	History   bool // the new commits; true unless written otherwise
+	Read      bool     // the pushed tree and the old one; true unless written otherwise
+	Files     []string // globs of what of the trees is there; none: all
+	History   bool     // the new commits; true unless written otherwise
 	Container bool
-	Network   bool // inside containers
+	Network   bool     // inside containers
+	HTTP      []string // hosts that requests may go to: "api.example.org", "example.org:8443"
+	Secrets   []string // names of secrets
+	KV        bool     // a small store of its own
+	Clock     bool     // the true time
+	Env       []string // names of the host's variables
 }
 
 // Group is a set of lane runs that share a limit.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 
@@ -181,12 +182,12 @@ func (l *loader) groups(t table) {
 
 func (l *loader) lane(i int, t table) {
 	t.known("id", "title", "plugin", "paths", "ignore", "on", "branches", "needs", "schedule", "required",
-		"timeout", "retries", "concurrency_group", "supersede", "with", "grant")
+		"timeout", "retries", "concurrency_group", "supersede", "remember", "with", "grant")
 	lane := Lane{
 		ID: l.id(i, t), Plugin: l.plugin(t), Title: t.text("title", ""), Line: t.place.at(),
 		Paths: l.patterns(t, "paths"), Ignore: l.patterns(t, "ignore"), Branches: l.patterns(t, "branches"),
 		On: l.on(t), Needs: t.texts("needs"), Schedule: l.schedule(t),
-		Required: t.boolean("required", true), Supersede: t.boolean("supersede", false),
+		Required: t.boolean("required", true), Supersede: t.boolean("supersede", false), Remember: l.remember(t),
 		Timeout: l.timeout(t), ConcurrencyGroup: t.text("concurrency_group", ""),
 		With: map[string]any{}, Grant: l.grant(t),
 	}
@@ -300,6 +301,14 @@ func (l *loader) schedule(t table) string {
 	return text
 }
 
+func (l *loader) remember(t table) string {
+	word, words := t.text("remember", RememberPlugin), []string{RememberPlugin, RememberContainers, RememberNever}
+	if !slices.Contains(words, word) {
+		l.fault(t.line("remember"), "remember is %q, want plugin, containers or never", word).not(word, words)
+	}
+	return word
+}
+
 func (l *loader) checkSchedule(t table, lane Lane) {
 	scheduled := slices.Contains(lane.On, "schedule")
 	switch {
@@ -316,9 +325,33 @@ func (l *loader) grant(t table) Grant {
 	if !ok {
 		return g
 	}
-	grant.known("read", "history", "container", "network")
-	return Grant{
-		Read: grant.boolean("read", true), History: grant.boolean("history", true),
+	grant.known("read", "history", "container", "network", "http", "secrets", "kv", "clock", "env")
+	g = Grant{
+		Read: true, History: grant.boolean("history", true),
 		Container: grant.boolean("container", false), Network: grant.boolean("network", false),
+		HTTP: l.names(grant, "http", grantHost, "a host, such as \"api.example.org\""), Secrets: l.names(grant, "secrets", grantName, "a name, such as \"TOKEN\""),
+		KV: grant.boolean("kv", false), Clock: grant.boolean("clock", false), Env: l.names(grant, "env", grantName, "a name, such as \"CI\""),
 	}
+	if _, list := grant.values["read"].([]any); list {
+		g.Files = l.patterns(grant, "read")
+	} else {
+		g.Read = grant.boolean("read", true)
+	}
+	return g
+}
+
+var (
+	grantHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+	grantName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+)
+
+// names reads a list of names that each have a form.
+func (l *loader) names(t table, key string, form *regexp.Regexp, want string) []string {
+	all := t.texts(key)
+	for i, name := range all {
+		if !form.MatchString(name) {
+			l.fault(t.itemLine(key, i), "%s%s: %q is not %s", t.name, key, name, want)
+		}
+	}
+	return all
 }

@@ -109,6 +109,7 @@ func (c *Container) AppendJSON(b []byte) []byte {
 	m.boolOpt("network", c.Network)
 	membersListOpt(&m, "caches", c.Caches, appendCache)
 	m.textsOpt("artifacts", c.Artifacts)
+	m.textsOpt("secrets", c.Secrets)
 	return m.end()
 }
 
@@ -152,6 +153,8 @@ func (d *decoder) container(c *Container) {
 			list(d, &c.Caches, d.cache)
 		case "artifacts":
 			d.texts(&c.Artifacts)
+		case "secrets":
+			d.texts(&c.Secrets)
 		default:
 			return false
 		}

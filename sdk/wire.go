@@ -83,6 +83,7 @@ type Container struct {
 	Network   bool              `json:"network,omitempty"`   // needs capability "container.network"
 	Caches    []Cache           `json:"caches,omitempty"`    // volumes that outlive the container
 	Artifacts []string          `json:"artifacts,omitempty"` // absolute paths or globs, copied out after the command
+	Secrets   []string          `json:"secrets,omitempty"`   // names; each is a file /run/secrets/<name>. Needs capability "secret"
 }
 
 // Cache is a volume of this repository mounted in a container.
@@ -131,11 +132,22 @@ type Manifest struct {
 	Output       string       `json:"output" toml:"output"` // jsonl, sarif, gnu or text
 	Capabilities []Capability `json:"capabilities,omitempty" toml:"capabilities"`
 	Schema       string       `json:"schema,omitempty" toml:"schema"` // JSON Schema of the lane's "with", as text
+	Input        []string     `json:"input,omitempty" toml:"input"`   // keys of the request that the plugin wants beside those every one has: "run", "update", "changes", "commits"; absent: all
+	Tool         *Tool        `json:"tool,omitempty" toml:"tool"`     // for a program that knows nothing of requests
+}
+
+// Tool says how an ordinary command-line program is called as a plugin.
+type Tool struct {
+	Args  []string `json:"args,omitempty" toml:"args"`   // arguments; "{files}" stands for the files
+	Files []string `json:"files,omitempty" toml:"files"` // globs of the changed files that it is given, as /src/<path>; without any it is not run
+	Fail  []int    `json:"fail,omitempty" toml:"fail"`   // exit statuses that mean no; absent: 1
 }
 
 // Capability is something a plugin may ask the host for, and why it does.
-// Names: repo.read, repo.history, container, container.network.
+// Names: repo.read, repo.history, container, container.network, http, secret,
+// kv, clock, env.
 type Capability struct {
-	Name string `json:"name" toml:"name"`
-	Why  string `json:"why" toml:"why"`
+	Name  string   `json:"name" toml:"name"`
+	Why   string   `json:"why" toml:"why"`
+	Scope []string `json:"scope,omitempty" toml:"scope"` // http: hosts; secret, env: names; repo.read: globs. "*": whatever the lane grants
 }

@@ -9,14 +9,14 @@ import (
 func runCommand(p *program) *cobra.Command {
 	var ids []string
 	var span string
-	var all, asJSON, asJUnit, asSARIF bool
+	var all, fresh, asJSON, asJUnit, asSARIF bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "do what the hook would do, without pushing", Args: exactly(0),
 		Long:    "run judges what a push of the current branch would bring, or the range given.\nCommitted content is judged, never the work tree.",
 		Example: "  pushlane run\n  pushlane run --lane go-test --range origin/main..HEAD\n  pushlane run --all --sarif > lanes.sarif",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			call := p.call("manual")
-			call.Range, call.Lanes, call.All = span, ids, all
+			call.Range, call.Lanes, call.All, call.Fresh = span, ids, all, fresh
 			format, err := formatOf(asJSON, asJUnit, asSARIF)
 			if err != nil {
 				return err
@@ -29,6 +29,7 @@ func runCommand(p *program) *cobra.Command {
 	f.StringArrayVar(&ids, "lane", nil, "run only this lane, whatever the paths (may be repeated)")
 	f.StringVar(&span, "range", "", "judge `A..B` instead of what a push would bring")
 	f.BoolVar(&all, "all", false, "run every lane, whatever the paths")
+	f.BoolVar(&fresh, "fresh", false, "run everything anew, also what is remembered")
 	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	f.BoolVar(&asJUnit, "junit", false, "print the result as JUnit XML")
 	f.BoolVar(&asSARIF, "sarif", false, "print the result as SARIF 2.1.0")

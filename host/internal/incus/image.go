@@ -85,6 +85,11 @@ func (c *Client) image(ctx context.Context, run int64, name string, allowed []st
 	return entry.fingerprint, nil
 }
 
+// Fingerprint is the image that a name means now, if the policy allows it.
+func (c *Client) Fingerprint(ctx context.Context, name string, allowed []string) (string, error) {
+	return c.image(ctx, 0, or(name, "default"), allowed)
+}
+
 func (c *Client) remember(key imageKey, entry imageEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

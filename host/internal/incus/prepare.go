@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -80,7 +82,36 @@ func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 	if err != nil {
 		return broke("prepare container "+b.name, err)
 	}
-	return prepareError(b.name, exit, strings.TrimSpace(said.String()))
+	if err := prepareError(b.name, exit, strings.TrimSpace(said.String())); err != nil {
+		return err
+	}
+	return b.giveSecrets(ctx, p)
+}
+
+// secretScript writes one file from standard input. Arguments: name, uid. The
+// folder is memory where the image's mount can do that; else it goes with the
+// container. Incus shows neither what goes through a command's input.
+const secretScript = `set -e
+umask 077
+[ -d /run/secrets ] || { mkdir -p /run/secrets; mount -t tmpfs -o mode=0755,size=4m tmpfs /run/secrets 2>/dev/null || :; }
+chmod 755 /run/secrets
+cat > "/run/secrets/$1"
+chown "$2" "/run/secrets/$1"
+chmod 400 "/run/secrets/$1"
+`
+
+// giveSecrets puts the secrets where the command finds them.
+func (b *box) giveSecrets(ctx context.Context, p plan) error {
+	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
+		exit, err := b.exec(ctx, command{cwd: "/", argv: []string{"/bin/sh", "-c", secretScript, "pushlane", name, strconv.Itoa(int(p.uid))}, stdin: bytes.NewReader(p.Secrets[name])})
+		if err == nil && exit != 0 {
+			err = fmt.Errorf("exit status %d", exit)
+		}
+		if err != nil {
+			return broke("give a secret to "+b.name, err)
+		}
+	}
+	return nil
 }
 
 func prepareError(name string, exit int, said string) error {

@@ -32,9 +32,10 @@ type Spec struct {
 	Attempt  int       // from 1
 	Deadline time.Time // when the lane run ends; a minute later Sweep may take the container. Zero: an hour from now
 
-	Source Source // nil: /work/src is empty
-	Max    Limits
-	Keep   Sink // takes the artifacts; nil: artifacts are refused
+	Source  Source            // nil: /work/src is empty
+	Secrets map[string][]byte // by name; files below /run/secrets that only the command's user can read
+	Max     Limits
+	Keep    Sink // takes the artifacts; nil: artifacts are refused
 }
 
 // Sink takes one artifact: its absolute path in the container without the

@@ -159,7 +159,8 @@ type childRun struct {
 
 func (r *childRun) run(stdin []byte) {
 	o := r.order
-	call := wasm.Call{Stdin: stdin, World: r, Stderr: r, MaxStdout: o.MaxStdout, MaxStderr: o.MaxStderr, Memory: o.Memory, Fuel: o.Fuel, MaxFiles: o.MaxFiles, MaxCalls: o.MaxCalls}
+	call := wasm.Call{Stdin: stdin, World: r, Stderr: r, MaxStdout: o.MaxStdout, MaxStderr: o.MaxStderr, Memory: o.Memory, Fuel: o.Fuel, MaxFiles: o.MaxFiles, MaxCalls: o.MaxCalls,
+		Args: o.Args, Env: o.Env, Clock: o.Clock, Fails: o.Fails}
 	if o.Out {
 		call.Out = wasm.NewOut(o.MaxOut, o.MaxOutFiles)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
@@ -29,6 +30,9 @@ type ready struct {
 type order struct {
 	MaxStdout, MaxStderr, Memory, Fuel, MaxOut, MaxCalls int64
 	MaxFiles, MaxOutFiles                                int
+	Args, Env                                            []string
+	Clock                                                time.Time
+	Fails                                                []int
 	Out                                                  bool
 }
 

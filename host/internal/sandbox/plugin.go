@@ -129,7 +129,7 @@ type run struct {
 
 func (r *run) start() error {
 	c := r.call
-	o := order{MaxStdout: c.MaxStdout, MaxStderr: c.MaxStderr, Memory: c.Memory, Fuel: c.Fuel, MaxFiles: c.MaxFiles, MaxCalls: c.MaxCalls, Out: c.Out != nil}
+	o := order{MaxStdout: c.MaxStdout, MaxStderr: c.MaxStderr, Memory: c.Memory, Fuel: c.Fuel, MaxFiles: c.MaxFiles, MaxCalls: c.MaxCalls, Args: c.Args, Env: c.Env, Clock: c.Clock, Fails: c.Fails, Out: c.Out != nil}
 	if c.Out != nil {
 		o.MaxOut, o.MaxOutFiles = c.Out.Limits()
 	}

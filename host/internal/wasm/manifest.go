@@ -27,8 +27,17 @@ const packHint = "put one in with: pushlane plugin pack"
 var (
 	manifestName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 	outputs      = []string{"jsonl", "sarif", "gnu", "text"}
-	capabilities = []string{"repo.read", "repo.history", "container", "container.network"}
+	inputs       = []string{"run", "update", "changes", "commits"}
 )
+
+// Capabilities are all that a manifest may ask for.
+func Capabilities() []string {
+	return []string{"repo.read", "repo.history", "container", "container.network", "http", "secret", "kv", "clock", "env"}
+}
+
+// scoped are the capabilities that reach only what their scope lists. Without
+// a scope repo.read reaches all, and the others nothing.
+var scoped = []string{"repo.read", "http", "secret", "env"}
 
 // Pack puts a manifest, TOML text, into a module in place of the one it may
 // have. The result is the plugin: one file, one digest.
@@ -102,10 +111,18 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 	case !slices.Contains(outputs, m.Output):
 		return m, manifestError("output %q is not one of %s", m.Output, strings.Join(outputs, ", "))
 	}
+	for _, key := range m.Input {
+		if !slices.Contains(inputs, key) {
+			return m, manifestError("input %q is not one of %s", key, strings.Join(inputs, ", "))
+		}
+	}
 	seen := map[string]bool{}
 	for _, c := range m.Capabilities {
-		if !slices.Contains(capabilities, c.Name) {
-			return m, manifestError("capability %q is not one of %s", c.Name, strings.Join(capabilities, ", "))
+		if !slices.Contains(Capabilities(), c.Name) {
+			return m, manifestError("capability %q is not one of %s", c.Name, strings.Join(Capabilities(), ", "))
+		}
+		if err := checkScope(c); err != nil {
+			return m, err
 		}
 		if seen[c.Name] {
 			return m, manifestError("capability %q is asked for twice", c.Name)
@@ -116,6 +133,16 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 		return m, manifestError("schema: %v", err)
 	}
 	return m, nil
+}
+
+func checkScope(c sdk.Capability) error {
+	switch {
+	case len(c.Scope) > 0 && !slices.Contains(scoped, c.Name):
+		return manifestError("capability %q has no scope", c.Name)
+	case len(c.Scope) == 0 && c.Name != "repo.read" && slices.Contains(scoped, c.Name):
+		return manifestError("capability %q needs a scope: what it reaches, or [\"*\"] for whatever the lane grants", c.Name)
+	}
+	return nil
 }
 
 func manifestError(format string, args ...any) error {

@@ -99,8 +99,9 @@ type Module struct {
 
 	runtime  wazero.Runtime // of this digest alone: modules must not see each other
 	compiled wazero.CompiledModule
-	counter  int  // number of the meter's global
-	canWarm  bool // nothing of it runs before _start
+	counter  int             // number of the meter's global
+	canWarm  bool            // nothing of it runs before _start
+	late     map[string]bool // system functions that wait for the call
 	ready    chan *session
 	taken    atomic.Int64   // instances asked for since ready was filled
 	running  sync.WaitGroup // instances
@@ -118,7 +119,7 @@ func (e *Engine) compile(name string, data []byte) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Module{Checked: checked, engine: e, counter: checked.facts.globals, canWarm: !checked.facts.hasStart, ready: make(chan *session, max(e.opts.Warm, 0))}
+	m := &Module{Checked: checked, engine: e, counter: checked.facts.globals, canWarm: !checked.facts.hasStart, late: lateFuncs(checked.manifest), ready: make(chan *session, max(e.opts.Warm, 0))}
 	return m, m.build(data, checked.facts)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -15,6 +16,10 @@ import (
 // Call is one run's input and limits.
 type Call struct {
 	Stdin  []byte
+	Args   []string  // after the plugin's name; only a manifest with a tool table gets any
+	Env    []string  // "NAME=value", beside the contract's own; only with the capability env
+	Clock  time.Time // the true time, at which the instance's clock starts; zero: it has none. Only with the capability clock
+	Fails  []int     // exit statuses that mean no; none: 1
 	World  World     // what /src, /base and /results show and lane1 does; nil: nothing
 	Out    *Out      // at /out; nil: an empty folder that takes nothing
 	Stderr io.Writer // gets standard error and log lines as they come; nil: kept only for errors
@@ -110,7 +115,9 @@ func (m *Module) verdict(s *session, used Usage, err error) (int, error) {
 		return 0, nil
 	case !errors.As(err, &exit):
 		return 0, m.trap(s, used, err)
-	case exit.ExitCode() < 2:
+	case slices.Contains(s.call.Fails, int(exit.ExitCode())):
+		return 1, nil
+	case exit.ExitCode() == 0 || exit.ExitCode() == 1 && len(s.call.Fails) == 0:
 		return int(exit.ExitCode()), nil
 	case s.memory.refused:
 		return int(exit.ExitCode()), &LimitError{Plugin: m.name, What: "memory", Limit: s.call.Memory, Unit: "bytes", Used: used}

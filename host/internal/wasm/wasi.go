@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/pushlane/pushlane/sdk"
 	"github.com/tetratelabs/wazero/sys"
 )
 
@@ -131,7 +133,7 @@ func wasiFuncs() []hostFunc {
 func (h hostFunc) function() api.GoModuleFunc {
 	return func(ctx context.Context, mod api.Module, stack []uint64) {
 		s := sessionOf(ctx)
-		s.enter(h.name, h.early)
+		s.enter(h.name, h.early && !s.module.late[h.name])
 		mem := mod.Memory()
 		if mem == nil {
 			stack[0] = uint64(eFault)
@@ -148,16 +150,48 @@ func refuse(with errno) func(*session, guest, []uint64) errno {
 	return func(*session, guest, []uint64) errno { return with }
 }
 
-// The environment of every instance.
-var environ = []string{"LANE_ABI=1"}
+// environ is the environment: the contract's number and what was granted.
+func (s *session) environ() []string {
+	all := []string{"LANE_ABI=1"}
+	if s.isBound {
+		all = append(all, s.call.Env...)
+	}
+	return all
+}
 
-func (s *session) args() []string { return []string{s.module.name} }
+func (s *session) args() []string {
+	all := []string{s.module.name}
+	if s.isBound {
+		all = append(all, s.call.Args...)
+	}
+	return all
+}
 
-func argsGet(s *session, g guest, p []uint64) errno         { return putStrings(g, s.args(), p[0], p[1]) }
-func argsSizesGet(s *session, g guest, p []uint64) errno    { return putSizes(g, s.args(), p[0], p[1]) }
-func environGet(_ *session, g guest, p []uint64) errno      { return putStrings(g, environ, p[0], p[1]) }
-func environSizesGet(_ *session, g guest, p []uint64) errno { return putSizes(g, environ, p[0], p[1]) }
-func clockResGet(_ *session, g guest, p []uint64) errno     { return g.put64(p[1], uint64(clockStep)) }
+// lateFuncs are functions that do not depend on the call, but for plugins whose
+// manifest asks for what makes them.
+func lateFuncs(m sdk.Manifest) map[string]bool {
+	late := map[string]bool{}
+	for _, c := range m.Capabilities {
+		switch c.Name {
+		case "env":
+			late["environ_get"], late["environ_sizes_get"] = true, true
+		case "clock":
+			late["clock_time_get"] = true
+		}
+	}
+	if m.Tool != nil {
+		late["args_get"], late["args_sizes_get"] = true, true
+	}
+	return late
+}
+
+func argsGet(s *session, g guest, p []uint64) errno      { return putStrings(g, s.args(), p[0], p[1]) }
+func argsSizesGet(s *session, g guest, p []uint64) errno { return putSizes(g, s.args(), p[0], p[1]) }
+func environGet(s *session, g guest, p []uint64) errno   { return putStrings(g, s.environ(), p[0], p[1]) }
+func environSizesGet(s *session, g guest, p []uint64) errno {
+	return putSizes(g, s.environ(), p[0], p[1])
+}
+func clockResGet(_ *session, g guest, p []uint64) errno { return g.put64(p[1], uint64(clockStep)) }
 
 func putSizes(g guest, all []string, count, size uint64) errno {
 	n := 0
@@ -193,11 +227,19 @@ var clockStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 // randomSeed makes the random numbers of every instance the same.
 var randomSeed = [32]byte{'l', 'a', 'n', 'e'}
 
+// epoch is when the instance's clock started, nanoseconds since 1970.
+func (s *session) epoch() int64 {
+	if s.isBound && !s.call.Clock.IsZero() {
+		return s.call.Clock.UnixNano()
+	}
+	return clockStart
+}
+
 func clockTimeGet(s *session, g guest, p []uint64) errno {
 	s.clock += int64(clockStep)
 	switch uint32(p[0]) {
 	case 0:
-		return g.put64(p[2], uint64(clockStart+s.clock))
+		return g.put64(p[2], uint64(s.epoch()+s.clock))
 	case 1, 2, 3:
 		return g.put64(p[2], uint64(s.clock))
 	}
@@ -295,7 +337,7 @@ func (s *session) timeout(sub []byte) time.Duration {
 	if le.Uint16(sub[40:])&1 != 0 { // a moment, not a span
 		now := uint64(s.clock)
 		if le.Uint32(sub[16:]) == 0 {
-			now += uint64(clockStart)
+			now += uint64(s.epoch())
 		}
 		if t <= now {
 			return 0

@@ -1,0 +1,201 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/lanes"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// permits is what one lane run's plugin may do, as the manifest asks and the
+// lane grants and the policy allows: each capability with what it reaches. Of
+// repo.read that is sets of globs, a path has to be in each; of the others
+// names or hosts.
+type permits map[string]reach
+
+type reach struct {
+	items []string       // hosts or names
+	globs [][]lanes.Glob // of repo.read
+}
+
+func permitted(m sdk.Manifest, g lanes.Grant, p Policy) permits {
+	given := map[string]bool{"repo.read": g.Read, "repo.history": g.History, "container": g.Container, "container.network": g.Network,
+		"http": len(g.HTTP) > 0, "secret": len(g.Secrets) > 0, "kv": g.KV, "clock": g.Clock, "env": len(g.Env) > 0}
+	all := permits{}
+	for _, c := range m.Capabilities {
+		if given[c.Name] && slices.Contains(p.Capabilities, c.Name) {
+			all[c.Name] = reachOf(c, g, p)
+		}
+	}
+	return all
+}
+
+func reachOf(c sdk.Capability, g lanes.Grant, p Policy) reach {
+	switch c.Name {
+	case "repo.read":
+		return reach{globs: slices.DeleteFunc([][]lanes.Glob{parseGlobs(c.Scope), parseGlobs(g.Files)}, func(set []lanes.Glob) bool { return set == nil })}
+	case "http":
+		hosts := both(c.Scope, g.HTTP)
+		return reach{items: slices.DeleteFunc(hosts, func(h string) bool { return !hostAllowed(p.HTTPHosts, h) })}
+	case "secret":
+		return reach{items: both(c.Scope, g.Secrets)}
+	case "env":
+		return reach{items: both(c.Scope, g.Env)}
+	}
+	return reach{}
+}
+
+// both are the granted items that were asked for.
+func both(asked, granted []string) []string {
+	return slices.DeleteFunc(slices.Clone(granted), func(item string) bool {
+		return !slices.Contains(asked, item) && !slices.Contains(asked, "*")
+	})
+}
+
+// parseGlobs gives nil for no patterns, which is no limit; a pattern that
+// cannot be read matches nothing.
+func parseGlobs(patterns []string) []lanes.Glob {
+	var all []lanes.Glob
+	for _, p := range patterns {
+		if p == "*" { // whatever the lane grants
+			return nil
+		}
+		g, err := lanes.ParseGlob(p)
+		if err != nil {
+			g = lanes.Glob{}
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
+// hostAllowed holds a host, perhaps with a port, against the policy's list.
+func hostAllowed(allowed []string, host string) bool {
+	name, _, _ := strings.Cut(host, ":")
+	return slices.ContainsFunc(allowed, func(a string) bool {
+		suffix, wild := strings.CutPrefix(a, "*")
+		return a == host || a == name || wild && strings.HasSuffix(name, suffix)
+	})
+}
+
+func (p permits) has(name string) bool { _, ok := p[name]; return ok }
+
+// reaches reports whether a capability reaches an item.
+func (p permits) reaches(name, item string) bool { return slices.Contains(p[name].items, item) }
+
+// names are the capabilities in the manifest's order.
+func (p permits) names(m sdk.Manifest) []string {
+	names := []string{}
+	for _, c := range m.Capabilities {
+		if p.has(c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// sees reports whether a path is in what repo.read reaches.
+func (p permits) sees(path string) bool {
+	for _, set := range p["repo.read"].globs {
+		if !slices.ContainsFunc(set, func(g lanes.Glob) bool { return g.Match(path) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// limited reports whether some files of the tree are not there for the plugin.
+func (p permits) limited() bool { return len(p["repo.read"].globs) > 0 }
+
+func (p permits) visible(changes []hooks.Change) []hooks.Change {
+	if !p.limited() {
+		return changes
+	}
+	return slices.DeleteFunc(slices.Clone(changes), func(c hooks.Change) bool { return !p.sees(c.Path) })
+}
+
+// tree opens a revision's tree as far as the plugin may see it. A container
+// gets the same: what nobody granted is not there.
+func (l *laneRun) tree(ctx context.Context, rev string) (*hooks.Tree, error) {
+	t, err := l.repo.Tree(ctx, rev)
+	if err != nil || !l.permits.limited() {
+		return t, err
+	}
+	return t.Only(ctx, l.permits.sees)
+}
+
+// denied explains why a capability is missing: who would have to give it.
+func (l *laneRun) denied(name string) error {
+	asked := slices.ContainsFunc(l.module.Manifest().Capabilities, func(c sdk.Capability) bool { return c.Name == name })
+	switch {
+	case !asked:
+		return fmt.Errorf("plugin %q used capability %s, which its manifest does not ask for", l.lane().Plugin, name)
+	case !slices.Contains(l.policy().Capabilities, name):
+		return hinted(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow", l.lane().Plugin, name),
+			"the host's owner may add it to `capabilities` in "+PolicyFiles(l.call.Getenv)[0])
+	}
+	return hinted(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name, l.lane().ID),
+		"grant it in the lane:\n[lane.grant]\n"+grantLine(name))
+}
+
+// grantLine is what grants a capability in a lane.
+func grantLine(name string) string {
+	switch name {
+	case "http":
+		return `http = ["HOST"]`
+	case "secret":
+		return `secrets = ["NAME"]`
+	case "env":
+		return `env = ["NAME"]`
+	}
+	return name[strings.LastIndexByte(name, '.')+1:] + " = true"
+}
+
+// outside is a use of a capability beyond what it reaches.
+func (l *laneRun) outside(name, item string) error {
+	if !l.permits.has(name) {
+		return l.denied(name)
+	}
+	g, what := l.lane().Grant, Clean(item)
+	granted := map[string][]string{"http": g.HTTP, "secret": g.Secrets, "env": g.Env}[name]
+	switch {
+	case !slices.Contains(granted, item):
+		return hinted(fmt.Errorf("plugin %q asks for %s %q, which lane %q does not grant", l.lane().Plugin, name, what, l.lane().ID),
+			"grant it in the lane:\n[lane.grant]\n"+strings.Replace(strings.Replace(grantLine(name), "HOST", what, 1), "NAME", what, 1))
+	case name == "http" && !hostAllowed(l.policy().HTTPHosts, item):
+		return hinted(fmt.Errorf("plugin %q asks for %s %q, which the policy of this host does not allow", l.lane().Plugin, name, what),
+			"the host's owner may add it to `http.hosts` in "+PolicyFiles(l.call.Getenv)[0])
+	}
+	return fmt.Errorf("plugin %q used %s %q, which its manifest does not ask for", l.lane().Plugin, name, what)
+}
+
+// refuse makes an answer of a denial, and puts it on record.
+func (l *laneRun) refuse(ctx context.Context, err error) error {
+	l.log.line('h', "denied: "+err.Error())
+	l.rec.event(ctx, l.i, l.lane().ID, "denied", Clean(err.Error()))
+	return &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: hintOf(err)}
+}
+
+// touched notes that the run depends on, or changes, something that no record
+// of its questions holds.
+func (l *laneRun) touched(why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.beyond == "" {
+		l.beyond = why
+	}
+}
+
+// space is the part of the plugins' store that is this one's.
+func (l *laneRun) space() store.Space {
+	return store.Space{Repository: l.repo.CommonDir(), Plugin: l.identity()}
+}
+
+// identity is who the plugin is to what outlives its versions.
+func (l *laneRun) identity() string { return l.module.Manifest().Name }

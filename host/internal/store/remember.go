@@ -1,0 +1,52 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Remembered is a lane run whose verdict may be used again. What is in Body is
+// the business of who remembers.
+type Remembered struct {
+	ID   int64
+	Body []byte
+}
+
+// MaxRemembered is how many runs are kept of one key; the oldest go.
+const MaxRemembered = 8
+
+// Recall gives what is remembered under a key, the newest first.
+func (s *Store) Recall(ctx context.Context, key string) ([]Remembered, error) {
+	found, err := s.reading(ctx).rows(`SELECT id, body FROM remembered WHERE key = ? ORDER BY id DESC`, key)
+	list, err := collect(found, err, func(row *rows) (r Remembered, err error) {
+		err = row.Scan(&r.ID, &r.Body)
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for remembered runs: %w", err)
+	}
+	return list, nil
+}
+
+// Remember keeps a run under a key.
+func (s *Store) Remember(ctx context.Context, key string, body []byte, now time.Time) error {
+	return s.writeError("remember a run", s.inTx(ctx, func(q *session) error {
+		if _, err := q.exec(`INSERT INTO remembered (key, body, made, used) VALUES (?, ?, ?, ?)`, key, body, millis(now), millis(now)); err != nil {
+			return err
+		}
+		_, err := q.exec(`DELETE FROM remembered WHERE key = ? AND id NOT IN (SELECT id FROM remembered WHERE key = ? ORDER BY id DESC LIMIT ?)`, key, key, MaxRemembered)
+		return err
+	}))
+}
+
+// UsedAgain notes that a remembered run was used, so that it is kept.
+func (s *Store) UsedAgain(ctx context.Context, id int64, now time.Time) error {
+	_, err := s.touch(ctx, "note the use of a remembered run", `UPDATE remembered SET used = ? WHERE id = ?`, millis(now), id)
+	return err
+}
+
+// Forget drops what was not used since a time, and says how much that was.
+func (s *Store) Forget(ctx context.Context, before time.Time) (int64, error) {
+	return s.touch(ctx, "forget remembered runs", `DELETE FROM remembered WHERE used < ?`, millis(before))
+}

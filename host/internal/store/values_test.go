@@ -1,0 +1,94 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestValues(t *testing.T) {
+	onEach(t, func(t *testing.T, on backend) {
+		ctx, s := context.Background(), open(t, on.where(t))
+		mine, others := Space{"/r", "todo"}, []Space{{"/r", "other"}, {"/q", "todo"}}
+		want := func(in Space, name string, value []byte) {
+			t.Helper()
+			if got, err := s.Value(ctx, in, name); err != nil || !bytes.Equal(got, value) || (got == nil) != (value == nil) {
+				t.Errorf("%v %s: %q, %v, want %q", in, name, got, err, value)
+			}
+		}
+		set := func(in Space, name string, value []byte) {
+			t.Helper()
+			if err := s.SetValue(ctx, in, name, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want(mine, "a", nil)
+		set(mine, "a", []byte("one"))
+		set(mine, "a", []byte{0, 0xff})
+		set(mine, "empty", []byte{})
+		want(mine, "a", []byte{0, 0xff})
+		want(mine, "empty", []byte{})
+		for _, o := range others {
+			want(o, "a", nil)
+		}
+		set(others[0], "a", []byte("theirs"))
+		set(mine, "a", nil)
+		want(mine, "a", nil)
+		want(others[0], "a", []byte("theirs"))
+	})
+}
+
+func TestValuesHaveACap(t *testing.T) {
+	ctx, s := context.Background(), open(t, t.TempDir()+"/runs.db")
+	big, many := Space{"/r", "big"}, Space{"/r", "many"}
+	if err := s.SetValue(ctx, big, "a", make([]byte, MaxValueBytes)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetValue(ctx, big, "b", []byte{1}); !errors.Is(err, ErrSpaceFull) {
+		t.Errorf("one byte too many: %v", err)
+	}
+	if err := s.SetValue(ctx, big, "a", []byte{1}); err != nil {
+		t.Errorf("in place of a larger one: %v", err)
+	}
+	for i := range MaxValues {
+		if err := s.SetValue(ctx, many, fmt.Sprint(i), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.write.Exec(`INSERT INTO plugin_values VALUES ('/r', 'many', ?, x'00')`, fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.SetValue(ctx, many, "more", []byte{1}); !errors.Is(err, ErrSpaceFull) {
+		t.Errorf("one name too many: %v", err)
+	}
+}
+
+func TestRemembered(t *testing.T) {
+	onEach(t, func(t *testing.T, on backend) {
+		ctx, s, now := context.Background(), open(t, on.where(t)), time.Now()
+		for i := range MaxRemembered + 2 {
+			if err := s.Remember(ctx, "k", fmt.Append(nil, i), now.Add(time.Duration(i)*time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list, err := s.Recall(ctx, "k")
+		if err != nil || len(list) != MaxRemembered || string(list[0].Body) != "9" || string(list[7].Body) != "2" {
+			t.Fatalf("%d of them, %v", len(list), err)
+		}
+		if none, err := s.Recall(ctx, "other"); err != nil || len(none) != 0 {
+			t.Errorf("of another key: %d, %v", len(none), err)
+		}
+		if err := s.UsedAgain(ctx, list[7].ID, now.Add(50*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Forget(ctx, now.Add(5*time.Hour)); n != 2 || err != nil { // 3 and 4: 2 was used since
+			t.Errorf("forgot %d, %v", n, err)
+		}
+		if list, _ = s.Recall(ctx, "k"); len(list) != MaxRemembered-2 || string(list[len(list)-1].Body) != "2" {
+			t.Errorf("%d are left", len(list))
+		}
+	})
+}

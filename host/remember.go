@@ -1,0 +1,297 @@
+package host
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/lanes"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// A plugin's run is the same, bit for bit, as long as it is given the same and
+// its questions get the same answers. So what a run was given is its key, what
+// it asked is kept as facts (which path was which blob, which folder listed
+// which names), and where all facts still hold the verdict is used again.
+
+const (
+	memoryVersion = 1      // of the key: what an older pushlane remembered is not looked at
+	maxFacts      = 50_000 // of one run; a run that asks more is not remembered
+)
+
+// memory is what a lane run could be remembered by.
+type memory struct {
+	key   string
+	world func(context.Context) (world, error) // what the run would see now
+
+	mu         sync.Mutex
+	facts      map[string]string // question -> mark of its answer
+	containers []rememberedContainer
+}
+
+// world is what facts are about.
+type world struct {
+	src, base *hooks.Tree                                            // nil: not to be seen
+	value     func(ctx context.Context, name string) ([]byte, error) // of the plugin's store
+}
+
+// rememberedRun is what is kept of a lane run.
+type rememberedRun struct {
+	Facts      map[string]string     `json:"facts,omitempty"`
+	Containers []rememberedContainer `json:"containers,omitempty"`
+	Run        int64                 `json:"run"`     // its number
+	Address    string                `json:"address"` // of the lane run
+	Exit       int                   `json:"exit"`
+	Verdict    string                `json:"verdict,omitempty"`
+	Reason     string                `json:"reason,omitempty"`
+	Findings   []sdk.Finding         `json:"findings,omitempty"`
+	Image      string                `json:"image,omitempty"`
+	At         time.Time             `json:"at"`
+}
+
+// rememberedContainer is a container that a run depends on.
+type rememberedContainer struct {
+	Image       string `json:"image"`       // as it was asked for
+	Fingerprint string `json:"fingerprint"` // that it was
+	Source      string `json:"source"`      // tree id
+}
+
+// memory prepares to remember the run; why not is said where it cannot be.
+func (l *laneRun) memory(ctx context.Context) (*memory, string, error) {
+	switch {
+	case l.lane().Remember == lanes.RememberNever:
+		return nil, `the lane says remember = "never"`, nil
+	case l.can("clock"):
+		return nil, "it looks at the clock", nil
+	case l.can("http"):
+		return nil, "it may send requests", nil
+	}
+	request, err := l.request(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	given := fmt.Sprintf("%d\x00%s\x00%s\x00%q\x00%s\x00", memoryVersion, l.repo.CommonDir(), l.module.Digest(), l.environment(), l.lane().Remember)
+	sum := sha256.Sum256(append([]byte(given), request.AppendJSON(nil)...))
+	return &memory{key: hex.EncodeToString(sum[:]), facts: map[string]string{}, world: l.worldNow}, "", nil
+}
+
+// worldNow opens what the run would see.
+func (l *laneRun) worldNow(ctx context.Context) (w world, err error) {
+	w.value = func(ctx context.Context, name string) ([]byte, error) {
+		st, err := l.host.Store(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return st.Value(ctx, l.space(), name)
+	}
+	if !l.can("repo.read") {
+		return w, nil
+	}
+	if w.src, err = l.tree(ctx, l.update().New); err == nil && !zeros(l.update().Base) {
+		w.base, err = l.tree(ctx, l.update().Base)
+	}
+	return w, err
+}
+
+// mark is what a fact's answer depends on: of a path its mode and blob.
+func (w world) mark(ctx context.Context, fact string) (string, error) {
+	kind, name := fact[:2], fact[2:]
+	if kind == "kv" {
+		value, err := w.value(ctx, name)
+		sum := sha256.Sum256(value)
+		return fmt.Sprintf("%t %x", value != nil, sum[:16]), err
+	}
+	tree := map[byte]*hooks.Tree{'0': w.src, '1': w.base}[kind[1]]
+	switch {
+	case tree == nil:
+		return "", nil
+	case kind[0] == 'l':
+		return tree.MarkList(name)
+	}
+	return tree.Mark(name)
+}
+
+// recording is a world that notes what it was asked.
+type recording struct {
+	wasm.World
+	memory *memory
+	now    world
+}
+
+// Ask passes a question on.
+func (r *recording) Ask(ctx context.Context, q wasm.Question) (wasm.Answer, error) {
+	a, err := r.World.Ask(ctx, q)
+	if err == nil {
+		err = r.memory.note(ctx, r.now, q)
+	}
+	return a, err
+}
+
+// factOf names what a question is about; empty: nothing that can change, or
+// what a container left, which the container stands for.
+func factOf(q wasm.Question) string {
+	switch {
+	case q.Kind == wasm.AskCall && q.Name == opGet:
+		var r struct {
+			Name string `json:"name"`
+		}
+		if json.Unmarshal(q.Data, &r) == nil {
+			return "kv" + r.Name
+		}
+	case q.Tree == wasm.TreeResults:
+	case q.Kind == wasm.AskList:
+		return fmt.Sprintf("l%d%s", q.Tree, q.Name)
+	case q.Kind == wasm.AskStat, q.Kind == wasm.AskOpen, q.Kind == wasm.AskLink:
+		return fmt.Sprintf("p%d%s", q.Tree, q.Name)
+	}
+	return ""
+}
+
+func (m *memory) note(ctx context.Context, now world, q wasm.Question) error {
+	fact := factOf(q)
+	if fact == "" {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.facts[fact]; known || len(m.facts) > maxFacts {
+		return nil
+	}
+	mark, err := now.mark(ctx, fact)
+	m.facts[fact] = mark
+	return err
+}
+
+func (m *memory) container(c rememberedContainer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.containers = append(m.containers, c)
+}
+
+// recall finds a remembered run all of whose facts hold.
+func (l *laneRun) recall(ctx context.Context, m *memory) (*rememberedRun, error) {
+	st, err := l.host.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := st.Recall(ctx, m.key)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	now, err := m.world(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range list {
+		run, err := unpackRun(one.Body)
+		if err != nil {
+			continue // what cannot be read is not remembered
+		}
+		same, err := l.holds(ctx, now, run)
+		if err != nil {
+			return nil, err
+		}
+		if same {
+			return run, st.UsedAgain(ctx, one.ID, time.Now())
+		}
+	}
+	return nil, nil
+}
+
+// holds reports whether a run would be given the same answers now.
+func (l *laneRun) holds(ctx context.Context, now world, run *rememberedRun) (bool, error) {
+	for fact, mark := range run.Facts {
+		if found, err := now.mark(ctx, fact); err != nil || found != mark {
+			return false, err
+		}
+	}
+	if len(run.Containers) == 0 {
+		return true, nil
+	}
+	source, err := l.tree(ctx, l.update().New)
+	if err != nil {
+		return false, err
+	}
+	client, err := l.host.incusClient(ctx, l.policy())
+	if err != nil {
+		return false, nil // the run itself will say what is wrong with Incus
+	}
+	for _, c := range run.Containers {
+		fingerprint, err := client.Fingerprint(ctx, c.Image, l.policy().IncusImages)
+		if err != nil || fingerprint != c.Fingerprint || source.ID() != c.Source {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// remember keeps a run that ended in a verdict; why not is said in the lane's
+// log, where somebody may wonder.
+func (l *laneRun) remember(ctx context.Context, o *Outcome, said answer, exit int) {
+	if l.mem == nil || o.State != store.Passed && o.State != store.Failed {
+		return
+	}
+	if why := l.unmemorable(o); why != "" {
+		l.log.line('h', "not remembered: "+why)
+		return
+	}
+	run := rememberedRun{Facts: l.mem.facts, Containers: l.mem.containers, Run: l.rec.number(), Address: l.address(), Exit: exit, Verdict: said.verdict,
+		Reason: said.reason, Findings: said.findings, Image: o.Image, At: time.Now().UTC()}
+	body, err := packRun(run)
+	if err == nil {
+		err = l.rec.store.Remember(ctx, l.mem.key, body, time.Now())
+	}
+	if err != nil {
+		l.log.line('h', "not remembered: "+err.Error())
+	}
+}
+
+func (l *laneRun) unmemorable(o *Outcome) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.beyond != "":
+		return l.beyond
+	case len(l.mem.facts) > maxFacts:
+		return fmt.Sprintf("it looked at more than %d paths", maxFacts)
+	case len(l.mem.containers) > 0 && l.lane().Remember != lanes.RememberContainers:
+		return `it runs containers, and the lane does not say remember = "containers"`
+	}
+	return ""
+}
+
+func packRun(run rememberedRun) ([]byte, error) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	err := json.NewEncoder(z).Encode(run)
+	return b.Bytes(), errors.Join(err, z.Close())
+}
+
+const maxRememberedRun = 64 << 20 // bytes, unpacked
+
+func unpackRun(body []byte) (*rememberedRun, error) {
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	var run rememberedRun
+	err = json.NewDecoder(io.LimitReader(z, maxRememberedRun)).Decode(&run)
+	return &run, err
+}
+
+// again gives a remembered run's answer.
+func (r *rememberedRun) again() answer {
+	return answer{findings: slices.Clone(r.Findings), verdict: r.Verdict, reason: r.Reason}
+}

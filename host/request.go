@@ -1,0 +1,267 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pushlane/pushlane/host/internal/wasm"
+)
+
+const (
+	maxRequests = 100             // of one lane run
+	maxReply    = 8 << 20         // bytes of one answer's body
+	requestTime = 5 * time.Minute // of one request
+)
+
+// ask is a request that a plugin has the host make.
+type ask struct {
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers"`
+	Secrets map[string]string `json:"secret_headers"` // header: text with {{NAME}} where the secret goes
+	Body    string            `json:"body"`
+	Base64  string            `json:"body_base64"`
+	Max     int64             `json:"max_bytes"`
+	Millis  int64             `json:"millis"`
+}
+
+// reply is what came back.
+type reply struct {
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"` // names in lower case, several values joined by ", "
+	Body    string            `json:"body,omitempty"`
+	Base64  string            `json:"body_base64,omitempty"` // in place of body where it is no UTF-8
+}
+
+// request starts a request and comes back at once.
+func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byte) ([]byte, error) {
+	var a ask
+	if err := json.Unmarshal(data, &a); err != nil {
+		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
+	}
+	o.run.touched("it sends requests")
+	req, err := o.run.prepareRequest(a)
+	var wrong *wasm.OpError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, wrong
+	case err != nil:
+		return nil, o.run.refuse(ctx, err)
+	case o.requests.Add(1) > maxRequests:
+		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a lane run sends at most %d requests", maxRequests)}
+	}
+	limit := min(requestTime, time.Duration(a.Millis)*time.Millisecond)
+	if a.Millis == 0 {
+		limit = time.Minute
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	e := &exchange{cancel: cancel, done: make(chan struct{})}
+	answer, err := addHandle(handles, e)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	o.run.log.line('h', fmt.Sprintf("request: %s %s", req.Method, Clean(req.URL.Redacted())))
+	o.jobs.Go(func() {
+		defer cancel()
+		e.end(o.run.send(req.WithContext(ctx), a.Max))
+	})
+	return answer, nil
+}
+
+func invalid(format string, args ...any) error {
+	return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf(format, args...)}
+}
+
+// prepareRequest builds the request: an *wasm.OpError is a wrong one, any
+// other error a denial.
+func (l *laneRun) prepareRequest(a ask) (*http.Request, error) {
+	u, err := url.Parse(a.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, invalid("url is no http or https address without a user: %q", Clean(a.URL))
+	}
+	if !l.permits.reaches("http", u.Host) {
+		return nil, l.outside("http", u.Host)
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return nil, invalid("plain http goes to this machine only")
+	}
+	if a.Max < 0 || a.Max > maxReply || a.Millis < 0 {
+		return nil, invalid("max_bytes is 0 to %d and millis not below 0", maxReply)
+	}
+	body := []byte(a.Body)
+	if a.Base64 != "" {
+		if body, err = base64.StdEncoding.DecodeString(a.Base64); err != nil || a.Body != "" {
+			return nil, invalid("body_base64 is not base64, or there is a body as well")
+		}
+	}
+	if a.Method == "" {
+		a.Method = "GET"
+	}
+	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}, a.Method) {
+		return nil, invalid("method is %q, want GET, HEAD, POST, PUT, PATCH or DELETE", Clean(a.Method))
+	}
+	req, err := http.NewRequest(a.Method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, invalid("%s", Clean(err.Error()))
+	}
+	return req, l.headers(req, a)
+}
+
+// headers that say how a message is carried are ours.
+var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Te", "Trailer", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"}
+
+func (l *laneRun) headers(req *http.Request, a ask) error {
+	req.Header.Set("User-Agent", "pushlane")
+	for name, value := range a.Headers {
+		if slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
+			return invalid("header %q is set by the host", Clean(name))
+		}
+		req.Header.Set(name, value)
+	}
+	for name, text := range a.Secrets {
+		if slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
+			return invalid("header %q is set by the host", Clean(name))
+		}
+		before, rest, found := strings.Cut(text, "{{")
+		secret, after, closed := strings.Cut(rest, "}}")
+		if !found || !closed {
+			return invalid("secret header %q names no secret: write {{NAME}}", Clean(name))
+		}
+		if req.URL.Scheme != "https" && !loopback(req.URL.Hostname()) {
+			return invalid("a secret goes over https only")
+		}
+		value, err := l.secret(secret)
+		if err != nil {
+			return err
+		}
+		req.Header.Set(name, before+string(value)+after)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// send makes the request. Redirects are answers: where they lead was not
+// granted.
+func (l *laneRun) send(req *http.Request, most int64) (*reply, error) {
+	if most == 0 {
+		most = maxReply
+	}
+	named := slices.Contains(l.policy().HTTPHosts, req.URL.Host) || slices.Contains(l.policy().HTTPHosts, req.URL.Hostname())
+	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+		if !named && !public(address) {
+			return fmt.Errorf("%s is no public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
+		}
+		return nil
+	}}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10, TLSHandshakeTimeout: 10 * time.Second,
+			TLSClientConfig: l.host.requestTLS}}
+	resp, err := client.Do(req)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return nil, fmt.Errorf("cannot reach %s: %w", req.URL.Host, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	if err == nil && int64(len(body)) > most {
+		err = fmt.Errorf("it is longer than %d bytes", most)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the answer of %s: %w", req.URL.Host, err)
+	}
+	return l.replyOf(resp, body), nil
+}
+
+// replyOf is an answer as the plugin gets it, without the secrets that the
+// other side may have sent back.
+func (l *laneRun) replyOf(resp *http.Response, body []byte) *reply {
+	r := &reply{Status: resp.StatusCode, Headers: map[string]string{}}
+	for name, values := range resp.Header {
+		r.Headers[strings.ToLower(name)] = l.unmasked(strings.ToValidUTF8(strings.Join(values, ", "), "\ufffd"))
+	}
+	if text := l.unmasked(string(body)); utf8.ValidString(text) {
+		r.Body = text
+	} else {
+		r.Base64 = base64.StdEncoding.EncodeToString([]byte(text))
+	}
+	return r
+}
+
+// public reports whether an address is one of the internet, and not of this
+// machine, its network or its cloud.
+func public(address string) bool {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return false
+	}
+	ip := at.Addr().Unmap()
+	carrier := netip.MustParsePrefix("100.64.0.0/10")
+	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !carrier.Contains(ip)
+}
+
+// exchange is a request under way, and its handle.
+type exchange struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu    sync.Mutex
+	reply *reply
+	err   error
+}
+
+func (e *exchange) end(r *reply, err error) {
+	e.mu.Lock()
+	e.reply, e.err = r, err
+	e.mu.Unlock()
+	close(e.done)
+}
+
+// Ready says whether the answer is here.
+func (e *exchange) Ready() (wasm.Ready, <-chan struct{}) {
+	select {
+	case <-e.done:
+		if e.err != nil {
+			return wasm.Broken | wasm.Done, e.done
+		}
+		return wasm.Done, e.done
+	default:
+		return 0, e.done
+	}
+}
+
+// Close gives up on it.
+func (e *exchange) Close() error { e.cancel(); return nil }
+
+// response answers http.response@1.
+func (e *exchange) response() ([]byte, error) {
+	if ready, _ := e.Ready(); ready == 0 {
+		return nil, &wasm.OpError{Code: wasm.WouldBlock, Message: "there is no answer yet"}
+	}
+	if e.err != nil {
+		return nil, &wasm.OpError{Code: wasm.Failed, Message: Clean(e.err.Error())}
+	}
+	return json.Marshal(e.reply)
+}
