@@ -275,8 +275,8 @@ func (l *laneRun) unmemorable(o *Outcome) string {
 func packRun(run rememberedRun) ([]byte, error) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	err := json.NewEncoder(z).Encode(run)
-	return b.Bytes(), errors.Join(err, z.Close())
+	err := errors.Join(json.NewEncoder(z).Encode(run), z.Close())
+	return b.Bytes(), err
 }
 
 const maxRememberedRun = 64 << 20 // bytes, unpacked

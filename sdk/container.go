@@ -141,14 +141,19 @@ func (r *Run) startContainer(c *Container) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
+	return handleOf(opStart, answer)
+}
+
+// handleOf reads an answer that is a handle.
+func handleOf(op string, answer []byte) (int32, error) {
 	v, err := ParseValue(answer)
 	if err != nil {
-		return 0, errors.New("cannot " + opStart + ": the host's answer: " + err.Error())
+		return 0, errors.New("cannot " + op + ": the host's answer: " + err.Error())
 	}
 	var wrong faults
 	n := v.at("", &wrong).Get("handle").Int()
 	if wrong.err() != nil || n < 1 || n > 1<<31-1 {
-		return 0, errors.New("cannot " + opStart + ": the host gave no handle")
+		return 0, errors.New("cannot " + op + ": the host gave no handle")
 	}
 	return int32(n), nil
 }

@@ -52,6 +52,11 @@ func buildAll(prefix string) error {
 			return err
 		}
 	}
+	for name, folder := range map[string]string{"probe": "probe", "constant": "probe"} { // constant: it wants nothing of what a push changes
+		if err := buildPlugin(prefix, "testdata/plugins/"+folder, "testdata/plugins/"+folder+"/"+name+".toml", name); err != nil {
+			return err
+		}
+	}
 	return buildHostile(prefix)
 }
 
