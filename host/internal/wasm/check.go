@@ -17,7 +17,7 @@ const (
 	maxImports   = 1024
 	maxFuncs     = 100_000
 	maxTables    = 16
-	maxTable     = 1 << 20 // entries a table may ever have
+	maxTable     = 1 << 20 // entries all tables may ever have
 	maxGlobals   = 10_000
 	maxExports   = 20_000
 	maxSegments  = 100_000
@@ -28,6 +28,9 @@ const (
 	maxBranches  = 10_000      // of one function
 	maxLocalWork = 200_000     // locals times branches of one function
 	maxEffort    = 400_000_000 // sum of branches² over all functions: compiling takes time like that
+	maxWeight    = 300_000     // of one function: about the KiB that compiling it takes
+	heavy        = 100_000     // functions above are not compiled beside each other
+	maxWeights   = 20_000_000  // of all functions together: a Go program of 30 MB
 )
 
 // facts is what the walk over a module found out.
@@ -42,6 +45,7 @@ type facts struct {
 	memories  int
 	minMemory int64 // bytes
 	hasStart  bool
+	isHeavy   bool // it has a heavy function
 }
 
 type signature struct{ params, results string } // a letter for each: i I f F v r
