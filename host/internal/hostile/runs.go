@@ -185,10 +185,3 @@ func tables() []Attack {
 		}), Want: `^exit 0|was stopped`, Kind: Harmless},
 	}
 }
-
-func waits() []Attack    { return nil }
-func floods() []Attack   { return nil }
-func files() []Attack    { return nil }
-func pointers() []Attack { return nil }
-func exits() []Attack    { return nil }
-func answers() []Attack  { return nil }
