@@ -40,6 +40,13 @@ func waits() []Attack {
 			return p.main(p.host("lane1.call", 100, 17, 117, 2, 200, 100), op(0x1a), store32(0, 1),
 				forever(p.host("lane1.wait", 0, 1, 8, int64(-1)), drop()))
 		}, Want: tooMany, Kind: Stopped},
+		{ID: "wait-flood", About: "looking at 60 handles again and again: something is left behind each time", Module: func() []byte {
+			p := newProgram("text", "lane1.call", "lane1.wait")
+			p.put(1000, "container.start@1{}")
+			return p.main(count(0, 60, p.host("lane1.call", 1000, 17, 1017, 2, 2000, 100), op(0x1a),
+				get(0), i32(2), op(0x74), get(0), op(0x36, 2, 0)),
+				forever(p.host("lane1.wait", 4, 60, 3000, int64(0)), drop()))
+		}, Want: tooMany, Kind: Stopped},
 		{ID: "wait-overflow", About: "lane1.wait for 2^63-1 milliseconds", Module: func() []byte {
 			p := newProgram("text", "lane1.wait")
 			return p.main(p.say("lane1.wait", 0, 0, 8, int64(1<<63-1)))
