@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/hostile"
@@ -85,8 +84,8 @@ func trying(engine *wasm.Engine) hostile.Try {
 		ctx, cancel := context.WithTimeoutCause(ctx, timeLimit, errors.New("its time was up"))
 		defer cancel()
 		var log bytes.Buffer
-		r, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), Src: source(), Out: wasm.NewOut(8<<20, 100), Stderr: &log,
-			Fuel: fuelLimit, MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxFiles: 64, MaxCalls: 100_000, Ops: &ops{}})
+		r, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), Src: hostile.Source(), Out: wasm.NewOut(8<<20, 100), Stderr: &log,
+			Fuel: fuelLimit, MaxStderr: 1 << 20, MaxFiles: 64, MaxCalls: 100_000, Ops: &ops{}})
 		if log.Len() > 1<<20+100 {
 			return hostile.Outcome{Kind: "flooded", Text: fmt.Sprintf("a log of %d bytes", log.Len())}
 		}
@@ -102,12 +101,6 @@ func outcome(r wasm.Result, err error) hostile.Outcome {
 		return hostile.Outcome{Kind: hostile.Broken, Text: err.Error()}
 	}
 	return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", r.Exit, r.Stdout[:min(len(r.Stdout), 4000)])}
-}
-
-// source is a pushed tree with a link out of it.
-func source() fstest.MapFS {
-	return fstest.MapFS{"a": {Data: []byte("hello")}, "d/b": {Data: []byte("b")},
-		"link": {Data: []byte("/etc/passwd"), Mode: os.ModeSymlink}, "up": {Data: []byte("../.."), Mode: os.ModeSymlink}}
 }
 
 // ops offers one operation: a handle that is never ready.
