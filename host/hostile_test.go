@@ -1,0 +1,34 @@
+package host
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/pushlane/pushlane/host/internal/hostile"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+)
+
+// TestHostileAnswers tries the attacks whose harm is in what they say; the
+// package hostile tries the others, each in a process of its own.
+func TestHostileAnswers(t *testing.T) {
+	engine, err := wasm.Open(t.Context(), wasm.Options{MaxMemory: trialMemory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close(t.Context())
+	wild := regexp.MustCompile(`[\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]`)
+	for _, a := range hostile.All() {
+		if !a.Answer && a.Kind != hostile.Broken {
+			continue
+		}
+		t.Run(a.ID, func(t *testing.T) {
+			r := hostile.Run(t.Context(), a, trial(engine))
+			if !r.OK {
+				t.Error(r)
+			}
+			if wild.MatchString(r.Outcome.Text) {
+				t.Errorf("%q would reach a terminal", r.Outcome.Text)
+			}
+		})
+	}
+}
