@@ -146,11 +146,11 @@ func TestAttacks(t *testing.T) {
 			cmd.Stderr = &stderr
 			out, err := cmd.Output()
 			if err != nil {
-				t.Fatalf("the host did not survive it: %v\n%s", err, clip(stderr.String()))
+				t.Fatalf("the host did not survive it: %v %s", err, clip(stderr.String()))
 			}
 			var r report
 			if err := json.Unmarshal(out, &r); err != nil {
-				t.Fatalf("the host said nothing: %v\n%s", err, clip(string(out)))
+				t.Fatalf("the host said nothing: %v %s", err, clip(string(out)))
 			}
 			r.check(t, a)
 		})
@@ -177,12 +177,8 @@ func (r report) check(t *testing.T, a hostile.Attack) {
 	t.Logf("%s in %v, %d MiB at most: %s", r.Kind, r.Took.Round(time.Millisecond), r.Peak>>20, clip(r.Text))
 }
 
-func clip(s string) string {
-	if len(s) > 600 {
-		return s[:600] + "…"
-	}
-	return s
-}
+// clip shows the beginning of what an attack said, harmless to a terminal.
+func clip(s string) string { return fmt.Sprintf("%.600q", s) }
 
 // TestSuite: attacks can be told apart and say what they want.
 func TestSuite(t *testing.T) {
