@@ -140,6 +140,7 @@ func TestAttacks(t *testing.T) {
 	}
 	for _, a := range hostile.All() {
 		t.Run(a.ID, func(t *testing.T) {
+			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), self)
 			cmd.Env = append(os.Environ(), childVariable+"="+a.ID)
 			var stderr bytes.Buffer

@@ -3,7 +3,7 @@ package hostile
 import "strings"
 
 // tooMany is what a host says that had enough of a module's calls.
-const tooMany = `^plugin "[a-z0-9-]+" was stopped: (more than \d+ calls of host calls|more than \d+ units of fuel|its time was up)`
+const tooMany = `^plugin "[a-z0-9-]+" was stopped: (more than \d+ calls of host functions|more than \d+ units of fuel|its time was up)`
 
 // waits sleep in the host, where no fuel is burnt.
 func waits() []Attack {
