@@ -99,6 +99,21 @@ func sizes() []Attack {
 		{ID: "loads-allowed", About: "the most that is let through, in ten functions", Module: changed(func(m *module) {
 			m.funcs, m.bodies = make([]byte, 10), slices.Repeat([][]byte{body(nil, times(36_000, i32(8), op(0x28, 2, 0), drop()))}, 10)
 		}), Want: `^exit 0`, Kind: Harmless},
+		{ID: "types-wide", About: "16,000 types of 255 parameters: seconds and gigabytes to tell apart", Module: changed(func(m *module) {
+			m.types = append(m.types, slices.Repeat([][]byte{funcType(letters('i', 255), letters('i', 200))}, 16_000)...)
+		}), Want: `types have more than 100000 parameters and results`, Kind: Refused},
+		{ID: "elements-20m", About: "20 million entries in element segments that all lie over each other", Module: changed(func(m *module) {
+			m.tables = [][]byte{seq(op(0x70, 0), u32(1<<20))}
+			m.elements = slices.Repeat([][]byte{seq(op(0), i32(0), op(0x0b), u32(1<<20), make([]byte, 1<<20))}, 20)
+		}), Want: `element segments have more than 1048576 entries`, Kind: Refused},
+		{ID: "br-table-values", About: "a br_table of 16,000 branches that each carry 256 values", Module: changed(func(m *module) {
+			m.types = append(m.types, funcType("", letters('i', 256)))
+			*m = m.with(op(0x02, 1), times(256, i32(1)), i32(0), op(0x0e), u32(16_000), make([]byte, 16_001), op(0x0b), times(256, drop()))
+		}), Want: `would take too much memory to compile`, Kind: Refused},
+		{ID: "branches-values", About: "9,000 branches that each carry 256 values", Module: changed(func(m *module) {
+			m.types = append(m.types, funcType("", letters('i', 256)))
+			*m = m.with(op(0x02, 1), times(256, i32(1)), times(9000, i32(1), op(0x0d, 0)), op(0x0b), times(256, drop()))
+		}), Want: `would take too much memory to compile`, Kind: Refused},
 		{ID: "params-1000", About: "a type of 1,000 parameters", Module: changed(func(m *module) {
 			m.types = append(m.types, slices.Concat(op(0x60), u32(1000), slices.Repeat(op(0x7f), 1000), op(0)))
 		}), Want: `it has 1000 parameters, at most 256 are allowed`, Kind: Refused},

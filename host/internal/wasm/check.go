@@ -13,7 +13,8 @@ const (
 	maxName      = 64 << 10 // bytes of one name
 	maxCustom    = 32 << 20 // bytes of one custom section
 	maxTypes     = 16 << 10
-	maxParams    = 256 // and results, of one type
+	maxParams    = 256     // and results, of one type
+	maxAllParams = 100_000 // of all types together
 	maxImports   = 1024
 	maxFuncs     = 100_000
 	maxTables    = 16
@@ -21,6 +22,7 @@ const (
 	maxGlobals   = 10_000
 	maxExports   = 20_000
 	maxSegments  = 100_000
+	maxElements  = 1 << 20 // entries of all element segments together
 	maxBody      = 1 << 20 // bytes of one function
 	maxLocals    = 4096
 	maxNesting   = 4096
@@ -44,6 +46,9 @@ type facts struct {
 	globals   int
 	memories  int
 	minMemory int64 // bytes
+	params    int   // and results of all types together
+	arity     int   // the most parameters or results of a type
+	elements  int   // entries of all element segments
 	hasStart  bool
 	isHeavy   bool // it has a heavy function
 }
@@ -143,7 +148,12 @@ func readTypes(r *reader, f *facts) {
 			r.fail("it has a type at byte %d that is no function type", r.pos)
 			return
 		}
-		f.types = append(f.types, signature{readValTypes(r, "parameters"), readValTypes(r, "results")})
+		t := signature{readValTypes(r, "parameters"), readValTypes(r, "results")}
+		f.types = append(f.types, t)
+		f.arity = max(f.arity, len(t.params), len(t.results))
+		if f.params += len(t.params) + len(t.results); f.params > maxAllParams {
+			r.fail("its types have more than %d parameters and results", maxAllParams)
+		}
 	}
 }
 
@@ -377,7 +387,11 @@ func readElements(r *reader, f *facts) {
 		if flags&3 != 0 {
 			r.byte() // kind of the entries
 		}
-		for range r.count("table entries", maxTable) {
+		n := r.count("table entries", maxElements)
+		if f.elements += n; f.elements > maxElements {
+			r.fail("its element segments have more than %d entries", maxElements)
+		}
+		for range n {
 			if flags&4 != 0 {
 				readConst(r, f)
 			} else {

@@ -90,6 +90,9 @@ func (b *body) size() {
 func (b *body) instruction(op byte, start int) {
 	r := b.r
 	b.weight += weight(op)
+	if op >= 0x02 && op <= 0x11 { // values are carried along
+		b.weight += b.f.arity / 4
+	}
 	switch {
 	case op >= 0x02 && op <= 0x0f:
 		b.control(op)
@@ -171,6 +174,7 @@ func (b *body) control(op byte) {
 			r.index("label", len(b.nest))
 		}
 		b.branches += 1 + n/16
+		b.weight += n * (2 + b.f.arity/5)
 	case 0x0f:
 		b.branches++
 	default:
