@@ -20,6 +20,7 @@ import (
 const (
 	maxFindings = 10_000
 	maxStdout   = 16 << 20 // bytes of records
+	maxRecord   = 1 << 20  // bytes of one of them
 	maxStderr   = 8 << 20  // bytes of a plugin's own log
 	maxOut      = 64 << 20 // bytes below /out
 	maxOutFiles = 4096

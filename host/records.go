@@ -57,6 +57,9 @@ func (a *answer) readRecords(stdout []byte) error {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
+		if len(line) > maxRecord {
+			return fmt.Errorf("cannot read answer: line %d of standard output is longer than %d bytes", n, maxRecord)
+		}
 		record, err := sdk.ParseRecord(line)
 		if err != nil {
 			return fmt.Errorf("cannot read answer: line %d of standard output is no record: %w", n, err)

@@ -9,7 +9,7 @@ import (
 )
 
 func doctorCommand(p *program) *cobra.Command {
-	var onlyIncus bool
+	var onlyIncus, attacks bool
 	var image string
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "check git, hooks, lanes, plugins, Incus, images and policy", Args: exactly(0),
@@ -22,6 +22,9 @@ func doctorCommand(p *program) *cobra.Command {
 			checks := host.CheckIncus(cmd.Context(), p.getenv, image)
 			if !onlyIncus {
 				checks = append(h.Doctor(cmd.Context(), p.call("manual"), policy), checks...)
+			}
+			if attacks {
+				checks = append(checks, h.CheckHostile(cmd.Context())...)
 			}
 			for _, c := range checks {
 				mark := "ok  "
@@ -37,6 +40,7 @@ func doctorCommand(p *program) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&onlyIncus, "incus", false, "check only what containers need")
+	cmd.Flags().BoolVar(&attacks, "hostile", false, "try every hostile plugin module we know on this machine, too; takes a minute")
 	cmd.Flags().StringVar(&image, "image", "", "the lane image to look for, `ALIAS`")
 	return cmd
 }

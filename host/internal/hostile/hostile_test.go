@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/hostile"
@@ -85,8 +84,8 @@ func trying(engine *wasm.Engine) hostile.Try {
 		ctx, cancel := context.WithTimeoutCause(ctx, timeLimit, errors.New("its time was up"))
 		defer cancel()
 		var log bytes.Buffer
-		r, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), World: &wasm.Local{Src: source(), Ops: &ops{}}, Out: wasm.NewOut(8<<20, 100), Stderr: &log,
-			Fuel: fuelLimit, MaxStdout: 1 << 20, MaxStderr: 1 << 20, MaxFiles: 64, MaxCalls: 100_000})
+		r, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), World: &wasm.Local{Src: hostile.Source(), Ops: &ops{}}, Out: wasm.NewOut(8<<20, 100), Stderr: &log,
+			Fuel: fuelLimit, MaxStderr: 1 << 20, MaxFiles: 64, MaxCalls: 100_000})
 		if log.Len() > 1<<20+100 {
 			return hostile.Outcome{Kind: "flooded", Text: fmt.Sprintf("a log of %d bytes", log.Len())}
 		}
@@ -102,12 +101,6 @@ func outcome(r wasm.Result, err error) hostile.Outcome {
 		return hostile.Outcome{Kind: hostile.Broken, Text: err.Error()}
 	}
 	return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", r.Exit, r.Stdout[:min(len(r.Stdout), 4000)])}
-}
-
-// source is a pushed tree with a link out of it.
-func source() fstest.MapFS {
-	return fstest.MapFS{"a": {Data: []byte("hello")}, "d/b": {Data: []byte("b")},
-		"link": {Data: []byte("/etc/passwd"), Mode: os.ModeSymlink}, "up": {Data: []byte("../.."), Mode: os.ModeSymlink}}
 }
 
 // ops offers one operation: a handle that is never ready.
@@ -147,17 +140,18 @@ func TestAttacks(t *testing.T) {
 	}
 	for _, a := range hostile.All() {
 		t.Run(a.ID, func(t *testing.T) {
+			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), self)
 			cmd.Env = append(os.Environ(), childVariable+"="+a.ID)
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
 			out, err := cmd.Output()
 			if err != nil {
-				t.Fatalf("the host did not survive it: %v\n%s", err, clip(stderr.String()))
+				t.Fatalf("the host did not survive it: %v %s", err, clip(stderr.String()))
 			}
 			var r report
 			if err := json.Unmarshal(out, &r); err != nil {
-				t.Fatalf("the host said nothing: %v\n%s", err, clip(string(out)))
+				t.Fatalf("the host said nothing: %v %s", err, clip(string(out)))
 			}
 			r.check(t, a)
 		})
@@ -184,12 +178,8 @@ func (r report) check(t *testing.T, a hostile.Attack) {
 	t.Logf("%s in %v, %d MiB at most: %s", r.Kind, r.Took.Round(time.Millisecond), r.Peak>>20, clip(r.Text))
 }
 
-func clip(s string) string {
-	if len(s) > 600 {
-		return s[:600] + "…"
-	}
-	return s
-}
+// clip shows the beginning of what an attack said, harmless to a terminal.
+func clip(s string) string { return fmt.Sprintf("%.600q", s) }
 
 // TestSuite: attacks can be told apart and say what they want.
 func TestSuite(t *testing.T) {

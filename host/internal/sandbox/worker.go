@@ -74,8 +74,7 @@ func launch(program string) (*worker, error) {
 		return nil, err
 	}
 	go func() {
-		_ = w.cmd.Wait()
-		w.sock.Close()
+		_ = w.cmd.Wait() // what it said last may still be in the socket
 		close(w.dead)
 	}()
 	return w, nil
@@ -117,7 +116,10 @@ func (w *worker) died() error {
 
 // kill ends the process at once.
 func (w *worker) kill() {
-	w.gone.Do(func() { _ = w.cmd.Process.Kill() })
+	w.gone.Do(func() {
+		_ = w.cmd.Process.Kill()
+		w.sock.Close()
+	})
 }
 
 // deliver hands what the worker says to its runs, until it is gone. A worker

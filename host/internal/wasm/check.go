@@ -13,14 +13,16 @@ const (
 	maxName      = 64 << 10 // bytes of one name
 	maxCustom    = 32 << 20 // bytes of one custom section
 	maxTypes     = 16 << 10
-	maxParams    = 256 // and results, of one type
+	maxParams    = 256     // and results, of one type
+	maxAllParams = 100_000 // of all types together
 	maxImports   = 1024
 	maxFuncs     = 100_000
 	maxTables    = 16
-	maxTable     = 1 << 20 // entries a table may ever have
+	maxTable     = 1 << 20 // entries all tables may ever have
 	maxGlobals   = 10_000
 	maxExports   = 20_000
 	maxSegments  = 100_000
+	maxElements  = 1 << 20 // entries of all element segments together
 	maxBody      = 1 << 20 // bytes of one function
 	maxLocals    = 4096
 	maxNesting   = 4096
@@ -28,6 +30,9 @@ const (
 	maxBranches  = 10_000      // of one function
 	maxLocalWork = 200_000     // locals times branches of one function
 	maxEffort    = 400_000_000 // sum of branches² over all functions: compiling takes time like that
+	maxWeight    = 300_000     // of one function: about the KiB that compiling it takes
+	heavy        = 100_000     // functions above are not compiled beside each other
+	maxWeights   = 20_000_000  // of all functions together: a Go program of 30 MB
 )
 
 // facts is what the walk over a module found out.
@@ -41,7 +46,11 @@ type facts struct {
 	globals   int
 	memories  int
 	minMemory int64 // bytes
+	params    int   // and results of all types together
+	arity     int   // the most parameters or results of a type
+	elements  int   // entries of all element segments
 	hasStart  bool
+	isHeavy   bool // it has a heavy function
 }
 
 type signature struct{ params, results string } // a letter for each: i I f F v r
@@ -139,7 +148,12 @@ func readTypes(r *reader, f *facts) {
 			r.fail("it has a type at byte %d that is no function type", r.pos)
 			return
 		}
-		f.types = append(f.types, signature{readValTypes(r, "parameters"), readValTypes(r, "results")})
+		t := signature{readValTypes(r, "parameters"), readValTypes(r, "results")}
+		f.types = append(f.types, t)
+		f.arity = max(f.arity, len(t.params), len(t.results))
+		if f.params += len(t.params) + len(t.results); f.params > maxAllParams {
+			r.fail("its types have more than %d parameters and results", maxAllParams)
+		}
 	}
 }
 
@@ -373,7 +387,11 @@ func readElements(r *reader, f *facts) {
 		if flags&3 != 0 {
 			r.byte() // kind of the entries
 		}
-		for range r.count("table entries", maxTable) {
+		n := r.count("table entries", maxElements)
+		if f.elements += n; f.elements > maxElements {
+			r.fail("its element segments have more than %d entries", maxElements)
+		}
+		for range n {
 			if flags&4 != 0 {
 				readConst(r, f)
 			} else {

@@ -15,6 +15,7 @@ type body struct {
 	calls    bool // it calls functions
 	bulk     bool // it needs the scratch local
 	branches int
+	weight   int // what it takes to compile, about KiB
 }
 
 // edit is a place where metering code goes in.
@@ -52,8 +53,25 @@ func readBody(r *reader, f *facts, params int) *body {
 	if r.err == nil && r.left() > 0 {
 		r.fail("a function has %d bytes behind its end at byte %d", r.left(), r.pos)
 	}
+	b.weight += (r.end - b.edits[0].pos) / 4
 	b.size()
 	return b
+}
+
+// Some operations of a byte or two become dozens of instructions and a way out
+// of the function.
+func weight(op byte) int {
+	switch {
+	case op == 0x11: // call_indirect
+		return 14
+	case op == 0x02, op == 0x03, op == 0x04, op >= 0xa8 && op <= 0xb1, op == 0xfd: // blocks, truncation, vectors
+		return 8
+	case op >= 0x25 && op <= 0x40 && op != 0x3f, op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // tables, memory, division
+		return 6
+	case op == 0x10:
+		return 2
+	}
+	return 0
 }
 
 // size refuses what would take long to compile.
@@ -61,6 +79,8 @@ func (b *body) size() {
 	switch {
 	case b.branches > maxBranches:
 		b.r.fail("a function that ends at byte %d has %d branches, at most %d are allowed", b.r.end, b.branches, maxBranches)
+	case b.weight > maxWeight:
+		b.r.fail("a function that ends at byte %d would take too much memory to compile: split it", b.r.end)
 	case b.branches*b.locals > maxLocalWork:
 		b.r.fail("a function that ends at byte %d has %d branches over %d locals, the product may be %d", b.r.end, b.branches, b.locals, maxLocalWork)
 	}
@@ -69,6 +89,10 @@ func (b *body) size() {
 // instruction reads the operands of one operation.
 func (b *body) instruction(op byte, start int) {
 	r := b.r
+	b.weight += weight(op)
+	if op >= 0x02 && op <= 0x11 { // values are carried along
+		b.weight += b.f.arity / 4
+	}
 	switch {
 	case op >= 0x02 && op <= 0x0f:
 		b.control(op)
@@ -76,9 +100,12 @@ func (b *body) instruction(op byte, start int) {
 		b.calls = true
 		if int(r.index("function", b.f.allFuncs())) < len(b.f.imported) {
 			b.regions[b.current] += hostCallCost
+		} else {
+			b.regions[b.current] += smallLeaf // which is not charged by itself
 		}
 	case op == 0x11:
 		b.calls = true
+		b.regions[b.current] += smallLeaf
 		r.index("type", len(b.f.types))
 		r.index("table", len(b.f.tables))
 	case op >= 0x20 && op <= 0x22:
@@ -147,6 +174,7 @@ func (b *body) control(op byte) {
 			r.index("label", len(b.nest))
 		}
 		b.branches += 1 + n/16
+		b.weight += n * (2 + b.f.arity/5)
 	case 0x0f:
 		b.branches++
 	default:
@@ -177,7 +205,7 @@ func (b *body) open(op byte) {
 		b.current = len(b.regions)
 		b.regions = append(b.regions, 0)
 		b.edits = append(b.edits, edit{pos: r.pos, region: b.current})
-		b.branches++ // the one that meter adds
+		b.branches += 3 // the one that meter adds, and the way back
 	}
 }
 
@@ -232,7 +260,8 @@ func (b *body) bulkOperation(start int) {
 		return
 	}
 	b.bulk = true
-	b.branches++
+	b.branches += 3 // the one that meter adds, and those of its bounds
+	b.weight += 45
 	b.edits = append(b.edits, edit{pos: start, region: -1, shift: shift})
 }
 

@@ -82,11 +82,17 @@ func lengthen(content, element []byte) []byte {
 	return append(append(out, content[r.pos:]...), element...)
 }
 
-// cappedTables writes the table section with a maximum for every table.
+// cappedTables writes the table section with a maximum for every table: an
+// entry is 8 bytes that no limit of memory counts, so what all tables together
+// may grow by is shared out.
 func cappedTables(f *facts) []byte {
 	out := appendU32(nil, uint32(len(f.tables)))
+	room := uint32(maxTable)
 	for _, t := range f.tables {
-		most := uint32(maxTable)
+		room -= t.min // check has seen to the sum
+	}
+	for _, t := range f.tables {
+		most := t.min + room/uint32(len(f.tables))
 		if t.hasMax {
 			most = min(most, t.max)
 		}
@@ -116,7 +122,7 @@ func meterCode(module []byte, f *facts) ([]byte, error) {
 	r := &reader{data: module, pos: s.body, end: s.end}
 	n := r.u32()
 	out := appendU32(make([]byte, 0, (s.end-s.body)/8*9+64), n+1)
-	effort := 0
+	effort, weights := 0, 0
 	var scratch []byte
 	for k := range int(n) {
 		size := r.u32()
@@ -136,6 +142,10 @@ func meterCode(module []byte, f *facts) ([]byte, error) {
 		if effort += b.branches * b.branches; effort > maxEffort {
 			return nil, &FormatError{Msg: "it branches so much that compiling it would take too long"}
 		}
+		if weights += b.weight; weights > maxWeights {
+			return nil, &FormatError{Msg: "it has so much code that compiling it would take too long"}
+		}
+		f.isHeavy = f.isHeavy || b.weight > heavy
 		scratch = b.rewrite(scratch[:0], module, r.pos)
 		out = append(appendU32(out, uint32(len(scratch))), scratch...)
 		r.skip(int(size))

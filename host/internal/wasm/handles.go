@@ -41,6 +41,8 @@ type Handles struct {
 	mu   sync.Mutex
 	open map[uint32]Handle
 	next uint32
+
+	watched chan struct{} // closed when nobody waits any more for what the last poll saw
 }
 
 func newHandles() *Handles { return &Handles{open: map[uint32]Handle{}, next: 1} }
@@ -83,14 +85,26 @@ func (hs *Handles) close() {
 	open := hs.open
 	hs.open = nil
 	hs.mu.Unlock()
+	hs.unwatch()
 	for _, h := range open {
 		_ = h.Close()
 	}
 }
 
+// unwatch ends what the last poll left running: a plugin may poll a million
+// times what never changes.
+func (hs *Handles) unwatch() {
+	if hs.watched != nil {
+		close(hs.watched)
+		hs.watched = nil
+	}
+}
+
 // poll looks at every handle. changed is closed when one of them may have
-// changed; it is nil when any is ready or when there are none.
+// changed, until the next poll; it is nil when any is ready or when there are
+// none. Only the instance's goroutine polls.
 func (hs *Handles) poll(ids []uint32) (states []Ready, any bool, changed <-chan struct{}) {
+	hs.unwatch()
 	states = make([]Ready, len(ids))
 	var waits []<-chan struct{}
 	for i, id := range ids {
@@ -107,11 +121,12 @@ func (hs *Handles) poll(ids []uint32) (states []Ready, any bool, changed <-chan 
 	if any {
 		return states, true, nil
 	}
-	return states, false, first(waits)
+	hs.watched = make(chan struct{})
+	return states, false, first(waits, hs.watched)
 }
 
-// first is closed when one of the channels is.
-func first(waits []<-chan struct{}) <-chan struct{} {
+// first is closed when one of the channels is; nobody looks once gone is.
+func first(waits []<-chan struct{}, gone <-chan struct{}) <-chan struct{} {
 	if len(waits) == 1 {
 		return waits[0]
 	}
@@ -126,6 +141,7 @@ func first(waits []<-chan struct{}) <-chan struct{} {
 			case <-c:
 				once.Do(func() { close(out) })
 			case <-out:
+			case <-gone:
 			}
 		}()
 	}

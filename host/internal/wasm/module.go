@@ -166,7 +166,11 @@ func (m *Module) native(metered []byte, tick uint32, facts *facts) error {
 		m.runtime.Close(ctx)
 		return fmt.Errorf("cannot load plugin %q: %w", m.name, err)
 	}
-	ctx = experimental.WithCompilationWorkers(ctx, m.engine.opts.Workers)
+	workers := m.engine.opts.Workers
+	if facts.isHeavy { // else it takes as much memory again for each worker
+		workers = 1
+	}
+	ctx = experimental.WithCompilationWorkers(ctx, workers)
 	ctx = experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(
 		func(f api.FunctionDefinition) experimental.FunctionListener {
 			if f.Index() == tick {

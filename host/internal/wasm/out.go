@@ -319,6 +319,9 @@ func (f *outFile) resize(size int64) bool {
 	if more <= 0 {
 		clear(f.data[size:])
 		f.data = f.data[:size]
+		if size < int64(cap(f.data))/2 { // what was given back is not kept either
+			f.data = slices.Clone(f.data)
+		}
 	} else {
 		f.data = append(f.data, make([]byte, more)...)
 	}

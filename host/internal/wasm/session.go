@@ -130,7 +130,7 @@ func (s *session) enter(name string, early bool) {
 		s.checkTime()
 		// Each call is cheap for the plugin and may be dear for the host.
 		if s.calls > s.call.MaxCalls {
-			s.limit("host calls", s.call.MaxCalls, "calls")
+			s.limit("host functions", s.call.MaxCalls, "calls")
 		}
 	}
 }

@@ -384,6 +384,26 @@ func fdSetSize(s *session, _ guest, p []uint64) errno {
 	return s.errnoOf(w.truncate(int64(p[1])), d, d.path)
 }
 
+// maxListed is how many entries of folders being read are kept, all
+// descriptors together, before they are read anew.
+const maxListed = 100_000
+
+// forgetLists makes room: a folder of a pushed tree may have a million
+// entries, and each descriptor could hold a list of them.
+func (f *files) forgetLists() {
+	total := 0
+	for _, d := range f.all {
+		if d != nil {
+			total += len(d.listed)
+		}
+	}
+	for _, d := range f.all {
+		if d != nil && total > maxListed {
+			d.listed = nil
+		}
+	}
+}
+
 // fdReaddir writes entries from the cookie on; the last one may be cut off.
 func fdReaddir(s *session, g guest, p []uint64) errno {
 	d, found := s.files.get(p[0])
@@ -403,6 +423,7 @@ func fdReaddir(s *session, g guest, p []uint64) errno {
 		if err != nil {
 			return s.errnoOf(err, d, d.path)
 		}
+		s.files.forgetLists()
 		d.listed = append([]entry{{".", typeDir}, {"..", typeDir}}, all...)
 	}
 	used := 0

@@ -1,0 +1,113 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/hostile"
+	"github.com/pushlane/pushlane/host/internal/sandbox"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+)
+
+// What a hostile module may take in a trial: enough to do harm with.
+const (
+	trialTime   = time.Second
+	trialMemory = 64 << 20
+	trialFuel   = 500_000_000
+	trialCalls  = 100_000
+)
+
+// CheckHostile has every hostile module that we know tried on this machine, in
+// the sandbox that lanes use: what is left standing afterwards is well. It
+// takes a minute.
+func (h *Host) CheckHostile(ctx context.Context) []Check {
+	pool, done, err := h.trialPool()
+	if err != nil {
+		return []Check{bad("hostile", err, "")}
+	}
+	defer done()
+	var checks []Check
+	all := hostile.All()
+	for _, a := range all {
+		if ctx.Err() != nil {
+			return append(checks, bad("hostile", context.Cause(ctx), ""))
+		}
+		if r := hostile.Run(ctx, a, trial(pool)); !r.OK {
+			checks = append(checks, bad("hostile", errors.New(r.String()), "do not run plugins of strangers on this machine, and tell us"))
+		}
+	}
+	if plain := trial(pool)(ctx, "plain", hostile.Plain()); plain.Kind != hostile.Harmless {
+		checks = append(checks, bad("hostile", errors.New("a plain plugin does not run any more: "+plain.Text), ""))
+	}
+	if missing := pool.Missing(); len(missing) > 0 {
+		checks = append(checks, bad("sandbox", fmt.Errorf("plugins run without %s", strings.Join(missing, ", ")), "a newer Linux kernel (5.13 or later) has both"))
+	}
+	if len(checks) > 0 {
+		return checks
+	}
+	return []Check{good("hostile", "%d attacks, none got anywhere", len(all))}
+}
+
+// trialPool is a sandbox with a cache of its own, which is gone afterwards.
+func (h *Host) trialPool() (*sandbox.Pool, func(), error) {
+	dir, err := os.MkdirTemp("", "pushlane-hostile-")
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, err := sandbox.Open(sandbox.Options{CacheDir: filepath.Join(dir, "modules"), MaxMemory: trialMemory, Workers: 1, Program: h.program})
+	return pool, func() { pool.Close(); os.RemoveAll(dir) }, err
+}
+
+// trial does with a module what a lane run does, without a repository.
+func trial(pool *sandbox.Pool) hostile.Try {
+	return func(ctx context.Context, name string, module []byte) hostile.Outcome {
+		m, err := pool.Load(ctx, name, module)
+		if err == nil {
+			err = m.CheckWith(nil)
+		}
+		if err != nil {
+			return hostile.Outcome{Kind: hostile.Refused, Text: CleanText(err.Error())}
+		}
+		ctx, cancel := context.WithTimeoutCause(ctx, trialTime, errors.New("its time was up"))
+		defer cancel()
+		done, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), Out: wasm.NewOut(8<<20, 100), World: &wasm.Local{Src: hostile.Source()}, Fuel: trialFuel, MaxCalls: trialCalls, MaxFiles: 64})
+		if err != nil {
+			return trialError(err)
+		}
+		return trialAnswer(m, done)
+	}
+}
+
+func trialError(err error) hostile.Outcome {
+	o := hostile.Outcome{Kind: hostile.Broken, Text: CleanText(err.Error())}
+	if errors.As(err, new(*wasm.LimitError)) || errors.As(err, new(*wasm.StoppedError)) {
+		o.Kind = hostile.Stopped
+	}
+	return o
+}
+
+// trialAnswer reads what a module said; one whose output is for the log alone
+// is shown by it.
+func trialAnswer(m *sandbox.Plugin, done wasm.Result) hostile.Outcome {
+	if m.Manifest().Output == "text" {
+		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit, Clean(string(done.Stdout[:min(len(done.Stdout), 4000)])))}
+	}
+	said, err := readAnswer(m.Manifest().Output, done.Stdout, maxFindings)
+	if err == nil {
+		err = contradiction(said, done.Exit)
+	}
+	if err != nil {
+		return hostile.Outcome{Kind: hostile.Broken, Text: CleanText(err.Error())}
+	}
+	text := fmt.Sprintf("exit %d: %d findings", done.Exit, len(said.findings))
+	if len(said.findings) > 0 {
+		f := said.findings[0]
+		text += fmt.Sprintf(", %s %s: %s", f.Level, f.Rule, f.Message)
+	}
+	return hostile.Outcome{Kind: hostile.Harmless, Text: text}
+}

@@ -1,0 +1,33 @@
+package host
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/pushlane/pushlane/host/internal/hostile"
+)
+
+// TestHostileAnswers tries the attacks whose harm is in what they say; the
+// package hostile tries the others, each in a process of its own.
+func TestHostileAnswers(t *testing.T) {
+	pool, done, err := (&Host{program: buildChild(t)}).trialPool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	wild := regexp.MustCompile(`[\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]`)
+	for _, a := range hostile.All() {
+		if !a.Answer && a.Kind != hostile.Broken {
+			continue
+		}
+		t.Run(a.ID, func(t *testing.T) {
+			r := hostile.Run(t.Context(), a, trial(pool))
+			if !r.OK {
+				t.Error(r)
+			}
+			if wild.MatchString(r.Outcome.Text) {
+				t.Errorf("%q would reach a terminal", r.Outcome.Text)
+			}
+		})
+	}
+}
