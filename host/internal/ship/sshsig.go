@@ -1,0 +1,231 @@
+package ship
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// The format of `ssh-keygen -Y sign`, OpenSSH's PROTOCOL.sshsig.
+const (
+	sshMagic   = "SSHSIG"
+	sshArmor   = "SSH SIGNATURE"
+	sshVersion = 1
+
+	// Namespace keeps a plugin's signature from being one of anything else.
+	Namespace = "pushlane-plugin"
+)
+
+type sshBlob struct {
+	Version   uint32
+	PublicKey []byte
+	Namespace string
+	Reserved  string
+	Hash      string
+	Signature []byte
+}
+
+type sshSigned struct {
+	Namespace string
+	Reserved  string
+	Hash      string
+	Digest    []byte
+}
+
+// signedBytes is what a key really signs.
+func signedBytes(hash string, module []byte) ([]byte, error) {
+	var digest []byte
+	switch hash {
+	case "sha512":
+		sum := sha512.Sum512(module)
+		digest = sum[:]
+	case "sha256":
+		sum := sha256.Sum256(module)
+		digest = sum[:]
+	default:
+		return nil, fmt.Errorf("it is made with hash %q", hash)
+	}
+	return append([]byte(sshMagic), ssh.Marshal(sshSigned{Namespace: Namespace, Hash: hash, Digest: digest})...), nil
+}
+
+// SignSSH signs a module with a private key file that needs no passphrase.
+func SignSSH(keyFile string, module []byte) (Signature, error) {
+	data, err := os.ReadFile(keyFile)
+	if err != nil {
+		return Signature{}, fmt.Errorf("cannot sign: %w", err)
+	}
+	signer, err := ssh.ParsePrivateKey(data)
+	if err != nil {
+		return Signature{}, fmt.Errorf("cannot sign with %s: %w", keyFile, err)
+	}
+	body, err := signedBytes("sha512", module)
+	if err != nil {
+		return Signature{}, err
+	}
+	sig, err := signWith(signer, body)
+	if err != nil {
+		return Signature{}, fmt.Errorf("cannot sign with %s: %w", keyFile, err)
+	}
+	blob := append([]byte(sshMagic), ssh.Marshal(sshBlob{Version: sshVersion, PublicKey: signer.PublicKey().Marshal(), Namespace: Namespace, Hash: "sha512", Signature: ssh.Marshal(sig)})...)
+	return Signature{SSH, pem.EncodeToMemory(&pem.Block{Type: sshArmor, Bytes: blob})}, nil
+}
+
+// signWith never makes a SHA-1 signature, which is what RSA keys do by default.
+func signWith(signer ssh.Signer, body []byte) (*ssh.Signature, error) {
+	if with, can := signer.(ssh.AlgorithmSigner); can && signer.PublicKey().Type() == ssh.KeyAlgoRSA {
+		return with.SignWithAlgorithm(rand.Reader, body, ssh.KeyAlgoRSASHA512)
+	}
+	return signer.Sign(rand.Reader, body)
+}
+
+// VerifySSH checks a signature and says whose it is: the principals of the
+// first line of an allowed-signers file (ssh-keygen(1), as git uses it) that
+// allows the key for plugins at that time.
+func VerifySSH(allowed []byte, module []byte, sig Signature, now time.Time) (principal string, err error) {
+	key, err := checkSSH(module, sig)
+	if err != nil {
+		return "", fmt.Errorf("cannot accept SSH signature: %w", err)
+	}
+	lines := bufio.NewScanner(bytes.NewReader(allowed))
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		s, err := parseSigner(line)
+		if err != nil {
+			return "", fmt.Errorf("cannot read allowed signers: %w", err)
+		}
+		if !s.authority && bytes.Equal(s.key.Marshal(), key.Marshal()) && s.allows(now) {
+			return s.principals, nil
+		}
+	}
+	return "", fmt.Errorf("cannot accept SSH signature: key %s is no allowed signer's", ssh.FingerprintSHA256(key))
+}
+
+// checkSSH checks that the signature is good, whoever's it is.
+func checkSSH(module []byte, sig Signature) (ssh.PublicKey, error) {
+	block, rest := pem.Decode(sig.Data)
+	if block == nil || block.Type != sshArmor || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("it is not armored as one")
+	}
+	body, magic := bytes.CutPrefix(block.Bytes, []byte(sshMagic))
+	var blob sshBlob
+	if err := ssh.Unmarshal(body, &blob); !magic || err != nil {
+		return nil, errors.New("it is damaged")
+	}
+	switch {
+	case blob.Version != sshVersion:
+		return nil, fmt.Errorf("it is of version %d", blob.Version)
+	case blob.Namespace != Namespace:
+		return nil, fmt.Errorf("it was made for %q, not for %q", blob.Namespace, Namespace)
+	}
+	key, err := ssh.ParsePublicKey(blob.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	var made ssh.Signature
+	if err := ssh.Unmarshal(blob.Signature, &made); err != nil {
+		return nil, errors.New("it is damaged")
+	}
+	if made.Format == ssh.KeyAlgoRSA {
+		return nil, errors.New("it is made with SHA-1")
+	}
+	signed, err := signedBytes(blob.Hash, module)
+	if err != nil {
+		return nil, err
+	}
+	if key.Verify(signed, &made) != nil {
+		return nil, errors.New("it is not one of this module")
+	}
+	return key, nil
+}
+
+// allowedSigner is a line of an allowed-signers file.
+type allowedSigner struct {
+	principals    string
+	namespaces    string // patterns, "" all
+	authority     bool   // signs certificates, not modules
+	after, before time.Time
+	key           ssh.PublicKey
+}
+
+func parseSigner(line string) (allowedSigner, error) {
+	principals, rest, found := strings.Cut(line, " ")
+	if quoted, after, ok := strings.Cut(strings.TrimPrefix(line, `"`), `" `); ok && strings.HasPrefix(line, `"`) {
+		principals, rest, found = quoted, after, true
+	}
+	if !found {
+		return allowedSigner{}, fmt.Errorf("%q has no key", line)
+	}
+	// What follows the principals has the form of an authorized_keys line.
+	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(strings.TrimSpace(rest)))
+	if err != nil {
+		return allowedSigner{}, fmt.Errorf("%q: %w", principals, err)
+	}
+	s := allowedSigner{principals: principals, key: key}
+	for _, option := range options {
+		name, value, _ := strings.Cut(option, "=")
+		value = strings.Trim(value, `"`)
+		switch strings.ToLower(name) {
+		case "cert-authority":
+			s.authority = true
+		case "namespaces":
+			s.namespaces = value
+		case "valid-after":
+			s.after, err = parseSignerTime(value)
+		case "valid-before":
+			s.before, err = parseSignerTime(value)
+		default:
+			err = fmt.Errorf("unknown option %q", name)
+		}
+		if err != nil {
+			return allowedSigner{}, fmt.Errorf("%q: %w", principals, err)
+		}
+	}
+	return s, nil
+}
+
+func parseSignerTime(text string) (time.Time, error) {
+	zone := time.Local
+	if utc, ok := strings.CutSuffix(text, "Z"); ok {
+		text, zone = utc, time.UTC
+	}
+	for _, layout := range []string{"20060102", "200601021504", "20060102150405"} {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time: write YYYYMMDD or YYYYMMDDHHMM[SS], and Z for UTC", text)
+}
+
+func (s allowedSigner) allows(now time.Time) bool {
+	if !s.after.IsZero() && now.Before(s.after) || !s.before.IsZero() && !now.Before(s.before) {
+		return false
+	}
+	if s.namespaces == "" {
+		return true
+	}
+	allowed := false
+	for pattern := range strings.SplitSeq(s.namespaces, ",") {
+		pattern, not := strings.CutPrefix(pattern, "!")
+		if ok, err := path.Match(pattern, Namespace); err == nil && ok || err != nil && not {
+			if not {
+				return false
+			}
+			allowed = true
+		}
+	}
+	return allowed
+}
