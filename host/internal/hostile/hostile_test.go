@@ -22,11 +22,11 @@ import (
 
 // What every attack may take.
 const (
-	timeLimit   = 2 * time.Second
+	timeLimit   = slower * 2 * time.Second
 	memoryLimit = 64 << 20
 	fuelLimit   = 500_000_000
-	maxPeak     = 400 << 20        // bytes of the whole process at its largest
-	maxTook     = 10 * time.Second // loading and running, on a machine that does other things too
+	maxPeak     = slower * 400 << 20                 // bytes of the whole process at its largest
+	maxTook     = slower * slower * 10 * time.Second // loading and running, on a machine that does other things too
 )
 
 // childVariable names the attack that this process was started for.
