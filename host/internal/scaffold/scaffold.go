@@ -35,6 +35,7 @@ type Lang struct {
 func Langs() []Lang {
 	return []Lang{
 		{"go", "Go with the pushlane SDK", true, "Go 1.26 or later"},
+		{"c", "C from the contract alone, no SDK", true, "clang, lld, wasi-libc and clang's runtime for wasm32"},
 	}
 }
 

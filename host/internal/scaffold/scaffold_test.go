@@ -182,6 +182,13 @@ func TestGo(t *testing.T) {
 	judge(t, load(t, "fixme", build(t, dir)))
 }
 
+func TestC(t *testing.T) {
+	need(t, "clang", "wasm-ld")
+	dir := t.TempDir()
+	write(t, dir, "c")
+	judge(t, load(t, "fixme", build(t, dir, "CFLAGS=-Werror")), deepCase())
+}
+
 func write(t *testing.T, dir, lang string) {
 	t.Helper()
 	if _, err := Write(dir, lang, "fixme"); err != nil {
