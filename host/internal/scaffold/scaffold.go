@@ -35,6 +35,7 @@ type Lang struct {
 func Langs() []Lang {
 	return []Lang{
 		{"go", "Go with the pushlane SDK", true, "Go 1.26 or later"},
+		{"rust", "Rust from the contract and the standard library alone, no crates", true, "rustc 1.63 or later with its standard library for wasm32-wasi, lld"},
 		{"c", "C from the contract alone, no SDK", true, "clang, lld, wasi-libc and clang's runtime for wasm32"},
 	}
 }

@@ -133,14 +133,33 @@ func read(t *testing.T, dir, name string) string {
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			continue
+		if _, err := exec.LookPath(p); err != nil {
+			missing(t, "%s is not installed", p)
 		}
-		if os.Getenv("PUSHLANE_REQUIRE_TOOLS") != "" {
-			t.Fatalf("%s is not installed", p)
-		}
-		t.Skipf("%s is not installed", p)
 	}
+}
+
+// needTarget sees that a compiler can make WASI programs at all: its own
+// package does not bring the libraries for that.
+func needTarget(t *testing.T, source string, compiler ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "source"), []byte(source), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(compiler[0], append(compiler[1:], "-o", "made", "source")...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		missing(t, "%s cannot build for WASI: %v\n%s", compiler[0], err, out)
+	}
+}
+
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("PUSHLANE_REQUIRE_TOOLS") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
 }
 
 // build runs a template's build.sh and packs what it made.
@@ -184,9 +203,37 @@ func TestGo(t *testing.T) {
 
 func TestC(t *testing.T) {
 	need(t, "clang", "wasm-ld")
+	needTarget(t, "int main(void) { return 0; }", "clang", "--target=wasm32-wasi", "-x", "c")
 	dir := t.TempDir()
 	write(t, dir, "c")
 	judge(t, load(t, "fixme", build(t, dir, "CFLAGS=-Werror")), deepCase())
+}
+
+// TestRust uses the distribution's compiler where there is one: it is the
+// oldest that must do.
+func TestRust(t *testing.T) {
+	rustc := "/usr/bin/rustc"
+	if _, err := os.Stat(rustc); err != nil {
+		rustc = "rustc"
+	}
+	need(t, rustc)
+	needTarget(t, "fn main() {}", rustc, "--target", rustTarget(t, rustc))
+	dir := t.TempDir()
+	write(t, dir, "rust")
+	judge(t, load(t, "fixme", build(t, dir, "RUSTC="+rustc)), deepCase())
+}
+
+// rustTarget is what build.sh will choose.
+func rustTarget(t *testing.T, rustc string) string {
+	t.Helper()
+	known, err := exec.Command(rustc, "--print", "target-list").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(strings.Fields(string(known)), "wasm32-wasip1") {
+		return "wasm32-wasip1"
+	}
+	return "wasm32-wasi"
 }
 
 func write(t *testing.T, dir, lang string) {
