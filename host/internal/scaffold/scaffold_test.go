@@ -223,6 +223,21 @@ func TestRust(t *testing.T) {
 	judge(t, load(t, "fixme", build(t, dir, "RUSTC="+rustc)), deepCase())
 }
 
+func TestAssemblyScript(t *testing.T) {
+	need(t, "node", "npm")
+	dir := t.TempDir()
+	write(t, dir, "assemblyscript")
+	if strings.Contains(read(t, dir, "package-lock.json"), "resolved") {
+		t.Error("the lock file names a registry")
+	}
+	npm := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+	npm.Dir = dir
+	if out, err := npm.CombinedOutput(); err != nil {
+		missing(t, "npm cannot get the compiler: %v\n%s", err, out)
+	}
+	judge(t, load(t, "fixme", build(t, dir)), deepCase())
+}
+
 // rustTarget is what build.sh will choose.
 func rustTarget(t *testing.T, rustc string) string {
 	t.Helper()
