@@ -38,6 +38,7 @@ func Langs() []Lang {
 		{"rust", "Rust from the contract and the standard library alone, no crates", true, "rustc 1.63 or later with its standard library for wasm32-wasi, lld"},
 		{"c", "C from the contract alone, no SDK", true, "clang, lld, wasi-libc and clang's runtime for wasm32"},
 		{"assemblyscript", "AssemblyScript from the contract alone, with its own system functions", true, "Node 18 or later with npm, which gets the compiler"},
+		{"zig", "Zig from the contract alone, with its own system functions", true, "Zig 0.16"},
 	}
 }
 

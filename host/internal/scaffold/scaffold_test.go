@@ -238,6 +238,17 @@ func TestAssemblyScript(t *testing.T) {
 	judge(t, load(t, "fixme", build(t, dir)), deepCase())
 }
 
+func TestZig(t *testing.T) {
+	zig := os.Getenv("ZIG")
+	if zig == "" {
+		zig = "zig"
+	}
+	need(t, zig)
+	dir := t.TempDir()
+	write(t, dir, "zig")
+	judge(t, load(t, "fixme", build(t, dir, "ZIG="+zig)), deepCase())
+}
+
 // rustTarget is what build.sh will choose.
 func rustTarget(t *testing.T, rustc string) string {
 	t.Helper()
