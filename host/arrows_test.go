@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"host/internal/incus":    {"sdk"},
 	"host/internal/store":    {"host/internal/store/schema"},
 	"host/internal/lanelog":  nil,
+	"host/internal/scaffold": nil,
 	"host/internal/web":      {"hooks", "host/internal/lanelog", "host/internal/store", "host/internal/web/api"},
 	"host/internal/web/api":  nil,
 	"host/internal/tell":     {"host/internal/store"},
