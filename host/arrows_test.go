@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"host/internal/wasm":     {"sdk"},
 	"host/internal/sandbox":  {"host/internal/wasm"},
 	"host/internal/hostile":  nil,
+	"host/internal/ship":     nil,
 	"host/internal/incus":    {"sdk"},
 	"host/internal/store":    {"host/internal/store/schema"},
 	"host/internal/lanelog":  nil,
@@ -29,7 +30,7 @@ var arrows = map[string][]string{
 	"host/internal/web":      {"hooks", "host/internal/lanelog", "host/internal/store", "host/internal/web/api"},
 	"host/internal/web/api":  nil,
 	"host/internal/tell":     {"host/internal/store"},
-	"host":                   {"hooks", "host/internal/hostile", "host/internal/incus", "host/internal/lanelog", "host/internal/sandbox", "host/internal/store", "host/internal/tell", "host/internal/wasm", "lanes", "sdk"},
+	"host":                   {"hooks", "host/internal/hostile", "host/internal/incus", "host/internal/lanelog", "host/internal/sandbox", "host/internal/ship", "host/internal/store", "host/internal/tell", "host/internal/wasm", "lanes", "sdk"},
 	"host/cmd/pushlane":      {"hooks", "host", "host/internal/lanelog", "host/internal/store", "host/internal/tell", "host/internal/web", "host/internal/web/api", "lanes", "sdk"},
 	"host/cmd/pushlane-hook": nil,
 }

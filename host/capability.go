@@ -197,5 +197,11 @@ func (l *laneRun) space() store.Space {
 	return store.Space{Repository: l.repo.CommonDir(), Plugin: l.identity()}
 }
 
-// identity is who the plugin is to what outlives its versions.
-func (l *laneRun) identity() string { return l.module.Manifest().Name }
+// identity is who the plugin is to what outlives its versions: its name, and
+// who answers for it.
+func (l *laneRun) identity() string {
+	if l.signer == "" {
+		return l.lane().Plugin
+	}
+	return l.lane().Plugin + " of " + l.signer
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
+	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -33,6 +34,7 @@ type Host struct {
 	resident     bool        // it outlives its calls, and sees to what others left behind
 	observer     Observer    // may be nil
 	warn         func(error) // of a resident, told of what nobody waits for; may be nil
+	shipping     ship.Client
 	requestTLS   *tls.Config // of plugins' requests; nil: the system's roots
 
 	mu      sync.Mutex // guards what follows

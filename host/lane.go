@@ -41,6 +41,7 @@ type laneRun struct {
 	module   *sandbox.Plugin
 	granted  []string // names of permits, in the manifest's order
 	permits  permits
+	signer   string       // of a pinned plugin
 	mem      *memory      // what it is remembered by; nil: it is not
 	attempt  int          // from 1
 	recorded bool         // starting stands in the store
@@ -165,7 +166,7 @@ func (l *laneRun) prepare(ctx context.Context, o *Outcome) error {
 	if lane.Timeout > l.policy().MaxTime {
 		return hinted(fmt.Errorf("lane asks for a timeout of %s, the policy allows %s", lane.Timeout, l.policy().MaxTime), "lower the lane's `timeout`")
 	}
-	m, err := l.host.plugin(ctx, l.policy(), lane.Plugin)
+	m, err := l.plugin(ctx)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func loadLanes(path, source string) (lanesFile, error) {
 		return lanesFile{}, err
 	}
 	set, err := lanes.Load(source, data)
-	return lanesFile{Set: set, Text: data}, err
+	return lanesFile{Set: set, Text: data, Path: path}, err
 }
 
 func defaultLanes(rev string, policy Policy) (lanesFile, error) {

@@ -61,15 +61,17 @@ type Policy struct {
 	IncusImages     []string `koanf:"incus.images"`   // aliases or fingerprints a lane may name; "*": any in the project
 	IncusNetworks   []string `koanf:"incus.networks"` // networks a lane with network = true gets; empty: none may
 
-	MaxCPU        string        `koanf:"limits.cpu"` // of one container: cores
-	MaxMemory     string        `koanf:"limits.memory"`
-	MaxDisk       string        `koanf:"limits.disk"`
-	MaxProcesses  int           `koanf:"limits.processes"`
-	MaxTime       time.Duration `koanf:"limits.time"`       // of one lane run
-	MaxContainers int           `koanf:"limits.containers"` // of one lane run
-	Capabilities  []string      `koanf:"capabilities"`      // that may be granted at all
-	HTTPHosts     []string      `koanf:"http.hosts"`        // hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
-	Secrets       string        `koanf:"secrets"`           // folder of secrets, a file each
+	MaxCPU         string        `koanf:"limits.cpu"` // of one container: cores
+	MaxMemory      string        `koanf:"limits.memory"`
+	MaxDisk        string        `koanf:"limits.disk"`
+	MaxProcesses   int           `koanf:"limits.processes"`
+	MaxTime        time.Duration `koanf:"limits.time"`       // of one lane run
+	MaxContainers  int           `koanf:"limits.containers"` // of one lane run
+	Capabilities   []string      `koanf:"capabilities"`      // that may be granted at all
+	AllowedSigners string        `koanf:"allowed_signers"`   // file of SSH keys (ssh-keygen(1)) that plugins of others must be signed with; empty: none need be
+	FetchPlugins   bool          `koanf:"fetch_plugins"`     // whether a pinned plugin that is not here is fetched while a push waits
+	HTTPHosts      []string      `koanf:"http.hosts"`        // hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
+	Secrets        string        `koanf:"secrets"`           // folder of secrets, a file each
 
 	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs and logs are removed
 }
@@ -84,8 +86,8 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"incus.images": []string{"*"}, "incus.networks": []string{},
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8,
-		"capabilities": []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
-		"http.hosts":   []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
+		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
+		"fetch_plugins": true, "http.hosts": []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
 		"retention.runs": "720h",
 	}
 }
@@ -109,18 +111,21 @@ func PolicyFiles(getenv func(string) string) []string {
 // LoadPolicy reads the policy of this host: defaults, files, PUSHLANE_*
 // variables (PUSHLANE_INCUS_POOL is incus.pool). An unknown key is an error.
 func LoadPolicy(getenv func(string) string) (Policy, error) {
-	return loadPolicy(getenv, PolicyFiles(getenv), policyEnv(getenv))
+	return loadPolicy(getenv, PolicyFiles(getenv), nil, policyEnv(getenv))
 }
 
 // LoadServerPolicy is LoadPolicy for a server's gates: the machine's file, or
 // the one that the hook names, and nothing out of a home or a variable.
 func LoadServerPolicy(getenv func(string) string) (Policy, error) {
-	return loadPolicy(getenv, PolicyFiles(getenv)[:1], nil)
+	return loadPolicy(getenv, PolicyFiles(getenv)[:1], map[string]any{"fetch_plugins": false})
 }
 
-func loadPolicy(getenv func(string) string, files []string, env map[string]any) (Policy, error) {
+func loadPolicy(getenv func(string) string, files []string, defaults map[string]any, env ...map[string]any) (Policy, error) {
 	k := koanf.New(".")
 	if err := k.Load(confmap.Provider(defaultPolicy(getenv), "."), nil); err != nil {
+		return Policy{}, err
+	}
+	if err := k.Load(confmap.Provider(defaults, "."), nil); err != nil {
 		return Policy{}, err
 	}
 	for _, name := range files {
@@ -128,8 +133,10 @@ func loadPolicy(getenv func(string) string, files []string, env map[string]any) 
 			return Policy{}, err
 		}
 	}
-	if err := k.Load(confmap.Provider(env, "."), nil); err != nil {
-		return Policy{}, err
+	for _, one := range env {
+		if err := k.Load(confmap.Provider(one, "."), nil); err != nil {
+			return Policy{}, err
+		}
 	}
 	var p Policy
 	if err := k.UnmarshalWithConf("", &p, koanf.UnmarshalConf{FlatPaths: true}); err != nil {

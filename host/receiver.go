@@ -102,6 +102,7 @@ type lanesFile struct {
 	Set    *lanes.Set
 	Text   []byte
 	Rev    string // commit; "" when it is not out of a commit
+	Path   string // of the file when it is not out of a commit
 	Strict bool   // the push's own: nothing that is trusted says anything
 }
 
@@ -169,7 +170,28 @@ func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (no
 	case err != nil:
 		return []string{fmt.Sprintf("%s gets a lanes file that cannot be used: %s", ref, firstLine(CleanText(err.Error())))}, ""
 	}
-	return laneChanges(ref, by, pushed), ""
+	locks, err := r.lockReview(ctx, ref, by, pushed)
+	if err != nil && r.protects(u.Ref) {
+		return nil, fmt.Sprintf("%s would get a %s that cannot be used: %s", ref, lockName, firstLine(CleanText(err.Error())))
+	}
+	return append(laneChanges(ref, by, pushed), locks...), ""
+}
+
+// lockReview says what a push would change about pinned plugins.
+func (r *receiver) lockReview(ctx context.Context, ref string, by, pushed lanesFile) ([]string, error) {
+	new, err := pushed.lock(ctx, r.repo)
+	if err != nil {
+		return nil, err
+	}
+	old, err := by.lock(ctx, r.repo)
+	if err != nil {
+		old = &lanes.Lock{}
+	}
+	words := lockChanges(old, new)
+	if len(words) == 0 {
+		return nil, nil
+	}
+	return []string{fmt.Sprintf("%s brings another %s (%s); this push is judged by the old one", ref, lockName, strings.Join(words, ", "))}, nil
 }
 
 // laneChanges lists the lanes that a push adds, drops or changes.

@@ -84,6 +84,17 @@ type wrongUse struct{ error }
 
 func (w wrongUse) Hint() string { return "see: pushlane --help" }
 
+// hintedUse is a wrong use with its own hint.
+func hintedUse(err error, hint string) error { return useHint{wrongUse{err}, hint} }
+
+type useHint struct {
+	wrongUse
+	hint string
+}
+
+func (u useHint) Hint() string  { return u.hint }
+func (u useHint) Unwrap() error { return u.wrongUse }
+
 func rootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "pushlane",

@@ -293,7 +293,7 @@ func judge(t *testing.T, m *wasm.Module, more ...pluginCase) {
 
 func (c pluginCase) run(t *testing.T, m *wasm.Module) {
 	var log strings.Builder
-	got, err := m.Run(t.Context(), wasm.Call{Stdin: []byte(c.request), Src: tree(c.files), Stderr: &log})
+	got, err := m.Run(t.Context(), wasm.Call{Stdin: []byte(c.request), World: &wasm.Local{Src: tree(c.files)}, Stderr: &log})
 	var trap *wasm.TrapError
 	if c.broken != "" {
 		if !errors.As(err, &trap) || got.Exit != 2 || !strings.Contains(log.String(), c.broken) || len(got.Stdout) > 0 {

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/lanes"
+)
+
+// lockCommands change and look at the plugins of others that a repository
+// uses.
+func lockCommands(p *program) []*cobra.Command {
+	return []*cobra.Command{addCommand(p), updateCommand(p), approveCommand(p), removeCommand(p), listCommand(p), verifyCommand(p), auditCommand(p),
+		pushPluginCommand(p), signCommand(p), fetchCommand(p)}
+}
+
+// locked is a command on the work tree's lock and this user's host.
+func (p *program) locked(do func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		h, policy, err := p.host()
+		if err != nil {
+			return err
+		}
+		defer h.Close(cmd.Context())
+		lock, err := host.OpenLock(cmd.Context(), p.call("manual"))
+		if err != nil {
+			return err
+		}
+		return do(cmd, args, h, policy, lock)
+	}
+}
+
+// agree asks a person, or takes --yes.
+func (p *program) agree(yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	if !p.terminal.Live {
+		return hintedUse(fmt.Errorf("cannot ask %q: nobody is at a terminal", question), "if you agree: --yes")
+	}
+	fmt.Fprintf(p.err, "%s [y/N] ", question)
+	line, _ := bufio.NewReader(p.in).ReadString('\n')
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+		return wrongUse{fmt.Errorf("not done: %q was answered with no", question)}
+	}
+	return nil
+}
+
+func addCommand(p *program) *cobra.Command {
+	var name string
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "add SOURCE", Short: "pin a plugin of others in lanes.lock", Args: exactly(1),
+		Long: "add fetches a plugin, shows what it asks for and who signed it, and pins it in\nlanes.lock: this very module, with these capabilities. SOURCE is\noci:HOST/NAME:TAG, an https address, or a path; one that begins with ./ lies in\nthe repository beside lanes.lock and is committed with it.",
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+			o, err := h.Offer(cmd.Context(), policy, lock, args[0], name)
+			if err != nil {
+				return err
+			}
+			if _, known := lock.Find(o.Name); known {
+				return hintedUse(fmt.Errorf("cannot add plugin %q: it is there already", o.Name), "pushlane plugin update "+o.Name)
+			}
+			o.Describe(p.out)
+			if err := p.agree(yes, "add it?"); err != nil {
+				return err
+			}
+			if err := h.Take(o); err != nil {
+				return err
+			}
+			lock.Put(o.Locked)
+			fmt.Fprintf(p.out, "added to %s; a lane uses it with: plugin = %q\n", lock.Path, o.Name)
+			return lock.Save()
+		}),
+	}
+	cmd.Flags().StringVar(&name, "name", "", "call it `NAME` in lanes, instead of what its manifest says")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func updateCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "update [NAME]", Short: "look for newer versions of pinned plugins", Args: atMost(1),
+		Long: "update fetches every pinned plugin (or one) from its source again. A version that\nasks for no more than was granted is pinned at once. One that asks for more, or\nthat somebody else has signed, is shown and held back: the pinned one stays in use\nuntil `pushlane plugin approve NAME`. Exit status 1: something is held back.",
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+			all, err := wanted(lock, args)
+			if err != nil {
+				return err
+			}
+			for _, pinned := range all {
+				o, err := h.Offer(cmd.Context(), policy, lock, pinned.Source, pinned.Name)
+				if err != nil {
+					return err
+				}
+				now, lines, held := host.Update(pinned, o)
+				for _, line := range lines {
+					fmt.Fprintln(p.out, line)
+				}
+				if held {
+					fmt.Fprintf(p.out, "approve it with: pushlane plugin approve %s\n", pinned.Name)
+					p.exit = host.ExitRefuse
+				}
+				if err := h.Take(o); err != nil {
+					return err
+				}
+				lock.Put(now)
+			}
+			return lock.Save()
+		}),
+	}
+}
+
+// wanted are the named plugins, or all.
+func wanted(lock host.LockFile, names []string) ([]lanes.Locked, error) {
+	if len(names) == 0 {
+		return slices.Clone(lock.Plugins), nil
+	}
+	one, found := lock.Find(names[0])
+	if !found {
+		return nil, hintedUse(fmt.Errorf("cannot find plugin %q in %s", names[0], lock.Path), "pushlane plugin ls")
+	}
+	return []lanes.Locked{one}, nil
+}
+
+func approveCommand(p *program) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "approve NAME", Short: "let a held-back version have what it asks for", Args: exactly(1),
+		RunE: p.locked(func(_ *cobra.Command, args []string, _ *host.Host, _ host.Policy, lock host.LockFile) error {
+			all, err := wanted(lock, args)
+			if err != nil {
+				return err
+			}
+			now, lines, err := host.Approve(all[0])
+			if err != nil {
+				return err
+			}
+			for _, line := range lines {
+				fmt.Fprintln(p.out, line)
+			}
+			if err := p.agree(yes, "approve it?"); err != nil {
+				return err
+			}
+			lock.Put(now)
+			return lock.Save()
+		}),
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func removeCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "remove NAME", Short: "take a plugin out of lanes.lock", Args: exactly(1),
+		RunE: p.locked(func(_ *cobra.Command, args []string, _ *host.Host, _ host.Policy, lock host.LockFile) error {
+			if _, err := wanted(lock, args); err != nil {
+				return err
+			}
+			lock.Drop(args[0])
+			return lock.Save()
+		}),
+	}
+}
+
+func listCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "ls", Short: "list the plugins that lanes may name", Args: exactly(0),
+		RunE: p.locked(func(_ *cobra.Command, _ []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+			return h.ListPlugins(p.out, policy, lock)
+		}),
+	}
+}
+
+func verifyCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "verify [NAME]", Short: "check pinned plugins as a push would: module, signature, capabilities", Args: atMost(1),
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+			all, err := wanted(lock, args)
+			for _, pinned := range all {
+				if err := h.VerifyPlugin(cmd.Context(), policy, lock, pinned); err != nil {
+					return err
+				}
+				fmt.Fprintf(p.out, "ok    %s %s\n", pinned.Name, pinned.SHA256)
+			}
+			return err
+		}),
+	}
+}
+
+func auditCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "audit", Short: "say what about the pinned plugins deserves a look", Args: exactly(0),
+		Long: "audit checks every pinned plugin and lists what is not signed, held back, granted\nwithout being asked for, or unused. Exit status 1: there is something.",
+		RunE: p.locked(func(cmd *cobra.Command, _ []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+			lines, err := h.Audit(cmd.Context(), p.call("manual"), policy, lock)
+			for _, line := range lines {
+				fmt.Fprintln(p.out, line)
+				p.exit = host.ExitRefuse
+			}
+			if err == nil && len(lines) == 0 {
+				fmt.Fprintln(p.out, "nothing to look at")
+			}
+			return err
+		}),
+	}
+}
+
+func pushPluginCommand(p *program) *cobra.Command {
+	var key string
+	cmd := &cobra.Command{
+		Use: "push FILE.wasm TO", Short: "publish a plugin to an OCI registry or a folder", Args: exactly(2),
+		Example: "  pushlane plugin push todo.wasm oci:registry.example.org/lanes/todo:1.2 --sign ~/.ssh/id_ed25519",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, _, err := p.host()
+			if err != nil {
+				return err
+			}
+			defer h.Close(cmd.Context())
+			at, err := h.PushPlugin(cmd.Context(), args[0], args[1], key)
+			if err == nil {
+				fmt.Fprintln(p.out, at)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&key, "sign", "", "sign it with the SSH private key `FILE`")
+	return cmd
+}
+
+func signCommand(p *program) *cobra.Command {
+	var key string
+	cmd := &cobra.Command{
+		Use: "sign FILE.wasm", Short: "write FILE.wasm.sig, as ssh-keygen -Y sign -n pushlane-plugin would", Args: exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			file, err := host.SignPlugin(args[0], key)
+			if err == nil {
+				fmt.Fprintln(p.out, file)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&key, "key", "", "SSH private key `FILE`")
+	_ = cmd.MarkFlagRequired("key")
+	return cmd
+}
+
+func fetchCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "fetch SOURCE", Short: "bring a plugin to this host, for locks that pin it", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, _, err := p.host()
+			if err != nil {
+				return err
+			}
+			defer h.Close(cmd.Context())
+			digest, err := h.FetchPlugin(cmd.Context(), args[0])
+			if err == nil {
+				fmt.Fprintln(p.out, digest)
+			}
+			return err
+		},
+	}
+}

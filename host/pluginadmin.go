@@ -1,0 +1,341 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/lanes"
+)
+
+// LockFile is the lock of a work tree, as people change it.
+type LockFile struct {
+	*lanes.Lock
+	Path string
+}
+
+// OpenLock reads the lock beside the work tree's lanes file; there need be
+// neither yet.
+func OpenLock(ctx context.Context, call Call) (LockFile, error) {
+	top, err := Top(ctx, call)
+	if err != nil {
+		return LockFile{}, err
+	}
+	beside := LanesFiles[0]
+	for _, name := range LanesFiles {
+		if _, err := os.Stat(filepath.Join(top, name)); err == nil {
+			beside = name
+			break
+		}
+	}
+	f := LockFile{&lanes.Lock{Version: 1}, filepath.Join(top, lockBeside(beside))}
+	data, err := os.ReadFile(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err == nil {
+		f.Lock, err = lanes.ReadLock(lockBeside(beside), data)
+	}
+	return f, err
+}
+
+// Save writes the lock.
+func (f LockFile) Save() error {
+	data, err := f.Bytes()
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(f.Path), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(f.Path, data, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// Offer is a plugin that was looked at and is not yet trusted with anything.
+type Offer struct {
+	lanes.Locked
+	pack ship.Package
+}
+
+// Offer fetches a plugin and says what it is. Name may be empty: the
+// manifest's. Paths that begin with ./ are in the repository, beside the lock,
+// and move with it.
+func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, name string) (Offer, error) {
+	s, err := ship.ParseSource(source)
+	if err != nil {
+		return Offer{}, usageError{fmt.Errorf("cannot add plugin: %w", err)}
+	}
+	at := s
+	if s.Kind == "file" && !filepath.IsAbs(s.Name) {
+		at.Name = filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(s.Name))
+	}
+	pack, err := h.shipping.Fetch(ctx, at)
+	if err != nil {
+		return Offer{}, err
+	}
+	checked, err := wasm.Check(filepath.Base(s.Name), pack.Module)
+	if err != nil {
+		return Offer{}, err
+	}
+	signer, err := signerOf(policy, pack)
+	if err != nil {
+		return Offer{}, fmt.Errorf("cannot add plugin %q: %w", checked.Manifest().Name, err)
+	}
+	m := checked.Manifest()
+	if name == "" {
+		name = m.Name
+	}
+	if h.firstParty(policy, name) {
+		return Offer{}, usageError{hinted(fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME")}
+	}
+	return Offer{lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(), PluginVer: m.Version, Signer: signer, Capabilities: grantedOf(m)}, pack}, nil
+}
+
+// Take keeps an offered plugin's module on this host.
+func (h *Host) Take(o Offer) error { return h.keepModule(o.pack) }
+
+// Describe says what a plugin is and may ask for, a line each.
+func (o Offer) Describe(w io.Writer) {
+	fmt.Fprintf(w, "%s %s, sha256 %s, from %s\n", o.Name, Clean(o.PluginVer), short12(o.SHA256), o.Source)
+	switch {
+	case o.Signer != "":
+		fmt.Fprintf(w, "signed by %s\n", Clean(o.Signer))
+	case len(o.pack.Signatures) > 0:
+		fmt.Fprintln(w, "signed, but this host knows no signers (allowed_signers in its policy)")
+	default:
+		fmt.Fprintln(w, "not signed")
+	}
+	for _, line := range lanes.Difference(nil, o.Capabilities) {
+		fmt.Fprintf(w, "asks for %s\n", Clean(strings.TrimPrefix(line, "+ ")))
+	}
+	if len(o.Capabilities) == 0 {
+		fmt.Fprintln(w, "asks for nothing")
+	}
+}
+
+// Update moves a pinned plugin to an offered version. One that asks for more
+// than was granted is held: the pinned one stays until somebody approves.
+// Lines say what happened.
+func Update(p lanes.Locked, o Offer) (now lanes.Locked, lines []string, held bool) {
+	if o.SHA256 == p.SHA256 {
+		p.Held = nil
+		return p, []string{fmt.Sprintf("%s is up to date (sha256 %s)", p.Name, short12(p.SHA256))}, false
+	}
+	from := fmt.Sprintf("%s %s -> %s (sha256 %s -> %s)", p.Name, p.PluginVer, o.PluginVer, short12(p.SHA256), short12(o.SHA256))
+	lines = append([]string{Clean(from)}, cleanAll(lanes.Difference(p.Capabilities, o.Capabilities))...)
+	if p.Signer != o.Signer {
+		lines = append(lines, fmt.Sprintf("signer: %s -> %s", orNobody(p.Signer), orNobody(o.Signer)))
+		held = true
+	}
+	if held = held || len(lanes.More(p.Capabilities, o.Capabilities)) > 0; held {
+		p.Held = &lanes.HeldVersion{Resolved: o.Resolved, SHA256: o.SHA256, PluginVer: o.PluginVer, Signer: o.Signer, Capabilities: o.Capabilities}
+		return p, append(lines, fmt.Sprintf("held back: %s stays at %s until somebody approves", p.Name, short12(p.SHA256))), true
+	}
+	o.Source = p.Source
+	return o.Locked, lines, false
+}
+
+// Approve gives a held version what it asks for.
+func Approve(p lanes.Locked) (lanes.Locked, []string, error) {
+	if p.Held == nil {
+		return p, nil, usageError{hinted(fmt.Errorf("cannot approve plugin %q: no version of it is held back", p.Name), "look for one with: pushlane plugin update "+p.Name)}
+	}
+	h := *p.Held
+	lines := cleanAll(lanes.Difference(p.Capabilities, h.Capabilities))
+	p.Resolved, p.SHA256, p.PluginVer, p.Signer, p.Capabilities, p.Held = h.Resolved, h.SHA256, h.PluginVer, h.Signer, h.Capabilities, nil
+	return p, append(lines, fmt.Sprintf("%s is now %s (sha256 %s)", p.Name, Clean(p.PluginVer), short12(p.SHA256))), nil
+}
+
+func orNobody(signer string) string {
+	if signer == "" {
+		return "nobody"
+	}
+	return Clean(signer)
+}
+
+func cleanAll(lines []string) []string {
+	for i := range lines {
+		lines[i] = Clean(lines[i])
+	}
+	return lines
+}
+
+// ListPlugins prints first-party and pinned plugins.
+func (h *Host) ListPlugins(w io.Writer, policy Policy, lock LockFile) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	files, err := filepath.Glob(filepath.Join(policy.Plugins, "*.wasm"))
+	for _, file := range files {
+		module, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		m, err := wasm.ReadManifest(module)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\tfirst-party\t%s\n", m.Name, m.Version, short12(wasm.Digest(module)), strings.Join(namesOf(grantedOf(m)), ", "))
+	}
+	for _, p := range lock.Plugins {
+		state := "signed by " + orNobody(p.Signer)
+		if p.Held != nil {
+			state += fmt.Sprintf("; %s held back", Clean(p.Held.PluginVer))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Name, Clean(p.PluginVer), short12(p.SHA256), state, strings.Join(namesOf(p.Capabilities), ", "))
+	}
+	return errors.Join(err, t.Flush())
+}
+
+// VerifyPlugin checks a pinned plugin as a push would: module, signature,
+// capabilities.
+func (h *Host) VerifyPlugin(ctx context.Context, policy Policy, lock LockFile, p lanes.Locked) error {
+	pack, err := h.pinnedModule(ctx, policy, p, func(ctx context.Context, name string) (ship.Package, error) {
+		return h.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(name))})
+	})
+	if err != nil {
+		return err
+	}
+	if err := checkSigner(policy, p.Name, pack); err != nil {
+		return err
+	}
+	checked, err := wasm.Check(p.Name, pack.Module)
+	if err != nil {
+		return err
+	}
+	if more := lanes.More(p.Capabilities, grantedOf(checked.Manifest())); len(more) > 0 {
+		return fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, lockName, strings.Join(more, "; "))
+	}
+	return nil
+}
+
+// Audit looks for what somebody who answers for a repository would want to
+// know about its plugins: a line for each, worst first.
+func (h *Host) Audit(ctx context.Context, call Call, policy Policy, lock LockFile) ([]string, error) {
+	var lines []string
+	for _, p := range lock.Plugins {
+		if err := h.VerifyPlugin(ctx, policy, lock, p); err != nil {
+			lines = append(lines, "cannot be used: "+Clean(err.Error()))
+		}
+		if p.Signer == "" {
+			lines = append(lines, fmt.Sprintf("%s: nobody answers for it: it is not signed, or was not checked when it was added", p.Name))
+		}
+		if p.Held != nil {
+			lines = append(lines, fmt.Sprintf("%s: version %s is held back: it asks for more", p.Name, Clean(p.Held.PluginVer)))
+		}
+		for _, c := range p.Capabilities {
+			if slices.Contains(c.Scope, "*") {
+				lines = append(lines, fmt.Sprintf("%s: %s reaches whatever a lane grants", p.Name, c.Name))
+			}
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(lock.Path), "lanes.toml"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return lines, nil
+	}
+	if err != nil {
+		return lines, err
+	}
+	set, err := lanes.Load("lanes.toml", data)
+	if err != nil {
+		return lines, err
+	}
+	return append(lines, auditLanes(set, lock)...), nil
+}
+
+func auditLanes(set *lanes.Set, lock LockFile) (lines []string) {
+	used := map[string]bool{}
+	for _, l := range set.Lanes {
+		used[l.Plugin] = true
+		p, pinned := lock.Find(l.Plugin)
+		if !pinned {
+			continue
+		}
+		asked := namesOf(p.Capabilities)
+		given := map[string]bool{"container": l.Grant.Container, "container.network": l.Grant.Network, "http": len(l.Grant.HTTP) > 0,
+			"secret": len(l.Grant.Secrets) > 0, "kv": l.Grant.KV, "clock": l.Grant.Clock, "env": len(l.Grant.Env) > 0}
+		for _, name := range wasm.Capabilities() {
+			if given[name] && !slices.Contains(asked, name) {
+				lines = append(lines, fmt.Sprintf("lane %s: grants %s, which plugin %s does not ask for", l.ID, name, l.Plugin))
+			}
+		}
+		if given["secret"] && given["http"] {
+			lines = append(lines, fmt.Sprintf("lane %s: plugin %s may send secrets to %s", l.ID, l.Plugin, strings.Join(l.Grant.HTTP, ", ")))
+		}
+	}
+	for _, p := range lock.Plugins {
+		if !used[p.Name] {
+			lines = append(lines, fmt.Sprintf("%s: no lane uses it", p.Name))
+		}
+	}
+	return lines
+}
+
+// PushPlugin publishes a module, signed with an SSH key if one is named, and
+// says where it is now.
+func (h *Host) PushPlugin(ctx context.Context, file, to, key string) (string, error) {
+	s, err := ship.ParseSource(to)
+	if err != nil {
+		return "", usageError{fmt.Errorf("cannot push plugin: %w", err)}
+	}
+	pack, err := h.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: file})
+	if err != nil {
+		return "", err
+	}
+	if _, err := wasm.Check(file, pack.Module); err != nil {
+		return "", err
+	}
+	if key != "" {
+		sig, err := ship.SignSSH(key, pack.Module)
+		if err != nil {
+			return "", err
+		}
+		pack.Signatures = append(slices.DeleteFunc(pack.Signatures, func(s ship.Signature) bool { return s.Kind == ship.SSH }), sig)
+	}
+	return h.shipping.Push(ctx, s, pack)
+}
+
+// SignPlugin writes a signature beside a module.
+func SignPlugin(file, key string) (string, error) {
+	module, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("cannot sign plugin: %w", err)
+	}
+	if _, err := wasm.Check(file, module); err != nil {
+		return "", err
+	}
+	sig, err := ship.SignSSH(key, module)
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(file+".sig", sig.Data, 0o644); err != nil {
+		return "", fmt.Errorf("cannot sign plugin: %w", err)
+	}
+	return file + ".sig", nil
+}
+
+// FetchPlugin brings a module to this host, for locks that pin it.
+func (h *Host) FetchPlugin(ctx context.Context, source string) (string, error) {
+	s, err := ship.ParseSource(source)
+	if err != nil {
+		return "", usageError{fmt.Errorf("cannot fetch plugin: %w", err)}
+	}
+	pack, err := h.shipping.Fetch(ctx, s)
+	if err == nil {
+		_, err = wasm.Check(filepath.Base(s.Name), pack.Module)
+	}
+	if err == nil {
+		err = h.keepModule(pack)
+	}
+	return pack.Digest(), err
+}
