@@ -26,6 +26,7 @@ type Call struct {
 	Range  string   // manual: "A..B"; empty: what would be pushed now
 	Lanes  []string // manual: only these lanes, whatever the paths
 	All    bool     // manual: every lane, whatever the paths
+	Trace  *Tracer  // what plugins are given and say goes here; nil: nowhere
 	Fresh  bool     // run everything, also what is remembered
 	Config string   // lanes file to use instead of the judged revision's
 	Format string   // text (default), json, junit or sarif

@@ -37,11 +37,11 @@ func (h *Host) CheckHostile(ctx context.Context) []Check {
 		if ctx.Err() != nil {
 			return append(checks, bad("hostile", context.Cause(ctx), ""))
 		}
-		if r := hostile.Run(ctx, a, trial(pool)); !r.OK {
+		if r := hostile.Run(ctx, a, tryIn(pool)); !r.OK {
 			checks = append(checks, bad("hostile", errors.New(r.String()), "do not run plugins of strangers on this machine, and tell us"))
 		}
 	}
-	if plain := trial(pool)(ctx, "plain", hostile.Plain()); plain.Kind != hostile.Harmless {
+	if plain := tryIn(pool)(ctx, "plain", hostile.Plain()); plain.Kind != hostile.Harmless {
 		checks = append(checks, bad("hostile", errors.New("a plain plugin does not run any more: "+plain.Text), ""))
 	}
 	if missing := pool.Missing(); len(missing) > 0 {
@@ -63,8 +63,8 @@ func (h *Host) trialPool() (*sandbox.Pool, func(), error) {
 	return pool, func() { pool.Close(); os.RemoveAll(dir) }, err
 }
 
-// trial does with a module what a lane run does, without a repository.
-func trial(pool *sandbox.Pool) hostile.Try {
+// tryIn does with a module what a lane run does, without a repository.
+func tryIn(pool *sandbox.Pool) hostile.Try {
 	return func(ctx context.Context, name string, module []byte) hostile.Outcome {
 		m, err := pool.Load(ctx, name, module)
 		if err == nil {

@@ -6,13 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/wasm"
-	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -39,28 +37,6 @@ func (l *laneRun) environment() []string {
 		}
 	}
 	return all
-}
-
-// asTool makes the call one of a program that knows nothing of requests; false:
-// there is no file for it to look at.
-func (l *laneRun) asTool(c *wasm.Call, tool *sdk.Tool, changes []sdk.Change) bool {
-	var files []string
-	set := parseGlobs(tool.Files)
-	for _, change := range changes {
-		regular := change.Mode == "100644" || change.Mode == "100755"
-		if regular && (set == nil || slices.ContainsFunc(set, func(g lanes.Glob) bool { return g.Match(change.Path) })) {
-			files = append(files, "/src/"+change.Path)
-		}
-	}
-	c.Stdin, c.Fails = nil, tool.Fail
-	for _, arg := range tool.Args {
-		if arg == "{files}" {
-			c.Args = append(c.Args, files...)
-		} else {
-			c.Args = append(c.Args, arg)
-		}
-	}
-	return len(files) > 0 || len(tool.Files) == 0 && !slices.Contains(tool.Args, "{files}")
 }
 
 // world is what the plugin may look at and do.

@@ -194,13 +194,17 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	if err != nil {
 		return answer{}, 0, err
 	}
-	if tool := l.module.Manifest().Tool; tool != nil && !l.asTool(&call, tool, request.Changes) {
+	if tool := l.module.Manifest().Tool; tool != nil && !toolCall(&call, tool, request.Changes) {
 		call.World.Close()
 		return answer{reason: "no file to look at"}, 0, nil
 	}
 	stderr := l.log.stream('p')
 	call.Stderr = stderr
-	done, err := l.module.Run(ctx, call)
+	run := l.module.Run
+	if l.call.Trace != nil {
+		run = l.call.Trace.traced(l.module.Name(), l.module.Bytes(), run)
+	}
+	done, err := run(ctx, call)
 	stderr.flush()
 	if cause := ops.cause(); cause != nil && errors.As(err, new(*wasm.TrapError)) {
 		return answer{}, 0, cause // it broke because we did

@@ -117,10 +117,15 @@ func (o Offer) Describe(w io.Writer) {
 	default:
 		fmt.Fprintln(w, "not signed")
 	}
-	for _, line := range lanes.Difference(nil, o.Capabilities) {
+	writeAsks(w, o.Capabilities)
+}
+
+// writeAsks lists capabilities, a line each.
+func writeAsks(w io.Writer, all []lanes.Granted) {
+	for _, line := range lanes.Difference(nil, all) {
 		fmt.Fprintf(w, "asks for %s\n", Clean(strings.TrimPrefix(line, "+ ")))
 	}
-	if len(o.Capabilities) == 0 {
+	if len(all) == 0 {
 		fmt.Fprintln(w, "asks for nothing")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/scaffold"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
@@ -50,4 +51,26 @@ func (l *laneRun) keepArtifacts(said answer) error {
 	}
 	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
 	return nil
+}
+
+// NewPlugin begins a plugin in a folder of its name.
+func NewPlugin(name, lang string) ([]string, error) {
+	files, err := scaffold.Write(name, lang, filepath.Base(name))
+	if err != nil {
+		return files, usageError{err}
+	}
+	return files, nil
+}
+
+// PluginLanguages lists the languages that a plugin can be begun in.
+func PluginLanguages() string {
+	var b strings.Builder
+	for _, l := range scaffold.Langs() {
+		tested := ""
+		if !l.Tested {
+			tested = " (not tested)"
+		}
+		fmt.Fprintf(&b, "  %-15s%s%s; needs %s\n", l.Name, l.About, tested, l.Needs)
+	}
+	return b.String()
 }

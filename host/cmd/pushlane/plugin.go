@@ -30,6 +30,7 @@ func pluginCommand(p *program) *cobra.Command {
 		},
 	}
 	cmd.AddCommand(pack, inspect)
+	cmd.AddCommand(authorCommands(p)...)
 	cmd.AddCommand(lockCommands(p)...)
 	return cmd
 }

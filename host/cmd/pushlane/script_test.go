@@ -110,6 +110,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(prefix, "cache"))
 			env.Setenv("PUSHLANE_CONFIG", filepath.Join(env.WorkDir, "config.toml"))
 			env.Setenv("PUSHLANE_RESIDENT", "off")
+			env.Setenv("PLUGINS", filepath.Join(prefix, "lib", "pushlane", "plugins"))
 			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			env.Setenv("USER", "tester")
 			config := "[user]\nname = Tester\nemail = tester@example.org\n[init]\ndefaultBranch = main\n[advice]\npushUpdateRejected = false\n"

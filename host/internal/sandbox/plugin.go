@@ -22,6 +22,9 @@ type Plugin struct {
 	worker *worker
 }
 
+// Bytes are the module. They must not be changed.
+func (p *Plugin) Bytes() []byte { return p.bytes }
+
 // live gives the module's worker, started anew where the last one is gone.
 func (p *Plugin) live() (*worker, error) {
 	p.mu.Lock()

@@ -162,3 +162,14 @@ func (w *wire) end() error {
 	}
 	return nil
 }
+
+var kindNames = [...]string{AskStat: "stat", AskList: "list", AskLink: "readlink", AskOpen: "open", AskRead: "read", AskClosed: "close",
+	AskCall: "call", AskTake: "read handle", AskGive: "write handle", AskWait: "wait", AskDrop: "close handle"}
+
+// String is the question's kind in a word.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
+	}
+	return "unknown"
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pushlane/pushlane/host"
+)
+
+// authorCommands are for people who write plugins.
+func authorCommands(p *program) []*cobra.Command {
+	return []*cobra.Command{newCommand(p), checkCommand(p), testCommand(p), tryCommand(p), traceCommand(p), replayCommand(p)}
+}
+
+// authoring is a command on this user's host.
+func (p *program) authoring(do func(ctx context.Context, h *host.Host, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		h, _, err := p.host()
+		if err != nil {
+			return err
+		}
+		defer h.Close(cmd.Context())
+		return do(cmd.Context(), h, args)
+	}
+}
+
+func newCommand(p *program) *cobra.Command {
+	var lang string
+	cmd := &cobra.Command{
+		Use: "new NAME", Short: "begin a plugin: a small whole one that builds and runs", Args: exactly(1),
+		Long: "new writes a plugin that refuses lines with FIXME into the folder NAME, with its\nmanifest, a case and a script that builds it.\n\nLanguages:\n" + host.PluginLanguages(),
+		RunE: func(_ *cobra.Command, args []string) error {
+			files, err := host.NewPlugin(args[0], lang)
+			for _, f := range files {
+				fmt.Fprintln(p.out, filepath.Join(args[0], f))
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&lang, "lang", "go", "`LANGUAGE` to write it in")
+	return cmd
+}
+
+func checkCommand(p *program) *cobra.Command {
+	var with string
+	cmd := &cobra.Command{
+		Use: "check FILE.wasm", Short: "say what a module asks, and hold it to the contract", Args: exactly(1),
+		Long: "check runs the module as a host would: on an ordinary request, the same again, one\nwith fields and operations that no host has yet, odd file names, nothing granted,\nhalf a request. Exit status 1: it does not keep the contract (sdk/ABI.md).",
+		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
+			ok, err := h.CheckPlugin(ctx, p.out, args[0], with)
+			if err == nil && !ok {
+				p.exit = host.ExitRefuse
+			}
+			return err
+		}),
+	}
+	cmd.Flags().StringVar(&with, "with", "", "the lane's settings, `JSON`")
+	return cmd
+}
+
+func testCommand(p *program) *cobra.Command {
+	var o host.CaseOptions
+	var cases string
+	cmd := &cobra.Command{
+		Use: "test FILE.wasm", Short: "run a plugin's declared cases", Args: exactly(1),
+		Long: `test runs every case of a folder through the sandbox, and natively as well where
+--native says how. A case is a txtar file: TOML, then the files of the pushed tree
+below src/ and of the one before below base/.
+
+    verdict = "fail: 1 line is not ready"
+    findings = ["a.go:1: error: FIXME [fixme]"]
+    [[container]]           # how a container ends whose id or command holds match
+    match = "go test"
+    exit = 1
+    output = "FAIL"
+    -- src/a.go --
+    // FIXME
+
+Keys: with, commits, container, verdict, findings, containers. Exit status 1: a case
+came out otherwise.`,
+		Example: "  pushlane plugin test todo.wasm\n  pushlane plugin test todo.wasm --native 'go run .'",
+		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
+			ok, err := h.TestPlugin(ctx, p.out, args[0], cases, o)
+			if err == nil && !ok {
+				p.exit = host.ExitRefuse
+			}
+			return err
+		}),
+	}
+	cmd.Flags().StringVar(&cases, "cases", "cases", "`FOLDER` of the cases")
+	cmd.Flags().StringVar(&o.Native, "native", "", "`COMMAND` that runs the plugin as a program of this machine, without a sandbox")
+	return cmd
+}
+
+// attempt is a module tried on a real repository.
+type attempt struct {
+	span, with, build string
+}
+
+func (a *attempt) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.span, "range", "", "judge `A..B` instead of what a push would bring")
+	cmd.Flags().StringVar(&a.with, "with", "", "the lane's settings, `JSON`")
+}
+
+func (p *program) try(ctx context.Context, a attempt, file string, trace *host.Tracer) error {
+	h, _, err := p.host()
+	if err != nil {
+		return err
+	}
+	defer h.Close(ctx)
+	call := p.call("manual")
+	call.Range, call.Trace = a.span, trace
+	p.exit, err = h.TryPlugin(ctx, call, file, a.with, p.output())
+	return err
+}
+
+func tryCommand(p *program) *cobra.Command {
+	var a attempt
+	var watch bool
+	cmd := &cobra.Command{
+		Use: "run FILE.wasm", Short: "try a plugin on a real repository, with real containers", Args: exactly(1),
+		Long:    "run has the module judge what a push of the current branch would bring, or the\nrange given, as a lane that grants what the module asks for within this host's\npolicy. With --watch it does so again after every change of the module; with\n--build it runs that command after every change of another file beside it.",
+		Example: "  pushlane plugin run todo.wasm --range HEAD~5..HEAD\n  pushlane plugin run plugin.wasm --watch --build ./build.sh",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !watch {
+				return p.try(cmd.Context(), a, args[0], nil)
+			}
+			return p.watch(cmd.Context(), a, args[0])
+		},
+	}
+	a.flags(cmd)
+	cmd.Flags().BoolVar(&watch, "watch", false, "again after every change, until interrupted")
+	cmd.Flags().StringVar(&a.build, "build", "", "`COMMAND` that builds the module, run in its folder")
+	return cmd
+}
+
+// watch tries the module after every change.
+func (p *program) watch(ctx context.Context, a attempt, file string) error {
+	folder := filepath.Dir(file)
+	for sources, module := "", ""; ; {
+		if now := newest(folder, file); a.build != "" && now != sources {
+			sources = now
+			cmd := exec.CommandContext(ctx, "sh", "-c", a.build)
+			cmd.Dir, cmd.Stdout, cmd.Stderr = folder, p.err, p.err
+			if err := cmd.Run(); err != nil {
+				fmt.Fprintf(p.err, "pushlane: error: cannot build: %v\n", err)
+			}
+		}
+		if now := stamp(file); now != module && now != "" {
+			module = now
+			if err := p.try(ctx, a, file, nil); err != nil {
+				host.WriteError(p.err, err)
+			}
+			fmt.Fprintf(p.err, "pushlane: waiting for a change of %s\n", folder)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+func stamp(file string) string {
+	info, err := os.Stat(file)
+	if err != nil {
+		return ""
+	}
+	return info.ModTime().String()
+}
+
+// newest says which source beside the module changed last.
+func newest(folder, module string) string {
+	last := ""
+	_ = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil
+		case d.IsDir() && path != folder && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "target"):
+			return filepath.SkipDir
+		case d.IsDir() || filepath.Clean(path) == filepath.Clean(module) || strings.HasSuffix(path, ".wasm") || strings.HasSuffix(path, ".o"):
+			return nil
+		}
+		if info, err := d.Info(); err == nil {
+			last = max(last, info.ModTime().UTC().Format(time.RFC3339Nano)+" "+path)
+		}
+		return nil
+	})
+	return last
+}
+
+func traceCommand(p *program) *cobra.Command {
+	var a attempt
+	var out string
+	cmd := &cobra.Command{
+		Use: "trace FILE.wasm", Short: "run a plugin and record all it is given and asks", Args: exactly(1),
+		Long: "trace is run, with every call of the host written down: the request, each question\nand its answer, what the plugin said. `pushlane plugin replay` repeats it anywhere.\nA trace holds what the plugin read of the repository.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := os.Create(out)
+			if err != nil {
+				return wrongUse{err}
+			}
+			defer f.Close()
+			t := host.NewTracer(f)
+			err = p.try(cmd.Context(), a, args[0], t)
+			if closed := t.Close(); err == nil {
+				err = closed
+			}
+			if err == nil {
+				fmt.Fprintf(p.err, "pushlane: repeat it with: pushlane plugin replay %s\n", out)
+			}
+			return err
+		},
+	}
+	a.flags(cmd)
+	cmd.Flags().StringVarP(&out, "output", "o", "plugin.trace", "write the trace to `FILE`")
+	return cmd
+}
+
+func replayCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "replay TRACE [FILE.wasm]", Short: "repeat a recorded run bit for bit, with neither Incus nor repository", Args: between(1, 2),
+		Long: "replay runs the traced module again on the recorded answers and says whether it did\nthe same. With FILE.wasm it runs that module instead: what would a mended plugin\nhave said? Exit status 1: something was not as in the trace.",
+		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
+			other := ""
+			if len(args) == 2 {
+				other = args[1]
+			}
+			same, err := h.Replay(ctx, p.out, args[0], other)
+			if err == nil && !same {
+				p.exit = host.ExitRefuse
+			}
+			return err
+		}),
+	}
+}
+
+// between is cobra.RangeArgs with our exit status.
+func between(low, high int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < low || len(args) > high {
+			return wrongUse{fmt.Errorf("%s takes %d to %d arguments, got %d", cmd.CommandPath(), low, high, len(args))}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,268 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/tools/txtar"
+
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/sdk"
+)
+
+// pluginCase is one declared case of a plugin: a file in txtar's format. What
+// stands before its first file is TOML, the files below src/ are the pushed
+// tree and those below base/ the one before.
+type pluginCase struct {
+	With       map[string]any `toml:"with"`
+	Container  []scripted     `toml:"container"`
+	Commits    []string       `toml:"commits"`    // messages, oldest first
+	Verdict    string         `toml:"verdict"`    // pass (where left out), fail, skip or broken; "fail: words" also compares the reason
+	Findings   []string       `toml:"findings"`   // "path:line:col: level: message [rule]", in order; where left out they are not compared
+	Containers []string       `toml:"containers"` // commands that were asked for, in order; where left out they are not compared
+
+	name      string
+	src, base memTree
+}
+
+// CaseOptions say how cases are run.
+type CaseOptions struct {
+	Native string // command that runs the plugin natively, through sh: "go run ."; empty: as Wasm alone
+}
+
+// TestPlugin runs every case of a folder and prints what differs. It reports
+// whether all were as declared.
+func (h *Host) TestPlugin(ctx context.Context, w io.Writer, file, folder string, o CaseOptions) (bool, error) {
+	cases, err := readCases(folder)
+	if err != nil {
+		return false, err
+	}
+	a, err := h.authored(ctx, file)
+	if err != nil {
+		return false, err
+	}
+	ways := map[string]runner{"wasm": a.plugin.Run}
+	if o.Native != "" {
+		ways["native"] = native(o.Native)
+	}
+	bad := 0
+	for _, c := range cases {
+		for _, way := range []string{"native", "wasm"} {
+			if ways[way] == nil {
+				continue
+			}
+			faults := c.run(ctx, a, ways[way])
+			if len(faults) == 0 {
+				fmt.Fprintf(w, "ok    %s (%s)\n", c.name, way)
+				continue
+			}
+			bad++
+			fmt.Fprintf(w, "FAIL  %s (%s)\n%s", c.name, way, strings.Join(faults, ""))
+		}
+	}
+	return bad == 0, nil
+}
+
+func readCases(folder string) ([]pluginCase, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*.txtar"))
+	if err == nil && len(files) == 0 {
+		err = hinted(usageError{fmt.Errorf("cannot test plugin: there are no cases in %s", folder)}, "a case is a file of the form cases/NAME.txtar; see: pushlane plugin test --help")
+	}
+	var all []pluginCase
+	for _, file := range files {
+		c, err := readCase(file)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read case %s: %w", file, err)
+		}
+		all = append(all, c)
+	}
+	return all, err
+}
+
+func readCase(file string) (pluginCase, error) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		return pluginCase{}, err
+	}
+	c := pluginCase{name: strings.TrimSuffix(filepath.Base(file), ".txtar"), src: memTree{}, base: memTree{}}
+	dec := toml.NewDecoder(bytes.NewReader(archive.Comment)).DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		var strict *toml.StrictMissingError
+		if errors.As(err, &strict) {
+			return c, fmt.Errorf("unknown key %q", strings.Join(strict.Errors[0].Key(), "."))
+		}
+		return c, err
+	}
+	for _, f := range archive.Files {
+		tree, name, found := strings.Cut(f.Name, "/")
+		into := map[string]memTree{"src": c.src, "base": c.base}[tree]
+		if !found || into == nil {
+			return c, fmt.Errorf("file %q is neither below src/ nor below base/", f.Name)
+		}
+		into[name] = memFile{data: f.Data}
+	}
+	return c, nil
+}
+
+// run gives what differs from what was declared.
+func (c pluginCase) run(ctx context.Context, a author, run runner) []string {
+	m := a.plugin.Manifest()
+	with, err := settings(c.With)
+	if err == nil {
+		err = a.plugin.CheckWith(with)
+	}
+	if err != nil {
+		return []string{fmt.Sprintf("      settings: %v\n", err)}
+	}
+	request := requestFor(m, c.src, c.base, with)
+	for i, message := range c.Commits {
+		request.Commits = append(request.Commits, sdk.Commit{ID: fmt.Sprintf("%040x", i+1), Author: "A <a@example.org>", Message: message})
+	}
+	got := trial{request: request, src: c.src, base: c.base, containers: c.Container}.run(ctx, m, run)
+	return c.compare(got)
+}
+
+func (c pluginCase) compare(got tried) (faults []string) {
+	want, is := c.Verdict, got.verdict()
+	if want == "" {
+		want = "pass"
+	}
+	if !strings.Contains(want, ": ") {
+		is, _, _ = strings.Cut(is, ": ")
+	}
+	if is != want {
+		faults = append(faults, fmt.Sprintf("      verdict: got %s, want %s\n", got.verdict(), want))
+		if got.err != nil {
+			faults = append(faults, "      "+indent(CleanText(got.err.Error()))+"\n")
+		}
+	}
+	var findings, containers []string
+	for _, f := range got.said.findings {
+		findings = append(findings, caseFinding(f))
+	}
+	for _, asked := range got.asked {
+		containers = append(containers, strings.Join(asked.Command, " "))
+	}
+	faults = append(faults, different("finding", findings, c.Findings)...)
+	return append(faults, different("container", containers, c.Containers)...)
+}
+
+// verdict is how it ended, and why.
+func (t tried) verdict() string {
+	word := "pass"
+	switch {
+	case t.err != nil:
+		return "broken: " + t.cause()
+	case t.exit != 0:
+		word = "fail"
+	case t.said.verdict == "skip":
+		word = "skip"
+	}
+	if t.said.reason != "" {
+		word += ": " + t.said.reason
+	}
+	return word
+}
+
+func caseFinding(f sdk.Finding) string {
+	var b strings.Builder
+	if f.Path != "" {
+		b.WriteString(f.Path + ":")
+		for _, n := range []int{f.Line, f.Col} {
+			if n > 0 {
+				fmt.Fprintf(&b, "%d:", n)
+			}
+		}
+		b.WriteByte(' ')
+	}
+	fmt.Fprintf(&b, "%s: %s", f.Level, f.Message)
+	if f.Rule != "" {
+		fmt.Fprintf(&b, " [%s]", f.Rule)
+	}
+	return b.String()
+}
+
+// different lists what is missing and what is too much; nil wants nothing
+// compared.
+func different(what string, got, want []string) (faults []string) {
+	if want == nil || slices.Equal(got, want) {
+		return nil
+	}
+	for _, g := range got {
+		if !slices.Contains(want, g) {
+			faults = append(faults, fmt.Sprintf("      %s not wanted: %s\n", what, Clean(g)))
+		}
+	}
+	for _, w := range want {
+		if !slices.Contains(got, w) {
+			faults = append(faults, fmt.Sprintf("      %s missing:    %s\n", what, w))
+		}
+	}
+	if len(faults) == 0 {
+		faults = append(faults, fmt.Sprintf("      %ss in another order: %s\n", what, strings.Join(got, "; ")))
+	}
+	return faults
+}
+
+// native runs a plugin as a program of this machine, over real folders that
+// PUSHLANE_SRC and PUSHLANE_BASE name, as the Go SDK does in a dry run. It has
+// no sandbox: it is its author's own.
+func native(command string) runner {
+	return func(ctx context.Context, call wasm.Call) (wasm.Result, error) {
+		dir, err := os.MkdirTemp("", "pushlane-case-")
+		if err != nil {
+			return wasm.Result{}, err
+		}
+		defer os.RemoveAll(dir)
+		local := call.World.(*wasm.Local)
+		for name, tree := range map[string]any{"src": local.Src, "base": local.Base} {
+			if files, ok := tree.(memTree); ok {
+				if err := files.write(filepath.Join(dir, name)); err != nil {
+					return wasm.Result{}, err
+				}
+			}
+		}
+		var out bytes.Buffer
+		cmd := exec.CommandContext(ctx, "sh", "-c", command)
+		cmd.Env = append(os.Environ(), "PUSHLANE_SRC="+filepath.Join(dir, "src"), "PUSHLANE_BASE="+filepath.Join(dir, "base"), "PUSHLANE_OUT="+filepath.Join(dir, "out"), "LANE_ABI=1")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(call.Stdin), &out, call.Stderr
+		err = cmd.Run()
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == 1 {
+			err = nil
+		}
+		if err != nil {
+			err = fmt.Errorf("cannot run %s: %w", command, err)
+		}
+		return wasm.Result{Exit: cmd.ProcessState.ExitCode(), Stdout: out.Bytes()}, err
+	}
+}
+
+// withJSON reads settings that were given as JSON.
+func withJSON(text string) ([]byte, error) {
+	if text == "" {
+		text = "{}"
+	}
+	if !json.Valid([]byte(text)) {
+		return nil, usageError{fmt.Errorf("cannot read settings: %q is not JSON", text)}
+	}
+	return []byte(text), nil
+}
+
+func writeBelow(dir, name string, f memFile) error {
+	at := filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(at, f.data, 0o644|f.mode.Perm())
+}

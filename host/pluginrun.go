@@ -1,0 +1,124 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/lanes"
+)
+
+// TryPlugin has a module judge a range of a real repository, as a lane of its
+// own that is granted what the module asks for, within the policy: with real
+// files and real containers.
+func (h *Host) TryPlugin(ctx context.Context, call Call, file, with string, out Output) (int, error) {
+	settings, err := withJSON(with)
+	if err != nil {
+		return ExitUsage, err
+	}
+	module, err := os.ReadFile(file)
+	if err != nil {
+		return ExitUsage, usageError{fmt.Errorf("cannot run plugin: %w", err)}
+	}
+	checked, err := wasm.Check(filepath.Base(file), module)
+	if err != nil {
+		return ExitUndecided, err
+	}
+	dir, err := os.MkdirTemp("", "pushlane-try-")
+	if err != nil {
+		return ExitUndecided, err
+	}
+	defer os.RemoveAll(dir)
+	name := checked.Manifest().Name
+	var lock LockFile
+	lock.Lock, lock.Path = &lanes.Lock{Version: 1}, filepath.Join(dir, lockName)
+	lock.Put(lanes.Locked{Name: "the-" + name, Source: "./" + name + ".wasm", SHA256: checked.Digest(), Capabilities: grantedOf(checked.Manifest())})
+	if err := lock.Save(); err != nil {
+		return ExitUndecided, err
+	}
+	call.Config = filepath.Join(dir, "lanes.toml")
+	call.Lanes = []string{name}
+	call.Fresh = true
+	for path, data := range map[string][]byte{filepath.Join(dir, name+".wasm"): module, call.Config: trialLane(name, settings, lock.Plugins[0])} {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			return ExitUndecided, err
+		}
+	}
+	return h.Judge(ctx, call, out), nil
+}
+
+// trialLane is a lanes file with one lane that grants what its plugin asks.
+func trialLane(name string, with []byte, p lanes.Locked) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "version = 1\n[[lane]]\nid = %q\nplugin = %q\non = [\"pre-push\", \"manual\"]\n", name, p.Name)
+	if text := tomlOf(with); text != "" {
+		fmt.Fprintf(&b, "[lane.with]\n%s", text)
+	}
+	b.WriteString("[lane.grant]\n")
+	for _, c := range p.Capabilities {
+		items := slices.DeleteFunc(slices.Clone(c.Scope), func(s string) bool { return s == "*" })
+		list := fmt.Sprintf("[%s]", strings.Join(quoteEach(items), ", "))
+		switch c.Name {
+		case "container", "kv", "clock":
+			fmt.Fprintf(&b, "%s = true\n", c.Name)
+		case "container.network":
+			b.WriteString("network = true\n")
+		case "http", "env":
+			fmt.Fprintf(&b, "%s = %s\n", c.Name, list)
+		case "secret":
+			fmt.Fprintf(&b, "secrets = %s\n", list)
+		}
+	}
+	return []byte(b.String())
+}
+
+func quoteEach(items []string) []string {
+	var all []string
+	for _, item := range items {
+		all = append(all, fmt.Sprintf("%q", item))
+	}
+	return all
+}
+
+// tomlOf writes settings, JSON, as the members of a TOML table.
+func tomlOf(with []byte) string {
+	var v map[string]any
+	dec := json.NewDecoder(bytes.NewReader(with))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil || len(v) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(v)) {
+		fmt.Fprintf(&b, "%q = %s\n", key, tomlValue(v[key]))
+	}
+	return b.String()
+}
+
+func tomlValue(v any) string {
+	switch v := v.(type) {
+	case []any:
+		var items []string
+		for _, one := range v {
+			items = append(items, tomlValue(one))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case map[string]any:
+		var items []string
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			items = append(items, fmt.Sprintf("%q = %s", key, tomlValue(v[key])))
+		}
+		return "{" + strings.Join(items, ", ") + "}"
+	case string:
+		data, _ := json.Marshal(v) // a JSON string is a TOML one
+		return string(data)
+	}
+	return fmt.Sprint(v)
+}
