@@ -93,7 +93,7 @@ func (r *report) check(name string, result sdk.Result) error {
 // stopped leaves no file: then it is the end of its output. One that ended
 // well must have left it, or findings would be lost.
 func (r *report) output(name string, result sdk.Result) (string, int, error) {
-	text, err := r.run.ReadResult(result.ID, name+".out")
+	text, err := r.run.ReadResult(result.ID, kept(name, ".out"))
 	if err != nil && result.Exit == 0 {
 		return "", 0, errors.New("cannot read the output of go " + name + ": " + err.Error())
 	}
@@ -101,13 +101,17 @@ func (r *report) output(name string, result sdk.Result) (string, int, error) {
 		return result.Tail, result.Exit, nil
 	}
 	status := result.Exit
-	if said, err := r.run.ReadResult(result.ID, name+".status"); err == nil {
+	if said, err := r.run.ReadResult(result.ID, kept(name, ".status")); err == nil {
 		if status, err = strconv.Atoi(strings.TrimSpace(string(said))); err != nil {
 			return "", 0, errors.New("cannot read the exit status of go " + name + ": " + err.Error())
 		}
 	}
 	return string(text), status, nil
 }
+
+// kept is the name of a check's file among the artifacts: its path without the
+// slash in front.
+func kept(name, kind string) string { return said[1:] + "/" + name + kind }
 
 func (r *report) tests(text string, status int, late bool) {
 	t := readTests(text)
@@ -147,9 +151,23 @@ func hint(text string) string {
 
 func (r *report) verdict() error {
 	if len(r.failed) > 0 {
-		return r.run.Fail(strings.Join(r.failed, "\n"))
+		return r.run.Fail(reason(r.failed))
 	}
 	return r.run.Pass(strings.Join(r.passed, ", ") + " passed")
+}
+
+// reason puts what failed into the first line, which is always shown, and the
+// lines of output below.
+func reason(failed []string) string {
+	var first, tails []string
+	for _, text := range failed {
+		line, tail, _ := strings.Cut(text, "\n")
+		first = append(first, line)
+		if tail != "" {
+			tails = append(tails, tail)
+		}
+	}
+	return strings.Join(append([]string{strings.Join(first, "; ")}, tails...), "\n")
 }
 
 func count(n int, what string) string {

@@ -59,8 +59,8 @@ func outcome(name, check, said, status, verdict string, found ...sdk.Finding) sd
 		exit = 1
 	}
 	return sdktest.Case{Name: name, Files: tree1(), With: `{"checks":["` + check + `"]}`,
-		Containers:  map[string]sdk.Result{check: {Exit: exit, Artifacts: []string{check + ".out", check + ".status"}}},
-		Artifacts:   map[string]string{check + "/" + check + ".out": said, check + "/" + check + ".status": status + "\n"},
+		Containers:  map[string]sdk.Result{check: {Exit: exit, Artifacts: []string{kept(check, ".out"), kept(check, ".status")}}},
+		Artifacts:   map[string]string{check + "/" + kept(check, ".out"): said, check + "/" + kept(check, ".status"): status + "\n"},
 		WantVerdict: verdict, WantFindings: found}
 }
 
@@ -108,7 +108,7 @@ func cases() []sdktest.Case {
 	}
 	late := outcome("a time-out", "test", events(p, "run A", "run B", "pass B"), "0", "fail: go test ran out of time; not ended or failed: p.A", sdk.Finding{Rule: "test", Message: "A: failed"})
 	late.Containers["test"] = sdk.Result{Exit: 137, TimedOut: true}
-	delete(late.Artifacts, "test/test.status")
+	delete(late.Artifacts, "test/tmp/pushlane-go/test.status")
 	lost := outcome("output that is lost", "vet", "", "0", "broken")
 	lost.Artifacts = nil
 	return append(all, late, lost, together(undefined))
@@ -119,7 +119,7 @@ func together(undefined sdk.Finding) sdktest.Case {
 	const id = "vet-build"
 	return sdktest.Case{Name: "what two checks meet is said once", Files: tree1(), With: `{"checks":["vet","build"],"apart":false}`,
 		Containers:  map[string]sdk.Result{id: {Exit: 1}},
-		Artifacts:   map[string]string{id + "/vet.out": "vet: bad/bad.go:3:12: undefined: undefinedName\n", id + "/vet.status": "1", id + "/build.out": "", id + "/build.status": "0"},
+		Artifacts:   map[string]string{id + "/tmp/pushlane-go/vet.out": "vet: bad/bad.go:3:12: undefined: undefinedName\n", id + "/tmp/pushlane-go/vet.status": "1", id + "/tmp/pushlane-go/build.out": "", id + "/tmp/pushlane-go/build.status": "0"},
 		WantVerdict: "fail: go vet failed: 1 new finding", WantFindings: []sdk.Finding{undefined}}
 }
 
@@ -192,14 +192,14 @@ func TestRealOutput(t *testing.T) {
 		t.Fatalf("go passed or did not run: %v\n%s", err, out.String())
 	}
 	c := sdktest.Case{Name: "of vet and test", Files: files, With: `{"checks":["vet","test"],"apart":false}`, Containers: map[string]sdk.Result{"vet-test": {Exit: 1}}, Artifacts: map[string]string{},
-		WantVerdict:  "fail: go vet failed: 1 new finding\ngo test: 1 of 2 tests failed: p.TestA",
+		WantVerdict:  "fail: go vet failed: 1 new finding; go test: 1 of 2 tests failed: p.TestA",
 		WantFindings: []sdk.Finding{at("p/p_test.go", 10, 40, "printf", `fmt.Printf format %d has arg "x" of wrong type string`), at("p/p_test.go", 8, 0, "test", "TestA: no")}}
 	for _, name := range []string{"vet.out", "vet.status", "test.out", "test.status"} {
 		text, err := os.ReadFile(filepath.Join(kept, name))
 		if err != nil && !strings.HasPrefix(name, "test") {
 			t.Fatal(err)
 		}
-		c.Artifacts["vet-test/"+name] = strings.ReplaceAll(string(text), src, source)
+		c.Artifacts["vet-test/tmp/pushlane-go/"+name] = strings.ReplaceAll(string(text), src, source)
 	}
 	c.Run(t, check)
 }
