@@ -40,19 +40,34 @@ func findings(run *sdk.Run, output, metadata string) []sdk.Finding {
 func troubles(output string) []trouble {
 	var all []trouble
 	open := false
+	logs := map[string][]string{}
 	for line := range strings.Lines(output) {
 		line = strings.TrimRight(withoutColours(line), "\r\n")
 		if strings.HasPrefix(line, "error:") {
-			all = append(all, trouble{})
+			all = append(all, trouble{log: logs[derivation(line)]})
 			open = true
 		} else if line != "" && line[0] != ' ' {
 			open = false // a build's log, or talk
+			if name, text, ok := strings.Cut(line, "> "); ok && !strings.Contains(name, " ") {
+				logs[name] = append(logs[name], clip(text))
+			}
 		}
 		if open {
 			all[len(all)-1].line(strings.TrimSpace(line))
 		}
 	}
 	return all
+}
+
+// derivation is the name of the one that a line speaks of.
+func derivation(line string) string {
+	_, rest, ok := strings.Cut(line, storeDir)
+	name, _, ok2 := strings.Cut(rest, ".drv")
+	_, name, ok3 := strings.Cut(name, "-")
+	if !ok || !ok2 || !ok3 {
+		return ""
+	}
+	return name
 }
 
 func (e *trouble) line(text string) {

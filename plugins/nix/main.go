@@ -86,7 +86,7 @@ func verdict(run *sdk.Run, result sdk.Result, output string, steps []step) error
 	done := strconv.Itoa(len(steps))
 	switch {
 	case result.TimedOut:
-		return run.Fail("nix ran out of time after " + done + " steps" + also(failed))
+		return run.Fail("nix ran out of time; steps that ended: " + done + also(failed))
 	case len(failed) > 0:
 		return run.Fail(strconv.Itoa(len(failed)) + " of " + done + " failed: " + list(failed))
 	case result.Exit != 0:
