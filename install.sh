@@ -104,9 +104,15 @@ build_programs() {
 	done
 }
 
+# Every folder of plugins/ that has a manifest is one.
+plugin_names() {
+	local manifest
+	for manifest in plugins/*/manifest.toml; do basename "${manifest%/manifest.toml}"; done
+}
+
 build_plugins() {
 	local tmp=$1 name
-	for name in shell files commits; do
+	for name in $(plugin_names); do
 		step "build plugin $name"
 		GOOS=wasip1 GOARCH=wasm go build -trimpath -o "$tmp/$name.raw" "./plugins/$name" ||
 			die "build plugin $name" 'read the messages above'
@@ -128,7 +134,7 @@ install_programs() {
 	build_plugins "$tmp"
 	step "put programs into $prefix/bin, plugins into $prefix/lib/pushlane/plugins"
 	for name in pushlane pushlane-hook; do put "$tmp/$name" "$prefix/bin" "$name"; done
-	for name in shell files commits; do put "$tmp/$name.wasm" "$prefix/lib/pushlane/plugins" "$name.wasm"; done
+	for name in $(plugin_names); do put "$tmp/$name.wasm" "$prefix/lib/pushlane/plugins" "$name.wasm"; done
 	sed "s|/usr/local|$prefix|" host/pushlane.service > "$tmp/pushlane.service" # for a git server
 	put "$tmp/pushlane.service" "$prefix/lib/pushlane" pushlane.service
 	rm -rf "$tmp"

@@ -7,11 +7,10 @@
 }:
 let
   root = ../.;
-  plugins = [
-    "commits"
-    "files"
-    "shell"
-  ];
+  # Every folder of plugins/ that has a manifest is one.
+  plugins = builtins.filter (name: builtins.pathExists (../plugins + "/${name}/manifest.toml")) (
+    builtins.attrNames (builtins.readDir ../plugins)
+  );
 in
 (buildGoModule.override { go = go_1_26; }) {
   pname = "pushlane";

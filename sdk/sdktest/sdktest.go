@@ -28,6 +28,10 @@ type Case struct {
 	Artifacts  map[string]string     // files of containers: "id/name" to content
 	Request    sdk.Request           // what else the request says; zero fields get usual values
 
+	// Serve carries out one call of the plugin in another way, such as built
+	// as WebAssembly; nil: check is called in this process.
+	Serve func(sdk.Session) int
+
 	WantFindings   []sdk.Finding     // in their order; level "" means error
 	WantVerdict    string            // pass (the default), fail, skip or broken; "fail: words" also compares the reason
 	WantContainers []sdk.Container   // all that were asked for, in their order; nil: not compared
@@ -90,7 +94,11 @@ func (c Case) call(t *testing.T, s sdk.Session, request sdk.Request, check func(
 	t.Helper()
 	var out, log bytes.Buffer
 	s.In, s.Out, s.Log = bytes.NewReader(request.AppendJSON(nil)), &out, &log
-	a := said{exit: s.Serve(check)}
+	serve := c.Serve
+	if serve == nil {
+		serve = func(s sdk.Session) int { return s.Serve(check) }
+	}
+	a := said{exit: serve(s)}
 	for line := range strings.Lines(out.String()) {
 		record, err := sdk.ParseRecord([]byte(line))
 		if err != nil {

@@ -47,7 +47,12 @@ func buildAll(prefix string) error {
 	if err := tool(nil, "go", "build", "-o", bin+"/", ".", "../pushlane-hook"); err != nil {
 		return err
 	}
-	for _, name := range []string{"files", "commits", "shell"} {
+	manifests, err := filepath.Glob("../../../plugins/*/manifest.toml")
+	if err != nil {
+		return err
+	}
+	for _, manifest := range manifests {
+		name := filepath.Base(filepath.Dir(manifest))
 		if err := buildPlugin(prefix, "plugins/"+name, "plugins/"+name+"/manifest.toml", name); err != nil {
 			return err
 		}

@@ -1,0 +1,170 @@
+// Command licenses is a lane plugin that judges the licences of a repository's
+// dependencies, its own, and the licence headers of changed files.
+package main
+
+import (
+	"errors"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/pushlane/pushlane/sdk"
+)
+
+func main() { sdk.Main(check) }
+
+// dependency is one that a lock file names.
+type dependency struct {
+	name, version string
+	licence       string // SPDX expression; "" where it cannot be known
+	why           string // then: why not
+	file          string // that names it
+	line          int
+}
+
+// checker is one lane run.
+type checker struct {
+	run    *sdk.Run
+	policy policy
+	known  map[string]string
+	level  string // of a licence that cannot be known
+	dev    bool
+	count  int
+}
+
+func check(run *sdk.Run) error {
+	c := &checker{run: run, known: run.With("known").Map(), level: run.With("unknown").StringOr("error"), dev: run.With("dev").BoolOr(true)}
+	c.policy = policy{allow: run.With("allow").Strings(), deny: run.With("deny").Strings()}
+	if err := c.own(run.With("repository").String()); err != nil {
+		return err
+	}
+	if err := c.headers(run.With("headers").Strings(), run.With("header").String()); err != nil {
+		return err
+	}
+	if len(c.policy.allow)+len(c.policy.deny) == 0 {
+		return run.Pass("")
+	}
+	folders := run.With("folders").Strings()
+	if len(folders) == 0 {
+		folders = []string{"."}
+	}
+	for _, folder := range folders {
+		if err := c.folder(folder); err != nil {
+			return err
+		}
+	}
+	return run.Pass(strconv.Itoa(c.count) + " dependencies looked at")
+}
+
+// folder judges the dependencies of every kind of lock file in a folder.
+func (c *checker) folder(folder string) error {
+	if path.Clean(folder) != folder || path.IsAbs(folder) || folder == ".." || strings.HasPrefix(folder, "../") {
+		return errors.New("setting folders: " + strconv.Quote(folder) + " is no folder of the repository")
+	}
+	for _, read := range []func(string) ([]dependency, error){c.goModules, c.npmPackages, c.crates} {
+		all, err := read(folder)
+		if err != nil {
+			return err
+		}
+		for _, d := range all {
+			c.judge(d)
+		}
+	}
+	return nil
+}
+
+// judge says no to a dependency whose licence is refused, or not known.
+func (c *checker) judge(d dependency) {
+	c.count++
+	if said, ok := c.known[d.name]; ok {
+		d.licence = said
+	}
+	title := d.name + " " + d.version
+	if d.licence == "" {
+		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Level: c.level, Rule: "unknown", Message: title + ": its licence cannot be known: " + d.why})
+		return
+	}
+	e, err := parseExpression(d.licence)
+	if err != nil {
+		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Level: c.level, Rule: "unknown", Message: title + ": its licence cannot be known: " + strconv.Quote(d.licence) + " is no SPDX expression: " + err.Error()})
+		return
+	}
+	if bad := c.policy.refuses(e); bad != "" {
+		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Rule: "licence", Message: title + ": licence " + d.licence + ": " + bad})
+	}
+}
+
+// own checks the repository's LICENSE file.
+func (c *checker) own(want string) error {
+	if want == "" {
+		return nil
+	}
+	licence, file, why, err := c.licenceIn(".")
+	switch {
+	case err != nil:
+		return err
+	case licence == "":
+		c.run.Report(sdk.Finding{Path: file, Rule: "repository", Message: "the repository's licence should be " + want + " and cannot be known: " + why})
+	case !strings.EqualFold(plain(licence), plain(want)):
+		c.run.Report(sdk.Finding{Path: file, Rule: "repository", Message: "the repository's licence is " + licence + ", want " + want})
+	}
+	return nil
+}
+
+const (
+	headerLines = 30
+	tag         = "SPDX-License-" + "Identifier:"
+)
+
+// headers checks the first lines of changed files.
+func (c *checker) headers(globs []string, want string) error {
+	if len(globs) == 0 {
+		return nil
+	}
+	for change := range c.run.Changed(globs...) {
+		if change.Mode != "100644" && change.Mode != "100755" {
+			continue // a link or a submodule has no lines
+		}
+		text, err := c.run.Read(change.Path)
+		if err != nil {
+			return errors.New("cannot check " + strconv.Quote(change.Path) + ": " + err.Error())
+		}
+		if line, said := header(string(text)); line == 0 {
+			c.run.Report(sdk.Finding{Path: change.Path, Line: 1, Rule: "header", Message: "no " + tag + " " + want + " in the first " + strconv.Itoa(headerLines) + " lines"})
+		} else if want != "" && said != want {
+			c.run.Report(sdk.Finding{Path: change.Path, Line: line, Rule: "header", Message: "the header says " + strconv.Quote(said) + ", want " + strconv.Quote(want)})
+		}
+	}
+	return nil
+}
+
+// header returns what a file's licence header says, and its line.
+func header(text string) (int, string) {
+	n := 0
+	for line := range strings.Lines(text) {
+		if n++; n > headerLines {
+			break
+		}
+		if _, said, ok := strings.Cut(line, tag); ok {
+			said = strings.TrimSpace(said)
+			for _, end := range []string{"*/", "-->", "*)", "#}", "--%>"} {
+				said = strings.TrimSpace(strings.TrimSuffix(said, end))
+			}
+			return n, said
+		}
+	}
+	return 0, ""
+}
+
+// read returns a file, "" and false where there is none.
+func (c *checker) read(name string) (string, bool, error) {
+	text, err := c.run.Read(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, errors.New("cannot read " + strconv.Quote(name) + ": " + err.Error())
+	}
+	return string(text), true, nil
+}
