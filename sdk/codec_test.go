@@ -28,7 +28,7 @@ func fullRecord() Record {
 		Finding: &Finding{Path: "a.go", Line: 3, Col: 4, Level: "error", Rule: "r", Message: "no"},
 		Container: &Container{ID: "t", Image: "default", Command: []string{"go", "test"}, Env: map[string]string{"B": "2", "A": "1"}, Cwd: "/work/src",
 			User: "root", CPU: "0.5", Memory: "1GiB", Disk: "5GiB", Processes: 9, Millis: 8, Network: true,
-			Caches: []Cache{{Name: "go", Path: "/c"}}, Artifacts: []string{"/x/*"}}}
+			Caches: []Cache{{Name: "go", Path: "/c"}}, Artifacts: []string{"/x/*"}, Secrets: []string{"TOKEN"}}}
 }
 
 func TestCodecAgreesWithEncodingJSON(t *testing.T) {
