@@ -1,0 +1,46 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/pushlane/pushlane/plugins/internal/wasmtest"
+	"github.com/pushlane/pushlane/sdk"
+	"github.com/pushlane/pushlane/sdk/sdktest"
+)
+
+const never = `{"never":[{"word":"OldClient","reason":"use Client"},{"text":"secret.example","case":false,"allow":["docs/**"],"reason":"not public"},{"path":"vendor/**","allow":["vendor/keep"],"reason":"no vendoring"}]}`
+
+func name(file string, line, col int, what string) sdk.Finding {
+	return sdk.Finding{Path: file, Line: line, Col: col, Rule: "name", Message: what}
+}
+
+func cases() []sdktest.Case {
+	old := `"OldClient" must not come back: use Client`
+	return []sdktest.Case{
+		{Name: "nothing", With: never, Files: map[string]string{"a.go": "Client\nMyOldClient\nOldClients\nOldClient_\nÄOldClient\n"}, WantVerdict: "pass: 1 changed files looked at"},
+		{Name: "a word", With: never, Files: map[string]string{"a.go": "x\n  NotOldClient OldClient()\n"}, WantVerdict: "fail", WantFindings: []sdk.Finding{name("a.go", 2, 16, old)}},
+		{Name: "at the ends of a line", With: never, Files: map[string]string{"a.go": "OldClient\n.OldClient"}, WantVerdict: "fail",
+			WantFindings: []sdk.Finding{name("a.go", 1, 1, old), name("a.go", 2, 2, old)}},
+		{Name: "what was there stays", With: never, Base: map[string]string{"a.go": "OldClient\n"}, Files: map[string]string{"a.go": "first\nOldClient\n"}, WantVerdict: "pass: 1 changed files looked at"},
+		{Name: "twice where it was once", With: never, Base: map[string]string{"a.go": "OldClient\n"}, Files: map[string]string{"a.go": "OldClient\nOldClient\n"}, WantVerdict: "fail",
+			WantFindings: []sdk.Finding{name("a.go", 2, 1, old)}},
+		{Name: "all", With: never[:len(never)-1] + `,"all":true}`, Base: map[string]string{"a.go": "OldClient\n"}, Files: map[string]string{"a.go": "first\nOldClient\n"}, WantVerdict: "pass: 1 changed files looked at",
+			WantFindings: []sdk.Finding{{Path: "a.go", Line: 2, Col: 1, Level: "warning", Rule: "name", Message: old}}},
+		{Name: "text in any case", With: never, Files: map[string]string{"b.md": "see Secret.Example.org", "docs/b.md": "secret.example"}, WantVerdict: "fail",
+			WantFindings: []sdk.Finding{name("b.md", 1, 5, `"secret.example" must not come back: not public`)}},
+		{Name: "paths", With: never, Files: map[string]string{"vendor/x.go": "x", "vendor/keep": "", "cmd/OldClient/x.go": ""}, WantVerdict: "fail",
+			WantFindings: []sdk.Finding{{Path: "cmd/OldClient/x.go", Rule: "path", Message: "this path must not come back: use Client"},
+				{Path: "vendor/x.go", Rule: "path", Message: "this path must not come back: no vendoring"}}},
+		{Name: "binary", With: never, Files: map[string]string{"a": "\x00OldClient\n"}, WantVerdict: "pass: 1 changed files looked at"},
+		{Name: "gone", With: never, Base: map[string]string{"a": "OldClient\n"}, WantVerdict: "pass: 0 changed files looked at"},
+	}
+}
+
+func TestGuard(t *testing.T) {
+	guest := wasmtest.Build(t)
+	for _, c := range cases() {
+		c.Run(t, check)
+		c.Name, c.Serve = c.Name+" (wasm)", guest.Serve
+		c.Run(t, check)
+	}
+}
