@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,6 +154,26 @@ func (t tree) Open(name string) (fs.File, error) {
 		}
 	}
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+func (t tree) ReadDir(name string) (entries []fs.DirEntry, err error) {
+	seen := map[string]bool{}
+	for p := range t {
+		if name != "." {
+			below, ok := strings.CutPrefix(p, name+"/")
+			if !ok {
+				continue
+			}
+			p = below
+		}
+		first, _, folder := strings.Cut(p, "/")
+		if !seen[first] {
+			seen[first] = true
+			entries = append(entries, fs.FileInfoToDirEntry(&treeFile{name: first, dir: folder}))
+		}
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
 }
 
 type treeFile struct {

@@ -206,7 +206,7 @@ func TestC(t *testing.T) {
 	needTarget(t, "int main(void) { return 0; }", "clang", "--target=wasm32-wasi", "-x", "c")
 	dir := t.TempDir()
 	write(t, dir, "c")
-	judge(t, load(t, "fixme", build(t, dir, "CFLAGS=-Werror")), deepCase())
+	judge(t, load(t, "fixme", build(t, dir, "CCC_OVERRIDE_OPTIONS=# +-Werror")), deepCase())
 }
 
 // TestRust uses the distribution's compiler where there is one: it is the
@@ -247,6 +247,29 @@ func TestZig(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "zig")
 	judge(t, load(t, "fixme", build(t, dir, "ZIG="+zig)), deepCase())
+}
+
+// needProxy sees that modules can be had that are not in go.mod.
+func needProxy(t *testing.T) {
+	t.Helper()
+	need(t, "go")
+	cmd := exec.Command("go", "mod", "download", "mvdan.cc/sh/v3@v3.14.1")
+	cmd.Dir = t.TempDir()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		missing(t, "no Go module can be had: %v\n%s", err, out)
+	}
+}
+
+// TestScripts: the scripts hold for any POSIX shell.
+func TestScripts(t *testing.T) {
+	need(t, "shellcheck")
+	for _, l := range Langs() {
+		dir := t.TempDir()
+		write(t, dir, l.Name)
+		if out, err := exec.Command("shellcheck", filepath.Join(dir, "build.sh")).CombinedOutput(); err != nil {
+			t.Errorf("%s: %s", l.Name, out)
+		}
+	}
 }
 
 // rustTarget is what build.sh will choose.
