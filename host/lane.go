@@ -196,7 +196,7 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	}
 	if tool := l.module.Manifest().Tool; tool != nil && !toolCall(&call, tool, request.Changes) {
 		call.World.Close()
-		return answer{reason: "no file to look at"}, 0, nil
+		return answer{verdict: "skip", reason: "no changed file is for it"}, 0, nil
 	}
 	stderr := l.log.stream('p')
 	call.Stderr = stderr

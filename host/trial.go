@@ -208,6 +208,9 @@ func modeOf(f memFile) string {
 // fakeID stands for a blob's id: equal for equal content.
 func fakeID(data []byte) string { return wasm.Digest(data)[:40] }
 
+// toolChanged is the argument that stands for the changed files.
+const toolChanged = "{changed}"
+
 // toolCall makes the call one of a program that knows nothing of requests;
 // false: there is no file for it to look at.
 func toolCall(c *wasm.Call, tool *sdk.Tool, changes []sdk.Change) bool {
@@ -221,13 +224,13 @@ func toolCall(c *wasm.Call, tool *sdk.Tool, changes []sdk.Change) bool {
 	}
 	c.Stdin, c.Fails = nil, tool.Fail
 	for _, arg := range tool.Args {
-		if arg == "{files}" {
+		if arg == toolChanged {
 			c.Args = append(c.Args, files...)
 		} else {
 			c.Args = append(c.Args, arg)
 		}
 	}
-	return len(files) > 0 || len(tool.Files) == 0 && !slices.Contains(tool.Args, "{files}")
+	return len(files) > 0 || !slices.Contains(tool.Args, toolChanged) && len(tool.Files) == 0
 }
 
 // cause is the first line of what broke.

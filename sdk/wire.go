@@ -138,7 +138,7 @@ type Manifest struct {
 
 // Tool says how an ordinary command-line program is called as a plugin.
 type Tool struct {
-	Args  []string `json:"args,omitempty" toml:"args"`   // arguments; "{files}" stands for the files
+	Args  []string `json:"args,omitempty" toml:"args"`   // arguments; "{changed}" stands for the changed files
 	Files []string `json:"files,omitempty" toml:"files"` // globs of the changed files that it is given, as /src/<path>; without any it is not run
 	Fail  []int    `json:"fail,omitempty" toml:"fail"`   // exit statuses that mean no; absent: 1
 }

@@ -40,7 +40,7 @@ func Langs() []Lang {
 		{"assemblyscript", "AssemblyScript from the contract alone, with its own system functions", true, "Node 18 or later with npm, which gets the compiler"},
 		{"tool", "an existing command-line program compiled to WASI, no code", true, "the compiler of the program's language"},
 		{"tinygo", "Go with the pushlane SDK, built small by TinyGo", false, "TinyGo 0.41 or later and Go 1.26"},
-		{"zig", "Zig from the contract alone, with its own system functions", true, "Zig 0.16"},
+		{"zig", "Zig from the contract alone, with its own system functions", false, "Zig 0.16"},
 	}
 }
 

@@ -243,7 +243,9 @@ func TestZig(t *testing.T) {
 	if zig == "" {
 		zig = "zig"
 	}
-	need(t, zig)
+	if _, err := exec.LookPath(zig); err != nil {
+		t.Skip("zig is not to be had from Debian, Go modules or npm: its template is marked as untested")
+	}
 	dir := t.TempDir()
 	write(t, dir, "zig")
 	judge(t, load(t, "fixme", build(t, dir, "ZIG="+zig)), deepCase())

@@ -116,6 +116,9 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 			return m, manifestError("input %q is not one of %s", key, strings.Join(inputs, ", "))
 		}
 	}
+	if err := checkTool(m); err != nil {
+		return m, err
+	}
 	seen := map[string]bool{}
 	for _, c := range m.Capabilities {
 		if !slices.Contains(Capabilities(), c.Name) {
@@ -133,6 +136,37 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 		return m, manifestError("schema: %v", err)
 	}
 	return m, nil
+}
+
+// checkTool holds the tool table against the rest of the manifest.
+func checkTool(m sdk.Manifest) error {
+	if m.Tool == nil {
+		return nil
+	}
+	changed := 0
+	for _, arg := range m.Tool.Args {
+		if arg == "{changed}" {
+			changed++
+		}
+		if strings.IndexByte(arg, 0) >= 0 {
+			return manifestError("tool: an argument holds a NUL byte")
+		}
+	}
+	reads := slices.ContainsFunc(m.Capabilities, func(c sdk.Capability) bool { return c.Name == "repo.read" })
+	switch {
+	case m.Output == "jsonl":
+		return manifestError("a tool does not print records: output is sarif, gnu or text")
+	case changed > 1:
+		return manifestError("tool: {changed} may stand once")
+	case (changed > 0 || len(m.Tool.Files) > 0) && !reads:
+		return manifestError("tool: the changed files need the capability repo.read")
+	}
+	for _, status := range m.Tool.Fail {
+		if status < 1 || status > 255 {
+			return manifestError("tool: exit status %d is not one of 1 to 255", status)
+		}
+	}
+	return nil
 }
 
 func checkScope(c sdk.Capability) error {
