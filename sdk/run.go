@@ -241,6 +241,25 @@ func (r *Run) ReadBase(name string) ([]byte, error) { return readIn(r.session.Ba
 // Open opens a file in the pushed tree, for one too large to be read at once.
 func (r *Run) Open(name string) (*os.File, error) { return openIn(r.session.Src, name) }
 
+// List returns the entries of a folder of the pushed tree, by name; "." is its
+// top.
+func (r *Run) List(name string) ([]os.DirEntry, error) {
+	full, err := below(r.session.Src, name)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.ReadDir(full)
+}
+
+// Stat describes a path of the pushed tree; links are not followed.
+func (r *Run) Stat(name string) (os.FileInfo, error) {
+	full, err := below(r.session.Src, name)
+	if err != nil {
+		return nil, &os.PathError{Op: "stat", Path: name, Err: err}
+	}
+	return os.Lstat(full)
+}
+
 // ReadResult returns an artifact of the container with that id.
 func (r *Run) ReadResult(id, name string) ([]byte, error) {
 	return readIn(r.session.Results, id+"/"+name)
