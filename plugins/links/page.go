@@ -151,7 +151,9 @@ type lineIndex struct {
 
 func newLines(data []byte) lineIndex { return lineIndex{data} }
 
-func (l lineIndex) at(offset int) int { return 1 + bytes.Count(l.data[:min(offset, len(l.data))], []byte("\n")) }
+func (l lineIndex) at(offset int) int {
+	return 1 + bytes.Count(l.data[:min(offset, len(l.data))], []byte("\n"))
+}
 
 func (l lineIndex) find(what []byte) int { return l.at(max(0, bytes.Index(l.data, what))) }
 

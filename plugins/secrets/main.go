@@ -26,11 +26,11 @@ const usualEntropy = 3.5
 
 // scanner holds lines against the rules.
 type scanner struct {
-	run          *sdk.Run
-	rules        []rule
-	skip         []string // fingerprints
-	entropy      float64
-	files        int
+	run     *sdk.Run
+	rules   []rule
+	skip    []string // fingerprints
+	entropy float64
+	files   int
 }
 
 func check(run *sdk.Run) error {
