@@ -110,21 +110,23 @@ func withArguments(t *testing.T, packages, module string, argv []string) []byte 
 	if err := os.WriteFile(filepath.Join(dir, "args.wat"), []byte(argumentsText(argv)), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	features := []string{"--enable-bulk-memory", "--enable-bulk-memory-opt", "--enable-sign-ext", "--enable-nontrapping-float-to-int",
-		"--enable-mutable-globals", "--enable-simd", "--enable-reference-types", "--enable-multivalue"}
-	for _, command := range [][]string{
-		{"wasm-as", "args.wat", "-o", "args.wasm"},
-		{"wasm-merge", module, "tool", "args.wasm", "wasi_snapshot_preview1", "-g", "-o", "joined.wasm"},
-		// Reading and writing a module gives its functions more locals than a host takes.
-		{"wasm-opt", "joined.wasm", "--coalesce-locals", "--reorder-locals", "-g", "-o", "joined.wasm"},
-	} {
-		cmd := exec.Command(filepath.Join(packages, ".bin", command[0]), append(command[1:], features...)...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", command[0], err, out)
-		}
-	}
+	binaryen(t, packages, dir, "wasm-as", "args.wat", "-o", "args.wasm")
+	binaryen(t, packages, dir, "wasm-merge", module, "tool", "args.wasm", "wasi_snapshot_preview1", "-g", "-o", "joined.wasm")
+	// Reading and writing a module gives its functions more locals than a host takes.
+	binaryen(t, packages, dir, "wasm-opt", "joined.wasm", "--coalesce-locals", "--reorder-locals", "-g", "-o", "joined.wasm")
 	return []byte(read(t, dir, "joined.wasm"))
+}
+
+// binaryen runs one of its programs in a folder.
+func binaryen(t *testing.T, packages, dir, program string, args ...string) {
+	t.Helper()
+	args = append(args, "--enable-bulk-memory", "--enable-bulk-memory-opt", "--enable-sign-ext", "--enable-nontrapping-float-to-int",
+		"--enable-mutable-globals", "--enable-simd", "--enable-reference-types", "--enable-multivalue")
+	cmd := exec.Command(filepath.Join(packages, ".bin", program), args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, out)
+	}
 }
 
 // argumentsText is a module that has the two functions for arguments.
@@ -184,10 +186,17 @@ func (c toolCase) run(t *testing.T, m *wasm.Module, l tool) {
 	}
 }
 
-// TestTool builds the program that its template names: shfmt, in Go.
-func TestTool(t *testing.T) {
-	needProxy(t)
+// TestTools tries existing tools in the sandbox.
+func TestTools(t *testing.T) {
 	packages := npmTools(t)
+	for name, try := range map[string]func(*testing.T, string){"shfmt": shfmt, "xmlwf": xmlwf, "jshint": jshint, "too large": tooLarge} {
+		t.Run(name, func(t *testing.T) { try(t, packages) })
+	}
+}
+
+// shfmt is what the template for tools builds, in Go.
+func shfmt(t *testing.T, packages string) {
+	needProxy(t)
 	dir := t.TempDir()
 	write(t, dir, "tool")
 	build(t, dir)
@@ -201,10 +210,9 @@ func TestTool(t *testing.T) {
 	})
 }
 
-// TestXmlwf builds expat's xmlwf, in C.
-func TestXmlwf(t *testing.T) {
+// xmlwf is expat's, in C.
+func xmlwf(t *testing.T, packages string) {
 	need(t, "apt-get", "clang", "wasm-ld")
-	packages := npmTools(t)
 	module := filepath.Join(t.TempDir(), "xmlwf.wasm")
 	if out, err := exec.Command("testdata/tools/xmlwf.sh", module).CombinedOutput(); err != nil {
 		missing(t, "xmlwf cannot be built: %v\n%s", err, out)
@@ -219,11 +227,46 @@ func TestXmlwf(t *testing.T) {
 	})
 }
 
-// TestTooLarge holds what of the tools that were tried is above the sandbox's
+// jshint is in JavaScript: as npm has it, in the QuickJS that npm has.
+func jshint(t *testing.T, packages string) {
+	checker := read(t, packages, "jshint/dist/jshint.js") + `
+function check() {
+	JSHINT(text, {esversion: 11});
+	return JSHINT.errors.map(e => path + ":" + e.line + ":" + e.character + ": " + (e.code[0] === "E" ? "error" : "warning") + ": " + e.reason + "\n").join("");
+}`
+	l := tool{args: []string{"{changed}"}, files: []string{"**/*.js"}}
+	tryTool(t, packages, javaScript(t, packages, checker), "gnu", l, []string{"a.js", "d/b.js"}, []toolCase{
+		{name: "fine", files: tree{"a.js": "var a = () => `é`;\n", "d/b.js": ""}, verdict: "pass"},
+		{name: "faults", files: tree{"a.js": "var a = 1\nif (a = 2) {}\n", "d/b.js": "var = 1;\n"}, verdict: "fail",
+			stdout: "/src/a.js:1:10: warning: Missing semicolon.\n/src/a.js:2:7: warning: Expected a conditional expression and instead saw an assignment.\n" +
+				"/src/d/b.js:1:5: error: Expected an identifier and instead saw '='.\n/src/d/b.js:1:6: error: Missing semicolon.\n" +
+				"/src/d/b.js:1:7: warning: Expected an assignment or function call and instead saw an expression.\n"},
+		{name: "no such file", files: tree{"a.js": ""}, verdict: "broken"},
+	})
+}
+
+// javaScript makes a command of a checker's text and a JavaScript engine.
+func javaScript(t *testing.T, packages, checker string) string {
+	t.Helper()
+	var data strings.Builder
+	for _, b := range []byte(checker) {
+		fmt.Fprintf(&data, `\%02x`, b)
+	}
+	text := strings.NewReplacer("@CHECKER@", data.String(), "@LENGTH@", fmt.Sprint(len(checker)+1), "@TEXT@", fmt.Sprint(len(checker))).
+		Replace(read(t, "testdata/tools", "javascript.wat"))
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "command.wat"), []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	binaryen(t, packages, dir, "wasm-as", "command.wat", "-o", "command.wasm")
+	binaryen(t, packages, dir, "wasm-merge", filepath.Join(packages, "quickjs-wasi/quickjs.wasm"), "qjs", "command.wasm", "env", "-g", "-o", "engine.wasm")
+	return filepath.Join(dir, "engine.wasm")
+}
+
+// tooLarge holds what of the tools that were tried is above the sandbox's
 // limits on a module. Where a limit is raised, its line here becomes a test
 // that runs the tool.
-func TestTooLarge(t *testing.T) {
-	packages := npmTools(t)
+func tooLarge(t *testing.T, packages string) {
 	e, err := wasm.Open(t.Context(), wasm.Options{})
 	if err != nil {
 		t.Fatal(err)
