@@ -246,7 +246,7 @@ func only(r sdk.Request, keys []string) sdk.Request {
 	if keys == nil {
 		return r
 	}
-	drop := map[string]func(){"run": func() { r.Run = "" }, "update": func() { r.Update = sdk.Update{} }, "changes": func() { r.Changes = nil }, "commits": func() { r.Commits = nil }}
+	drop := map[string]func(){"run": func() { r.Run = "" }, "gate": func() { r.Gate = "" }, "update": func() { r.Update = sdk.Update{} }, "changes": func() { r.Changes = nil }, "commits": func() { r.Commits = nil }}
 	for key, do := range drop {
 		if !slices.Contains(keys, key) {
 			do()

@@ -92,6 +92,7 @@ type ExplainLane struct {
 	Path   string `json:"path"`
 	Glob   string `json:"glob"`
 	Reason string `json:"reason"`
+	Memory string `json:"memory,omitempty"` // of a picked lane: whether an earlier verdict would be used again, and why
 }
 
 // Explain turns a picking into its JSON form.

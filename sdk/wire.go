@@ -132,7 +132,7 @@ type Manifest struct {
 	Output       string       `json:"output" toml:"output"` // jsonl, sarif, gnu or text
 	Capabilities []Capability `json:"capabilities,omitempty" toml:"capabilities"`
 	Schema       string       `json:"schema,omitempty" toml:"schema"` // JSON Schema of the lane's "with", as text
-	Input        []string     `json:"input,omitempty" toml:"input"`   // keys of the request that the plugin wants beside those every one has: "run", "update", "changes", "commits"; absent: all
+	Input        []string     `json:"input,omitempty" toml:"input"`   // keys of the request that the plugin wants beside those every one has: "run", "gate", "update", "changes", "commits"; absent: all
 	Tool         *Tool        `json:"tool,omitempty" toml:"tool"`     // for a program that knows nothing of requests
 }
 

@@ -20,7 +20,13 @@ func lanesCommand(p *program) *cobra.Command {
 		Example: "  pushlane lanes\n  pushlane lanes --explain\n  pushlane lanes --explain --range v1.2..HEAD --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			call := p.call("manual")
-			answer, err := host.ExplainLanes(cmd.Context(), call, ask)
+			ask.Memory = explain
+			h, policy, err := p.host()
+			if err != nil {
+				return err
+			}
+			defer h.Close(cmd.Context())
+			answer, err := h.ExplainLanes(cmd.Context(), policy, call, ask)
 			if err != nil {
 				return err
 			}
@@ -62,6 +68,9 @@ func printExplained(p *program, e host.ExplainJSON) {
 			line += ": " + host.Clean(l.Path)
 		}
 		fmt.Fprintln(p.out, line)
+		if l.Memory != "" {
+			fmt.Fprintf(p.out, "  %-*s  %s\n", width, "", l.Memory)
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ const packHint = "put one in with: pushlane plugin pack"
 var (
 	manifestName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 	outputs      = []string{"jsonl", "sarif", "gnu", "text"}
-	inputs       = []string{"run", "update", "changes", "commits"}
+	inputs       = []string{"run", "gate", "update", "changes", "commits"}
 )
 
 // Capabilities are all that a manifest may ask for.
