@@ -44,6 +44,7 @@ type child struct {
 }
 
 func serve() error {
+	debug.SetGCPercent(-1) // until the module is loaded there is next to nothing to collect
 	if err := syscall.SetNonblock(socket, true); err != nil {
 		return err
 	}

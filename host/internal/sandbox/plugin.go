@@ -18,6 +18,8 @@ type Plugin struct {
 	pool  *Pool
 	bytes []byte
 
+	spare *worker // started and not yet told what it is for; only while it is loaded
+
 	mu     sync.Mutex
 	worker *worker
 }

@@ -175,11 +175,14 @@ func (p *Pool) forget(digest string, l *loading) {
 }
 
 func (p *Pool) load(checked *wasm.Checked, module []byte) (*Plugin, error) {
-	pl := &Plugin{Checked: checked, pool: p, bytes: module}
-	if err := pl.compiled(); err != nil {
-		return nil, err
+	spare, err := launch(p.opts.Program) // it starts while the cache is looked at
+	if err != nil {
+		return nil, fmt.Errorf("cannot start worker of plugin %q: %w", checked.Name(), err)
 	}
-	_, err := pl.live()
+	pl := &Plugin{Checked: checked, pool: p, bytes: module, spare: spare}
+	if _, err = pl.live(); pl.spare != nil {
+		pl.spare.kill()
+	}
 	return pl, err
 }
 

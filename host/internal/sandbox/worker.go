@@ -32,12 +32,16 @@ type worker struct {
 	used time.Time // when its last run ended
 }
 
+// socketBuffer is what either side may have sent and the other not yet read,
+// bytes; the system may give less.
+const socketBuffer = 2 << 20
+
 // loadTime is how long a worker may take to be ready.
 const loadTime = time.Minute
 
 // start starts a child and waits until it has loaded, or compiled, the module.
 func (p *Plugin) start(s setup, wait time.Duration) (*worker, error) {
-	w, err := launch(p.pool.opts.Program)
+	w, err := p.takeSpare()
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +57,24 @@ func (p *Plugin) start(s setup, wait time.Duration) (*worker, error) {
 	return w, nil
 }
 
+// takeSpare gives the process that load has started while it looked at the
+// module, or starts one.
+func (p *Plugin) takeSpare() (*worker, error) {
+	if w := p.spare; w != nil {
+		p.spare = nil
+		return w, nil
+	}
+	return launch(p.pool.opts.Program)
+}
+
 // launch starts this program under its other name, with nothing but a socket.
 func launch(program string) (*worker, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
+	}
+	for _, fd := range pair { // a request or a file is written at once, without turns
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, socketBuffer)
 	}
 	ours, theirs := os.NewFile(uintptr(pair[0]), "worker"), os.NewFile(uintptr(pair[1]), "host")
 	defer theirs.Close()
