@@ -55,6 +55,15 @@ func (h *Host) Collect(ctx context.Context, p Policy) ([]string, error) {
 	if err != nil {
 		return lines, err
 	}
+	st, err := h.Store(ctx)
+	if err != nil {
+		return lines, err
+	}
+	if p.KeepRuns > 0 {
+		if _, err := st.Forget(ctx, time.Now().Add(-p.KeepRuns)); err != nil {
+			return lines, err
+		}
+	}
 	n, err := h.dropOldLogs(p.KeepRuns)
 	if n > 0 {
 		lines = append(lines, fmt.Sprintf("removed the logs of %s older than %s", count(n, "run"), p.KeepRuns))

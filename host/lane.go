@@ -146,11 +146,8 @@ func (l *laneRun) judge(ctx context.Context, o *Outcome) (answer, int, error) {
 
 // recalled looks for an earlier run that this one would only repeat.
 func (l *laneRun) recalled(ctx context.Context) (*rememberedRun, error) {
-	mem, why, err := l.memory(ctx)
+	mem, _, err := l.memory(ctx)
 	if err != nil || mem == nil {
-		if why != "" && l.lane().Remember != lanes.RememberNever {
-			l.log.line('h', "not remembered: "+why)
-		}
 		return nil, err
 	}
 	l.mem = mem

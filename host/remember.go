@@ -71,6 +71,8 @@ type rememberedContainer struct {
 // memory prepares to remember the run; why not is said where it cannot be.
 func (l *laneRun) memory(ctx context.Context) (*memory, string, error) {
 	switch {
+	case l.module.Manifest().Input == nil:
+		return nil, "plugin " + l.lane().Plugin + " wants the whole request, which no two pushes have alike (`input` in its manifest)", nil
 	case l.lane().Remember == lanes.RememberNever:
 		return nil, `the lane says remember = "never"`, nil
 	case l.can("clock"):
@@ -204,7 +206,8 @@ func (l *laneRun) recall(ctx context.Context, m *memory) (*rememberedRun, error)
 			return nil, err
 		}
 		if same {
-			return run, st.UsedAgain(ctx, one.ID, time.Now())
+			l.host.afterwards(ctx, func(ctx context.Context) error { return st.UsedAgain(ctx, one.ID, time.Now()) })
+			return run, nil
 		}
 	}
 	return nil, nil
@@ -249,13 +252,14 @@ func (l *laneRun) remember(ctx context.Context, o *Outcome, said answer, exit in
 	}
 	run := rememberedRun{Facts: l.mem.facts, Containers: l.mem.containers, Run: l.rec.number(), Address: l.address(), Exit: exit, Verdict: said.verdict,
 		Reason: said.reason, Findings: said.findings, Image: o.Image, At: time.Now().UTC()}
-	body, err := packRun(run)
-	if err == nil {
-		err = l.rec.store.Remember(ctx, l.mem.key, body, time.Now())
-	}
-	if err != nil {
-		l.log.line('h', "not remembered: "+err.Error())
-	}
+	st, key := l.rec.store, l.mem.key
+	l.host.afterwards(ctx, func(ctx context.Context) error {
+		body, err := packRun(run)
+		if err != nil {
+			return err
+		}
+		return st.Remember(ctx, key, body, time.Now())
+	})
 }
 
 func (l *laneRun) unmemorable(o *Outcome) string {

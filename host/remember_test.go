@@ -192,6 +192,7 @@ func (p probe) keep(t *testing.T, said answer, exit int) {
 	t.Helper()
 	p.outcome().settle(t.Context(), said, exit, nil)
 	p.remember(t.Context(), p.outcome(), said, exit)
+	p.host.sweeps.Wait() // it is kept behind the pusher's back
 	if p.mem == nil || len(p.mem.facts) == 0 {
 		t.Fatal("nothing was noted")
 	}

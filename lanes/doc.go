@@ -43,7 +43,11 @@
 //   - concurrency_group: the [groups.NAME] whose limit the lane shares.
 //   - supersede: true lets a newer push cancel an older run that still waits.
 //   - [lane.with]: settings, handed to the plugin as JSON and checked against its schema.
-//   - [lane.grant]: what the plugin may ask for: read and history (true where left out), container and network (false where left out).
+//   - remember: what of the lane's runs may be used again when nothing that they read has changed: "plugin" (runs without
+//     containers; where left out), "containers" (these too, as long as image and source are the same), "never".
+//   - [lane.grant]: what the plugin may ask for: read and history (true where left out); container, network, kv and clock
+//     (false where left out); http, secrets and env, lists of hosts and names. read may be a list of globs: then no other
+//     file is there, neither for the plugin nor for its containers.
 //
 // # Patterns
 //
