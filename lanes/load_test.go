@@ -33,6 +33,7 @@ timeout = "1h30m"
 retries = 2
 concurrency_group = "db"
 supersede = true
+remember = "containers"
 [lane.with]
 image = "default"
 count = 3
@@ -42,9 +43,14 @@ at = 2026-01-02T03:04:05Z
 clock = [07:08:09, 2026-01-02T03:04:05]
 "a.b" = { c = [true] }
 [lane.grant]
-read = false
+read = ["src/**", "*.md"]
 container = true
 network = true
+http = ["api.example.org", "example.org:8443"]
+secrets = ["TOKEN"]
+kv = true
+clock = true
+env = ["CI"]
 `
 
 func TestLoadReadsEveryKey(t *testing.T) {
@@ -54,15 +60,16 @@ func TestLoadReadsEveryKey(t *testing.T) {
 	}
 	want := []Lane{
 		{ID: "lint", Title: "lint", Plugin: "files", On: []string{"pre-push", "pre-receive"}, Required: true,
-			Timeout: 10 * time.Minute, With: map[string]any{}, Grant: Grant{Read: true, History: true}, Line: 6},
+			Timeout: 10 * time.Minute, Remember: "plugin", With: map[string]any{}, Grant: Grant{Read: true, History: true}, Line: 6},
 		{ID: "go-test", Title: "check-go", Plugin: "shell", Paths: []string{"**/*.go", "go.mod"}, Ignore: []string{"docs/**"},
 			On: []string{"pre-push", "schedule"}, Branches: []string{"main", "release/*"}, Schedule: "0 8 * * *",
-			Needs: []string{"lint"}, Timeout: 90 * time.Minute, Retries: 2, ConcurrencyGroup: "db", Supersede: true,
+			Needs: []string{"lint"}, Timeout: 90 * time.Minute, Retries: 2, ConcurrencyGroup: "db", Supersede: true, Remember: "containers",
 			With: map[string]any{
 				"image": "default", "count": int64(3), "share": 0.5, "day": "2026-01-02", "at": "2026-01-02T03:04:05Z",
 				"clock": []any{"07:08:09", "2026-01-02T03:04:05"}, "a.b": map[string]any{"c": []any{true}},
 			},
-			Grant: Grant{History: true, Container: true, Network: true}, Line: 10},
+			Grant: Grant{Read: true, Files: []string{"src/**", "*.md"}, History: true, Container: true, Network: true,
+				HTTP: []string{"api.example.org", "example.org:8443"}, Secrets: []string{"TOKEN"}, KV: true, Clock: true, Env: []string{"CI"}}, Line: 10},
 	}
 	if !reflect.DeepEqual(set.Lanes, want) {
 		t.Errorf("lanes\n got %+v\nwant %+v", set.Lanes, want)
@@ -101,6 +108,10 @@ func TestLoadRefuses(t *testing.T) {
 		"an unknown key at the top": {"version = 1\n[[lanes]]\nid = \"a\"\n",
 			"f:2: unknown key \"lanes\" => did you mean \"lane\"?"},
 		"an unknown key far from any": {lane("colour = 1\n"), "f:5: unknown key \"colour\""},
+		"a host that is none":         {lane("[lane.grant]\nhttp = [\"a.org\", \"https://a.org/x\"]\n"), "f:6: grant.http: \"https://a.org/x\" is not a host, such as \"api.example.org\""},
+		"a secret that is a path":     {lane("[lane.grant]\nsecrets = [\"../x\"]\n"), "f:6: grant.secrets: \"../x\" is not a name, such as \"TOKEN\""},
+		"a read that is neither":      {lane("[lane.grant]\nread = \"all\"\n"), "f:6: grant.read must be true or false, not a string"},
+		"a memory of nothing":         {lane("remember = \"container\"\n"), "f:5: remember is \"container\", want plugin, containers or never => did you mean \"containers\"?"},
 		"an unknown grant": {lane("[lane.grant]\ncontainers = true\n"),
 			"f:6: unknown key \"grant.containers\" => did you mean \"container\"?"},
 		"wrong types": {lane("title = 1\npaths = \"x\"\nrequired = \"no\"\nretries = 1.5\nwith = 1\n"),
