@@ -97,7 +97,7 @@ func (o Output) report(call Call, j Judgement) error {
 	}
 	paint := painter(call.Term.Color)
 	for _, out := range worstFirst(j) {
-		writeOutcome(&b, paint, j, out)
+		writeOutcome(&b, paint, call, j, out)
 	}
 	for _, text := range j.Bypasses {
 		fmt.Fprintf(&b, "pushlane: note: %s; it is recorded\n", text)
@@ -266,18 +266,22 @@ func (j Judgement) against(i int) []string {
 
 // writeOutcome prints what a person needs of a lane that did not pass: its
 // findings, or else the end of its log; for one that passed its warnings.
-func writeOutcome(b *bytes.Buffer, paint painter, j Judgement, o Outcome) {
+func writeOutcome(b *bytes.Buffer, paint painter, call Call, j Judgement, o Outcome) {
 	bad := o.State == store.Failed || o.State == store.Broken || o.State == store.Cancelled
 	if !bad && len(o.Findings) == 0 {
 		return
 	}
+	what, rest, _ := strings.Cut(o.Message, "\n") // rest: its own last words, where it was
 	if bad {
-		fmt.Fprintf(b, "pushlane: %s\n", paint.bad(fmt.Sprintf("lane %q %s%s: %s", o.lane().ID, stateWord(o.State), onRef(j, o), firstLine(o.Message))))
+		fmt.Fprintf(b, "pushlane: %s\n", paint.bad(fmt.Sprintf("lane %q %s%s: %s", o.lane().ID, stateWord(o.State), onRef(j, o), what)))
+		for line := range strings.Lines(rest) { // indented: no plugin writes a line of ours
+			fmt.Fprintf(b, "  %s\n", strings.TrimSpace(line))
+		}
 	} else {
 		fmt.Fprintf(b, "pushlane: lane %q says:\n", o.lane().ID)
 	}
 	writeFindings(b, o.Findings)
-	if bad && len(o.Findings) == 0 {
+	if bad && rest == "" && len(o.Findings) == 0 {
 		for _, line := range o.Tail {
 			fmt.Fprintf(b, "  | %s\n", line)
 		}
@@ -286,7 +290,7 @@ func writeOutcome(b *bytes.Buffer, paint painter, j Judgement, o Outcome) {
 		fmt.Fprintf(b, "pushlane: hint: %s\n", indent(CleanText(hint)))
 	}
 	if bad {
-		writeNext(b, j, o)
+		writeNext(b, call, j, o)
 	}
 }
 
@@ -322,7 +326,7 @@ func findingLine(f sdk.Finding) string {
 }
 
 // writeNext says where the whole log is and how to try the lane again.
-func writeNext(b *bytes.Buffer, j Judgement, o Outcome) {
+func writeNext(b *bytes.Buffer, call Call, j Judgement, o Outcome) {
 	p := j.Updates[o.Update]
 	server := j.to != nil
 	if o.Log != "" && !server {
@@ -331,7 +335,7 @@ func writeNext(b *bytes.Buffer, j Judgement, o Outcome) {
 	if server && j.Policy.URL != "" {
 		fmt.Fprintf(b, "pushlane: page: %s\n", pageURL(j.Policy.URL, j.Repo, j.Number, o.lane().ID))
 	}
-	if j.Gate != "pre-commit" && j.Gate != "commit-msg" {
+	if j.Gate != "pre-commit" && j.Gate != "commit-msg" && call.Config == "" {
 		fmt.Fprintf(b, "pushlane: again: pushlane run --lane %s --range %s\n", o.lane().ID, againRange(p))
 	}
 }

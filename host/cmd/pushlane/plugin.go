@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +37,9 @@ func pluginCommand(p *program) *cobra.Command {
 }
 
 func packPlugin(manifest, in, out string) error {
+	if filepath.Ext(out) != ".wasm" { // most likely it is the manifest, which must not be overwritten
+		return wrongUse{fmt.Errorf("cannot pack into %q: a module's name ends in .wasm", out)}
+	}
 	text, err := os.ReadFile(manifest)
 	if err != nil {
 		return wrongUse{fmt.Errorf("cannot pack: %w", err)}

@@ -1,6 +1,9 @@
 package hostile
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // counts are modules whose numbers claim more than they have bytes for. A
 // reader that makes room for what is claimed ends with its process.
@@ -53,8 +56,40 @@ func counts() []Attack {
 			*m = m.with(trap())
 			m.customs = [][]byte{custom("name", section(nil, 1, slices.Concat(op(1, 0), name("\x1b[2J\x1b]0;mine\a\u202e"))))}
 		}), Want: `broke: unreachable`, Kind: Broken},
+		{ID: "lines-escapes", About: "a source file whose name would move a terminal's cursor", Module: lined(lineTable(4, seq(op(0), []byte("\x1b[2J\u202e.c\x00"), op(0, 0, 0, 0)), lineRow)), Want: `broke: unreachable`, Kind: Broken},
+		{ID: "lines-4g-folders", About: "debug information of 4 G folders in 10 bytes", Module: lined(lineTable(5, seq(op(0), most()), lineRow)), Want: `broke: unreachable`, Kind: Broken},
+		{ID: "lines-4g-files", About: "debug information of 4 G files, each without a name", Module: lined(lineTable(5, seq(op(0, 0), op(1, 1, 0x1e), most()), lineRow)), Want: `broke: unreachable`, Kind: Broken},
+		{ID: "lines-longer", About: "a table of lines that is longer than its section", Module: lined(seq(u32le(0xffff_fff0), op(4, 0))), Want: `broke: unreachable`, Kind: Broken},
+		{ID: "lines-head", About: "a table of lines whose program begins 2 GiB behind it", Module: lined(seq(u32le(8), op(4, 0), u32le(1<<31), op(1, 1))), Want: `broke: unreachable`, Kind: Broken},
+		{ID: "lines-no-span", About: "a table of lines that has its reader divide by zero", Module: lined(seq(u32le(20), op(2, 0), u32le(9), op(1, 1, 0, 0, 1, 0, 0), times(7, op(0xff)))), Want: `broke: unreachable`, Kind: Broken},
+		{ID: "lines-30m", About: "30 million lines that all lie at the same byte", Module: lined(lineTable(4, op(0, 0), seq(lineRow, times(30<<20, op(1))))), Want: `broke: unreachable`, Kind: Broken},
+		{ID: "lines-tables-500k", About: "500,000 tables of lines", Module: lined(times(500_000, lineTable(4, op(0, 0), lineRow))), Want: `broke: unreachable`, Kind: Broken},
 	}
 }
+
+// lined is a module that breaks and says in DWARF which lines it came from.
+func lined(table []byte) func() []byte {
+	return changed(func(m *module) {
+		*m = m.with(trap())
+		m.customs = [][]byte{custom(".debug_line", table)}
+	})
+}
+
+// lineTable is one table of a version of DWARF, with its names and program.
+func lineTable(version byte, names, program []byte) []byte {
+	rest := seq(op(1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1), names)
+	head := op(version, 0)
+	if version == 5 {
+		head = append(head, 4, 0)
+	}
+	all := seq(head, u32le(uint32(len(rest))), rest, program)
+	return append(u32le(uint32(len(all))), all...)
+}
+
+// lineRow says that all code from byte 1 on is line 1.
+var lineRow = op(0, 5, 2, 1, 0, 0, 0, 1, 2, 0x80, 0x80, 0x80, 0x10, 0, 1, 1)
+
+func u32le(v uint32) []byte { return binary.LittleEndian.AppendUint32(nil, v) }
 
 // sizes are modules of which everything is true and too much.
 func sizes() []Attack {

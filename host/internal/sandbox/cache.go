@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// Compiled code lies in one folder per module, named by the module's digest.
-// Beside it, in a file <digest>.sums, stand the digests of what the child that
-// compiled it left: code that was damaged or changed since is not run.
+// Compiled code lies in one folder per module (wasm.CodeFolder). Beside it, in a
+// file of its name and .sums, stand the digests of what the child that compiled
+// it left: code that was damaged or changed since is not run.
 
 const (
 	cacheAge  = 30 * 24 * time.Hour // how long unused code is kept
 	cacheSize = 2 << 30             // bytes in all; what was used longest ago goes first
 )
 
-var digestName = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var digestName = regexp.MustCompile(`^[0-9a-f]{64}(-\w+)?$`)
 
 // sums lists a folder's files with their digests, in the format of sha256sum.
 func sums(dir string) ([]byte, error) {

@@ -188,7 +188,8 @@ func (p *Pool) load(checked *wasm.Checked, module []byte) (*Plugin, error) {
 
 // compiled sees to it that the module's code lies in the cache, whole.
 func (p *Plugin) compiled() error {
-	dir := filepath.Join(p.pool.opts.CacheDir, p.Digest())
+	name := wasm.CodeFolder(p.Digest())
+	dir := filepath.Join(p.pool.opts.CacheDir, name)
 	if whole(dir) {
 		touch(dir, time.Now())
 		return nil
@@ -201,7 +202,7 @@ func (p *Plugin) compiled() error {
 	if err := p.compile(scratch); err != nil {
 		return err
 	}
-	return keep(filepath.Join(scratch, p.Digest()), dir)
+	return keep(filepath.Join(scratch, name), dir)
 }
 
 // compileTime is how long a child may take to compile one module, by the clock

@@ -239,7 +239,7 @@ func TestWorkerThatDoesNotStop(t *testing.T) {
 func TestCache(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "modules")
 	first := load(t, pool(t, Options{CacheDir: dir}), "noop")
-	code := filepath.Join(dir, first.Digest())
+	code := filepath.Join(dir, wasm.CodeFolder(first.Digest()))
 	var file string
 	filepath.WalkDir(code, func(path string, d fs.DirEntry, _ error) error {
 		if d.Type().IsRegular() {

@@ -7,15 +7,23 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// Compiled code lies in one folder per module, named by the module's digest:
-// what is damaged or old can be removed by itself.
+// Compiled code lies in one folder per module, named by the module's digest and
+// by what made it: what is damaged or old can be removed by itself.
+
+// codeVersion changes with all that makes other code of the same module: the
+// meter, wazero. TestCodeVersion says when.
+const codeVersion = "2"
+
+// CodeFolder is the name of the folder of a module's compiled code, below the
+// cache's.
+func CodeFolder(digest string) string { return digest + "-" + codeVersion }
 
 // cacheFolder is where this module's code is; empty without a cache.
 func (m *Module) cacheFolder() string {
 	if m.engine.opts.CacheDir == "" {
 		return ""
 	}
-	return filepath.Join(m.engine.opts.CacheDir, m.digest)
+	return filepath.Join(m.engine.opts.CacheDir, CodeFolder(m.digest))
 }
 
 // openCache opens the module's folder.

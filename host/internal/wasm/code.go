@@ -11,6 +11,7 @@ type body struct {
 	current int   // region now
 	regions []int // bytes of straight code: of the function, then of each loop
 	edits   []edit
+	moves   []move // what rewrite kept
 
 	calls    bool // it calls functions
 	bulk     bool // it needs the scratch local

@@ -32,7 +32,7 @@ const (
 // meter checks the function bodies and gives the module with its meter, and
 // the number of its tick function.
 func meter(module []byte, f *facts) ([]byte, uint32, error) {
-	code, err := meterCode(module, f)
+	code, err := meterCode(module, f, nil)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -71,7 +71,11 @@ func meter(module []byte, f *facts) ([]byte, uint32, error) {
 			out = append(out, module[s.start:s.end]...)
 		}
 	}
-	return append(out, nameSection(module, f)...), uint32(f.allFuncs()), nil
+	out = append(out, nameSection(module, f)...)
+	if hasLines(f) {
+		out = append(out, oneRow()...)
+	}
+	return out, uint32(f.allFuncs()), nil
 }
 
 // lengthen adds an element at the end of a section that is a vector.
@@ -112,8 +116,9 @@ func tickBody(f *facts) []byte {
 }
 
 // meterCode checks and rewrites every function body; the result is the code
-// section without the last body's place, its count already one higher.
-func meterCode(module []byte, f *facts) ([]byte, error) {
+// section without the last body's place, its count already one higher. Where
+// moves is not nil it gets what came from where.
+func meterCode(module []byte, f *facts, moves *[]move) ([]byte, error) {
 	i := slices.IndexFunc(f.sections, func(s section) bool { return s.id == 10 })
 	if i < 0 {
 		return nil, &FormatError{Msg: "it has no code"}
@@ -147,7 +152,13 @@ func meterCode(module []byte, f *facts) ([]byte, error) {
 		}
 		f.isHeavy = f.isHeavy || b.weight > heavy
 		scratch = b.rewrite(scratch[:0], module, r.pos)
-		out = append(appendU32(out, uint32(len(scratch))), scratch...)
+		out = appendU32(out, uint32(len(scratch)))
+		if moves != nil {
+			for _, m := range b.moves {
+				*moves = append(*moves, move{to: len(out) + m.to, from: m.from - s.body})
+			}
+		}
+		out = append(out, scratch...)
 		r.skip(int(size))
 	}
 	if r.err == nil && r.left() > 0 {
@@ -170,7 +181,7 @@ func (b *body) rewrite(out, module []byte, start int) []byte {
 	}
 	at := first
 	for i, e := range b.edits {
-		out = append(out, module[at:e.pos]...)
+		out = b.keep(out, module, at, e.pos)
 		at = e.pos
 		switch {
 		case e.region < 0:
@@ -179,7 +190,13 @@ func (b *body) rewrite(out, module []byte, start int) []byte {
 			out = b.charge(out, int64(1+b.regions[e.region]/fuelUnit))
 		}
 	}
-	return append(out, module[at:b.r.end]...)
+	return b.keep(out, module, at, b.r.end)
+}
+
+// keep copies original code and notes where it went.
+func (b *body) keep(out, module []byte, from, to int) []byte {
+	b.moves = append(b.moves, move{to: len(out), from: from})
+	return append(out, module[from:to]...)
 }
 
 // charge takes a fixed number of units off the counter.

@@ -22,7 +22,7 @@ const manifestSection = "lane.manifest"
 const maxManifest = 64 << 10
 
 // packHint is what helps a module without a usable manifest.
-const packHint = "put one in with: pushlane plugin pack"
+const packHint = "put one in with: pushlane plugin pack IN.wasm OUT.wasm"
 
 var (
 	manifestName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)

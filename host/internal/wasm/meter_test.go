@@ -110,7 +110,7 @@ func compute(t *testing.T, data []byte, tick uint32, x uint64) string {
 	}
 	res, err := mod.ExportedFunction("f").Call(ctx, x)
 	if err != nil {
-		cause, _ := splitTrap(err.Error())
+		cause, _ := (&Module{}).splitTrap(err.Error())
 		return cause
 	}
 	mem, _ := mod.Memory().Read(0, 8192)

@@ -99,6 +99,7 @@ type Module struct {
 
 	runtime  wazero.Runtime // of this digest alone: modules must not see each other
 	compiled wazero.CompiledModule
+	original []byte          // the module as it came, where it says which lines its code is from; else nil
 	counter  int             // number of the meter's global
 	canWarm  bool            // nothing of it runs before _start
 	late     map[string]bool // system functions that wait for the call
@@ -120,6 +121,9 @@ func (e *Engine) compile(name string, data []byte) (*Module, error) {
 		return nil, err
 	}
 	m := &Module{Checked: checked, engine: e, counter: checked.facts.globals, canWarm: !checked.facts.hasStart, late: lateFuncs(checked.manifest), ready: make(chan *session, max(e.opts.Warm, 0))}
+	if hasLines(checked.facts) {
+		m.original = data
+	}
 	return m, m.build(data, checked.facts)
 }
 
@@ -153,7 +157,7 @@ func (m *Module) native(metered []byte, tick uint32, facts *facts) error {
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithMemoryLimitPages(1 << 16). // memory knows the true limit
-		WithDebugInfoEnabled(false)
+		WithDebugInfoEnabled(m.original != nil)
 	if m.cacheFolder() != "" {
 		cache, err := m.openCache()
 		if err != nil {

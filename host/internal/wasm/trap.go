@@ -13,7 +13,7 @@ const (
 
 // trap makes one readable error of all that is known about a breakage.
 func (m *Module) trap(s *session, used Usage, err error) error {
-	cause, trace := splitTrap(err.Error())
+	cause, trace := m.splitTrap(err.Error())
 	if s.memory.refused {
 		cause += fmt.Sprintf(", after it was refused more than %s of memory", amount(s.call.Memory, "bytes"))
 	}
@@ -41,18 +41,34 @@ func (s *session) lastWords() []string {
 }
 
 // splitTrap takes wazero's text apart: the cause, and the functions, innermost
-// first.
-func splitTrap(text string) (cause string, trace []string) {
+// first, with their source lines where the module has them.
+func (m *Module) splitTrap(text string) (cause string, trace []string) {
 	cause, stack, _ := strings.Cut(text, "\nwasm stack trace:\n")
 	cause = strings.ReplaceAll(strings.TrimSuffix(cause, " (recovered by wazero)"), "wasm error: ", "")
 	stack, _, _ = strings.Cut(stack, "\n\n")
+	var offsets, frames []int
 	for line := range strings.SplitSeq(stack, "\n") {
 		line = strings.TrimSpace(line)
+		if offset, is := frameLine(line); is {
+			if len(trace) > 0 {
+				offsets, frames = append(offsets, offset), append(frames, len(trace)-1)
+			}
+			continue
+		}
 		if line == "" || strings.Contains(line, tickName) {
 			continue
 		}
-		if trace = append(trace, strings.TrimPrefix(line, ".")); len(trace) == traceLines {
-			return cause, append(trace, "…")
+		if len(trace) == traceLines {
+			trace = append(trace, "…")
+			break
+		}
+		trace = append(trace, strings.TrimPrefix(line, "."))
+	}
+	if len(offsets) > 0 && m.original != nil {
+		for i, at := range m.places(offsets) {
+			if at != "" {
+				trace[frames[i]] += ", " + at
+			}
 		}
 	}
 	return cause, trace
