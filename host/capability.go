@@ -113,13 +113,6 @@ func (p permits) sees(path string) bool {
 // limited reports whether some files of the tree are not there for the plugin.
 func (p permits) limited() bool { return len(p["repo.read"].globs) > 0 }
 
-func (p permits) visible(changes []hooks.Change) []hooks.Change {
-	if !p.limited() {
-		return changes
-	}
-	return slices.DeleteFunc(slices.Clone(changes), func(c hooks.Change) bool { return !p.sees(c.Path) })
-}
-
 // tree opens a revision's tree as far as the plugin may see it. A container
 // gets the same: what nobody granted is not there.
 func (l *laneRun) tree(ctx context.Context, rev string) (*hooks.Tree, error) {

@@ -66,7 +66,7 @@ func TestHammer(t *testing.T) {
 }
 
 // buildChild builds a program that runs plugins; this one is a test.
-func buildChild(t *testing.T) string {
+func buildChild(t testing.TB) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "child")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./internal/sandbox/testdata/child").CombinedOutput(); err != nil {
@@ -100,7 +100,7 @@ func buildFiles(t *testing.T, dir string) string {
 	return folder
 }
 
-func write(t *testing.T, dir, name, text string) {
+func write(t testing.TB, dir, name, text string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)

@@ -191,7 +191,7 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	if err != nil {
 		return answer{}, 0, err
 	}
-	if tool := l.module.Manifest().Tool; tool != nil && !toolCall(&call, tool, request.Changes) {
+	if tool := l.module.Manifest().Tool; tool != nil && !toolCall(&call, tool, l.visibleChanges()) {
 		call.World.Close()
 		return answer{verdict: "skip", reason: "no changed file is for it"}, 0, nil
 	}
@@ -226,10 +226,10 @@ func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
 		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
 		Limits: sdk.Limits{Memory: pluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut}}
-	if l.can("repo.read") {
-		r.Changes = wireChanges(l.permits.visible(p.Changes))
+	if wants(l.module.Manifest(), "changes") {
+		r.Changes = l.visibleChanges()
 	}
-	if l.can("repo.history") {
+	if l.can("repo.history") && wants(l.module.Manifest(), "commits") {
 		if r.Commits, err = l.commits(ctx); err != nil {
 			return sdk.Request{}, err
 		}
@@ -243,7 +243,7 @@ func only(r sdk.Request, keys []string) sdk.Request {
 	if keys == nil {
 		return r
 	}
-	drop := map[string]func(){"run": func() { r.Run = "" }, "gate": func() { r.Gate = "" }, "update": func() { r.Update = sdk.Update{} }, "changes": func() { r.Changes = nil }, "commits": func() { r.Commits = nil }}
+	drop := map[string]func(){"run": func() { r.Run = "" }, "gate": func() { r.Gate = "" }, "update": func() { r.Update = sdk.Update{} }}
 	for key, do := range drop {
 		if !slices.Contains(keys, key) {
 			do()
@@ -252,12 +252,47 @@ func only(r sdk.Request, keys []string) sdk.Request {
 	return r
 }
 
-func wireChanges(changes []hooks.Change) []sdk.Change {
-	all := make([]sdk.Change, len(changes))
-	for i, c := range changes {
-		all[i] = sdk.Change{Path: c.Path, Status: c.Status, Mode: c.Mode, OldID: c.OldID, NewID: c.NewID}
+// wants reports whether a plugin is handed a part of the request; a tool gets
+// the changes as its arguments.
+func wants(m sdk.Manifest, key string) bool {
+	return m.Input == nil || slices.Contains(m.Input, key) || key == "changes" && m.Tool != nil
+}
+
+// visibleChanges are the changes that the plugin may see; never nil.
+func (l *laneRun) visibleChanges() []sdk.Change {
+	all := make([]sdk.Change, 0, len(l.update().Changes))
+	for i := range l.update().Changes {
+		if c, seen := l.change(i); seen {
+			all = append(all, c)
+		}
 	}
 	return all
+}
+
+// change is a change of the push, and whether the plugin may see it.
+func (l *laneRun) change(i int) (sdk.Change, bool) {
+	c := l.update().Changes[i]
+	return sdk.Change(c), l.can("repo.read") && l.permits.sees(c.Path)
+}
+
+// listChanges answers changes.list@1.
+func (l *laneRun) listChanges(req []byte) ([]byte, error) {
+	return listChanges(req, len(l.update().Changes), l.change)
+}
+
+// maxPage is how many changes one answer holds.
+const maxPage = 1000
+
+func listChanges(req []byte, n int, at func(int) (sdk.Change, bool)) ([]byte, error) {
+	q, err := sdk.ParseChangesQuery(req)
+	var page sdk.ChangesPage
+	if err == nil {
+		page, err = q.Page(n, at, maxPage)
+	}
+	if err != nil {
+		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
+	}
+	return page.AppendJSON(nil), nil
 }
 
 // settle turns what was said and what went wrong into the outcome's state. A

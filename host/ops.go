@@ -23,6 +23,7 @@ const (
 
 	opRequest  = "http.request@1"
 	opResponse = "http.response@1"
+	opChanges  = "changes.list@1"
 	opGet      = "kv.get@1"
 	opSet      = "kv.set@1"
 )
@@ -31,6 +32,9 @@ const (
 // were granted.
 func (l *laneRun) offered() []string {
 	ops := []string{}
+	if l.can("repo.read") {
+		ops = append(ops, opChanges)
+	}
 	if l.can("container") {
 		ops = append(ops, opStart, opResult, opLog)
 	}
@@ -76,6 +80,11 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 		return o.send(ctx, handles, req)
 	case opResponse:
 		return withHandle(handles, req, "request", (*exchange).response)
+	case opChanges:
+		if !o.run.can("repo.read") {
+			return nil, o.run.refuse(ctx, o.run.denied("repo.read"))
+		}
+		return o.run.listChanges(req)
 	case opGet, opSet:
 		return o.keep(ctx, op, req)
 	case opInfo:

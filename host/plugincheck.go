@@ -87,7 +87,7 @@ func (c *conformance) result(what string, fault string, more ...string) {
 func (c *conformance) usual() trial {
 	src := memTree{"README.md": {data: []byte("# Hello\n")}, "src/a.go": {data: []byte("package a\n\nfunc A() {}\n")}, "empty": {}, "run.sh": {data: []byte("#!/bin/sh\nexit 0\n"), mode: 0o755}}
 	base := memTree{"README.md": {data: []byte("# Hallo\n")}, "gone.txt": {data: []byte("gone\n")}}
-	return trial{request: requestFor(c.author.plugin.Manifest(), src, base, c.with), src: src, base: base}
+	return trialOf(c.author.plugin.Manifest(), src, base, c.with)
 }
 
 func (c *conformance) ordinary() {
@@ -169,7 +169,7 @@ func greaseValue(v any) any {
 }
 
 func (c *conformance) nothing() {
-	t := trial{request: requestFor(c.author.plugin.Manifest(), nil, nil, c.with)}
+	t := trialOf(c.author.plugin.Manifest(), nil, nil, c.with)
 	c.result("a push that changes nothing", c.try(t).cause())
 }
 
@@ -178,8 +178,11 @@ func (c *conformance) oddPaths() {
 	src := memTree{"\xff\xfe.txt": {data: []byte("x\n")}, "a \"b\"\n.txt": {data: []byte("x\n")}, "ünï/ç\u202e.md": {data: []byte("x\n")},
 		"-rf": {data: []byte("x\n")}, "link": {data: []byte("/etc/passwd"), mode: fs.ModeSymlink}, strings.Repeat("long/", 200) + "x": {data: []byte("x\n")},
 		"binary": {data: bytes.Repeat([]byte{0, 0xff, '\n'}, 100)}, "crlf.txt": {data: []byte("a\r\nb")}}
-	t := trial{request: requestFor(c.author.plugin.Manifest(), src, nil, c.with), src: src}
-	t.request.Changes = append(t.request.Changes, sdk.Change{Path: "zz-module", Status: "A", Mode: "160000", NewID: strings.Repeat("3", 40)})
+	t := trialOf(c.author.plugin.Manifest(), src, nil, c.with)
+	t.changes = append(t.changes, sdk.Change{Path: "zz-module", Status: "A", Mode: "160000", NewID: strings.Repeat("3", 40)})
+	if t.request.Changes != nil {
+		t.request.Changes = t.changes
+	}
 	c.result("names that are not UTF-8, links, submodules, long paths", c.try(t).cause())
 }
 
@@ -187,8 +190,9 @@ func (c *conformance) oddPaths() {
 // fall over.
 func (c *conformance) denied() {
 	t := c.usual()
-	t.src, t.base = nil, nil
-	t.request.Granted, t.request.Ops, t.request.Changes, t.request.Commits = []string{}, nil, nil, nil
+	t.src, t.base, t.changes = nil, nil, nil
+	t.request.Granted, t.request.Ops, t.request.Commits = []string{}, nil, nil
+	t.request.Changes = t.request.Changes[:0]
 	got := c.try(t)
 	var trap *wasm.TrapError
 	if errors.As(got.err, &trap) && strings.HasPrefix(trap.Cause, "exit status") {

@@ -45,6 +45,7 @@ type memory struct {
 type world struct {
 	src, base *hooks.Tree                                            // nil: not to be seen
 	value     func(ctx context.Context, name string) ([]byte, error) // of the plugin's store
+	changes   func(query string) []byte                              // answer to changes.list@1
 }
 
 // rememberedRun is what is kept of a lane run.
@@ -98,6 +99,10 @@ func (l *laneRun) worldNow(ctx context.Context) (w world, err error) {
 		}
 		return st.Value(ctx, l.space(), name)
 	}
+	w.changes = func(query string) []byte {
+		page, _ := l.listChanges([]byte(query)) // a wrong query was wrong before
+		return page
+	}
 	if !l.can("repo.read") {
 		return w, nil
 	}
@@ -110,10 +115,14 @@ func (l *laneRun) worldNow(ctx context.Context) (w world, err error) {
 // mark is what a fact's answer depends on: of a path its mode and blob.
 func (w world) mark(ctx context.Context, fact string) (string, error) {
 	kind, name := fact[:2], fact[2:]
-	if kind == "kv" {
+	switch kind {
+	case "kv":
 		value, err := w.value(ctx, name)
 		sum := sha256.Sum256(value)
 		return fmt.Sprintf("%t %x", value != nil, sum[:16]), err
+	case "ch":
+		sum := sha256.Sum256(w.changes(name))
+		return hex.EncodeToString(sum[:16]), nil
 	}
 	tree := map[byte]*hooks.Tree{'0': w.src, '1': w.base}[kind[1]]
 	switch {
@@ -152,6 +161,8 @@ func factOf(q wasm.Question) string {
 		if json.Unmarshal(q.Data, &r) == nil {
 			return "kv" + r.Name
 		}
+	case q.Kind == wasm.AskCall && q.Name == opChanges:
+		return "ch" + string(q.Data)
 	case q.Tree == wasm.TreeResults:
 	case q.Kind == wasm.AskList:
 		return fmt.Sprintf("l%d%s", q.Tree, q.Name)

@@ -21,13 +21,13 @@ const edits = 10_000
 
 // TestRememberedIsFresh is an adversary: after each of ten thousand random
 // edits of a small repository, a remembered verdict must be the one that a
-// fresh run gives. The plugin looks at files, modes, folders and things that
-// are not there, by what it finds in one of them.
+// fresh run gives. The plugin looks at files, modes, folders, changes and
+// things that are not there, by what it finds in one of them.
 func TestRememberedIsFresh(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	repo := randomRepository(t, filepath.Join(dir, "work"))
-	h := probeHost(t, dir)
+	h := probeHost(t, dir, "testdata/plugins/wander", "name = \"wander\"\nversion = \"1\"\nabi = 1\noutput = \"jsonl\"\ninput = []\n[[capabilities]]\nname = \"repo.read\"\nwhy = \"wanders\"\n")
 	r, err := hooks.Open(t.Context(), hooks.Env{Dir: repo.dir, Getenv: func(string) string { return "" }})
 	if err != nil {
 		t.Fatal(err)
@@ -39,9 +39,13 @@ func TestRememberedIsFresh(t *testing.T) {
 	}
 	again, tip := 0, strings.Repeat("0", 40)
 	for i, commit := range repo.commits {
-		fresh := probeLane(h, r, st, tip, commit)
+		changes, err := r.Changes(t.Context(), tip, commit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh := probeLane(h, r, st, "wander", hooks.Update{Base: tip, New: commit}, changes)
 		said, exit := fresh.answer(t)
-		recalling := probeLane(h, r, st, tip, commit)
+		recalling := probeLane(h, r, st, "wander", hooks.Update{Base: tip, New: commit}, changes)
 		if run := recalling.remembered(t); run != nil {
 			again++
 			if was, is := fmt.Sprint(run.again(), run.Exit), fmt.Sprint(said, exit); was != is {
@@ -115,11 +119,11 @@ func randomRepository(t *testing.T, dir string) randomRepo {
 	return r
 }
 
-// probeHost is a host with the plugin that tests use.
-func probeHost(t *testing.T, dir string) *Host {
+// probeHost is a host with one plugin, built of a folder of this repository.
+func probeHost(t testing.TB, dir, plugin, manifest string) *Host {
 	t.Helper()
-	raw := filepath.Join(dir, "wander.raw")
-	cmd := exec.Command("go", "build", "-o", raw, "../testdata/plugins/wander")
+	raw := filepath.Join(dir, "raw")
+	cmd := exec.Command("go", "build", "-o", raw, "../"+plugin)
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -128,11 +132,11 @@ func probeHost(t *testing.T, dir string) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed, err := PackPlugin(module, []byte("name = \"wander\"\nversion = \"1\"\nabi = 1\noutput = \"jsonl\"\ninput = []\n[[capabilities]]\nname = \"repo.read\"\nwhy = \"wanders\"\n"))
+	packed, err := PackPlugin(module, []byte(manifest))
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "plugins"), "wander.wasm", string(packed))
+	write(t, filepath.Join(dir, "plugins"), filepath.Base(plugin)+".wasm", string(packed))
 	env := []string{"HOME=" + dir, "PUSHLANE_CONFIG=" + filepath.Join(dir, "none"), "PUSHLANE_PLUGINS=" + filepath.Join(dir, "plugins")}
 	policy, err := LoadPolicy(Call{Env: env}.Getenv)
 	if err != nil {
@@ -152,11 +156,11 @@ type probe struct {
 	*laneRun
 }
 
-func probeLane(h *Host, r *hooks.Repo, st *store.Store, base, commit string) probe {
+func probeLane(h *Host, r *hooks.Repo, st *store.Store, plugin string, u hooks.Update, changes []hooks.Change) probe {
 	set := &lanes.Set{Source: "lanes.toml"}
-	lane := lanes.Lane{ID: "wander", Plugin: "wander", Remember: lanes.RememberPlugin, Timeout: h.policy.MaxTime, Grant: lanes.Grant{Read: true}}
-	j := &Judgement{Repo: "work", Gate: "manual", Policy: h.policy, Updates: []pushed{{Update: hooks.Update{New: commit, Base: base}, lanesFile: lanesFile{Set: set}}},
-		Outcomes: []Outcome{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + commit[:7] + ":wander"}}}
+	lane := lanes.Lane{ID: plugin, Plugin: plugin, Remember: lanes.RememberPlugin, Timeout: h.policy.MaxTime, Grant: lanes.Grant{Read: true}}
+	j := &Judgement{Repo: "work", Gate: "manual", Policy: h.policy, Updates: []pushed{{Update: u, lanesFile: lanesFile{Set: set}, Changes: changes}},
+		Outcomes: []Outcome{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + u.New[:7] + ":" + plugin}}}
 	begun := make(chan struct{})
 	close(begun)
 	l := &laneRun{host: h, repo: r, j: j, rec: &recorder{store: st, begun: begun}, attempt: 1}
@@ -165,7 +169,7 @@ func probeLane(h *Host, r *hooks.Repo, st *store.Store, base, commit string) pro
 }
 
 // answer runs the plugin.
-func (p probe) answer(t *testing.T) (answer, int) {
+func (p probe) answer(t testing.TB) (answer, int) {
 	t.Helper()
 	p.call.Fresh = true
 	said, exit, err := p.judge(t.Context(), p.outcome())
@@ -211,6 +215,7 @@ func TestFactOf(t *testing.T) {
 		{wasm.Question{Kind: wasm.AskList, Tree: wasm.TreeResults, Name: "."}, ""},
 		{wasm.Question{Kind: wasm.AskRead, Handle: 1}, ""},
 		{wasm.Question{Kind: wasm.AskCall, Name: opGet, Data: []byte(`{"name":"x"}`)}, "kvx"},
+		{wasm.Question{Kind: wasm.AskCall, Name: opChanges, Data: []byte(`{"status":"D"}`)}, `ch{"status":"D"}`},
 		{wasm.Question{Kind: wasm.AskCall, Name: opInfo, Data: []byte(`{}`)}, ""},
 	} {
 		if got := factOf(test.q); got != test.want {

@@ -23,6 +23,7 @@ import (
 // that end as was written down.
 type trial struct {
 	request    sdk.Request
+	changes    []sdk.Change // between the trees; the request holds them only where the plugin wants them handed
 	src, base  memTree
 	containers []scripted
 	raw        []byte // standard input in place of the request; nil: the request
@@ -62,7 +63,7 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
 		if call.Stdin == nil {
 			call.Stdin = t.request.AppendJSON(nil)
 		}
-		if m.Tool != nil && !toolCall(&call, m.Tool, t.request.Changes) {
+		if m.Tool != nil && !toolCall(&call, m.Tool, t.changes) {
 			return done
 		}
 		limited, cancel := context.WithTimeoutCause(ctx, t.limit(), errLaneTimeout)
@@ -135,6 +136,9 @@ func (s *script) Call(_ context.Context, handles *wasm.Handles, op string, req [
 		return withHandle(handles, req, "container", (*job).answer)
 	case opLog:
 		return withHandle(handles, req, "container", func(j *job) ([]byte, error) { return addHandle(handles, &jobLog{job: j}) })
+	case opChanges:
+		all := s.trial.changes
+		return listChanges(req, len(all), func(i int) (sdk.Change, bool) { return all[i], true })
 	}
 	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + Clean(op)}
 }
@@ -159,24 +163,29 @@ func (h *Host) authored(ctx context.Context, file string) (author, error) {
 	return author{pool, m}, err
 }
 
-// requestFor is a usual request over two trees.
-func requestFor(m sdk.Manifest, src, base memTree, with []byte) sdk.Request {
+// trialOf is a trial of a usual request over two trees.
+func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
+	t := trial{src: src, base: base, changes: []sdk.Change{}}
 	var names []string
 	for _, c := range m.Capabilities {
 		names = append(names, c.Name)
 	}
 	r := sdk.Request{ABI: sdk.ABI, Run: "trial@0000000:trial", Lane: "trial", Repository: "trial", Gate: "manual",
-		Update:  sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40), Base: strings.Repeat("1", 40)},
-		Changes: changesBetween(base, src), With: with, Granted: names, Ops: []string{opStart, opResult, opLog},
+		Update: sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40), Base: strings.Repeat("1", 40)},
+		With:   with, Granted: names, Ops: []string{opStart, opResult, opLog, opChanges},
 		Limits: sdk.Limits{Memory: pluginMemory, Millis: 60_000, Log: maxStderr, Findings: maxFindings, Out: maxOut}}
-	if !slices.Contains(names, "repo.read") {
-		r.Changes = nil
+	if slices.Contains(names, "repo.read") {
+		t.changes = changesBetween(base, src)
 	}
-	return only(r, m.Input)
+	t.request = only(r, m.Input)
+	if wants(m, "changes") {
+		t.request.Changes = t.changes
+	}
+	return t
 }
 
 func changesBetween(base, src memTree) []sdk.Change {
-	var all []sdk.Change
+	all := []sdk.Change{}
 	for name, f := range src {
 		old, known := base[name]
 		switch {

@@ -28,7 +28,11 @@ func (r *Request) AppendJSON(b []byte) []byte {
 	m.text("gate", r.Gate)
 	m.key("update")
 	m.b = r.Update.appendJSON(m.b)
-	membersList(&m, "changes", r.Changes, appendChange)
+	if r.Changes == nil {
+		m.null("changes")
+	} else {
+		membersList(&m, "changes", r.Changes, appendChange)
+	}
 	membersListOpt(&m, "commits", r.Commits, appendCommit)
 	if len(r.With) > 0 {
 		m.key("with")

@@ -83,6 +83,11 @@ func (m *members) text(k, v string) {
 	m.b = appendText(m.b, v)
 }
 
+func (m *members) null(k string) {
+	m.key(k)
+	m.b = append(m.b, "null"...)
+}
+
 func (m *members) textOpt(k, v string) {
 	if v != "" {
 		m.text(k, v)

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// process is what the host gives a guest. A module that never asks for a
-// container does not import lane1: the linker drops what nobody calls.
+// process is what the host gives a guest. A module that asks nothing of
+// the host does not import lane1: the linker drops what nobody calls.
 func process() Session {
 	return Session{In: os.Stdin, Out: os.Stdout, Log: os.Stderr,
 		Src: "/src", Base: "/base", Results: "/results", Artifacts: "/out", WithImports: true}

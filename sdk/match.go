@@ -1,7 +1,9 @@
 package sdk
 
 import (
+	"errors"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -11,13 +13,60 @@ import (
 // files, "*.go" those at the top, "docs/**" all below docs. A bad pattern is
 // path.ErrBadPattern, whatever the path.
 func Match(glob, name string) (bool, error) {
-	pattern := strings.Split(glob, "/")
-	for _, p := range pattern {
-		if _, err := path.Match(p, ""); err != nil {
-			return false, err
+	p, err := parsePattern(glob)
+	return err == nil && p.match(name), err
+}
+
+// Matcher is a set of globs, read once for many paths.
+type Matcher struct{ patterns []pattern }
+
+// NewMatcher reads globs; see Match.
+func NewMatcher(globs ...string) (Matcher, error) {
+	var m Matcher
+	for _, g := range globs {
+		p, err := parsePattern(g)
+		if err != nil {
+			return m, errors.New("cannot match " + strconv.Quote(g) + ": " + err.Error())
+		}
+		m.patterns = append(m.patterns, p)
+	}
+	return m, nil
+}
+
+// Match reports whether one of the globs matches a path; no globs match all.
+func (m Matcher) Match(name string) bool {
+	for _, p := range m.patterns {
+		if p.match(name) {
+			return true
 		}
 	}
-	return matchNames(pattern, strings.Split(name, "/")), nil
+	return len(m.patterns) == 0
+}
+
+// pattern is a glob, name by name.
+type pattern struct {
+	names []string
+	end   string // what every match ends with
+}
+
+func parsePattern(glob string) (pattern, error) {
+	p := pattern{names: strings.Split(glob, "/")}
+	for _, name := range p.names {
+		if _, err := path.Match(name, ""); err != nil {
+			return p, err
+		}
+	}
+	if last := p.names[len(p.names)-1]; last != "**" {
+		p.end = last[strings.LastIndexAny(last, `*?]\`)+1:]
+		if strings.Contains(last, `\`) {
+			p.end = ""
+		}
+	}
+	return p, nil
+}
+
+func (p pattern) match(name string) bool {
+	return strings.HasSuffix(name, p.end) && matchNames(p.names, strings.Split(name, "/"))
 }
 
 // matchNames compares name by name; at a mismatch the last "**" takes one

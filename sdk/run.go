@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"iter"
 	"os"
 	"path"
 	"runtime"
@@ -192,33 +191,6 @@ func (r *Run) put(record Record) {
 		return
 	}
 	r.out.Write(append(record.AppendJSON(r.out.AvailableBuffer()), '\n'))
-}
-
-// Changed are the changed files that are in the pushed tree, in the order of
-// their paths; with globs (see Match) only those that one of them matches. A
-// deletion is in Changes alone. A bad glob makes the run broken.
-func (r *Run) Changed(globs ...string) iter.Seq[Change] {
-	return func(yield func(Change) bool) {
-		for _, c := range r.Changes {
-			if c.Status != "D" && r.matches(globs, c.Path) && !yield(c) {
-				return
-			}
-		}
-	}
-}
-
-func (r *Run) matches(globs []string, name string) bool {
-	for _, g := range globs {
-		ok, err := Match(g, name)
-		if err != nil {
-			r.faults.add(errors.New("cannot match " + strconv.Quote(g) + ": " + err.Error()))
-			return false
-		}
-		if ok {
-			return true
-		}
-	}
-	return len(globs) == 0
 }
 
 // Can reports whether the run has a capability.

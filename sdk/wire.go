@@ -13,7 +13,7 @@ type Request struct {
 	Repository string   `json:"repository"` // the repository's short name
 	Gate       string   `json:"gate"`       // pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule or manual
 	Update     Update   `json:"update"`
-	Changes    []Change `json:"changes"`           // in git's order, by path bytes
+	Changes    []Change `json:"changes"`           // in git's order, by path bytes; nil: ask for them (changes.list@1)
 	Commits    []Commit `json:"commits,omitempty"` // new commits, oldest first; only with capability "repo.history"
 	With       RawJSON  `json:"with,omitempty"`    // the lane's settings, already checked against the manifest's schema
 	Granted    []string `json:"granted"`           // capability names

@@ -45,7 +45,11 @@ func check(run *sdk.Run) error {
 // names are the files to look at. A file that is gone, or moved, may be what
 // any other linked to.
 func (c *checker) names() ([]string, error) {
-	all := c.run.With("all").Bool() || slices.ContainsFunc(c.run.Changes, func(ch sdk.Change) bool { return ch.Status == "D" })
+	all := c.run.With("all").Bool()
+	for range c.run.Deleted() {
+		all = true
+		break
+	}
 	if all {
 		return c.walk(".")
 	}

@@ -224,7 +224,7 @@ func (c Case) request() sdk.Request {
 	r.ABI = sdk.ABI
 	r.With = sdk.RawJSON(c.With)
 	r.Commits = append(r.Commits, c.Commits...)
-	r.Changes = append(r.Changes, c.changes()...)
+	r.Changes = append(append([]sdk.Change{}, r.Changes...), c.changes()...)
 	def(&r.Run, "repo@1111111:lane")
 	def(&r.Lane, "lane")
 	def(&r.Repository, "repo")

@@ -16,6 +16,12 @@ func check(run *sdk.Run) error {
 		run.Note("", 0, "nowhere: "+err.Error())
 		which = []byte("a")
 	}
+	for c := range run.Changed("a", "d/**") {
+		run.Note(c.Path, 0, "changed")
+	}
+	for range run.Deleted("[a-e]") {
+		run.Note("", 0, "something is gone")
+	}
 	for steps := range 4 {
 		at := string(which)
 		info, err := os.Lstat("/src/" + at)

@@ -1,0 +1,168 @@
+package sdk
+
+import (
+	"errors"
+	"iter"
+	"slices"
+	"strconv"
+)
+
+// opChanges lists changes, the paths of which one of some globs matches.
+const opChanges = "changes.list@1"
+
+// ChangesQuery is the request of the operation changes.list@1.
+type ChangesQuery struct {
+	Globs  []string `json:"globs,omitempty"`  // see Match; none: every path
+	Status string   `json:"status,omitempty"` // letters of the statuses that are wanted, "AM"; empty: all
+	From   int      `json:"from,omitempty"`   // where to go on: Next of the page before
+}
+
+// ChangesPage is its answer: as many changes as fit.
+type ChangesPage struct {
+	Changes []Change `json:"changes"`
+	Next    int      `json:"next,omitempty"` // 0: there are no more
+}
+
+// Changed are the changed files that are in the pushed tree, in the order of
+// their paths; with globs (see Match) only those that one of them matches. A
+// bad glob makes the run broken.
+//
+// Where the manifest's input does not name "changes", the host picks them out
+// of its own list: a plugin that looks at ten of ten thousand is handed ten.
+func (r *Run) Changed(globs ...string) iter.Seq[Change] { return r.changes("AM", globs) }
+
+// Deleted are the files that the push takes away; globs as for Changed.
+func (r *Run) Deleted(globs ...string) iter.Seq[Change] { return r.changes("D", globs) }
+
+func (r *Run) changes(status string, globs []string) iter.Seq[Change] {
+	return func(yield func(Change) bool) {
+		for q := (ChangesQuery{Globs: globs, Status: status}); ; {
+			page, err := r.page(q)
+			if err != nil {
+				r.faults.add(err)
+				return
+			}
+			for _, c := range page.Changes {
+				if !yield(c) {
+					return
+				}
+			}
+			if q.From = page.Next; q.From == 0 {
+				return
+			}
+		}
+	}
+}
+
+// page gives changes out of the request, or asks the host for them.
+func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
+	if r.Changes != nil {
+		return q.Page(len(r.Changes), func(i int) (Change, bool) { return r.Changes[i], true }, len(r.Changes))
+	}
+	if !r.session.WithImports || !slices.Contains(r.Ops, opChanges) {
+		return ChangesPage{}, errors.New("cannot list changes: the host hands none to this run (grant it repo.read)")
+	}
+	answer, err := r.callHost(opChanges, q.AppendJSON(nil))
+	if err != nil {
+		return ChangesPage{}, err
+	}
+	return ParseChangesPage(answer)
+}
+
+// Page picks what is wanted out of n changes, at most so many; at gives each of
+// them, false where it is not to be seen.
+func (q ChangesQuery) Page(n int, at func(int) (Change, bool), most int) (ChangesPage, error) {
+	match, err := NewMatcher(q.Globs...)
+	if err != nil {
+		return ChangesPage{}, err
+	}
+	for _, letter := range q.Status {
+		if letter != 'A' && letter != 'M' && letter != 'D' {
+			return ChangesPage{}, errors.New("cannot list changes of status " + strconv.QuoteRune(letter) + ": want A, M or D")
+		}
+	}
+	if q.From < 0 || q.From > n {
+		return ChangesPage{}, errors.New("cannot list changes from " + strconv.Itoa(q.From) + ": there are " + strconv.Itoa(n))
+	}
+	page := ChangesPage{Changes: []Change{}}
+	for i := q.From; i < n; i++ {
+		c, seen := at(i)
+		if !seen || !q.wants(c.Status) || !match.Match(c.Path) {
+			continue
+		}
+		if len(page.Changes) == most {
+			page.Next = i
+			break
+		}
+		page.Changes = append(page.Changes, c)
+	}
+	return page, nil
+}
+
+func (q ChangesQuery) wants(status string) bool {
+	for i := range len(q.Status) {
+		if q.Status[i:i+1] == status {
+			return true
+		}
+	}
+	return q.Status == ""
+}
+
+// AppendJSON appends the query as one JSON object.
+func (q ChangesQuery) AppendJSON(b []byte) []byte {
+	m := object(b)
+	m.pathsOpt("globs", q.Globs)
+	m.textOpt("status", q.Status)
+	m.intOpt("from", int64(q.From))
+	return m.end()
+}
+
+// ParseChangesQuery reads a query; see ParseRequest.
+func ParseChangesQuery(b []byte) (ChangesQuery, error) {
+	var q ChangesQuery
+	d := decoder{s: string(b)}
+	d.top(func() {
+		d.object(func(key string) bool {
+			switch key {
+			case "globs":
+				d.paths(&q.Globs)
+			case "status":
+				d.text(&q.Status)
+			case "from":
+				d.int(&q.From)
+			default:
+				return false
+			}
+			return true
+		})
+	})
+	return q, d.end()
+}
+
+// AppendJSON appends the page as one JSON object.
+func (p ChangesPage) AppendJSON(b []byte) []byte {
+	m := object(b)
+	membersList(&m, "changes", p.Changes, appendChange)
+	m.intOpt("next", int64(p.Next))
+	return m.end()
+}
+
+// ParseChangesPage reads a page; see ParseRequest.
+func ParseChangesPage(b []byte) (ChangesPage, error) {
+	var p ChangesPage
+	d := decoder{s: string(b)}
+	d.top(func() {
+		d.object(func(key string) bool {
+			switch key {
+			case "changes":
+				list(&d, &p.Changes, d.change)
+			case "next":
+				d.int(&p.Next)
+			default:
+				return false
+			}
+			return true
+		})
+	})
+	return p, d.end()
+}
