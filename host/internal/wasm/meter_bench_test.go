@@ -3,10 +3,12 @@ package wasm
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/pushlane/pushlane/host/internal/scaffold"
+	"github.com/pushlane/pushlane/sdk"
 )
 
 // kernels are what the guests below testdata/meter do, by the byte that asks
@@ -93,6 +96,81 @@ func (p *plainModule) run(b *testing.B, stdin string) []byte {
 	return p.said
 }
 
+// BenchmarkFuelOfPlugins runs the plugins that `pushlane plugin new` begins,
+// plain and metered, both in this host: a request of a thousand changed files,
+// each of which is read.
+func BenchmarkFuelOfPlugins(b *testing.B) {
+	for _, lang := range []string{"c", "rust", "assemblyscript", "go"} {
+		b.Run(lang, func(b *testing.B) {
+			dir := filepath.Join(b.TempDir(), "fixme")
+			if _, err := scaffold.Write(dir, lang, "fixme"); err != nil {
+				b.Fatal(err)
+			}
+			top, err := filepath.Abs("../../..")
+			if err != nil {
+				b.Fatal(err)
+			}
+			script := "RUSTC=/usr/bin/rustc sh build.sh"
+			if lang == "go" {
+				script = "go mod edit -replace github.com/pushlane/pushlane=" + top + " && go mod tidy && " + script
+			}
+			cmd := exec.Command("sh", "-c", script)
+			cmd.Dir = dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				b.Skipf("%v\n%s", err, out)
+			}
+			fuelOfPlugin(b, readPacked(b, filepath.Join(dir, "plugin.wasm")))
+		})
+	}
+}
+
+func fuelOfPlugin(b *testing.B, data []byte) {
+	e := open(b, Options{})
+	metered, err := e.Load(b.Context(), "metered", data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	plain := &Module{Checked: metered.Checked, engine: e, counter: 0, ready: make(chan *session)}
+	if err := plain.native(data, 1<<31, plain.facts); err != nil {
+		b.Fatal(err)
+	}
+	src := &gitTree{files: map[string]string{}}
+	request := sdk.Request{ABI: 1, Granted: []string{"repo.read"}, With: sdk.RawJSON("{}"), Limits: sdk.Limits{Memory: 1 << 28, Millis: 1000, Log: 1 << 20, Findings: 10_000, Out: 1 << 20}}
+	for i := range 1000 {
+		name := fmt.Sprintf("f%d.txt", i)
+		src.files[name] = strings.Repeat("nothing to be seen in this line, and no more in the one below\n", 40) + "FIXME\n"
+		request.Changes = append(request.Changes, sdk.Change{Path: name, Status: "A", Mode: "100644", NewID: fmt.Sprintf("%040d", i)})
+	}
+	stdin := request.AppendJSON(nil)
+	took := map[*Module][]time.Duration{}
+	var said []byte
+	for b.Loop() {
+		for _, m := range []*Module{plain, metered} {
+			began := time.Now()
+			r, err := m.Run(b.Context(), Call{Stdin: stdin, World: &Local{Src: src}})
+			took[m] = append(took[m], time.Since(began))
+			if err != nil || r.Exit != 1 || said != nil && !bytes.Equal(said, r.Stdout) {
+				b.Fatalf("exit %d, %v", r.Exit, err)
+			}
+			said = r.Stdout
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(slices.Min(took[plain]).Seconds()*1000, "plain-ms")
+	b.ReportMetric(float64(slices.Min(took[metered]))/float64(slices.Min(took[plain])), "times")
+}
+
+func readPacked(b *testing.B, file string) []byte {
+	data, err := os.ReadFile(file)
+	if err == nil {
+		data, err = Pack(data, []byte(usualManifest))
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return data
+}
+
 // kernelGuest builds the kernels in a language; nil where its compiler is not
 // here.
 func kernelGuest(b *testing.B, lang string) []byte {
@@ -118,12 +196,5 @@ func kernelGuest(b *testing.B, lang string) []byte {
 		b.Logf("no guest in %s: %v\n%s", lang, err, out)
 		return nil
 	}
-	data, err := os.ReadFile(filepath.Join(dir, "out.wasm"))
-	if err == nil {
-		data, err = Pack(data, []byte(usualManifest))
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	return data
+	return readPacked(b, filepath.Join(dir, "out.wasm"))
 }
