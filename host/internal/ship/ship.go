@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -163,6 +164,21 @@ func fromFiles(s Source) (Package, error) {
 			return Package{}, err
 		}
 		p.Signatures = append(p.Signatures, Signature{kind, data})
+	}
+	return p, nil
+}
+
+// FromTree reads a plugin that is committed, with its signatures beside it.
+func FromTree(tree fs.FS, name string) (Package, error) {
+	module, err := fs.ReadFile(tree, name)
+	if err != nil {
+		return Package{}, err
+	}
+	p := Package{Module: module}
+	for _, kind := range []string{SSH, Sigstore} {
+		if data, err := fs.ReadFile(tree, name+suffixes[kind]); err == nil {
+			p.Signatures = append(p.Signatures, Signature{kind, data})
+		}
 	}
 	return p, nil
 }
