@@ -4,7 +4,8 @@
 // A plugin is one WebAssembly file; its digest is the sha256 of its bytes.
 // Signatures lie beside it: as layers of the same OCI artifact, or as files
 // <name>.wasm.sig (SSH) and <name>.wasm.sigstore.json. Nothing that is fetched
-// is believed before its digest or its signature was checked by the caller.
+// is believed before its digest or its signature was checked by the caller:
+// by VerifySSH and VerifySigstore.
 package ship
 
 import (
