@@ -81,7 +81,7 @@ func (l logKey) included(e *rekor.TransparencyLogEntry) error {
 	if err != nil {
 		return err
 	}
-	if p.GetLogIndex() < 0 || !bytes.Equal(root, p.GetRootHash()) {
+	if p.GetLogIndex() < 0 || uint64(p.GetTreeSize()) != size || !bytes.Equal(root, p.GetRootHash()) {
 		return errors.New("its proof is of another tree than its checkpoint")
 	}
 	leaf := rfc6962.DefaultHasher.HashLeaf(e.GetCanonicalizedBody())

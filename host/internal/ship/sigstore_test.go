@@ -69,6 +69,7 @@ func TestVerifySigstore(t *testing.T) {
 		"another proof":        {bundle: func(b *protobundle.Bundle) { entry(b).InclusionProof.Hashes[0][0]++ }, want: "its proof does not lead to the checkpoint"},
 		"another place":        {bundle: func(b *protobundle.Bundle) { entry(b).InclusionProof.LogIndex = -1 }, want: "its proof is of another tree than its checkpoint"},
 		"another tree":         {bundle: func(b *protobundle.Bundle) { entry(b).InclusionProof.RootHash[0]++ }, want: "its proof is of another tree than its checkpoint"},
+		"another size":         {bundle: func(b *protobundle.Bundle) { entry(b).InclusionProof.TreeSize++ }, want: "its proof is of another tree than its checkpoint"},
 		"a checkpoint changed": {bundle: recheck("\n2\n", "\n3\n"), want: "its checkpoint is not signed by the log"},
 		"a checkpoint cut":     {bundle: recheck("\n\n", "\n"), want: "its checkpoint is damaged"},
 		"no checkpoint":        {bundle: func(b *protobundle.Bundle) { entry(b).InclusionProof.Checkpoint = nil }, want: "its checkpoint is damaged"},
