@@ -44,6 +44,7 @@ var onlyImporter = map[string]string{
 	"github.com/tetratelabs/wazero": "host/internal/wasm",
 	"github.com/lxc/incus/":         "host/internal/incus",
 	"modernc.org/sqlite":            "host/internal/store",
+	"github.com/sigstore/":          "host/internal/ship",
 	"github.com/go-git/":            "hooks",
 }
 

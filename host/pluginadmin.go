@@ -66,7 +66,8 @@ func (f LockFile) Save() error {
 // Offer is a plugin that was looked at and is not yet trusted with anything.
 type Offer struct {
 	lanes.Locked
-	pack ship.Package
+	pack      ship.Package
+	unchecked []string // why signatures of it were not looked at
 }
 
 // Offer fetches a plugin and says what it is. Name may be empty: the
@@ -89,18 +90,18 @@ func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, 
 	if err != nil {
 		return Offer{}, err
 	}
+	m := checked.Manifest()
 	signer, err := signerOf(policy, pack)
 	if err != nil {
-		return Offer{}, fmt.Errorf("cannot add plugin %q: %w", checked.Manifest().Name, err)
+		return Offer{}, hinted(fmt.Errorf("cannot add plugin %q: %w", m.Name, err), signersHint(policy))
 	}
-	m := checked.Manifest()
 	if name == "" {
 		name = m.Name
 	}
 	if h.firstParty(policy, name) {
 		return Offer{}, usageError{hinted(fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME")}
 	}
-	return Offer{lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(), PluginVer: m.Version, Signer: signer, Capabilities: grantedOf(m)}, pack}, nil
+	return Offer{lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(), PluginVer: m.Version, Signer: signer, Capabilities: grantedOf(m)}, pack, unchecked(policy, pack)}, nil
 }
 
 // Take keeps an offered plugin's module on this host.
@@ -112,10 +113,11 @@ func (o Offer) Describe(w io.Writer) {
 	switch {
 	case o.Signer != "":
 		fmt.Fprintf(w, "signed by %s\n", Clean(o.Signer))
-	case len(o.pack.Signatures) > 0:
-		fmt.Fprintln(w, "signed, but this host knows no signers (allowed_signers in its policy)")
-	default:
+	case len(o.pack.Signatures) == 0:
 		fmt.Fprintln(w, "not signed")
+	}
+	for _, line := range o.unchecked {
+		fmt.Fprintln(w, line)
 	}
 	writeAsks(w, o.Capabilities)
 }
@@ -203,25 +205,26 @@ func (h *Host) ListPlugins(w io.Writer, policy Policy, lock LockFile) error {
 }
 
 // VerifyPlugin checks a pinned plugin as a push would: module, signature,
-// capabilities.
-func (h *Host) VerifyPlugin(ctx context.Context, policy Policy, lock LockFile, p lanes.Locked) error {
+// capabilities. It says who signed it, if this host wants to know.
+func (h *Host) VerifyPlugin(ctx context.Context, policy Policy, lock LockFile, p lanes.Locked) (signer string, err error) {
 	pack, err := h.pinnedModule(ctx, policy, p, func(ctx context.Context, name string) (ship.Package, error) {
 		return h.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(name))})
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
-	if err := checkSigner(policy, p.Name, pack); err != nil {
-		return err
+	signer, err = checkSigner(policy, p.Name, pack)
+	if err != nil {
+		return "", err
 	}
 	checked, err := wasm.Check(p.Name, pack.Module)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if more := lanes.More(p.Capabilities, grantedOf(checked.Manifest())); len(more) > 0 {
-		return fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, lockName, strings.Join(more, "; "))
+		return "", fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, lockName, strings.Join(more, "; "))
 	}
-	return nil
+	return signer, nil
 }
 
 // Audit looks for what somebody who answers for a repository would want to
@@ -229,7 +232,7 @@ func (h *Host) VerifyPlugin(ctx context.Context, policy Policy, lock LockFile, p
 func (h *Host) Audit(ctx context.Context, call Call, policy Policy, lock LockFile) ([]string, error) {
 	var lines []string
 	for _, p := range lock.Plugins {
-		if err := h.VerifyPlugin(ctx, policy, lock, p); err != nil {
+		if _, err := h.VerifyPlugin(ctx, policy, lock, p); err != nil {
 			lines = append(lines, "cannot be used: "+Clean(err.Error()))
 		}
 		if p.Signer == "" {

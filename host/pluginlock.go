@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -81,7 +80,7 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSigner(l.policy(), p.Name, pack); err != nil {
+	if _, err := checkSigner(l.policy(), p.Name, pack); err != nil {
 		return nil, err
 	}
 	m, err := pool.Load(ctx, p.Name, pack.Module)
@@ -114,16 +113,7 @@ func (l *laneRun) fromTree(ctx context.Context, name string) (ship.Package, erro
 	if err != nil {
 		return ship.Package{}, err
 	}
-	at := path.Join(path.Dir(f.Set.Source), name)
-	data, err := fs.ReadFile(tree, at)
-	if err != nil {
-		return ship.Package{}, err
-	}
-	p := ship.Package{Module: data}
-	if sig, err := fs.ReadFile(tree, at+".sig"); err == nil {
-		p.Signatures = append(p.Signatures, ship.Signature{Kind: ship.SSH, Data: sig})
-	}
-	return p, nil
+	return ship.FromTree(tree, path.Join(path.Dir(f.Set.Source), name))
 }
 
 // pinnedModule finds the module of a digest: in this host's store, in the
@@ -198,46 +188,6 @@ func (h *Host) keptModule(digest string) (ship.Package, error) {
 		err = fmt.Errorf("cannot use kept plugin %s: it is damaged", short12(digest))
 	}
 	return p, err
-}
-
-// signerOf says who signed a module, by the policy's allowed signers and
-// trusted root; none of them: nobody.
-func signerOf(policy Policy, p ship.Package) (string, error) {
-	if policy.AllowedSigners == "" {
-		return "", nil
-	}
-	allowed, err := os.ReadFile(policy.AllowedSigners)
-	if err != nil {
-		return "", fmt.Errorf("cannot read allowed signers: %w", err)
-	}
-	var last error
-	for _, sig := range p.Signatures {
-		if sig.Kind != ship.SSH {
-			continue
-		}
-		who, err := ship.VerifySSH(allowed, p.Module, sig, time.Now())
-		if err == nil {
-			return who, nil
-		}
-		last = err
-	}
-	return "", last
-}
-
-// checkSigner holds a module against what this host wants signed: everything,
-// where its owner names allowed signers.
-func checkSigner(policy Policy, name string, p ship.Package) error {
-	if policy.AllowedSigners == "" {
-		return nil
-	}
-	who, err := signerOf(policy, p)
-	if err == nil && who == "" {
-		err = errors.New("nobody has signed it")
-	}
-	if err != nil {
-		return hinted(fmt.Errorf("cannot load plugin %q: %w", name, err), "this host runs what is signed by somebody in "+policy.AllowedSigners)
-	}
-	return nil
 }
 
 // lockChanges lists what a push changes about pinned plugins.

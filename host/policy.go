@@ -61,17 +61,22 @@ type Policy struct {
 	IncusImages     []string `koanf:"incus.images"`   // aliases or fingerprints a lane may name; "*": any in the project
 	IncusNetworks   []string `koanf:"incus.networks"` // networks a lane with network = true gets; empty: none may
 
-	MaxCPU         string        `koanf:"limits.cpu"` // of one container: cores
-	MaxMemory      string        `koanf:"limits.memory"`
-	MaxDisk        string        `koanf:"limits.disk"`
-	MaxProcesses   int           `koanf:"limits.processes"`
-	MaxTime        time.Duration `koanf:"limits.time"`       // of one lane run
-	MaxContainers  int           `koanf:"limits.containers"` // of one lane run
-	Capabilities   []string      `koanf:"capabilities"`      // that may be granted at all
-	AllowedSigners string        `koanf:"allowed_signers"`   // file of SSH keys (ssh-keygen(1)) that plugins of others must be signed with; empty: none need be
-	FetchPlugins   bool          `koanf:"fetch_plugins"`     // whether a pinned plugin that is not here is fetched while a push waits
-	HTTPHosts      []string      `koanf:"http.hosts"`        // hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
-	Secrets        string        `koanf:"secrets"`           // folder of secrets, a file each
+	MaxCPU        string        `koanf:"limits.cpu"` // of one container: cores
+	MaxMemory     string        `koanf:"limits.memory"`
+	MaxDisk       string        `koanf:"limits.disk"`
+	MaxProcesses  int           `koanf:"limits.processes"`
+	MaxTime       time.Duration `koanf:"limits.time"`       // of one lane run
+	MaxContainers int           `koanf:"limits.containers"` // of one lane run
+	Capabilities  []string      `koanf:"capabilities"`      // that may be granted at all
+	FetchPlugins  bool          `koanf:"fetch_plugins"`     // whether a pinned plugin that is not here is fetched while a push waits
+	HTTPHosts     []string      `koanf:"http.hosts"`        // hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
+	Secrets       string        `koanf:"secrets"`           // folder of secrets, a file each
+
+	// Who may sign plugins of others. Where one of the two names somebody, they
+	// must be signed.
+	AllowedSigners     string   `koanf:"allowed_signers"`     // file of SSH keys, ssh-keygen(1)
+	SigstoreIdentities []string `koanf:"sigstore_identities"` // "ISSUER SUBJECT" of sigstore certificates; in the subject, * is anything up to the next /
+	SigstoreRoots      string   `koanf:"sigstore_roots"`      // trusted_root.json of the sigstore instance whose bundles are accepted
 
 	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs and logs are removed
 }
@@ -87,7 +92,7 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8,
 		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
-		"fetch_plugins": true, "http.hosts": []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
+		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
 		"retention.runs": "720h",
 	}
 }
@@ -193,7 +198,7 @@ func policyEnv(getenv func(string) string) map[string]any {
 		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
 		switch {
 		case value == "" || key == "status" || key == "webhook":
-		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options"}, key):
+		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options", "sigstore_identities"}, key):
 			found[key] = strings.Split(value, ",")
 		default:
 			found[key] = value
@@ -229,8 +234,13 @@ func (p Policy) validate() error {
 		return fmt.Errorf("cannot read the policy: parallel is %d, want 1 to 1024", p.Parallel)
 	case p.MaxTime <= 0 || p.MaxContainers < 0 || p.MaxProcesses < 1:
 		return errors.New("cannot read the policy: limits.time, limits.processes and limits.containers must be above zero")
+	case len(p.SigstoreIdentities) > 0 && p.SigstoreRoots == "":
+		return hinted(errors.New("cannot read the policy: sigstore_identities needs sigstore_roots"), "name the instance's trusted_root.json")
 	case !filepath.IsAbs(p.State) || !filepath.IsAbs(p.Cache):
 		return fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State, p.Cache)
+	}
+	if _, err := p.identities(); err != nil {
+		return fmt.Errorf("cannot read the policy: sigstore_identities: %w", err)
 	}
 	return nil
 }

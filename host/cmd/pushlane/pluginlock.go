@@ -181,10 +181,15 @@ func verifyCommand(p *program) *cobra.Command {
 		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
 			all, err := wanted(lock, args)
 			for _, pinned := range all {
-				if err := h.VerifyPlugin(cmd.Context(), policy, lock, pinned); err != nil {
+				signer, err := h.VerifyPlugin(cmd.Context(), policy, lock, pinned)
+				if err != nil {
 					return err
 				}
-				fmt.Fprintf(p.out, "ok    %s %s\n", pinned.Name, pinned.SHA256)
+				line := fmt.Sprintf("ok    %s %s", pinned.Name, pinned.SHA256)
+				if signer != "" {
+					line += ", signed by " + host.Clean(signer)
+				}
+				fmt.Fprintln(p.out, line)
 			}
 			return err
 		}),

@@ -4,7 +4,8 @@
 // A plugin is one WebAssembly file; its digest is the sha256 of its bytes.
 // Signatures lie beside it: as layers of the same OCI artifact, or as files
 // <name>.wasm.sig (SSH) and <name>.wasm.sigstore.json. Nothing that is fetched
-// is believed before its digest or its signature was checked by the caller.
+// is believed before its digest or its signature was checked by the caller:
+// by VerifySSH and VerifySigstore.
 package ship
 
 import (
@@ -15,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -163,6 +165,21 @@ func fromFiles(s Source) (Package, error) {
 			return Package{}, err
 		}
 		p.Signatures = append(p.Signatures, Signature{kind, data})
+	}
+	return p, nil
+}
+
+// FromTree reads a plugin that is committed, with its signatures beside it.
+func FromTree(tree fs.FS, name string) (Package, error) {
+	module, err := fs.ReadFile(tree, name)
+	if err != nil {
+		return Package{}, err
+	}
+	p := Package{Module: module}
+	for _, kind := range []string{SSH, Sigstore} {
+		if data, err := fs.ReadFile(tree, name+suffixes[kind]); err == nil {
+			p.Signatures = append(p.Signatures, Signature{kind, data})
+		}
 	}
 	return p, nil
 }

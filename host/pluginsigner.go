@@ -1,0 +1,117 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/ship"
+)
+
+// wantsSigned says whether plugins of others must be signed on this host.
+func (p Policy) wantsSigned() bool { return p.AllowedSigners != "" || len(p.SigstoreIdentities) > 0 }
+
+// identities are those whose sigstore bundles count.
+func (p Policy) identities() ([]ship.Identity, error) {
+	var all []ship.Identity
+	for _, text := range p.SigstoreIdentities {
+		one, err := ship.ParseIdentity(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// signerOf says who signed a module: the first signature of somebody whom the
+// policy names. Where it names nobody, so does this; else it is an error that
+// none of them has signed.
+func signerOf(policy Policy, p ship.Package) (string, error) {
+	if !policy.wantsSigned() {
+		return "", nil
+	}
+	var refused error
+	for _, sig := range p.Signatures {
+		who, err := verifySignature(policy, p.Module, sig)
+		switch {
+		case err == nil:
+			return who, nil
+		case refused == nil:
+			refused = err
+		default:
+			refused = fmt.Errorf("%w; %w", refused, err)
+		}
+	}
+	if refused == nil {
+		refused = errors.New("nobody has signed it")
+	}
+	return "", refused
+}
+
+func verifySignature(policy Policy, module []byte, sig ship.Signature) (string, error) {
+	if why := notVerified(policy, sig.Kind); why != "" {
+		return "", errors.New(why)
+	}
+	if sig.Kind == ship.SSH {
+		allowed, err := os.ReadFile(policy.AllowedSigners)
+		if err != nil {
+			return "", fmt.Errorf("cannot read allowed signers: %w", err)
+		}
+		return ship.VerifySSH(allowed, module, sig, time.Now())
+	}
+	identities, err := policy.identities()
+	if err != nil {
+		return "", err
+	}
+	root, err := os.ReadFile(policy.SigstoreRoots)
+	if err != nil {
+		return "", fmt.Errorf("cannot read trusted root: %w", err)
+	}
+	return ship.VerifySigstore(root, identities, module, sig)
+}
+
+// notVerified says why signatures of a kind are carried and not looked at;
+// empty: they are.
+func notVerified(policy Policy, kind string) string {
+	switch {
+	case kind == ship.SSH && policy.AllowedSigners == "":
+		return "SSH signature not verified: this host knows no signers (allowed_signers in its policy)"
+	case kind == ship.Sigstore && len(policy.SigstoreIdentities) == 0:
+		return "sigstore bundle not verified: this host knows no sigstore identities (sigstore_identities in its policy)"
+	}
+	return ""
+}
+
+// unchecked lists why signatures of a module were not looked at.
+func unchecked(policy Policy, p ship.Package) (lines []string) {
+	for _, sig := range p.Signatures {
+		if why := notVerified(policy, sig.Kind); why != "" {
+			lines = append(lines, why)
+		}
+	}
+	return lines
+}
+
+// checkSigner holds a module against what this host wants signed, and says who
+// has.
+func checkSigner(policy Policy, name string, p ship.Package) (string, error) {
+	who, err := signerOf(policy, p)
+	if err != nil {
+		err = hinted(fmt.Errorf("cannot load plugin %q: %w", name, err), signersHint(policy))
+	}
+	return who, err
+}
+
+func signersHint(policy Policy) string {
+	var names []string
+	if policy.AllowedSigners != "" {
+		names = append(names, policy.AllowedSigners)
+	}
+	if len(policy.SigstoreIdentities) > 0 {
+		names = append(names, "sigstore_identities of its policy")
+	}
+	return "this host runs what is signed by somebody in " + strings.Join(names, " or ")
+}
