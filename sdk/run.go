@@ -80,7 +80,7 @@ func (s Session) Serve(check func(*Run) error) int {
 }
 
 func (s Session) open() (*Run, error) {
-	text, err := io.ReadAll(s.In)
+	text, err := readAll(s.In)
 	if err != nil {
 		return nil, errors.New("cannot read request: " + err.Error())
 	}
@@ -98,6 +98,18 @@ func (s Session) open() (*Run, error) {
 	}
 	r.replay = len(r.Results)
 	return r, nil
+}
+
+// readAll makes room at once for what the host says is there.
+func readAll(in io.Reader) ([]byte, error) {
+	var b bytes.Buffer
+	if f, is := in.(*os.File); is {
+		if info, err := f.Stat(); err == nil && info.Size() < 1<<30 {
+			b.Grow(int(info.Size()) + bytes.MinRead)
+		}
+	}
+	_, err := b.ReadFrom(in)
+	return b.Bytes(), err
 }
 
 // broken says why the plugin cannot decide.

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
@@ -41,10 +42,14 @@ type child struct {
 
 	mu   sync.Mutex
 	runs map[uint32]*childRun
+	idle *time.Timer // gives memory back when nothing has run for a while
 }
 
+// idleTime is after how long without a run a worker tidies up.
+const idleTime = time.Second
+
 func serve() error {
-	debug.SetGCPercent(-1) // until the module is loaded there is next to nothing to collect
+	debug.SetGCPercent(-1) // until the module is loaded there is little to collect
 	if err := syscall.SetNonblock(socket, true); err != nil {
 		return err
 	}
@@ -55,6 +60,9 @@ func serve() error {
 	}
 	if err := json.Unmarshal(first, &c.setup); err != nil {
 		return err
+	}
+	if c.setup.Compile {
+		debug.SetGCPercent(100)
 	}
 	missing, err := c.confine()
 	if err != nil {
@@ -74,6 +82,7 @@ func serve() error {
 	if err := c.pipe.send(0, frameReady, encode(ready{Missing: append(missing, more...)})); err != nil {
 		return err
 	}
+	c.idle = time.AfterFunc(idleTime, debug.FreeOSMemory) // what loading took, to begin with
 	return c.work()
 }
 
@@ -129,6 +138,7 @@ func (c *child) take(f frame) error {
 		r = &childRun{child: c, id: f.run, answers: make(chan frame, 1)}
 		r.ctx, r.cancel = context.WithCancelCause(context.Background())
 		c.runs[f.run] = r
+		c.idle.Stop()
 		return json.Unmarshal(f.data, &r.order)
 	case r == nil: // it has ended
 		return nil
@@ -167,7 +177,9 @@ func (r *childRun) run(stdin []byte) {
 	}
 	done, err := r.child.module.Run(r.ctx, call)
 	r.child.mu.Lock()
-	delete(r.child.runs, r.id)
+	if delete(r.child.runs, r.id); len(r.child.runs) == 0 {
+		r.child.idle.Reset(idleTime)
+	}
 	r.child.mu.Unlock()
 	if err == nil && call.Out != nil {
 		call.Out.Each(func(name string, data []byte) {

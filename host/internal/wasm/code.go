@@ -30,16 +30,16 @@ type edit struct {
 // bytes of code.
 const hostCallCost = 512
 
-// readBody walks over one function: declarations of locals, then code to the
-// last end.
-func readBody(r *reader, f *facts, params int) *body {
-	b := &body{f: f, r: r, locals: params, regions: []int{0}}
+// read walks over one function: declarations of locals, then code to the last
+// end. The room that another one took is used again.
+func (b *body) read(r *reader, f *facts, params int) {
+	*b = body{f: f, r: r, locals: params, nest: b.nest[:0], regions: append(b.regions[:0], 0), edits: b.edits[:0], moves: b.moves[:0]}
 	for range r.count("groups of locals", maxLocals) {
 		n := r.u32()
 		readValType(r)
 		if int64(b.locals)+int64(n) > maxLocals {
 			r.fail("a function at byte %d has more than %d locals", r.pos, maxLocals)
-			return b
+			return
 		}
 		b.locals += int(n)
 	}
@@ -56,7 +56,6 @@ func readBody(r *reader, f *facts, params int) *body {
 	}
 	b.weight += (r.end - b.edits[0].pos) / 4
 	b.size()
-	return b
 }
 
 // Some operations of a byte or two become dozens of instructions and a way out

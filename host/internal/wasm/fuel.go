@@ -129,6 +129,7 @@ func meterCode(module []byte, f *facts, moves *[]move) ([]byte, error) {
 	out := appendU32(make([]byte, 0, (s.end-s.body)/8*9+64), n+1)
 	effort, weights := 0, 0
 	var scratch []byte
+	var b body
 	for k := range int(n) {
 		size := r.u32()
 		if int64(size) > int64(r.left()) {
@@ -140,7 +141,7 @@ func meterCode(module []byte, f *facts, moves *[]move) ([]byte, error) {
 			return nil, r.err
 		}
 		in := &reader{data: module, pos: r.pos, end: r.pos + int(size)}
-		b := readBody(in, f, len(f.types[f.funcs[k]].params))
+		b.read(in, f, len(f.types[f.funcs[k]].params))
 		if in.err != nil {
 			return nil, in.err
 		}

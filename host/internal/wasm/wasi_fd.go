@@ -347,6 +347,9 @@ func fdFilestatGet(s *session, g guest, p []uint64) errno {
 	if err != nil {
 		return s.errnoOf(err, d, d.path)
 	}
+	if d.stdio == 1 { // so that who reads all of it can make room at once
+		st.size = int64(len(s.stdin))
+	}
 	return putStat(g, p[1], st, d.mount, d.path)
 }
 

@@ -7,9 +7,14 @@ import (
 	"os"
 )
 
+// main reads its input as pushlane's own SDK does.
 func main() {
-	input, err := io.ReadAll(os.Stdin)
+	info, err := os.Stdin.Stat()
 	if err != nil {
+		panic(err)
+	}
+	input := make([]byte, info.Size())
+	if _, err := io.ReadFull(os.Stdin, input); err != nil {
 		panic(err)
 	}
 	os.Stdout.Write(work(input))
