@@ -57,13 +57,21 @@ func (p *pipe) send(run uint32, kind byte, data []byte) error {
 	defer p.mu.Unlock()
 	p.b = binary.LittleEndian.AppendUint32(p.b[:0], uint32(len(data)))
 	p.b = binary.LittleEndian.AppendUint32(p.b, run)
-	p.b = append(append(p.b, kind), data...)
+	p.b = append(p.b, kind)
+	if len(data) <= joined {
+		_, err := p.w.Write(append(p.b, data...))
+		return err
+	}
 	_, err := p.w.Write(p.b)
-	if cap(p.b) > 1<<20 {
-		p.b = nil
+	if err == nil {
+		_, err = p.w.Write(data)
 	}
 	return err
 }
+
+// joined is up to how many bytes data is copied behind its header: one write
+// is cheaper than two, and copying much is dearer.
+const joined = 16 << 10
 
 func (p *pipe) receive() (frame, error) {
 	var head [9]byte

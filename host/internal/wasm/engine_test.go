@@ -146,7 +146,7 @@ func TestMemoryOfAll(t *testing.T) {
 	if limits != 1 || stops != 1 {
 		t.Errorf("%d refused, %d ran", limits, stops)
 	}
-	if left := e.budget.Load(); left != 8<<20 {
+	if left := given(e); left != 8<<20 {
 		t.Errorf("%d bytes left of %d", left, 8<<20)
 	}
 }

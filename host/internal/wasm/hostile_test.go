@@ -82,7 +82,7 @@ func TestHostile(t *testing.T) {
 			if _, err := load(t, e, "noop").Run(t.Context(), Call{Stdin: []byte("{}")}); err != nil {
 				t.Errorf("the host is not well: %v", err)
 			}
-			if left := e.budget.Load(); left != e.opts.AllMemory {
+			if left := given(e); left != e.opts.AllMemory {
 				t.Errorf("%d bytes of memory are not given back", e.opts.AllMemory-left)
 			}
 		})
@@ -167,7 +167,7 @@ func TestTraps(t *testing.T) {
 			defer cancel()
 			_, err = m.Run(ctx, Call{})
 			wantError(t, err, append(test.want, `plugin "x" `))
-			if left := e.budget.Load(); left != e.opts.AllMemory {
+			if left := given(e); left != e.opts.AllMemory {
 				t.Errorf("%d bytes of memory are not given back", e.opts.AllMemory-left)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
 )
@@ -147,10 +148,20 @@ func (m *Module) start() *session {
 	return s
 }
 
-// run is the life of an instance, on a goroutine of its own.
+// run is the life of an instance, on a goroutine of its own. Nobody waits for
+// its memory to be given back.
 func (s *session) run() {
-	defer close(s.done)
-	defer s.close()
+	instance := s.execute()
+	s.close()
+	close(s.done)
+	if instance != nil {
+		instance.Close(context.Background())
+	}
+	s.memory.Free()
+}
+
+// execute runs the instance to its end.
+func (s *session) execute() (instance api.Closer) {
 	ctx := s.context()
 	defer func() {
 		if r := recover(); r != nil {
@@ -160,12 +171,13 @@ func (s *session) run() {
 	inst, err := s.module.runtime.InstantiateModule(ctx, s.module.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		s.err = err
-		return
+		return nil
 	}
-	defer inst.Close(ctx)
+	instance = inst
 	_, s.err = inst.ExportedFunction("_start").Call(ctx)
 	s.used = s.memory.size()
 	if in, can := inst.(experimental.InternalModule); can {
 		s.fuel += fuelSlice - int64(in.Global(s.module.counter).Get())
 	}
+	return instance
 }

@@ -182,13 +182,12 @@ func (s *session) sleep(d time.Duration) {
 	}
 }
 
-// close gives back what the instance held.
+// close gives back what the instance held of the world.
 func (s *session) close() {
 	if s.isBound { // else it asked for nothing, and bind may be under way
 		s.call.World.Close()
 	}
 	s.ended = true
-	s.memory.Free()
 }
 
 // ask puts a question to the world outside.

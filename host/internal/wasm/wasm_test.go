@@ -70,3 +70,16 @@ func load(t testing.TB, e *Engine, name string) *Module {
 func contextWithin(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(t.Context(), d, errTimeIsUp)
 }
+
+// given is what is left of an engine's memory when the instances that have
+// ended have given theirs back.
+func given(e *Engine) int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.modules {
+		if <-l.done; l.module != nil {
+			l.module.running.Wait()
+		}
+	}
+	return e.budget.Load()
+}
