@@ -18,7 +18,7 @@ import (
 func (l *laneRun) wasmCall(ctx context.Context, request []byte, ops wasm.Ops) (wasm.Call, error) {
 	l.out = wasm.NewOut(maxOut, maxOutFiles)
 	world, err := l.world(ctx, ops)
-	c := wasm.Call{Stdin: request, MaxStdout: maxStdout, MaxStderr: maxStderr, Memory: pluginMemory, Out: l.out, World: world, Env: l.environment()}
+	c := wasm.Call{Stdin: request, MaxStdout: maxStdout, MaxStderr: maxStderr, Memory: pluginMemory, Fuel: l.policy().MaxFuel, Out: l.out, World: world, Env: l.environment()}
 	if l.can("clock") {
 		c.Clock = time.Now()
 		l.touched("it looks at the clock")

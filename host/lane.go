@@ -225,7 +225,7 @@ func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 	r := sdk.Request{ABI: sdk.ABI, Run: l.address(), Lane: l.lane().ID, Repository: l.j.Repo, Gate: l.j.Gate,
 		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
 		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
-		Limits: sdk.Limits{Memory: pluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut}}
+		Limits: sdk.Limits{Memory: pluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut, Fuel: l.policy().MaxFuel}}
 	if wants(l.module.Manifest(), "changes") {
 		r.Changes = l.visibleChanges()
 	}

@@ -67,6 +67,7 @@ type Policy struct {
 	MaxProcesses  int           `koanf:"limits.processes"`
 	MaxTime       time.Duration `koanf:"limits.time"`       // of one lane run
 	MaxContainers int           `koanf:"limits.containers"` // of one lane run
+	MaxFuel       int64         `koanf:"limits.fuel"`       // of one call of a plugin: units of work, the same on every machine, about 16 bytes of its code each; 0: no limit but limits.time
 	Capabilities  []string      `koanf:"capabilities"`      // that may be granted at all
 	FetchPlugins  bool          `koanf:"fetch_plugins"`     // whether a pinned plugin that is not here is fetched while a push waits
 	HTTPHosts     []string      `koanf:"http.hosts"`        // hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
@@ -90,12 +91,15 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"incus.project": "pushlane", "incus.pool": "pushlane",
 		"incus.images": []string{"*"}, "incus.networks": []string{},
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
-		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8,
+		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": usualFuel,
 		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
 		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
 		"retention.runs": "720h",
 	}
 }
+
+// usualFuel is some two minutes of one core.
+const usualFuel = 100_000_000_000
 
 // PolicyFile is the machine's own policy, and all of a server's.
 const PolicyFile = "/etc/pushlane/config.toml"
@@ -234,6 +238,8 @@ func (p Policy) validate() error {
 		return fmt.Errorf("cannot read the policy: parallel is %d, want 1 to 1024", p.Parallel)
 	case p.MaxTime <= 0 || p.MaxContainers < 0 || p.MaxProcesses < 1:
 		return errors.New("cannot read the policy: limits.time, limits.processes and limits.containers must be above zero")
+	case p.MaxFuel < 0:
+		return fmt.Errorf("cannot read the policy: limits.fuel is %d, want units of work, or 0 for no limit", p.MaxFuel)
 	case len(p.SigstoreIdentities) > 0 && p.SigstoreRoots == "":
 		return hinted(errors.New("cannot read the policy: sigstore_identities needs sigstore_roots"), "name the instance's trusted_root.json")
 	case !filepath.IsAbs(p.State) || !filepath.IsAbs(p.Cache):

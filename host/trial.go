@@ -58,7 +58,7 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
 		done.rounds++
 		script := &script{trial: &t}
 		var log bytes.Buffer
-		call := wasm.Call{Stdin: t.raw, Stderr: &log, Out: wasm.NewOut(maxOut, maxOutFiles), Memory: pluginMemory, MaxStdout: maxStdout, MaxStderr: maxStderr,
+		call := wasm.Call{Stdin: t.raw, Stderr: &log, Out: wasm.NewOut(maxOut, maxOutFiles), Memory: pluginMemory, Fuel: usualFuel, MaxStdout: maxStdout, MaxStderr: maxStderr,
 			World: &wasm.Local{Src: t.src, Base: t.base, Ops: script}}
 		if call.Stdin == nil {
 			call.Stdin = t.request.AppendJSON(nil)
@@ -173,7 +173,7 @@ func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
 	r := sdk.Request{ABI: sdk.ABI, Run: "trial@0000000:trial", Lane: "trial", Repository: "trial", Gate: "manual",
 		Update: sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40), Base: strings.Repeat("1", 40)},
 		With:   with, Granted: names, Ops: []string{opStart, opResult, opLog, opChanges},
-		Limits: sdk.Limits{Memory: pluginMemory, Millis: 60_000, Log: maxStderr, Findings: maxFindings, Out: maxOut}}
+		Limits: sdk.Limits{Memory: pluginMemory, Millis: 60_000, Log: maxStderr, Findings: maxFindings, Out: maxOut, Fuel: usualFuel}}
 	if slices.Contains(names, "repo.read") {
 		t.changes = changesBetween(base, src)
 	}

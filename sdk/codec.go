@@ -208,6 +208,7 @@ func (l *Limits) appendJSON(b []byte) []byte {
 	m.int("log", l.Log)
 	m.int("findings", int64(l.Findings))
 	m.int("out", l.Out)
+	m.int("fuel", l.Fuel)
 	return m.end()
 }
 
@@ -224,6 +225,8 @@ func (d *decoder) limits(l *Limits) {
 			d.int(&l.Findings)
 		case "out":
 			d.int64(&l.Out)
+		case "fuel":
+			d.int64(&l.Fuel)
 		default:
 			return false
 		}

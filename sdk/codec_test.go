@@ -18,7 +18,7 @@ func fullRequest() Request {
 		Commits: []Commit{{ID: "9", Parents: []string{"7", "8"}, Author: "A <a@b>", Time: 1700000000, Message: "subject\n\nbody \x01\t\r end"}},
 		With:    RawJSON(`{"a":[1,2.5e3,null,{"b":"\u00e9"}]}`),
 		Granted: []string{"repo.read"}, Ops: []string{"container.start@1"},
-		Limits:  Limits{Memory: 1 << 30, Millis: 600000, Log: 8 << 20, Findings: 10000, Out: -1},
+		Limits:  Limits{Memory: 1 << 30, Millis: 600000, Log: 8 << 20, Findings: 10000, Out: -1, Fuel: 7},
 		Results: []Result{{ID: "test", Exit: 137, TimedOut: true, Millis: 12, Tail: "no\nyes", Artifacts: []string{"out/a.xml"}}},
 	}
 }

@@ -63,6 +63,7 @@ type Limits struct {
 	Log      int64 `json:"log"`      // bytes of standard error kept
 	Findings int   `json:"findings"` // records of type finding
 	Out      int64 `json:"out"`      // bytes below /out
+	Fuel     int64 `json:"fuel"`     // units of work of one call, about 16 bytes of code each; 0: no limit
 }
 
 // Container is what a plugin asks for: one command in one throw-away

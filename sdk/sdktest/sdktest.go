@@ -237,7 +237,7 @@ func (c Case) request() sdk.Request {
 		r.Granted = []string{"repo.read", "repo.history", "container", "container.network"}
 	}
 	if r.Limits == (sdk.Limits{}) {
-		r.Limits = sdk.Limits{Memory: 512 << 20, Millis: 600_000, Log: 8 << 20, Findings: 10_000, Out: 64 << 20}
+		r.Limits = sdk.Limits{Memory: 512 << 20, Millis: 600_000, Log: 8 << 20, Findings: 10_000, Out: 64 << 20, Fuel: 100_000_000_000}
 	}
 	return r
 }

@@ -58,6 +58,14 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("plugin %q was stopped: more than %s of %s", e.Plugin, amount(e.Limit, e.Unit), e.What)
 }
 
+// Hint says who can give it more; may be empty.
+func (e *LimitError) Hint() string {
+	if e.What == "fuel" {
+		return "give it less to do, or have the host's owner raise limits.fuel in its policy"
+	}
+	return ""
+}
+
 func amount(n int64, unit string) string {
 	if unit != "bytes" {
 		return fmt.Sprintf("%d %s", n, unit)
