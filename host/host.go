@@ -118,11 +118,15 @@ func (h *Host) sandbox() (*sandbox.Pool, error) {
 	if h.pool != nil {
 		return h.pool, nil
 	}
-	p, err := sandbox.Open(sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm, Program: h.program, Warn: func(text string) {
+	o := sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm, Program: h.program, Warn: func(text string) {
 		if h.warn != nil {
 			h.warn(errors.New(text))
 		}
-	}})
+	}}
+	if h.warm == 0 { // one call's host: a plugin that has run is hardly needed again
+		o.Workers = h.policy.Parallel + 1
+	}
+	p, err := sandbox.Open(o)
 	h.pool = p
 	return p, err
 }

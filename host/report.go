@@ -271,7 +271,10 @@ func writeOutcome(b *bytes.Buffer, paint painter, call Call, j Judgement, o Outc
 	if !bad && len(o.Findings) == 0 {
 		return
 	}
-	what, rest, _ := strings.Cut(o.Message, "\n") // rest: its own last words, where it was
+	what, rest, _ := strings.Cut(o.Message, "\n")
+	if o.State != store.Broken { // else it is the plugin's last words, and where it was
+		rest = ""
+	}
 	if bad {
 		fmt.Fprintf(b, "pushlane: %s\n", paint.bad(fmt.Sprintf("lane %q %s%s: %s", o.lane().ID, stateWord(o.State), onRef(j, o), what)))
 		for line := range strings.Lines(rest) { // indented: no plugin writes a line of ours
