@@ -30,6 +30,9 @@ func cases() []pluginCase {
 	return append(append(plainCases(), nameCases()...), hostileCases()...)
 }
 
+// noChanges: a plugin that cannot see what is pushed must not pass it.
+const noChanges = "cannot list changes: the host hands none to this run"
+
 func plainCases() []pluginCase {
 	files := map[string]string{
 		"a.txt":     "fine\n\tFIXME: one\r\nfine\nFIXME FIXME twice in a line\nFFIXFIXME\nFIXM\nE\nFIX ME fixme\nlast FIXME",
@@ -43,8 +46,8 @@ func plainCases() []pluginCase {
 	}
 	return []pluginCase{
 		{name: "no changes", request: request(``), files: files},
-		{name: "changes absent", request: `{"abi":1}`, files: files},
-		{name: "changes null", request: `{"abi":1,"changes":null,"limits":null}`, files: files},
+		{name: "changes absent", request: `{"abi":1}`, files: files, broken: noChanges},
+		{name: "changes null", request: `{"abi":1,"changes":null,"limits":null}`, files: files, broken: noChanges},
 		{name: "without", request: request(change("b/c.txt", "M", "100644") + "," + change("empty", "A", "100644")), files: files},
 		{name: "with", files: files,
 			request: request(strings.Join([]string{change("a.txt", "M", "100644"), change("b/c.txt", "A", "100644"), change("run.sh", "A", "100755"), change("zeros", "A", "100644")}, ",")),
