@@ -63,7 +63,7 @@ func BenchmarkCall(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				for range b.N {
+				for b.Loop() {
 					b.StopTimer()
 					rested()
 					b.StartTimer()
@@ -92,7 +92,7 @@ func BenchmarkTen(b *testing.B) {
 		}
 		all = append(all, one)
 	}
-	for range b.N {
+	for b.Loop() {
 		b.StopTimer()
 		rested()
 		b.StartTimer()
@@ -113,7 +113,7 @@ func BenchmarkTen(b *testing.B) {
 func BenchmarkStop(b *testing.B) {
 	p := load(b, pool(b, Options{}), "spin")
 	late := time.Duration(0)
-	for range b.N {
+	for b.Loop() {
 		const limit = 50 * time.Millisecond
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		began := time.Now()
@@ -136,7 +136,7 @@ func BenchmarkHundred(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for range b.N {
+	for b.Loop() {
 		worker, host := resident(b, w.cmd.Process.Pid), resident(b, os.Getpid())
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		var wg sync.WaitGroup
