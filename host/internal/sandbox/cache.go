@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -34,12 +35,17 @@ func sums(dir string) ([]byte, error) {
 		if !d.Type().IsRegular() {
 			return fmt.Errorf("%s is not a file", path)
 		}
-		data, err := os.ReadFile(path)
+		f, err := os.Open(path)
 		if err != nil {
 			return err
 		}
+		defer f.Close()
+		sum := sha256.New()
+		if _, err := io.Copy(sum, f); err != nil {
+			return err
+		}
 		name, err := filepath.Rel(dir, path)
-		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(data), name)
+		fmt.Fprintf(&b, "%x  %s\n", sum.Sum(nil), name)
 		return err
 	})
 	return b.Bytes(), err

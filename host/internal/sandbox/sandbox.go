@@ -126,14 +126,7 @@ func (p *Pool) lacks(missing []string) {
 //
 // Errors: *wasm.FormatError, *wasm.ABIError, or what went wrong in the machine.
 func (p *Pool) Load(ctx context.Context, name string, module []byte) (*Plugin, error) {
-	checked, err := wasm.Check(name, module)
-	if err == nil {
-		err = checked.Fits(p.opts.MaxMemory)
-	}
-	if err != nil {
-		return nil, err
-	}
-	l, err := p.loading(checked, module)
+	l, err := p.loading(name, module)
 	if err != nil {
 		return nil, err
 	}
@@ -145,21 +138,22 @@ func (p *Pool) Load(ctx context.Context, name string, module []byte) (*Plugin, e
 	}
 }
 
-func (p *Pool) loading(checked *wasm.Checked, module []byte) (*loading, error) {
+func (p *Pool) loading(name string, module []byte) (*loading, error) {
+	digest := wasm.Digest(module)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, fmt.Errorf("cannot load plugin %q: the sandbox is closed", checked.Name())
+		return nil, fmt.Errorf("cannot load plugin %q: the sandbox is closed", name)
 	}
-	if l := p.plugins[checked.Digest()]; l != nil {
+	if l := p.plugins[digest]; l != nil {
 		return l, nil
 	}
 	l := &loading{done: make(chan struct{})}
-	p.plugins[checked.Digest()] = l
+	p.plugins[digest] = l
 	go func() {
 		defer close(l.done)
-		if l.plugin, l.err = p.load(checked, module); l.err != nil {
-			p.forget(checked.Digest(), l)
+		if l.plugin, l.err = p.load(name, module); l.err != nil {
+			p.forget(digest, l)
 		}
 	}()
 	return l, nil
@@ -174,16 +168,23 @@ func (p *Pool) forget(digest string, l *loading) {
 	}
 }
 
-func (p *Pool) load(checked *wasm.Checked, module []byte) (*Plugin, error) {
-	spare, err := launch(p.opts.Program) // it starts while the cache is looked at
+func (p *Pool) load(name string, module []byte) (*Plugin, error) {
+	spare, err := launch(p.opts.Program) // it starts while the module and the cache are looked at
 	if err != nil {
-		return nil, fmt.Errorf("cannot start worker of plugin %q: %w", checked.Name(), err)
+		return nil, fmt.Errorf("cannot start worker of plugin %q: %w", name, err)
 	}
-	pl := &Plugin{Checked: checked, pool: p, bytes: module, spare: spare}
-	if _, err = pl.live(); pl.spare != nil {
-		pl.spare.kill()
+	pl := &Plugin{pool: p, bytes: module, spare: spare}
+	defer pl.dropSpare()
+	if pl.Checked, err = wasm.Check(name, module); err != nil {
+		return nil, err
 	}
-	return pl, err
+	if err := pl.Fits(p.opts.MaxMemory); err != nil {
+		return nil, err
+	}
+	if _, err := pl.live(); err != nil {
+		return nil, err
+	}
+	return pl, nil
 }
 
 // compiled sees to it that the module's code lies in the cache, whole.

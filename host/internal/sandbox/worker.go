@@ -67,6 +67,13 @@ func (p *Plugin) takeSpare() (*worker, error) {
 	return launch(p.pool.opts.Program)
 }
 
+// dropSpare ends a process that was started and is not needed.
+func (p *Plugin) dropSpare() {
+	if p.spare != nil {
+		p.spare.kill()
+	}
+}
+
 // launch starts this program under its other name, with nothing but a socket.
 func launch(program string) (*worker, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)

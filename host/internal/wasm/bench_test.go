@@ -55,7 +55,7 @@ func BenchmarkLoad(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, _, err := meter(data, f); err != nil {
+			if _, err := meter(data, f); err != nil {
 				b.Fatal(err)
 			}
 		}

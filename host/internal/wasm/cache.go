@@ -1,7 +1,9 @@
 package wasm
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/tetratelabs/wazero"
@@ -12,7 +14,7 @@ import (
 
 // codeVersion changes with all that makes other code of the same module: the
 // meter, wazero. TestCodeVersion says when.
-const codeVersion = "2"
+const codeVersion = "3"
 
 // CodeFolder is the name of the folder of a module's compiled code, below the
 // cache's.
@@ -24,6 +26,50 @@ func (m *Module) cacheFolder() string {
 		return ""
 	}
 	return filepath.Join(m.engine.opts.CacheDir, CodeFolder(m.digest))
+}
+
+// meteredFile is the module with its meter, which takes longer to make than to
+// read; it lies beside the code that wazero made of it.
+func (m *Module) meteredFile() string { return filepath.Join(m.cacheFolder(), "metered.wasm") }
+
+// kept is the module with its meter as the cache has it; nil: it does not.
+func (m *Module) kept() []byte {
+	if m.cacheFolder() == "" {
+		return nil
+	}
+	metered, _ := os.ReadFile(m.meteredFile())
+	return metered
+}
+
+// keep puts the module with its meter into the cache, whole or not at all.
+func (m *Module) keep(metered []byte) error {
+	if m.cacheFolder() == "" {
+		return nil
+	}
+	temp, err := os.CreateTemp(m.cacheFolder(), "metered-")
+	if err != nil {
+		return fmt.Errorf("cannot keep compiled module: %w", err)
+	}
+	_, err = temp.Write(metered)
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), m.meteredFile())
+	}
+	if err != nil {
+		os.Remove(temp.Name())
+		return fmt.Errorf("cannot keep compiled module: %w", err)
+	}
+	return nil
+}
+
+// clear empties the module's cache.
+func (m *Module) clear() error {
+	if m.cacheFolder() == "" {
+		return nil
+	}
+	if err := os.RemoveAll(m.cacheFolder()); err != nil {
+		return fmt.Errorf("cannot use module cache: %w", err)
+	}
+	return nil
 }
 
 // openCache opens the module's folder.

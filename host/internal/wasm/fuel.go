@@ -29,12 +29,12 @@ const (
 	smallLeaf = 128
 )
 
-// meter checks the function bodies and gives the module with its meter, and
-// the number of its tick function.
-func meter(module []byte, f *facts) ([]byte, uint32, error) {
+// meter checks the function bodies and gives the module with its meter. The
+// tick is its last function.
+func meter(module []byte, f *facts) ([]byte, error) {
 	code, err := meterCode(module, f, nil)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	added := map[byte][]byte{
 		1:  {0x60, 1, 0x7e, 0},                                        // type: (i64) -> ()
@@ -75,7 +75,7 @@ func meter(module []byte, f *facts) ([]byte, uint32, error) {
 	if hasLines(f) {
 		out = append(out, oneRow()...)
 	}
-	return out, uint32(f.allFuncs()), nil
+	return out, nil
 }
 
 // lengthen adds an element at the end of a section that is a vector.

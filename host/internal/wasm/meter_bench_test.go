@@ -131,7 +131,7 @@ func fuelOfPlugin(b *testing.B, data []byte) {
 		b.Fatal(err)
 	}
 	plain := &Module{Checked: metered.Checked, engine: e, counter: 0, ready: make(chan *session)}
-	if err := plain.native(data, 1<<31, plain.facts); err != nil {
+	if err := plain.native(data, plain.facts); err != nil {
 		b.Fatal(err)
 	}
 	src := &gitTree{files: map[string]string{}}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -135,24 +134,26 @@ func named(err error, name string) error {
 	return err
 }
 
-// build makes the module's runtime and its native code. Code on disk that
-// cannot be used is thrown away, once.
+// build makes the module's runtime and its native code, out of the cache where
+// that has it. What is there and cannot be used is thrown away.
 func (m *Module) build(data []byte, facts *facts) error {
-	metered, tick, err := meter(data, facts)
+	if metered := m.kept(); metered != nil && m.native(metered, facts) == nil {
+		return nil
+	}
+	if err := m.clear(); err != nil {
+		return err
+	}
+	metered, err := meter(data, facts)
 	if err != nil {
 		return named(err, m.name)
 	}
-	err = m.native(metered, tick, facts)
-	if dir := m.cacheFolder(); err != nil && dir != "" {
-		if gone := os.RemoveAll(dir); gone != nil {
-			return fmt.Errorf("cannot use module cache: %w", gone)
-		}
-		err = m.native(metered, tick, facts)
+	if err := m.native(metered, facts); err != nil {
+		return err
 	}
-	return err
+	return m.keep(metered)
 }
 
-func (m *Module) native(metered []byte, tick uint32, facts *facts) error {
+func (m *Module) native(metered []byte, facts *facts) error {
 	ctx := context.Background() // compiling cannot be cut short
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2).
@@ -177,7 +178,7 @@ func (m *Module) native(metered []byte, tick uint32, facts *facts) error {
 	ctx = experimental.WithCompilationWorkers(ctx, workers)
 	ctx = experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(
 		func(f api.FunctionDefinition) experimental.FunctionListener {
-			if f.Index() == tick {
+			if f.Index() == uint32(facts.allFuncs()) {
 				return experimental.FunctionListenerFunc(onTick)
 			}
 			return nil
