@@ -72,10 +72,6 @@ func (h *Host) firstParty(policy Policy, name string) bool {
 // pinned loads a plugin of others: the very module that was pinned, signed as
 // this host wants it, asking for no more than was approved.
 func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, error) {
-	pool, err := l.host.sandbox()
-	if err != nil {
-		return nil, err
-	}
 	pack, err := l.host.pinnedModule(ctx, l.policy(), p, l.fromTree)
 	if err != nil {
 		return nil, err
@@ -83,7 +79,7 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 	if _, err := checkSigner(l.policy(), p.Name, pack); err != nil {
 		return nil, err
 	}
-	m, err := pool.Load(ctx, p.Name, pack.Module)
+	m, err := l.host.loadKept(ctx, p, pack)
 	if err != nil {
 		return nil, err
 	}
@@ -181,13 +177,76 @@ func (h *Host) keepModule(p ship.Package) error {
 	return err
 }
 
-// keptModule reads a kept module; one that was damaged is not there.
+// kept is a module of others as it was read, and loaded, last.
+type kept struct {
+	pack   ship.Package
+	looks  string          // of its files
+	module *sandbox.Plugin // nil: not yet loaded
+}
+
+// keptModule gives a kept module; one that was damaged is not there. It is read
+// again where its files have changed.
 func (h *Host) keptModule(digest string) (ship.Package, error) {
-	p, err := ship.Client{}.Fetch(context.Background(), ship.Source{Kind: "file", Name: h.moduleFile(digest)})
-	if err == nil && p.Digest() != digest {
-		err = fmt.Errorf("cannot use kept plugin %s: it is damaged", short12(digest))
+	looks := looksOf(h.moduleFile(digest))
+	h.mu.Lock()
+	known := h.kept[digest]
+	h.mu.Unlock()
+	if known != nil && known.looks == looks {
+		return known.pack, nil
 	}
-	return p, err
+	p, err := ship.Client{}.Fetch(context.Background(), ship.Source{Kind: "file", Name: h.moduleFile(digest)})
+	if err != nil {
+		return p, err
+	}
+	if p = p.Summed(); p.Digest() != digest {
+		return p, fmt.Errorf("cannot use kept plugin %s: it is damaged", short12(digest))
+	}
+	h.mu.Lock()
+	h.kept[digest] = &kept{pack: p, looks: looks}
+	h.mu.Unlock()
+	return p, nil
+}
+
+// loadKept gives the loaded module of a package whose digest is the pinned one.
+func (h *Host) loadKept(ctx context.Context, p lanes.Locked, pack ship.Package) (*sandbox.Plugin, error) {
+	if m := h.loaded(p.SHA256, nil); m != nil {
+		return m, nil
+	}
+	pool, err := h.sandbox()
+	if err != nil {
+		return nil, err
+	}
+	m, err := pool.Load(ctx, p.Name, pack.Module)
+	if err == nil {
+		h.loaded(p.SHA256, m)
+	}
+	return m, err
+}
+
+// loaded gives the loaded module of a kept one, after it was set to m where
+// that is not nil.
+func (h *Host) loaded(digest string, m *sandbox.Plugin) *sandbox.Plugin {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.kept[digest]
+	if known == nil {
+		return nil
+	}
+	if m != nil {
+		known.module = m
+	}
+	return known.module
+}
+
+// looksOf tells a module's files, signatures and all, from what they were.
+func looksOf(module string) string {
+	var b strings.Builder
+	for _, f := range ship.Files(module) {
+		if info, err := os.Stat(f); err == nil {
+			fmt.Fprintf(&b, "%s %d %d\n", f, info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return b.String()
 }
 
 // lockChanges lists what a push changes about pinned plugins.

@@ -35,7 +35,7 @@ func signerOf(policy Policy, p ship.Package) (string, error) {
 	}
 	var refused error
 	for _, sig := range p.Signatures {
-		who, err := verifySignature(policy, p.Module, sig)
+		who, err := verifySignature(policy, p, sig)
 		switch {
 		case err == nil:
 			return who, nil
@@ -51,7 +51,7 @@ func signerOf(policy Policy, p ship.Package) (string, error) {
 	return "", refused
 }
 
-func verifySignature(policy Policy, module []byte, sig ship.Signature) (string, error) {
+func verifySignature(policy Policy, p ship.Package, sig ship.Signature) (string, error) {
 	if why := notVerified(policy, sig.Kind); why != "" {
 		return "", errors.New(why)
 	}
@@ -60,7 +60,7 @@ func verifySignature(policy Policy, module []byte, sig ship.Signature) (string, 
 		if err != nil {
 			return "", fmt.Errorf("cannot read allowed signers: %w", err)
 		}
-		return ship.VerifySSH(allowed, module, sig, time.Now())
+		return ship.VerifySSH(allowed, p, sig, time.Now())
 	}
 	identities, err := policy.identities()
 	if err != nil {
@@ -70,7 +70,7 @@ func verifySignature(policy Policy, module []byte, sig ship.Signature) (string, 
 	if err != nil {
 		return "", fmt.Errorf("cannot read trusted root: %w", err)
 	}
-	return ship.VerifySigstore(root, identities, module, sig)
+	return ship.VerifySigstore(root, identities, p, sig)
 }
 
 // notVerified says why signatures of a kind are carried and not looked at;

@@ -18,7 +18,7 @@ import (
 // hits all. It reports the medians in ms, what the lanes add over the empty
 // hook, the resident host's memory when idle, and the peak of an inline hook.
 //
-//	go test -run '^$' -bench Push -benchtime 40x ./host/cmd/pushlane
+//	go test -run '^$' -bench '^BenchmarkPush$' -benchtime 40x ./host/cmd/pushlane
 func BenchmarkPush(b *testing.B) {
 	buildNoops(b)
 	kinds := []struct {
@@ -123,7 +123,7 @@ func memoryKiB(pid int) (kib int) {
 
 // settle lets a resident host make itself ready for its next push, as it has
 // the time to between two pushes of people: the next kind must not pay for it.
-const settle = 300 * time.Millisecond
+const settle = 700 * time.Millisecond
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
@@ -168,7 +168,7 @@ func newPusher(b *testing.B, lanes int) *pusher {
 }
 
 func (p *pusher) env() []string {
-	return []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "PUSHLANE_CONFIG=/dev/null",
+	return []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "PUSHLANE_CONFIG=" + filepath.Join(p.home, "config.toml"),
 		"XDG_CACHE_HOME=" + filepath.Join(prefix, "cache"), "GIT_AUTHOR_NAME=B", "GIT_AUTHOR_EMAIL=b@example.org",
 		"GIT_COMMITTER_NAME=B", "GIT_COMMITTER_EMAIL=b@example.org"}
 }

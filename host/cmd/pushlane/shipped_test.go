@@ -228,4 +228,58 @@ func TestPluginInRepository(t *testing.T) {
 	}
 }
 
+// TestPluginRevoked: a host that lives on goes by what its owner says now, and
+// by the files that lie there now, whatever it has loaded.
+func TestPluginRevoked(t *testing.T) {
+	t.Parallel()
+	a := author{t, t.TempDir(), "", filepath.Join(prefix, "bin", "pushlane")}
+	must(t, "", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(a.dir, "ann"))
+	public, err := os.ReadFile(filepath.Join(a.dir, "ann.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, signers := filepath.Join(a.dir, "allowed"), "ann@example.org "+string(public)
+	write(t, allowed, signers)
+	s := newServer(t, fmt.Sprintf("allowed_signers = %q", allowed))
+	s.url = s.repo
+	s.env = append(s.env, "HOME="+a.dir)
+	c := s.newClient(t, "version = 1\n[[lane]]\nid = \"look\"\nplugin = \"look\"\n[lane.with]\ndo = [\"read a.txt\"]\n")
+	module, digest := a.build("1.0", readsFiles), ""
+	in := filepath.Join(c.dir, ".pushlane", "plugins", "look.wasm")
+	must(t, "", nil, "mkdir", filepath.Dir(in))
+	must(t, "", nil, a.bin, "plugin", "push", module, in, "--sign", filepath.Join(a.dir, "ann"))
+	must(t, c.dir, s.env, a.bin, "plugin", "add", "./plugins/look.wasm", "--yes")
+	c.commit("a.txt", "hello")
+	c.git("push", "-q", "origin", "main")
+	s.serve(t)
+	data, err := os.ReadFile(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest = digestOf(data)
+	kept := filepath.Join(s.state, "plugins", digest+".wasm")
+	const good = "note: read a.txt: hello"
+	for i, step := range []struct {
+		what string
+		do   func()
+		want string
+	}{
+		{"loaded", func() {}, good},
+		{"again", func() {}, good},
+		{"its signer is no longer allowed", func() { write(t, allowed, "") }, "is no allowed signer's"},
+		{"allowed again", func() { write(t, allowed, signers) }, good},
+		{"the kept file is damaged", func() { write(t, kept, string(data[:len(data)/2])) }, good},
+		{"its signature is gone", func() { os.Remove(kept + ".sig") }, "nobody has signed it"},
+	} {
+		step.do()
+		c.commit("b.txt", fmt.Sprint(i))
+		if out, err := try(c.dir, s.env, "git", "push", "origin", "main"); !strings.Contains(out, step.want) || (err == nil) != (step.want == good) {
+			t.Errorf("%s: %v\n%s", step.what, err, out)
+		}
+	}
+	if now, err := os.ReadFile(kept); err != nil || digestOf(now) != digest {
+		t.Errorf("the damaged module was not replaced: %v", err)
+	}
+}
+
 func digestOf(module []byte) string { return fmt.Sprintf("%x", sha256.Sum256(module)) }

@@ -11,6 +11,7 @@ package ship
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
@@ -25,6 +26,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Limits on what is fetched.
@@ -88,11 +90,44 @@ type Package struct {
 	Module     []byte
 	Signatures []Signature
 	Resolved   string // a source that means these very bytes, where there is one
+
+	sums *sums // nil: made each time
+}
+
+// sums are what signatures are about.
+type sums struct {
+	sha256 func() [sha256.Size]byte
+	sha512 func() [sha512.Size]byte
+}
+
+// Summed gives a package that makes its module's digests once, not at every
+// look at a signature. The module must not be changed any more.
+func (p Package) Summed() Package {
+	module := p.Module
+	p.sums = &sums{
+		sync.OnceValue(func() [sha256.Size]byte { return sha256.Sum256(module) }),
+		sync.OnceValue(func() [sha512.Size]byte { return sha512.Sum512(module) }),
+	}
+	return p
+}
+
+func (p Package) sha256() [sha256.Size]byte {
+	if p.sums != nil {
+		return p.sums.sha256()
+	}
+	return sha256.Sum256(p.Module)
+}
+
+func (p Package) sha512() [sha512.Size]byte {
+	if p.sums != nil {
+		return p.sums.sha512()
+	}
+	return sha512.Sum512(p.Module)
 }
 
 // Digest is the module's, in hex.
 func (p Package) Digest() string {
-	sum := sha256.Sum256(p.Module)
+	sum := p.sha256()
 	return hex.EncodeToString(sum[:])
 }
 
@@ -148,6 +183,11 @@ func (c Client) Push(ctx context.Context, s Source, p Package) (resolved string,
 		return "", fmt.Errorf("cannot push plugin to %s: %w", s, err)
 	}
 	return resolved, nil
+}
+
+// Files are those that a plugin in a file consists of, where they are there.
+func Files(module string) []string {
+	return []string{module, module + suffixes[SSH], module + suffixes[Sigstore]}
 }
 
 func fromFiles(s Source) (Package, error) {

@@ -57,14 +57,14 @@ func (i Identity) allows(named Identity) bool {
 // is a trusted_root.json, the keys of a sigstore instance; nothing is asked of
 // the network. Whatever the root names a key for is wanted: a transparency
 // log's entry, a certificate transparency log's promise.
-func VerifySigstore(root []byte, allowed []Identity, module []byte, sig Signature) (signer string, err error) {
+func VerifySigstore(root []byte, allowed []Identity, p Package, sig Signature) (signer string, err error) {
 	trusted, err := parseTrust(root)
 	if err != nil {
 		return "", fmt.Errorf("cannot read trusted root: %w", err)
 	}
 	b, err := parseBundle(sig.Data)
 	if err == nil {
-		signer, err = trusted.signer(b, allowed, module)
+		signer, err = trusted.signer(b, allowed, p)
 	}
 	if err != nil {
 		return "", fmt.Errorf("cannot accept sigstore bundle: %w", err)
@@ -74,8 +74,8 @@ func VerifySigstore(root []byte, allowed []Identity, module []byte, sig Signatur
 
 // signer checks who signed before it looks at what witnesses say: what reads
 // timestamps then reads only those of somebody who is allowed.
-func (t trust) signer(b bundle, allowed []Identity, module []byte) (string, error) {
-	digest := sha256.Sum256(module)
+func (t trust) signer(b bundle, allowed []Identity, p Package) (string, error) {
+	digest := p.sha256()
 	if !bytes.Equal(b.digest, digest[:]) {
 		return "", fmt.Errorf("it is one of sha256 %.12s, the module is %.12s", hex.EncodeToString(b.digest), hex.EncodeToString(digest[:]))
 	}
@@ -91,7 +91,7 @@ func (t trust) signer(b bundle, allowed []Identity, module []byte) (string, erro
 	if i < 0 {
 		return "", fmt.Errorf("%s is no allowed identity", named)
 	}
-	if !verifies(b.leaf.PublicKey, module, b.signature) {
+	if !verifiesSum(b.leaf.PublicKey, p.Module, digest, b.signature) {
 		return "", errors.New("it is not one of this module")
 	}
 	if err := t.promised(chains); err != nil {
@@ -210,7 +210,10 @@ func issuerOf(leaf *x509.Certificate) (issuer string, err error) {
 // verifies checks a signature over the message's sha256, or with Ed25519 over
 // the message itself.
 func verifies(key crypto.PublicKey, message, signature []byte) bool {
-	digest := sha256.Sum256(message)
+	return verifiesSum(key, message, sha256.Sum256(message), signature)
+}
+
+func verifiesSum(key crypto.PublicKey, message []byte, digest [sha256.Size]byte, signature []byte) bool {
 	switch key := key.(type) {
 	case *ecdsa.PublicKey:
 		return ecdsa.VerifyASN1(key, digest[:], signature)

@@ -28,7 +28,7 @@ func TestRealBundles(t *testing.T) {
 		name := filepath.Base(dir)
 		t.Run(name, func(t *testing.T) {
 			root := first(t, dir+"/trusted_root.json", dir+"/../trusted_root.json")
-			who, err := VerifySigstore(root, []Identity{identity}, artifact, Signature{Sigstore, first(t, file)})
+			who, err := VerifySigstore(root, []Identity{identity}, Package{Module: artifact}, Signature{Sigstore, first(t, file)})
 			if strings.HasSuffix(name, "_fail") {
 				wants(t, err, "cannot accept sigstore bundle: "+why[name])
 			} else if err != nil || who != identity.String() {

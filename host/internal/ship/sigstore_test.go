@@ -136,7 +136,7 @@ func TestVerifySigstore(t *testing.T) {
 			if test.file != nil {
 				data = test.file(data)
 			}
-			who, err := VerifySigstore(shiptest.JSON(t, root), identities(t, test.allowed...), []byte(test.module), Signature{Sigstore, data})
+			who, err := VerifySigstore(shiptest.JSON(t, root), identities(t, test.allowed...), Package{Module: []byte(test.module)}, Signature{Sigstore, data})
 			switch {
 			case test.want != "":
 				wants(t, err, test.want)
@@ -203,7 +203,7 @@ func FuzzVerifySigstore(f *testing.F) {
 	f.Add(shiptest.JSON(f, s.Sign(module, recipe)))
 	root := shiptest.JSON(f, s.Root())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := VerifySigstore(root, []Identity{{issuer, "ann@example.org"}}, module, Signature{Sigstore, data}); err == nil {
+		if _, err := VerifySigstore(root, []Identity{{issuer, "ann@example.org"}}, Package{Module: module}, Signature{Sigstore, data}); err == nil {
 			t.Error("accepted what ann has not signed")
 		}
 	})

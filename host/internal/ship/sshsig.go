@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -44,14 +42,14 @@ type sshSigned struct {
 }
 
 // signedBytes is what a key really signs.
-func signedBytes(hash string, module []byte) ([]byte, error) {
+func signedBytes(hash string, p Package) ([]byte, error) {
 	var digest []byte
 	switch hash {
 	case "sha512":
-		sum := sha512.Sum512(module)
+		sum := p.sha512()
 		digest = sum[:]
 	case "sha256":
-		sum := sha256.Sum256(module)
+		sum := p.sha256()
 		digest = sum[:]
 	default:
 		return nil, fmt.Errorf("it is made with hash %q", hash)
@@ -69,7 +67,7 @@ func SignSSH(keyFile string, module []byte) (Signature, error) {
 	if err != nil {
 		return Signature{}, fmt.Errorf("cannot sign with %s: %w", keyFile, err)
 	}
-	body, err := signedBytes("sha512", module)
+	body, err := signedBytes("sha512", Package{Module: module})
 	if err != nil {
 		return Signature{}, err
 	}
@@ -92,8 +90,8 @@ func signWith(signer ssh.Signer, body []byte) (*ssh.Signature, error) {
 // VerifySSH checks a signature and says whose it is: the principals of the
 // first line of an allowed-signers file (ssh-keygen(1), as git uses it) that
 // allows the key for plugins at that time.
-func VerifySSH(allowed []byte, module []byte, sig Signature, now time.Time) (principal string, err error) {
-	key, err := checkSSH(module, sig)
+func VerifySSH(allowed []byte, p Package, sig Signature, now time.Time) (principal string, err error) {
+	key, err := checkSSH(p, sig)
 	if err != nil {
 		return "", fmt.Errorf("cannot accept SSH signature: %w", err)
 	}
@@ -115,7 +113,7 @@ func VerifySSH(allowed []byte, module []byte, sig Signature, now time.Time) (pri
 }
 
 // checkSSH checks that the signature is good, whoever's it is.
-func checkSSH(module []byte, sig Signature) (ssh.PublicKey, error) {
+func checkSSH(p Package, sig Signature) (ssh.PublicKey, error) {
 	block, rest := pem.Decode(sig.Data)
 	if block == nil || block.Type != sshArmor || len(bytes.TrimSpace(rest)) > 0 {
 		return nil, errors.New("it is not armored as one")
@@ -142,7 +140,7 @@ func checkSSH(module []byte, sig Signature) (ssh.PublicKey, error) {
 	if made.Format == ssh.KeyAlgoRSA {
 		return nil, errors.New("it is made with SHA-1")
 	}
-	signed, err := signedBytes(blob.Hash, module)
+	signed, err := signedBytes(blob.Hash, p)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func TestAgreesWithOpenSSH(t *testing.T) {
 			run(t, nil, "ssh-keygen", "-Y", "sign", "-f", file, "-n", Namespace, theirs)
 			made, _ := os.ReadFile(theirs + ".sig")
 			text, _ := os.ReadFile(allowed)
-			who, err := VerifySSH(text, module, Signature{SSH, made}, time.Now())
+			who, err := VerifySSH(text, Package{Module: module}, Signature{SSH, made}, time.Now())
 			if err != nil || who != "me@example.org" {
 				t.Errorf("%q, %v", who, err)
 			}
@@ -118,7 +118,7 @@ func TestVerifySSH(t *testing.T) {
 			if test.module == nil {
 				test.module = module
 			}
-			who, err := VerifySSH([]byte(test.allowed), test.module, Signature{SSH, test.sig}, now)
+			who, err := VerifySSH([]byte(test.allowed), Package{Module: test.module}, Signature{SSH, test.sig}, now)
 			if test.want == "" && (err != nil || !strings.Contains(who, "me@example.org")) {
 				t.Errorf("%q, %v", who, err)
 			}
@@ -134,7 +134,7 @@ func TestVerifySSH(t *testing.T) {
 func FuzzVerifySSH(f *testing.F) {
 	f.Add([]byte("-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := VerifySSH(nil, module, Signature{SSH, data}, time.Now()); err == nil {
+		if _, err := VerifySSH(nil, Package{Module: module}, Signature{SSH, data}, time.Now()); err == nil {
 			t.Error("accepted with nobody allowed")
 		}
 	})
