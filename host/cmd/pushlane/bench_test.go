@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,6 +55,33 @@ func BenchmarkPush(b *testing.B) {
 	b.ReportMetric(float64(pushers["lanes-10"].inlineKiB(b))/1024, "MiB/inline-peak-lanes-10")
 }
 
+// BenchmarkInline measures the most memory of a hook that judges by itself, its
+// workers included: with the two lanes that `pushlane init` writes, for a small
+// push and for one that brings 350 MB. It is for -benchtime 1x.
+func BenchmarkInline(b *testing.B) {
+	p := newPusher(b, 1)
+	lanes := "version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\n[[lane]]\nid = \"commits\"\nplugin = \"commits\"\n"
+	if err := os.WriteFile(filepath.Join(p.work, "lanes.toml"), []byte(lanes), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	p.commit(b)
+	p.commit(b)
+	p.inlineKiB(b) // compiles
+	for b.Loop() {
+		p.commit(b)
+		b.ReportMetric(float64(p.inlineKiB(b))/1024, "MiB/small")
+		for i := range 35 {
+			blob := make([]byte, 10_000_000)
+			rand.Read(blob)
+			if err := os.WriteFile(filepath.Join(p.work, fmt.Sprint("blob", i)), blob, 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+		p.commit(b)
+		b.ReportMetric(float64(p.inlineKiB(b))/1024, "MiB/350MB")
+	}
+}
+
 // buildNoops makes ten modules that differ in their manifests alone.
 func buildNoops(b *testing.B) {
 	b.Helper()
@@ -74,7 +102,7 @@ func buildNoops(b *testing.B) {
 // its modules in the disk cache.
 func (p *pusher) inlineKiB(b *testing.B) (peak int) {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), filepath.Join(prefix, "bin", "pushlane"), "run", "--all", "--range", "HEAD")
+	cmd := exec.CommandContext(b.Context(), filepath.Join(prefix, "bin", "pushlane"), "run", "--all", "--fresh", "--range", "HEAD~1..HEAD")
 	cmd.Dir, cmd.Env = p.work, append(p.env(), "PUSHLANE_RESIDENT=off")
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
@@ -185,15 +213,21 @@ func (p *pusher) git(b *testing.B, dir string, args ...string) {
 // push commits one file and times the push alone.
 func (p *pusher) push(b *testing.B) time.Duration {
 	b.Helper()
+	p.commit(b)
+	began := time.Now()
+	p.git(b, p.work, "push", "-q", "origin", "main")
+	return time.Since(began)
+}
+
+// commit commits what is there, and another content of one file.
+func (p *pusher) commit(b *testing.B) {
+	b.Helper()
 	p.n++
 	if err := os.WriteFile(filepath.Join(p.work, "file"), fmt.Append(nil, p.n), 0o644); err != nil {
 		b.Fatal(err)
 	}
 	p.git(b, p.work, "add", "-A")
 	p.git(b, p.work, "commit", "-q", "-m", fmt.Sprint("change ", p.n))
-	began := time.Now()
-	p.git(b, p.work, "push", "-q", "origin", "main")
-	return time.Since(began)
 }
 
 // resident is the process of this pusher's resident host.

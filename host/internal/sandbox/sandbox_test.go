@@ -45,7 +45,11 @@ func guest(t testing.TB, name string) []byte {
 		return b
 	}
 	out := filepath.Join(t.TempDir(), name+".wasm")
-	cmd := exec.Command("go", "build", "-o", out, "./testdata/hostile/"+name)
+	folder := "./testdata/hostile/" + name
+	if name == "noop-sdk" {
+		folder = "./testdata/plugins/noop"
+	}
+	cmd := exec.Command("go", "build", "-o", out, folder)
 	cmd.Dir = "../../.."
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if text, err := cmd.CombinedOutput(); err != nil {
