@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/hostile"
 )
 
 // Check is one thing that doctor looked at.
@@ -37,6 +39,7 @@ func (h *Host) Doctor(ctx context.Context, call Call, policy Policy) []Check {
 	checks := []Check{checkGit(ctx), checkPolicy(call)}
 	checks = append(checks, checkRepo(ctx, call, policy)...)
 	checks = append(checks, h.checkPlugins(ctx, policy)...)
+	checks = append(checks, h.checkSandbox(ctx))
 	if _, err := h.Store(ctx); err != nil {
 		checks = append(checks, bad("store", err, "check the folder "+h.state))
 	} else {
@@ -101,6 +104,23 @@ func checkHooks(ctx context.Context, call Call) []Check {
 		}
 	}
 	return checks
+}
+
+const sealHint = "boot a Linux kernel of 5.13 or later that has both, or run only plugins that you trust"
+
+// checkSandbox starts a plugin that does nothing, to see what holds it.
+func (h *Host) checkSandbox(ctx context.Context) Check {
+	pool, err := h.sandbox()
+	if err == nil {
+		_, err = pool.Load(ctx, "plain", hostile.Plain())
+	}
+	if err != nil {
+		return bad("sandbox", err, "check the folder "+h.cache)
+	}
+	if why := h.unsealed(); why != "" {
+		return bad("sandbox", errors.New(why), sealHint)
+	}
+	return good("sandbox", "plugins run in processes of their own, confined by landlock and seccomp")
 }
 
 func (h *Host) checkPlugins(ctx context.Context, policy Policy) []Check {

@@ -81,6 +81,21 @@ func (h *Host) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// unsealed says what this system lacks to hold plugins, as far as any were
+// loaded; empty: nothing.
+func (h *Host) unsealed() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.pool == nil {
+		return ""
+	}
+	missing := h.pool.Missing()
+	if len(missing) == 0 {
+		return ""
+	}
+	return "plugins run without " + strings.Join(missing, " and ") + ", which this system does not have"
+}
+
 // afterwards does what a pusher need not wait for; Close waits for it.
 func (h *Host) afterwards(ctx context.Context, do func(context.Context) error) {
 	ctx = context.WithoutCancel(ctx)
@@ -119,11 +134,7 @@ func (h *Host) sandbox() (*sandbox.Pool, error) {
 	if h.pool != nil {
 		return h.pool, nil
 	}
-	o := sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm, Program: h.program, Warn: func(text string) {
-		if h.warn != nil {
-			h.warn(errors.New(text))
-		}
-	}}
+	o := sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm, Program: h.program}
 	if h.warm == 0 { // one call's host: a plugin that has run is hardly needed again
 		o.Workers = h.policy.Parallel + 1
 	}

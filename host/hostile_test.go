@@ -21,7 +21,7 @@ func TestHostileAnswers(t *testing.T) {
 			continue
 		}
 		t.Run(a.ID, func(t *testing.T) {
-			r := hostile.Run(t.Context(), a, tryIn(pool))
+			r := hostile.Run(t.Context(), a, tryIn(pool, trialTime(a)))
 			if !r.OK {
 				t.Error(r)
 			}

@@ -86,6 +86,7 @@ type Judgement struct {
 	Remote   string
 	Updates  []pushed
 	Bypasses []string  // earlier pushes that the gate did not see
+	Unsealed string    // what the plugins' processes lacked; empty: nothing
 	Outcomes []Outcome // by update, then in lanes file order, whatever finished first
 	Started  time.Time
 	Ended    time.Time

@@ -102,6 +102,9 @@ func (o Output) report(call Call, j Judgement) error {
 	for _, text := range j.Bypasses {
 		fmt.Fprintf(&b, "pushlane: note: %s; it is recorded\n", text)
 	}
+	if j.Unsealed != "" {
+		fmt.Fprintf(&b, "pushlane: warning: %s\npushlane: hint: %s\n", j.Unsealed, sealHint)
+	}
 	if call.Receives() && len(j.Updates) > 1 {
 		writeRefs(&b, j)
 	}

@@ -58,6 +58,9 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 		})
 	}
 	wg.Wait()
+	if j.Unsealed = h.unsealed(); j.Unsealed != "" {
+		rec.later(ctx, store.Event{Kind: "sandbox", Message: j.Unsealed})
+	}
 }
 
 // runInSlot runs a lane once its group and a slot are free, and again where the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,13 +15,12 @@ import (
 
 // Options say where compiled modules are kept and what one worker may take.
 type Options struct {
-	CacheDir  string       // compiled code, made with mode 0700. Whoever can write it runs code in a worker
-	MaxMemory int64        // bytes of linear memory of one instance; 0: 256 MiB
-	AllMemory int64        // bytes of linear memory of all instances of one worker; 0: 2 GiB
-	Warm      int          // most instances of a module kept started; 0: none
-	Workers   int          // most workers kept when they have nothing to do; 0: 16
-	Program   string       // that calls Main; empty: this one
-	Warn      func(string) // told once of a protection that this system lacks; nil: nobody is told
+	CacheDir  string // compiled code, made with mode 0700. Whoever can write it runs code in a worker
+	MaxMemory int64  // bytes of linear memory of one instance; 0: 256 MiB
+	AllMemory int64  // bytes of linear memory of all instances of one worker; 0: 2 GiB
+	Warm      int    // most instances of a module kept started; 0: none
+	Workers   int    // most workers kept when they have nothing to do; 0: 16
+	Program   string // that calls Main; empty: this one
 }
 
 const (
@@ -37,7 +37,6 @@ type Pool struct {
 	mu      sync.Mutex
 	plugins map[string]*loading // by digest
 	closed  bool
-	warned  sync.Once
 	missing []string // protections that workers said they lack
 }
 
@@ -102,21 +101,15 @@ func (p *Pool) Close() error {
 func (p *Pool) Missing() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.missing
+	return slices.Clone(p.missing)
 }
 
 func (p *Pool) lacks(missing []string) {
-	if len(missing) == 0 {
-		return
-	}
-	p.warned.Do(func() {
-		p.mu.Lock()
-		p.missing = missing
-		p.mu.Unlock()
-		if p.opts.Warn != nil {
-			p.opts.Warn(fmt.Sprintf("plugins run in processes of their own, but without %v: this system does not have it", missing))
-		}
-	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.missing = append(p.missing, missing...)
+	slices.Sort(p.missing)
+	p.missing = slices.Compact(p.missing)
 }
 
 // Load checks a module, has it compiled, and starts its worker; or gives the

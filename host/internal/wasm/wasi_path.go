@@ -46,6 +46,9 @@ func pathOpen(s *session, g guest, p []uint64) errno {
 	if no != ok {
 		return no
 	}
+	if s.files.open >= s.files.most { // before anything is asked, as Linux does
+		return eMfile
+	}
 	flags := p[4]
 	how := openHow{create: flags&openCreate != 0, exclusive: flags&openExclusive != 0, truncate: flags&openTruncate != 0,
 		write: p[5]&rightWrite != 0}
@@ -64,8 +67,6 @@ func pathOpen(s *session, g guest, p []uint64) errno {
 		return s.errnoOf(err, d, path)
 	case err == nil && how.create && how.exclusive:
 		return eExist
-	case s.files.open >= s.files.most:
-		return eMfile
 	}
 	file, err := d.vol.open(path, how)
 	if err != nil {
