@@ -37,9 +37,13 @@ func (h *Host) TryPlugin(ctx context.Context, call Call, file, with string, out 
 	}
 	defer os.RemoveAll(dir)
 	name := checked.Manifest().Name
+	as := name
+	if h.firstParty(h.policy, name) { // which would run in its place
+		as = "tried-" + name
+	}
 	var lock LockFile
 	lock.Lock, lock.Path = &lanes.Lock{Version: 1}, filepath.Join(dir, lockName)
-	lock.Put(lanes.Locked{Name: "the-" + name, Source: "./" + name + ".wasm", SHA256: checked.Digest(), Capabilities: grantedOf(checked.Manifest())})
+	lock.Put(lanes.Locked{Name: as, Source: "./" + name + ".wasm", SHA256: checked.Digest(), Capabilities: grantedOf(checked.Manifest())})
 	if err := lock.Save(); err != nil {
 		return ExitUndecided, err
 	}
