@@ -41,7 +41,7 @@ type Host struct {
 	store   *store.Store
 	pool    *sandbox.Pool
 	plugins map[string]*plugin   // by file
-	kept    map[string]*kept     // by digest
+	kept    map[string]kept      // by digest
 	repos   map[string]*openRepo // by what git's variables say
 	incus   map[incus.Config]*incus.Client
 }
@@ -53,7 +53,7 @@ func Open(p Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return nil, hinted(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
 	}
-	return &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(), plugins: map[string]*plugin{}, kept: map[string]*kept{}, repos: map[string]*openRepo{},
+	return &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(), plugins: map[string]*plugin{}, kept: map[string]kept{}, repos: map[string]*openRepo{},
 		incus: map[incus.Config]*incus.Client{}}, nil
 }
 

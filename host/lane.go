@@ -234,20 +234,20 @@ func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 			return sdk.Request{}, err
 		}
 	}
-	return only(r, l.module.Manifest().Input), nil
+	return only(r, l.module.Manifest()), nil
 }
 
 // only leaves out of a request what the plugin does not want, so that it can
 // depend on nothing of it.
-func only(r sdk.Request, keys []string) sdk.Request {
-	if keys == nil {
-		return r
+func only(r sdk.Request, m sdk.Manifest) sdk.Request {
+	if !wants(m, "run") {
+		r.Run = ""
 	}
-	drop := map[string]func(){"run": func() { r.Run = "" }, "gate": func() { r.Gate = "" }, "update": func() { r.Update = sdk.Update{} }}
-	for key, do := range drop {
-		if !slices.Contains(keys, key) {
-			do()
-		}
+	if !wants(m, "gate") {
+		r.Gate = ""
+	}
+	if !wants(m, "update") {
+		r.Update = sdk.Update{}
 	}
 	return r
 }

@@ -72,6 +72,10 @@ func (h *Host) firstParty(policy Policy, name string) bool {
 // pinned loads a plugin of others: the very module that was pinned, signed as
 // this host wants it, asking for no more than was approved.
 func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, error) {
+	pool, err := l.host.sandbox()
+	if err != nil {
+		return nil, err
+	}
 	pack, err := l.host.pinnedModule(ctx, l.policy(), p, l.fromTree)
 	if err != nil {
 		return nil, err
@@ -79,7 +83,7 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 	if _, err := checkSigner(l.policy(), p.Name, pack); err != nil {
 		return nil, err
 	}
-	m, err := l.host.loadKept(ctx, p, pack)
+	m, err := pool.LoadDigest(ctx, p.Name, pack.Digest(), pack.Module)
 	if err != nil {
 		return nil, err
 	}
@@ -177,11 +181,10 @@ func (h *Host) keepModule(p ship.Package) error {
 	return err
 }
 
-// kept is a module of others as it was read, and loaded, last.
+// kept is a module of others as it was read last.
 type kept struct {
-	pack   ship.Package
-	looks  string          // of its files
-	module *sandbox.Plugin // nil: not yet loaded
+	pack  ship.Package
+	looks string // of its files
 }
 
 // keptModule gives a kept module; one that was damaged is not there. It is read
@@ -191,7 +194,7 @@ func (h *Host) keptModule(digest string) (ship.Package, error) {
 	h.mu.Lock()
 	known := h.kept[digest]
 	h.mu.Unlock()
-	if known != nil && known.looks == looks {
+	if known.looks == looks && looks != "" {
 		return known.pack, nil
 	}
 	p, err := ship.Client{}.Fetch(context.Background(), ship.Source{Kind: "file", Name: h.moduleFile(digest)})
@@ -202,40 +205,9 @@ func (h *Host) keptModule(digest string) (ship.Package, error) {
 		return p, fmt.Errorf("cannot use kept plugin %s: it is damaged", short12(digest))
 	}
 	h.mu.Lock()
-	h.kept[digest] = &kept{pack: p, looks: looks}
+	h.kept[digest] = kept{p, looks}
 	h.mu.Unlock()
 	return p, nil
-}
-
-// loadKept gives the loaded module of a package whose digest is the pinned one.
-func (h *Host) loadKept(ctx context.Context, p lanes.Locked, pack ship.Package) (*sandbox.Plugin, error) {
-	if m := h.loaded(p.SHA256, nil); m != nil {
-		return m, nil
-	}
-	pool, err := h.sandbox()
-	if err != nil {
-		return nil, err
-	}
-	m, err := pool.Load(ctx, p.Name, pack.Module)
-	if err == nil {
-		h.loaded(p.SHA256, m)
-	}
-	return m, err
-}
-
-// loaded gives the loaded module of a kept one, after it was set to m where
-// that is not nil.
-func (h *Host) loaded(digest string, m *sandbox.Plugin) *sandbox.Plugin {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	known := h.kept[digest]
-	if known == nil {
-		return nil
-	}
-	if m != nil {
-		known.module = m
-	}
-	return known.module
 }
 
 // looksOf tells a module's files, signatures and all, from what they were.

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // opChanges lists changes, the paths of which one of some globs matches.
@@ -100,12 +101,7 @@ func (q ChangesQuery) Page(n int, at func(int) (Change, bool), most int) (Change
 }
 
 func (q ChangesQuery) wants(status string) bool {
-	for i := range len(q.Status) {
-		if q.Status[i:i+1] == status {
-			return true
-		}
-	}
-	return q.Status == ""
+	return q.Status == "" || len(status) == 1 && strings.Contains(q.Status, status)
 }
 
 // AppendJSON appends the query as one JSON object.

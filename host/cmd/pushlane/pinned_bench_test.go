@@ -18,26 +18,16 @@ import (
 func BenchmarkPinned(b *testing.B) {
 	buildNoops(b)
 	kinds := []string{"first-party", "pinned", "pinned-signed"}
-	pushers, took := map[string]*pusher{}, map[string][]time.Duration{}
+	pushers := map[string]*pusher{}
 	for _, kind := range kinds {
 		p := newPusher(b, 1)
 		if kind != kinds[0] {
 			p.pin(b, kind == kinds[2])
 		}
-		for range 3 {
-			p.push(b)
-			time.Sleep(settle)
-		}
 		pushers[kind] = p
 	}
-	for b.Loop() {
-		for _, kind := range kinds {
-			took[kind] = append(took[kind], pushers[kind].push(b))
-			time.Sleep(settle)
-		}
-	}
-	for _, kind := range kinds {
-		b.ReportMetric(ms(median(took[kind])), "ms/"+kind)
+	for kind, took := range byTurns(b, kinds, func(kind string) time.Duration { return pushers[kind].push(b) }) {
+		b.ReportMetric(ms(took), "ms/"+kind)
 	}
 }
 

@@ -25,24 +25,12 @@ func BenchmarkReceive(b *testing.B) {
 	kinds := []string{"empty", "diff-tree", "lane-1", "lane-1-both-hooks"}
 	servers := map[string]*receiving{}
 	for _, kind := range kinds {
-		s := newReceiving(b, seed, kind)
-		for range 3 {
-			s.push(b)
-			time.Sleep(settle)
-		}
-		servers[kind] = s
+		servers[kind] = newReceiving(b, seed, kind)
 	}
-	took := map[string][]time.Duration{}
-	for b.Loop() {
-		for _, kind := range kinds {
-			took[kind] = append(took[kind], servers[kind].push(b))
-			time.Sleep(settle)
-		}
-	}
-	empty := median(took["empty"])
-	b.ReportMetric(ms(empty), "ms/empty-hook")
+	took := byTurns(b, kinds, func(kind string) time.Duration { return servers[kind].push(b) })
+	b.ReportMetric(ms(took["empty"]), "ms/empty-hook")
 	for _, kind := range kinds[1:] {
-		b.ReportMetric(ms(median(took[kind])-empty), "ms/added-by-"+kind)
+		b.ReportMetric(ms(took[kind]-took["empty"]), "ms/added-by-"+kind)
 	}
 }
 

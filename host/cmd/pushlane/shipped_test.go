@@ -244,7 +244,7 @@ func TestPluginRevoked(t *testing.T) {
 	s.url = s.repo
 	s.env = append(s.env, "HOME="+a.dir)
 	c := s.newClient(t, "version = 1\n[[lane]]\nid = \"look\"\nplugin = \"look\"\n[lane.with]\ndo = [\"read a.txt\"]\n")
-	module, digest := a.build("1.0", readsFiles), ""
+	module := a.build("1.0", readsFiles)
 	in := filepath.Join(c.dir, ".pushlane", "plugins", "look.wasm")
 	must(t, "", nil, "mkdir", filepath.Dir(in))
 	must(t, "", nil, a.bin, "plugin", "push", module, in, "--sign", filepath.Join(a.dir, "ann"))
@@ -256,7 +256,7 @@ func TestPluginRevoked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest = digestOf(data)
+	digest := digestOf(data)
 	kept := filepath.Join(s.state, "plugins", digest+".wasm")
 	const good = "note: read a.txt: hello"
 	for i, step := range []struct {

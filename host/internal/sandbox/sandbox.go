@@ -119,7 +119,12 @@ func (p *Pool) lacks(missing []string) {
 //
 // Errors: *wasm.FormatError, *wasm.ABIError, or what went wrong in the machine.
 func (p *Pool) Load(ctx context.Context, name string, module []byte) (*Plugin, error) {
-	l, err := p.loading(name, module)
+	return p.LoadDigest(ctx, name, wasm.Digest(module), module)
+}
+
+// LoadDigest is Load for a caller who has made the module's digest already.
+func (p *Pool) LoadDigest(ctx context.Context, name, digest string, module []byte) (*Plugin, error) {
+	l, err := p.loading(name, digest, module)
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +136,7 @@ func (p *Pool) Load(ctx context.Context, name string, module []byte) (*Plugin, e
 	}
 }
 
-func (p *Pool) loading(name string, module []byte) (*loading, error) {
-	digest := wasm.Digest(module)
+func (p *Pool) loading(name, digest string, module []byte) (*loading, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
