@@ -22,6 +22,7 @@ const (
 // Update is one ref that a push wants to change.
 type Update struct {
 	Ref      string // the receiver's ref, "refs/heads/main"
+	Alias    string // the symbolic ref that was named, where Ref is what it ends at; "" otherwise; filled by Received
 	LocalRef string // what the pusher named, "refs/heads/main" or "HEAD~1"; pre-push only, "(delete)" for a deletion
 	Old      string // id the receiver's ref has, ZeroID when it is new
 	New      string // id it is to get, as pushed (a tag's own id); ZeroID when it is deleted
@@ -156,13 +157,36 @@ func checkRef(ref string) string {
 	if ref != "HEAD" && (!strings.HasPrefix(ref, "refs/") || len(ref) == len("refs/")) {
 		return "not a full ref name: " + quote(ref)
 	}
-	if strings.ContainsAny(ref, " ~^:?*[\\") {
+	if notAllowed(ref) {
 		return "not a ref name git allows: " + quote(ref)
 	}
 	if msg := checkText(ref); msg != "" {
 		return "ref " + msg
 	}
 	return ""
+}
+
+// notAllowed is git check-ref-format's rule. git gives a hook also the names
+// that it refuses itself afterwards, and a name with ".." in it would be read
+// somewhere else.
+func notAllowed(ref string) bool {
+	if strings.ContainsAny(ref, " ~^:?*[\\") || strings.Contains(ref, "..") || strings.Contains(ref, "@{") || strings.HasSuffix(ref, ".") {
+		return true
+	}
+	for part := range strings.SplitSeq(ref, "/") {
+		if part == "" || part[0] == '.' || strings.HasSuffix(part, ".lock") {
+			return true
+		}
+	}
+	return false
+}
+
+// Named is the ref as the push named it.
+func (u Update) Named() string {
+	if u.Alias != "" {
+		return u.Alias
+	}
+	return u.Ref
 }
 
 func checkText(s string) string {
