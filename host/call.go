@@ -20,7 +20,7 @@ type Call struct {
 	Dir   string   // absolute working folder
 	Env   []string // "KEY=value"
 	Stdin []byte   // the hook's standard input
-	Tip   string   // receive gates: where the default branch stood before the push; empty: where it stands
+	Tip   RefAt    // post-receive: the default branch as it was before the push; zero: as it is
 	Term  Terminal
 
 	Range  string   // manual: "A..B"; empty: what would be pushed now
@@ -141,6 +141,17 @@ func pusherNames() []string {
 func (c Call) pusher() string {
 	for _, name := range pusherNames() {
 		if who := Clean(c.Getenv(name)); who != "" && (c.Receives() || name == "USER") {
+			return who
+		}
+	}
+	return ""
+}
+
+// namedPusher is the pusher as the git server names it, "" where only the
+// system's user is known.
+func (c Call) namedPusher() string {
+	for _, name := range pusherNames()[:4] {
+		if who := Clean(c.Getenv(name)); who != "" && c.Receives() {
 			return who
 		}
 	}

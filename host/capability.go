@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -42,11 +44,11 @@ func reachOf(c sdk.Capability, g lanes.Grant, p Policy) reach {
 		return reach{globs: slices.DeleteFunc([][]lanes.Glob{parseGlobs(c.Scope), parseGlobs(g.Files)}, func(set []lanes.Glob) bool { return set == nil })}
 	case "http":
 		hosts := both(c.Scope, g.HTTP)
-		return reach{items: slices.DeleteFunc(hosts, func(h string) bool { return !hostAllowed(p.HTTPHosts, h) })}
+		return reach{items: slices.DeleteFunc(hosts, func(h string) bool { return !hostAllowed(p.HTTPHosts, h) || !p.lets("http", h) })}
 	case "secret":
-		return reach{items: both(c.Scope, g.Secrets)}
+		return reach{items: slices.DeleteFunc(both(c.Scope, g.Secrets), func(name string) bool { return !p.lets("secret", name) })}
 	case "env":
-		return reach{items: both(c.Scope, g.Env)}
+		return reach{items: slices.DeleteFunc(both(c.Scope, g.Env), func(name string) bool { return !p.lets("env", name) })}
 	}
 	return reach{}
 }
@@ -129,12 +131,25 @@ func (l *laneRun) denied(name string) error {
 	switch {
 	case !asked:
 		return fmt.Errorf("plugin %q used capability %s, which its manifest does not ask for", l.lane().Plugin, name)
+	case slices.Contains(l.j.Policy.Capabilities, name) && !slices.Contains(l.policy().Capabilities, name):
+		return l.notInZone(name)
 	case !slices.Contains(l.policy().Capabilities, name):
 		return hinted(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow", l.lane().Plugin, name),
 			"the host's owner may add it to `capabilities` in "+PolicyFiles(l.call.Getenv)[0])
 	}
 	return hinted(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name, l.lane().ID),
 		"grant it in the lane:\n[lane.grant]\n"+grantLine(name))
+}
+
+// notInZone is a denial for what the policy allows to others: it says to whom.
+func (l *laneRun) notInZone(name string) error {
+	z := l.zone()
+	if z.Trust != zone.Protected {
+		return hinted(fmt.Errorf("plugin %q asks for %s, which only runs of protected refs have, judged by protected lanes", l.lane().Plugin, name),
+			"push to a protected branch whose lanes grant it, or take the grant out of lane "+l.lane().ID)
+	}
+	return hinted(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow lane %q of this repository", l.lane().Plugin, name, l.lane().ID),
+		fmt.Sprintf("the host's owner may add it to an [[allow]] of %s in %s", z.Repository, PolicyFiles(l.call.Getenv)[0]))
 }
 
 // grantLine is what grants a capability in a lane.
@@ -161,6 +176,8 @@ func (l *laneRun) outside(name, item string) error {
 	case !slices.Contains(granted, item):
 		return hinted(fmt.Errorf("plugin %q asks for %s %q, which lane %q does not grant", l.lane().Plugin, name, what, l.lane().ID),
 			"grant it in the lane:\n[lane.grant]\n"+strings.Replace(strings.Replace(grantLine(name), "HOST", what, 1), "NAME", what, 1))
+	case !l.policy().lets(name, item):
+		return l.notInZone(fmt.Sprintf("%s %q", name, what))
 	case name == "http" && !hostAllowed(l.policy().HTTPHosts, item):
 		return hinted(fmt.Errorf("plugin %q asks for %s %q, which the policy of this host does not allow", l.lane().Plugin, name, what),
 			"the host's owner may add it to `http.hosts` in "+PolicyFiles(l.call.Getenv)[0])
@@ -187,14 +204,15 @@ func (l *laneRun) touched(why string) {
 
 // space is the part of the plugins' store that is this one's.
 func (l *laneRun) space() store.Space {
-	return store.Space{Repository: l.repo.CommonDir(), Plugin: l.identity()}
+	return store.Space{Zone: l.zone(), Plugin: l.who}
 }
 
-// identity is who the plugin is to what outlives its versions: its name, and
-// who answers for it.
-func (l *laneRun) identity() string {
-	if l.signer == "" {
-		return l.lane().Plugin
+// identity is who a plugin is to what outlives its versions: the name in its
+// manifest and who was found to have signed it, else its digest. What the
+// lanes file or the lock says of it counts for nothing.
+func identity(m *sandbox.Plugin, signer string) string {
+	if signer == "" {
+		return "sha256:" + m.Digest()
 	}
-	return l.lane().Plugin + " of " + l.signer
+	return m.Manifest().Name + " signed by " + signer
 }

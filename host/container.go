@@ -88,7 +88,7 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 	defer keep.close()
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
-	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.runID(), Repo: l.repo.CommonDir(),
+	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.runID(), Zone: l.zone(),
 		Attempt: l.attempt, Deadline: deadline, Source: source, Secrets: secrets, Max: l.policy().containerLimits(), Keep: keep}, out, errOut)
 	out.flush()
 	errOut.flush()

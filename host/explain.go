@@ -49,7 +49,7 @@ func (h *Host) ExplainLanes(ctx context.Context, policy Policy, call Call, ask L
 
 // explainMemory says what memory would do for one picked lane.
 func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call Call, policy Policy, gate string, p pushed, i int) string {
-	j := &Judgement{Repo: repo.Name(), Gate: gate, Policy: policy, Updates: []pushed{p},
+	j := &Judgement{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: gate, Policy: policy, Updates: []pushed{p},
 		Outcomes: []Outcome{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), short(p.New), p.Picked[i].Lane.ID)}}}
 	l := &laneRun{host: h, repo: repo, call: call, j: j, attempt: 1}
 	if err := l.prepare(ctx, &j.Outcomes[0]); err != nil {

@@ -41,7 +41,7 @@ type Host struct {
 	store   *store.Store
 	pool    *sandbox.Pool
 	plugins map[string]*plugin   // by file
-	kept    map[string]kept      // by digest
+	kept    map[string]kept      // by file
 	repos   map[string]*openRepo // by what git's variables say
 	incus   map[incus.Config]*incus.Client
 }

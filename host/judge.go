@@ -2,7 +2,9 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,13 +103,13 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 
 // decide reads what is pushed and decides about every lane; nothing has run.
 func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call Call, policy Policy) (Judgement, error) {
-	j := Judgement{Repo: repo.Name(), Gate: call.Gate, Remote: call.arg(0), Started: time.Now(), Policy: policy}
+	j := Judgement{Repo: policy.nameOf(repo), GitDir: repo.CommonDir(), Gate: call.Gate, Remote: call.arg(0), Started: time.Now(), Policy: policy}
 	var err error
 	if j.wishes, err = call.wishes(policy); err != nil {
 		return j, err
 	}
 	if call.Receives() {
-		err = j.receive(ctx, repo, call)
+		err = j.receive(ctx, h, repo, call)
 	} else {
 		err = j.local(ctx, repo, call)
 	}
@@ -115,7 +117,7 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call Call, policy P
 		err = j.wishes.check(j)
 	}
 	if err == nil {
-		j.plan()
+		j.plan(func(i int, lane lanes.Lane) bool { return h.seesUpdate(ctx, repo, call, &j, i, lane) })
 	}
 	return j, err
 }
@@ -144,12 +146,22 @@ func (j *Judgement) local(ctx context.Context, repo *hooks.Repo, call Call) erro
 
 // receive reads the updates of a server's gate: lanes that were there before
 // the push judge it.
-func (j *Judgement) receive(ctx context.Context, repo *hooks.Repo, call Call) error {
+func (j *Judgement) receive(ctx context.Context, h *Host, repo *hooks.Repo, call Call) error {
 	updates, err := hooks.ReadUpdates(bytes.NewReader(call.Stdin), call.Gate)
 	if err != nil {
 		return err
 	}
-	to, err := newReceiver(ctx, repo, j.Policy, updates, call.Tip)
+	st, err := h.Store(ctx)
+	if err != nil {
+		return err
+	}
+	to, err := newReceiver(ctx, repo, j.Policy, st, call, updates)
+	var stale *hooks.StaleError
+	if errors.As(err, &stale) {
+		j.to = to
+		j.refuseStale(stale)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -158,37 +170,57 @@ func (j *Judgement) receive(ctx context.Context, repo *hooks.Repo, call Call) er
 	}
 	j.to = to
 	for _, u := range to.push {
-		p := pushed{Update: u, Protected: to.protects(u.Ref)}
-		if u.Ref == tell.NotesRef && call.Gate == "pre-receive" { // verdicts are the host's to write
-			p.Refusal = tell.NotesRef + " holds this host's verdicts and cannot be pushed"
-			j.Updates = append(j.Updates, p)
-			continue
-		}
-		if u.Delete {
-			j.deletion(p)
-			continue
-		}
-		if p.lanesFile, err = to.lanes(ctx, u); err != nil {
-			return fmt.Errorf("%s: %w", Clean(u.Ref), err)
-		}
-		if p.Notes, p.Refusal = to.review(ctx, u, p.lanesFile); call.Gate == "post-receive" {
-			p.Refusal = ""
-		}
-		if err := j.add(ctx, repo, call, p); err != nil {
+		if err := j.receiveOne(ctx, repo, call, u); err != nil {
 			return err
 		}
 	}
-	return nil
+	return to.trustFirst(ctx, st)
 }
 
-// deletion: nothing is left to judge, but what needs a pass does not go away
-// without one.
-func (j *Judgement) deletion(p pushed) {
-	if j.Gate != "pre-receive" || !p.Protected || j.Policy.AllowDelete {
-		return
+// refuseStale refuses all of a push whose lines are not what the repository
+// has: what one line says decides how the others would be judged.
+func (j *Judgement) refuseStale(stale *hooks.StaleError) {
+	for _, u := range j.to.push {
+		p := pushed{Update: u, Protected: j.to.protects(u.Ref), Refusal: "another ref of this push is not where the push takes it to be"}
+		if u.Named() == stale.Ref {
+			p.Refusal = Clean(stale.Error()) + ": " + stale.Hint()
+		}
+		p.Base = hooks.ZeroID
+		j.Updates = append(j.Updates, p)
 	}
-	p.Refusal = fmt.Sprintf("%s is protected and cannot be deleted", Clean(strings.TrimPrefix(p.Ref, "refs/heads/")))
-	j.Updates = append(j.Updates, p)
+}
+
+// receiveOne decides about one update of a server's gate.
+func (j *Judgement) receiveOne(ctx context.Context, repo *hooks.Repo, call Call, u hooks.Update) (err error) {
+	p := pushed{Update: u, Protected: j.to.protects(u.Ref)}
+	if j.to.decides {
+		p.Refusal = cmp.Or(notesRefusal(u.Ref), j.to.moves(u))
+	}
+	if u.Delete || p.Refusal != "" {
+		if p.Refusal != "" {
+			j.Updates = append(j.Updates, p)
+		}
+		return nil
+	}
+	if p.lanesFile, err = j.to.lanes(ctx, u); err != nil {
+		return fmt.Errorf("%s: %w", Clean(u.Named()), err)
+	}
+	if p.Notes, p.OtherLanes, p.Refusal = j.to.review(ctx, u, p.lanesFile); !j.to.decides {
+		p.Refusal = ""
+	}
+	if u.Alias != "" {
+		p.Notes = append(p.Notes, fmt.Sprintf("%s is another name of %s, which is judged", refWord(u.Alias), refWord(u.Ref)))
+	}
+	return j.add(ctx, repo, call, p)
+}
+
+// notesRefusal keeps pushers out of the host's verdicts, and out of names that
+// would make their ref impossible.
+func notesRefusal(ref string) string {
+	if strings.HasPrefix(ref+"/", tell.NotesRef+"/") || strings.HasPrefix(tell.NotesRef, ref+"/") {
+		return tell.NotesRef + " holds this host's verdicts and cannot be pushed"
+	}
+	return ""
 }
 
 // add picks the lanes of one update.
@@ -197,7 +229,7 @@ func (j *Judgement) add(ctx context.Context, repo *hooks.Repo, call Call, p push
 	if p.Changes, err = repo.Changes(ctx, p.Base, p.New); err != nil {
 		return err
 	}
-	event := lanes.Event{Gate: call.laneGate(), Ref: p.Ref, Paths: changedPaths(p.Changes)}
+	event := lanes.Event{Gate: call.laneGate(), Ref: p.Ref, Paths: lanesTouched(changedPaths(p.Changes), p.OtherLanes)}
 	p.Picked, err = choose(p.Set.Pick(event), call, j.wishes)
 	j.Updates = append(j.Updates, p)
 	return err
@@ -235,16 +267,17 @@ func choose(picked []lanes.Picked, call Call, w wishes) ([]lanes.Picked, error) 
 	return picked, nil
 }
 
-// plan lists the lane runs of a push: one per update and picked lane, and one
-// only where two refs bring the same commit over the same base under the same
-// lanes. A lane that the pusher skips is listed too, so that it is recorded.
-func (j *Judgement) plan() {
+// plan lists the lane runs of a push: one per update and picked lane. Two refs
+// that bring the same commit over the same base under the same lanes share one
+// where apart says that its plugin sees no difference between them. A lane that
+// the pusher skips is listed too, so that it is recorded.
+func (j *Judgement) plan(apart func(i int, lane lanes.Lane) bool) {
 	refused := len(j.refusals()) > 0
 	planned := map[string]bool{}
 	for i, p := range j.Updates {
 		for _, picked := range p.Picked {
 			work := p.work() + " " + picked.Lane.ID
-			if !picked.Picked || planned[work] {
+			if !picked.Picked || planned[work] && !apart(i, picked.Lane) {
 				continue
 			}
 			planned[work] = true
@@ -257,6 +290,16 @@ func (j *Judgement) plan() {
 			j.Outcomes = append(j.Outcomes, o)
 		}
 	}
+}
+
+// seesUpdate reports whether the lane's plugin is told which ref it judges, so
+// that its verdict about one says nothing of another. One that cannot be
+// loaded is taken to be.
+func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, i int, lane lanes.Lane) bool {
+	o := Outcome{Update: i, Picked: lanes.Picked{Lane: lane}}
+	l := &laneRun{host: h, repo: repo, call: call, j: &Judgement{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy, Updates: j.Updates, Outcomes: []Outcome{o}}}
+	m, err := l.plugin(ctx)
+	return err != nil || wants(m.Manifest(), "update")
 }
 
 // address is how a lane run is named in every message, file and label.

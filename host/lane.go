@@ -12,6 +12,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -41,7 +42,7 @@ type laneRun struct {
 	module   *sandbox.Plugin
 	granted  []string // names of permits, in the manifest's order
 	permits  permits
-	signer   string       // of a pinned plugin
+	who      string       // the plugin to what outlives its versions; see identity
 	mem      *memory      // what it is remembered by; nil: it is not
 	attempt  int          // from 1
 	recorded bool         // starting stands in the store
@@ -61,12 +62,21 @@ func (l *laneRun) update() *pushed     { return &l.j.Updates[l.outcome().Update]
 func (l *laneRun) address() string     { return l.outcome().Address }
 func (l *laneRun) can(cap string) bool { return l.permits.has(cap) }
 
-func (l *laneRun) policy() Policy {
-	if l.update().Strict {
-		return l.j.Policy.strict()
-	}
-	return l.j.Policy
+// zone is what the run may share with others.
+func (l *laneRun) zone() zone.Zone {
+	return zone.Zone{Repository: l.j.GitDir, Trust: l.update().trust(l.j.Gate)}
 }
+
+// pusher is who pushed, as far as the server told us; USER says that of a
+// server on which everyone is one user.
+func (l *laneRun) pusher() string {
+	if l.rec != nil && l.rec.claimed {
+		return l.rec.run.Pusher
+	}
+	return l.call.namedPusher()
+}
+
+func (l *laneRun) policy() Policy { return l.j.Policy.within(l.zone(), l.lane().ID, l.update().Strict) }
 
 // run judges the lane and settles its outcome.
 func (l *laneRun) run(ctx context.Context, o *Outcome) {

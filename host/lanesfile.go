@@ -22,11 +22,44 @@ func ownLanes(ctx context.Context, repo *hooks.Repo, rev, config string, policy 
 	if config != "" {
 		return loadLanes(config, config)
 	}
-	f, err := readLanes(ctx, repo, rev)
+	f, err := readPushedLanes(ctx, repo, rev)
 	if errors.Is(err, fs.ErrNotExist) {
 		return defaultLanes(rev, policy)
 	}
 	return f, err
+}
+
+// twoLanesError: which of two lanes files counts would be a matter of their
+// names, and a push could add one that counts before the one it leaves alone.
+type twoLanesError struct{ first, second string }
+
+func (e *twoLanesError) Error() string {
+	return fmt.Sprintf("cannot tell which lanes count: there are two lanes files, %s and %s", e.first, e.second)
+}
+
+// Hint is the command that leaves one.
+func (e *twoLanesError) Hint() string { return "keep one: git rm " + e.second }
+
+// readPushedLanes is readLanes of a revision that is pushed: two lanes files
+// in one tree are a *twoLanesError. A revision that is there already keeps the
+// first of two, so that a push can take the other one away.
+func readPushedLanes(ctx context.Context, repo *hooks.Repo, rev string) (lanesFile, error) {
+	tree, err := repo.Tree(ctx, rev)
+	if err != nil {
+		return lanesFile{}, err
+	}
+	var found []string
+	for _, name := range LanesFiles {
+		if _, err := tree.Lstat(name); err == nil {
+			found = append(found, name)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return lanesFile{}, err
+		}
+	}
+	if len(found) > 1 {
+		return lanesFile{}, &twoLanesError{found[0], found[1]}
+	}
+	return readLanes(ctx, repo, rev)
 }
 
 // readLanes reads the lanes file of one revision; fs.ErrNotExist: it has none.

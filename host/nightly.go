@@ -47,11 +47,17 @@ func (h *Host) nightlyOf(ctx context.Context, st *store.Store, key string, now t
 		return err
 	}
 	defer release()
-	to, err := newReceiver(ctx, repo, h.policy, nil, "")
-	if err != nil || to.tip == "" {
+	to, err := newReceiver(ctx, repo, h.policy, st, Call{Gate: "schedule"}, nil)
+	if err != nil {
 		return err
 	}
-	by, err := readLanes(ctx, repo, to.tip)
+	if to.root == (RefAt{}) { // none is protected: the default branch's lanes run as a branch's own
+		to.root = RefAt{Ref: to.head, ID: to.headID}
+	}
+	if to.root.ID == "" {
+		return nil
+	}
+	by, err := readLanes(ctx, repo, to.root.ID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -89,11 +95,11 @@ func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, to *
 	if !ok {
 		return nil
 	}
-	j := Judgement{Repo: repo.Name(), Gate: "schedule", Started: now, Policy: h.policy}
-	u := hooks.Update{Ref: to.head, Old: to.tip, New: to.tip, Base: hooks.ZeroID}
+	j := Judgement{Repo: h.policy.nameOf(repo), GitDir: repo.CommonDir(), Gate: "schedule", Started: now, Policy: h.policy}
+	u := hooks.Update{Ref: to.root.Ref, Old: to.root.ID, New: to.root.ID, Base: hooks.ZeroID}
 	picked := lanes.Picked{Lane: l, Picked: true, Reason: "due at " + due.UTC().Format("2006-01-02 15:04") + " UTC"}
-	j.Updates = []pushed{{Update: u, lanesFile: by, Protected: true, Picked: []lanes.Picked{picked}}}
-	j.plan()
+	j.Updates = []pushed{{Update: u, lanesFile: by, Protected: to.protects(u.Ref), Picked: []lanes.Picked{picked}}}
+	j.plan(func(int, lanes.Lane) bool { return false })
 	n := newRun(repo, Call{Gate: "schedule"}, &j)
 	n.Waiting, n.Origin = true, fmt.Sprintf("schedule:%s:%s", l.ID, due.UTC().Format(time.RFC3339))
 	run, err := st.Begin(ctx, n)

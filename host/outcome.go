@@ -8,6 +8,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -24,17 +25,30 @@ const (
 type pushed struct {
 	hooks.Update
 	lanesFile
-	Changes   []hooks.Change
-	Picked    []lanes.Picked // every lane, in file order
-	Protected bool           // a required lane's no refuses it; always so before a push
-	Notes     []string       // what it would change about later pushes
-	Refusal   string         // why it is refused whatever the lanes say; "" it is not
+	Changes    []hooks.Change
+	Picked     []lanes.Picked // every lane, in file order
+	Protected  bool           // a required lane's no refuses it; always so before a push
+	Notes      []string       // what it would change about later pushes
+	OtherLanes bool           // its lanes or lock file is not the one that judges it
+	Refusal    string         // why it is refused whatever the lanes say; "" it is not
 }
 
-// work names what is judged and how: lanes of two refs with the same work are
-// run once.
+// trust says what the update's runs may share with others. What the push itself
+// decides is not trusted, and neither is a ref that is not protected.
+func (p pushed) trust(gate string) zone.Trust {
+	switch {
+	case gate != "pre-receive" && gate != "post-receive" && gate != "schedule":
+		return zone.Local
+	case p.Protected && !p.Strict:
+		return zone.Protected
+	}
+	return zone.Unprotected
+}
+
+// work names what is judged and how: lanes of two refs with the same work may
+// be run once.
 func (p pushed) work() string {
-	return fmt.Sprint(p.New, " ", p.Base, " ", p.Rev, " ", p.Protected)
+	return fmt.Sprint(p.New, " ", p.Base, " ", p.Rev, " ", p.Path, " ", p.Strict, " ", p.Protected)
 }
 
 // Outcome is how one lane run ended.
@@ -81,6 +95,7 @@ func (o Outcome) undecided() bool {
 // Judgement is one run: everything the report is made of.
 type Judgement struct {
 	Repo     string
+	GitDir   string // of the repository, which is known by it
 	Gate     string
 	Number   int64
 	Remote   string
@@ -142,13 +157,19 @@ func (j Judgement) verdict(i int) store.State {
 	return state
 }
 
-// concerns tells whether an outcome says something about update i.
+// concerns tells whether an outcome says something about update i: its own, or
+// that of another ref where it has none of the lane.
 func (j Judgement) concerns(o Outcome, i int) bool {
 	if o.Update == i {
 		return true
 	}
-	return sameWork(&j, i, o.Update) &&
+	return sameWork(&j, i, o.Update) && !j.hasOwn(i, o.lane().ID) &&
 		slices.ContainsFunc(j.Updates[i].Picked, func(p lanes.Picked) bool { return p.Picked && p.Lane.ID == o.lane().ID })
+}
+
+// hasOwn reports whether update i has a lane run of its own for a lane.
+func (j Judgement) hasOwn(i int, lane string) bool {
+	return slices.ContainsFunc(j.Outcomes, func(o Outcome) bool { return o.Update == i && o.lane().ID == lane })
 }
 
 // State is what the lanes say of the whole run.

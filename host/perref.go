@@ -32,7 +32,7 @@ type refVerdict struct {
 func verdictLines(updates []hooks.Update) []string {
 	var lines []string
 	for _, u := range updates {
-		lines = append(lines, u.Old+" "+u.New+" "+u.Ref)
+		lines = append(lines, u.Old+" "+u.New+" "+u.Named())
 	}
 	slices.Sort(lines)
 	return lines
@@ -66,7 +66,7 @@ func (h *Host) leaveVerdict(call Call, j Judgement) (goOn bool, err error) {
 	v := refVerdict{Lines: verdictLines(j.to.push), Refused: map[string]string{}}
 	for i, p := range j.Updates {
 		if j.exitOf(i) != ExitAccept {
-			v.Refused[p.Ref] = strings.Join(j.against(i), ", ") + fmt.Sprintf(" (run #%d)", j.Number)
+			v.Refused[p.Named()] = strings.Join(j.against(i), ", ") + fmt.Sprintf(" (run #%d)", j.Number)
 		}
 	}
 	if len(v.Refused) == len(j.to.push) {

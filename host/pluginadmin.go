@@ -14,6 +14,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -105,7 +106,7 @@ func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, 
 }
 
 // Take keeps an offered plugin's module on this host.
-func (h *Host) Take(o Offer) error { return h.keepModule(o.pack) }
+func (h *Host) Take(o Offer) error { return h.keepModule(zone.Zone{Trust: zone.Local}, o.pack) }
 
 // Describe says what a plugin is and may ask for, a line each.
 func (o Offer) Describe(w io.Writer) {
@@ -207,13 +208,13 @@ func (h *Host) ListPlugins(w io.Writer, policy Policy, lock LockFile) error {
 // VerifyPlugin checks a pinned plugin as a push would: module, signature,
 // capabilities. It says who signed it, if this host wants to know.
 func (h *Host) VerifyPlugin(ctx context.Context, policy Policy, lock LockFile, p lanes.Locked) (signer string, err error) {
-	pack, err := h.pinnedModule(ctx, policy, p, func(ctx context.Context, name string) (ship.Package, error) {
-		return h.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(name))})
-	})
-	if err != nil {
-		return "", err
+	tree := func(ctx context.Context, name string) (ship.Package, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(name))
+		}
+		return h.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: name})
 	}
-	signer, err = checkSigner(policy, p.Name, pack)
+	pack, signer, err := h.pinnedModule(ctx, policy, p, moduleSource{zone: zone.Zone{Trust: zone.Local}, tree: tree, remote: policy.FetchPlugins})
 	if err != nil {
 		return "", err
 	}
@@ -343,7 +344,7 @@ func (h *Host) FetchPlugin(ctx context.Context, source string) (string, error) {
 		_, err = wasm.Check(filepath.Base(s.Name), pack.Module)
 	}
 	if err == nil {
-		err = h.keepModule(pack)
+		err = h.keepModule(zone.Zone{Trust: zone.Local}, pack)
 	}
 	return pack.Digest(), err
 }

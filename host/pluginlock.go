@@ -1,6 +1,8 @@
 package host
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,12 +10,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -51,6 +53,7 @@ func (f lanesFile) lock(ctx context.Context, repo *hooks.Repo) (*lanes.Lock, err
 func (l *laneRun) plugin(ctx context.Context) (*sandbox.Plugin, error) {
 	name := l.lane().Plugin
 	if l.host.firstParty(l.policy(), name) {
+		l.who = "first-party " + name
 		return l.host.plugin(ctx, l.policy(), name)
 	}
 	lock, err := l.update().lock(ctx, l.repo)
@@ -76,11 +79,8 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 	if err != nil {
 		return nil, err
 	}
-	pack, err := l.host.pinnedModule(ctx, l.policy(), p, l.fromTree)
+	pack, signer, err := l.host.pinnedModule(ctx, l.policy(), p, moduleSource{zone: l.zone(), tree: l.fromTree, remote: l.mayFetch()})
 	if err != nil {
-		return nil, err
-	}
-	if _, err := checkSigner(l.policy(), p.Name, pack); err != nil {
 		return nil, err
 	}
 	m, err := pool.LoadDigest(ctx, p.Name, pack.Digest(), pack.Module)
@@ -90,7 +90,7 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 	if more := lanes.More(p.Capabilities, grantedOf(m.Manifest())); len(more) > 0 {
 		return nil, hinted(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, lockName, strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
 	}
-	l.signer = p.Signer
+	l.who = identity(m, signer)
 	return m, nil
 }
 
@@ -103,11 +103,25 @@ func grantedOf(m sdk.Manifest) []lanes.Granted {
 	return all
 }
 
-// fromTree reads a module that lies in the repository, beside its lock.
+// mayFetch: an address in a branch's lock is the pusher's; the host asks it
+// for nothing.
+func (l *laneRun) mayFetch() bool {
+	return l.policy().FetchPlugins && l.zone().Trust != zone.Unprotected
+}
+
+// fromTree reads a module that lies in the repository, next to its lock. A lock
+// out of a tree names files of that tree only: any other path is the host's.
 func (l *laneRun) fromTree(ctx context.Context, name string) (ship.Package, error) {
 	f := l.update().lanesFile
 	if f.Rev == "" {
-		return ship.Client{}.Fetch(ctx, ship.Source{Kind: "file", Name: filepath.Join(filepath.Dir(f.Path), filepath.FromSlash(name))})
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(f.Path), filepath.FromSlash(name))
+		}
+		return ship.Client{}.Fetch(ctx, ship.Source{Kind: "file", Name: name})
+	}
+	if path.IsAbs(name) {
+		return ship.Package{}, hinted(fmt.Errorf("its source %q in %s is not a file of the repository", Clean(name), lockName),
+			"commit the module next to "+lockName+" and pin that, or have the host's owner run: pushlane plugin fetch")
 	}
 	tree, err := l.repo.Tree(ctx, f.Rev)
 	if err != nil {
@@ -116,110 +130,73 @@ func (l *laneRun) fromTree(ctx context.Context, name string) (ship.Package, erro
 	return ship.FromTree(tree, path.Join(path.Dir(f.Set.Source), name))
 }
 
-// pinnedModule finds the module of a digest: in this host's store, in the
-// repository, or where it was published, if the policy lets the host look.
-func (h *Host) pinnedModule(ctx context.Context, policy Policy, p lanes.Locked, fromTree func(context.Context, string) (ship.Package, error)) (ship.Package, error) {
-	if kept, err := h.keptModule(p.SHA256); err == nil {
-		return kept, nil
+// moduleSource says for whom a pinned module is looked for, and where.
+type moduleSource struct {
+	zone   zone.Zone                                                    // whose store is used
+	tree   func(ctx context.Context, name string) (ship.Package, error) // reads a path that the lock names
+	remote bool                                                         // registries and addresses may be asked
+}
+
+// pinnedModule finds the module of a digest and who signed it: in this host's
+// store, in the repository, or where it was published. It is stored once its
+// digest and its signature were found to be right. A stored one whose
+// signatures do not count here, or no longer, is looked for again.
+func (h *Host) pinnedModule(ctx context.Context, policy Policy, p lanes.Locked, from moduleSource) (ship.Package, string, error) {
+	var unsigned error
+	for _, folder := range h.moduleFolders(from.zone) {
+		pack, err := h.keptModule(folder, p.SHA256)
+		if err != nil {
+			continue
+		}
+		signer, err := checkSigner(policy, p.Name, pack)
+		if err == nil {
+			return pack, signer, nil
+		}
+		unsigned = err
 	}
-	at := p.Resolved
-	if at == "" {
-		at = p.Source
+	pack, err := h.findModule(ctx, p, from)
+	if err != nil {
+		if unsigned != nil {
+			err = unsigned
+		}
+		return ship.Package{}, "", err
 	}
-	source, err := ship.ParseSource(at)
+	signer, err := checkSigner(policy, p.Name, pack)
+	if err != nil {
+		return ship.Package{}, "", err
+	}
+	return pack, signer, h.keepModule(from.zone, pack)
+}
+
+// findModule reads a module where the lock says that it is.
+func (h *Host) findModule(ctx context.Context, p lanes.Locked, from moduleSource) (ship.Package, error) {
+	source, err := ship.ParseSource(cmp.Or(p.Resolved, p.Source))
 	if err != nil {
 		return ship.Package{}, fmt.Errorf("cannot load plugin %q: %w", p.Name, err)
 	}
 	var pack ship.Package
 	switch {
-	case source.Kind == "file" && !filepath.IsAbs(source.Name) && fromTree != nil:
-		pack, err = fromTree(ctx, source.Name)
-	case source.Kind != "file" && !policy.FetchPlugins:
-		err = hinted(fmt.Errorf("cannot load plugin %q: it is not on this host, and the policy does not let it be fetched (fetch_plugins)", p.Name),
+	case source.Kind == "file":
+		pack, err = from.tree(ctx, source.Name)
+	case !from.remote:
+		return ship.Package{}, hinted(fmt.Errorf("cannot load plugin %q: it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)", p.Name),
 			"its owner may bring it here: pushlane plugin fetch "+source.String())
-		return ship.Package{}, err
 	default:
 		pack, err = h.shipping.Fetch(ctx, source)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return ship.Package{}, fmt.Errorf("cannot load plugin %q: %w", p.Name, err)
-	}
-	if pack.Digest() != p.SHA256 {
+	case !bytes.HasPrefix(pack.Module, []byte("\x00asm")): // a digest would tell what it is
+		return ship.Package{}, fmt.Errorf("cannot load plugin %q: %s is not a WebAssembly module", p.Name, source)
+	case pack.Digest() != p.SHA256:
 		return ship.Package{}, hinted(fmt.Errorf("cannot load plugin %q: %s is now sha256 %s, and %s is pinned", p.Name, source, short12(pack.Digest()), short12(p.SHA256)),
 			"if that is an update you want: pushlane plugin update "+p.Name)
 	}
-	return pack, h.keepModule(pack)
+	return pack, nil
 }
 
 func short12(digest string) string { return digest[:min(12, len(digest))] }
-
-// Modules of others are kept by digest below the state folder.
-func (h *Host) moduleFile(digest string) string {
-	return filepath.Join(h.state, "plugins", digest+".wasm")
-}
-
-func (h *Host) keepModule(p ship.Package) error {
-	dir := filepath.Join(h.state, "plugins")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cannot keep plugin: %w", err)
-	}
-	scratch, err := os.MkdirTemp(dir, "new-")
-	if err != nil {
-		return fmt.Errorf("cannot keep plugin: %w", err)
-	}
-	defer os.RemoveAll(scratch)
-	temp := ship.Source{Kind: "file", Name: filepath.Join(scratch, "m.wasm")}
-	if _, err := (ship.Client{}).Push(context.Background(), temp, p); err != nil {
-		return err
-	}
-	files, err := os.ReadDir(scratch)
-	for _, f := range slices.Backward(files) { // the module comes last: then its signatures are there
-		if err == nil {
-			err = os.Rename(filepath.Join(scratch, f.Name()), h.moduleFile(p.Digest())+strings.TrimPrefix(f.Name(), "m.wasm"))
-		}
-	}
-	return err
-}
-
-// kept is a module of others as it was read last.
-type kept struct {
-	pack  ship.Package
-	looks string // of its files
-}
-
-// keptModule gives a kept module; one that was damaged is not there. It is read
-// again where its files have changed.
-func (h *Host) keptModule(digest string) (ship.Package, error) {
-	looks := looksOf(h.moduleFile(digest))
-	h.mu.Lock()
-	known := h.kept[digest]
-	h.mu.Unlock()
-	if known.looks == looks && looks != "" {
-		return known.pack, nil
-	}
-	p, err := ship.Client{}.Fetch(context.Background(), ship.Source{Kind: "file", Name: h.moduleFile(digest)})
-	if err != nil {
-		return p, err
-	}
-	if p = p.Summed(); p.Digest() != digest {
-		return p, fmt.Errorf("cannot use kept plugin %s: it is damaged", short12(digest))
-	}
-	h.mu.Lock()
-	h.kept[digest] = kept{p, looks}
-	h.mu.Unlock()
-	return p, nil
-}
-
-// looksOf tells a module's files, signatures and all, from what they were.
-func looksOf(module string) string {
-	var b strings.Builder
-	for _, f := range ship.Files(module) {
-		if info, err := os.Stat(f); err == nil {
-			fmt.Fprintf(&b, "%s %d %d\n", f, info.Size(), info.ModTime().UnixNano())
-		}
-	}
-	return b.String()
-}
 
 // lockChanges lists what a push changes about pinned plugins.
 func lockChanges(old, pushed *lanes.Lock) []string {

@@ -31,13 +31,17 @@ type Policy struct {
 	DefaultLanes string `koanf:"default_lanes"` // a lanes file for trees that have none
 
 	Protect     []string `koanf:"protect"`      // server: patterns of refs that need a pass; none: the default branch
-	AllowDelete bool     `koanf:"allow_delete"` // server: whether a ref that needs a pass may be deleted
+	AllowDelete bool     `koanf:"allow_delete"` // server: whether a protected ref may be deleted
+	AllowForce  bool     `koanf:"allow_force"`  // server: whether a protected ref may be rewound or replaced; what it loses is judged too
 	PushOptions []string `koanf:"push_options"` // server: of lane.skip, lane.only and priority
 	Listen      string   `koanf:"listen"`       // server: address of the page; empty: none
 	URL         string   `koanf:"url"`          // server: where people reach the page; empty: no links
 	TLSCert     string   `koanf:"tls.cert"`     // server: certificate of the page, PEM file
 	TLSKey      string   `koanf:"tls.key"`
 	ProxyHeader string   `koanf:"proxy_header"` // server: in which a trusted proxy names the user
+
+	Repositories []Repository `koanf:"repository"` // server: names of repositories
+	Allows       []Allow      `koanf:"allow"`      // server: what lanes of which repository may have of secrets, http, env and networks
 
 	Statuses []tell.Status  `koanf:"status"`    // server: forges that show commit statuses
 	Webhooks []tell.Webhook `koanf:"webhook"`   // server: addresses that are told of runs
@@ -80,6 +84,8 @@ type Policy struct {
 	SigstoreRoots      string   `koanf:"sigstore_roots"`      // trusted_root.json of the sigstore instance whose bundles are accepted
 
 	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs and logs are removed
+
+	only *Allow // what a run may reach of secrets, http and env; nil: all that the keys above say
 }
 
 // defaultPolicy is what holds where no file says otherwise.
@@ -167,7 +173,8 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 			return hinted(fmt.Errorf("cannot read policy %s: unknown key %q", name, key), "known keys: "+strings.Join(policyKeys(), ", "))
 		}
 	}
-	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[tell.Status]()), "webhook": keysOf(reflect.TypeFor[tell.Webhook]())} {
+	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[tell.Status]()), "webhook": keysOf(reflect.TypeFor[tell.Webhook]()),
+		"repository": keysOf(reflect.TypeFor[Repository]()), "allow": keysOf(reflect.TypeFor[Allow]())} {
 		if err := checkTables(one.Get(key), key, known); err != nil {
 			return hinted(fmt.Errorf("cannot read policy %s: %w", name, err), "known keys: "+strings.Join(known, ", "))
 		}
@@ -201,7 +208,7 @@ func policyEnv(getenv func(string) string) map[string]any {
 	for _, key := range policyKeys() {
 		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
 		switch {
-		case value == "" || key == "status" || key == "webhook":
+		case value == "" || slices.Contains([]string{"status", "webhook", "repository", "allow"}, key):
 		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options", "sigstore_identities"}, key):
 			found[key] = strings.Split(value, ",")
 		default:
@@ -217,7 +224,9 @@ func policyKeys() []string { return keysOf(reflect.TypeFor[Policy]()) }
 func keysOf(t reflect.Type) []string {
 	var keys []string
 	for _, field := range reflect.VisibleFields(t) {
-		keys = append(keys, field.Tag.Get("koanf"))
+		if field.IsExported() {
+			keys = append(keys, field.Tag.Get("koanf"))
+		}
 	}
 	return keys
 }
@@ -248,7 +257,7 @@ func (p Policy) validate() error {
 	if _, err := p.identities(); err != nil {
 		return fmt.Errorf("cannot read the policy: sigstore_identities: %w", err)
 	}
-	return nil
+	return p.checkAllows()
 }
 
 func unknownCapability(name string) bool { return !slices.Contains(wasm.Capabilities(), name) }

@@ -85,8 +85,11 @@ const lease = 30 * time.Second
 // maxDeaths is how many hosts a run may outlive before it is given up.
 const maxDeaths = 4
 
+// claimRun takes one waiting run; see store.Store.
+type claimRun func(*store.Store, context.Context, store.Host, time.Duration) (store.Run, bool, error)
+
 // work claims waiting runs and runs them, at most n at once, until ctx ends.
-func (h *Host) work(ctx context.Context, n int, warn func(error)) {
+func (h *Host) work(ctx context.Context, n int, claim claimRun, warn func(error)) {
 	free := make(chan struct{}, n)
 	defer func() { // wait for those under way
 		for range n {
@@ -95,7 +98,7 @@ func (h *Host) work(ctx context.Context, n int, warn func(error)) {
 	}()
 	for ctx.Err() == nil {
 		free <- struct{}{}
-		run, ok, err := h.claim(ctx)
+		run, ok, err := h.claim(ctx, claim)
 		if err != nil && ctx.Err() == nil {
 			warn(fmt.Errorf("cannot claim a run: %w", err))
 		}
@@ -113,12 +116,12 @@ func (h *Host) work(ctx context.Context, n int, warn func(error)) {
 	}
 }
 
-func (h *Host) claim(ctx context.Context) (store.Run, bool, error) {
+func (h *Host) claim(ctx context.Context, claim claimRun) (store.Run, bool, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return store.Run{}, false, err
 	}
-	return st.Claim(ctx, store.ThisHost(), lease)
+	return claim(st, ctx, store.ThisHost(), lease)
 }
 
 func (h *Host) waitForWork(ctx context.Context) {
@@ -188,12 +191,12 @@ func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause
 // same trees, and what has ended already.
 func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (Judgement, error) {
 	policy := h.policy
-	j := Judgement{Repo: run.RepoName, Gate: run.Gate, Number: run.Number, Started: run.Started, Policy: policy}
+	j := Judgement{Repo: run.RepoName, GitDir: run.RepoKey, Gate: run.Gate, Number: run.Number, Started: run.Started, Policy: policy}
 	j.wishes.priority = run.Priority
 	for _, u := range run.Updates {
 		p := pushed{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}, Protected: u.Protected}
 		p.Rev, p.Text = u.LanesRev, u.Lanes.Text
-		p.Strict = run.Gate == "post-receive" && u.LanesRev == u.New
+		p.Strict = (run.Gate == "post-receive" || run.Gate == "pre-receive") && u.LanesRev == u.New
 		var err error
 		if p.Set, err = lanes.Load(u.Lanes.Source, u.Lanes.Text); err != nil {
 			return j, err

@@ -5,38 +5,66 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
 
 // receiver is the repository that a push came to, as it was before the push:
 // what judges a push never comes out of the pushed commits.
 type receiver struct {
-	repo   *hooks.Repo
-	policy Policy
-	push   []hooks.Update
-	head   string // the default branch, "refs/heads/main"; "" when HEAD is detached
-	tip    string // where the default branch stood before the push; "" nowhere
+	repo    *hooks.Repo
+	policy  Policy
+	push    []hooks.Update
+	decides bool              // the push waits for the verdict; else git has taken it, or there is none
+	head    string            // the branch that HEAD names, "refs/heads/main"; "" when HEAD is detached
+	headID  string            // of that branch before the push; "" it was not there
+	root    RefAt             // the ref whose lanes judge refs that have no trusted lanes of their own; zero: none
+	every   bool              // every branch is protected, as nothing says which one matters
+	aliased []string          // refs that a protected symbolic ref ends at
+	spent   *store.TrustRoot  // lanes were trusted once, and their ref is gone; nil: not so
+	first   map[string]string // refs judged by their own lanes, as the repository has no trusted ones yet, and their new ids
 }
 
-func newReceiver(ctx context.Context, repo *hooks.Repo, policy Policy, push []hooks.Update, tip string) (*receiver, error) {
-	head, err := repo.CurrentBranch(ctx)
-	if err != nil {
+// RefAt is a ref and the object id it had; the zero value is none.
+type RefAt struct{ Ref, ID string }
+
+// newReceiver reads what judges a push. The lines of a push that is still to
+// be decided are held against the repository: one that differs from it is a
+// *hooks.StaleError.
+func newReceiver(ctx context.Context, repo *hooks.Repo, policy Policy, st trustRecord, call Call, push []hooks.Update) (*receiver, error) {
+	r := &receiver{repo: repo, policy: policy, push: push, decides: call.Gate == "pre-receive", first: map[string]string{}}
+	stale := repo.Received(ctx, push, r.decides)
+	if stale != nil && !errors.As(stale, new(*hooks.StaleError)) {
+		return nil, stale
+	}
+	var err error
+	if r.head, err = repo.CurrentBranch(ctx); err != nil {
 		return nil, err
 	}
-	r := &receiver{repo: repo, policy: policy, push: push, head: head, tip: tip}
-	if r.tip == "" {
-		r.tip, err = r.before(ctx, head)
+	if r.headID, err = r.before(ctx, r.head); err != nil {
+		return nil, err
 	}
-	return r, err
+	if r.aliased, err = r.protectedTargets(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.findRoot(ctx, st); err != nil {
+		return nil, err
+	}
+	if call.Tip.Ref == r.root.Ref && call.Tip.ID != "" {
+		r.root.ID = call.Tip.ID
+	}
+	return r, stale
 }
 
 // before is the id a ref had before the push, "" when there was none.
 func (r *receiver) before(ctx context.Context, ref string) (string, error) {
+	if ref == "" {
+		return "", nil
+	}
 	for _, u := range r.push {
 		switch {
 		case u.Ref != ref:
@@ -46,30 +74,49 @@ func (r *receiver) before(ctx context.Context, ref string) (string, error) {
 			return u.Old, nil
 		}
 	}
-	if ref == "" {
-		return "", nil
-	}
-	id, err := r.repo.Resolve(ctx, ref)
-	if errors.As(err, new(*hooks.NoRevisionError)) {
-		return "", nil
-	}
-	return id, err
+	return r.repo.Ref(ctx, ref)
 }
 
-// protects tells whether a ref needs a pass. Where no default branch says
-// which one matters, every branch does.
+// protects tells whether a ref needs a pass. Where nothing says which branch
+// matters, every one does.
 func (r *receiver) protects(ref string) bool {
 	switch {
 	case len(r.policy.Protect) > 0:
-		return lanes.Refs(r.policy.Protect).Match(ref)
-	case r.tip == "":
-		return strings.HasPrefix(ref, "refs/heads/")
+		return lanes.Refs(r.policy.Protect).Match(ref) || slices.Contains(r.aliased, ref)
+	case r.every:
+		return strings.HasPrefix(ref, "refs/heads/") || ref == r.head
 	}
-	return ref == r.head
+	return ref == r.head || ref == r.root.Ref
 }
 
-// setBases gives every update the commit its changes are counted from: for a
-// ref that needs a pass out of such refs alone.
+// protectedTargets lists the refs that symbolic refs named by the policy end
+// at: to move such a ref is to move the protected one.
+func (r *receiver) protectedTargets(ctx context.Context) ([]string, error) {
+	var targets []string
+	for _, pattern := range r.policy.Protect {
+		if !strings.HasPrefix(pattern, "refs/") {
+			pattern = "refs/heads/" + pattern
+		}
+		wild := strings.IndexAny(pattern, `*?[\`)
+		if wild < 0 {
+			wild = len(pattern)
+		}
+		aliases, err := r.repo.Aliases(ctx, pattern[:strings.LastIndexByte(pattern[:wild], '/')+1])
+		if err != nil {
+			return nil, err
+		}
+		for name, end := range aliases {
+			if lanes.Refs(r.policy.Protect).Match(name) {
+				targets = append(targets, end)
+			}
+		}
+	}
+	return targets, nil
+}
+
+// setBases gives every update the commit its changes are counted from. For a
+// protected ref that is what it has now, forced or not: what the push takes
+// away is judged too. A new protected ref is compared with protected refs.
 func (r *receiver) setBases(ctx context.Context) error {
 	for _, protected := range []bool{true, false} {
 		var some []hooks.Update
@@ -86,7 +133,25 @@ func (r *receiver) setBases(ctx context.Context) error {
 			r.push[i] = some[k]
 		}
 	}
+	for i := range r.push {
+		if err := r.judgeEffect(ctx, &r.push[i]); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// judgeEffect counts a forced update of a protected ref from its old value.
+func (r *receiver) judgeEffect(ctx context.Context, u *hooks.Update) error {
+	if u.Delete || !u.Forced || !r.protects(u.Ref) {
+		return nil
+	}
+	old, err := r.repo.Commit(ctx, u.Old)
+	if err == nil && old == "" {
+		err = fmt.Errorf("cannot judge %s: the commit that it has now, %s, cannot be read", Clean(u.Ref), short(u.Old))
+	}
+	u.Base = old
+	return err
 }
 
 // counts says which refs a new one is compared with.
@@ -107,8 +172,9 @@ type lanesFile struct {
 }
 
 // lanes finds the file that judges u: the one at the branch's tip before the
-// push, else at the default branch's, else the host's default set, else the
-// push's own under the strictest policy.
+// push, else at the root's, else the host's default set, else the push's own
+// under the strictest policy. A protected ref is judged by its own lanes at
+// the repository's first push only.
 func (r *receiver) lanes(ctx context.Context, u hooks.Update) (lanesFile, error) {
 	for _, rev := range r.trusted(u) {
 		f, err := readLanes(ctx, r.repo, rev)
@@ -119,7 +185,13 @@ func (r *receiver) lanes(ctx context.Context, u hooks.Update) (lanesFile, error)
 	if r.policy.DefaultLanes != "" || r.policy.NoLanes == "accept" {
 		return defaultLanes(u.New, r.policy)
 	}
-	f, err := readLanes(ctx, r.repo, u.New)
+	if r.protects(u.Ref) && r.decides {
+		if r.spent != nil {
+			return lanesFile{}, r.lostRoot()
+		}
+		r.first[u.Ref] = u.New
+	}
+	f, err := readPushedLanes(ctx, r.repo, u.New)
 	if errors.Is(err, fs.ErrNotExist) {
 		return defaultLanes(u.New, r.policy)
 	}
@@ -127,54 +199,70 @@ func (r *receiver) lanes(ctx context.Context, u hooks.Update) (lanesFile, error)
 	return f, err
 }
 
-// trusted are the commits whose lanes file may judge u, the nearest first.
+// trusted are the commits whose lanes file may judge u, the nearest first. A
+// protected ref is never judged by the lanes of one that is not.
 func (r *receiver) trusted(u hooks.Update) []string {
 	var revs []string
 	if strings.HasPrefix(u.Ref, "refs/heads/") && !zeros(u.Old) {
 		revs = append(revs, u.Old)
 	}
-	if r.tip != "" && !slices.Contains(revs, r.tip) {
-		revs = append(revs, r.tip)
+	revs = append(revs, r.root.ID)
+	if !r.protects(u.Ref) {
+		revs = append(revs, r.headID)
 	}
-	return revs
-}
-
-// strict is the policy for lanes that came with the push they judge: nothing
-// that reaches beyond the run's own containers.
-func (p Policy) strict() Policy {
-	p.Capabilities = slices.DeleteFunc(slices.Clone(p.Capabilities), func(c string) bool {
-		return !slices.Contains([]string{"repo.read", "repo.history", "container"}, c)
-	})
-	p.IncusNetworks = nil
-	return p
+	return slices.DeleteFunc(revs, func(id string) bool { return id == "" })
 }
 
 // review says what a push would change about the lanes of the pushes after
 // it, and why it may not.
-func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (notes []string, refusal string) {
+func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (notes []string, other bool, refusal string) {
 	ref := Clean(strings.TrimPrefix(u.Ref, "refs/heads/"))
 	if by.Strict {
-		return []string{fmt.Sprintf("%s is judged by its own lanes, without network: nothing before it has any", ref)}, ""
+		return []string{ownLanesNote(ref, r.protects(u.Ref))}, false, ""
 	}
-	pushed, err := readLanes(ctx, r.repo, u.New)
+	pushed, err := readPushedLanes(ctx, r.repo, u.New)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && by.Rev != "" && u.Old == by.Rev:
 		if r.protects(u.Ref) && r.policy.DefaultLanes == "" && r.policy.NoLanes != "accept" {
-			return nil, fmt.Sprintf("%s would be left without a lanes file (%s goes away); keep one, `version = 1` alone is enough", ref, by.Set.Source)
+			return nil, true, fmt.Sprintf("%s would be left without a lanes file (%s goes away); keep one, `version = 1` alone is enough", ref, by.Set.Source)
 		}
-		return []string{fmt.Sprintf("%s loses its lanes file %s; it is judged by the old one", ref, by.Set.Source)}, ""
+		return []string{fmt.Sprintf("%s loses its lanes file %s; it is judged by the old one", ref, by.Set.Source)}, false, ""
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, ""
-	case err != nil && r.protects(u.Ref):
-		return nil, fmt.Sprintf("%s would get a lanes file that cannot be used: %s", ref, firstLine(CleanText(err.Error())))
+		return nil, false, ""
+	case err != nil && (r.protects(u.Ref) || errors.As(err, new(*twoLanesError))):
+		return nil, true, fmt.Sprintf("%s would get a lanes file that cannot be used: %s", ref, firstLine(CleanText(err.Error())))
 	case err != nil:
-		return []string{fmt.Sprintf("%s gets a lanes file that cannot be used: %s", ref, firstLine(CleanText(err.Error())))}, ""
+		return []string{fmt.Sprintf("%s gets a lanes file that cannot be used: %s", ref, firstLine(CleanText(err.Error())))}, false, ""
 	}
 	locks, err := r.lockReview(ctx, ref, by, pushed)
 	if err != nil && r.protects(u.Ref) {
-		return nil, fmt.Sprintf("%s would get a %s that cannot be used: %s", ref, lockName, firstLine(CleanText(err.Error())))
+		return nil, true, fmt.Sprintf("%s would get a %s that cannot be used: %s", ref, lockName, firstLine(CleanText(err.Error())))
 	}
-	return append(laneChanges(ref, by, pushed), locks...), ""
+	notes = append(laneChanges(ref, by, pushed), locks...)
+	return notes, len(notes) > 0, ""
+}
+
+func ownLanesNote(ref string, protected bool) string {
+	if protected {
+		return fmt.Sprintf("%s has the first lanes of this repository: they judge it, without network, and are trusted from now on", ref)
+	}
+	return fmt.Sprintf("%s is judged by its own lanes, without network: no trusted ref has any", ref)
+}
+
+// moves is why a protected ref may not move as the update says; "" where it may.
+func (r *receiver) moves(u hooks.Update) string {
+	ref := Clean(strings.TrimPrefix(u.Ref, "refs/heads/"))
+	switch {
+	case !r.protects(u.Ref):
+	case u.Delete && !r.policy.AllowDelete:
+		return ref + " is protected and cannot be deleted"
+	case u.Delete || r.policy.AllowForce || zeros(u.Old) || u.Old == u.New:
+	case strings.HasPrefix(u.Ref, "refs/tags/"):
+		return ref + " is a protected tag and cannot be moved"
+	case u.Forced:
+		return fmt.Sprintf("%s is protected and %s does not contain what it has (%s): only a fast-forward may move it", ref, short(u.New), short(u.Old))
+	}
+	return ""
 }
 
 // lockReview says what a push would change about pinned plugins.
@@ -194,47 +282,6 @@ func (r *receiver) lockReview(ctx context.Context, ref string, by, pushed lanesF
 	return []string{fmt.Sprintf("%s brings another %s (%s); this push is judged by the old one", ref, lockName, strings.Join(words, ", "))}, nil
 }
 
-// laneChanges lists the lanes that a push adds, drops or changes.
-func laneChanges(ref string, old, pushed lanesFile) []string {
-	if string(old.Text) == string(pushed.Text) {
-		return nil
-	}
-	var words []string
-	was := lanesByID(old.Set)
-	is := lanesByID(pushed.Set)
-	for _, l := range pushed.Set.Lanes {
-		before, known := was[l.ID]
-		before.Line = l.Line
-		switch {
-		case !known:
-			words = append(words, "adds "+l.ID)
-		case !reflect.DeepEqual(before, l):
-			words = append(words, "changes "+l.ID)
-		}
-	}
-	for _, l := range old.Set.Lanes {
-		if _, stays := is[l.ID]; !stays {
-			words = append(words, "drops "+l.ID)
-		}
-	}
-	if len(words) == 0 {
-		words = []string{"changes no lane"}
-	}
-	by := "the host's default lanes"
-	if old.Rev != "" {
-		by = "the lanes of " + short(old.Rev)
-	}
-	return []string{fmt.Sprintf("%s brings another lanes file (%s); this push is judged by %s", ref, strings.Join(words, ", "), by)}
-}
-
-func lanesByID(s *lanes.Set) map[string]lanes.Lane {
-	all := map[string]lanes.Lane{}
-	for _, l := range s.Lanes {
-		all[l.ID] = l
-	}
-	return all
-}
-
 // Guard notes that this host guards the repository of env, so that its page
 // and its nightly lanes are there before the first push. It returns its name.
 func (h *Host) Guard(ctx context.Context, env hooks.Env) (string, error) {
@@ -247,5 +294,6 @@ func (h *Host) Guard(ctx context.Context, env hooks.Env) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return repo.Name(), st.Register(ctx, repo.CommonDir(), repo.Name())
+	name := h.policy.nameOf(repo)
+	return name, st.Register(ctx, repo.CommonDir(), name)
 }

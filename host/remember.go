@@ -17,6 +17,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -27,12 +28,13 @@ import (
 // which names), and where all facts still hold the verdict is used again.
 
 const (
-	memoryVersion = 1      // of the key: what an older pushlane remembered is not looked at
+	memoryVersion = 2      // of the key: what an older pushlane remembered is not looked at
 	maxFacts      = 50_000 // of one run; a run that asks more is not remembered
 )
 
 // memory is what a lane run could be remembered by.
 type memory struct {
+	zone  zone.Zone // whose runs it may come from
 	key   string
 	world func(context.Context) (world, error) // what the run would see now
 
@@ -85,9 +87,9 @@ func (l *laneRun) memory(ctx context.Context) (*memory, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	given := fmt.Sprintf("%d\x00%s\x00%s\x00%q\x00%s\x00", memoryVersion, l.repo.CommonDir(), l.module.Digest(), l.environment(), l.lane().Remember)
+	given := fmt.Sprintf("%d\x00%s\x00%s\x00%q\x00%s\x00", memoryVersion, l.zone().Key(), l.module.Digest(), l.environment(), l.lane().Remember)
 	sum := sha256.Sum256(append([]byte(given), request.AppendJSON(nil)...))
-	return &memory{key: hex.EncodeToString(sum[:]), facts: map[string]string{}, world: l.worldNow}, "", nil
+	return &memory{zone: l.zone(), key: hex.EncodeToString(sum[:]), facts: map[string]string{}, world: l.worldNow}, "", nil
 }
 
 // worldNow opens what the run would see.
@@ -199,7 +201,7 @@ func (l *laneRun) recall(ctx context.Context, m *memory) (*rememberedRun, error)
 	if err != nil {
 		return nil, err
 	}
-	list, err := st.Recall(ctx, m.key)
+	list, err := st.Recall(ctx, m.zone, m.key)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
@@ -263,13 +265,13 @@ func (l *laneRun) remember(ctx context.Context, o *Outcome, said answer, exit in
 	}
 	run := rememberedRun{Facts: l.mem.facts, Containers: l.mem.containers, Run: l.rec.number(), Address: l.address(), Exit: exit, Verdict: said.verdict,
 		Reason: said.reason, Findings: said.findings, Image: o.Image, At: time.Now().UTC()}
-	st, key := l.rec.store, l.mem.key
+	st, in, key := l.rec.store, l.mem.zone, l.mem.key
 	l.host.afterwards(ctx, func(ctx context.Context) error {
 		body, err := packRun(run)
 		if err != nil {
 			return err
 		}
-		return st.Remember(ctx, key, body, time.Now())
+		return st.Remember(ctx, in, key, body, time.Now())
 	})
 }
 

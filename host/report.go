@@ -142,6 +142,9 @@ func header(j *Judgement) string {
 // rangeWord names an update: "main 1a2b3c4..5d6e7f8", "v1 (new) 5d6e7f8".
 func rangeWord(p pushed) string {
 	name := refWord(p.Ref)
+	if p.Alias != "" {
+		name = refWord(p.Alias) + " -> " + name
+	}
 	if name != "" {
 		name += " "
 	}

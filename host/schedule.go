@@ -90,10 +90,11 @@ func (h *Host) runOnce(ctx context.Context, l *laneRun, o *Outcome) error {
 		return err
 	}
 	defer free()
-	if err := h.slots.acquire(ctx, l.j.wishes.priority); err != nil {
+	release, err := h.slots.acquire(ctx, claimant{zone: l.zone(), ref: l.update().Ref, pusher: l.pusher(), priority: l.j.wishes.priority})
+	if err != nil {
 		return err
 	}
-	defer h.slots.release()
+	defer release()
 	o.Started = time.Now()
 	l.watch.started(l.i)
 	l.run(ctx, o)
@@ -148,7 +149,7 @@ func (h *Host) enterGroup(ctx context.Context, l *laneRun) (free func(), err err
 	limit := max(1, l.update().Set.Groups[lane.ConcurrencyGroup].Limit)
 	id, st := l.rec.laneID(l.i), l.rec.store
 	for waited := false; ; waited = true {
-		in, err := st.EnterGroup(ctx, l.repo.CommonDir(), lane.ConcurrencyGroup, limit, id)
+		in, err := st.EnterGroup(ctx, l.zone(), lane.ConcurrencyGroup, limit, id)
 		if err != nil {
 			return nil, err
 		}
@@ -172,7 +173,8 @@ func needsOf(j *Judgement, i int) []int {
 	o := &j.Outcomes[i]
 	for k := range j.Outcomes {
 		other := &j.Outcomes[k]
-		if sameWork(j, o.Update, other.Update) && slices.Contains(o.lane().Needs, other.lane().ID) {
+		same := other.Update == o.Update || sameWork(j, o.Update, other.Update) && !j.hasOwn(o.Update, other.lane().ID)
+		if same && slices.Contains(o.lane().Needs, other.lane().ID) {
 			found = append(found, k)
 		}
 	}

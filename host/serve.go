@@ -8,6 +8,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/lanelog"
+	"github.com/pushlane/pushlane/host/internal/store"
 )
 
 // What a server's host does again and again, and how often.
@@ -24,7 +25,9 @@ func (r *Resident) server(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	h := r.Host
-	wg.Go(func() { h.work(ctx, h.policy.Parallel, func(err error) { r.Log.WithError(err).Warn("queue") }) })
+	warn := func(err error) { r.Log.WithError(err).Warn("queue") }
+	wg.Go(func() { h.work(ctx, h.policy.Parallel, (*store.Store).Claim, warn) })
+	wg.Go(func() { h.work(ctx, max(1, h.policy.Parallel/2), (*store.Store).ClaimProtected, warn) })
 	r.every(ctx, &wg, spoolEvery, "spool", func() error { return h.takeSpool(ctx, h.takeAccepted) })
 	r.every(ctx, &wg, nightlyEvery, "schedules", func() error { return h.nightly(ctx, time.Now()) })
 	r.every(ctx, &wg, recoverEvery, "runs of hosts that are gone", func() error {

@@ -1,104 +1,125 @@
 package host
 
 import (
-	"container/heap"
+	"cmp"
 	"context"
+	"slices"
 	"sync"
+
+	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
-// slots bound how many lanes run at once in this process, over all runs: the
-// higher priority first, then who asked first.
+// claimant is a lane run that wants a slot.
+type claimant struct {
+	zone     zone.Zone
+	ref      string
+	pusher   string // "" not known
+	priority int    // 1 high, 0 normal, -1 low; it counts among runs of one trust
+}
+
+// slots bound how many lanes run at once in this process, over all runs. What
+// an unprotected branch runs cannot keep a protected ref waiting: beyond the
+// slots there is a reserve that protected refs alone may use, those whose
+// repository and pusher have fewer lanes under way than the reserve holds. Of
+// unprotected runs, one ref and one pusher have no more than a share.
 type slots struct {
-	mu   sync.Mutex
-	free int
-	line waiters
-	seq  int
-}
+	limit, reserve, share int
 
-func newSlots(n int) *slots { return &slots{free: n} }
-
-// acquire waits for a slot; nobody who came later with the same priority is
-// served before.
-func (s *slots) acquire(ctx context.Context, priority int) error {
-	s.mu.Lock()
-	if err := ctx.Err(); err != nil {
-		s.mu.Unlock()
-		return err
-	}
-	if s.free > 0 {
-		s.free--
-		s.mu.Unlock()
-		return nil
-	}
-	s.seq++
-	w := &waiter{priority: priority, seq: s.seq, ready: make(chan struct{})}
-	heap.Push(&s.line, w)
-	s.mu.Unlock()
-	select {
-	case <-w.ready:
-		return nil
-	case <-ctx.Done():
-		s.leave(w)
-		return ctx.Err()
-	}
-}
-
-// leave takes a waiter out of the line, or gives back the slot that it got at
-// the same moment.
-func (s *slots) leave(w *waiter) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if w.index < 0 {
-		s.pass()
-		return
-	}
-	heap.Remove(&s.line, w.index)
-}
-
-func (s *slots) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pass()
-}
-
-// pass hands a slot to the next in line.
-func (s *slots) pass() {
-	if len(s.line) == 0 {
-		s.free++
-		return
-	}
-	close(heap.Pop(&s.line).(*waiter).ready)
+	mu      sync.Mutex
+	running []*waiter
+	line    []*waiter
+	seq     int
 }
 
 type waiter struct {
-	priority, seq int
-	index         int // in the heap; -1: served
-	ready         chan struct{}
+	claimant
+	seq   int
+	ready chan struct{} // closed once it has a slot
 }
 
-// waiters is a heap.Interface.
-type waiters []*waiter
+func newSlots(n int) *slots {
+	return &slots{limit: n, reserve: max(1, n/2), share: max(2, n/2)}
+}
 
-func (w waiters) Len() int { return len(w) }
-func (w waiters) Less(i, j int) bool {
-	if w[i].priority != w[j].priority {
-		return w[i].priority > w[j].priority
+// acquire waits for a slot; the caller gives it back with release.
+func (s *slots) acquire(ctx context.Context, c claimant) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	return w[i].seq < w[j].seq
+	s.mu.Lock()
+	s.seq++
+	w := &waiter{claimant: c, seq: s.seq, ready: make(chan struct{})}
+	s.line = append(s.line, w)
+	s.serve()
+	s.mu.Unlock()
+	select {
+	case <-w.ready:
+		return func() { s.leave(w) }, nil
+	case <-ctx.Done():
+		s.leave(w)
+		return nil, ctx.Err()
+	}
 }
-func (w waiters) Swap(i, j int) {
-	w[i], w[j] = w[j], w[i]
-	w[i].index, w[j].index = i, j
+
+// leave takes a waiter out, with the slot that it may have got meanwhile.
+func (s *slots) leave(w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	is := func(other *waiter) bool { return other == w }
+	s.running = slices.DeleteFunc(s.running, is)
+	s.line = slices.DeleteFunc(s.line, is)
+	s.serve()
 }
-func (w *waiters) Push(x any) {
-	one := x.(*waiter)
-	one.index = len(*w)
-	*w = append(*w, one)
+
+// serve hands slots to those in line who may have one now: protected refs
+// first, then the higher priority, then whoever came first.
+func (s *slots) serve() {
+	slices.SortFunc(s.line, func(a, b *waiter) int {
+		return cmp.Or(trustRank(a)-trustRank(b), b.priority-a.priority, a.seq-b.seq)
+	})
+	s.line = slices.DeleteFunc(s.line, func(w *waiter) bool {
+		if !s.may(w) {
+			return false
+		}
+		s.running = append(s.running, w)
+		close(w.ready)
+		return true
+	})
 }
-func (w *waiters) Pop() any {
-	old := *w
-	one := old[len(old)-1]
-	one.index = -1
-	*w = old[:len(old)-1]
-	return one
+
+func trustRank(w *waiter) int {
+	if w.zone.Trust == zone.Unprotected {
+		return 1
+	}
+	return 0
+}
+
+func (s *slots) may(w *waiter) bool {
+	if w.zone.Trust == zone.Unprotected {
+		sameRef := func(r *waiter) bool { return r.zone == w.zone && r.ref == w.ref }
+		return len(s.running) < s.limit && s.count(sameRef) < s.share && s.ofPusher(w) < s.share
+	}
+	if len(s.running) < s.limit {
+		return true
+	}
+	sameZone := func(r *waiter) bool { return r.zone == w.zone }
+	return w.zone.Trust == zone.Protected && len(s.running) < s.limit+s.reserve &&
+		s.count(sameZone) < s.reserve && s.ofPusher(w) < s.reserve
+}
+
+// ofPusher counts the pusher's lanes of the same trust.
+func (s *slots) ofPusher(w *waiter) int {
+	if w.pusher == "" {
+		return 0
+	}
+	return s.count(func(r *waiter) bool { return r.pusher == w.pusher && r.zone.Trust == w.zone.Trust })
+}
+
+func (s *slots) count(is func(*waiter) bool) (n int) {
+	for _, r := range s.running {
+		if is(r) {
+			n++
+		}
+	}
+	return n
 }

@@ -24,7 +24,7 @@ type spooled struct {
 	Dir   string   `json:"dir"`
 	Env   []string `json:"env"`
 	Stdin string   `json:"stdin"`
-	Tip   string   `json:"tip"` // where the default branch stood before it
+	Tip   RefAt    `json:"tip"` // the default branch as it was before it
 }
 
 func (h *Host) spoolFolder() string { return filepath.Join(h.state, "spool") }
@@ -50,22 +50,26 @@ func (h *Host) spool(ctx context.Context, call Call) error {
 	return nil
 }
 
-// tipBefore is where the default branch stood before the push.
-func tipBefore(ctx context.Context, call Call) (string, error) {
+// tipBefore is the default branch as it was before the push.
+func tipBefore(ctx context.Context, call Call) (RefAt, error) {
 	repo, err := hooks.Open(ctx, call.hooksEnv())
 	if err != nil {
-		return "", err
+		return RefAt{}, err
 	}
 	defer repo.Close()
 	updates, err := hooks.ReadUpdates(strings.NewReader(string(call.Stdin)), call.Gate)
-	if err != nil {
-		return "", err
+	if err == nil {
+		err = repo.Received(ctx, updates, false)
 	}
-	to, err := newReceiver(ctx, repo, Policy{}, updates, "")
 	if err != nil {
-		return "", err
+		return RefAt{}, err
 	}
-	return to.tip, nil
+	r := &receiver{repo: repo, push: updates}
+	if r.head, err = repo.CurrentBranch(ctx); err != nil {
+		return RefAt{}, err
+	}
+	id, err := r.before(ctx, r.head)
+	return RefAt{Ref: r.head, ID: id}, err
 }
 
 // spoolEnv is what the judgement of an accepted push needs of its environment.

@@ -70,9 +70,12 @@ func startServer(ctx context.Context, h *host.Host, policy host.Policy, log *log
 		return nil, err
 	}
 	teller, err := tell.New(tell.Config{URL: policy.URL, Statuses: policy.Statuses, Webhooks: policy.Webhooks, Notes: policy.Notes,
-		NotesKey: policy.NotesKey, OTLP: policy.OTLP}, st, log)
+		NotesKey: policy.NotesKey, OTLP: policy.OTLP, Names: policy.RepositoryNames()}, st, log)
 	if err != nil {
 		return nil, err
+	}
+	for _, line := range teller.Warnings() {
+		log.Warn(line)
 	}
 	h.Observe(teller)
 	stopPage, err := startPage(ctx, h, policy, teller.Metrics(), log)

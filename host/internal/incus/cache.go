@@ -11,12 +11,12 @@ import (
 )
 
 // caches makes sure that the volumes exist and returns them by mount path. A
-// cache belongs to one owner and one repository, so that no repository can
-// leave something for another one to run.
+// cache belongs to one owner and one zone: neither another repository nor an
+// unprotected branch of the same one can leave something for it to run.
 func (c *Client) caches(ctx context.Context, p plan) (map[string]string, error) {
 	volumes := map[string]string{}
 	for _, cache := range p.Caches {
-		name := "pc-" + digest(c.cfg.Owner, p.Repo, cache.Name)[:16] + "-" + cache.Name
+		name := "pc-" + digest(c.cfg.Owner, p.Zone.Key(), cache.Name)[:16] + "-" + cache.Name
 		if err := c.cache(ctx, name, p, cache); err != nil {
 			return nil, broke("make cache "+cache.Name, err)
 		}
@@ -41,7 +41,7 @@ func (c *Client) cache(ctx context.Context, name string, p plan, cache sdk.Cache
 		Description: "cache " + cache.Name,
 		Config: api.ConfigMap{
 			"size": strconv.FormatInt(p.disk, 10), "security.shifted": "true", // one id map per container, one volume for all
-			labelOwner: c.cfg.Owner, labelCache: short(p.Repo, 200) + ":" + cache.Name, labelUsed: stamp(time.Now()),
+			labelOwner: c.cfg.Owner, labelCache: short(p.Zone.Key(), 200) + ":" + cache.Name, labelUsed: stamp(time.Now()),
 		},
 	}}
 	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, c.srv.CreateStoragePoolVolume(c.cfg.Pool, post) })

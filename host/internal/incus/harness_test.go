@@ -17,6 +17,7 @@ import (
 
 	"github.com/lxc/incus/v6/shared/api"
 
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -82,7 +83,7 @@ func testLimits() Limits {
 // busybox is a spec that runs a shell script.
 func busybox(script string) Spec {
 	return Spec{Container: sdk.Container{ID: "c", Image: "busybox", Command: []string{"sh", "-c", script}, Millis: 60_000},
-		Address: "repo@abc1234:test", Repo: "/srv/repo", Attempt: 1, Max: testLimits()}
+		Address: "repo@abc1234:test", Zone: zone.Zone{Repository: "/srv/repo"}, Attempt: 1, Max: testLimits()}
 }
 
 // files is a Source made of names and contents; "-> x" is a link to x.

@@ -21,7 +21,7 @@ const (
 	labelTree     = "user.pushlane.tree"     // of a source volume: the tree's id
 	labelReady    = "user.pushlane.ready"    // of a source volume: "true" once it is whole
 	labelUsed     = "user.pushlane.used"     // of a volume: when it was last taken, RFC 3339
-	labelCache    = "user.pushlane.cache"    // of a cache volume: repository and name
+	labelCache    = "user.pushlane.cache"    // of a cache volume: zone and name
 )
 
 // defaultOwner is this machine and this user: users of one Incus do not sweep

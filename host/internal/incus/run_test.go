@@ -10,6 +10,8 @@ import (
 
 	incus "github.com/lxc/incus/v6/client"
 	"github.com/lxc/incus/v6/shared/api"
+
+	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
 func TestExitStatus(t *testing.T) {
@@ -287,20 +289,26 @@ func TestCancelWhileStarting(t *testing.T) {
 
 func TestCaches(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	use := func(repo, script string) string {
+	use := func(in zone.Zone, script string) string {
 		s := busybox(script)
-		s.Repo, s.Caches = repo, append(s.Caches, cacheAt("go", "/var/cache/go"))
+		s.Zone, s.Caches = in, append(s.Caches, cacheAt("go", "/var/cache/go"))
 		_, out, errOut := run(t, c, s)
 		return out + errOut
 	}
-	if got := use("/srv/a", "echo kept > /var/cache/go/f; echo ok"); got != "ok\n" {
+	main := zone.Zone{Repository: "/srv/a", Trust: zone.Protected}
+	if got := use(main, "echo kept > /var/cache/go/f; echo ok"); got != "ok\n" {
 		t.Errorf("first use: %q", got)
 	}
-	if got := use("/srv/a", "cat /var/cache/go/f"); got != "kept\n" {
+	if got := use(main, "cat /var/cache/go/f"); got != "kept\n" {
 		t.Errorf("second use: %q, want kept", got)
 	}
-	if got := use("/srv/b", "ls /var/cache/go | wc -l"); got != "0\n" {
-		t.Errorf("another repository sees %q files, want 0", got)
+	for _, other := range []zone.Zone{{Repository: "/srv/b", Trust: zone.Protected}, {Repository: "/srv/a"}} {
+		if got := use(other, "ls /var/cache/go | wc -l; echo poison > /var/cache/go/f"); got != "0\n" {
+			t.Errorf("zone %s sees %q files, want 0", other.Key(), got)
+		}
+	}
+	if got := use(main, "cat /var/cache/go/f"); got != "kept\n" {
+		t.Errorf("after others wrote theirs: %q, want kept", got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -28,7 +29,7 @@ type Spec struct {
 	sdk.Container
 	Address  string    // of the lane run, "repo@abc1234:lane"
 	Run      int64     // the run's id in the host's store; an alias is resolved once per run, each time when 0
-	Repo     string    // caches are kept apart by it
+	Zone     zone.Zone // caches belong to it
 	Attempt  int       // from 1
 	Deadline time.Time // when the lane run ends; a minute later Sweep may take the container. Zero: an hour from now
 
@@ -118,6 +119,8 @@ func (p *plan) checkNames() error {
 	switch {
 	case !idForm.MatchString(p.ID):
 		return fmt.Errorf("its id %q is not of the form [a-z0-9][a-z0-9_-]*", short(p.ID, 80))
+	case len(p.Caches) > 0 && p.Zone.Check() != nil:
+		return p.Zone.Check()
 	case p.Attempt < 0 || p.Attempt > 1000:
 		return fmt.Errorf("attempt %d is not one of 1 to 1000", p.Attempt)
 	case p.Network && len(p.Max.Networks) == 0:

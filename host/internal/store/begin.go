@@ -74,10 +74,10 @@ func (q *session) insertRun(run *Run, lanes []NewLane, first []Event) (supersede
 	}
 	if err == nil {
 		err = q.value(&run.ID, `INSERT INTO runs (repository, number, gate, remote, pusher, state, skip_reason, queued, started,
-			host_pid, host_start, host_boot, host_space, waiting, origin, priority, rerun_of)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			host_pid, host_start, host_boot, host_space, waiting, protected, origin, priority, rerun_of)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 			repo, run.Number, run.Gate, run.Remote, run.Pusher, string(run.State), run.Skip, millis(run.Queued), millis(run.Started),
-			run.Host.PID, run.Host.Start, run.Host.Boot, run.Host.Space, run.Waiting, run.Origin, run.Priority, run.RerunOf)
+			run.Host.PID, run.Host.Start, run.Host.Boot, run.Host.Space, run.Waiting, run.Protected(), run.Origin, run.Priority, run.RerunOf)
 	}
 	if err == nil {
 		err = q.insertUpdates(run)

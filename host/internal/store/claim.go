@@ -28,9 +28,19 @@ func lostClaim(run, mine, now int64, state State) error {
 		Why: fmt.Sprintf("claim %d on it was lost, it is %s under claim %d", mine, state, now)}
 }
 
-// Claim takes the waiting run of the highest priority, the oldest of those,
-// for host until the lease ends: queued becomes running. False: none waits.
+// Claim takes a waiting run for host until the lease ends: queued becomes
+// running. Runs of protected refs come first, then higher priorities, then
+// older ones. False: none waits.
 func (s *Store) Claim(ctx context.Context, host Host, lease time.Duration) (Run, bool, error) {
+	return s.claimOf(ctx, host, lease, claimable)
+}
+
+// ClaimProtected is Claim of runs of protected refs alone.
+func (s *Store) ClaimProtected(ctx context.Context, host Host, lease time.Duration) (Run, bool, error) {
+	return s.claimOf(ctx, host, lease, claimableProtected)
+}
+
+func (s *Store) claimOf(ctx context.Context, host Host, lease time.Duration, order string) (Run, bool, error) {
 	rung := s.bell.count()
 	if queued, err := s.anyQueued(ctx); !queued { // looking takes no lock
 		s.bell.silence(rung)
@@ -38,7 +48,7 @@ func (s *Store) Claim(ctx context.Context, host Host, lease time.Duration) (Run,
 	}
 	var id, fence int64
 	err := s.inTx(ctx, func(q *session) (err error) {
-		id, fence, err = q.claim(host, lease)
+		id, fence, err = q.claim(host, lease, order)
 		return err
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -56,12 +66,17 @@ func (s *Store) Claim(ctx context.Context, host Host, lease time.Duration) (Run,
 
 // claimable is the order of claims. Runs that others are changing right now
 // are passed over at first, and waited for where there is no other.
-const claimable = `SELECT id FROM runs WHERE state = 'queued' AND waiting ORDER BY priority DESC, id LIMIT 1 FOR UPDATE`
+const (
+	claimable = `SELECT id FROM runs WHERE state = 'queued' AND waiting
+		ORDER BY protected DESC, priority DESC, id LIMIT 1 FOR UPDATE`
+	claimableProtected = `SELECT id FROM runs WHERE state = 'queued' AND waiting AND protected
+		ORDER BY priority DESC, id LIMIT 1 FOR UPDATE`
+)
 
-func (q *session) claim(host Host, lease time.Duration) (id, fence int64, err error) {
-	err = q.value(&id, claimable+` SKIP LOCKED`)
+func (q *session) claim(host Host, lease time.Duration, order string) (id, fence int64, err error) {
+	err = q.value(&id, order+` SKIP LOCKED`)
 	if errors.Is(err, sql.ErrNoRows) && q.dialect.postgres {
-		if err = q.value(&id, claimable); hasPgCode(err, pgLockTimeout) {
+		if err = q.value(&id, order); hasPgCode(err, pgLockTimeout) {
 			err = sql.ErrNoRows // whoever has it keeps it for long
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
 // waiting is newRun for the queue.
@@ -219,7 +221,7 @@ func claimAndStay(where string) error {
 		err = s.Holding(run).Record(ctx, run.ID, Move{LaneRun: lane, From: Queued, To: Starting}, Move{LaneRun: lane, From: Starting, To: Running})
 	}
 	if err == nil {
-		_, err = s.EnterGroup(ctx, run.RepoKey, "db", 1, run.Lanes[0].ID)
+		_, err = s.EnterGroup(ctx, zone.Zone{Repository: run.RepoKey}, "db", 1, run.Lanes[0].ID)
 	}
 	if err != nil {
 		return err
@@ -313,7 +315,7 @@ func oldHolderIsRefused(t *testing.T, s *Store, old Run, fence int64) {
 	before, _ := s.Events(ctx, old.ID)
 	_, retried := held.Retry(ctx, old.ID, old.Lanes[0].ID, "x")
 	_, renewed := held.Renew(ctx, old.ID, old.Fence, time.Hour)
-	_, entered := held.EnterGroup(ctx, old.RepoKey, "db", 9, lane)
+	_, entered := held.EnterGroup(ctx, zone.Zone{Repository: old.RepoKey}, "db", 9, lane)
 	for what, err := range map[string]error{
 		"an event": held.Record(ctx, old.ID, Event{Kind: "late"}),
 		"a move":   held.Record(ctx, old.ID, Move{LaneRun: lane, From: Queued, To: Starting}),

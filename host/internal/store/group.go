@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
 // ticket is a lane run's place in the line of its group.
@@ -18,25 +20,26 @@ type ticket struct {
 
 // EnterGroup takes a ticket for the lane run, where it has none, and says
 // whether it may go now: fewer than limit hold the group, and none waits that
-// was made before it. It is asked again until it says yes. The ticket counts
+// was made before it. A group belongs to a zone: runs of another zone that
+// name the same group do not count. Call it again until it says yes. The ticket counts
 // until LeaveGroup, until its lane run ends or its run is queued again, or
 // until the process that works on it is dead or has lost its claim.
-func (s *Store) EnterGroup(ctx context.Context, repoKey, group string, limit int, laneRun int64) (bool, error) {
+func (s *Store) EnterGroup(ctx context.Context, in zone.Zone, group string, limit int, laneRun int64) (bool, error) {
 	enter := false
 	err := s.inTx(ctx, func(q *session) error {
-		repo, err := q.lockRepository(repoKey)
+		repo, err := q.lockRepository(in.Repository)
 		if err == nil {
 			err = q.mayEnter(laneRun, s.claim)
 		}
 		if err != nil {
 			return err
 		}
-		_, err = q.exec(`INSERT INTO tickets (lane_run, repository, grp) VALUES (?, ?, ?) ON CONFLICT (lane_run) DO NOTHING`,
-			laneRun, repo, group)
+		_, err = q.exec(`INSERT INTO tickets (lane_run, repository, zone, grp) VALUES (?, ?, ?, ?) ON CONFLICT (lane_run) DO NOTHING`,
+			laneRun, repo, in.Key(), group)
 		if err != nil {
 			return err
 		}
-		line, err := q.line(repo, group, laneRun)
+		line, err := q.line(in, group, laneRun)
 		if err != nil {
 			return err
 		}
@@ -97,13 +100,13 @@ func (q *session) mayEnter(lane int64, by claim) error {
 // line lists the tickets that count, in the order of lane runs, and drops the
 // others: ended lane runs, and those of processes that are gone. Whoever asks
 // is alive.
-func (q *session) line(repo int64, group string, asks int64) ([]ticket, error) {
+func (q *session) line(in zone.Zone, group string, asks int64) ([]ticket, error) {
 	now, err := q.now()
 	if err != nil {
 		return nil, err
 	}
 	found, err := q.rows(`SELECT t.lane_run, t.holds, l.state, `+claimColumns+` FROM tickets t JOIN lane_runs l ON l.id = t.lane_run
-		JOIN runs r ON r.id = l.run WHERE t.repository = ? AND t.grp = ? ORDER BY t.lane_run`, repo, group)
+		JOIN runs r ON r.id = l.run WHERE t.zone = ? AND t.grp = ? ORDER BY t.lane_run`, in.Key(), group)
 	all, err := collect(found, err, func(row *rows) (t ticket, err error) {
 		t.claim = claimState{now: now, shared: q.dialect.postgres}
 		err = row.Scan(append([]any{&t.lane, &t.holds, &t.state}, t.claim.dest()...)...)
@@ -145,7 +148,7 @@ func (s *Store) GroupLine(ctx context.Context, laneRun int64) (position, holders
 	err = s.reading(ctx).row([]any{&position, &holders}, `SELECT
 		coalesce(sum(CASE WHEN NOT t.holds AND NOT mine.holds AND t.lane_run <= mine.lane_run THEN 1 ELSE 0 END), 0),
 		coalesce(sum(CASE WHEN t.holds THEN 1 ELSE 0 END), 0)
-		FROM tickets mine JOIN tickets t ON t.repository = mine.repository AND t.grp = mine.grp
+		FROM tickets mine JOIN tickets t ON t.zone = mine.zone AND t.grp = mine.grp
 		JOIN lane_runs l ON l.id = t.lane_run
 		WHERE mine.lane_run = ? AND l.state IN ('queued', 'starting', 'running')`, laneRun)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
 // lanesInLine begins runs of one lane each and claims them, and returns the
@@ -24,7 +26,7 @@ func lanesInLine(t *testing.T, s *Store, runs int) (lanes []LaneRun) {
 
 func enter(t *testing.T, s *Store, limit int, lane int64) bool {
 	t.Helper()
-	ok, err := s.EnterGroup(context.Background(), "/r", "db", limit, lane)
+	ok, err := s.EnterGroup(context.Background(), zone.Zone{Repository: "/r"}, "db", limit, lane)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func TestAGroupOfManyAtOnce(t *testing.T) {
 			}
 			wg.Go(func() {
 				for {
-					ok, err := s.EnterGroup(ctx, "/r", "db", limit, l.ID)
+					ok, err := s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "db", limit, l.ID)
 					if err != nil {
 						t.Error(err)
 						return
@@ -217,11 +219,11 @@ func TestEnterGroupRefuses(t *testing.T) {
 		record(t, s, l.Run, Move{LaneRun: l.ID, From: Queued, To: Cancelled})
 		for want, ask := range map[string]func() (bool, error){
 			fmt.Sprintf(`cannot enter group "db": lane run %d is cancelled, not queued, and cannot become starting`, l.ID): func() (bool, error) {
-				return s.EnterGroup(ctx, "/r", "db", 1, l.ID)
+				return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "db", 1, l.ID)
 			},
-			fmt.Sprintf(`cannot enter group "b": lane run %d is in line for another group`, other.ID): func() (bool, error) { return s.EnterGroup(ctx, "/r", "b", 1, other.ID) },
-			`cannot enter group "db": there is no lane run 99`:                                        func() (bool, error) { return s.EnterGroup(ctx, "/r", "db", 1, 99) },
-			`cannot enter group "db": the repository /none has no runs`:                               func() (bool, error) { return s.EnterGroup(ctx, "/none", "db", 1, l.ID) },
+			fmt.Sprintf(`cannot enter group "b": lane run %d is in line for another group`, other.ID): func() (bool, error) { return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "b", 1, other.ID) },
+			`cannot enter group "db": there is no lane run 99`:                                        func() (bool, error) { return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "db", 1, 99) },
+			`cannot enter group "db": the repository /none has no runs`:                               func() (bool, error) { return s.EnterGroup(ctx, zone.Zone{Repository: "/none"}, "db", 1, l.ID) },
 		} {
 			if ok, err := ask(); ok || err == nil || err.Error() != want {
 				t.Errorf("got %v, want %s", err, want)

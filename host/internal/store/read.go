@@ -62,6 +62,20 @@ func (f Filter) where() *where {
 	return w
 }
 
+// RefusedAt is the newest run in which a protected ref refused an object, "the
+// push brings it" or a tag of it; false: none did.
+func (s *Store) RefusedAt(ctx context.Context, repoKey, object string) (Run, bool, error) {
+	w := &where{}
+	w.and(`p.key = ?`, repoKey)
+	w.and(`r.state = ?`, string(Failed))
+	w.and(`r.id IN (SELECT run FROM updates WHERE new = ? AND protected)`, object)
+	found, err := s.runs(ctx, runQuery+w.String()+` ORDER BY r.id DESC LIMIT 1`, w.args...)
+	if err != nil || len(found) == 0 {
+		return Run{}, false, err
+	}
+	return found[0], true, nil
+}
+
 // Run reads one run of a repository by its number, with its lane runs and
 // lanes files. The number 0 means the newest. The error is ErrNoRun when there
 // is none.

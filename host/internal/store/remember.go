@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
 // Remembered is a lane run whose verdict may be used again. What is in Body is
@@ -16,9 +18,10 @@ type Remembered struct {
 // MaxRemembered is how many runs are kept of one key; the oldest go.
 const MaxRemembered = 8
 
-// Recall gives what is remembered under a key, the newest first.
-func (s *Store) Recall(ctx context.Context, key string) ([]Remembered, error) {
-	found, err := s.reading(ctx).rows(`SELECT id, body FROM remembered WHERE key = ? ORDER BY id DESC`, key)
+// Recall lists the results that runs of the zone cached under a key, the newest
+// first.
+func (s *Store) Recall(ctx context.Context, in zone.Zone, key string) ([]Remembered, error) {
+	found, err := s.reading(ctx).rows(`SELECT id, body FROM remembered WHERE zone = ? AND key = ? ORDER BY id DESC`, in.Key(), key)
 	list, err := collect(found, err, func(row *rows) (r Remembered, err error) {
 		err = row.Scan(&r.ID, &r.Body)
 		return r, err
@@ -29,13 +32,17 @@ func (s *Store) Recall(ctx context.Context, key string) ([]Remembered, error) {
 	return list, nil
 }
 
-// Remember keeps a run under a key.
-func (s *Store) Remember(ctx context.Context, key string, body []byte, now time.Time) error {
+// Remember caches a result of a run of the zone under a key.
+func (s *Store) Remember(ctx context.Context, in zone.Zone, key string, body []byte, now time.Time) error {
+	if err := in.Check(); err != nil {
+		return err
+	}
 	return s.writeError("remember a run", s.inTx(ctx, func(q *session) error {
-		if _, err := q.exec(`INSERT INTO remembered (key, body, made, used) VALUES (?, ?, ?, ?)`, key, body, millis(now), millis(now)); err != nil {
+		if _, err := q.exec(`INSERT INTO remembered (zone, key, body, made, used) VALUES (?, ?, ?, ?, ?)`, in.Key(), key, body, millis(now), millis(now)); err != nil {
 			return err
 		}
-		_, err := q.exec(`DELETE FROM remembered WHERE key = ? AND id NOT IN (SELECT id FROM remembered WHERE key = ? ORDER BY id DESC LIMIT ?)`, key, key, MaxRemembered)
+		_, err := q.exec(`DELETE FROM remembered WHERE zone = ? AND key = ? AND id NOT IN
+			(SELECT id FROM remembered WHERE zone = ? AND key = ? ORDER BY id DESC LIMIT ?)`, in.Key(), key, in.Key(), key, MaxRemembered)
 		return err
 	}))
 }

@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Run is one judgement at one gate.
 type Run struct {
@@ -31,6 +34,11 @@ type Run struct {
 	Fence    int64     // grows with every claim; what a claim's holder shows when it writes
 
 	Passed, Total int // lane runs, latest attempts: passed of all
+}
+
+// Protected reports whether the run judges a protected ref.
+func (r Run) Protected() bool {
+	return slices.ContainsFunc(r.Updates, func(u Update) bool { return u.Protected })
 }
 
 // Update is one ref line that the run judges.

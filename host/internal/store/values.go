@@ -4,27 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
-// Space is the part of the plugins' values that one plugin sees: its own, of
-// one repository.
+// Space is the part of the plugins' values that one plugin sees: its own, in
+// one zone.
 type Space struct {
-	Repository string // key
-	Plugin     string
+	Zone   zone.Zone
+	Plugin string // who it is to its values: see host's laneRun.identity
 }
 
-// Most that one space may hold.
+// Most that one space, and all spaces of one zone, may hold.
 const (
 	MaxValues     = 1000
-	MaxValueBytes = 4 << 20 // of all values together
+	MaxValueBytes = 4 << 20  // of all values of a space
+	MaxZoneBytes  = 64 << 20 // of all values of a zone: a branch can pin any number of plugins
 )
 
-// ErrSpaceFull is given for a value that a space has no room for.
+// ErrSpaceFull is given for a value that a space or its zone has no room for.
 var ErrSpaceFull = errors.New("its store is full")
 
 // Value gives what a plugin keeps under a name; nil: nothing.
 func (s *Store) Value(ctx context.Context, in Space, name string) ([]byte, error) {
-	found, err := s.reading(ctx).rows(`SELECT value FROM plugin_values WHERE repository = ? AND plugin = ? AND name = ?`, in.Repository, in.Plugin, name)
+	found, err := s.reading(ctx).rows(`SELECT value FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`, in.Zone.Key(), in.Plugin, name)
 	list, err := collect(found, err, func(row *rows) (value []byte, err error) {
 		err = row.Scan(&value)
 		return value, err
@@ -38,27 +41,30 @@ func (s *Store) Value(ctx context.Context, in Space, name string) ([]byte, error
 	return append([]byte{}, list[0]...), nil
 }
 
-// SetValue keeps a value, or forgets it when it is nil.
+// SetValue stores a value, or deletes it when it is nil.
 func (s *Store) SetValue(ctx context.Context, in Space, name string, value []byte) error {
+	if err := in.Zone.Check(); err != nil {
+		return err
+	}
 	return s.writeError("keep a value of plugin "+in.Plugin, s.inTx(ctx, func(q *session) error {
-		if _, err := q.exec(`DELETE FROM plugin_values WHERE repository = ? AND plugin = ? AND name = ?`, in.Repository, in.Plugin, name); err != nil || value == nil {
+		if _, err := q.exec(`DELETE FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`, in.Zone.Key(), in.Plugin, name); err != nil || value == nil {
 			return err
 		}
 		if err := q.roomFor(in, len(value)); err != nil {
 			return err
 		}
-		_, err := q.exec(`INSERT INTO plugin_values (repository, plugin, name, value) VALUES (?, ?, ?, ?)`, in.Repository, in.Plugin, name, value)
+		_, err := q.exec(`INSERT INTO plugin_values (zone, plugin, name, value) VALUES (?, ?, ?, ?)`, in.Zone.Key(), in.Plugin, name, value)
 		return err
 	}))
 }
 
 func (q *session) roomFor(in Space, more int) error {
-	found, err := q.rows(`SELECT COUNT(*), COALESCE(SUM(LENGTH(value)), 0) FROM plugin_values WHERE repository = ? AND plugin = ?`, in.Repository, in.Plugin)
-	sums, err := collect(found, err, func(row *rows) (sum [2]int, err error) {
-		err = row.Scan(&sum[0], &sum[1])
-		return sum, err
-	})
-	if err == nil && (sums[0][0] >= MaxValues || sums[0][1]+more > MaxValueBytes) {
+	var values, bytes, zoneBytes int
+	err := q.row([]any{&values, &bytes, &zoneBytes}, `SELECT
+		COALESCE(SUM(CASE WHEN plugin = ? THEN 1 ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN plugin = ? THEN LENGTH(value) ELSE 0 END), 0),
+		COALESCE(SUM(LENGTH(value)), 0) FROM plugin_values WHERE zone = ?`, in.Plugin, in.Plugin, in.Zone.Key())
+	if err == nil && (values >= MaxValues || bytes+more > MaxValueBytes || zoneBytes+more > MaxZoneBytes) {
 		err = ErrSpaceFull
 	}
 	return err

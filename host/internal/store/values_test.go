@@ -7,12 +7,17 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
 func TestValues(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), open(t, on.where(t))
-		mine, others := Space{"/r", "todo"}, []Space{{"/r", "other"}, {"/q", "todo"}}
+		r := zone.Zone{Repository: "/r"}
+		mine := Space{r, "todo"}
+		others := []Space{{r, "other"}, {zone.Zone{Repository: "/q"}, "todo"}, {zone.Zone{Repository: "/r", Trust: zone.Protected}, "todo"},
+			{zone.Zone{Repository: "/r", Trust: zone.Local}, "todo"}}
 		want := func(in Space, name string, value []byte) {
 			t.Helper()
 			if got, err := s.Value(ctx, in, name); err != nil || !bytes.Equal(got, value) || (got == nil) != (value == nil) {
@@ -43,7 +48,8 @@ func TestValues(t *testing.T) {
 
 func TestValuesHaveACap(t *testing.T) {
 	ctx, s := context.Background(), open(t, t.TempDir()+"/runs.db")
-	big, many := Space{"/r", "big"}, Space{"/r", "many"}
+	r := zone.Zone{Repository: "/r"}
+	big, many := Space{r, "big"}, Space{r, "many"}
 	if err := s.SetValue(ctx, big, "a", make([]byte, MaxValueBytes)); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +63,7 @@ func TestValuesHaveACap(t *testing.T) {
 		if err := s.SetValue(ctx, many, fmt.Sprint(i), nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.write.Exec(`INSERT INTO plugin_values VALUES ('/r', 'many', ?, x'00')`, fmt.Sprint(i)); err != nil {
+		if _, err := s.write.Exec(`INSERT INTO plugin_values VALUES ('unprotected:/r', 'many', ?, x'00')`, fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,17 +75,23 @@ func TestValuesHaveACap(t *testing.T) {
 func TestRemembered(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s, now := context.Background(), open(t, on.where(t)), time.Now()
+		main := zone.Zone{Repository: "/r", Trust: zone.Protected}
 		for i := range MaxRemembered + 2 {
-			if err := s.Remember(ctx, "k", fmt.Append(nil, i), now.Add(time.Duration(i)*time.Hour)); err != nil {
+			if err := s.Remember(ctx, main, "k", fmt.Append(nil, i), now.Add(time.Duration(i)*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		list, err := s.Recall(ctx, "k")
+		list, err := s.Recall(ctx, main, "k")
 		if err != nil || len(list) != MaxRemembered || string(list[0].Body) != "9" || string(list[7].Body) != "2" {
 			t.Fatalf("%d of them, %v", len(list), err)
 		}
-		if none, err := s.Recall(ctx, "other"); err != nil || len(none) != 0 {
+		if none, err := s.Recall(ctx, main, "other"); err != nil || len(none) != 0 {
 			t.Errorf("of another key: %d, %v", len(none), err)
+		}
+		for _, other := range []zone.Zone{{Repository: "/r"}, {Repository: "/r", Trust: zone.Local}, {Repository: "/q", Trust: zone.Protected}} {
+			if none, err := s.Recall(ctx, other, "k"); err != nil || len(none) != 0 {
+				t.Errorf("of zone %s: %d, %v", other.Key(), len(none), err)
+			}
 		}
 		if err := s.UsedAgain(ctx, list[7].ID, now.Add(50*time.Hour)); err != nil {
 			t.Fatal(err)
@@ -87,7 +99,7 @@ func TestRemembered(t *testing.T) {
 		if n, err := s.Forget(ctx, now.Add(5*time.Hour)); n != 2 || err != nil { // 3 and 4: 2 was used since
 			t.Errorf("forgot %d, %v", n, err)
 		}
-		if list, _ = s.Recall(ctx, "k"); len(list) != MaxRemembered-2 || string(list[len(list)-1].Body) != "2" {
+		if list, _ = s.Recall(ctx, main, "k"); len(list) != MaxRemembered-2 || string(list[len(list)-1].Body) != "2" {
 			t.Errorf("%d are left", len(list))
 		}
 	})

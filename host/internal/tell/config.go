@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -23,14 +25,16 @@ type Config struct {
 	Notes    bool   // refs/notes/pushlane
 	NotesKey string // SSH private key file to sign notes with; "" unsigned
 	OTLP     string // OTLP/HTTP endpoint for spans, "https://collector:4318"; "" none
+
+	Names map[string]string // configured name by a repository's full path
 }
 
 // Status is a forge that shows commit statuses.
 type Status struct {
-	Repo      string `koanf:"repo"`       // our name of the repository, "*" for all
+	Repo      string `koanf:"repo"`       // full path of the git directory, in which * stands for any text; the name of a [[repository]]; "*" for all
 	Kind      string `koanf:"kind"`       // gitea (also Forgejo), github or gitlab
 	API       string `koanf:"api"`        // "https://gitea.example.org/api/v1"
-	Project   string `koanf:"project"`    // "owner/name"; a "*" in it stands for our name of the repository
+	Project   string `koanf:"project"`    // "owner/name"; a "*" in it stands for what the * of repo does, or for the repository's configured name
 	TokenFile string `koanf:"token_file"` // file that holds the token
 }
 
@@ -79,7 +83,7 @@ func (s Status) check() error {
 		return errors.New("project is empty")
 	}
 	owner, name, _ := strings.Cut(s.Project, "/")
-	if s.Kind != "gitlab" && (owner == "" || name == "" || strings.Contains(name, "/")) {
+	if s.Kind != "gitlab" && !strings.Contains(s.Project, "*") && (owner == "" || name == "" || strings.Contains(name, "/")) {
 		return fmt.Errorf("project is %q, want owner/name", s.Project)
 	}
 	if _, err := readSecret(s.TokenFile); err != nil {
@@ -102,9 +106,41 @@ func (w Webhook) check() error {
 	return checkURL(w.URL)
 }
 
-// project is where the forge keeps a repository.
-func (s Status) project(run store.Run) string {
-	return strings.ReplaceAll(s.Project, "*", run.RepoName)
+// project is where the forge keeps a repository; false: the status is not for
+// it. A repository is known by its path or its configured name, never by its
+// folder's name, which anyone who may make a repository chooses.
+func (s Status) project(c Config, run store.Run) (string, bool) {
+	name := c.Names[run.RepoKey]
+	star, ok := name, name != "" && s.Repo == name
+	switch before, after, wild := strings.Cut(s.Repo, "*"); {
+	case ok:
+	case s.Repo == "*":
+		ok = true
+	case wild:
+		rest, begins := strings.CutPrefix(run.RepoKey, before)
+		if star, ok = strings.CutSuffix(rest, after); !begins || star == "" {
+			return "", false
+		}
+	default:
+		ok = filepath.IsAbs(s.Repo) && filepath.Clean(s.Repo) == run.RepoKey
+	}
+	if !ok || strings.Contains(s.Project, "*") && star == "" {
+		return "", false
+	}
+	return strings.ReplaceAll(s.Project, "*", star), true
+}
+
+// Unknown lists what is wrong with the repositories that statuses name: one
+// that is neither a path nor a configured name gets none.
+func (c Config) Unknown() []string {
+	var all []string
+	names := slices.Collect(maps.Values(c.Names))
+	for _, s := range c.Statuses {
+		if s.Repo != "*" && !filepath.IsAbs(s.Repo) && !slices.Contains(names, s.Repo) {
+			all = append(all, fmt.Sprintf("[[status]] repo = %q is neither a full path nor the name of a [[repository]]: it has no statuses", s.Repo))
+		}
+	}
+	return all
 }
 
 // checkURL wants https beyond this machine: what is sent is signed or carries

@@ -35,7 +35,9 @@ type Note struct {
 	Attempt int       `json:"attempt"`
 	Digest  string    `json:"plugin_digest,omitempty"`
 	Image   string    `json:"image,omitempty"`
-	Started time.Time `json:"started,omitzero"` // the lane
+	Lanes   string    `json:"lanes_rev,omitempty"` // commit whose lanes file judged; "" the host's own
+	Guarded bool      `json:"protected"`           // a protected ref was judged, by protected lanes
+	Started time.Time `json:"started,omitzero"`    // the lane
 	Millis  int64     `json:"millis"`
 	Host    string    `json:"host"`
 	Sig     string    `json:"sig,omitempty"` // SSH signature (namespace pushlane-note) of the line without it, base64; always last
@@ -101,7 +103,7 @@ func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, 
 	for _, l := range lanes {
 		notes = append(notes, Note{Run: fmt.Sprintf("%s@%s:%s", run.RepoName, commit[:7], l.Lane), Number: run.Number, Gate: run.Gate, Ref: u.Ref,
 			Commit: commit, Lane: l.Lane, Verdict: l.State, Attempt: l.Attempt, Digest: l.Digest, Image: l.Image,
-			Started: utc(l.started), Millis: l.Millis, Host: host})
+			Lanes: u.LanesRev, Guarded: protected(run, u), Started: utc(l.started), Millis: l.Millis, Host: host})
 	}
 	lines, err := t.lines(ctx, notes)
 	if err != nil {

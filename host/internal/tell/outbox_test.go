@@ -193,7 +193,7 @@ func TestWrongTLS(t *testing.T) {
 		if trust { // its certificate is for 127.0.0.1 and example.com
 			address = strings.Replace(address, "127.0.0.1", "localhost", 1)
 		}
-		teller := w.teller(Config{Statuses: []Status{{Repo: "app", Kind: "gitea", API: address, Project: "team/app", TokenFile: w.secret("hush")}}})
+		teller := w.teller(Config{Names: named(w), Statuses: []Status{{Repo: "app", Kind: "gitea", API: address, Project: "team/app", TokenFile: w.secret("hush")}}})
 		transport := teller.client.Transport.(*http.Transport)
 		transport.TLSClientConfig = &tls.Config{}
 		if trust {
@@ -213,6 +213,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler(w.receiver.URL, http.StatusTemporaryRedirect))
 	t.Cleanup(server.Close)
 	teller := w.teller(Config{OTLP: server.URL, Webhooks: []Webhook{{URL: server.URL}},
+		Names:    named(w),
 		Statuses: []Status{{Repo: "app", Kind: "gitea", API: server.URL, Project: "team/app", TokenFile: w.secret("hush")}}})
 	all := w.work(teller, w.say(teller, w.ended("post-receive", 0)))
 	for _, d := range all {

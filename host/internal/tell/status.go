@@ -33,29 +33,70 @@ const (
 func (t *Teller) statuses(run store.Run) []store.Delivery {
 	var list []store.Delivery
 	for _, s := range t.config.Statuses {
-		if s.Repo != "*" && s.Repo != run.RepoName {
+		project, ok := s.project(t.config, run)
+		if !ok {
 			continue
 		}
 		for _, u := range heads(run) {
-			list = append(list, store.Delivery{Target: "status " + s.API + " " + s.project(run), Kind: string(run.State), Body: mustJSON(statusBody{
-				SHA: u.New, Ref: u.Ref, State: string(run.State), Context: "pushlane/" + run.Gate,
+			state := stateOf(run, u)
+			list = append(list, store.Delivery{Target: "status " + s.API + " " + project, Kind: string(state), Body: mustJSON(statusBody{
+				SHA: u.New, Ref: u.Ref, State: string(state), Context: contextOf(run, u),
 				Description: short(describe(run), maxDescription), URL: runURL(t.config.URL, run)})})
 		}
 	}
 	return list
 }
 
-// heads are the updates that have something to show, each object once.
+// protected reports whether protected lanes judged the update: for a protected
+// ref, and not those that came with the push.
+func protected(run store.Run, u store.Update) bool {
+	return u.Protected && (run.Gate == "schedule" || u.LanesRev != u.New)
+}
+
+// contextOf names what judged: a forge that requires a context of ours is never
+// satisfied by what a branch's own lanes say.
+func contextOf(run store.Run, u store.Update) string {
+	if protected(run, u) {
+		return "pushlane/" + run.Gate
+	}
+	return "pushlane/unprotected"
+}
+
+// heads are the updates that have something to show, each object once for what
+// protected lanes say of it and once for the others.
 func heads(run store.Run) []store.Update {
 	var list []store.Update
 	seen := map[string]bool{}
 	for _, u := range run.Updates {
-		if len(list) < maxStatuses && !seen[u.New] && !isZero(u.New) {
-			seen[u.New] = true
+		key := u.New + contextOf(run, u)
+		if len(list) < maxStatuses && !seen[key] && !isZero(u.New) {
+			seen[key] = true
 			list = append(list, u)
 		}
 	}
 	return list
+}
+
+// stateOf is what the run says of one update's object: of the lanes of all its
+// updates of that object that are protected as it is.
+func stateOf(run store.Run, u store.Update) store.State {
+	if !run.State.Final() || len(run.Updates) == 1 {
+		return run.State
+	}
+	state := store.Passed
+	for _, l := range store.Latest(run.Lanes) {
+		of := run.Updates[max(0, l.Update)]
+		if !l.Required || of.New != u.New || protected(run, of) != protected(run, u) {
+			continue
+		}
+		switch l.State {
+		case store.Failed:
+			return store.Failed
+		case store.Broken, store.Cancelled:
+			state = l.State
+		}
+	}
+	return state
 }
 
 func isZero(object string) bool { return strings.Trim(object, "0") == "" }
@@ -112,7 +153,8 @@ func (t *Teller) sendStatus(ctx context.Context, target string, d store.Delivery
 		return err
 	}
 	i := slices.IndexFunc(t.config.Statuses, func(s Status) bool {
-		return target == s.API+" "+s.project(run) && (s.Repo == "*" || s.Repo == run.RepoName)
+		project, ok := s.project(t.config, run)
+		return ok && target == s.API+" "+project
 	})
 	if i < 0 {
 		return permanentError{fmt.Errorf("the forge at %s is in the policy no more", target)}
@@ -122,6 +164,9 @@ func (t *Teller) sendStatus(ctx context.Context, target string, d store.Delivery
 		return permanentError{err}
 	}
 	if outdated, err := t.outdated(ctx, run, b); outdated || err != nil {
+		return err
+	}
+	if err := t.refused(ctx, run, &b); err != nil {
 		return err
 	}
 	if b.SHA, err = statusCommit(ctx, run.RepoKey, b.SHA); err != nil {
@@ -141,6 +186,19 @@ func (t *Teller) outdated(ctx context.Context, run store.Run, b statusBody) (boo
 		return r.ID > run.ID && taken(r, r.State.Final()) &&
 			slices.ContainsFunc(r.Updates, func(u store.Update) bool { return u.Ref == b.Ref && u.New == b.SHA })
 	}), nil
+}
+
+// refused keeps a branch's own lanes from calling good what a protected ref has
+// refused.
+func (t *Teller) refused(ctx context.Context, run store.Run, b *statusBody) error {
+	if b.Context != "pushlane/unprotected" || b.State != string(store.Passed) {
+		return nil
+	}
+	by, found, err := t.store.RefusedAt(ctx, run.RepoKey, b.SHA)
+	if found {
+		b.State, b.Description = string(store.Failed), short(fmt.Sprintf("run #%d: a protected ref refused it in run #%d", run.Number, by.Number), maxDescription)
+	}
+	return err
 }
 
 func (t *Teller) postStatus(ctx context.Context, s Status, target string, b statusBody) error {

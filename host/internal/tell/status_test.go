@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -13,7 +14,7 @@ import (
 
 func (w *world) forge(kind string) Config {
 	w.t.Helper()
-	return Config{URL: "https://ci", Statuses: []Status{{Repo: "app", Kind: kind, API: w.receiver.URL + "/", Project: "team/app", TokenFile: w.secret("hush")}}}
+	return Config{URL: "https://ci", Names: named(w), Statuses: []Status{{Repo: "app", Kind: kind, API: w.receiver.URL + "/", Project: "team/app", TokenFile: w.secret("hush")}}}
 }
 
 func TestStatuses(t *testing.T) {
@@ -189,6 +190,39 @@ func TestStatusesAreBounded(t *testing.T) {
 	}
 }
 
+// named is the configured name of the world's repository.
+func named(w *world) map[string]string { return map[string]string{w.repo: "app"} }
+
+func TestARepositoryIsKnownByPathOrConfiguredName(t *testing.T) {
+	t.Parallel()
+	c := Config{Names: map[string]string{"/srv/team/app.git": "app"}}
+	for _, test := range []struct{ repo, project, key, want string }{
+		{"app", "team/app", "/srv/team/app.git", "team/app"},
+		{"app", "team/app", "/srv/alice/app.git", ""},
+		{"app.git", "team/app", "/srv/alice/app.git", ""},
+		{"/srv/team/app.git", "team/app", "/srv/team/app.git", "team/app"},
+		{"/srv/team/app.git/", "team/app", "/srv/team/app.git", "team/app"},
+		{"/srv/team/app.git", "team/app", "/srv/team/app.git/../../alice/app.git", ""},
+		{"*", "team/app", "/srv/alice/app.git", "team/app"},
+		{"*", "team/*", "/srv/team/app.git", "team/app"},
+		{"*", "team/*", "/srv/alice/app.git", ""},
+		{"/srv/*.git", "*", "/srv/team/app.git", "team/app"},
+		{"/srv/*.git", "*", "/srv/alice/app.git", "alice/app"},
+		{"/srv/team/*.git", "team/*", "/srv/alice/app.git", ""},
+		{"/srv/team/*.git", "team/*", "/srv/team/.git", ""},
+	} {
+		got, ok := Status{Repo: test.repo, Project: test.project}.project(c, store.Run{RepoKey: test.key, RepoName: "app"})
+		if got != test.want || ok != (test.want != "") {
+			t.Errorf("repo %q, project %q, of %s: %q, %v", test.repo, test.project, test.key, got, ok)
+		}
+	}
+	c.Statuses = []Status{{Repo: "app"}, {Repo: "*"}, {Repo: "/srv/x.git"}, {Repo: "lib"}}
+	want := `[[status]] repo = "lib" is neither a full path nor the name of a [[repository]]: it has no statuses`
+	if got := c.Unknown(); len(got) != 1 || got[0] != want {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestProjectOfEveryRepository(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -200,7 +234,32 @@ func TestProjectOfEveryRepository(t *testing.T) {
 		t.Errorf("got %+v", w.got)
 	}
 	s := Status{Kind: "gitea", API: "https://a", Project: "team/*"}
-	if got, want := s.address(s.project(store.Run{RepoName: "../x?y"}), "1"), "https://a/repos/team/..%2Fx%3Fy/statuses/1"; got != want {
+	if got, want := s.address("team/../x?y", "1"), "https://a/repos/team/..%2Fx%3Fy/statuses/1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// What a branch's own lanes say has a context of its own, and is never good
+// where a protected ref has refused the commit.
+func TestStatusesOfABranchAreKeptApart(t *testing.T) {
+	t.Parallel()
+	old, good, bad := strings.Repeat("a", 40), strings.Repeat("b", 40), strings.Repeat("c", 40)
+	main := store.Update{Ref: "refs/heads/main", New: good, Protected: true, LanesRev: old}
+	branch := store.Update{Ref: "refs/heads/topic", New: good, LanesRev: old}
+	first := store.Update{Ref: "refs/heads/main", New: bad, Protected: true, LanesRev: bad}
+	run := store.Run{Gate: "pre-receive", State: store.Failed, Updates: []store.Update{main, branch, first}, Lanes: []store.LaneRun{
+		{Update: 0, Lane: "test", Required: true, State: store.Passed}, {Update: 1, Lane: "test", Required: true, State: store.Failed},
+		{Update: 2, Lane: "test", Required: true, State: store.Broken}}}
+	var got []string
+	for _, u := range heads(run) {
+		got = append(got, fmt.Sprintf("%s %s %s", u.New[:1], contextOf(run, u), stateOf(run, u)))
+	}
+	want := []string{"b pushlane/pre-receive passed", "b pushlane/unprotected failed", "c pushlane/unprotected broken"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	nightly := store.Run{Gate: "schedule", State: store.Passed, Updates: []store.Update{{New: bad, Protected: true, LanesRev: bad}}}
+	if got := contextOf(nightly, nightly.Updates[0]); got != "pushlane/schedule" {
+		t.Errorf("a nightly run has the context %s", got)
 	}
 }

@@ -41,6 +41,9 @@ func New(c Config, st *store.Store, log logrus.FieldLogger) (*Teller, error) {
 		now: time.Now, kick: make(chan struct{}, 1)}, nil
 }
 
+// Warnings are what the owner wrote that has no effect.
+func (t *Teller) Warnings() []string { return t.config.Unknown() }
+
 // Queued notes that a run waits.
 func (t *Teller) Queued(ctx context.Context, run store.Run) error {
 	return t.add(ctx, run, "run.queued")

@@ -44,6 +44,9 @@ type Update struct {
 	Ref string `json:"ref"`
 	Old string `json:"old"`
 	New string `json:"new"`
+
+	Protected bool   `json:"protected"` // judged by protected lanes, for a protected ref
+	LanesRev  string `json:"lanes_rev"` // commit whose lanes file judged it; "" the host's own
 }
 
 // Lane is the newest attempt of one lane.
@@ -113,7 +116,7 @@ func message(page, event string, run store.Run, found []store.Finding) Message {
 	m.Counts = Counts{len(run.Updates), len(m.Lanes), len(found)}
 	m.Lanes = m.Lanes[:min(len(m.Lanes), maxListed)]
 	for _, u := range run.Updates[:min(len(run.Updates), maxListed)] {
-		m.Updates = append(m.Updates, Update{Ref: short(u.Ref, maxText), Old: u.Old, New: u.New})
+		m.Updates = append(m.Updates, Update{Ref: short(u.Ref, maxText), Old: u.Old, New: u.New, Protected: protected(run, u), LanesRev: u.LanesRev})
 	}
 	return m
 }

@@ -149,7 +149,7 @@ func (w *world) begin(gate string, updates ...store.Update) store.Run {
 
 func (w *world) update(ref, object string) store.Update {
 	zero := strings.Repeat("0", len(w.commit))
-	return store.Update{Ref: ref, Old: zero, New: object, Base: zero}
+	return store.Update{Ref: ref, Old: zero, New: object, Base: zero, Protected: true}
 }
 
 // ended is a run with one lane that passed and one that did not.
