@@ -36,7 +36,10 @@ func (h *Host) ExplainLanes(ctx context.Context, policy Policy, call Call, ask L
 	if err != nil {
 		return ExplainJSON{}, err
 	}
-	picked := by.Set.Pick(lanes.Event{Gate: ask.Gate, Ref: ask.Ref, Paths: changedPaths(changes)})
+	picked, err := by.Set.Pick(ctx, lanes.Event{Gate: ask.Gate, Ref: ask.Ref, Paths: lanesTouched(changedPaths(changes), false)})
+	if err != nil {
+		return ExplainJSON{}, err
+	}
 	e := Explain(u.Base, u.New, picked)
 	p := pushed{Update: u, lanesFile: by, Changes: changes, Picked: picked, Protected: true}
 	for i := range e.Lanes {

@@ -230,7 +230,11 @@ func (j *Judgement) add(ctx context.Context, repo *hooks.Repo, call Call, p push
 		return err
 	}
 	event := lanes.Event{Gate: call.laneGate(), Ref: p.Ref, Paths: lanesTouched(changedPaths(p.Changes), p.OtherLanes)}
-	p.Picked, err = choose(p.Set.Pick(event), call, j.wishes)
+	picked, err := p.Set.Pick(ctx, event)
+	if err != nil {
+		return err
+	}
+	p.Picked, err = choose(picked, call, j.wishes)
 	j.Updates = append(j.Updates, p)
 	return err
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -285,17 +286,29 @@ func (l *laneRun) change(i int) (sdk.Change, bool) {
 	return sdk.Change(c), l.can("repo.read") && l.permits.sees(c.Path)
 }
 
-// listChanges answers changes.list@1.
-func (l *laneRun) listChanges(req []byte) ([]byte, error) {
-	return listChanges(req, len(l.update().Changes), l.change)
+// listChanges answers changes.list@1. The work is the host's: it ends with ctx,
+// and so with the lane's timeout.
+func (l *laneRun) listChanges(ctx context.Context, req []byte) ([]byte, error) {
+	page, err := listChanges(req, len(l.update().Changes), func(i int) (sdk.Change, bool) {
+		if ctx.Err() != nil {
+			return sdk.Change{}, false
+		}
+		return l.change(i)
+	})
+	return page, cmp.Or(ctx.Err(), err)
 }
 
-// maxPage is how many changes one answer holds.
-const maxPage = 1000
+const (
+	maxPage  = 1000 // changes in one answer
+	maxGlobs = 1000 // patterns of one query
+)
 
 func listChanges(req []byte, n int, at func(int) (sdk.Change, bool)) ([]byte, error) {
 	q, err := sdk.ParseChangesQuery(req)
 	var page sdk.ChangesPage
+	if err == nil && len(q.Globs) > maxGlobs {
+		err = fmt.Errorf("cannot list changes: %d globs, at most %d are allowed", len(q.Globs), maxGlobs)
+	}
 	if err == nil {
 		page, err = q.Page(n, at, maxPage)
 	}

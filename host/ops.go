@@ -84,7 +84,7 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 		if !o.run.can("repo.read") {
 			return nil, o.run.refuse(ctx, o.run.denied("repo.read"))
 		}
-		return o.run.listChanges(req)
+		return o.run.listChanges(ctx, req)
 	case opGet, opSet:
 		return o.keep(ctx, op, req)
 	case opInfo:

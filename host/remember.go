@@ -45,9 +45,9 @@ type memory struct {
 
 // world is what facts are about.
 type world struct {
-	src, base *hooks.Tree                                            // nil: not to be seen
-	value     func(ctx context.Context, name string) ([]byte, error) // of the plugin's store
-	changes   func(query string) []byte                              // answer to changes.list@1
+	src, base *hooks.Tree                                             // nil: not to be seen
+	value     func(ctx context.Context, name string) ([]byte, error)  // of the plugin's store
+	changes   func(ctx context.Context, query string) ([]byte, error) // answer to changes.list@1
 }
 
 // rememberedRun is what is kept of a lane run.
@@ -101,9 +101,9 @@ func (l *laneRun) worldNow(ctx context.Context) (w world, err error) {
 		}
 		return st.Value(ctx, l.space(), name)
 	}
-	w.changes = func(query string) []byte {
-		page, _ := l.listChanges([]byte(query)) // a wrong query was wrong before
-		return page
+	w.changes = func(ctx context.Context, query string) ([]byte, error) {
+		page, _ := l.listChanges(ctx, []byte(query)) // a wrong query was wrong before
+		return page, ctx.Err()
 	}
 	if !l.can("repo.read") {
 		return w, nil
@@ -123,8 +123,9 @@ func (w world) mark(ctx context.Context, fact string) (string, error) {
 		sum := sha256.Sum256(value)
 		return fmt.Sprintf("%t %x", value != nil, sum[:16]), err
 	case "ch":
-		sum := sha256.Sum256(w.changes(name))
-		return hex.EncodeToString(sum[:16]), nil
+		page, err := w.changes(ctx, name)
+		sum := sha256.Sum256(page)
+		return hex.EncodeToString(sum[:16]), err
 	}
 	tree := map[byte]*hooks.Tree{'0': w.src, '1': w.base}[kind[1]]
 	switch {

@@ -140,9 +140,25 @@ func (l *loader) file(t table) {
 	for i, lane := range t.tables("lane") {
 		l.lane(i, lane)
 	}
+	l.checkPatterns()
 	l.checkIDs()
 	l.checkNeeds()
 	l.checkGroups(t)
+}
+
+// maxPatterns is how many patterns the lanes of a file have in all: each is
+// held against every changed path of a push, before any lane runs.
+const maxPatterns = 2000
+
+func (l *loader) checkPatterns() {
+	n := 0
+	for _, lane := range l.set.Lanes {
+		n += len(lane.Paths) + len(lane.Ignore) + len(lane.Branches) + len(lane.Grant.Files)
+		if n > maxPatterns {
+			l.fault(lane.Line, "the lanes up to this one have %d patterns, more than the %d allowed", n, maxPatterns)
+			return
+		}
+	}
 }
 
 func (l *loader) version(t table) {

@@ -256,7 +256,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		if set != nil {
-			set.Pick(Event{Gate: "pre-push", Ref: "refs/heads/main", Paths: []string{"a", "b/c"}})
+			pick(t, set, Event{Gate: "pre-push", Ref: "refs/heads/main", Paths: []string{"a", "b/c"}})
 		}
 	})
 }

@@ -14,6 +14,8 @@ type matcher struct {
 	paths []string        // in git's order
 	hits  map[string][]int32
 	ends  map[byte][]int32
+
+	all, odd *folds // all paths folded, and those alone that folding changes; nil: not needed yet
 }
 
 func newMatcher(globs map[string]Glob, paths []string) *matcher {
@@ -107,11 +109,7 @@ func (m *matcher) span(prefix string) (low, high int) {
 // the first of the lane's patterns that matches it. A pattern that cannot be
 // read is given back as bad. Ignored says that a path matched and did not
 // count.
-func (m *matcher) first(lane Lane) (at int, glob, bad string, ignored bool) {
-	skip, bad := m.ignored(lane.Ignore)
-	if bad != "" {
-		return -1, "", bad, false
-	}
+func (m *matcher) first(lane Lane, skip map[int32]bool) (at int, glob, bad string, ignored bool) {
 	if len(lane.Paths) == 0 {
 		at = firstClear(len(m.paths), skip)
 		return at, "", "", at < 0 && len(m.paths) > 0

@@ -1,6 +1,8 @@
 package lanes
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -25,13 +27,17 @@ type Picked struct {
 // lane that a picked lane needs and that is itself not picked is not run, and
 // counts as passed. `needs` orders the lanes of one push, it does not choose
 // them; what makes a lane run is that the push touches something it judges.
-func (s *Set) Pick(e Event) []Picked {
+// The error is the context's: patterns times paths can take a while.
+func (s *Set) Pick(ctx context.Context, e Event) ([]Picked, error) {
 	m := newMatcher(s.globs, e.Paths)
 	out := make([]Picked, len(s.Lanes))
 	for i, lane := range s.Lanes {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("cannot pick lanes: %w", err)
+		}
 		out[i] = m.decide(e, lane)
 	}
-	return out
+	return out, nil
 }
 
 func (m *matcher) decide(e Event, lane Lane) Picked {
@@ -61,7 +67,15 @@ func wrongGate(gate string, lane Lane) string {
 
 func (m *matcher) byPaths(lane Lane) Picked {
 	p := Picked{Lane: lane}
-	at, glob, bad, ignored := m.first(lane)
+	skip, bad := m.ignored(lane.Ignore)
+	at, glob, ignored := -1, "", false
+	if bad == "" {
+		at, glob, bad, ignored = m.first(lane, skip)
+	}
+	folded, foldedGlob := -1, ""
+	if at < 0 && bad == "" {
+		folded, foldedGlob = m.firstFolded(lane, skip)
+	}
 	switch {
 	case bad != "":
 		// Only a set that did not come from Load can hold one. Not knowing
@@ -69,6 +83,9 @@ func (m *matcher) byPaths(lane Lane) Picked {
 		p.Picked, p.Reason = true, "cannot read pattern "+bad
 	case at >= 0 && glob != "":
 		p.Picked, p.Path, p.Glob, p.Reason = true, m.paths[at], glob, "matches "+glob
+	case folded >= 0:
+		p.Picked, p.Path, p.Glob = true, m.paths[folded], foldedGlob
+		p.Reason = "matches " + foldedGlob + " but for case or form of letters"
 	case len(lane.Paths) > 0 && ignored:
 		p.Reason = "all matching paths are ignored"
 	case len(lane.Paths) > 0:

@@ -3,6 +3,7 @@ package lanes
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,15 @@ func load(t testing.TB, text string) *Set {
 		t.Fatal(err)
 	}
 	return set
+}
+
+func pick(t testing.TB, set *Set, e Event) []Picked {
+	t.Helper()
+	picked, err := set.Pick(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picked
 }
 
 func TestPick(t *testing.T) {
@@ -59,7 +69,7 @@ func TestPick(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := load(t, lane(test.keys+"\n")).Pick(test.event)
+			got := pick(t, load(t, lane(test.keys+"\n")), test.event)
 			if len(got) != 1 || sentence(got[0]) != test.want {
 				t.Errorf("\n got %s\nwant %s", sentence(got[0]), test.want)
 			}
@@ -77,7 +87,7 @@ func sentence(p Picked) string {
 
 func TestPickKeepsFileOrder(t *testing.T) {
 	set := load(t, lane("needs = [\"b\"]\n")+two+"paths = [\"x\"]\n")
-	got := set.Pick(Event{Gate: "pre-push", Paths: []string{"y"}})
+	got := pick(t, set, Event{Gate: "pre-push", Paths: []string{"y"}})
 	if len(got) != 2 || got[0].Lane.ID != "a" || !got[0].Picked || got[1].Lane.ID != "b" || got[1].Picked {
 		t.Errorf("a lane was moved, or one was picked because another needs it: %+v", got)
 	}
@@ -85,7 +95,7 @@ func TestPickKeepsFileOrder(t *testing.T) {
 
 func TestPickOfASetMadeByHand(t *testing.T) {
 	set := &Set{Lanes: []Lane{{ID: "a", On: []string{"manual"}, Paths: []string{"*.go"}}, {ID: "b", On: []string{"manual"}, Paths: []string{"x", "[y"}}}}
-	got := set.Pick(Event{Gate: "manual", Paths: []string{"a.go"}})
+	got := pick(t, set, Event{Gate: "manual", Paths: []string{"a.go"}})
 	if sentence(got[0]) != "+ a.go | *.go | matches *.go" || sentence(got[1]) != "+ | | cannot read pattern [y" {
 		t.Errorf("%s; %s", sentence(got[0]), sentence(got[1]))
 	}
@@ -98,7 +108,7 @@ func TestPickIsPlain(t *testing.T) {
 	paths := bigPush(500)
 	for i := 0; i < len(paths); i += 7 {
 		some := paths[i:min(len(paths), i+7)]
-		for _, p := range set.Pick(Event{Paths: some}) {
+		for _, p := range pick(t, set, Event{Paths: some}) {
 			path, glob := plainPick(set, p.Lane, some)
 			if p.Path != path || p.Glob != glob || p.Picked != (path != "") {
 				t.Fatalf("lane %s: got %s, want %s by %s", p.Lane.ID, sentence(p), path, glob)
@@ -108,17 +118,20 @@ func TestPickIsPlain(t *testing.T) {
 }
 
 func plainPick(set *Set, lane Lane, paths []string) (string, string) {
-	matches := func(pattern, path string) bool { return set.globs[pattern].Match(path) }
-next:
-	for _, path := range paths {
-		for _, pattern := range lane.Ignore {
-			if matches(pattern, path) {
-				continue next
+	exact := func(pattern, path string) bool { return set.globs[pattern].Match(path) }
+	folded := func(pattern, path string) bool {
+		g, err := ParseGlob(foldPattern(pattern))
+		return err == nil && g.Match(Fold(path))
+	}
+	for _, matches := range []func(string, string) bool{exact, folded} {
+		for _, path := range paths {
+			if slices.ContainsFunc(lane.Ignore, func(p string) bool { return exact(p, path) }) {
+				continue
 			}
-		}
-		for _, pattern := range lane.Paths {
-			if matches(pattern, path) {
-				return path, pattern
+			for _, pattern := range lane.Paths {
+				if matches(pattern, path) {
+					return path, pattern
+				}
 			}
 		}
 	}
@@ -159,7 +172,7 @@ func BenchmarkPick(b *testing.B) {
 		b.Run(fmt.Sprintf("%dlanes-%dpaths", size.lanes, size.paths), func(b *testing.B) {
 			set, paths := load(b, bigFile(size.lanes)), bigPush(size.paths)
 			for b.Loop() {
-				set.Pick(Event{Gate: "pre-push", Ref: "refs/heads/main", Paths: paths})
+				pick(b, set, Event{Gate: "pre-push", Ref: "refs/heads/main", Paths: paths})
 			}
 		})
 	}
@@ -192,7 +205,7 @@ func TestPickFindsOddNames(t *testing.T) {
 				set.Lanes = append(set.Lanes, Lane{On: []string{"manual"}, Paths: []string{p}})
 			}
 		}
-		for _, p := range set.Pick(Event{Paths: paths}) {
+		for _, p := range pick(t, set, Event{Paths: paths}) {
 			if path, _ := plainPick(set, p.Lane, paths); p.Path != path {
 				t.Fatalf("%q: got %q, want %q", p.Lane.Paths, p.Path, path)
 			}
