@@ -1,12 +1,10 @@
 package hooks
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -72,11 +70,11 @@ func (r *Repo) gitSome(ctx context.Context, most int64, args ...string) (string,
 	if err != nil {
 		return "", false, err
 	}
-	data, err := io.ReadAll(io.LimitReader(out, most+1))
-	if int64(len(data)) > most {
+	data, more, err := readHead(out, most)
+	if more {
 		cancel()
 		cmd.Wait() // killed: its status says nothing
-		return string(data[:most]), true, nil
+		return string(data), true, nil
 	}
 	wait := cmd.Wait()
 	if exit := (*exec.ExitError)(nil); errors.As(wait, &exit) {
@@ -90,10 +88,8 @@ func parsePatch(text string) []FilePatch {
 	var files []FilePatch
 	var hunk *Hunk
 	var old, new, oldLeft, newLeft int
-	scan := bufio.NewScanner(strings.NewReader(text))
-	scan.Buffer(make([]byte, 0, 64<<10), maxPatch+1)
-	for scan.Scan() {
-		line := scan.Text()
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 		if hunk != nil && oldLeft+newLeft > 0 && line != "" && strings.IndexByte(" +-", line[0]) >= 0 {
 			l := PatchLine{Kind: line[0], Text: line[1:]}
 			if l.Kind != '+' {

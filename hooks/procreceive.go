@@ -65,6 +65,9 @@ func greet(scan *pktline.Scanner, out io.Writer) (atomic, options bool, err erro
 
 func readCommands(scan *pktline.Scanner) ([]Update, error) {
 	lines, err := readSection(scan)
+	if over := new(InputError); errors.As(err, &over) {
+		return nil, over
+	}
 	if err != nil {
 		return nil, protocolError("git sent no commands", err)
 	}
@@ -82,12 +85,21 @@ func readCommands(scan *pktline.Scanner) ([]Update, error) {
 // readSection reads packets up to a flush.
 func readSection(scan *pktline.Scanner) ([]string, error) {
 	var lines []string
+	left := MaxRefLines
 	for scan.Scan() {
 		if len(scan.Bytes()) == 0 {
 			return lines, nil
 		}
-		if len(lines) == maxUpdates {
-			return nil, fmt.Errorf("more than %d lines", maxUpdates)
+		left -= len(scan.Bytes())
+		msg := ""
+		switch {
+		case len(lines) == maxUpdates:
+			msg = fmt.Sprintf("more than %d refs in one push", maxUpdates)
+		case left < 0:
+			msg = fmt.Sprintf("longer than %d MiB with the lines before it", MaxRefLines>>20)
+		}
+		if msg != "" {
+			return nil, &InputError{Gate: "proc-receive", Line: len(lines) + 1, Msg: msg, Over: true}
 		}
 		lines = append(lines, strings.TrimSuffix(string(scan.Bytes()), "\n"))
 	}

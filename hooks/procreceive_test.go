@@ -56,13 +56,13 @@ func TestProcReceiveRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	t.Parallel()
 	version := []string{"version=1\n"}
 	for want, in := range map[string][]byte{
-		"cannot talk to git: git sent no version: unexpected EOF":                                                    nil,
-		`cannot talk to git: git speaks "version=2"`:                                                                 talk(t, []string{"version=2\n"}),
-		"cannot talk to git: git sent no commands: unexpected EOF":                                                   talk(t, version),
-		`cannot read proc-receive input: line 1: want "<old id> <new id> <ref>", got "nonsense"`:                     talk(t, version, []string{"nonsense\n"}),
-		"cannot talk to git: git sent no push options: unexpected EOF":                                               talk(t, []string{"version=1\x00push-options\n"}, nil),
-		`cannot read proc-receive input: line 1: not a full ref name: "main"`:                                        talk(t, version, []string{ZeroID + " " + ZeroID + " main\n"}),
-		fmt.Sprintf(`cannot read proc-receive input: line 1: ref holds a control character: %q`, "refs/heads/a\x1b"): talk(t, version, []string{ZeroID + " " + ZeroID + " refs/heads/a\x1b\n"}),
+		"cannot talk to git: git sent no version: unexpected EOF":                                                 nil,
+		`cannot talk to git: git speaks "version=2"`:                                                              talk(t, []string{"version=2\n"}),
+		"cannot talk to git: git sent no commands: unexpected EOF":                                                talk(t, version),
+		`cannot read git's ref lines: line 1: want "<old id> <new id> <ref>", got "nonsense"`:                     talk(t, version, []string{"nonsense\n"}),
+		"cannot talk to git: git sent no push options: unexpected EOF":                                            talk(t, []string{"version=1\x00push-options\n"}, nil),
+		`cannot read git's ref lines: line 1: not a full ref name: "main"`:                                        talk(t, version, []string{ZeroID + " " + ZeroID + " main\n"}),
+		fmt.Sprintf(`cannot read git's ref lines: line 1: ref holds a control character: %q`, "refs/heads/a\x1b"): talk(t, version, []string{ZeroID + " " + ZeroID + " refs/heads/a\x1b\n"}),
 	} {
 		err := ProcReceive(bytes.NewReader(in), &bytes.Buffer{}, func([]Update) (map[string]string, error) { return nil, nil })
 		if err == nil || err.Error() != want {
@@ -82,4 +82,25 @@ func FuzzProcReceive(f *testing.F) {
 			t.Errorf("an answer without an end: %q", out.Bytes())
 		}
 	})
+}
+
+func TestProcReceiveBeyondItsLimits(t *testing.T) {
+	t.Parallel()
+	many := make([]string, maxUpdates+1)
+	for i := range many {
+		many[i] = "x\n"
+	}
+	long := make([]string, MaxRefLines/60_000+1)
+	for i := range long {
+		long[i] = strings.Repeat("x", 60_000)
+	}
+	for want, lines := range map[string][]string{
+		"cannot read git's ref lines: line 100001: more than 100000 refs in one push":                               many,
+		fmt.Sprintf("cannot read git's ref lines: line %d: longer than 64 MiB with the lines before it", len(long)): long,
+	} {
+		err := ProcReceive(bytes.NewReader(talk(t, []string{"version=1\n"}, lines)), &bytes.Buffer{}, nil)
+		if over := new(InputError); !errors.As(err, &over) || err.Error() != want || over.Hint() == "" {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
 }

@@ -17,6 +17,9 @@ const ZeroID = "0000000000000000000000000000000000000000"
 const (
 	maxUpdateLine = 64 << 10
 	maxUpdates    = 100_000
+	// MaxRefLines is what all lines of one push may take, in bytes: several
+	// times what maxUpdates refs of usual names do.
+	MaxRefLines = 64 << 20
 )
 
 // Update is one ref that a push wants to change.
@@ -36,10 +39,19 @@ type InputError struct {
 	Gate string
 	Line int // from 1
 	Msg  string
+	Over bool // a limit was passed: git sent what is not malformed
 }
 
 func (e *InputError) Error() string {
-	return fmt.Sprintf("cannot read %s input: line %d: %s", e.Gate, e.Line, e.Msg)
+	return fmt.Sprintf("cannot read git's ref lines: line %d: %s", e.Line, e.Msg)
+}
+
+// Hint says how to push within the limits; empty where none was passed.
+func (e *InputError) Hint() string {
+	if !e.Over {
+		return ""
+	}
+	return "push fewer refs at once, and by shorter names: git push origin main"
 }
 
 // ReadUpdates reads every ref line that git gives a hook on standard input:
@@ -55,24 +67,28 @@ func ReadUpdates(r io.Reader, gate string) ([]Update, error) {
 	var updates []Update
 	seen := make(map[string]bool)
 	br := bufio.NewReaderSize(r, maxUpdateLine)
-	for n := 1; ; n++ {
+	for n, left := 1, MaxRefLines; ; n++ {
 		line, err := br.ReadSlice('\n')
 		if err == io.EOF && len(line) == 0 {
 			return updates, nil
 		}
+		over := errors.Is(err, bufio.ErrBufferFull)
 		u, msg, err := readLine(line, err, parse)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read %s input: %w", gate, err)
+			return nil, fmt.Errorf("cannot read git's ref lines: %w", err)
 		}
+		left -= len(line)
 		switch {
 		case msg != "":
+		case left < 0:
+			over, msg = true, fmt.Sprintf("longer than %d MiB with the lines before it", MaxRefLines>>20)
 		case seen[u.Ref]:
 			msg = fmt.Sprintf("ref %q is named twice", u.Ref)
 		case len(updates) == maxUpdates:
-			msg = fmt.Sprintf("more than %d refs in one push", maxUpdates)
+			over, msg = true, fmt.Sprintf("more than %d refs in one push", maxUpdates)
 		}
 		if msg != "" {
-			return nil, &InputError{Gate: gate, Line: n, Msg: msg}
+			return nil, &InputError{Gate: gate, Line: n, Msg: msg, Over: over}
 		}
 		seen[u.Ref] = true
 		updates = append(updates, u)

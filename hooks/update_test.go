@@ -75,7 +75,7 @@ func TestReadUpdatesRefuses(t *testing.T) {
 			if !errors.As(err, &bad) || got != nil {
 				t.Fatalf("got %v, %v", got, err)
 			}
-			sameText(t, "error", err.Error(), "cannot read "+c.gate+" input: "+c.want)
+			sameText(t, "error", err.Error(), "cannot read git's ref lines: "+c.want)
 		})
 	}
 	t.Run("more refs than any push has", func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestReadUpdatesRefuses(t *testing.T) {
 			fmt.Fprintf(&in, "%s %s refs/heads/%d\n", idA, idB, i)
 		}
 		_, err := ReadUpdates(strings.NewReader(in.String()), "pre-receive")
-		if err == nil || err.Error() != "cannot read pre-receive input: line 100001: more than 100000 refs in one push" {
+		if err == nil || err.Error() != "cannot read git's ref lines: line 100001: more than 100000 refs in one push" {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -131,4 +131,28 @@ func FuzzReadUpdates(f *testing.F) {
 			t.Fatalf("read %q as %q", in, again.String())
 		}
 	})
+}
+
+// TestReadUpdatesBeyondTheirLimits: the lines of all refs have a limit too, and
+// what is beyond any of them is refused with what to do about it.
+func TestReadUpdatesBeyondTheirLimits(t *testing.T) {
+	var in strings.Builder
+	for i := 0; in.Len() <= MaxRefLines; i++ {
+		fmt.Fprintf(&in, "%s %s refs/heads/%d-%s\n", idA, idB, i, strings.Repeat("a", 60_000))
+	}
+	lines := strings.Count(in.String(), "\n")
+	in.WriteString(idA + " " + idB + " refs/heads/main\n")
+	tooLong := idA + " " + idB + " refs/heads/" + strings.Repeat("a", maxUpdateLine) + "\n"
+	for want, text := range map[string]string{
+		fmt.Sprintf("cannot read git's ref lines: line %d: longer than 64 MiB with the lines before it", lines): in.String(),
+		"cannot read git's ref lines: line 1: longer than 65536 bytes":                                          tooLong,
+	} {
+		us, err := ReadUpdates(strings.NewReader(text), "pre-receive")
+		var over *InputError
+		if !errors.As(err, &over) || err.Error() != want || us != nil {
+			t.Errorf("got  %v\nwant %s", err, want)
+			continue
+		}
+		sameText(t, "hint", over.Hint(), "push fewer refs at once, and by shorter names: git push origin main")
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -61,6 +60,9 @@ func hookSince(call Call) (time.Time, bool) {
 	return info.ModTime(), true
 }
 
+// maxReflogLine is the longest line of a reflog that is read, in bytes.
+const maxReflogLine = 64 << 10
+
 // lastPush reads the last line of a reflog: whether it says that this
 // repository pushed the commit, and when.
 func lastPush(path, commit string) (time.Time, bool) {
@@ -69,15 +71,20 @@ func lastPush(path, commit string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > 4096 {
-		f.Seek(-4096, io.SeekEnd)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, 4096))
+	info, err := f.Stat()
 	if err != nil {
 		return time.Time{}, false
 	}
-	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
-	entry, message, _ := strings.Cut(lines[len(lines)-1], "\t")
+	tail := make([]byte, min(info.Size(), maxReflogLine))
+	if _, err := f.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
+		return time.Time{}, false
+	}
+	text := strings.TrimRight(string(tail), "\n")
+	begin := strings.LastIndexByte(text, '\n') + 1
+	if begin == 0 && int64(len(tail)) < info.Size() { // the line is longer than that
+		return time.Time{}, false
+	}
+	entry, message, _ := strings.Cut(text[begin:], "\t")
 	fields := strings.Fields(entry) // old new name… <mail> seconds zone
 	if len(fields) < 4 || fields[1] != commit || message != "update by push" {
 		return time.Time{}, false

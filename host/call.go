@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/lanes"
 )
 
 // Call is one question to the gate: what git called the hook with, or what a
@@ -166,12 +167,16 @@ func (e usageError) Unwrap() error { return e.error }
 // IsUsage reports whether err is wrong use rather than a breakage.
 func IsUsage(err error) bool { return errors.As(err, new(usageError)) }
 
-// ReadConfig reads a lanes file given by --config.
+// readConfig reads a lanes file given by --config.
 func readConfig(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("cannot read lanes file: %w", err)}
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, 2<<20))
+	data, err := bounded.ReadAll(f, lanes.MaxFile)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("cannot read lanes file %s: %w", name, err)}
+	}
+	return data, nil
 }

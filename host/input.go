@@ -3,13 +3,13 @@ package host
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -114,9 +114,9 @@ func (l *laneRun) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
 		return nil, fmt.Errorf("cannot read the commit message: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxMessage))
+	text, err := bounded.ReadAll(f, maxMessage)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the commit message: %w", err)
+		return nil, hinted(fmt.Errorf("cannot read the commit message: %w", err), "shorten it: git commit --edit --file "+name)
 	}
 	return []sdk.Commit{{ID: hooks.ZeroID, Time: l.j.Started.Unix(), Message: stripComments(string(text))}}, nil
 }

@@ -9,12 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
@@ -305,7 +305,7 @@ func unpackRun(body []byte) (*rememberedRun, error) {
 		return nil, err
 	}
 	var run rememberedRun
-	err = json.NewDecoder(io.LimitReader(z, maxRememberedRun)).Decode(&run)
+	err = json.NewDecoder(bounded.Reader(z, maxRememberedRun)).Decode(&run)
 	return &run, err
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -19,6 +18,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
@@ -185,10 +185,7 @@ func (l *laneRun) send(req *http.Request, most int64) (*reply, error) {
 		return nil, fmt.Errorf("cannot reach %s: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
-	if err == nil && int64(len(body)) > most {
-		err = fmt.Errorf("it is longer than %d bytes", most)
-	}
+	body, err := bounded.ReadAll(resp.Body, most)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the answer of %s: %w", req.URL.Host, err)
 	}

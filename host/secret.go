@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
 const (
@@ -56,12 +57,12 @@ func readSecret(dir, name string) ([]byte, error) {
 	case info.Mode().Perm()&0o077 != 0 || ok && int(stat.Uid) != os.Geteuid():
 		return nil, errors.New("others can read it")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	text := strings.TrimRight(string(data), "\r\n")
-	switch {
-	case err != nil:
+	data, err := bounded.ReadAll(f, maxSecret)
+	if err != nil {
 		return nil, err
-	case len(text) > maxSecret || len(text) < minSecret:
+	}
+	text := strings.TrimRight(string(data), "\r\n")
+	if len(text) < minSecret {
 		return nil, fmt.Errorf("it has %d bytes, want %d to %d", len(text), minSecret, maxSecret)
 	}
 	return []byte(text), nil

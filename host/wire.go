@@ -23,8 +23,13 @@ import (
 // The client closing the connection cancels the call.
 const wireVersion = "1"
 
-// maxFrames bounds what a call may bring: arguments, environment and input.
-const maxFrames = 128 << 20
+const (
+	// maxFrames bounds what a call may bring: arguments, environment and input.
+	maxFrames = 128 << 20
+	// maxReplyFrame is the longest frame that the client takes; longer output
+	// comes in several.
+	maxReplyFrame = 1 << 20
+)
 
 var errOtherBuild = errors.New("the caller is another build")
 
@@ -98,9 +103,14 @@ type frameWriter struct {
 func (w frameWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	b := append([]byte{w.kind}, binary.BigEndian.AppendUint32(nil, uint32(len(p)))...)
-	if _, err := w.conn.Write(append(b, p...)); err != nil {
-		return 0, err
+	for sent := 0; ; {
+		part := p[sent:min(len(p), sent+maxReplyFrame)]
+		b := append([]byte{w.kind}, binary.BigEndian.AppendUint32(nil, uint32(len(part)))...)
+		if _, err := w.conn.Write(append(b, part...)); err != nil {
+			return sent, err
+		}
+		if sent += len(part); sent == len(p) { // a word without a payload is a frame too
+			return sent, nil
+		}
 	}
-	return len(p), nil
 }

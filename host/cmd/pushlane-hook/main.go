@@ -39,7 +39,7 @@ func run(args []string) int {
 	}
 	stdin, err := readStdin(args[0])
 	if err != nil {
-		return fail("cannot read git's ref lines: "+err.Error(), "push again")
+		return fail("cannot read git's ref lines: "+err.Error(), "push fewer refs at once, and by shorter names: git push origin main")
 	}
 	if code, kept := runKept(args, stdin); kept && code != 0 {
 		return code
@@ -109,9 +109,23 @@ func receives(gate string) bool {
 func readStdin(gate string) ([]byte, error) {
 	switch gate {
 	case "pre-push", "pre-receive", "post-receive":
-		return io.ReadAll(io.LimitReader(os.Stdin, 64<<20))
+		return readMost(os.Stdin, maxRefLines)
 	}
 	return nil, nil
+}
+
+// maxRefLines is what the ref lines of one push may take, in bytes; see
+// hooks.MaxRefLines.
+const maxRefLines = 64 << 20
+
+// readMost reads to the end of r. What is longer than most bytes is refused:
+// what was not read was not judged.
+func readMost(r io.Reader, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(data)) > most {
+		return nil, errors.New("they are longer than " + strconv.FormatInt(most>>20, 10) + " MiB")
+	}
+	return data, err
 }
 
 // runKept runs the hook that stood here before pushlane was installed, with
@@ -236,6 +250,9 @@ func stamp(main string) string {
 	return strconv.FormatInt(info.Size(), 10) + "." + strconv.FormatInt(info.ModTime().UnixNano(), 10)
 }
 
+// maxFrame is the longest frame that a resident sends, in bytes.
+const maxFrame = 1 << 20
+
 // copyBack copies frames to our own output until the exit status comes. A
 // connection that ends before it is a gate that cannot decide.
 func copyBack(conn io.Reader, gate string) (code int, served bool) {
@@ -246,8 +263,11 @@ func copyBack(conn io.Reader, gate string) (code int, served bool) {
 			return gone(answered, gate)
 		}
 		n := int64(head[1])<<24 | int64(head[2])<<16 | int64(head[3])<<8 | int64(head[4])
-		payload, err := io.ReadAll(io.LimitReader(conn, n))
-		if err != nil || int64(len(payload)) != n {
+		if n > maxFrame {
+			return gone(answered, gate)
+		}
+		payload := make([]byte, n)
+		if _, err := io.ReadFull(conn, payload); err != nil {
 			return gone(answered, gate)
 		}
 		switch head[0] {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,11 +29,10 @@ func hookCommand(p *program) *cobra.Command {
 			if args[0] == "proc-receive" {
 				return p.procReceive(call)
 			}
-			input, err := io.ReadAll(io.LimitReader(p.in, 64<<20))
-			if err != nil {
-				return fmt.Errorf("cannot read git's ref lines: %w", err)
+			var err error
+			if call.Stdin, err = host.ReadRefLines(p.in); err != nil {
+				return err
 			}
-			call.Stdin = input
 			return p.judge(cmd.Context(), call, !call.Receives())
 		},
 	}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/pkg/sftp"
+
+	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
 const (
@@ -114,8 +115,11 @@ func (b *box) collect(ctx context.Context, p plan) ([]string, error) {
 }
 
 func (w *collector) dir(segments []string) error {
-	if len(segments) > maxDepth || w.ctx.Err() != nil {
+	if w.ctx.Err() != nil {
 		return context.Cause(w.ctx)
+	}
+	if len(segments) > maxDepth {
+		return w.tooMuch(fmt.Errorf("folders nested more than %d deep", maxDepth))
 	}
 	entries, err := w.entries(segments)
 	if err != nil {
@@ -191,7 +195,7 @@ func (w *collector) file(segments []string) error {
 		return w.tooMuch(fmt.Errorf("more than %s with %s", sizeWord(artifactsTotal), full))
 	}
 	name := full[1:]
-	if err := w.plan.Keep.Keep(name, info.Size(), io.LimitReader(f, info.Size())); err != nil {
+	if err := w.plan.Keep.Keep(name, info.Size(), bounded.Exactly(f, info.Size())); err != nil {
 		return fmt.Errorf("cannot keep artifact %s: %w", full, err)
 	}
 	w.names = append(w.names, name)

@@ -14,6 +14,8 @@ import (
 
 	incus "github.com/lxc/incus/v6/client"
 	"github.com/lxc/incus/v6/shared/api"
+
+	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
 // smallTree is up to which size, in bytes of tar, a tree simply travels with
@@ -85,7 +87,7 @@ func (c *Client) spool(ctx context.Context, src Source, name string) (tree, erro
 	defer cancel()
 	archive := openTree(ctx, src)
 	defer archive.Close()
-	head, err := io.ReadAll(io.LimitReader(archive, smallTree+1))
+	head, err := bounded.Head(archive, smallTree+1) // the rest follows it
 	if err != nil {
 		return tree{}, fmt.Errorf("cannot read the source: %w", err)
 	}

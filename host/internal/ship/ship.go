@@ -16,7 +16,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -27,7 +26,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
+
+	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
 // Limits on what is fetched.
@@ -226,24 +226,7 @@ func FromTree(tree fs.FS, name string) (Package, error) {
 }
 
 func readFile(name string, most int64) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe or a device must not hold us up
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, errors.New("it is not a regular file"))
-	}
-	return readAll(f, most)
-}
-
-// readAll reads no more than it may.
-func readAll(r io.Reader, most int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("it is longer than %d bytes", most)
-	}
-	return data, err
+	return bounded.ReadFile(name, most)
 }
 
 func toFiles(s Source, p Package) error {
@@ -309,7 +292,7 @@ func (c Client) get(ctx context.Context, address string, most int64) (data []byt
 	if resp.StatusCode != http.StatusOK {
 		return nil, resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusGone && resp.StatusCode != http.StatusForbidden, fmt.Errorf("it answers %s", resp.Status)
 	}
-	data, err = readAll(resp.Body, most)
+	data, err = bounded.ReadAll(resp.Body, most)
 	return data, true, err
 }
 

@@ -69,7 +69,7 @@ func TestFiles(t *testing.T) {
 	}
 	os.Truncate(s.Name, MaxModule+1)
 	_, err = Client{}.Fetch(t.Context(), s)
-	wants(t, err, "cannot fetch plugin from "+s.Name+": it is longer than 67108864 bytes")
+	wants(t, err, "cannot fetch plugin from "+s.Name+": it is longer than 64 MiB")
 	_, err = Client{}.Fetch(t.Context(), Source{Kind: "file", Name: "/nowhere/x.wasm"})
 	wants(t, err, "cannot fetch plugin from /nowhere/x.wasm: open /nowhere/x.wasm: no such file or directory")
 }
@@ -121,7 +121,7 @@ func TestDownload(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/none.wasm": "it answers 404 Not Found", "/elsewhere.wasm": "which is not https", "/round.wasm": "it redirects more than five times",
-		"/large.wasm": "it is longer than 67108864 bytes", "/short.wasm": "unexpected EOF",
+		"/large.wasm": "it is longer than 64 MiB", "/short.wasm": "unexpected EOF",
 	} {
 		_, err := fetch(path)
 		wants(t, err, want)

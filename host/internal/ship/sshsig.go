@@ -109,6 +109,9 @@ func VerifySSH(allowed []byte, p Package, sig Signature, now time.Time) (princip
 			return s.principals, nil
 		}
 	}
+	if err := lines.Err(); err != nil {
+		return "", fmt.Errorf("cannot read allowed signers: %w", err)
+	}
 	return "", fmt.Errorf("cannot accept SSH signature: key %s is no allowed signer's", ssh.FingerprintSHA256(key))
 }
 

@@ -3,13 +3,14 @@ package tell
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
 // newClient follows nobody, so that a token goes only where the policy says,
@@ -41,7 +42,7 @@ func (t *Teller) post(req *http.Request) (answer, error) {
 		return answer{}, unaddressed(req.URL.Host, err)
 	}
 	defer resp.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // the code has said it
+	text, _ := bounded.Head(resp.Body, 4<<10) // shown to people; the code has said it
 	return answer{resp.StatusCode, resp.Header, string(text)}, nil
 }
 

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
 // Description is the OpenAPI 3.1 document of the API.
@@ -174,13 +176,19 @@ func runPath(repo string, number int64) string {
 	return fmt.Sprintf("/repositories/%s/runs/%d", url.PathEscape(repo), number)
 }
 
+// Most that is read of what a host answers, bytes.
+const (
+	maxAnswer = 64 << 20
+	maxFault  = 1 << 20
+)
+
 func (c Client) json(ctx context.Context, method, path string, body, into any) error {
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(into); err != nil {
+	if err := json.NewDecoder(bounded.Reader(resp.Body, maxAnswer)).Decode(into); err != nil {
 		return fmt.Errorf("cannot read the host's answer: %w", err)
 	}
 	return nil
@@ -212,6 +220,6 @@ func (c Client) do(ctx context.Context, method, path string, body any) (*http.Re
 	}
 	defer resp.Body.Close()
 	var said struct{ Error string }
-	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&said)
+	err = json.NewDecoder(bounded.Reader(resp.Body, maxFault)).Decode(&said)
 	return nil, errors.Join(&StatusError{resp.StatusCode, said.Error}, err)
 }

@@ -1,0 +1,152 @@
+package host
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/lanes"
+)
+
+func TestReadRefLines(t *testing.T) {
+	t.Parallel()
+	if data, err := ReadRefLines(bytes.NewReader(make([]byte, hooks.MaxRefLines))); err != nil || len(data) != hooks.MaxRefLines {
+		t.Errorf("as much as is allowed: %d bytes, %v", len(data), err)
+	}
+	data, err := ReadRefLines(bytes.NewReader(make([]byte, hooks.MaxRefLines+1)))
+	var said bytes.Buffer
+	WriteError(&said, err)
+	want := "pushlane: error: cannot read git's ref lines: it is longer than 64 MiB\n" +
+		"pushlane: hint: push fewer refs at once, and by shorter names: git push origin main\n"
+	if said.String() != want || data != nil {
+		t.Errorf("got  %d bytes, %swant %s", len(data), said.String(), want)
+	}
+}
+
+// TestFramesOfALongOutput: whatever is written, no frame is longer than the
+// client takes, and nothing is lost.
+func TestFramesOfALongOutput(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, maxReplyFrame, maxReplyFrame + 1, 3*maxReplyFrame + 7} {
+		var wire bytes.Buffer
+		text := bytes.Repeat([]byte("x"), n)
+		if wrote, err := (frameWriter{&sync.Mutex{}, &wire, 'o'}).Write(text); wrote != n || err != nil {
+			t.Fatalf("%d bytes: wrote %d, %v", n, wrote, err)
+		}
+		got, frames := 0, 0
+		for wire.Len() > 0 {
+			head := wire.Next(5)
+			size := int(head[1])<<24 | int(head[2])<<16 | int(head[3])<<8 | int(head[4])
+			if size > maxReplyFrame || head[0] != 'o' {
+				t.Fatalf("%d bytes: a frame %q of %d", n, head[0], size)
+			}
+			got, frames = got+len(wire.Next(size)), frames+1
+		}
+		if got != n || frames == 0 {
+			t.Errorf("%d bytes: %d arrive in %d frames", n, got, frames)
+		}
+	}
+}
+
+func TestConfigOfALanesFileIsReadWhole(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "lanes.toml")
+	if err := os.WriteFile(name, []byte("version = 1\n"+strings.Repeat("#\n", lanes.MaxFile/2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := readConfig(name)
+	if want := "cannot read lanes file " + name + ": it is longer than 1 MiB"; err == nil || err.Error() != want || !IsUsage(err) {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func TestAMessageTooLongIsNotJudgedInPart(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "COMMIT_EDITMSG")
+	if err := os.WriteFile(name, []byte("good\n"+strings.Repeat("a\n", maxMessage/2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := &laneRun{call: Call{Args: []string{name}}, j: &Judgement{}}
+	_, err := l.messageCommit(t.Context())
+	if want := "cannot read the commit message: it is longer than 1 MiB"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	if want := "shorten it: git commit --edit --file " + name; hintOf(err) != want {
+		t.Errorf("hint %q, want %q", hintOf(err), want)
+	}
+}
+
+// TestACachedRunTooLongIsNone: what unfolds without end is not looked at.
+func TestACachedRunTooLongIsNone(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.CopyN(z, endless{}, maxRememberedRun+1); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if run, err := unpackRun(b.Bytes()); !errors.As(err, new(*bounded.Error)) {
+		t.Errorf("%d bytes: %+v, %v", b.Len(), run, err)
+	}
+}
+
+// endless is JSON that never ends.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+func TestSecretsAreReadWhole(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for content, want := range map[string]string{
+		"secret\n":                              "<nil>",
+		"short":                                 "it has 5 bytes, want 6 to 65536",
+		"secret" + strings.Repeat("\n", 70_000): "it is longer than 64 KiB",
+		"secret" + strings.Repeat("\n", 65_520) + strings.Repeat("x", 40): "it is longer than 64 KiB",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "S"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readSecret(dir, "S"); (err == nil) != (want == "<nil>") || err != nil && err.Error() != want {
+			t.Errorf("%d bytes: %v, want %s", len(content), err, want)
+		}
+	}
+}
+
+func TestLastPushOfALongReflog(t *testing.T) {
+	t.Parallel()
+	id := strings.Repeat("a", 40)
+	line := id + " " + id + " N <m@x> 1700000000 +0000\tupdate by push\n"
+	other := strings.Repeat("b", 40) + " " + strings.Repeat("b", 40) + " N <m@x> 1700000000 +0000\t" + strings.Repeat("m", 5000) + "\n"
+	endlessName := id + " " + id + " " + strings.Repeat("N ", maxReflogLine) + "<m@x> 1700000000 +0000\tupdate by push\n"
+	for name, c := range map[string]struct {
+		text string
+		want bool
+	}{
+		"one line": {line, true}, "after long ones": {strings.Repeat(other, 40) + line, true},
+		"the last one is another": {line + other, false}, "a line longer than is read": {endlessName, false}, "empty": {"", false},
+	} {
+		path := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if at, found := lastPush(path, id); found != c.want || found && at.Unix() != 1700000000 {
+			t.Errorf("%s: %t at %s", name, found, at)
+		}
+	}
+}
