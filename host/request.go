@@ -169,7 +169,7 @@ func (l *laneRun) send(req *http.Request, most int64) (*reply, error) {
 	named := slices.Contains(l.policy().HTTPHosts, req.URL.Host) || slices.Contains(l.policy().HTTPHosts, req.URL.Hostname())
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 		if !named && !public(address) {
-			return fmt.Errorf("%s is no public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
+			return fmt.Errorf("%s is not a public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
 		}
 		return nil
 	}}
@@ -208,18 +208,6 @@ func (l *laneRun) replyOf(resp *http.Response, body []byte) *reply {
 		r.Base64 = base64.StdEncoding.EncodeToString([]byte(text))
 	}
 	return r
-}
-
-// public reports whether an address is one of the internet, and not of this
-// machine, its network or its cloud.
-func public(address string) bool {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return false
-	}
-	ip := at.Addr().Unmap()
-	carrier := netip.MustParsePrefix("100.64.0.0/10")
-	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !carrier.Contains(ip)
 }
 
 // exchange is a request under way, and its handle.
