@@ -169,7 +169,7 @@ func TestPrivateAddresses(t *testing.T) {
 	defer server.Close()
 	for hosts, wantErr := range map[string]bool{"*": true, strings.TrimPrefix(server.URL, "http://"): false} {
 		_, err := asking(t, server, hosts).fetch(t, ask{URL: server.URL + "/echo"})
-		if (err != nil) != wantErr || wantErr && !strings.Contains(err.Error(), "is not a public address, and http.hosts of the policy does not name") {
+		if (err != nil) != wantErr || wantErr && !strings.Contains(err.Error(), "is no public address, and http.hosts of the policy does not name") {
 			t.Errorf("http.hosts = %q: %v", hosts, err)
 		}
 	}
