@@ -40,7 +40,8 @@ func (w signersWorld) principals() string {
 	var list []string
 	for range 1 + w.IntN(3) {
 		list = append(list, w.one("ann@x", "ann@x", "ann@x", "ann@x", "ann@x", "bob@x", "ANN@x", "*@x", "ann@?",
-			"a[n]n@x", "*", "!bob@x", "!ann@x", "!*", "", "eve@y", "ann@\u00e9", strings.Repeat("y", 1022), strings.Repeat("y", 1024)))
+			"a[n]n@x", "*", "!bob@x", "!ann@x", "!*", "", "eve@y", "ann@\u00e9",
+			strings.Repeat("y", 1022), strings.Repeat("y", 1024)))
 	}
 	text := strings.Join(list, ",")
 	return w.one(text, text, text, `"`+text+`"`, `"a b,`+text+`"`, text+`"a b"`, `"`+text, text+",", "a b"+text)
@@ -50,7 +51,8 @@ func (w signersWorld) namespaces() string {
 	var list []string
 	for range 1 + w.IntN(3) {
 		list = append(list, w.one("pushlane-plugin", "pushlane-plugin", "pushlane-plugin", "pushlane-plugin",
-			"git", "*", "push*", "pushlane-plugi?", "!git", "!pushlane-plugin", "!push*", "push[l]ane-plugin", "push[!x]ane-plugin", `push\lane-plugin`, "PUSHLANE-PLUGIN",
+			"git", "*", "push*", "pushlane-plugi?", "!git", "!pushlane-plugin", "!push*",
+			"push[l]ane-plugin", "push[!x]ane-plugin", `push\lane-plugin`, "PUSHLANE-PLUGIN",
 			"", " pushlane-plugin", `\"`, "**-**", "*?*?plugin", strings.Repeat("z", 1100)))
 	}
 	return strings.Join(list, ",")
@@ -58,7 +60,8 @@ func (w signersWorld) namespaces() string {
 
 func (w signersWorld) time() string {
 	day := w.one("20260101", "20260601", "20270101", "20250101", "20250630", "20280228", "20260230", "20261301",
-		"20260132", "2026 101", "202606 1", "19700101", "19691231", "00000101", "99991231", "2026060", "+2260101", "-2260101", "20260601 ")
+		"20260132", "2026 101", "202606 1", "19700101", "19691231", "00000101", "99991231",
+		"2026060", "+2260101", "-2260101", "20260601 ")
 	return day + w.one("", "", "", "1200", "120000", "235960", "235962", "2400", "12", "1159", "120001", "\t2 0") +
 		w.one("", "", "Z", "z", "UTC", "utc", "UT", "ZZ", " Z")
 }
