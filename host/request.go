@@ -207,18 +207,6 @@ func (l *laneRun) replyOf(resp *http.Response, body []byte) *reply {
 	return r
 }
 
-// public reports whether an address is one of the internet, and not of this
-// machine, its network or its cloud.
-func public(address string) bool {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return false
-	}
-	ip := at.Addr().Unmap()
-	carrier := netip.MustParsePrefix("100.64.0.0/10")
-	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !carrier.Contains(ip)
-}
-
 // exchange is a request under way, and its handle.
 type exchange struct {
 	cancel context.CancelFunc

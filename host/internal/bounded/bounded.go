@@ -3,9 +3,11 @@
 package bounded
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // Error says that something is longer than what is read of it.
@@ -38,13 +40,17 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// ReadFile is ReadAll of a file.
+// ReadFile is ReadAll of a regular file. A pipe or a device is refused, and
+// does not hold the caller up.
 func ReadFile(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, errors.New("it is not a regular file"))
+	}
 	return ReadAll(f, limit)
 }
 

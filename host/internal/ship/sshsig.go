@@ -1,15 +1,12 @@
 package ship
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
-	"path"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -89,30 +86,16 @@ func signWith(signer ssh.Signer, body []byte) (*ssh.Signature, error) {
 
 // VerifySSH checks a signature and says whose it is: the principals of the
 // first line of an allowed-signers file (ssh-keygen(1), as git uses it) that
-// allows the key for plugins at that time.
+// allows the key for plugins at that time. Certificates are not accepted.
 func VerifySSH(allowed []byte, p Package, sig Signature, now time.Time) (principal string, err error) {
 	key, err := checkSSH(p, sig)
+	if err == nil {
+		principal, err = signerOf(allowed, key, now, time.Local)
+	}
 	if err != nil {
-		return "", fmt.Errorf("cannot accept SSH signature: %w", err)
+		err = fmt.Errorf("cannot accept SSH signature: %w", err)
 	}
-	lines := bufio.NewScanner(bytes.NewReader(allowed))
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		s, err := parseSigner(line)
-		if err != nil {
-			return "", fmt.Errorf("cannot read allowed signers: %w", err)
-		}
-		if !s.authority && bytes.Equal(s.key.Marshal(), key.Marshal()) && s.allows(now) {
-			return s.principals, nil
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return "", fmt.Errorf("cannot read allowed signers: %w", err)
-	}
-	return "", fmt.Errorf("cannot accept SSH signature: key %s is no allowed signer's", ssh.FingerprintSHA256(key))
+	return principal, err
 }
 
 // checkSSH checks that the signature is good, whoever's it is.
@@ -140,7 +123,10 @@ func checkSSH(p Package, sig Signature) (ssh.PublicKey, error) {
 	if err := ssh.Unmarshal(blob.Signature, &made); err != nil {
 		return nil, errors.New("it is damaged")
 	}
-	if made.Format == ssh.KeyAlgoRSA {
+	if _, certificate := key.(*ssh.Certificate); certificate {
+		return nil, errors.New("it is made with a certificate, write the key itself into the allowed signers")
+	}
+	if made.Format == ssh.KeyAlgoRSA || made.Format == ssh.InsecureKeyAlgoDSA {
 		return nil, errors.New("it is made with SHA-1")
 	}
 	signed, err := signedBytes(blob.Hash, p)
@@ -151,82 +137,4 @@ func checkSSH(p Package, sig Signature) (ssh.PublicKey, error) {
 		return nil, errors.New("it is not one of this module")
 	}
 	return key, nil
-}
-
-// allowedSigner is a line of an allowed-signers file.
-type allowedSigner struct {
-	principals    string
-	namespaces    string // patterns, "" all
-	authority     bool   // signs certificates, not modules
-	after, before time.Time
-	key           ssh.PublicKey
-}
-
-func parseSigner(line string) (allowedSigner, error) {
-	principals, rest, found := strings.Cut(line, " ")
-	if quoted, after, ok := strings.Cut(strings.TrimPrefix(line, `"`), `" `); ok && strings.HasPrefix(line, `"`) {
-		principals, rest, found = quoted, after, true
-	}
-	if !found {
-		return allowedSigner{}, fmt.Errorf("%q has no key", line)
-	}
-	// What follows the principals has the form of an authorized_keys line.
-	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(strings.TrimSpace(rest)))
-	if err != nil {
-		return allowedSigner{}, fmt.Errorf("%q: %w", principals, err)
-	}
-	s := allowedSigner{principals: principals, key: key}
-	for _, option := range options {
-		name, value, _ := strings.Cut(option, "=")
-		value = strings.Trim(value, `"`)
-		switch strings.ToLower(name) {
-		case "cert-authority":
-			s.authority = true
-		case "namespaces":
-			s.namespaces = value
-		case "valid-after":
-			s.after, err = parseSignerTime(value)
-		case "valid-before":
-			s.before, err = parseSignerTime(value)
-		default:
-			err = fmt.Errorf("unknown option %q", name)
-		}
-		if err != nil {
-			return allowedSigner{}, fmt.Errorf("%q: %w", principals, err)
-		}
-	}
-	return s, nil
-}
-
-func parseSignerTime(text string) (time.Time, error) {
-	zone := time.Local
-	if utc, ok := strings.CutSuffix(text, "Z"); ok {
-		text, zone = utc, time.UTC
-	}
-	for _, layout := range []string{"20060102", "200601021504", "20060102150405"} {
-		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is no time: write YYYYMMDD or YYYYMMDDHHMM[SS], and Z for UTC", text)
-}
-
-func (s allowedSigner) allows(now time.Time) bool {
-	if !s.after.IsZero() && now.Before(s.after) || !s.before.IsZero() && !now.Before(s.before) {
-		return false
-	}
-	if s.namespaces == "" {
-		return true
-	}
-	allowed := false
-	for pattern := range strings.SplitSeq(s.namespaces, ",") {
-		pattern, not := strings.CutPrefix(pattern, "!")
-		if ok, err := path.Match(pattern, Namespace); err == nil && ok || err != nil && not {
-			if not {
-				return false
-			}
-			allowed = true
-		}
-	}
-	return allowed
 }
