@@ -251,7 +251,7 @@ func ownLanesNote(ref string, protected bool) string {
 
 // moves is why a protected ref may not move as the update says; "" where it may.
 func (r *receiver) moves(u hooks.Update) string {
-	ref := Clean(strings.TrimPrefix(u.Ref, "refs/heads/"))
+	ref := refWord(u.Ref)
 	switch {
 	case !r.protects(u.Ref):
 	case u.Delete && !r.policy.AllowDelete:

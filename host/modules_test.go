@@ -1,0 +1,102 @@
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/zone"
+	"github.com/pushlane/pushlane/lanes"
+)
+
+func moduleHost(t *testing.T) *Host {
+	t.Helper()
+	return &Host{state: t.TempDir(), kept: map[string]kept{}}
+}
+
+func digestOf(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
+
+// A branch that brings a module without its signature leaves nothing behind
+// that another run would find in place of the signed one.
+func TestAModuleIsStoredOnceItWasChecked(t *testing.T) {
+	t.Parallel()
+	h := moduleHost(t)
+	signers := filepath.Join(t.TempDir(), "signers")
+	if err := os.WriteFile(signers, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	module := []byte("\x00asm unsigned")
+	from := moduleSource{zone: zone.Zone{Repository: "/r"}, tree: func(context.Context, string) (ship.Package, error) {
+		return ship.Package{Module: module}, nil
+	}}
+	pinned := lanes.Locked{Name: "p", Source: "p.wasm", SHA256: digestOf(module), Signer: "ann@x"}
+	_, _, err := h.pinnedModule(t.Context(), Policy{AllowedSigners: signers}, pinned, from)
+	if err == nil || err.Error() != `cannot load plugin "p": nobody has signed it` {
+		t.Errorf("unsigned: %v", err)
+	}
+	for _, folder := range h.moduleFolders(from.zone) {
+		if _, err := h.keptModule(folder, pinned.SHA256); err == nil {
+			t.Errorf("it is stored in %s", folder)
+		}
+	}
+	if _, _, err := h.pinnedModule(t.Context(), Policy{}, pinned, from); err != nil {
+		t.Error(err)
+	}
+	protected := moduleSource{zone: zone.Zone{Repository: "/r", Trust: zone.Protected}, tree: func(context.Context, string) (ship.Package, error) {
+		return ship.Package{}, errors.New("not asked from an unprotected store")
+	}}
+	if _, _, err := h.pinnedModule(t.Context(), Policy{}, pinned, protected); err == nil || !strings.Contains(err.Error(), "not asked") {
+		t.Errorf("a protected run took what a branch stored: %v", err)
+	}
+}
+
+// What is not a module, or not asked for in this zone, is told by no digest.
+func TestNoMessageTellsAFile(t *testing.T) {
+	t.Parallel()
+	h := moduleHost(t)
+	secret := []byte("4711")
+	from := moduleSource{tree: func(context.Context, string) (ship.Package, error) { return ship.Package{Module: secret}, nil }}
+	for source, want := range map[string]string{
+		"pin":                          `cannot load plugin "p": pin is not a WebAssembly module`,
+		"https://example.org/p.wasm":   `cannot load plugin "p": it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)`,
+		"oci:registry.example.org/p:1": `cannot load plugin "p": it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)`,
+	} {
+		_, _, err := h.pinnedModule(t.Context(), Policy{}, lanes.Locked{Name: "p", Source: source, SHA256: strings.Repeat("0", 64)}, from)
+		if err == nil || err.Error() != want || strings.Contains(err.Error(), digestOf(secret)[:6]) {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+	l := &laneRun{j: &Judgement{Updates: []pushed{{lanesFile: lanesFile{Rev: "1"}}}, Outcomes: []Outcome{{}}}}
+	if _, err := l.fromTree(t.Context(), "/etc/shadow"); err == nil || err.Error() != `its source "/etc/shadow" in lanes.lock is not a file of the repository` {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestModulesOfBranchesHaveABudget(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i, name := range []string{"old", "new", "newest"} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, make([]byte, 100), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().AddDate(0, 0, i-9)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := dropOldest(dir, 250); err != nil {
+		t.Fatal(err)
+	}
+	left, _ := os.ReadDir(dir)
+	if len(left) != 2 || left[0].Name() != "new" || left[1].Name() != "newest" {
+		t.Errorf("left: %v", left)
+	}
+}
