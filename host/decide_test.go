@@ -96,3 +96,54 @@ func TestRefusedRefLeavesLanesOfOthers(t *testing.T) {
 		t.Errorf("got %+v", j.Outcomes)
 	}
 }
+
+// A push that lies about a ref is refused and leaves no trace: what it says of
+// a ref must not become the trusted lanes that shut the first push out.
+func TestUntrueOldValueIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	p := newPushTo(t)
+	one := p.commit("lanes.toml", oneFilesLane)
+	j, err := p.decide(p.policy, false, fmt.Sprint(one, " ", one, " refs/heads/topic"))
+	if err != nil || j.Exit() != ExitRefuse {
+		t.Fatalf("got %d, %v", j.Exit(), err)
+	}
+	st, err := p.host.Store(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, known, err := st.TrustRoot(t.Context(), p.app); known || err != nil {
+		t.Errorf("recorded %+v, %v", r, err)
+	}
+	j, err = p.decide(p.policy, false, fmt.Sprint(hooks.ZeroID, " ", one, " refs/heads/main"))
+	if err != nil || len(j.Updates) != 1 || !j.Updates[0].Strict || j.Updates[0].Refusal != "" {
+		t.Errorf("first push: %+v, %v", j.Updates, err)
+	}
+}
+
+// Lanes of a branch that any pusher may move judge no protected one: not while
+// the default branch has none yet, and not after it was deleted.
+func TestRootIsProtected(t *testing.T) {
+	t.Parallel()
+	p := newPushTo(t)
+	plain := p.commit("a.txt", "good\n")
+	strict := p.commit("lanes.toml", oneFilesLane)
+	open := p.commit("lanes.toml", "version = 1\n")
+	p.set("refs/heads/topic", open)
+	p.set("refs/heads/main", plain)
+	j, err := p.decide(p.policy, false, fmt.Sprint(plain, " ", strict, " refs/heads/main"))
+	if err != nil || len(j.Updates) != 1 || !j.Updates[0].Strict {
+		t.Fatalf("main without lanes: %+v, %v", j.Updates, err)
+	}
+	p.set("refs/heads/main", strict)
+	policy := p.policy
+	policy.AllowDelete = true
+	if j, err = p.decide(policy, false, fmt.Sprint(strict, " ", hooks.ZeroID, " refs/heads/main")); err != nil || j.Exit() != ExitAccept {
+		t.Fatalf("deletion: %d, %v", j.Exit(), err)
+	}
+	git(t, p.app, p.env, "update-ref", "-d", "refs/heads/main")
+	_, err = p.decide(policy, false, fmt.Sprint(hooks.ZeroID, " ", open, " refs/heads/main"))
+	want := "refs/heads/main: cannot tell whose lanes judge it: those of refs/heads/main were trusted, and no protected ref has lanes now"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
