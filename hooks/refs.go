@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -120,7 +121,7 @@ func (r *Repo) ref(name string) (end string, id plumbing.Hash, err error) {
 				return "", id, fmt.Errorf("ref %s names %s, which is no ref", name, quote(target))
 			}
 			name = target
-		case errors.Is(err, fs.ErrNotExist), isDir(filepath.Join(dir, filepath.FromSlash(name))):
+		case noRefFile(err), isDir(filepath.Join(dir, filepath.FromSlash(name))):
 			id, err = r.packedRef(name)
 			return name, id, err
 		default:
@@ -128,6 +129,12 @@ func (r *Repo) ref(name string) (end string, id plumbing.Hash, err error) {
 		}
 	}
 	return "", id, fmt.Errorf("ref %s is symbolic more than %d deep", name, maxSymbolic)
+}
+
+// noRefFile tells whether a ref has no file of its own. ENOTDIR: another ref
+// has the name of its folder.
+func noRefFile(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 func (r *Repo) packedRef(want string) (id plumbing.Hash, err error) {

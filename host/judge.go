@@ -60,10 +60,10 @@ func (h *Host) leave(ctx context.Context, call Call, out Output) int {
 // exit is the status that git gets: where every ref is answered by itself, a
 // push that is good in part goes on to be.
 func (h *Host) exit(ctx context.Context, call Call, j *Judgement) (int, error) {
-	perRef, err := call.perRef(ctx)
-	if err != nil || !perRef || j.to == nil {
-		return j.Exit(), err
+	if !j.perRef || j.to == nil {
+		return j.Exit(), nil
 	}
+	var err error
 	if j.partly, err = h.leaveVerdict(call, *j); j.partly {
 		return ExitAccept, err
 	}
@@ -76,7 +76,11 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 		return Judgement{}, err
 	}
 	defer release()
-	j, err := h.decide(ctx, repo, call, policy)
+	perRef, err := call.perRef(ctx)
+	if err != nil {
+		return Judgement{}, err
+	}
+	j, err := h.decide(ctx, repo, call, policy, perRef)
 	if err != nil || len(j.Updates) == 0 {
 		return j, err
 	}
@@ -102,8 +106,9 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 }
 
 // decide reads what is pushed and decides about every lane; nothing has run.
-func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call Call, policy Policy) (Judgement, error) {
-	j := Judgement{Repo: policy.nameOf(repo), GitDir: repo.CommonDir(), Gate: call.Gate, Remote: call.arg(0), Started: time.Now(), Policy: policy}
+func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call Call, policy Policy, perRef bool) (Judgement, error) {
+	j := Judgement{Repo: policy.nameOf(repo), GitDir: repo.CommonDir(), Gate: call.Gate, Remote: call.arg(0),
+		Started: time.Now(), Policy: policy, perRef: perRef}
 	var err error
 	if j.wishes, err = call.wishes(policy); err != nil {
 		return j, err
@@ -274,17 +279,19 @@ func choose(picked []lanes.Picked, call Call, w wishes) ([]lanes.Picked, error) 
 // plan lists the lane runs of a push: one per update and picked lane. Two refs
 // that bring the same commit over the same base under the same lanes share one
 // where apart says that its plugin sees no difference between them. A lane that
-// the pusher skips is listed too, so that it is recorded.
+// the pusher skips is listed too, so that it is recorded. The lanes of a refused
+// update do not run, and none of them says anything about another update.
 func (j *Judgement) plan(apart func(i int, lane lanes.Lane) bool) {
-	refused := len(j.refusals()) > 0
+	all := len(j.refusals()) > 0 && !j.perRef // one refused update refuses the others
 	planned := map[string]bool{}
 	for i, p := range j.Updates {
+		refused := all || p.Refusal != ""
 		for _, picked := range p.Picked {
 			work := p.work() + " " + picked.Lane.ID
 			if !picked.Picked || planned[work] && !apart(i, picked.Lane) {
 				continue
 			}
-			planned[work] = true
+			planned[work] = planned[work] || all || !refused
 			o := Outcome{Update: i, Picked: picked, Address: address(j.Repo, p.New, picked.Lane.ID)}
 			if reason, skipped := j.wishes.why(picked.Lane.ID); skipped {
 				o.Message = "skipped by the pusher: " + reason

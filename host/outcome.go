@@ -109,6 +109,7 @@ type Judgement struct {
 
 	wishes wishes
 	to     *receiver // receive gates
+	perRef bool      // each ref of the push has its own answer
 	partly bool      // what is good of it goes in: each ref has its own answer
 }
 

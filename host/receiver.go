@@ -20,6 +20,7 @@ type receiver struct {
 	policy  Policy
 	push    []hooks.Update
 	decides bool              // the push waits for the verdict; else git has taken it, or there is none
+	untrue  bool              // the push lies about where refs are: nothing is recorded because of it
 	head    string            // the branch that HEAD names, "refs/heads/main"; "" when HEAD is detached
 	headID  string            // of that branch before the push; "" it was not there
 	root    RefAt             // the ref whose lanes judge refs that have no trusted lanes of their own; zero: none
@@ -51,6 +52,7 @@ func newReceiver(ctx context.Context, repo *hooks.Repo, policy Policy, st trustR
 	if r.aliased, err = r.protectedTargets(ctx); err != nil {
 		return nil, err
 	}
+	r.untrue = stale != nil
 	if err := r.findRoot(ctx, st); err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func (h *Host) takeAccepted(ctx context.Context, call Call) error {
 	if err != nil {
 		return err
 	}
-	j, err := h.decide(ctx, repo, call, policy)
+	j, err := h.decide(ctx, repo, call, policy, false)
 	if err != nil || len(j.Updates) == 0 {
 		return err
 	}

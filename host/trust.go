@@ -48,7 +48,7 @@ func (r *receiver) findRoot(ctx context.Context, st trustRecord) error {
 	case r.root == (RefAt{}):
 		r.rootWithoutLanes()
 		return nil
-	case !r.decides || kept && known.Seen && known.Ref == r.root.Ref:
+	case !r.decides || r.untrue || kept && known.Seen && known.Ref == r.root.Ref:
 		return nil
 	}
 	return st.SetTrustRoot(ctx, r.repo.CommonDir(), store.TrustRoot{Ref: r.root.Ref, Head: r.head, Dangling: dangling,
@@ -99,8 +99,12 @@ func (r *receiver) firstRoot(ctx context.Context, refs []string) (err error) {
 
 // protectedRefs lists the protected refs of before the push: first those that
 // the policy names outright, then what people call their main branch, then by
-// name.
+// name. A branch that is protected only because HEAD's went away is not one of
+// them: its lanes came while anyone could push them.
 func (r *receiver) protectedRefs(ctx context.Context) ([]string, error) {
+	if len(r.policy.Protect) == 0 && (!r.every || r.spent != nil && !r.spent.Dangling) {
+		return nil, nil
+	}
 	all, err := r.repo.Refs(ctx, "refs/")
 	if err != nil {
 		return nil, err
