@@ -8,13 +8,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Bounds of a walk over trees: a hostile push can hold a tree that unfolds to
-// billions of paths. What is beyond them is refused; nothing is cut off.
-const (
-	maxDepth   = 2048
-	maxChanges = 4_000_000
-)
-
 // Change is one path that differs between two trees. A move is a deletion and
 // an addition; a file that became a directory is a deletion and additions.
 type Change struct {
@@ -29,7 +22,30 @@ type Change struct {
 // Both are ids of commits, trees or tags of them; ZeroID is the empty tree.
 // Only directories whose ids differ are read, and one that cannot be read is
 // an error: nothing that changed is left out.
+//
+// The list has bounds, in paths and in bytes; what is beyond them is an error
+// with the bound in its text. Changes of several updates of one push are
+// listed by one Listing, which holds them all to the same bounds.
 func (r *Repo) Changes(ctx context.Context, base, new string) ([]Change, error) {
+	return r.Listing().Changes(ctx, base, new)
+}
+
+// Listing lists the changes of all updates of one push.
+type Listing struct {
+	repo *Repo
+	left *budget
+	done map[[2]plumbing.Hash][]Change // by the two trees
+}
+
+// Listing begins to list the changes of a push.
+func (r *Repo) Listing() *Listing {
+	return &Listing{repo: r, left: newBudget(), done: map[[2]plumbing.Hash][]Change{}}
+}
+
+// Changes is Repo.Changes. The same two trees are listed once, and the list
+// must not be changed.
+func (l *Listing) Changes(ctx context.Context, base, new string) ([]Change, error) {
+	r := l.repo
 	a, err := r.treeOf(ctx, base)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list changes: %w", err)
@@ -38,16 +54,22 @@ func (r *Repo) Changes(ctx context.Context, base, new string) ([]Change, error) 
 	if err != nil {
 		return nil, fmt.Errorf("cannot list changes: %w", err)
 	}
-	w := &treeWalk{ctx: ctx, objs: r.objs}
+	trees := [2]plumbing.Hash{a.id, b.id}
+	if known, ok := l.done[trees]; ok {
+		return known, nil
+	}
+	w := &treeWalk{ctx: ctx, objs: r.objs, left: l.left}
 	if err := w.pair(a.id, b.id, "", 0); err != nil {
 		return nil, fmt.Errorf("cannot list changes: %w", err)
 	}
+	l.done[trees] = w.changes
 	return w.changes, nil
 }
 
 type treeWalk struct {
 	ctx     context.Context
 	objs    *store
+	left    *budget
 	changes []Change
 }
 
@@ -58,6 +80,9 @@ func (w *treeWalk) pair(a, b plumbing.Hash, prefix string, depth int) error {
 	}
 	if depth > maxDepth {
 		return fmt.Errorf("directories are nested more than %d deep", maxDepth)
+	}
+	if err := w.left.path(prefix); err != nil {
+		return err
 	}
 	if err := w.ctx.Err(); err != nil {
 		return err
@@ -70,6 +95,10 @@ func (w *treeWalk) pair(a, b plumbing.Hash, prefix string, depth int) error {
 	if err != nil {
 		return err
 	}
+	if err := w.left.compare(len(old) + len(new)); err != nil {
+		return err
+	}
+	defer w.left.release(len(old) + len(new))
 	for len(old) > 0 || len(new) > 0 {
 		var left, right treeEntry
 		switch c := compareHeads(old, new); {
@@ -110,8 +139,11 @@ func (w *treeWalk) entry(a, b treeEntry, prefix string, depth int) error {
 	if a.isDir() || b.isDir() {
 		return w.pair(a.id, b.id, path+"/", depth+1)
 	}
-	if len(w.changes) == maxChanges {
-		return fmt.Errorf("more than %d paths differ", maxChanges)
+	if err := w.left.path(path); err != nil {
+		return err
+	}
+	if err := w.left.change(); err != nil {
+		return err
 	}
 	c := Change{Path: path, Status: "M"}
 	if a.mode != 0 {

@@ -170,10 +170,7 @@ func rawTree(g *gitRepo, entries ...string) string {
 }
 
 func rawEntry(g *gitRepo, mode, name, id string) string {
-	var raw [20]byte
-	for i := range raw {
-		fmt.Sscanf(id[2*i:2*i+2], "%02x", &raw[i])
-	}
+	raw := hash(id)
 	return mode + " " + name + "\x00" + string(raw[:])
 }
 
@@ -223,13 +220,13 @@ func TestATreeThatUnfoldsWithoutEndIsRefused(t *testing.T) {
 		id = rawTree(g, in...)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &treeWalk{ctx: ctx, objs: g.open().objs, changes: make([]Change, maxChanges-10)}
+	w := &treeWalk{ctx: ctx, objs: g.open().objs, left: &budget{changes: 10, compared: 1000, bytes: 100_000}}
 	ref, err := g.open().treeOf(ctx, id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = w.pair([20]byte{}, ref.id, "", 0)
-	if err == nil || err.Error() != "more than 4000000 paths differ" {
+	if err == nil || err.Error() != "more than 1000000 paths differ in this push" {
 		t.Errorf("got %v", err)
 	}
 	cancel()

@@ -20,10 +20,19 @@ type Commit struct {
 	Message string // as written, invalid UTF-8 replaced
 }
 
+// maxCommitBytes is what the new commits of one update may take together, in
+// bytes of authors, messages and parents.
+const maxCommitBytes = 64 << 20
+
+// size is what a commit takes in a list, in bytes.
+func (c Commit) size() int {
+	return 100 + len(c.Author) + len(c.Message) + len(ZeroID)*(1+len(c.Parents))
+}
+
 // Commits lists the commits reachable from new and neither from base nor from
 // any of known, parents before children and else oldest first. base may be
 // ZeroID; known is what Known returns, ids that are not here are passed over.
-// A tree as new has no commits.
+// A tree as new has no commits. More than 64 MiB of them are an error.
 func (r *Repo) Commits(ctx context.Context, base, new string, known ...string) ([]Commit, error) {
 	h, err := r.history(ctx)
 	if err != nil {
@@ -34,6 +43,7 @@ func (r *Repo) Commits(ctx context.Context, base, new string, known ...string) (
 		return nil, fmt.Errorf("cannot list new commits: %w", err)
 	}
 	out := make([]Commit, 0, len(nodes))
+	bytes := 0
 	for _, n := range oldestFirst(nodes) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -41,6 +51,10 @@ func (r *Repo) Commits(ctx context.Context, base, new string, known ...string) (
 		c, err := r.commit(n)
 		if err != nil {
 			return nil, fmt.Errorf("cannot list new commits: %w", err)
+		}
+		if bytes += c.size(); bytes > maxCommitBytes {
+			return nil, withHint(fmt.Errorf("cannot list new commits: they are longer than %d MiB together", maxCommitBytes>>20),
+				"push older commits first: git push origin main~1000:refs/heads/main")
 		}
 		out = append(out, c)
 	}
@@ -101,6 +115,9 @@ func (h *history) without(tip plumbing.Hash, hide []plumbing.Hash) ([]*node, err
 	var seen []*node
 	oldest := int64(1<<63 - 1)
 	for left := slop; q.Len() > 0 && left > 0; left-- {
+		if err := h.ctx.Err(); err != nil {
+			return nil, err
+		}
 		if q.live > 0 || q.nodes[0].time >= oldest {
 			left = slop
 		}

@@ -6,7 +6,7 @@
 //	updates, err := hooks.ReadUpdates(os.Stdin, "pre-push")      // every ref line
 //	repo, err := hooks.Open(ctx, hooks.Env{})                    // as this hook sees it
 //	err = repo.SetBases(ctx, updates, os.Args[1], os.Args[2])    // what each is counted from
-//	changes, err := repo.Changes(ctx, u.Base, u.New)             // per update
+//	changes, err := repo.Listing().Changes(ctx, u.Base, u.New)   // one Listing per push, one call per update
 //	tree, err := repo.Tree(ctx, u.New)                           // what is judged: never the work tree
 //
 // At pre-receive and post-receive the last two arguments of SetBases are "".
@@ -19,6 +19,14 @@
 // Where the user can mend it, some error in the chain has a method
 // Hint() string with the command that does. Text from a push is quoted in
 // messages.
+//
+// # Bounds
+//
+// What one push can make this package do is bounded, in numbers and in bytes:
+// ref lines, paths that differ, the length of a path, entries of trees that
+// are compared or held at once, parents of commits, authors and messages,
+// temporary files (see Spool). What is beyond a bound is an error that names
+// it; nothing is cut off.
 //
 // # The object view
 //

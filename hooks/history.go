@@ -35,7 +35,15 @@ type history struct {
 	shallow map[plumbing.Hash]bool
 	spots   map[plumbing.Hash]spot
 	nodes   map[plumbing.Hash]*node
+	parents int // of all nodes
 }
+
+// Bounds of a walk over commits: those of a hostile push may name millions of
+// parents, which compress to nothing.
+const (
+	maxParents    = 4096      // of one commit
+	maxAllParents = 8_000_000 // of all commits of one walk: some 200 MB
+)
 
 func (r *Repo) history(ctx context.Context) (*history, error) {
 	if _, err := r.config(ctx); err != nil {
@@ -93,6 +101,12 @@ func (h *history) at(id plumbing.Hash) (*node, error) {
 	}
 	if h.shallow[id] {
 		n.parents = nil
+	}
+	if len(n.parents) > maxParents {
+		return nil, fmt.Errorf("commit %s has %d parents, more than %d", id, len(n.parents), maxParents)
+	}
+	if h.parents += len(n.parents); h.parents > maxAllParents {
+		return nil, fmt.Errorf("the commits have more than %d parents together", maxAllParents)
 	}
 	h.nodes[id] = n
 	return n, nil
@@ -170,6 +184,9 @@ func (h *history) mergeBases(one plumbing.Hash, others []plumbing.Hash, stop plu
 	}
 	var found []*node
 	for q.live > 0 {
+		if err := h.ctx.Err(); err != nil {
+			return nil, err
+		}
 		n := q.pop()
 		colour := n.colour & (bothSides | stale)
 		if colour == bothSides {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -18,7 +19,7 @@ import (
 // out are one. All directories are read; files are not.
 func (t *Tree) Only(ctx context.Context, keep func(path string) bool) (*Tree, error) {
 	only := &Tree{objs: t.objs, time: t.time, dirs: make(map[plumbing.Hash][]treeEntry), made: make(map[plumbing.Hash][]treeEntry)}
-	f := &filter{ctx: ctx, from: t, to: only, keep: keep}
+	f := &filter{steps: steps{ctx: ctx}, from: t, to: only, wants: keep}
 	root, _, err := f.dir(t.root, "", 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read tree %s: %w", t.root, err)
@@ -28,9 +29,9 @@ func (t *Tree) Only(ctx context.Context, keep func(path string) bool) (*Tree, er
 }
 
 type filter struct {
-	ctx      context.Context
+	steps
 	from, to *Tree
-	keep     func(string) bool
+	wants    func(string) bool
 }
 
 // dir makes the part of a directory that is kept; empty: there is none.
@@ -38,26 +39,36 @@ func (f *filter) dir(id plumbing.Hash, prefix string, depth int) (made plumbing.
 	if err := f.ctx.Err(); err != nil {
 		return made, false, err
 	}
-	if depth > maxDepth {
-		return made, false, fmt.Errorf("directories are nested more than %d deep", maxDepth)
-	}
 	entries, err := f.from.dir(id)
+	if err == nil {
+		err = f.enter(len(entries), depth)
+	}
 	if err != nil {
 		return made, false, err
 	}
+	defer f.release(len(entries))
 	var kept []treeEntry
 	for _, e := range entries {
+		path := prefix + e.name
+		if err := f.entry(path); err != nil {
+			return made, false, err
+		}
 		if e.mode == modeDir {
-			e.id, empty, err = f.dir(e.id, prefix+e.name+"/", depth+1)
+			e.id, empty, err = f.dir(e.id, path+"/", depth+1)
 			if err != nil {
 				return made, false, err
 			}
-			if !empty {
-				kept = append(kept, e)
-			}
-		} else if f.keep(prefix + e.name) {
-			kept = append(kept, e)
+		} else {
+			empty = !f.wants(path)
 		}
+		if empty {
+			continue
+		}
+		if err := f.steps.keep(e.name); err != nil {
+			return made, false, err
+		}
+		e.name = strings.Clone(e.name) // not the whole directory with it
+		kept = append(kept, e)
 	}
 	made = treeID(kept)
 	f.to.made[made] = kept

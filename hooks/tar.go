@@ -16,7 +16,7 @@ import (
 // Unpacking it writes below the target only: no entry's path leads through a
 // link or upwards.
 func (t *Tree) WriteTar(ctx context.Context, w io.Writer, uid, gid int) error {
-	a := &archive{ctx: ctx, tree: t, tw: tar.NewWriter(w), uid: uid, gid: gid}
+	a := &archive{steps: steps{ctx: ctx}, tree: t, tw: tar.NewWriter(w), uid: uid, gid: gid}
 	if err := a.dir(t.root, "", 0); err != nil {
 		return fmt.Errorf("cannot write tree %s as tar: %w", t.root, err)
 	}
@@ -27,27 +27,24 @@ func (t *Tree) WriteTar(ctx context.Context, w io.Writer, uid, gid int) error {
 }
 
 type archive struct {
-	ctx      context.Context
+	steps
 	tree     *Tree
 	tw       *tar.Writer
 	uid, gid int
-	entries  int
 }
 
 func (a *archive) dir(id plumbing.Hash, prefix string, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("directories are nested more than %d deep", maxDepth)
-	}
 	entries, err := a.tree.dir(id)
+	if err == nil {
+		err = a.enter(len(entries), depth)
+	}
 	if err != nil {
 		return err
 	}
+	defer a.release(len(entries))
 	for _, e := range entries {
-		if err := a.ctx.Err(); err != nil {
+		if err := a.steps.entry(prefix + e.name); err != nil {
 			return err
-		}
-		if a.entries++; a.entries > maxChanges {
-			return fmt.Errorf("more than %d entries", maxChanges)
 		}
 		if err := a.entry(e, prefix+e.name, depth); err != nil {
 			return err

@@ -32,6 +32,7 @@ type Tree struct {
 
 	mu   sync.Mutex
 	dirs map[plumbing.Hash][]treeEntry
+	cost int // of dirs, see dirCost
 }
 
 var (
@@ -41,8 +42,17 @@ var (
 	_ fs.ReadLinkFS = (*Tree)(nil)
 )
 
-// maxDirs is how many directories a Tree remembers.
-const maxDirs = 4096
+// maxDirBytes is what the directories that a Tree remembers may take, in bytes.
+const maxDirBytes = 32 << 20
+
+// dirCost is what a directory's entries take in memory, in bytes.
+func dirCost(entries []treeEntry) int {
+	n := 0
+	for _, e := range entries {
+		n += 64 + len(e.name)
+	}
+	return n
+}
 
 // Tree opens the tree of a commit, tree or tag; ZeroID is the empty tree.
 func (r *Repo) Tree(ctx context.Context, rev string) (*Tree, error) {
@@ -86,10 +96,12 @@ func (t *Tree) dir(id plumbing.Hash) ([]treeEntry, error) {
 	if err != nil {
 		return nil, err
 	}
+	cost := dirCost(entries)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.dirs) >= maxDirs {
+	if t.cost += cost; t.cost > maxDirBytes {
 		clear(t.dirs)
+		t.cost = cost
 	}
 	t.dirs[id] = entries
 	return entries, nil

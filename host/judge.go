@@ -231,7 +231,7 @@ func notesRefusal(ref string) string {
 // add picks the lanes of one update.
 func (j *Judgement) add(ctx context.Context, repo *hooks.Repo, call Call, p pushed) error {
 	var err error
-	if p.Changes, err = repo.Changes(ctx, p.Base, p.New); err != nil {
+	if p.Changes, err = j.listing(repo).Changes(ctx, p.Base, p.New); err != nil {
 		return err
 	}
 	event := lanes.Event{Gate: call.laneGate(), Ref: p.Ref, Paths: lanesTouched(changedPaths(p.Changes), p.OtherLanes)}

@@ -108,9 +108,10 @@ type Judgement struct {
 	Policy   Policy
 
 	wishes wishes
-	to     *receiver // receive gates
-	perRef bool      // each ref of the push has its own answer
-	partly bool      // what is good of it goes in: each ref has its own answer
+	lists  *hooks.Listing // of the changes of all updates; nil: none was asked for yet
+	to     *receiver      // receive gates
+	perRef bool           // each ref of the push has its own answer
+	partly bool           // what is good of it goes in: each ref has its own answer
 }
 
 // Exit is the run's exit status: a no comes before "cannot decide", and only

@@ -201,7 +201,7 @@ func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (Jud
 		if p.Set, err = lanes.Load(u.Lanes.Source, u.Lanes.Text); err != nil {
 			return j, err
 		}
-		if p.Changes, err = repo.Changes(ctx, u.Base, u.New); err != nil {
+		if p.Changes, err = j.listing(repo).Changes(ctx, u.Base, u.New); err != nil {
 			return j, err
 		}
 		j.Updates = append(j.Updates, p)
