@@ -102,7 +102,9 @@ func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, 
 	if h.firstParty(policy, name) {
 		return Offer{}, usageError{hinted(fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME")}
 	}
-	return Offer{lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(), PluginVer: m.Version, Signer: signer, Capabilities: grantedOf(m)}, pack, unchecked(policy, pack)}, nil
+	pinned := lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(), PluginVer: m.Version,
+		Signer: signer, SignerKey: signerKey(policy, pack), Capabilities: grantedOf(m)}
+	return Offer{pinned, pack, unchecked(policy, pack)}, nil
 }
 
 // Take keeps an offered plugin's module on this host.
@@ -134,35 +136,74 @@ func writeAsks(w io.Writer, all []lanes.Granted) {
 }
 
 // Update moves a pinned plugin to an offered version. One that asks for more
-// than was granted is held: the pinned one stays until somebody approves.
-// Lines say what happened.
-func Update(p lanes.Locked, o Offer) (now lanes.Locked, lines []string, held bool) {
+// than was granted, that somebody else or another key has signed, or, without
+// allowOlder, that is not clearly newer is held: the pinned one stays until
+// somebody approves. Lines say what happened.
+func Update(p lanes.Locked, o Offer, allowOlder bool) (now lanes.Locked, lines []string, held bool) {
 	if o.SHA256 == p.SHA256 {
 		p.Held = nil
 		return p, []string{fmt.Sprintf("%s is up to date (sha256 %s)", p.Name, short12(p.SHA256))}, false
 	}
-	from := fmt.Sprintf("%s %s -> %s (sha256 %s -> %s)", p.Name, p.PluginVer, o.PluginVer, short12(p.SHA256), short12(o.SHA256))
-	lines = append([]string{Clean(from)}, cleanAll(lanes.Difference(p.Capabilities, o.Capabilities))...)
-	if p.Signer != o.Signer {
-		lines = append(lines, fmt.Sprintf("signer: %s -> %s", orNobody(p.Signer), orNobody(o.Signer)))
-		held = true
+	next := lanes.HeldVersion{Resolved: o.Resolved, SHA256: o.SHA256, PluginVer: o.PluginVer, Signer: o.Signer,
+		SignerKey: o.SignerKey, Capabilities: o.Capabilities}
+	lines = moveLines(p, next)
+	held = p.Signer != o.Signer || otherKey(p, next) || len(lanes.More(p.Capabilities, o.Capabilities)) > 0
+	if why := notNewer(p.PluginVer, o.PluginVer); why != "" {
+		lines = append(lines, "not newer: "+why)
+		held = held || !allowOlder
 	}
-	if held = held || len(lanes.More(p.Capabilities, o.Capabilities)) > 0; held {
-		p.Held = &lanes.HeldVersion{Resolved: o.Resolved, SHA256: o.SHA256, PluginVer: o.PluginVer, Signer: o.Signer, Capabilities: o.Capabilities}
+	if held {
+		p.Held = &next
 		return p, append(lines, fmt.Sprintf("held back: %s stays at %s until somebody approves", p.Name, short12(p.SHA256))), true
 	}
 	o.Source = p.Source
 	return o.Locked, lines, false
 }
 
-// Approve gives a held version what it asks for.
+// moveLines says what another version of a pinned plugin changes.
+func moveLines(p lanes.Locked, next lanes.HeldVersion) []string {
+	move := fmt.Sprintf("%s %s -> %s (sha256 %s -> %s)", p.Name, p.PluginVer, next.PluginVer, short12(p.SHA256), short12(next.SHA256))
+	lines := append([]string{Clean(move)}, cleanAll(lanes.Difference(p.Capabilities, next.Capabilities))...)
+	if p.Signer != next.Signer {
+		lines = append(lines, fmt.Sprintf("signer: %s -> %s", orNobody(p.Signer), orNobody(next.Signer)))
+	}
+	if otherKey(p, next) {
+		lines = append(lines, fmt.Sprintf("signing key: %s -> %s", Clean(p.SignerKey), orNobody(next.SignerKey)))
+	}
+	return lines
+}
+
+// otherKey tells whether another key has signed than the one on record. Locks
+// of older versions have none on record; sigstore's keys are new each time.
+func otherKey(p lanes.Locked, next lanes.HeldVersion) bool {
+	return p.SignerKey != "" && p.SignerKey != next.SignerKey
+}
+
+// OwnVersion gives a pinned plugin the version that its module says, where this
+// host has the module: a lock is a text that anyone may have edited.
+func (h *Host) OwnVersion(p lanes.Locked) lanes.Locked {
+	kept, err := h.keptModule(p.SHA256)
+	if err != nil {
+		return p
+	}
+	if m, err := wasm.ReadManifest(kept.Module); err == nil {
+		p.PluginVer = m.Version
+	}
+	return p
+}
+
+// Approve puts a held version in the place of the pinned one.
 func Approve(p lanes.Locked) (lanes.Locked, []string, error) {
 	if p.Held == nil {
 		return p, nil, usageError{hinted(fmt.Errorf("cannot approve plugin %q: no version of it is held back", p.Name), "look for one with: pushlane plugin update "+p.Name)}
 	}
 	h := *p.Held
-	lines := cleanAll(lanes.Difference(p.Capabilities, h.Capabilities))
-	p.Resolved, p.SHA256, p.PluginVer, p.Signer, p.Capabilities, p.Held = h.Resolved, h.SHA256, h.PluginVer, h.Signer, h.Capabilities, nil
+	lines := moveLines(p, h)
+	if why := notNewer(p.PluginVer, h.PluginVer); why != "" {
+		lines = append(lines, "not newer: "+why)
+	}
+	p.Resolved, p.SHA256, p.PluginVer, p.Signer, p.SignerKey, p.Capabilities, p.Held = h.Resolved, h.SHA256, h.PluginVer, h.Signer,
+		h.SignerKey, h.Capabilities, nil
 	return p, append(lines, fmt.Sprintf("%s is now %s (sha256 %s)", p.Name, Clean(p.PluginVer), short12(p.SHA256))), nil
 }
 
@@ -240,7 +281,7 @@ func (h *Host) Audit(ctx context.Context, call Call, policy Policy, lock LockFil
 			lines = append(lines, fmt.Sprintf("%s: nobody answers for it: it is not signed, or was not checked when it was added", p.Name))
 		}
 		if p.Held != nil {
-			lines = append(lines, fmt.Sprintf("%s: version %s is held back: it asks for more", p.Name, Clean(p.Held.PluginVer)))
+			lines = append(lines, fmt.Sprintf("%s: version %s is held back: see it with pushlane plugin approve %s", p.Name, Clean(p.Held.PluginVer), p.Name))
 		}
 		for _, c := range p.Capabilities {
 			if slices.Contains(c.Scope, "*") {

@@ -51,6 +51,17 @@ func signerOf(policy Policy, p ship.Package) (string, error) {
 	return "", refused
 }
 
+// signerKey is the fingerprint of the SSH key whose signature signerOf takes;
+// empty: there is none, or it is one of sigstore, whose keys are new each time.
+func signerKey(policy Policy, p ship.Package) string {
+	for _, sig := range p.Signatures {
+		if _, err := verifySignature(policy, p, sig); err == nil {
+			return ship.KeyOf(sig)
+		}
+	}
+	return ""
+}
+
 func verifySignature(policy Policy, p ship.Package, sig ship.Signature) (string, error) {
 	if why := notVerified(policy, sig.Kind); why != "" {
 		return "", errors.New(why)

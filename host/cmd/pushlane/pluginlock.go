@@ -83,20 +83,26 @@ func addCommand(p *program) *cobra.Command {
 }
 
 func updateCommand(p *program) *cobra.Command {
-	return &cobra.Command{
+	var older bool
+	cmd := &cobra.Command{
 		Use: "update [NAME]", Short: "look for newer versions of pinned plugins", Args: atMost(1),
-		Long: "update fetches every pinned plugin (or one) from its source again. A version that\nasks for no more than was granted is pinned at once. One that asks for more, or\nthat somebody else has signed, is shown and held back: the pinned one stays in use\nuntil `pushlane plugin approve NAME`. Exit status 1: something is held back.",
+		Long: `update fetches every pinned plugin (or one) from its source again. A newer version
+that asks for no more than was granted is pinned at once. One that is not clearly
+newer, that asks for more, or that somebody else or another key has signed, is shown
+and held back: the pinned one stays in use until ` + "`pushlane plugin approve NAME`" + `.
+Exit status 1: something is held back.`,
 		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
 			all, err := wanted(lock, args)
 			if err != nil {
 				return err
 			}
 			for _, pinned := range all {
+				pinned = h.OwnVersion(pinned)
 				o, err := h.Offer(cmd.Context(), policy, lock, pinned.Source, pinned.Name)
 				if err != nil {
 					return err
 				}
-				now, lines, held := host.Update(pinned, o)
+				now, lines, held := host.Update(pinned, o, older)
 				for _, line := range lines {
 					fmt.Fprintln(p.out, line)
 				}
@@ -112,6 +118,8 @@ func updateCommand(p *program) *cobra.Command {
 			return lock.Save()
 		}),
 	}
+	cmd.Flags().BoolVar(&older, "allow-downgrade", false, "take a version that is older, or not clearly newer")
+	return cmd
 }
 
 // wanted are the named plugins, or all.
@@ -129,13 +137,13 @@ func wanted(lock host.LockFile, names []string) ([]lanes.Locked, error) {
 func approveCommand(p *program) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use: "approve NAME", Short: "let a held-back version have what it asks for", Args: exactly(1),
-		RunE: p.locked(func(_ *cobra.Command, args []string, _ *host.Host, _ host.Policy, lock host.LockFile) error {
+		Use: "approve NAME", Short: "pin a held-back version, with what it asks for", Args: exactly(1),
+		RunE: p.locked(func(_ *cobra.Command, args []string, h *host.Host, _ host.Policy, lock host.LockFile) error {
 			all, err := wanted(lock, args)
 			if err != nil {
 				return err
 			}
-			now, lines, err := host.Approve(all[0])
+			now, lines, err := host.Approve(h.OwnVersion(all[0]))
 			if err != nil {
 				return err
 			}

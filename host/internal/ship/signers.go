@@ -24,13 +24,16 @@ type allowedSigner struct {
 // signerOf finds the first line of an allowed-signers file that allows a key
 // for plugins at a time, and gives its principals. A line that cannot be read
 // allows nobody and is skipped, as ssh-keygen does; the error has the first of
-// them. Zone is the one of times without Z.
+// them. Only a line of a single word is an error of the whole file: that is not
+// a file of signers, or one that was cut. Zone is the one of times without Z.
 func signerOf(allowed []byte, key ssh.PublicKey, now time.Time, zone *time.Location) (string, error) {
 	unread, number := "", 0
 	for line := range bytes.SplitSeq(allowed, []byte("\n")) {
 		number++
 		s, err := parseSigner(string(line), zone)
 		switch {
+		case errors.Is(err, errOneWord):
+			return "", fmt.Errorf("cannot read the allowed signers: line %d: %w", number, err)
 		case err != nil && unread == "":
 			unread = fmt.Sprintf("; line %d of them cannot be read: %v", number, err)
 		case err != nil || s.key == nil:
@@ -76,9 +79,12 @@ func parseSigner(line string, zone *time.Location) (s allowedSigner, err error) 
 	if strings.Trim(line, blanks) == "" || line[0] == '#' {
 		return s, nil
 	}
+	if !strings.ContainsAny(strings.Trim(line, blanks), blanks+`"`) {
+		return s, fmt.Errorf("%q: %w", strings.Trim(line, blanks), errOneWord)
+	}
 	principals, rest, ok := cutWord(line)
 	if !ok {
-		return s, fmt.Errorf("%q has no key", line)
+		return s, errors.New("a quote has no end")
 	}
 	s.principals = principals
 	key, err := parseKey(rest)
@@ -97,6 +103,8 @@ func parseSigner(line string, zone *time.Location) (s allowedSigner, err error) 
 	s.key = key
 	return s, nil
 }
+
+var errOneWord = errors.New("it is a single word, without a key")
 
 const blanks = " \t\r\n"
 

@@ -117,7 +117,7 @@ func (w signersWorld) key() string {
 
 func (w signersWorld) line() string {
 	if w.IntN(12) == 0 {
-		return w.one("", "#", "# "+w.keys[0], "garbage", `"`, " ", "\x00", w.keys[0], "ann@x ",
+		return w.one("", "#", "# "+w.keys[0], "gar bage", `"`, " ", "\x00", w.keys[0],
 			"#"+strings.Repeat("x", 70_000))
 	}
 	return w.sometimes(w.one(" ", "\t", "\r", "#")) + w.principals() + w.blank() + w.options() + w.key() +

@@ -98,16 +98,41 @@ func VerifySSH(allowed []byte, p Package, sig Signature, now time.Time) (princip
 	return principal, err
 }
 
-// checkSSH checks that the signature is good, whoever's it is.
-func checkSSH(p Package, sig Signature) (ssh.PublicKey, error) {
+// parseBlob reads a signature without checking it.
+func parseBlob(sig Signature) (blob sshBlob, err error) {
 	block, rest := pem.Decode(sig.Data)
 	if block == nil || block.Type != sshArmor || len(bytes.TrimSpace(rest)) > 0 {
-		return nil, errors.New("it is not armored as one")
+		return blob, errors.New("it is not armored as one")
 	}
 	body, magic := bytes.CutPrefix(block.Bytes, []byte(sshMagic))
-	var blob sshBlob
 	if err := ssh.Unmarshal(body, &blob); !magic || err != nil {
-		return nil, errors.New("it is damaged")
+		return blob, errors.New("it is damaged")
+	}
+	return blob, nil
+}
+
+// KeyOf is the fingerprint of the key that an SSH signature names, "SHA256:…";
+// empty for other signatures. It does not check the signature.
+func KeyOf(sig Signature) string {
+	if sig.Kind != SSH {
+		return ""
+	}
+	blob, err := parseBlob(sig)
+	if err != nil {
+		return ""
+	}
+	key, err := ssh.ParsePublicKey(blob.PublicKey)
+	if err != nil {
+		return ""
+	}
+	return ssh.FingerprintSHA256(key)
+}
+
+// checkSSH checks that the signature is good, whoever's it is.
+func checkSSH(p Package, sig Signature) (ssh.PublicKey, error) {
+	blob, err := parseBlob(sig)
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case blob.Version != sshVersion:
