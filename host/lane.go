@@ -50,7 +50,8 @@ type laneRun struct {
 	out      *wasm.Out    // /out of the call under way
 	cleanup  []func()
 
-	mu     sync.Mutex      // guards asked, recorded and what containers add to the outcome
+	mu     sync.Mutex      // guards asked, recorded, quota and what containers add to the outcome
+	quota  *artifactQuota  // of this attempt; nil: it left no artifacts yet
 	asked  map[string]bool // container ids
 	masked []string        // secrets to be kept out of logs
 	beyond string          // why the run depends on more than what was recorded of it; empty: it does not

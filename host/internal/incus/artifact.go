@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -14,11 +13,10 @@ import (
 )
 
 const (
-	maxArtifacts   = 1000    // files of one container
-	maxSeen        = 100_000 // names looked at
-	maxDepth       = 64
-	maxPatterns    = 64
-	artifactsTotal = 1 << 30 // bytes of one container
+	maxArtifacts = 1000    // files of one container
+	maxSeen      = 100_000 // names looked at
+	maxDepth     = 64
+	maxPatterns  = 64
 )
 
 // pattern is an absolute path, segment by segment: path.Match in each, "**"
@@ -89,7 +87,6 @@ type collector struct {
 	files *sftp.Client
 	plan  plan
 	seen  int
-	bytes int64
 	names []string
 }
 
@@ -114,8 +111,11 @@ func (b *box) collect(ctx context.Context, p plan) ([]string, error) {
 }
 
 func (w *collector) dir(segments []string) error {
-	if len(segments) > maxDepth || w.ctx.Err() != nil {
+	switch {
+	case w.ctx.Err() != nil:
 		return context.Cause(w.ctx)
+	case len(segments) > maxDepth:
+		return w.tooMuch(fmt.Errorf("folders more than %d deep", maxDepth))
 	}
 	entries, err := w.entries(segments)
 	if err != nil {
@@ -187,11 +187,8 @@ func (w *collector) file(segments []string) error {
 	if len(w.names) == maxArtifacts {
 		return w.tooMuch(fmt.Errorf("more than %d files", maxArtifacts))
 	}
-	if w.bytes += info.Size(); w.bytes > artifactsTotal {
-		return w.tooMuch(fmt.Errorf("more than %s with %s", sizeWord(artifactsTotal), full))
-	}
 	name := full[1:]
-	if err := w.plan.Keep.Keep(name, info.Size(), io.LimitReader(f, info.Size())); err != nil {
+	if err := w.plan.Keep.Keep(name, info.Size(), f); err != nil {
 		return fmt.Errorf("cannot keep artifact %s: %w", full, err)
 	}
 	w.names = append(w.names, name)
