@@ -103,7 +103,7 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 	}
 	o.Tail = log.lines()
 	if o.Message != "" {
-		log.text(fmt.Sprintf("%s: %s", o.State, o.Message))
+		log.verdict(fmt.Sprintf("%s: %s", o.State, o.Message))
 	}
 	var logErr error
 	if o.logSize, o.logSum, logErr = log.close(); logErr != nil && o.State != store.Broken {
