@@ -188,12 +188,19 @@ func (w *collector) file(segments []string) error {
 		return w.tooMuch(fmt.Errorf("more than %d files", maxArtifacts))
 	}
 	name := full[1:]
-	if err := w.plan.Keep.Keep(name, info.Size(), f); err != nil {
+	if err := w.plan.Keep.Keep(name, info.Size(), packets{f}); err != nil {
 		return fmt.Errorf("cannot keep artifact %s: %w", full, err)
 	}
 	w.names = append(w.names, name)
 	return nil
 }
+
+// packets reads what one packet holds at a time. Incus opens its client with
+// larger packets than its server sends; a read over several of them takes the
+// first short one for the end of the file.
+type packets struct{ f *sftp.File }
+
+func (p packets) Read(b []byte) (int, error) { return p.f.Read(b[:min(len(b), 32<<10)]) }
 
 func (w *collector) tooMuch(err error) error {
 	return failed(fmt.Sprintf("fetch artifacts of container %q", w.plan.ID), err, "name fewer or smaller files in artifacts")

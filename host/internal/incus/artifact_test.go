@@ -79,6 +79,32 @@ func TestArtifactsHaveLimits(t *testing.T) {
 	}
 }
 
+// TestLargeArtifacts: what is larger than a packet of SFTP arrives whole, holes
+// included, whatever buffer the sink reads with.
+func TestLargeArtifacts(t *testing.T) {
+	c := needIncus(t, testConfig(t))
+	s := busybox("yes 0123456789abcde | head -c 3000001 > full; truncate -s 5000000 full; truncate -s 4M hole; printf x > one")
+	got := wide{}
+	s.Artifacts, s.Keep = []string{"/work/src/full", "/work/src/hole", "/work/src/one"}, got
+	run(t, c, s)
+	full := strings.Repeat("0123456789abcde\n", 3000001/16+1)[:3000001] + strings.Repeat("\x00", 5000000-3000001)
+	for name, want := range map[string]string{"full": full, "hole": strings.Repeat("\x00", 4<<20), "one": "x"} {
+		if data := got["work/src/"+name]; data != want {
+			t.Errorf("%s has %d bytes, want the %d of the container", name, len(data), len(want))
+		}
+	}
+}
+
+// wide is a Sink that reads as much at once as there is.
+type wide map[string]string
+
+func (w wide) Keep(name string, size int64, content io.Reader) error {
+	data := make([]byte, size)
+	_, err := io.ReadFull(content, data)
+	w[name] = string(data)
+	return err
+}
+
 var errFull = errors.New("no space left on device")
 
 type fullSink struct{}
