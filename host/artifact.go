@@ -147,17 +147,20 @@ func (a *artifactFolder) count(n int64, err error) error {
 	return err
 }
 
-// drop removes what was saved: the lane run does not list it.
-func (a *artifactFolder) drop() error {
+// drop removes what was saved, because of err: the lane run does not list it.
+func (a *artifactFolder) drop(err error) error {
 	if a.taken == 0 {
-		return nil
-	}
-	if err := os.RemoveAll(a.dir); err != nil {
 		return err
 	}
-	n := a.taken
+	removed := os.RemoveAll(a.dir)
+	if removed == nil {
+		removed = a.quota.giveBack(a.taken)
+	}
+	if removed != nil {
+		return errors.Join(err, removed)
+	}
 	a.files, a.taken = nil, 0
-	return a.quota.giveBack(n)
+	return err
 }
 
 func (a *artifactFolder) close() {

@@ -179,7 +179,7 @@ func TestArtifactQuota(t *testing.T) {
 			if n != test.fits || err == nil || err.Error() != test.want || !strings.Contains(hintOf(err), "raise limits.artifacts in "+PolicyFile) {
 				t.Errorf("%d fit, then %v (hint %q); want %d, then %s", n, err, hintOf(err), test.fits, test.want)
 			}
-			if err := keep.drop(); err != nil || diskUse(t, h.state) != 0 {
+			if err := keep.drop(nil); err != nil || diskUse(t, h.state) != 0 {
 				t.Errorf("drop: %v, and %d bytes stay", err, diskUse(t, h.state))
 			}
 		})
@@ -230,7 +230,7 @@ func TestArtifactsOfAllRuns(t *testing.T) {
 		keep := artifactsOf(t, h, p, trust, run)
 		err := keep.Keep("f", int64(len(content)), bytes.NewReader(content))
 		if err != nil {
-			err = errors.Join(err, keep.drop())
+			err = keep.drop(err)
 		}
 		return err
 	}
@@ -282,6 +282,7 @@ func TestSizesOfThePolicy(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
 		"limits.artifacts":       `cannot read the policy: limits.artifacts: "much" is no size such as 512MiB or 2GiB`,
+		"limits.caches":          `cannot read the policy: limits.caches: "much" is no size such as 512MiB or 2GiB`,
 		"limits.artifacts_total": `cannot read the policy: limits.artifacts_total: "much" is no size such as 512MiB or 2GiB`,
 	} {
 		file := filepath.Join(t.TempDir(), "policy.toml")

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -91,7 +90,7 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 	out.flush()
 	errOut.flush()
 	if err != nil {
-		return sdk.Result{}, errors.Join(err, keep.drop())
+		return sdk.Result{}, keep.drop(err)
 	}
 	if l.mem != nil {
 		l.mem.container(rememberedContainer{Image: c.Image, Fingerprint: ended.Fingerprint, Source: source.ID()})
@@ -134,7 +133,7 @@ func orDefault(image string) string {
 
 // containerLimits are the policy's ceilings for one container.
 func (p Policy) containerLimits() incus.Limits {
-	return incus.Limits{CPU: p.MaxCPU, Memory: p.MaxMemory, Disk: p.MaxDisk, Processes: p.MaxProcesses,
+	return incus.Limits{CPU: p.MaxCPU, Memory: p.MaxMemory, Disk: p.MaxDisk, Caches: p.MaxCaches, Processes: p.MaxProcesses,
 		Networks: p.IncusNetworks, Images: p.IncusImages}
 }
 

@@ -2,7 +2,6 @@ package host
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -44,7 +43,7 @@ func (l *laneRun) keepArtifacts(said answer) error {
 	}
 	defer keep.close()
 	if err := l.keepNamed(keep, said.artifacts); err != nil {
-		return errors.Join(err, keep.drop())
+		return keep.drop(err)
 	}
 	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
 	return nil

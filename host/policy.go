@@ -76,6 +76,7 @@ type Policy struct {
 
 	MaxArtifactsTotal string `koanf:"limits.artifacts_total"` // of all runs of a repository that are still there, protected and other refs apart
 
+	MaxCaches    string   `koanf:"limits.caches"` // of all caches of a repository, by the disk they may take; protected and other refs apart
 	MaxFuel      int64    `koanf:"limits.fuel"`   // of one call of a plugin: units of work, the same on every machine, about 16 bytes of its code each; 0: no limit but limits.time
 	Capabilities []string `koanf:"capabilities"`  // that may be granted at all
 	FetchPlugins bool     `koanf:"fetch_plugins"` // whether a pinned plugin that is not here is fetched while a push waits
@@ -103,7 +104,7 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"incus.images": []string{"*"}, "incus.networks": []string{},
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": usualFuel,
-		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB",
+		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB",
 		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
 		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
 		"retention.runs": "720h",
@@ -272,6 +273,7 @@ func (p Policy) validate() error {
 func (p Policy) checkSizes() error {
 	for _, limit := range []struct{ key, text string }{
 		{"limits.artifacts", p.MaxArtifacts}, {"limits.artifacts_total", p.MaxArtifactsTotal},
+		{"limits.caches", p.MaxCaches},
 	} {
 		if _, err := incus.ParseSize(limit.text); err != nil {
 			return fmt.Errorf("cannot read the policy: %s: %w", limit.key, err)

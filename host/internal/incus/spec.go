@@ -53,6 +53,7 @@ type Limits struct {
 	CPU       string   // cores: "2", "0.5"
 	Memory    string   // "4GiB"
 	Disk      string   // root disk and each cache: "20GiB"
+	Caches    string   // all caches of one zone: "60GiB"
 	Processes int      // count
 	Networks  []string // a container with a network gets a device on the first; none: refused
 	Images    []string // aliases or fingerprints; "*": any in the project; none: refused
@@ -80,6 +81,7 @@ const (
 type plan struct {
 	Spec
 	millicores, memory, disk int64 // thousandths of a core, bytes, bytes
+	cacheBytes               int64 // of all caches of the zone
 	processes                int
 	limit                    time.Duration
 	uid                      uint32
@@ -289,6 +291,10 @@ var ownPaths = []string{"/work", "/proc", "/sys", "/dev", "/run", "/etc", "/bin"
 func (p *plan) checkCaches() error {
 	if len(p.Caches) > 16 {
 		return fmt.Errorf("it asks for %d caches (at most 16)", len(p.Caches))
+	}
+	var err error
+	if p.cacheBytes, err = ParseSize(p.Max.Caches); err != nil && len(p.Caches) > 0 {
+		return fmt.Errorf("the policy's limits.caches: %w", err)
 	}
 	var names, paths []string
 	for _, c := range p.Caches {
