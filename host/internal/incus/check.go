@@ -21,7 +21,8 @@ type Checked struct {
 // Check looks at what a launch depends on, in the order in which it would miss
 // it: the daemon, the project, the pool, the images.
 func (c *Client) Check(ctx context.Context, images ...string) []Checked {
-	all := []Checked{c.checkServer(ctx), c.checkRestricted(ctx), c.checkLimits(ctx), c.checkPool(ctx)}
+	all := append([]Checked{c.checkServer(ctx)}, c.checkAdvisories(ctx)...)
+	all = append(all, c.checkRestricted(ctx), c.checkLimits(ctx), c.checkPool(ctx))
 	for _, image := range images {
 		all = append(all, c.checkImage(ctx, image))
 	}
