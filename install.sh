@@ -333,6 +333,35 @@ limits.virtual-machines=0
 END
 }
 
+# limit_keys: how much everything in the project may ask for together, derived
+# from the machine. It is the sum of what containers may take, not of what they
+# do take, so it is far above the machine: a wall against what does not end. No
+# limit on disk where the pool has none.
+limit_keys() {
+	local containers memory
+	containers=$((32 + 8 * $(nproc)))
+	memory=$(awk '/^MemTotal:/ {print int($2 / 1048576) * 4}' /proc/meminfo)
+	[ "$memory" -ge 64 ] || memory=64
+	cat <<END
+limits.containers=$containers
+limits.memory=${memory}GiB
+limits.processes=$((containers * 2048))
+END
+	[ "$(incus storage show "$pool" 2>/dev/null | sed -n 's/^driver: //p')" = dir ] ||
+		echo "limits.disk=$((containers * 20 + 1024))GiB"
+}
+
+# limit_project: an owner's own value stays. Incus refuses a limit that what is
+# there does not keep to, such as a volume without a size.
+limit_project() {
+	local pair out
+	while read -r pair; do
+		[ -z "$(incus project get "$project" "${pair%%=*}" </dev/null)" ] || continue
+		out=$(incus project set "$project" "$pair" 2>&1 </dev/null) ||
+			step "note: $pair is not set on the project $project: ${out#Error: }"
+	done < <(limit_keys)
+}
+
 make_project() {
 	if ! there project "$project"; then
 		step "make the restricted project $project"
@@ -350,12 +379,18 @@ make_project() {
 			try "restrict the project $project" incus project set "$project" "$pair"
 	done
 	make_profile
+	limit_project
 }
 
-# make_profile: for people who look around by hand; lanes use no profile.
+# make_profile: for people who look around by hand; lanes use no profile. A
+# project with limits takes no container without.
 make_profile() {
-	[ -z "$(incus profile device list default --project "$project" 2>/dev/null)" ] || return 0
-	try 'write the profile' incus profile device add default root disk path=/ pool="$pool" --project "$project"
+	[ -n "$(incus profile device list default --project "$project" 2>/dev/null)" ] ||
+		try 'write the profile' incus profile device add default root disk path=/ pool="$pool" --project "$project"
+	[ -n "$(incus profile device get default root size --project "$project" 2>/dev/null)" ] ||
+		try 'write the profile' incus profile device set default root size=10GiB --project "$project"
+	[ -n "$(incus profile get default limits.memory --project "$project")" ] ||
+		try 'write the profile' incus profile set default limits.memory=2GiB limits.processes=2048 --project "$project"
 }
 
 # make_image ALIAS
@@ -378,7 +413,8 @@ make_image() {
 # is now and not the first push.
 warm_image() {
 	local name=pl-warm-$$
-	incus create "$1" "$name" --project "$project" --no-profiles --storage "$pool" --quiet >/dev/null 2>&1 || return 0
+	incus create "$1" "$name" --project "$project" --no-profiles --storage "$pool" -d root,size=10GiB \
+		-c limits.memory=256MiB -c limits.processes=64 --quiet >/dev/null 2>&1 || return 0
 	incus delete --force "$name" --project "$project" >/dev/null 2>&1 || :
 }
 

@@ -30,7 +30,7 @@ func CheckIncus(ctx context.Context, getenv func(string) string, image string) [
 		if c.Err != nil {
 			checks = append(checks, bad(c.Name, c.Err, "./install.sh"))
 		} else {
-			checks = append(checks, good(c.Name, "%s", c.Message))
+			checks = append(checks, Check{Name: c.Name, OK: true, Warn: c.Warn, Message: c.Message, Hint: c.Hint})
 		}
 	}
 	return checks

@@ -2,19 +2,13 @@ package host
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/incus"
-	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -84,7 +78,10 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 		return sdk.Result{}, err
 	}
 	deadline, _ := ctx.Deadline()
-	keep := &artifactFolder{dir: filepath.Join(l.folder(), c.ID)}
+	keep, err := l.artifacts(c.ID)
+	if err != nil {
+		return sdk.Result{}, err
+	}
 	defer keep.close()
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
@@ -93,7 +90,7 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 	out.flush()
 	errOut.flush()
 	if err != nil {
-		return sdk.Result{}, err
+		return sdk.Result{}, keep.drop(err)
 	}
 	if l.mem != nil {
 		l.mem.container(rememberedContainer{Image: c.Image, Fingerprint: ended.Fingerprint, Source: source.ID()})
@@ -136,7 +133,8 @@ func orDefault(image string) string {
 
 // containerLimits are the policy's ceilings for one container.
 func (p Policy) containerLimits() incus.Limits {
-	return incus.Limits{CPU: p.MaxCPU, Memory: p.MaxMemory, Disk: p.MaxDisk, Processes: p.MaxProcesses, Networks: p.IncusNetworks, Images: p.IncusImages}
+	return incus.Limits{CPU: p.MaxCPU, Memory: p.MaxMemory, Disk: p.MaxDisk, Caches: p.MaxCaches, Processes: p.MaxProcesses,
+		Networks: p.IncusNetworks, Images: p.IncusImages}
 }
 
 // incusConfig says which Incus the policy means and what of it is this host's.
@@ -167,45 +165,6 @@ func (h *Host) incusClient(ctx context.Context, p Policy) (*incus.Client, error)
 }
 
 const sweepTime = time.Minute
-
-// artifactFolder keeps a container's artifacts below one folder; os.Root
-// holds every name inside it.
-type artifactFolder struct {
-	dir   string
-	root  *os.Root
-	files []store.File
-}
-
-// Keep writes one artifact.
-func (a *artifactFolder) Keep(name string, size int64, content io.Reader) error {
-	if a.root == nil {
-		if err := os.MkdirAll(a.dir, 0o700); err != nil {
-			return err
-		}
-		root, err := os.OpenRoot(a.dir)
-		if err != nil {
-			return err
-		}
-		a.root = root
-	}
-	if err := a.root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return err
-	}
-	f, err := a.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	sum := sha256.New()
-	_, err = io.Copy(io.MultiWriter(f, sum), content)
-	a.files = append(a.files, store.File{Name: name, Path: filepath.Join(a.dir, name), Size: size, SHA256: hex.EncodeToString(sum.Sum(nil))})
-	return errors.Join(err, f.Close())
-}
-
-func (a *artifactFolder) close() {
-	if a.root != nil {
-		a.root.Close()
-	}
-}
 
 // resultFiles shows the plugin what its containers left: /results/<id>/…. One
 // that starts containers through module lane1 reads them in the same call.

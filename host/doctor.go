@@ -18,8 +18,9 @@ import (
 type Check struct {
 	Name    string // git, hooks, lanes, policy, plugins, store or what Incus lacks
 	OK      bool
+	Warn    bool // it is OK, and deserves attention
 	Message string
-	Hint    string // the command that mends it; empty when OK
+	Hint    string // the command that fixes it; empty when OK without a warning
 }
 
 func good(name, format string, args ...any) Check {

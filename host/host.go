@@ -44,6 +44,8 @@ type Host struct {
 	kept    map[string]kept      // by file
 	repos   map[string]*openRepo // by what git's variables say
 	incus   map[incus.Config]*incus.Client
+
+	artifacts map[string]*zoneArtifacts // by the zone's folder
 }
 
 // Open makes a host over the policy's state folder (runs, logs, the socket)

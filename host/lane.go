@@ -51,7 +51,8 @@ type laneRun struct {
 	out      *wasm.Out    // /out of the call under way
 	cleanup  []func()
 
-	mu     sync.Mutex      // guards asked, recorded and what containers add to the outcome
+	mu     sync.Mutex      // guards asked, recorded, quota and what containers add to the outcome
+	quota  *artifactQuota  // of this attempt; nil: it left no artifacts yet
 	asked  map[string]bool // container ids
 	masked []string        // secrets to be kept out of logs
 	beyond string          // why the run depends on more than what was recorded of it; empty: it does not
@@ -103,7 +104,7 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 	}
 	o.Tail = log.lines()
 	if o.Message != "" {
-		log.text(fmt.Sprintf("%s: %s", o.State, o.Message))
+		log.verdict(fmt.Sprintf("%s: %s", o.State, o.Message))
 	}
 	var logErr error
 	if o.logSize, o.logSum, logErr = log.close(); logErr != nil && o.State != store.Broken {

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	maxLog  = 64 << 20 // bytes of one lane run's log; what comes after is dropped and said
+	maxLog  = 64 << 20 // bytes of one lane run's log; what comes after is dropped, and the log says so
 	tailLen = 40       // lines kept for the report
 )
 
@@ -65,15 +65,15 @@ func (l *laneLog) line(stream byte, text string) {
 	text = Clean(text)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.remember(text) // the end of the output is what a failure shows, also where the log has no room for it
 	if l.size > maxLog {
 		if !l.cut {
 			l.cut = true
-			l.put('h', fmt.Sprintf("log cut at %d MiB", maxLog>>20))
+			l.put('h', fmt.Sprintf("the log has reached its limit of %d MiB: what was written from here on is not in it, and counted for the verdict all the same", maxLog>>20))
 		}
 		return
 	}
 	l.put(stream, colored)
-	l.remember(text)
 	if l.shown != nil && strings.TrimSpace(text) != "" {
 		l.shown(text)
 	}
@@ -103,10 +103,20 @@ func (l *laneLog) remember(text string) {
 	l.tail = append(l.tail, text)
 }
 
-// text adds lines of the host's own.
-func (l *laneLog) text(text string) {
+// verdict adds the host's last lines, also to a log that is full: whoever reads
+// it sees how the lane ended.
+func (l *laneLog) verdict(text string) {
+	l.mu.Lock()
+	full := l.size > maxLog
+	l.mu.Unlock()
 	for line := range strings.Lines(text) {
-		l.line('h', line)
+		if !full {
+			l.line('h', line)
+			continue
+		}
+		l.mu.Lock()
+		l.put('h', CleanColor(line))
+		l.mu.Unlock()
 	}
 }
 

@@ -37,19 +37,29 @@ func (l *laneRun) keepArtifacts(said answer) error {
 	if l.out == nil || len(said.artifacts) == 0 {
 		return nil
 	}
-	keep := &artifactFolder{dir: filepath.Join(l.folder(), "out")}
+	keep, err := l.artifacts("out")
+	if err != nil {
+		return err
+	}
 	defer keep.close()
-	for _, name := range said.artifacts {
+	if err := l.keepNamed(keep, said.artifacts); err != nil {
+		return keep.drop(err)
+	}
+	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
+	return nil
+}
+
+func (l *laneRun) keepNamed(keep *artifactFolder, names []string) error {
+	for _, name := range names {
 		clean := strings.TrimPrefix(path.Clean("/"+name), "/")
 		data, err := l.out.ReadFile(clean)
 		if err != nil {
 			return fmt.Errorf("plugin %q names artifact %q, which is not below /out", l.lane().Plugin, Clean(name))
 		}
 		if err := keep.Keep(clean, int64(len(data)), bytes.NewReader(data)); err != nil {
-			return fmt.Errorf("cannot keep artifact %q: %w", clean, err)
+			return fmt.Errorf("cannot keep artifact %q: %w", Clean(name), err)
 		}
 	}
-	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 
+	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/tell"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
@@ -71,11 +72,16 @@ type Policy struct {
 	MaxProcesses  int           `koanf:"limits.processes"`
 	MaxTime       time.Duration `koanf:"limits.time"`       // of one lane run
 	MaxContainers int           `koanf:"limits.containers"` // of one lane run
-	MaxFuel       int64         `koanf:"limits.fuel"`       // of one call of a plugin: units of work, the same on every machine, about 16 bytes of its code each; 0: no limit but limits.time
-	Capabilities  []string      `koanf:"capabilities"`      // that may be granted at all
-	FetchPlugins  bool          `koanf:"fetch_plugins"`     // whether a pinned plugin that is not here is fetched while a push waits
-	HTTPHosts     []string      `koanf:"http.hosts"`        // hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
-	Secrets       string        `koanf:"secrets"`           // folder of secrets, a file each
+	MaxArtifacts  string        `koanf:"limits.artifacts"`  // of one lane run: bytes of its artifacts, and of the disk they take
+
+	MaxArtifactsTotal string `koanf:"limits.artifacts_total"` // of all runs of a repository that are still there, protected and other refs apart
+
+	MaxCaches    string   `koanf:"limits.caches"` // of all caches of a repository, by the disk they may take; protected and other refs apart
+	MaxFuel      int64    `koanf:"limits.fuel"`   // of one call of a plugin: units of work, the same on every machine, about 16 bytes of its code each; 0: no limit but limits.time
+	Capabilities []string `koanf:"capabilities"`  // that may be granted at all
+	FetchPlugins bool     `koanf:"fetch_plugins"` // whether a pinned plugin that is not here is fetched while a push waits
+	HTTPHosts    []string `koanf:"http.hosts"`    // hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
+	Secrets      string   `koanf:"secrets"`       // folder of secrets, a file each
 
 	// Who may sign plugins of others. Where one of the two names somebody, they
 	// must be signed.
@@ -98,6 +104,7 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"incus.images": []string{"*"}, "incus.networks": []string{},
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": usualFuel,
+		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB",
 		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
 		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
 		"retention.runs": "720h",
@@ -249,6 +256,8 @@ func (p Policy) validate() error {
 		return errors.New("cannot read the policy: limits.time, limits.processes and limits.containers must be above zero")
 	case p.MaxFuel < 0:
 		return fmt.Errorf("cannot read the policy: limits.fuel is %d, want units of work, or 0 for no limit", p.MaxFuel)
+	case p.checkSizes() != nil:
+		return p.checkSizes()
 	case len(p.SigstoreIdentities) > 0 && p.SigstoreRoots == "":
 		return hinted(errors.New("cannot read the policy: sigstore_identities needs sigstore_roots"), "name the instance's trusted_root.json")
 	case !filepath.IsAbs(p.State) || !filepath.IsAbs(p.Cache):
@@ -258,6 +267,19 @@ func (p Policy) validate() error {
 		return fmt.Errorf("cannot read the policy: sigstore_identities: %w", err)
 	}
 	return p.checkAllows()
+}
+
+// checkSizes reads the limits that the host itself enforces.
+func (p Policy) checkSizes() error {
+	for _, limit := range []struct{ key, text string }{
+		{"limits.artifacts", p.MaxArtifacts}, {"limits.artifacts_total", p.MaxArtifactsTotal},
+		{"limits.caches", p.MaxCaches},
+	} {
+		if _, err := incus.ParseSize(limit.text); err != nil {
+			return fmt.Errorf("cannot read the policy: %s: %w", limit.key, err)
+		}
+	}
+	return nil
 }
 
 func unknownCapability(name string) bool { return !slices.Contains(wasm.Capabilities(), name) }

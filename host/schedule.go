@@ -131,7 +131,7 @@ func (l *laneRun) again(ctx context.Context, o *Outcome) {
 	// What says which lane this is stays untouched: other lanes read it.
 	o.State, o.Message, o.Err, o.Findings, o.Tail, o.artifacts = "", "", nil, nil, nil, nil
 	o.Log, o.logSize, o.logSum, o.Image, o.Started, o.Ended = "", 0, "", "", time.Now(), time.Time{}
-	l.recorded, l.results = false, nil
+	l.recorded, l.results, l.quota = false, nil, nil
 }
 
 // groupEvery is how often a lane in line for its group looks whether others,

@@ -28,11 +28,14 @@ func doctorCommand(p *program) *cobra.Command {
 			}
 			for _, c := range checks {
 				mark := "ok  "
-				if !c.OK {
+				switch {
+				case !c.OK:
 					mark, p.exit = "FAIL", host.ExitUndecided
+				case c.Warn:
+					mark = "warn"
 				}
 				fmt.Fprintf(p.out, "%s  %-9s %s\n", mark, c.Name, host.Clean(c.Message))
-				if !c.OK && c.Hint != "" {
+				if c.Hint != "" {
 					fmt.Fprintf(p.out, "      hint: %s\n", host.Clean(c.Hint))
 				}
 			}

@@ -10,16 +10,13 @@ import (
 	"strings"
 
 	"github.com/pkg/sftp"
-
-	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
 const (
-	maxArtifacts   = 1000    // files of one container
-	maxSeen        = 100_000 // names looked at
-	maxDepth       = 64
-	maxPatterns    = 64
-	artifactsTotal = 1 << 30 // bytes of one container
+	maxArtifacts = 1000    // files of one container
+	maxSeen      = 100_000 // names looked at
+	maxDepth     = 64
+	maxPatterns  = 64
 )
 
 // pattern is an absolute path, segment by segment: path.Match in each, "**"
@@ -90,7 +87,6 @@ type collector struct {
 	files *sftp.Client
 	plan  plan
 	seen  int
-	bytes int64
 	names []string
 }
 
@@ -115,11 +111,11 @@ func (b *box) collect(ctx context.Context, p plan) ([]string, error) {
 }
 
 func (w *collector) dir(segments []string) error {
-	if w.ctx.Err() != nil {
+	switch {
+	case w.ctx.Err() != nil:
 		return context.Cause(w.ctx)
-	}
-	if len(segments) > maxDepth {
-		return w.tooMuch(fmt.Errorf("folders nested more than %d deep", maxDepth))
+	case len(segments) > maxDepth:
+		return w.tooMuch(fmt.Errorf("folders more than %d deep", maxDepth))
 	}
 	entries, err := w.entries(segments)
 	if err != nil {
@@ -191,16 +187,20 @@ func (w *collector) file(segments []string) error {
 	if len(w.names) == maxArtifacts {
 		return w.tooMuch(fmt.Errorf("more than %d files", maxArtifacts))
 	}
-	if w.bytes += info.Size(); w.bytes > artifactsTotal {
-		return w.tooMuch(fmt.Errorf("more than %s with %s", sizeWord(artifactsTotal), full))
-	}
 	name := full[1:]
-	if err := w.plan.Keep.Keep(name, info.Size(), bounded.Exactly(f, info.Size())); err != nil {
+	if err := w.plan.Keep.Keep(name, info.Size(), packets{f}); err != nil {
 		return fmt.Errorf("cannot keep artifact %s: %w", full, err)
 	}
 	w.names = append(w.names, name)
 	return nil
 }
+
+// packets reads what one packet holds at a time. Incus opens its client with
+// larger packets than its server sends; a read over several of them takes the
+// first short one for the end of the file.
+type packets struct{ f *sftp.File }
+
+func (p packets) Read(b []byte) (int, error) { return p.f.Read(b[:min(len(b), 32<<10)]) }
 
 func (w *collector) tooMuch(err error) error {
 	return failed(fmt.Sprintf("fetch artifacts of container %q", w.plan.ID), err, "name fewer or smaller files in artifacts")

@@ -2,13 +2,19 @@ package incus
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/lxc/incus/v6/shared/api"
 
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/sdk"
 )
+
+// maxCaches is how many cache volumes one zone may have.
+const maxCaches = 32
 
 // caches makes sure that the volumes exist and returns them by mount path. A
 // cache belongs to one owner and one zone: neither another repository nor an
@@ -16,27 +22,62 @@ import (
 func (c *Client) caches(ctx context.Context, p plan) (map[string]string, error) {
 	volumes := map[string]string{}
 	for _, cache := range p.Caches {
-		name := "pc-" + digest(c.cfg.Owner, p.Zone.Key(), cache.Name)[:16] + "-" + cache.Name
-		if err := c.cache(ctx, name, p, cache); err != nil {
+		if err := c.cache(ctx, p, cache); err != nil {
 			return nil, broke("make cache "+cache.Name, err)
 		}
-		volumes[cache.Path] = name
+		volumes[cache.Path] = c.cacheVolume(p.Zone, cache.Name)
 	}
 	return volumes, nil
 }
 
-func (c *Client) cache(ctx context.Context, name string, p plan, cache sdk.Cache) error {
+// cacheVolume names the volume of a zone's cache.
+func (c *Client) cacheVolume(z zone.Zone, name string) string {
+	return cachePrefix + digest(c.cfg.Owner, z.Key(), name)[:cacheDigest] + "-" + name
+}
+
+const (
+	cachePrefix = "pc-"
+	cacheDigest = 16 // hex digits
+)
+
+func (c *Client) cache(ctx context.Context, p plan, cache sdk.Cache) error {
+	there, err := c.cacheThere(ctx, c.cacheVolume(p.Zone, cache.Name))
+	if err != nil || there {
+		return err
+	}
+	// One at a time, so that those who make caches at once do not all find room.
+	release, err := c.alone(ctx, cachePrefix+p.Zone.Key())
+	if err != nil {
+		return err
+	}
+	defer release()
+	there, err = c.cacheThere(ctx, c.cacheVolume(p.Zone, cache.Name))
+	if err != nil || there {
+		return err
+	}
+	if err := c.cacheRoom(ctx, p, cache.Name); err != nil {
+		return err
+	}
+	return c.makeCache(ctx, p, cache)
+}
+
+// cacheThere reports whether the volume exists, and notes its use.
+func (c *Client) cacheThere(ctx context.Context, name string) (bool, error) {
 	vol, err := c.volume(ctx, name)
 	switch {
 	case isNotFound(err):
+		return false, nil
 	case err != nil:
-		return err
-	default:
-		if used, err := time.Parse(time.RFC3339, vol.Config[labelUsed]); err != nil || time.Since(used) > usedStep {
-			_ = c.relabel(ctx, name, map[string]string{labelUsed: stamp(time.Now())}) // a later use says it again
-		}
-		return nil
+		return false, err
 	}
+	if used, err := time.Parse(time.RFC3339, vol.Config[labelUsed]); err != nil || time.Since(used) > usedStep {
+		_ = c.relabel(ctx, name, map[string]string{labelUsed: stamp(time.Now())}) // a later use says it again
+	}
+	return true, nil
+}
+
+func (c *Client) makeCache(ctx context.Context, p plan, cache sdk.Cache) error {
+	name := c.cacheVolume(p.Zone, cache.Name)
 	post := api.StorageVolumesPost{Name: name, Type: "custom", ContentType: "filesystem", StorageVolumePut: api.StorageVolumePut{
 		Description: "cache " + cache.Name,
 		Config: api.ConfigMap{
@@ -44,11 +85,69 @@ func (c *Client) cache(ctx context.Context, name string, p plan, cache sdk.Cache
 			labelOwner: c.cfg.Owner, labelCache: short(p.Zone.Key(), 200) + ":" + cache.Name, labelUsed: stamp(time.Now()),
 		},
 	}}
-	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, c.srv.CreateStoragePoolVolume(c.cfg.Pool, post) })
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, c.srv.CreateStoragePoolVolume(c.cfg.Pool, post) })
 	if err != nil {
 		if _, there := c.volume(ctx, name); there == nil {
-			return nil // another run was first
+			return nil // another process was first
 		}
 	}
 	return err
+}
+
+// cacheRoom is an error where one more cache of the plan's disk is more than
+// its zone may have.
+func (c *Client) cacheRoom(ctx context.Context, p plan, name string) error {
+	all, err := await(ctx, func() ([]api.StorageVolume, error) { return c.srv.GetStoragePoolVolumes(c.cfg.Pool) })
+	if err != nil {
+		return err
+	}
+	mine := slices.DeleteFunc(all, func(v api.StorageVolume) bool { return !c.inZone(v, p.Zone) })
+	if why := tooManyCaches(mine, p); why != nil {
+		return failed("make cache "+name, why, c.cacheHint(mine))
+	}
+	return nil
+}
+
+// inZone reports whether a volume is a cache of the zone. Its name says so: the
+// label has the zone's path cut.
+func (c *Client) inZone(v api.StorageVolume, z zone.Zone) bool {
+	at := len(cachePrefix) + cacheDigest + 1
+	return v.Type == "custom" && len(v.Name) > at && v.Name == c.cacheVolume(z, v.Name[at:])
+}
+
+// tooManyCaches compares the caches that a zone has, and one of the plan's
+// disk, with what it may have. One whose size cannot be read has no end.
+func tooManyCaches(mine []api.StorageVolume, p plan) error {
+	sum := p.disk
+	for _, v := range mine {
+		size, err := ParseSize(v.Config["size"])
+		if err != nil {
+			size = p.cacheBytes
+		}
+		sum += size
+	}
+	switch {
+	case len(mine) >= maxCaches:
+		return fmt.Errorf("the %s runs of this repository have %d caches, of which there may be %d (limits.caches)", p.Zone.Trust, len(mine), maxCaches)
+	case sum > p.cacheBytes:
+		return fmt.Errorf("with its %s, the caches of the %s runs of this repository would have %s, the policy allows %s (limits.caches)",
+			sizeWord(p.disk), p.Zone.Trust, sizeWord(sum), p.Max.Caches)
+	}
+	return nil
+}
+
+func (c *Client) cacheHint(mine []api.StorageVolume) string {
+	hint := "ask for a smaller disk in the lane, or raise limits.caches in /etc/pushlane/config.toml"
+	if len(mine) == 0 {
+		return hint
+	}
+	oldest := slices.MinFunc(mine, func(a, b api.StorageVolume) int { return lastUse(a).Compare(lastUse(b)) })
+	return fmt.Sprintf("%s; the cache that was not used for longest goes with: incus storage volume delete %s %s --project %s",
+		hint, c.cfg.Pool, oldest.Name, c.cfg.Project)
+}
+
+// lastUse is when a volume was last taken; never where it does not say.
+func lastUse(v api.StorageVolume) time.Time {
+	used, _ := time.Parse(time.RFC3339, v.Config[labelUsed])
+	return used
 }

@@ -11,15 +11,18 @@ import (
 
 // Checked is one thing that containers depend on.
 type Checked struct {
-	Name    string // incus, project, pool or image
+	Name    string // incus, project, limits, pool or image
 	Message string // what is there
 	Err     error  // nil: it is there. Otherwise it may carry a hint
+	Warn    bool   // it works, and deserves attention
+	Hint    string // of a warning: what to do
 }
 
 // Check looks at what a launch depends on, in the order in which it would miss
 // it: the daemon, the project, the pool, the images.
 func (c *Client) Check(ctx context.Context, images ...string) []Checked {
-	all := []Checked{c.checkServer(ctx), c.checkRestricted(ctx), c.checkPool(ctx)}
+	all := append([]Checked{c.checkServer(ctx)}, c.checkAdvisories(ctx)...)
+	all = append(all, c.checkRestricted(ctx), c.checkLimits(ctx), c.checkPool(ctx))
 	for _, image := range images {
 		all = append(all, c.checkImage(ctx, image))
 	}

@@ -49,6 +49,7 @@ type Client struct {
 	cfg     Config
 	srv     incus.InstanceServer // of the project
 	process string               // label of this process
+	trees   treeLimits
 
 	mu       sync.Mutex // guards what follows
 	images   map[imageKey]imageEntry
@@ -74,7 +75,7 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 		}
 		return nil, connectError(cfg.Where(), err)
 	}
-	c := &Client{cfg: cfg, srv: srv.UseProject(cfg.Project), process: processLabel(),
+	c := &Client{cfg: cfg, srv: srv.UseProject(cfg.Project), process: processLabel(), trees: usualTrees(),
 		images: map[imageKey]imageEntry{}, making: map[string]chan struct{}{}}
 	return c, c.checkProject(ctx)
 }

@@ -20,6 +20,7 @@ const (
 	labelSpec     = "user.pushlane.spec"     // sha256 of what was asked of Incus, less the labels
 	labelTree     = "user.pushlane.tree"     // of a source volume: the tree's id
 	labelReady    = "user.pushlane.ready"    // of a source volume: "true" once it is whole
+	labelBytes    = "user.pushlane.bytes"    // of a source volume: its size as tar
 	labelUsed     = "user.pushlane.used"     // of a volume: when it was last taken, RFC 3339
 	labelCache    = "user.pushlane.cache"    // of a cache volume: zone and name
 )

@@ -9,6 +9,7 @@ import (
 	"io"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,6 +95,9 @@ func (c *Client) spool(ctx context.Context, src Source, name string) (tree, erro
 	if len(head) <= smallTree {
 		return tree{open: func(context.Context) io.ReadCloser { return io.NopCloser(bytes.NewReader(head)) }}, nil
 	}
+	if !c.treeRoom(ctx) {
+		return tree{open: func(ctx context.Context) io.ReadCloser { return openTree(ctx, src) }}, nil
+	}
 	err = c.importTree(ctx, name, src.ID(), io.MultiReader(bytes.NewReader(head), archive))
 	if err == nil {
 		return tree{volume: name}, nil
@@ -143,8 +147,9 @@ func (c *Client) importTree(ctx context.Context, name, id string, archive io.Rea
 	r, w := io.Pipe()
 	defer r.Close()
 	broken := make(chan error, 1)
+	counted := &counter{w: w}
 	go func() {
-		err := c.writeBackup(w, name, id, archive)
+		err := c.writeBackup(counted, name, id, archive)
 		broken <- err
 		w.CloseWithError(err)
 	}()
@@ -158,7 +163,7 @@ func (c *Client) importTree(ctx context.Context, name, id string, archive io.Rea
 	if err != nil {
 		return err
 	}
-	return c.relabel(ctx, name, map[string]string{labelReady: "true"})
+	return c.relabel(ctx, name, map[string]string{labelReady: "true", labelBytes: strconv.FormatInt(counted.n.Load(), 10)})
 }
 
 const backupIndex = `name: %[1]s
@@ -170,6 +175,7 @@ type: custom
 config:
   volume:
     config:
+      size: "%[10]d"
       security.shifted: "true"
       %[3]s: %[4]q
       %[5]s: %[6]q
@@ -185,7 +191,7 @@ config:
 // it as root: only names that stay below the volume pass, whatever the tree.
 func (c *Client) writeBackup(w io.Writer, name, id string, archive io.Reader) error {
 	out := tar.NewWriter(w)
-	index := fmt.Sprintf(backupIndex, name, c.cfg.Pool, labelOwner, c.cfg.Owner, labelTree, id, labelUsed, stamp(time.Now()), c.cfg.Project)
+	index := fmt.Sprintf(backupIndex, name, c.cfg.Pool, labelOwner, c.cfg.Owner, labelTree, id, labelUsed, stamp(time.Now()), c.cfg.Project, int64(maxTree))
 	headers := []*tar.Header{
 		{Name: "backup/index.yaml", Mode: 0o644, Size: int64(len(index)), Format: tar.FormatGNU},
 		{Name: "backup/volume/", Typeflag: tar.TypeDir, Mode: 0o755, Uid: laneUID, Gid: laneUID, Format: tar.FormatGNU},
@@ -258,7 +264,7 @@ func safeEntry(h *tar.Header, links map[string]bool) error {
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // usedStep is how exact the label of the last use is; each change is a request.
-const usedStep = time.Hour
+const usedStep = 10 * time.Minute
 
 // volumeReady reports whether the volume is there and whole, and notes its use.
 func (c *Client) volumeReady(ctx context.Context, name string) (bool, error) {

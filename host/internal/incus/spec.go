@@ -40,7 +40,9 @@ type Spec struct {
 }
 
 // Sink takes one artifact: its absolute path in the container without the
-// slash ("work/src/out/a.xml", clean) and its content, size bytes at most.
+// slash ("work/src/out/a.xml", clean) and its content. The container is still
+// there and may change the file, so content can be shorter or longer than
+// size; a sink answers that with an error. How much it takes is its decision.
 type Sink interface {
 	Keep(name string, size int64, content io.Reader) error
 }
@@ -51,6 +53,7 @@ type Limits struct {
 	CPU       string   // cores: "2", "0.5"
 	Memory    string   // "4GiB"
 	Disk      string   // root disk and each cache: "20GiB"
+	Caches    string   // all caches of one zone: "60GiB"
 	Processes int      // count
 	Networks  []string // a container with a network gets a device on the first; none: refused
 	Images    []string // aliases or fingerprints; "*": any in the project; none: refused
@@ -78,6 +81,7 @@ const (
 type plan struct {
 	Spec
 	millicores, memory, disk int64 // thousandths of a core, bytes, bytes
+	cacheBytes               int64 // of all caches of the zone
 	processes                int
 	limit                    time.Duration
 	uid                      uint32
@@ -205,10 +209,10 @@ func (p *plan) checkSizes() (err error) {
 	if p.millicores, err = within("cpu", p.CPU, p.Max.CPU, parseCPU, 1<<62, 10); err != nil {
 		return err
 	}
-	if p.memory, err = within("memory", p.Memory, p.Max.Memory, parseSize, defaultMemory, leastMemory); err != nil {
+	if p.memory, err = within("memory", p.Memory, p.Max.Memory, ParseSize, defaultMemory, leastMemory); err != nil {
 		return err
 	}
-	if p.disk, err = within("disk", p.Disk, p.Max.Disk, parseSize, defaultDisk, leastDisk); err != nil {
+	if p.disk, err = within("disk", p.Disk, p.Max.Disk, ParseSize, defaultDisk, leastDisk); err != nil {
 		return err
 	}
 	p.processes = p.Processes
@@ -252,7 +256,8 @@ func parseCPU(text string) (int64, error) {
 	return n*1000 + m, nil
 }
 
-func parseSize(text string) (int64, error) {
+// ParseSize reads a size such as "512MiB", "2GB" or "4096", in bytes.
+func ParseSize(text string) (int64, error) {
 	m := sizeForm.FindStringSubmatch(text)
 	if m == nil {
 		return 0, fmt.Errorf("%q is no size such as 512MiB or 2GiB", short(text, 40))
@@ -286,6 +291,10 @@ var ownPaths = []string{"/work", "/proc", "/sys", "/dev", "/run", "/etc", "/bin"
 func (p *plan) checkCaches() error {
 	if len(p.Caches) > 16 {
 		return fmt.Errorf("it asks for %d caches (at most 16)", len(p.Caches))
+	}
+	var err error
+	if p.cacheBytes, err = ParseSize(p.Max.Caches); err != nil && len(p.Caches) > 0 {
+		return fmt.Errorf("the policy's limits.caches: %w", err)
 	}
 	var names, paths []string
 	for _, c := range p.Caches {

@@ -90,7 +90,7 @@ func TestPlanFillsIn(t *testing.T) {
 
 func TestSizes(t *testing.T) {
 	for text, want := range map[string]int64{"1": 1, "1B": 1, "1kB": 1000, "1KiB": 1024, "2GiB": 2 << 30, "3TB": 3e12} {
-		if got, err := parseSize(text); err != nil || got != want {
+		if got, err := ParseSize(text); err != nil || got != want {
 			t.Errorf("%s = %d, %v, want %d", text, got, err, want)
 		}
 	}

@@ -1,0 +1,74 @@
+package incus
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/lxc/incus/v6/shared/api"
+)
+
+// projectLimits are what everything in a project may ask for together. It is
+// the sum of what containers may take and not of what they do take, so it is
+// far above the machine: a wall against what does not end. install.sh derives
+// them in the same way.
+func projectLimits(cores, memory uint64, driver string) []string {
+	containers := 32 + 8*cores
+	limits := []string{
+		fmt.Sprintf("limits.containers=%d", containers),
+		fmt.Sprintf("limits.memory=%dGiB", max(64, memory>>30*4)),
+		fmt.Sprintf("limits.processes=%d", containers*2048),
+	}
+	if driver != "dir" { // which has no limits on disk
+		limits = append(limits, fmt.Sprintf("limits.disk=%dGiB", containers*20+1024))
+	}
+	return limits
+}
+
+// missingLimits leaves out what a project has.
+func missingLimits(limits []string, config map[string]string) []string {
+	var missing []string
+	for _, limit := range limits {
+		key, _, _ := strings.Cut(limit, "=")
+		if config[key] == "" && !(key == "limits.containers" && config["limits.instances"] != "") {
+			missing = append(missing, limit)
+		}
+	}
+	return missing
+}
+
+// checkLimits: pushlane limits every container itself; a project without limits
+// lacks the second wall, as it does without restrictions.
+func (c *Client) checkLimits(ctx context.Context) Checked {
+	project, err := await(ctx, func() (*api.Project, error) { p, _, err := c.srv.GetProject(c.cfg.Project); return p, err })
+	if err != nil {
+		return missing("limits", broke("read project "+c.cfg.Project, err))
+	}
+	pool, err := await(ctx, func() (*api.StoragePool, error) { p, _, err := c.srv.GetStoragePool(c.cfg.Pool); return p, err })
+	if err != nil {
+		return missing("limits", broke("read storage pool "+c.cfg.Pool, err))
+	}
+	var cores, memory uint64
+	machine, err := await(ctx, func() (*api.Resources, error) { return c.srv.GetServerResources() })
+	if err == nil { // a restricted certificate may not ask
+		cores, memory = machine.CPU.Total, machine.Memory.Total
+	}
+	lacks := missingLimits(projectLimits(cores, memory, pool.Driver), project.Config)
+	if len(lacks) == 0 {
+		return Checked{Name: "limits", Message: fmt.Sprintf("project %s has limits on containers, memory, processes%s", c.cfg.Project, diskWord(pool.Driver))}
+	}
+	var keys []string
+	for _, limit := range lacks {
+		key, _, _ := strings.Cut(limit, "=")
+		keys = append(keys, key)
+	}
+	return Checked{Name: "limits", Warn: true, Message: fmt.Sprintf("project %s lacks %s", c.cfg.Project, strings.Join(keys, ", ")),
+		Hint: fmt.Sprintf("incus project set %s %s", c.cfg.Project, strings.Join(lacks, " "))}
+}
+
+func diskWord(driver string) string {
+	if driver == "dir" {
+		return ""
+	}
+	return " and disk"
+}
