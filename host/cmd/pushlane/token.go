@@ -61,7 +61,7 @@ func tokenListCommand(p *program) *cobra.Command {
 
 func tokenDropCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "rm NAME", Short: "forget a token: it lets nobody in any more", Args: exactly(1),
+		Use: "rm NAME", Short: "revoke a token, with its sessions", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withStore(cmd, func(st *store.Store) error {
 				err := st.DropToken(cmd.Context(), args[0])
