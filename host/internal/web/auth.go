@@ -107,10 +107,8 @@ func (s *site) visitor(r *http.Request) (visitor, bool) {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return s.byToken(r.Context(), token)
 	}
-	if s.ProxyHeader != "" {
-		if name := r.Header.Get(s.ProxyHeader); name != "" {
-			return visitor{Name: name, Scope: scopeRun}, true
-		}
+	if name, ok := s.Proxy.user(r); ok {
+		return visitor{Name: name, Scope: scopeOf(s.Proxy.Scope)}, true
 	}
 	if v, ok := s.byCookie(r); ok {
 		return v, true

@@ -33,15 +33,15 @@ type Actions interface {
 
 // Options are what the pages are made of.
 type Options struct {
-	Store       *store.Store
-	Repo        func(ctx context.Context, key string) (*hooks.Repo, func(), error)
-	Actions     Actions
-	Patches     func(run int64) (map[string]hooks.FilePatch, error) // what was kept of a push that left nothing; by path
-	Loopback    bool                                                // it listens on this machine alone: nobody needs to log in
-	TLS         bool                                                // cookies are for TLS alone
-	ProxyHeader string                                              // in which a trusted proxy names the user; "" none
-	Metrics     http.Handler                                        // at /metrics, for Prometheus; may be nil
-	Log         logrus.FieldLogger
+	Store    *store.Store
+	Repo     func(ctx context.Context, key string) (*hooks.Repo, func(), error)
+	Actions  Actions
+	Patches  func(run int64) (map[string]hooks.FilePatch, error) // what was kept of a push that left nothing; by path
+	Loopback bool                                                // it listens on this machine alone: nobody needs to log in
+	TLS      bool                                                // cookies are for TLS alone
+	Proxy    Proxy
+	Metrics  http.Handler // at /metrics, for Prometheus; may be nil
+	Log      logrus.FieldLogger
 }
 
 // site answers requests.
