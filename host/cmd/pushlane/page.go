@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +44,8 @@ func startPage(ctx context.Context, h *host.Host, policy host.Policy, metrics ht
 		return nil, hint{fmt.Errorf("cannot show the page: %w", err), `name another address with listen = "127.0.0.1:7332" in the policy, or none with listen = ""`}
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		BaseContext: func(net.Listener) context.Context { return ctx }}
+		DisableGeneralOptionsHandler: true, // it would wait for a body without end
+		BaseContext:                  func(net.Listener) context.Context { return ctx }}
 	go serveHTTP(server, listener, policy, log)
 	log.WithField("address", listener.Addr().String()).Info("the page is listening")
 	return func() { server.Close() }, nil
@@ -59,8 +61,15 @@ func pageHandler(h *host.Host, st *store.Store, policy host.Policy, metrics http
 	if proxy.Header != "" && len(addresses) == 0 && !socket {
 		log.Warnf(`proxy_header is ignored: set proxy_addresses = ["127.0.0.1/32"] to the addresses of the proxy that sets %s`, proxy.Header)
 	}
-	return web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local, TLS: policy.TLSCert != "",
+	return web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local, HTTPS: overTLS(policy),
 		Proxy: proxy, Metrics: metrics, Log: log})
+}
+
+// overTLS reports whether users reach the page over TLS: its own, or that of
+// the proxy at the policy's url.
+func overTLS(policy host.Policy) bool {
+	u, err := url.Parse(policy.URL)
+	return policy.TLSCert != "" || err == nil && u.Scheme == "https"
 }
 
 // socketOf is the path of a unix socket to listen on.

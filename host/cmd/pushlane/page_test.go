@@ -137,3 +137,13 @@ func TestAnIgnoredProxyHeaderIsSaid(t *testing.T) {
 		}
 	}
 }
+
+func TestWhetherUsersComeOverTLS(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{``: false, `url = "http://ci"`: false, `url = "https://ci"`: true, `url = "HTTPS://ci"`: true,
+		`url = "httpsx://ci"`: false, `url = "ci/https://"`: false, `tls.cert = "c"`: true} {
+		if got := overTLS(loadPolicy(t, text)); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}

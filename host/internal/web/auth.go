@@ -52,26 +52,6 @@ func visitorOf(ctx context.Context) visitor {
 	return v
 }
 
-// guard is what holds for every request, before anything is looked up.
-func (s *site) guard(next http.Handler) http.Handler {
-	sameOrigin := http.NewCrossOriginProtection()
-	return sameOrigin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		if s.Loopback && !localName(r.Host) {
-			// A name that was made to point here (DNS rebinding) is not us.
-			http.Error(w, "this page answers to localhost alone", http.StatusMisdirectedRequest)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-		next.ServeHTTP(w, r)
-	}))
-}
-
 func localName(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -170,7 +150,7 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.sessions.add(HashToken(token)), Path: "/", HttpOnly: true,
-		Secure: s.TLS, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds())})
+		Secure: s.HTTPS, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds())})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
@@ -178,6 +158,6 @@ func (s *site) logout(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(cookieName); err == nil {
 		s.sessions.drop(cookie.Value)
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1})
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: s.HTTPS, SameSite: http.SameSiteStrictMode, MaxAge: -1})
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }

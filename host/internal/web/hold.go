@@ -38,7 +38,8 @@ func (s *site) endWith(ctx context.Context, cancel context.CancelFunc, r *http.R
 }
 
 // heldWriter sends nothing more once its request is over, also where the
-// handler does not look at the context.
+// handler does not look at the context. A client has sendTime to take each
+// part of a response, however long the whole is.
 type heldWriter struct {
 	http.ResponseWriter
 	ctx context.Context
@@ -48,6 +49,7 @@ func (w *heldWriter) Write(p []byte) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
 	}
+	http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(sendTime))
 	return w.ResponseWriter.Write(p)
 }
 

@@ -200,9 +200,8 @@ func (s *site) rawLog(w http.ResponseWriter, r *http.Request, l store.LaneRun) {
 }
 
 const (
-	pingEvery    = 15 * time.Second
-	askEvery     = 250 * time.Millisecond // whether a lane has ended; its log is looked at more often
-	writeTimeout = 10 * time.Second       // for a client that does not read
+	pingEvery = 15 * time.Second
+	askEvery  = 250 * time.Millisecond // whether a lane has ended; its log is looked at more often
 )
 
 // events is one connection of server-sent events. A client that does not read
@@ -220,11 +219,9 @@ func newEvents(w http.ResponseWriter) *events {
 	return &events{w, http.NewResponseController(w), time.Now()}
 }
 
-// send writes one event; an empty text is a ping.
+// send writes one event; an empty text is a ping. In between there is no
+// deadline: over HTTP/2 it would end a stream without news.
 func (e *events) send(text string) error {
-	if err := e.ctl.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
 	if text == "" {
 		text = ": still here\n\n"
 	}
@@ -232,7 +229,13 @@ func (e *events) send(text string) error {
 	if _, err := io.WriteString(e.w, text); err != nil {
 		return err
 	}
-	return e.ctl.Flush()
+	if err := e.ctl.Flush(); err != nil {
+		return err
+	}
+	if err := e.ctl.SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 // logEvents streams a log's lines from a byte on, and says when it has ended.

@@ -38,7 +38,7 @@ type Options struct {
 	Actions  Actions
 	Patches  func(run int64) (map[string]hooks.FilePatch, error) // what was kept of a push that left nothing; by path
 	Loopback bool                                                // it listens on this machine alone: nobody needs to log in
-	TLS      bool                                                // cookies are for TLS alone
+	HTTPS    bool                                                // users reach it over TLS, its own or a proxy's: cookies are for TLS alone
 	Proxy    Proxy
 	Metrics  http.Handler // at /metrics, for Prometheus; may be nil
 	Log      logrus.FieldLogger
