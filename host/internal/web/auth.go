@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -16,7 +17,8 @@ import (
 
 // What a token may do; each includes those before it.
 const (
-	scopeRead = iota + 1
+	scopeNone = iota
+	scopeRead
 	scopeRun
 	scopeAdmin
 )
@@ -35,14 +37,21 @@ func scopeOf(name string) int {
 
 // visitor is who sent a request.
 type visitor struct {
-	Name  string
-	Scope int
-	form  string // the value that a form must return; "" without a session
+	Name         string
+	Scope        int
+	Repositories []string // keys of those that exist for the visitor; nil: all
+
+	form string // the value that a form must return; "" without a session
 }
 
 // same reports whether o is the same user with the same rights.
 func (v visitor) same(o visitor) bool {
-	return v.Name == o.Name && v.Scope == o.Scope && v.form == o.form
+	return v.Name == o.Name && v.Scope == o.Scope && v.form == o.form && slices.Equal(v.Repositories, o.Repositories)
+}
+
+// sees reports whether a repository exists for the visitor.
+func (v visitor) sees(key string) bool {
+	return v.Repositories == nil || slices.Contains(v.Repositories, key)
 }
 
 type visitorKey struct{}
@@ -74,13 +83,15 @@ func (s *site) needs(scope int, next http.HandlerFunc) http.HandlerFunc {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 		case v.Scope < scope:
 			s.problem(w, r, http.StatusForbidden, "your token has not the scope for this: "+Scopes()[scope-1])
-		case r.Method == http.MethodPost && v.form != "" && subtle.ConstantTimeCompare([]byte(v.form), []byte(r.PostFormValue("form"))) != 1:
+		case r.Method == http.MethodPost && v.form != "" && !sameText(v.form, r.PostFormValue("form")):
 			s.problem(w, r, http.StatusForbidden, "this form is not of your session: load the page again")
 		default:
 			s.hold(w, r, v, next)
 		}
 	}
 }
+
+func sameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // visitor finds out who sent a request.
 func (s *site) visitor(r *http.Request) (visitor, bool) {
@@ -114,7 +125,7 @@ func (s *site) byHash(ctx context.Context, hash [32]byte) (visitor, bool) {
 		}
 		return visitor{}, false
 	}
-	return visitor{Name: t.Name, Scope: scopeOf(t.Scope)}, true
+	return visitor{Name: t.Name, Scope: scopeOf(t.Scope), Repositories: t.Repositories}, true
 }
 
 // byCookie finds the visitor of a session, by the token that it began with.

@@ -46,7 +46,6 @@ func (s *site) guard(next http.Handler) http.Handler {
 }
 
 var (
-	errSlowBody  = errors.New("the body of the request did not come in time")
 	errLargeBody = errors.New("the body of the request is too large")
 	errNoBody    = errors.New("the body of the request cannot be read")
 )
@@ -64,7 +63,7 @@ func takeBody(w http.ResponseWriter, r *http.Request) (status int, err error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return http.StatusRequestTimeout, errSlowBody
+		panic(http.ErrAbortHandler) // closes the connection: its client is still to send, not to read
 	case errors.As(err, new(*http.MaxBytesError)):
 		return http.StatusRequestEntityTooLarge, errLargeBody
 	case err != nil:

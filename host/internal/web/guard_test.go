@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,7 +105,8 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 						}
 					})
 					answer, err := io.ReadAll(conn)
-					if err != nil || !strings.Contains(string(answer), "HTTP/1.1 408 ") || !strings.Contains(string(answer), errSlowBody.Error()) {
+					answer = bytes.TrimPrefix(answer, []byte("HTTP/1.1 100 Continue\r\n\r\n"))
+					if err != nil || len(answer) > 0 {
 						t.Errorf("got %q, %v", answer, err)
 					}
 					if took := time.Since(began); took < bodyTime || took > bodyTime+5*time.Second {

@@ -362,23 +362,44 @@ func (s *site) changes(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
-		case <-ours: // this process changed something
-			was = ""
+		case run := <-ours: // this process changed something
+			if s.concerns(r.Context(), run) {
+				was = ""
+			}
 		case <-tick.C: // another one may have
 		}
 	}
 }
 
-// pulse is a text that differs after a run began, moved or ended.
+// concerns reports whether a run is of a repository that exists for the
+// visitor.
+func (s *site) concerns(ctx context.Context, run int64) bool {
+	v := visitorOf(ctx)
+	if v.Repositories == nil {
+		return true
+	}
+	r, err := s.Store.RunByID(ctx, run)
+	return err == nil && v.sees(r.RepoKey)
+}
+
+// pulse is a text that differs after a run began, moved or ended, of those that
+// exist for the visitor.
 func (s *site) pulse(ctx context.Context) (string, error) {
+	keys := visitorOf(ctx).Repositories
+	if keys == nil {
+		keys = []string{""}
+	}
 	var text strings.Builder
-	for _, f := range []store.Filter{{Limit: 1}, {State: string(store.Running), Limit: 20}, {State: string(store.Queued), Limit: 20}} {
-		runs, err := s.Store.Runs(ctx, f)
-		if err != nil {
-			return "", err
-		}
-		for _, r := range runs {
-			fmt.Fprintln(&text, r.ID, r.State, r.Passed, r.Total, r.CancelBy)
+	for _, key := range keys {
+		for _, f := range []store.Filter{{Limit: 1}, {State: string(store.Running), Limit: 20}, {State: string(store.Queued), Limit: 20}} {
+			f.RepoKey = key
+			runs, err := s.Store.Runs(ctx, f)
+			if err != nil {
+				return "", err
+			}
+			for _, r := range runs {
+				fmt.Fprintln(&text, r.ID, r.State, r.Passed, r.Total, r.CancelBy)
+			}
 		}
 	}
 	return text.String(), nil

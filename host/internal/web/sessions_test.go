@@ -61,7 +61,7 @@ func TestASessionIsItsToken(t *testing.T) {
 	}
 	f.dropToken("ann")
 	f.token(store.Token{Name: "ann", Scope: "run"})
-	for path, want := range map[string]int{"/r/app": http.StatusSeeOther, "/changes": http.StatusSeeOther, "/metrics": http.StatusNotFound,
+	for path, want := range map[string]int{"/r/app": http.StatusSeeOther, "/changes": http.StatusSeeOther, "/metrics": http.StatusSeeOther,
 		"/api/v1/repositories": http.StatusUnauthorized} {
 		if got := get(t, h, path, session...); got.Code != want {
 			t.Errorf("%s with a revoked token: %d", path, got.Code)
