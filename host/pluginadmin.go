@@ -182,7 +182,7 @@ func otherKey(p lanes.Locked, next lanes.HeldVersion) bool {
 // OwnVersion gives a pinned plugin the version that its module says, where this
 // host has the module: a lock is a text that anyone may have edited.
 func (h *Host) OwnVersion(p lanes.Locked) lanes.Locked {
-	kept, err := h.keptModule(p.SHA256)
+	kept, err := h.keptModule(h.moduleFolders(zone.Zone{Trust: zone.Local})[0], p.SHA256)
 	if err != nil {
 		return p
 	}

@@ -35,11 +35,14 @@ type Policy struct {
 	AllowDelete bool     `koanf:"allow_delete"` // server: whether a protected ref may be deleted
 	AllowForce  bool     `koanf:"allow_force"`  // server: whether a protected ref may be rewound or replaced; what it loses is judged too
 	PushOptions []string `koanf:"push_options"` // server: of lane.skip, lane.only and priority
-	Listen      string   `koanf:"listen"`       // server: address of the page; empty: none
+	Listen      string   `koanf:"listen"`       // server: address of the page, or unix:/path; empty: none
 	URL         string   `koanf:"url"`          // server: where people reach the page; empty: no links
 	TLSCert     string   `koanf:"tls.cert"`     // server: certificate of the page, PEM file
 	TLSKey      string   `koanf:"tls.key"`
 	ProxyHeader string   `koanf:"proxy_header"` // server: in which a trusted proxy names the user
+
+	ProxyAddresses []string `koanf:"proxy_addresses"` // server: of the proxies that proxy_header is believed from, "127.0.0.1/32"; none: it is ignored, except on a socket
+	ProxyScope     string   `koanf:"proxy_scope"`     // server: read or run: what users named by a proxy may do
 
 	Repositories []Repository `koanf:"repository"` // server: names of repositories
 	Allows       []Allow      `koanf:"allow"`      // server: what lanes of which repository may have of secrets, http, env and networks
@@ -98,7 +101,7 @@ type Policy struct {
 func defaultPolicy(getenv func(string) string) map[string]any {
 	return map[string]any{
 		"on_undecided": "refuse", "no_lanes": "refuse", "allow_skip": true,
-		"protect": []string{}, "push_options": []string{"priority"}, "listen": "127.0.0.1:7331",
+		"protect": []string{}, "push_options": []string{"priority"}, "listen": "127.0.0.1:7331", "proxy_addresses": []string{}, "proxy_scope": "run",
 		"parallel": runtime.NumCPU(), "plugins": pluginFolder(), "state": stateFolder(getenv), "cache": cacheFolder(getenv),
 		"incus.project": "pushlane", "incus.pool": "pushlane",
 		"incus.images": []string{"*"}, "incus.networks": []string{},
@@ -216,13 +219,20 @@ func policyEnv(getenv func(string) string) map[string]any {
 		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
 		switch {
 		case value == "" || slices.Contains([]string{"status", "webhook", "repository", "allow"}, key):
-		case slices.Contains([]string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options", "sigstore_identities"}, key):
+		case slices.Contains(listKeys(), key):
 			found[key] = strings.Split(value, ",")
 		default:
 			found[key] = value
 		}
 	}
 	return found
+}
+
+// listKeys are the keys whose values are lists, separated by commas in a
+// variable.
+func listKeys() []string {
+	return []string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options", "sigstore_identities",
+		"proxy_addresses"}
 }
 
 // policyKeys is every key a policy file may hold, in the order of Policy.
@@ -265,6 +275,9 @@ func (p Policy) validate() error {
 	}
 	if _, err := p.identities(); err != nil {
 		return fmt.Errorf("cannot read the policy: sigstore_identities: %w", err)
+	}
+	if err := p.checkProxies(); err != nil {
+		return err
 	}
 	return p.checkAllows()
 }

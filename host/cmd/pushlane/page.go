@@ -4,14 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/web"
 )
 
@@ -28,21 +35,82 @@ func startPage(ctx context.Context, h *host.Host, policy host.Policy, metrics ht
 	if err != nil {
 		return nil, err
 	}
-	handler, err := web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local, TLS: policy.TLSCert != "",
-		ProxyHeader: policy.ProxyHeader, Metrics: metrics, Log: log})
+	handler, err := pageHandler(h, st, policy, metrics, local, log)
 	if err != nil {
 		return nil, err
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", policy.Listen)
+	listener, err := listenAt(ctx, policy.Listen)
 	if err != nil {
 		return nil, hint{fmt.Errorf("cannot show the page: %w", err), `name another address with listen = "127.0.0.1:7332" in the policy, or none with listen = ""`}
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		BaseContext: func(net.Listener) context.Context { return ctx }}
+		DisableGeneralOptionsHandler: true, // it would wait for a body without end
+		BaseContext:                  func(net.Listener) context.Context { return ctx }}
 	go serveHTTP(server, listener, policy, log)
-	log.WithField("address", listener.Addr().String()).Info("the page is there")
+	log.WithField("address", listener.Addr().String()).Info("the page is listening")
 	return func() { server.Close() }, nil
+}
+
+func pageHandler(h *host.Host, st *store.Store, policy host.Policy, metrics http.Handler, local bool, log *logrus.Logger) (http.Handler, error) {
+	addresses, err := policy.Proxies()
+	if err != nil {
+		return nil, err
+	}
+	_, socket := socketOf(policy.Listen)
+	proxy := web.Proxy{Header: policy.ProxyHeader, Addresses: addresses, Socket: socket, Scope: policy.ProxyScope}
+	if proxy.Header != "" && len(addresses) == 0 && !socket {
+		log.Warnf(`proxy_header is ignored: set proxy_addresses = ["127.0.0.1/32"] to the addresses of the proxy that sets %s`, proxy.Header)
+	}
+	return web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local, HTTPS: overTLS(policy),
+		Proxy: proxy, Metrics: metrics, Log: log})
+}
+
+// overTLS reports whether users reach the page over TLS: its own, or that of
+// the proxy at the policy's url.
+func overTLS(policy host.Policy) bool {
+	u, err := url.Parse(policy.URL)
+	return policy.TLSCert != "" || err == nil && u.Scheme == "https"
+}
+
+// socketOf is the path of a unix socket to listen on.
+func socketOf(listen string) (path string, ok bool) { return strings.CutPrefix(listen, "unix:") }
+
+// listenAt listens at an address, or on a socket for its owner and group.
+func listenAt(ctx context.Context, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	path, socket := socketOf(address)
+	if !socket {
+		return lc.Listen(ctx, "tcp", address)
+	}
+	if err := removeDeadSocket(ctx, path); err != nil {
+		return nil, err
+	}
+	l, err := lc.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// removeDeadSocket removes a socket on which no process listens.
+func removeDeadSocket(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != fs.ModeSocket {
+		return nil // listening says what is wrong
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err == nil {
+		return errors.Join(fmt.Errorf("another process listens on %s", path), conn.Close())
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	return os.Remove(path)
 }
 
 func serveHTTP(server *http.Server, l net.Listener, policy host.Policy, log *logrus.Logger) {
@@ -53,22 +121,28 @@ func serveHTTP(server *http.Server, l net.Listener, policy host.Policy, log *log
 		err = server.Serve(l)
 	}
 	if !errors.Is(err, http.ErrServerClosed) {
-		log.WithError(err).Error("the page is gone")
+		log.WithError(err).Error("the page stopped")
 	}
 }
 
 // checkListen tells whether the page is for this machine alone. Beyond it the
 // page wants TLS, or a proxy in front that has it and names the user.
 func checkListen(policy host.Policy) (local bool, err error) {
+	if path, socket := socketOf(policy.Listen); socket {
+		if !filepath.IsAbs(path) {
+			return false, hint{fmt.Errorf("cannot show the page: the socket's path %q is not absolute", path), `set listen = "unix:/run/pushlane/page.sock"`}
+		}
+		return false, nil
+	}
 	name, _, err := net.SplitHostPort(policy.Listen)
 	if err != nil {
 		return false, fmt.Errorf("cannot show the page: listen is %q: %w", policy.Listen, err)
 	}
 	ip, err := netip.ParseAddr(name)
 	local = name == "localhost" || err == nil && ip.IsLoopback()
-	if !local && policy.TLSCert == "" && policy.ProxyHeader == "" {
+	if !local && policy.TLSCert == "" && len(policy.ProxyAddresses) == 0 {
 		return false, hint{fmt.Errorf("cannot show the page at %s: beyond this machine it needs TLS or a trusted proxy", policy.Listen),
-			`give it tls.cert and tls.key, or proxy_header, or listen = "127.0.0.1:7331"`}
+			`give it tls.cert and tls.key, or proxy_header and proxy_addresses, or listen = "127.0.0.1:7331"`}
 	}
 	return local && policy.ProxyHeader == "", nil
 }

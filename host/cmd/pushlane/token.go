@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,15 +26,22 @@ func tokenCommand(p *program) *cobra.Command {
 
 func tokenAddCommand(p *program) *cobra.Command {
 	var scope string
+	var repositories []string
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "make a token; it is shown this once", Args: exactly(1),
+		Example: "  pushlane token add ann --scope run\n  pushlane token add bot --repository /srv/git/app.git --repository alice/web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(web.Scopes(), scope) {
 				return wrongUse{fmt.Errorf("there is no scope %q: say %s", scope, strings.Join(web.Scopes(), ", "))}
 			}
 			return p.withStore(cmd, func(st *store.Store) error {
+				keys, err := repositoryKeys(cmd.Context(), st, repositories)
+				if err != nil {
+					return err
+				}
 				token := web.NewToken()
-				if err := st.AddToken(cmd.Context(), store.Token{Name: host.Clean(args[0]), Scope: scope, Hash: web.HashToken(token)}); err != nil {
+				err = st.AddToken(cmd.Context(), store.Token{Name: host.Clean(args[0]), Scope: scope, Repositories: keys, Hash: web.HashToken(token)})
+				if err != nil {
 					return err
 				}
 				fmt.Fprintln(p.out, token)
@@ -41,7 +50,45 @@ func tokenAddCommand(p *program) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&scope, "scope", "read", "what it may do: `read`, run (cancel and rerun) or admin")
+	cmd.Flags().StringArrayVar(&repositories, "repository", nil,
+		"a repository that it is for: the path of its git directory, or its `NAME` on the page; default: all")
 	return cmd
+}
+
+// repositoryKeys finds repositories by path or by name. A name that several
+// have is refused: a token must not be for another repository than was meant.
+func repositoryKeys(ctx context.Context, st *store.Store, names []string) (keys []string, err error) {
+	all, err := st.Repositories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	addresses := store.Addresses(all)
+	for _, name := range names {
+		var found []string
+		for _, r := range all {
+			if r.Called(name) || filepath.IsAbs(name) && isAt(r.Key, name) {
+				found = append(found, r.Key)
+			}
+		}
+		switch len(found) {
+		case 0:
+			return nil, hintedUse(fmt.Errorf("cannot add the token: there is no repository %q", name), "pushlane install --server PATH guards one")
+		case 1:
+			keys = append(keys, found[0])
+		default:
+			return nil, hintedUse(fmt.Errorf("cannot add the token: more than one repository is called %q", name),
+				fmt.Sprintf("name one, as in --repository %s", addresses[found[0]]))
+		}
+	}
+	return keys, nil
+}
+
+// isAt reports whether a repository's key is at a path, through links too.
+func isAt(key, path string) bool {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return key == filepath.Clean(path) || key == filepath.Join(path, ".git")
 }
 
 func tokenListCommand(p *program) *cobra.Command {
@@ -51,7 +98,11 @@ func tokenListCommand(p *program) *cobra.Command {
 			return p.withStore(cmd, func(st *store.Store) error {
 				all, err := st.Tokens(cmd.Context())
 				for _, t := range all {
-					fmt.Fprintf(p.out, "%s  %s  made %s\n", t.Name, t.Scope, t.Created.UTC().Format("2006-01-02"))
+					fmt.Fprintf(p.out, "%s  %s  made %s", t.Name, t.Scope, t.Created.UTC().Format("2006-01-02"))
+					for _, key := range t.Repositories {
+						fmt.Fprintf(p.out, "  %s", host.Clean(key))
+					}
+					fmt.Fprintln(p.out)
 				}
 				return err
 			})
@@ -61,7 +112,7 @@ func tokenListCommand(p *program) *cobra.Command {
 
 func tokenDropCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "rm NAME", Short: "forget a token: it lets nobody in any more", Args: exactly(1),
+		Use: "rm NAME", Short: "revoke a token, with its sessions", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withStore(cmd, func(st *store.Store) error {
 				err := st.DropToken(cmd.Context(), args[0])

@@ -149,7 +149,7 @@ func TestNoDeliveryIsClaimedTwice(t *testing.T) {
 func TestTokens(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
-		a := Token{Name: "a", Scope: "read", Hash: [32]byte{0, 0xff}, Created: local(day)}
+		a := Token{Name: "a", Scope: "read", Repositories: []string{"/r", "/s\xff\n,"}, Hash: [32]byte{0, 0xff}, Created: local(day)}
 		b := Token{Name: "b", Scope: "admin", Hash: [32]byte{1}, Created: local(day)}
 		for _, token := range []Token{b, a} {
 			if err := s.AddToken(ctx, token); err != nil {
@@ -159,7 +159,7 @@ func TestTokens(t *testing.T) {
 		if all, err := s.Tokens(ctx); err != nil || !reflect.DeepEqual(all, []Token{a, b}) {
 			t.Errorf("%+v %v", all, err)
 		}
-		if got, err := s.TokenByHash(ctx, a.Hash); err != nil || got != a {
+		if got, err := s.TokenByHash(ctx, a.Hash); err != nil || !reflect.DeepEqual(got, a) {
 			t.Errorf("%+v %v", got, err)
 		}
 		if _, err := s.TokenByHash(ctx, [32]byte{}); err != ErrNoToken {
@@ -168,8 +168,13 @@ func TestTokens(t *testing.T) {
 		if err := s.AddToken(ctx, Token{Name: "a", Hash: [32]byte{9}}); !errors.Is(err, ErrTokenName) || err.Error() != "cannot add token a: there is a token of that name already" {
 			t.Error(err)
 		}
-		if got, _ := s.TokenByHash(ctx, a.Hash); got != a {
+		if got, _ := s.TokenByHash(ctx, a.Hash); !reflect.DeepEqual(got, a) {
 			t.Errorf("a second token of its name changed it: %+v", got)
+		}
+		for _, none := range [][]string{{}, {""}} {
+			if err := s.AddToken(ctx, Token{Name: "d", Repositories: none, Hash: [32]byte{7}}); err == nil {
+				t.Errorf("a token for the repositories %q is one for all", none)
+			}
 		}
 		if err := s.AddToken(ctx, Token{Hash: [32]byte{8}}); err == nil {
 			t.Error("a token without a name")

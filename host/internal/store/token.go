@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
-// Token lets its bearer in. Only its digest is kept.
+// Token grants its bearer access. Only its digest is stored.
 type Token struct {
-	Name    string
-	Scope   string
-	Hash    [32]byte  // sha256 of the token
-	Created time.Time // zero, when it is added: now
+	Name         string
+	Scope        string
+	Repositories []string  // keys of those it is for; nil: all
+	Hash         [32]byte  // sha256 of the token
+	Created      time.Time // zero, when it is added: now
 }
 
 // ErrNoToken is given for a token that is not kept here.
@@ -27,8 +29,11 @@ func (s *Store) AddToken(ctx context.Context, t Token) error {
 	if t.Name == "" {
 		return s.writeError("add a token", errors.New("it has no name"))
 	}
-	added, err := s.touch(ctx, verb, `INSERT INTO tokens (name, scope, hash, created) VALUES (?, ?, ?, ?)
-		ON CONFLICT (name) DO NOTHING`, t.Name, t.Scope, t.Hash[:], millis(orNow(t.Created)))
+	if t.Repositories != nil && strings.Join(t.Repositories, "") == "" {
+		return s.writeError(verb, errors.New("its repositories have no keys"))
+	}
+	added, err := s.touch(ctx, verb, `INSERT INTO tokens (name, scope, repositories, hash, created) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (name) DO NOTHING`, t.Name, t.Scope, strings.Join(t.Repositories, "\x00"), t.Hash[:], millis(orNow(t.Created)))
 	if err == nil && added == 0 {
 		err = s.writeError(verb, ErrTokenName)
 	}
@@ -58,10 +63,14 @@ func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
 }
 
 func (s *Store) tokens(ctx context.Context, condition string, args ...any) ([]Token, error) {
-	found, err := s.reading(ctx).rows(`SELECT name, scope, hash, created FROM tokens`+condition, args...)
+	found, err := s.reading(ctx).rows(`SELECT name, scope, repositories, hash, created FROM tokens`+condition, args...)
 	return collect(found, err, func(row *rows) (t Token, err error) {
 		var hash []byte
-		err = row.Scan(&t.Name, &t.Scope, &hash, stamp{&t.Created})
+		var keys string
+		err = row.Scan(&t.Name, &t.Scope, &keys, &hash, stamp{&t.Created})
+		if keys != "" {
+			t.Repositories = strings.Split(keys, "\x00")
+		}
 		copy(t.Hash[:], hash)
 		return t, err
 	})

@@ -9,19 +9,23 @@ import (
 	"github.com/pushlane/pushlane/host/internal/web/api"
 )
 
-func (s *site) apiRoutes(mux *http.ServeMux) {
+func (s *site) apiRoutes() []route {
 	const runs = "/api/v1/repositories/{repo}/runs"
-	mux.HandleFunc("GET /api/v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(api.Description)
-	})
-	mux.HandleFunc("GET /api/v1/repositories", s.needs(scopeRead, s.apiRepositories))
-	mux.HandleFunc("GET "+runs, s.needs(scopeRead, s.apiRuns))
-	mux.HandleFunc("GET "+runs+"/{run}", s.needs(scopeRead, s.apiRun))
-	mux.HandleFunc("GET "+runs+"/{run}/lanes/{lane}/log", s.needs(scopeRead, s.apiLog))
-	mux.HandleFunc("POST "+runs+"/{run}/cancel", s.needs(scopeRun, s.apiCancel))
-	mux.HandleFunc("POST "+runs+"/{run}/rerun", s.needs(scopeRun, s.apiRerun))
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotHere) })
+	return []route{
+		{"GET /api/v1/openapi.json", scopeNone, describe},
+		{"GET /api/v1/repositories", scopeRead, s.apiRepositories},
+		{"GET " + runs, scopeRead, s.apiRuns},
+		{"GET " + runs + "/{run}", scopeRead, s.apiRun},
+		{"GET " + runs + "/{run}/lanes/{lane}/log", scopeRead, s.apiLog},
+		{"POST " + runs + "/{run}/cancel", scopeRun, s.apiCancel},
+		{"POST " + runs + "/{run}/rerun", scopeRun, s.apiRerun},
+		{"/api/", scopeNone, func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotHere) }},
+	}
+}
+
+func describe(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(api.Description)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -42,7 +46,11 @@ func (s *site) apiRepositories(w http.ResponseWriter, r *http.Request) {
 	all, err := s.repositories(r.Context())
 	list := []api.Repository{}
 	for _, repo := range all {
-		list = append(list, api.Repository{Name: repo.Slug, Path: repo.Key, Served: repo.Served, Runs: repo.Runs})
+		one := api.Repository{Name: repo.Slug, Served: repo.Served, Runs: repo.Runs}
+		if visitorOf(r.Context()).Scope == scopeAdmin {
+			one.Path = repo.Key
+		}
+		list = append(list, one)
 	}
 	s.answer(w, r, list, err)
 }

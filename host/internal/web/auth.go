@@ -5,19 +5,20 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
 // What a token may do; each includes those before it.
 const (
-	scopeRead = iota + 1
+	scopeNone = iota
+	scopeRead
 	scopeRun
 	scopeAdmin
 )
@@ -36,9 +37,21 @@ func scopeOf(name string) int {
 
 // visitor is who sent a request.
 type visitor struct {
-	Name  string
-	Scope int
-	form  string // what a form must bring back; "" where no session stands behind it
+	Name         string
+	Scope        int
+	Repositories []string // keys of those that exist for the visitor; nil: all
+
+	form string // the value that a form must return; "" without a session
+}
+
+// same reports whether o is the same user with the same rights.
+func (v visitor) same(o visitor) bool {
+	return v.Name == o.Name && v.Scope == o.Scope && v.form == o.form && slices.Equal(v.Repositories, o.Repositories)
+}
+
+// sees reports whether a repository exists for the visitor.
+func (v visitor) sees(key string) bool {
+	return v.Repositories == nil || slices.Contains(v.Repositories, key)
 }
 
 type visitorKey struct{}
@@ -46,26 +59,6 @@ type visitorKey struct{}
 func visitorOf(ctx context.Context) visitor {
 	v, _ := ctx.Value(visitorKey{}).(visitor)
 	return v
-}
-
-// guard is what holds for every request, before anything is looked up.
-func (s *site) guard(next http.Handler) http.Handler {
-	sameOrigin := http.NewCrossOriginProtection()
-	return sameOrigin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		if s.Loopback && !localName(r.Host) {
-			// A name that was made to point here (DNS rebinding) is not us.
-			http.Error(w, "this page answers to localhost alone", http.StatusMisdirectedRequest)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-		next.ServeHTTP(w, r)
-	}))
 }
 
 func localName(host string) bool {
@@ -90,28 +83,26 @@ func (s *site) needs(scope int, next http.HandlerFunc) http.HandlerFunc {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 		case v.Scope < scope:
 			s.problem(w, r, http.StatusForbidden, "your token has not the scope for this: "+Scopes()[scope-1])
-		case r.Method == http.MethodPost && v.form != "" && subtle.ConstantTimeCompare([]byte(v.form), []byte(r.PostFormValue("form"))) != 1:
+		case r.Method == http.MethodPost && v.form != "" && !sameText(v.form, r.PostFormValue("form")):
 			s.problem(w, r, http.StatusForbidden, "this form is not of your session: load the page again")
 		default:
-			next(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
+			s.hold(w, r, v, next)
 		}
 	}
 }
+
+func sameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // visitor finds out who sent a request.
 func (s *site) visitor(r *http.Request) (visitor, bool) {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return s.byToken(r.Context(), token)
 	}
-	if s.ProxyHeader != "" {
-		if name := r.Header.Get(s.ProxyHeader); name != "" {
-			return visitor{Name: name, Scope: scopeRun}, true
-		}
+	if name, ok := s.Proxy.user(r); ok {
+		return visitor{Name: name, Scope: scopeOf(s.Proxy.Scope)}, true
 	}
-	if cookie, err := r.Cookie(cookieName); err == nil {
-		if v, ok := s.sessions.find(cookie.Value); ok {
-			return v, true
-		}
+	if v, ok := s.byCookie(r); ok {
+		return v, true
 	}
 	if s.Loopback {
 		return visitor{Name: "localhost", Scope: scopeAdmin}, true
@@ -119,22 +110,37 @@ func (s *site) visitor(r *http.Request) (visitor, bool) {
 	return visitor{}, false
 }
 
-// byToken compares with every token, each in constant time.
+// byToken finds the visitor of a token.
 func (s *site) byToken(ctx context.Context, token string) (visitor, bool) {
-	hash := HashToken(token)
-	all, err := s.Store.Tokens(ctx)
+	return s.byHash(ctx, HashToken(token))
+}
+
+// byHash looks a token up in the store, which alone knows what it may do now:
+// another process may have changed or revoked it. A lookup that fails refuses.
+func (s *site) byHash(ctx context.Context, hash [32]byte) (visitor, bool) {
+	t, err := s.Store.TokenByHash(ctx, hash)
 	if err != nil {
-		s.Log.WithError(err).Warn("tokens")
+		if !errors.Is(err, store.ErrNoToken) && ctx.Err() == nil {
+			s.Log.WithError(err).Warn("tokens")
+		}
 		return visitor{}, false
 	}
-	var found store.Token
-	ok := false
-	for _, t := range all {
-		if subtle.ConstantTimeCompare(hash[:], t.Hash[:]) == 1 {
-			found, ok = t, true
-		}
+	return visitor{Name: t.Name, Scope: scopeOf(t.Scope), Repositories: t.Repositories}, true
+}
+
+// byCookie finds the visitor of a session, by the token that it began with.
+func (s *site) byCookie(r *http.Request) (visitor, bool) {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return visitor{}, false
 	}
-	return visitor{Name: found.Name, Scope: scopeOf(found.Scope)}, ok
+	one, ok := s.sessions.find(cookie.Value)
+	if !ok {
+		return visitor{}, false
+	}
+	v, ok := s.byHash(r.Context(), one.token)
+	v.form = one.form
+	return v, ok
 }
 
 // NewToken makes a token: "pl_" and 128 bits at random.
@@ -143,86 +149,19 @@ func NewToken() string { return "pl_" + strings.ToLower(rand.Text()) }
 // HashToken is the form in which tokens are kept.
 func HashToken(token string) [32]byte { return sha256.Sum256([]byte(token)) }
 
-const (
-	cookieName  = "pushlane"
-	sessionLife = 12 * time.Hour
-	maxSessions = 10_000
-)
-
-// sessions are the people who logged in; they are gone with the process.
-type sessions struct {
-	mu   sync.Mutex
-	all  map[string]session
-	slow time.Time // no log-in is answered before this: guessing takes time
-}
-
-type session struct {
-	visitor
-	until time.Time
-}
-
-func newSessions() *sessions { return &sessions{all: map[string]session{}} }
-
-func (s *sessions) find(id string) (visitor, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	one, ok := s.all[id]
-	return one.visitor, ok && time.Now().Before(one.until)
-}
-
-func (s *sessions) add(v visitor) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	for id, one := range s.all {
-		if now.After(one.until) || len(s.all) >= maxSessions {
-			delete(s.all, id)
-		}
-	}
-	id := rand.Text()
-	v.form = rand.Text()
-	s.all[id] = session{v, now.Add(sessionLife)}
-	return id
-}
-
-func (s *sessions) drop(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.all, id)
-}
-
-// wrongEvery is the time between two answers to wrong tokens, over all who ask.
-const wrongEvery = 500 * time.Millisecond
-
-// afterWrong waits for this wrong token's turn.
-func (s *sessions) afterWrong(ctx context.Context) {
-	s.mu.Lock()
-	now := time.Now()
-	if s.slow.Before(now) {
-		s.slow = now
-	}
-	s.slow = s.slow.Add(wrongEvery)
-	wait := min(s.slow.Sub(now), 10*time.Second)
-	s.mu.Unlock()
-	select {
-	case <-ctx.Done():
-	case <-time.After(wait):
-	}
-}
-
 func (s *site) loginPage(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "login", page{Title: "Log in"})
 }
 
 func (s *site) login(w http.ResponseWriter, r *http.Request) {
-	v, ok := s.byToken(r.Context(), strings.TrimSpace(r.PostFormValue("token")))
-	if !ok {
+	token := strings.TrimSpace(r.PostFormValue("token"))
+	if _, ok := s.byToken(r.Context(), token); !ok {
 		s.sessions.afterWrong(r.Context())
 		s.show(w, r, http.StatusUnauthorized, "login", page{Title: "Log in", Data: "This token is not known."})
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.sessions.add(v), Path: "/", HttpOnly: true, Secure: s.TLS,
-		SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds())})
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.sessions.add(HashToken(token)), Path: "/", HttpOnly: true,
+		Secure: s.HTTPS, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds())})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
@@ -230,6 +169,6 @@ func (s *site) logout(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(cookieName); err == nil {
 		s.sessions.drop(cookie.Value)
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1})
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: s.HTTPS, SameSite: http.SameSiteStrictMode, MaxAge: -1})
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }

@@ -28,7 +28,7 @@ func (s *site) branchPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.show(w, r, http.StatusOK, "branch", page{Title: d.Branch + " of " + repo.Name, Live: true, Data: d})
+	s.show(w, r, http.StatusOK, "branch", page{Title: d.Branch + " of " + repo.Slug, Live: true, Data: d})
 }
 
 // walk finds what the branch is made of, from the commits themselves.

@@ -200,9 +200,8 @@ func (s *site) rawLog(w http.ResponseWriter, r *http.Request, l store.LaneRun) {
 }
 
 const (
-	pingEvery    = 15 * time.Second
-	askEvery     = 250 * time.Millisecond // whether a lane has ended; its log is looked at more often
-	writeTimeout = 10 * time.Second       // for a client that does not read
+	pingEvery = 15 * time.Second
+	askEvery  = 250 * time.Millisecond // whether a lane has ended; its log is looked at more often
 )
 
 // events is one connection of server-sent events. A client that does not read
@@ -220,11 +219,9 @@ func newEvents(w http.ResponseWriter) *events {
 	return &events{w, http.NewResponseController(w), time.Now()}
 }
 
-// send writes one event; an empty text is a ping.
+// send writes one event; an empty text is a ping. In between there is no
+// deadline: over HTTP/2 it would end a stream without news.
 func (e *events) send(text string) error {
-	if err := e.ctl.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
 	if text == "" {
 		text = ": still here\n\n"
 	}
@@ -232,7 +229,13 @@ func (e *events) send(text string) error {
 	if _, err := io.WriteString(e.w, text); err != nil {
 		return err
 	}
-	return e.ctl.Flush()
+	if err := e.ctl.Flush(); err != nil {
+		return err
+	}
+	if err := e.ctl.SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 // logEvents streams a log's lines from a byte on, and says when it has ended.
@@ -359,23 +362,44 @@ func (s *site) changes(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
-		case <-ours: // this process changed something
-			was = ""
+		case run := <-ours: // this process changed something
+			if s.concerns(r.Context(), run) {
+				was = ""
+			}
 		case <-tick.C: // another one may have
 		}
 	}
 }
 
-// pulse is a text that differs after a run began, moved or ended.
+// concerns reports whether a run is of a repository that exists for the
+// visitor.
+func (s *site) concerns(ctx context.Context, run int64) bool {
+	v := visitorOf(ctx)
+	if v.Repositories == nil {
+		return true
+	}
+	r, err := s.Store.RunByID(ctx, run)
+	return err == nil && v.sees(r.RepoKey)
+}
+
+// pulse is a text that differs after a run began, moved or ended, of those that
+// exist for the visitor.
 func (s *site) pulse(ctx context.Context) (string, error) {
+	keys := visitorOf(ctx).Repositories
+	if keys == nil {
+		keys = []string{""}
+	}
 	var text strings.Builder
-	for _, f := range []store.Filter{{Limit: 1}, {State: string(store.Running), Limit: 20}, {State: string(store.Queued), Limit: 20}} {
-		runs, err := s.Store.Runs(ctx, f)
-		if err != nil {
-			return "", err
-		}
-		for _, r := range runs {
-			fmt.Fprintln(&text, r.ID, r.State, r.Passed, r.Total, r.CancelBy)
+	for _, key := range keys {
+		for _, f := range []store.Filter{{Limit: 1}, {State: string(store.Running), Limit: 20}, {State: string(store.Queued), Limit: 20}} {
+			f.RepoKey = key
+			runs, err := s.Store.Runs(ctx, f)
+			if err != nil {
+				return "", err
+			}
+			for _, r := range runs {
+				fmt.Fprintln(&text, r.ID, r.State, r.Passed, r.Total, r.CancelBy)
+			}
 		}
 	}
 	return text.String(), nil

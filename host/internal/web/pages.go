@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,8 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, store.ErrNoRun), errors.Is(err, errNotHere), errors.Is(err, os.ErrNotExist):
 		s.problem(w, r, http.StatusNotFound, "There is nothing here.")
+	case errors.As(err, new(ambiguousError)):
+		s.problem(w, r, http.StatusNotFound, err.Error())
 	case errors.As(err, &conflict):
 		s.problem(w, r, http.StatusConflict, err.Error())
 	case errors.As(err, &hint):
@@ -64,32 +67,53 @@ type repository struct {
 	Run  *runView
 }
 
-// repositories lists all, each under a name of its own.
+// repositories lists those that exist for the visitor, each under an address
+// of its own among them: another's name tells nothing about the rest.
 func (s *site) repositories(ctx context.Context) ([]repository, error) {
 	all, err := s.Store.Repositories(ctx)
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]int{}
+	v := visitorOf(ctx)
+	all = slices.DeleteFunc(all, func(r store.Repository) bool { return !v.sees(r.Key) })
+	addresses := store.Addresses(all)
 	var list []repository
 	for _, r := range all {
-		slug := r.Name
-		if seen[r.Name]++; seen[r.Name] > 1 {
-			slug = fmt.Sprintf("%s~%d", r.Name, seen[r.Name])
-		}
-		list = append(list, repository{Repository: r, Slug: slug})
+		list = append(list, repository{Repository: r, Slug: addresses[r.Key]})
 	}
 	return list, nil
 }
 
+// ambiguousError says that a name is that of several repositories.
+type ambiguousError struct {
+	name      string
+	addresses []string
+}
+
+func (e ambiguousError) Error() string {
+	return fmt.Sprintf("More than one repository is called %q. Use one of: %s.", e.name, strings.Join(e.addresses, ", "))
+}
+
+// repository finds the one that a request names, by its address or by any
+// other name that no second one has.
 func (s *site) repository(r *http.Request) (repository, error) {
 	all, err := s.repositories(r.Context())
-	for _, repo := range all {
-		if repo.Slug == r.PathValue("repo") {
-			return repo, nil
-		}
+	if err != nil {
+		return repository{}, err
 	}
-	return repository{}, errors.Join(err, errNotHere)
+	name := r.PathValue("repo")
+	all = slices.DeleteFunc(all, func(repo repository) bool { return !repo.Called(name) })
+	switch len(all) {
+	case 0:
+		return repository{}, errNotHere
+	case 1:
+		return all[0], nil
+	}
+	e := ambiguousError{name: name}
+	for _, repo := range all {
+		e.addresses = append(e.addresses, repo.Slug)
+	}
+	return repository{}, e
 }
 
 // views adds to runs what a list shows of them.
@@ -145,7 +169,7 @@ func (s *site) repoPage(w http.ResponseWriter, r *http.Request) {
 		q.Set("before", strconv.FormatInt(runs[perPage-1].ID, 10))
 		list.Older = "?" + q.Encode()
 	}
-	s.show(w, r, http.StatusOK, "repo", page{Title: repo.Name, Live: q.Get("before") == "", Data: list})
+	s.show(w, r, http.StatusOK, "repo", page{Title: repo.Slug, Live: q.Get("before") == "", Data: list})
 }
 
 // filterOf reads what a list is asked for.
@@ -210,7 +234,7 @@ func (s *site) runPage(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	d.Files, d.Cut = s.findingsInDiff(r.Context(), run, d.Lanes)
-	s.show(w, r, http.StatusOK, "run", page{Title: fmt.Sprintf("%s run #%d %s", repo.Name, run.Number, word(run.State)), Live: !run.State.Final(), Data: d})
+	s.show(w, r, http.StatusOK, "run", page{Title: fmt.Sprintf("%s run #%d %s", repo.Slug, run.Number, word(run.State)), Live: !run.State.Final(), Data: d})
 }
 
 // lanes puts together what is known of each lane run.

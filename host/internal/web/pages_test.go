@@ -189,10 +189,6 @@ func TestWhoMayDoWhat(t *testing.T) {
 		t.Errorf("cancelled by %q, %v", r.CancelBy, err)
 	}
 	f.checkLogin(t, h, tokens["run"])
-	f.opts.ProxyHeader = "X-Forwarded-User"
-	if got := get(t, f.handler(), "/r/app", "X-Forwarded-User", "ann"); got.Code != http.StatusOK {
-		t.Errorf("behind a proxy: %d", got.Code)
-	}
 }
 
 // checkLogin logs in with the form, and tries to rerun with and without what

@@ -22,10 +22,21 @@ func functions() template.FuncMap {
 		"verdict": verdict,
 		"plural":  plural,
 		"esc":     url.PathEscape,
+		"path":    escapePath,
 		"zero":    func(t time.Time) bool { return t.IsZero() },
 		"clean":   func(text string) string { return strings.Map(keepLines, text) },
 		"line":    func(text string) template.HTML { return colored(text) },
 	}
+}
+
+// escapePath escapes the parts of a path, as of an artifact or a branch. In an
+// unescaped one html/template leaves %, ? and # as they are.
+func escapePath(path string) string {
+	parts := strings.Split(path, "/")
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	return strings.Join(parts, "/")
 }
 
 // keepLines is printable with line ends.

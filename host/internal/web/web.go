@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"slices"
 
 	"github.com/sirupsen/logrus"
 
@@ -33,15 +34,15 @@ type Actions interface {
 
 // Options are what the pages are made of.
 type Options struct {
-	Store       *store.Store
-	Repo        func(ctx context.Context, key string) (*hooks.Repo, func(), error)
-	Actions     Actions
-	Patches     func(run int64) (map[string]hooks.FilePatch, error) // what was kept of a push that left nothing; by path
-	Loopback    bool                                                // it listens on this machine alone: nobody needs to log in
-	TLS         bool                                                // cookies are for TLS alone
-	ProxyHeader string                                              // in which a trusted proxy names the user; "" none
-	Metrics     http.Handler                                        // at /metrics, for Prometheus; may be nil
-	Log         logrus.FieldLogger
+	Store    *store.Store
+	Repo     func(ctx context.Context, key string) (*hooks.Repo, func(), error)
+	Actions  Actions
+	Patches  func(run int64) (map[string]hooks.FilePatch, error) // what was kept of a push that left nothing; by path
+	Loopback bool                                                // it listens on this machine alone: nobody needs to log in
+	HTTPS    bool                                                // users reach it over TLS, its own or a proxy's: cookies are for TLS alone
+	Proxy    Proxy
+	Metrics  http.Handler // at /metrics, for Prometheus; may be nil
+	Log      logrus.FieldLogger
 }
 
 // site answers requests.
@@ -62,30 +63,65 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /static/", http.StripPrefix("/static/", cached(http.FileServerFS(files))))
-	mux.HandleFunc("GET /login", s.loginPage)
-	mux.HandleFunc("POST /login", s.login)
-	mux.HandleFunc("POST /logout", s.logout)
-	if o.Metrics != nil {
-		mux.HandleFunc("GET /metrics", s.needs(scopeRead, o.Metrics.ServeHTTP))
-	}
-	s.routes(mux)
-	s.apiRoutes(mux)
-	return s.guard(mux), nil
+	return s.guard(s.mux(http.FileServerFS(files))), nil
 }
 
-func (s *site) routes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", s.needs(scopeRead, s.index))
-	mux.HandleFunc("GET /changes", s.needs(scopeRead, s.changes))
-	mux.HandleFunc("GET /r/{repo}", s.needs(scopeRead, s.repoPage))
-	mux.HandleFunc("GET /r/{repo}/branches/{ref...}", s.needs(scopeRead, s.branchPage))
-	mux.HandleFunc("GET /r/{repo}/runs/{run}", s.needs(scopeRead, s.runPage))
-	mux.HandleFunc("POST /r/{repo}/runs/{run}/cancel", s.needs(scopeRun, s.cancel))
-	mux.HandleFunc("POST /r/{repo}/runs/{run}/rerun", s.needs(scopeRun, s.rerun))
-	mux.HandleFunc("GET /r/{repo}/runs/{run}/artifacts/{lane}/{name...}", s.needs(scopeRead, s.artifact))
-	mux.HandleFunc("GET /r/{repo}/runs/{run}/{lane}", s.needs(scopeRead, s.lanePage))
-	mux.HandleFunc("GET /r/{repo}/runs/{run}/{lane}/events", s.needs(scopeRead, s.logEvents))
+// route is one address of the site. There is no other way to add one, so that
+// none is without a scope.
+type route struct {
+	pattern string
+	scope   int // scopeNone: anyone, without a look at who it is
+	serve   http.HandlerFunc
+}
+
+func (s *site) mux(files http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range s.routes(files) {
+		serve := r.serve
+		if r.scope != scopeNone {
+			serve = s.needs(r.scope, serve)
+		}
+		mux.HandleFunc(r.pattern, serve)
+	}
+	return mux
+}
+
+func (s *site) routes(files http.Handler) []route {
+	return slices.Concat([]route{
+		{"GET /static/", scopeNone, http.StripPrefix("/static/", cached(files)).ServeHTTP},
+		{"GET /login", scopeNone, s.loginPage},
+		{"POST /login", scopeNone, s.login},
+		{"POST /logout", scopeNone, s.logout},
+		{"GET /metrics", scopeRead, s.metrics},
+	}, s.pageRoutes(), s.apiRoutes())
+}
+
+func (s *site) pageRoutes() []route {
+	const runs = "/r/{repo}/runs/{run}"
+	return []route{
+		{"GET /{$}", scopeRead, s.index},
+		{"GET /changes", scopeRead, s.changes},
+		{"GET /r/{repo}", scopeRead, s.repoPage},
+		{"GET /r/{repo}/branches/{ref...}", scopeRead, s.branchPage},
+		{"GET " + runs, scopeRead, s.runPage},
+		{"POST " + runs + "/cancel", scopeRun, s.cancel},
+		{"POST " + runs + "/rerun", scopeRun, s.rerun},
+		{"GET " + runs + "/artifacts/{lane}/{name...}", scopeRead, s.artifact},
+		{"GET " + runs + "/{lane}", scopeRead, s.lanePage},
+		{"GET " + runs + "/{lane}/events", scopeRead, s.logEvents},
+	}
+}
+
+// metrics are of the whole host.
+func (s *site) metrics(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case s.Metrics == nil:
+		s.fail(w, r, errNotHere)
+	case visitorOf(r.Context()).Repositories != nil:
+		s.problem(w, r, http.StatusForbidden, "your token is for some repositories, and this shows all of them")
+	default:
+		s.Metrics.ServeHTTP(w, r)
+	}
 }
 
 // cached lets browsers keep a file while this build answers.

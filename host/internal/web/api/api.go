@@ -26,8 +26,8 @@ var Description []byte
 
 // Repository is one guarded repository.
 type Repository struct {
-	Name   string `json:"name"` // as it stands in addresses
-	Path   string `json:"path"` // its git folder on the host
+	Name   string `json:"name"`           // in addresses, such as "app" or "alice/app"
+	Path   string `json:"path,omitempty"` // its git directory on the host, for scope admin
 	Served bool   `json:"guarded"`
 	Runs   int    `json:"runs"`
 }

@@ -39,3 +39,5 @@ ALTER TABLE runs ADD COLUMN protected BOOLEAN NOT NULL DEFAULT FALSE; -- one of 
 UPDATE runs SET protected = TRUE WHERE id IN (SELECT run FROM updates WHERE protected);
 DROP INDEX runs_waiting;
 CREATE INDEX runs_waiting ON runs (protected DESC, priority DESC, id) WHERE state = 'queued' AND waiting;
+
+ALTER TABLE tokens ADD COLUMN repositories TEXT COLLATE "C" NOT NULL DEFAULT ''; -- keys that it is for, with zero bytes between; none: all

@@ -42,4 +42,6 @@ UPDATE runs SET protected = 1 WHERE id IN (SELECT run FROM updates WHERE protect
 DROP INDEX runs_waiting;
 CREATE INDEX runs_waiting ON runs (protected DESC, priority DESC, id) WHERE state = 'queued' AND waiting;
 
+ALTER TABLE tokens ADD COLUMN repositories TEXT NOT NULL DEFAULT ''; -- keys that it is for, with zero bytes between; none: all
+
 PRAGMA user_version = 4;
