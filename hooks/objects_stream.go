@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
+	"math"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -17,10 +17,10 @@ const streamAbove = 1 << 20
 
 // stream opens an object for reading from start to end. What is small comes
 // out of memory; what is large straight out of its file, and when it is stored
-// as a delta, by way of unnamed temporary files: memory does not grow with the
-// size of blobs. The reader fails when the content is not exactly as long as
+// as a delta, by way of temporary files in the spool: memory does not grow with
+// the size of blobs. The reader fails when the content is not exactly as long as
 // announced or its checksum is wrong.
-func (s *store) stream(id plumbing.Hash) (typ plumbing.ObjectType, size int64, rc io.ReadCloser, err error) {
+func (s *store) stream(id plumbing.Hash, spool *Spool) (typ plumbing.ObjectType, size int64, rc io.ReadCloser, err error) {
 	if o, ok := s.cache.get(cacheKey{id: id}); ok {
 		return o.typ, int64(len(o.data)), io.NopCloser(bytes.NewReader(o.data)), nil
 	}
@@ -29,7 +29,7 @@ func (s *store) stream(id plumbing.Hash) (typ plumbing.ObjectType, size int64, r
 			return err
 		}
 		if size > streamAbove {
-			rc, err = w.stream(size)
+			rc, err = w.stream(id, size, spool)
 			return err
 		}
 		o, err := s.readAt(w)
@@ -39,7 +39,35 @@ func (s *store) stream(id plumbing.Hash) (typ plumbing.ObjectType, size int64, r
 	return typ, size, rc, err
 }
 
-func (w where) stream(size int64) (io.ReadCloser, error) {
+// intoFile makes a temporary file of an object, however it is stored by now.
+func (s *store) intoFile(id plumbing.Hash, spool *Spool) (t *temp, err error) {
+	err = s.lookAt(id, func(w where) error {
+		_, size, err := s.headerAt(w)
+		if err != nil {
+			return err
+		}
+		if w.pack != nil {
+			e, err := w.pack.entry(w.off)
+			if err == nil && e.base != 0 {
+				t, err = w.pack.unfold(e, spool)
+				return err
+			}
+			if err != nil {
+				return err
+			}
+		}
+		src, err := w.stream(id, size, spool)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		t, err = spool.copy(src, size)
+		return err
+	})
+	return t, err
+}
+
+func (w where) stream(id plumbing.Hash, size int64, spool *Spool) (io.ReadCloser, error) {
 	if w.pack == nil {
 		f, err := openLoose(w.loose)
 		if err != nil {
@@ -52,7 +80,11 @@ func (w where) stream(size int64) (io.ReadCloser, error) {
 		return nil, err
 	}
 	if e.base != 0 {
-		return w.pack.unfold(e)
+		r, err := spool.open(id, func() (*temp, error) { return w.pack.unfold(e, spool) })
+		if err != nil {
+			return nil, err
+		}
+		return r, nil
 	}
 	return w.pack.exact(e)
 }
@@ -90,8 +122,9 @@ func (x *exact) Read(b []byte) (int, error) {
 }
 
 // unfold writes a large object that is stored as deltas upon deltas to a
-// temporary file, one step after the other, and returns that file.
-func (p *pack) unfold(e entry) (io.ReadCloser, error) {
+// temporary file, one step after the other. A step goes as soon as the next one
+// is there.
+func (p *pack) unfold(e entry, spool *Spool) (*temp, error) {
 	var deltas []entry
 	for e.base != 0 {
 		if deltas = append(deltas, e); len(deltas) > maxChain {
@@ -106,74 +139,59 @@ func (p *pack) unfold(e entry) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := spool(src)
+	t, err := spool.copy(src, e.size)
 	src.Close()
 	for i := len(deltas) - 1; i >= 0 && err == nil; i-- {
-		next, err := p.patchFile(f, deltas[i])
-		f.Close()
-		if err != nil {
-			return nil, err
-		}
-		f = next
+		var next *temp
+		next, err = p.patchFile(t, deltas[i], spool)
+		spool.drop(t)
+		t = next
 	}
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
+	return t, err
 }
 
-// spool copies a stream to a temporary file that has no name any more, and
-// winds it back.
-func spool(src io.Reader) (*os.File, error) {
-	return intoFile(func(f *os.File) error {
-		_, err := io.Copy(f, src)
+// copy makes a temporary file of a stream of size bytes.
+func (s *Spool) copy(src io.Reader, size int64) (*temp, error) {
+	return s.create(size, func(w io.Writer) error {
+		_, err := io.Copy(w, src)
 		return err
 	})
 }
 
-func intoFile(write func(*os.File) error) (*os.File, error) {
-	f, err := os.CreateTemp("", "pushlane-object-")
-	if err != nil {
-		return nil, err
-	}
-	err = errors.Join(os.Remove(f.Name()), write(f))
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-func (p *pack) patchFile(base *os.File, e entry) (*os.File, error) {
+func (p *pack) patchFile(base *temp, e entry, spool *Spool) (*temp, error) {
 	z, err := p.exact(e)
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
-	return intoFile(func(f *os.File) error {
-		w := bufio.NewWriterSize(f, 64<<10)
-		if err := applyDelta(w, base, bufio.NewReader(z)); err != nil {
+	delta := bufio.NewReader(z)
+	size, err := deltaSize(base, delta)
+	if err != nil {
+		return nil, err
+	}
+	return spool.create(size, func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 64<<10)
+		if err := applyDelta(b, base, delta, size); err != nil {
 			return err
 		}
-		return w.Flush()
+		return b.Flush()
 	})
 }
 
-// applyDelta is a delta's meaning: two sizes, then orders to copy a stretch of
-// the base or to take the next bytes as they are.
-func applyDelta(dst io.Writer, base *os.File, delta *bufio.Reader) error {
-	info, err := base.Stat()
-	if err != nil {
-		return err
-	}
+// deltaSize reads how a delta begins: the sizes of its base and of what it
+// makes of it.
+func deltaSize(base *temp, delta *bufio.Reader) (int64, error) {
 	from, err1 := binary.ReadUvarint(delta)
-	left, err2 := binary.ReadUvarint(delta)
-	if err1 != nil || err2 != nil || from != uint64(info.Size()) {
-		return errDamaged
+	size, err2 := binary.ReadUvarint(delta)
+	if err1 != nil || err2 != nil || from != uint64(base.size) || size > math.MaxInt64 {
+		return 0, errDamaged
 	}
+	return int64(size), nil
+}
+
+// applyDelta is a delta's meaning behind its sizes: orders to copy a stretch of
+// the base or to take the next bytes as they are, until left bytes are made.
+func applyDelta(dst io.Writer, base *temp, delta *bufio.Reader, left int64) error {
 	for {
 		op, err := delta.ReadByte()
 		if err == io.EOF && left == 0 {
@@ -183,18 +201,18 @@ func applyDelta(dst io.Writer, base *os.File, delta *bufio.Reader) error {
 			return errors.Join(errDamaged, noEOF(err))
 		}
 		var src io.Reader = delta
-		n := uint64(op)
+		n := int64(op)
 		if op&0x80 != 0 {
-			var off uint64
+			var off int64
 			if off, n, err = copyOrder(op, delta); err != nil {
 				return err
 			}
-			src = io.NewSectionReader(base, int64(off), int64(n))
+			src = io.NewSectionReader(base.file, off, n)
 		}
 		if n > left {
 			return errDamaged
 		}
-		if _, err := io.CopyN(dst, src, int64(n)); err != nil {
+		if _, err := io.CopyN(dst, src, n); err != nil {
 			return noEOF(err)
 		}
 		left -= n
@@ -203,7 +221,7 @@ func applyDelta(dst io.Writer, base *os.File, delta *bufio.Reader) error {
 
 // copyOrder reads the offset (up to 4 bytes) and length (up to 3) of a copy
 // order; the low bits of op say which bytes are there.
-func copyOrder(op byte, r io.ByteReader) (off, n uint64, err error) {
+func copyOrder(op byte, r io.ByteReader) (off, n int64, err error) {
 	for bit := range 7 {
 		if op>>bit&1 == 0 {
 			continue
@@ -213,9 +231,9 @@ func copyOrder(op byte, r io.ByteReader) (off, n uint64, err error) {
 			return 0, 0, noEOF(err)
 		}
 		if bit < 4 {
-			off |= uint64(b) << (8 * bit)
+			off |= int64(b) << (8 * bit)
 		} else {
-			n |= uint64(b) << (8 * (bit - 4))
+			n |= int64(b) << (8 * (bit - 4))
 		}
 	}
 	if n == 0 {

@@ -169,7 +169,7 @@ func TestDamagedPacksAreErrors(t *testing.T) {
 			return nil, err
 		}
 		for _, c := range list {
-			_, _, rc, err := r.objs.stream(hash(c.NewID))
+			_, _, rc, err := r.objs.stream(hash(c.NewID), ownSpool())
 			if err != nil {
 				return nil, err
 			}
@@ -434,13 +434,18 @@ func FuzzDelta(f *testing.F) {
 	f.Add([]byte("hello world"), []byte("\x0b\x05\x90\x05"))
 	f.Add([]byte("hello world"), []byte("\x0b\x08\x03abc\x91\x06\x05"))
 	f.Fuzz(func(t *testing.T, base, delta []byte) {
-		file, err := spool(bytes.NewReader(base))
+		s := ownSpool()
+		file, err := s.copy(bytes.NewReader(base), int64(len(base)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer file.Close()
+		defer s.drop(file)
 		var got bytes.Buffer
-		err = applyDelta(&got, file, bufio.NewReader(bytes.NewReader(delta)))
+		orders := bufio.NewReader(bytes.NewReader(delta))
+		size, err := deltaSize(file, orders)
+		if err == nil {
+			err = applyDelta(&got, file, orders, size)
+		}
 		want, wantErr := packfile.PatchDelta(base, delta)
 		if len(base) == 0 || len(delta) < 4 {
 			return // go-git takes none of these

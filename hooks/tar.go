@@ -77,7 +77,7 @@ func (a *archive) entry(e treeEntry, path string, depth int) error {
 }
 
 func (a *archive) file(h *tar.Header, e treeEntry) error {
-	typ, size, content, err := a.tree.objs.stream(e.id)
+	typ, size, content, err := a.tree.objs.stream(e.id, a.tree.spool)
 	if err != nil {
 		return fmt.Errorf("%s: %w", quote(h.Name), err)
 	}

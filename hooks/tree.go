@@ -24,9 +24,10 @@ import (
 // through a link does not exist. A submodule is an empty directory. Every file
 // has the time of the commit, or of the year 1970 when the tree has none.
 type Tree struct {
-	objs *store
-	root plumbing.Hash // zero for the empty tree
-	time time.Time
+	objs  *store
+	spool *Spool
+	root  plumbing.Hash // zero for the empty tree
+	time  time.Time
 
 	made map[plumbing.Hash][]treeEntry // directories that git does not have; see Only
 
@@ -60,11 +61,25 @@ func (r *Repo) Tree(ctx context.Context, rev string) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the tree of %s: %w", quote(rev), err)
 	}
-	tree := &Tree{objs: r.objs, root: t.id, time: time.Unix(t.time, 0).UTC(), dirs: make(map[plumbing.Hash][]treeEntry)}
+	tree := &Tree{objs: r.objs, spool: ownSpool(), root: t.id, time: time.Unix(t.time, 0).UTC(), dirs: make(map[plumbing.Hash][]treeEntry)}
 	if _, err := tree.dir(t.id); err != nil {
 		return nil, fmt.Errorf("cannot open the tree of %s: %w", quote(rev), err)
 	}
 	return tree, nil
+}
+
+// ownSpool is the Spool of a Tree that was given none: its files go when they
+// are closed.
+func ownSpool() *Spool {
+	s := NewSpool(context.Background(), MaxSpool)
+	s.keeps = false
+	return s
+}
+
+// In has the tree, and what Only makes of it, use a Spool of the caller's.
+func (t *Tree) In(s *Spool) *Tree {
+	t.spool = s
+	return t
 }
 
 // File returns a file of a revision, a symbolic link's target for a link. Its
@@ -173,7 +188,7 @@ func (t *Tree) Open(name string) (fs.File, error) {
 	if info.IsDir() {
 		return &treeDir{tree: t, entry: e, info: info, path: name}, nil
 	}
-	f, err := openBlob(t.objs, e.id, info, name)
+	f, err := openBlob(t, e.id, info, name)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}

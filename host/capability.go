@@ -119,6 +119,9 @@ func (p permits) limited() bool { return len(p["repo.read"].globs) > 0 }
 // gets the same: what nobody granted is not there.
 func (l *laneRun) tree(ctx context.Context, rev string) (*hooks.Tree, error) {
 	t, err := l.repo.Tree(ctx, rev)
+	if err == nil && l.spool != nil {
+		t.In(l.spool)
+	}
 	if err != nil || !l.permits.limited() {
 		return t, err
 	}

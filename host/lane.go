@@ -49,6 +49,7 @@ type laneRun struct {
 	recorded bool         // starting stands in the store
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	out      *wasm.Out    // /out of the call under way
+	spool    *hooks.Spool // temporary files of the trees it reads
 	cleanup  []func()
 
 	mu     sync.Mutex      // guards asked, recorded, quota and what containers add to the outcome
@@ -92,7 +93,10 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 	}()
 	limited, cancel := context.WithTimeoutCause(ctx, l.lane().Timeout, errLaneTimeout)
 	defer cancel()
+	l.spool = hooks.NewSpool(limited, hooks.MaxSpool)
+	l.cleanup = append(l.cleanup, func() { l.spool.Close() })
 	said, exit, err := l.judge(limited, o)
+	err = l.spoolWord(err)
 	if err != nil && errors.Is(context.Cause(limited), errLaneTimeout) {
 		err = hinted(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout), "raise `timeout` of the lane, or look at the end of its log")
 	}
@@ -113,6 +117,21 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 	if o.logSum != "" {
 		o.Log = l.logPath()
 	}
+}
+
+// spoolWord says in the log that the plugin was refused a read for want of
+// space, and where the run broke says it there.
+func (l *laneRun) spoolWord(err error) error {
+	full := l.spool.Full()
+	if full == nil {
+		return err
+	}
+	l.touched("it read more out of order than there is space for")
+	l.log.line('h', "no space: "+full.Error())
+	if err == nil {
+		return nil
+	}
+	return hinted(fmt.Errorf("%w\n  the host: %w", err, full), "have the plugin read large files from start to end")
 }
 
 func (l *laneRun) logPath() string {

@@ -1,12 +1,15 @@
 package wasm
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -205,5 +208,77 @@ func TestResolve(t *testing.T) {
 		if got, no := resolve(test.dir, test.name); got != test.want || no != test.no {
 			t.Errorf("resolve(%q, %.20q) = %q, %d; want %q, %d", test.dir, test.name, got, no, test.want, test.no)
 		}
+	}
+}
+
+// full is what hooks.QuotaError is: this run may take no more of the host.
+type full struct{}
+
+func (full) Error() string { return "no room" }
+func (full) NoSpace() bool { return true }
+
+// cramped is a file system in which only what is read in order can be read.
+type cramped struct{ fstest.MapFS }
+
+func (c cramped) Open(name string) (fs.File, error) {
+	f, err := c.MapFS.Open(name)
+	if err == nil && name != "." {
+		f = &crampedFile{File: f}
+	}
+	return f, err
+}
+
+type crampedFile struct {
+	fs.File
+	at int64
+}
+
+func (f *crampedFile) ReadAt(p []byte, off int64) (int, error) {
+	if off != f.at {
+		return 0, &fs.PathError{Op: "read", Path: "big", Err: full{}}
+	}
+	n, err := io.ReadFull(f.File, p)
+	f.at += int64(n)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// TestNoSpace: a run that has used up what it may take of the host hears that
+// there is no space, and goes on; a disk that is full stops it.
+func TestNoSpace(t *testing.T) {
+	text := strings.Repeat("x", 3*inline)
+	l := &Local{Src: cramped{fstest.MapFS{"big": {Data: []byte(text)}}}}
+	defer l.Close()
+	call := Call{World: l, Stderr: io.Discard}
+	call.defaults(1 << 20)
+	s := newSession(&Module{})
+	s.bind(t.Context(), &call)
+	tree := &tree{session: s, number: TreeSrc}
+	if st, err := tree.opening("big"); err != nil || st.size != int64(len(text)) {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	file, err := tree.open("big", openHow{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &desc{vol: tree, path: "big", file: file}
+	b := make([]byte, 100)
+	if n, no := s.read(d, b, inline); n != 100 || no != ok {
+		t.Errorf("in order: %d bytes, errno %d", n, no)
+	}
+	if n, no := s.read(d, b, 2*inline); n != 0 || no != eNospc {
+		t.Errorf("out of order: %d bytes, errno %d, want %d", n, no, eNospc)
+	}
+	disk := &fs.PathError{Op: "write", Path: "/tmp/x", Err: syscall.ENOSPC}
+	if a, err := readAnswer(Answer{}, disk); !errors.Is(err, syscall.ENOSPC) || a.Code != 0 {
+		t.Errorf("a full disk: %+v, %v", a, err)
+	}
+	if a, err := fileAnswer(Answer{}, full{}); err != nil || a.Code != fsNoSpace {
+		t.Errorf("opening: %+v, %v", a, err)
+	}
+	if a, err := readAnswer(Answer{}, fs.ErrNotExist); err == nil {
+		t.Errorf("a file that goes away while it is read is no missing one: %+v", a)
 	}
 }

@@ -31,9 +31,10 @@ const (
 	fsLink
 	fsPermission
 	fsInvalid
+	fsNoSpace
 )
 
-var fsErrors = [...]error{fsNotExist: fs.ErrNotExist, fsNotDir: errNotDir, fsLink: errLink, fsPermission: fs.ErrPermission, fsInvalid: fs.ErrInvalid}
+var fsErrors = [...]error{fsNotExist: fs.ErrNotExist, fsNotDir: errNotDir, fsLink: errLink, fsPermission: fs.ErrPermission, fsInvalid: fs.ErrInvalid, fsNoSpace: errNoSpace}
 
 // inline is how much of a file comes with the answer that opens it, bytes:
 // most source files are read whole with one question.
@@ -43,6 +44,10 @@ const (
 	maxRead  = 1 << 20 // bytes of one AskRead
 	maxFiles = 4096    // open at once in one run, whatever Call.MaxFiles says
 )
+
+// noSpace is an error of a file system that ran out of what this run may take
+// of the host. A disk that is full is a breakage.
+type noSpace interface{ NoSpace() bool }
 
 // fileAnswer makes an answer of what a file system said.
 func fileAnswer(a Answer, err error) (Answer, error) {
@@ -54,7 +59,16 @@ func fileAnswer(a Answer, err error) (Answer, error) {
 			return Answer{Code: int64(code)}, nil
 		}
 	}
-	return Answer{}, err
+	return readAnswer(Answer{}, err)
+}
+
+// readAnswer makes an answer of what reading came to. Nothing that goes wrong
+// there means that there is no such file.
+func readAnswer(a Answer, err error) (Answer, error) {
+	if quota := (noSpace)(nil); errors.As(err, &quota) && quota.NoSpace() {
+		return Answer{Code: fsNoSpace}, nil
+	}
+	return a, err
 }
 
 // Ask answers a question; see World.
@@ -129,7 +143,7 @@ func (l *Local) openFile(t source, path string) (Answer, error) {
 	n, err := file.readAt(a.Data, 0)
 	if err != nil && err != io.EOF || int64(n) < min(st.size, inline) {
 		file.close()
-		return Answer{}, fmt.Errorf("%s ends early: %w", path, orEOF(err))
+		return readAnswer(Answer{}, fmt.Errorf("%s ends early: %w", path, orEOF(err)))
 	}
 	if st.size <= inline {
 		file.close()
@@ -164,7 +178,7 @@ func (l *Local) read(q Question) (Answer, error) {
 	if err == io.EOF {
 		err = nil
 	}
-	return Answer{Data: b[:n]}, err
+	return readAnswer(Answer{Data: b[:n]}, err)
 }
 
 func (l *Local) forget(id uint32) {

@@ -19,7 +19,11 @@ type tree struct {
 
 // ask puts a question about a path.
 func (t *tree) ask(kind Kind, path string) (Answer, error) {
-	a, err := t.session.ask(Question{Kind: kind, Tree: t.number, Name: path})
+	return t.answered(t.session.ask(Question{Kind: kind, Tree: t.number, Name: path}))
+}
+
+// answered makes an error of an answer's code.
+func (t *tree) answered(a Answer, err error) (Answer, error) {
 	switch {
 	case err != nil:
 		return a, err
@@ -108,7 +112,7 @@ func (c *treeContent) readAt(p []byte, off int64) (int, error) {
 	if c.handle == 0 {
 		return 0, io.ErrUnexpectedEOF
 	}
-	a, err := c.tree.session.ask(Question{Kind: AskRead, Handle: c.handle, Offset: off, Count: min(int64(len(p)), maxRead)})
+	a, err := c.tree.answered(c.tree.session.ask(Question{Kind: AskRead, Handle: c.handle, Offset: off, Count: min(int64(len(p)), maxRead)}))
 	if err != nil {
 		return 0, err
 	}
