@@ -50,11 +50,24 @@ type Pool struct {
 	next    int // number of the next repository
 }
 
-// NewPool makes one in an empty folder.
+// NewPool makes one in an empty folder, whose path is absolute.
 func NewPool(dir string) (*Pool, error) {
 	p := &Pool{dir: dir, known: map[string]bool{}}
 	p.deflate = zlib.NewWriter(&p.buf)
-	return p, os.MkdirAll(filepath.Join(dir, "objects"), 0o755)
+	return p, os.MkdirAll(dir, 0o755)
+}
+
+// maxPool is how many objects the histories share before they start anew: a
+// folder in memory takes a page for each.
+const maxPool = 20_000
+
+// forget empties a pool that has grown; no repository may be in use.
+func (p *Pool) forget() error {
+	if len(p.known) < maxPool {
+		return nil
+	}
+	clear(p.known)
+	return os.RemoveAll(filepath.Join(p.dir, "objects"))
 }
 
 func (p *Pool) put(kind string, body []byte) (string, error) {

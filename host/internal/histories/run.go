@@ -23,6 +23,9 @@ func (b *Broken) Error() string { return b.Why + "\n" + b.Script }
 // Run makes a history and holds the gate to it; a *Broken says what is wrong.
 func (p *Pool) Run(ctx context.Context, c Choices, gate Gate) error {
 	p.next++
+	if err := p.forget(); err != nil {
+		return err
+	}
 	w := &world{pool: p, dir: filepath.Join(p.dir, fmt.Sprintf("r%d.git", p.next)), links: map[string]string{},
 		refs: map[string]*object{}, byID: map[string]*object{}, clean: map[string]bool{}}
 	m := maker{c, w}

@@ -87,6 +87,9 @@ func (w *world) resolve(name string) string {
 }
 
 func (w *world) value(ref string) string {
+	if ref == "HEAD" && w.head == "" {
+		return w.commits[0].id
+	}
 	if o := w.refs[ref]; o != nil {
 		return o.id
 	}
