@@ -39,6 +39,8 @@ var arrows = map[string][]string{
 	"host":                   {"hooks", "host/internal/bounded", "host/internal/hostile", "host/internal/incus", "host/internal/lanelog", "host/internal/sandbox", "host/internal/scaffold", "host/internal/ship", "host/internal/store", "host/internal/tell", "host/internal/wasm", "host/internal/zone", "lanes", "sdk"},
 	"host/cmd/pushlane":      {"hooks", "host", "host/internal/lanelog", "host/internal/store", "host/internal/tell", "host/internal/web", "host/internal/web/api", "lanes", "sdk"},
 	"host/cmd/pushlane-hook": nil,
+
+	"host/internal/histories": nil,
 }
 
 // onlyImporter is the one package that may know a dependency.

@@ -60,7 +60,7 @@ func buildAll(prefix string) error {
 			return err
 		}
 	}
-	for name, folder := range map[string]string{"probe": "probe", "constant": "probe", "grep": "grep"} { // constant: it wants nothing of what a push changes
+	for name, folder := range map[string]string{"probe": "probe", "constant": "probe", "grep": "grep", "refguard": "refguard"} { // constant: it wants nothing of what a push changes
 		if err := buildPlugin(prefix, "testdata/plugins/"+folder, "testdata/plugins/"+folder+"/"+name+".toml", name); err != nil {
 			return err
 		}
