@@ -89,7 +89,7 @@ func TestACachedRunTooLongIsNone(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	if _, err := io.CopyN(z, endless{}, maxRememberedRun+1); err != nil {
+	if _, err := io.CopyN(z, spaces{}, maxRememberedRun+1); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
@@ -100,10 +100,10 @@ func TestACachedRunTooLongIsNone(t *testing.T) {
 	}
 }
 
-// endless is JSON that never ends.
-type endless struct{}
+// spaces is JSON that never ends.
+type spaces struct{}
 
-func (endless) Read(p []byte) (int, error) {
+func (spaces) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = ' '
 	}
