@@ -122,7 +122,8 @@ func TestABodyThatIsTooLarge(t *testing.T) {
 	t.Parallel()
 	h := newFixture(t).handler()
 	got := ask(h, http.MethodPost, "/login", "token="+strings.Repeat("x", maxBody))
-	if got.Code != http.StatusRequestEntityTooLarge || got.Body.String() != errLargeBody.Error()+"\n" || got.Header().Get("Connection") != "close" {
+	if got.Code != http.StatusRequestEntityTooLarge || got.Body.String() != errLargeBody.Error()+"\n" ||
+		got.Header().Get("Connection") != "close" {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 }
@@ -130,7 +131,8 @@ func TestABodyThatIsTooLarge(t *testing.T) {
 // send writes a request and reads the head of its response.
 func send(t *testing.T, conn net.Conn, method, path string, body string) (*http.Response, *bufio.Reader) {
 	t.Helper()
-	if _, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", method, path, len(body), body); err != nil {
+	const head = "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+	if _, err := fmt.Fprintf(conn, head, method, path, len(body), body); err != nil {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(conn)
@@ -180,7 +182,8 @@ func TestClientsThatDoNotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		const artifact = "/r/app/runs/1/artifacts/1/out/report.html"
-		for _, path := range []string{artifact, "/r/app/runs/1/test?raw=1", "/r/app/runs/1/test/events", "/r/app/runs/1", "/r/app/runs/1/test"} {
+		for _, path := range []string{artifact, "/r/app/runs/1/test?raw=1", "/r/app/runs/1/test/events",
+			"/r/app/runs/1", "/r/app/runs/1/test"} {
 			conn := connect()
 			resp, in := send(t, conn, http.MethodGet, path, "")
 			time.Sleep(bodyTime + pageTime + time.Second)
@@ -213,7 +216,8 @@ func TestCookiesForTLSAlone(t *testing.T) {
 		h := f.handler()
 		for path, body := range map[string]string{"/login": "token=" + token, "/logout": "x=1"} {
 			cookies := ask(h, http.MethodPost, path, body).Result().Cookies()
-			if len(cookies) != 1 || cookies[0].Secure != https || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
+			if len(cookies) != 1 || cookies[0].Secure != https || !cookies[0].HttpOnly ||
+				cookies[0].SameSite != http.SameSiteStrictMode {
 				t.Errorf("%s: %v", path, cookies)
 			}
 		}
