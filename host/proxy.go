@@ -12,7 +12,8 @@ func (p Policy) checkProxies() error {
 		return fmt.Errorf("cannot read the policy: proxy_scope is %q, want read or run", p.ProxyScope)
 	}
 	if len(p.ProxyAddresses) > 0 && p.ProxyHeader == "" {
-		return hinted(errors.New("cannot read the policy: proxy_addresses needs proxy_header"), `set proxy_header = "X-Forwarded-User"`)
+		return hinted(errors.New("cannot read the policy: proxy_addresses needs proxy_header"),
+			`set proxy_header = "X-Forwarded-User"`)
 	}
 	_, err := p.Proxies()
 	return err

@@ -51,7 +51,8 @@ func startPage(ctx context.Context, h *host.Host, policy host.Policy, metrics ht
 	return func() { server.Close() }, nil
 }
 
-func pageHandler(h *host.Host, st *store.Store, policy host.Policy, metrics http.Handler, local bool, log *logrus.Logger) (http.Handler, error) {
+func pageHandler(h *host.Host, st *store.Store, policy host.Policy, metrics http.Handler, local bool,
+	log *logrus.Logger) (http.Handler, error) {
 	addresses, err := policy.Proxies()
 	if err != nil {
 		return nil, err
@@ -59,10 +60,11 @@ func pageHandler(h *host.Host, st *store.Store, policy host.Policy, metrics http
 	_, socket := socketOf(policy.Listen)
 	proxy := web.Proxy{Header: policy.ProxyHeader, Addresses: addresses, Socket: socket, Scope: policy.ProxyScope}
 	if proxy.Header != "" && len(addresses) == 0 && !socket {
-		log.Warnf(`proxy_header is ignored: set proxy_addresses = ["127.0.0.1/32"] to the addresses of the proxy that sets %s`, proxy.Header)
+		log.Warn(`proxy_header is ignored: set proxy_addresses = ["127.0.0.1/32"] to the addresses of the proxy that sets ` +
+			proxy.Header)
 	}
-	return web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local, HTTPS: overTLS(policy),
-		Proxy: proxy, Metrics: metrics, Log: log})
+	return web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local,
+		HTTPS: overTLS(policy), Proxy: proxy, Metrics: metrics, Log: log})
 }
 
 // overTLS reports whether users reach the page over TLS: its own, or that of
@@ -130,7 +132,8 @@ func serveHTTP(server *http.Server, l net.Listener, policy host.Policy, log *log
 func checkListen(policy host.Policy) (local bool, err error) {
 	if path, socket := socketOf(policy.Listen); socket {
 		if !filepath.IsAbs(path) {
-			return false, hint{fmt.Errorf("cannot show the page: the socket's path %q is not absolute", path), `set listen = "unix:/run/pushlane/page.sock"`}
+			return false, hint{fmt.Errorf("cannot show the page: the socket's path %q is not absolute", path),
+				`set listen = "unix:/run/pushlane/page.sock"`}
 		}
 		return false, nil
 	}

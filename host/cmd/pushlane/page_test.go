@@ -87,9 +87,10 @@ func TestThePageOnASocket(t *testing.T) {
 		err.Error() != "cannot show the page: another process listens on "+path {
 		t.Errorf("a second page: %v", err)
 	}
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
-	}}}
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
 	for user, want := range map[string]int{"": http.StatusUnauthorized, "ann": http.StatusOK} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://page/api/v1/repositories", nil)
 		if err != nil {
@@ -131,7 +132,8 @@ func TestAnIgnoredProxyHeaderIsSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 		stop()
-		const want = `proxy_header is ignored: set proxy_addresses = [\"127.0.0.1/32\"] to the addresses of the proxy that sets X-User`
+		const want = `proxy_header is ignored: set proxy_addresses = [\"127.0.0.1/32\"]` +
+			` to the addresses of the proxy that sets X-User`
 		if strings.Contains(out.String(), want) != said {
 			t.Errorf("%s: %s", text, out.String())
 		}
@@ -140,7 +142,8 @@ func TestAnIgnoredProxyHeaderIsSaid(t *testing.T) {
 
 func TestWhetherUsersComeOverTLS(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]bool{``: false, `url = "http://ci"`: false, `url = "https://ci"`: true, `url = "HTTPS://ci"`: true,
+	for text, want := range map[string]bool{``: false, `url = "http://ci"`: false, `url = "https://ci"`: true,
+		`url = "HTTPS://ci"`:  true,
 		`url = "httpsx://ci"`: false, `url = "ci/https://"`: false, `tls.cert = "c"`: true} {
 		if got := overTLS(loadPolicy(t, text)); got != want {
 			t.Errorf("%s: %t", text, got)

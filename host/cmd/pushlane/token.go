@@ -29,7 +29,8 @@ func tokenAddCommand(p *program) *cobra.Command {
 	var repositories []string
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "make a token; it is shown this once", Args: exactly(1),
-		Example: "  pushlane token add ann --scope run\n  pushlane token add bot --repository /srv/git/app.git --repository alice/web",
+		Example: "  pushlane token add ann --scope run\n" +
+			"  pushlane token add bot --repository /srv/git/app.git --repository alice/web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(web.Scopes(), scope) {
 				return wrongUse{fmt.Errorf("there is no scope %q: say %s", scope, strings.Join(web.Scopes(), ", "))}
@@ -40,7 +41,8 @@ func tokenAddCommand(p *program) *cobra.Command {
 					return err
 				}
 				token := web.NewToken()
-				err = st.AddToken(cmd.Context(), store.Token{Name: host.Clean(args[0]), Scope: scope, Repositories: keys, Hash: web.HashToken(token)})
+				err = st.AddToken(cmd.Context(), store.Token{Name: host.Clean(args[0]), Scope: scope, Repositories: keys,
+					Hash: web.HashToken(token)})
 				if err != nil {
 					return err
 				}
@@ -72,7 +74,8 @@ func repositoryKeys(ctx context.Context, st *store.Store, names []string) (keys 
 		}
 		switch len(found) {
 		case 0:
-			return nil, hintedUse(fmt.Errorf("cannot add the token: there is no repository %q", name), "pushlane install --server PATH guards one")
+			return nil, hintedUse(fmt.Errorf("cannot add the token: there is no repository %q", name),
+				"pushlane install --server PATH guards one")
 		case 1:
 			keys = append(keys, found[0])
 		default:

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -47,4 +48,17 @@ func Addresses(all []Repository) map[string]string {
 		addresses[r.Key] = names[max(0, at)]
 	}
 	return addresses
+}
+
+// Address gives the address of one repository among all.
+func (s *Store) Address(ctx context.Context, repoKey string) (string, error) {
+	found, err := s.reading(ctx).rows(`SELECT key, name FROM repositories`)
+	all, err := collect(found, err, func(row *rows) (r Repository, err error) {
+		err = row.Scan(&r.Key, &r.Name)
+		return r, err
+	})
+	if err != nil {
+		return "", fmt.Errorf("cannot read the address of %s: %w", repoKey, err)
+	}
+	return Addresses(all)[repoKey], nil
 }

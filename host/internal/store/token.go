@@ -32,8 +32,9 @@ func (s *Store) AddToken(ctx context.Context, t Token) error {
 	if t.Repositories != nil && strings.Join(t.Repositories, "") == "" {
 		return s.writeError(verb, errors.New("its repositories have no keys"))
 	}
+	keys := strings.Join(t.Repositories, "\x00")
 	added, err := s.touch(ctx, verb, `INSERT INTO tokens (name, scope, repositories, hash, created) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (name) DO NOTHING`, t.Name, t.Scope, strings.Join(t.Repositories, "\x00"), t.Hash[:], millis(orNow(t.Created)))
+		ON CONFLICT (name) DO NOTHING`, t.Name, t.Scope, keys, t.Hash[:], millis(orNow(t.Created)))
 	if err == nil && added == 0 {
 		err = s.writeError(verb, ErrTokenName)
 	}

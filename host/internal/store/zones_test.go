@@ -48,6 +48,7 @@ var unzoned = map[string]string{
 	"Register":       "the owner's",
 	"Unregister":     "the owner's",
 	"Repositories":   "the owner's",
+	"Address":        "the owner's",
 	"AddToken":       "the owner's",
 	"Tokens":         "the owner's",
 	"DropToken":      "the owner's",

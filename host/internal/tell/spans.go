@@ -42,10 +42,14 @@ func (t *Teller) sendSpans(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
+	link, err := t.runURL(ctx, run)
+	if err != nil {
+		return err
+	}
 	kept := &keeper{}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(kept), sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithIDGenerator(&ids{run: run}),
 		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "pushlane"))))
-	runSpans(ctx, provider.Tracer("pushlane"), t.config.URL, run)
+	runSpans(ctx, provider.Tracer("pushlane"), link, run)
 	return t.export(ctx, kept.spans)
 }
 
@@ -123,15 +127,15 @@ func (g *ids) sum(what string) [32]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d\n%s", g.run.RepoKey, g.run.ID, g.run.Queued.UnixMilli(), what))
 }
 
-func runSpans(ctx context.Context, tracer trace.Tracer, page string, run store.Run) {
+func runSpans(ctx context.Context, tracer trace.Tracer, link string, run store.Run) {
 	began := run.Started
 	if began.IsZero() {
 		began = run.Queued
 	}
 	ctx, span := tracer.Start(ctx, "RUN "+run.RepoName+" "+run.Gate, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(began),
-		trace.WithAttributes(runAttributes(page, run)...))
+		trace.WithAttributes(runAttributes(link, run)...))
 	for _, l := range run.Lanes {
-		laneSpan(ctx, tracer, page, run, l)
+		laneSpan(ctx, tracer, link, run, l)
 	}
 	if run.State == store.Broken {
 		span.SetStatus(codes.Error, short(run.Message, maxText))
@@ -139,14 +143,14 @@ func runSpans(ctx context.Context, tracer trace.Tracer, page string, run store.R
 	span.End(trace.WithTimestamp(run.Ended))
 }
 
-func runAttributes(page string, run store.Run) []attribute.KeyValue {
+func runAttributes(link string, run store.Run) []attribute.KeyValue {
 	list := append(outcome("cicd.pipeline.result", run.State),
 		attribute.String("cicd.pipeline.name", run.RepoName+" "+run.Gate),
 		attribute.String("cicd.pipeline.action.name", "RUN"),
 		attribute.String("cicd.pipeline.run.id", strconv.FormatInt(run.ID, 10)),
 		attribute.String("vcs.repository.name", run.RepoName))
-	if page != "" {
-		list = append(list, attribute.String("cicd.pipeline.run.url.full", runURL(page, run)))
+	if link != "" {
+		list = append(list, attribute.String("cicd.pipeline.run.url.full", link))
 	}
 	if len(run.Updates) == 0 {
 		return list
@@ -172,7 +176,7 @@ func outcome(key string, s store.State) []attribute.KeyValue {
 
 // laneSpan is one attempt of one lane. One that ended before it began has its
 // end alone.
-func laneSpan(ctx context.Context, tracer trace.Tracer, page string, run store.Run, l store.LaneRun) {
+func laneSpan(ctx context.Context, tracer trace.Tracer, link string, run store.Run, l store.LaneRun) {
 	if l.Ended.IsZero() {
 		return
 	}
@@ -185,8 +189,8 @@ func laneSpan(ctx context.Context, tracer trace.Tracer, page string, run store.R
 		attribute.String("cicd.pipeline.task.type", "test"),
 		attribute.String("cicd.pipeline.task.run.id", strconv.FormatInt(l.ID, 10)),
 		attribute.Int("pushlane.attempt", l.Attempt))
-	if page != "" {
-		list = append(list, attribute.String("cicd.pipeline.task.run.url.full", runURL(page, run)+"/"+l.Lane))
+	if link != "" {
+		list = append(list, attribute.String("cicd.pipeline.task.run.url.full", link+"/"+l.Lane))
 	}
 	_, span := tracer.Start(ctx, l.Lane, trace.WithTimestamp(began), trace.WithAttributes(list...))
 	if l.State == store.Broken {

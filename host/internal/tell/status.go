@@ -30,7 +30,7 @@ const (
 
 // statuses are those of a run's commits, each commit once, at every forge that
 // has the repository.
-func (t *Teller) statuses(run store.Run) []store.Delivery {
+func (t *Teller) statuses(run store.Run, link string) []store.Delivery {
 	var list []store.Delivery
 	for _, s := range t.config.Statuses {
 		project, ok := s.project(t.config, run)
@@ -41,7 +41,7 @@ func (t *Teller) statuses(run store.Run) []store.Delivery {
 			state := stateOf(run, u)
 			list = append(list, store.Delivery{Target: "status " + s.API + " " + project, Kind: string(state), Body: mustJSON(statusBody{
 				SHA: u.New, Ref: u.Ref, State: string(state), Context: contextOf(run, u),
-				Description: short(describe(run), maxDescription), URL: runURL(t.config.URL, run)})})
+				Description: short(describe(run), maxDescription), URL: link})})
 		}
 	}
 	return list

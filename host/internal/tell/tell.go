@@ -62,13 +62,17 @@ func (t *Teller) Ended(ctx context.Context, run store.Run) error {
 
 // add puts what is to be told of one event into the outbox.
 func (t *Teller) add(ctx context.Context, run store.Run, event string) error {
-	list, err := t.webhooks(ctx, run, event)
+	link, err := t.runURL(ctx, run)
+	if err != nil {
+		return err
+	}
+	list, err := t.webhooks(ctx, run, link, event)
 	if err != nil {
 		return err
 	}
 	ended := event == "run.ended"
 	if taken(run, ended) {
-		list = append(list, t.statuses(run)...)
+		list = append(list, t.statuses(run, link)...)
 		if ended && t.config.Notes {
 			list = append(list, store.Delivery{Target: "notes " + run.RepoKey, Kind: event})
 		}

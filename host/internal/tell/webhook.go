@@ -89,7 +89,7 @@ const (
 )
 
 // webhooks are the messages of one event.
-func (t *Teller) webhooks(ctx context.Context, run store.Run, event string) ([]store.Delivery, error) {
+func (t *Teller) webhooks(ctx context.Context, run store.Run, link, event string) ([]store.Delivery, error) {
 	var list []store.Delivery
 	var body []byte
 	for _, w := range t.config.Webhooks {
@@ -101,15 +101,15 @@ func (t *Teller) webhooks(ctx context.Context, run store.Run, event string) ([]s
 			if err != nil {
 				return nil, err
 			}
-			body = mustJSON(message(t.config.URL, event, run, found))
+			body = mustJSON(message(link, event, run, found))
 		}
 		list = append(list, store.Delivery{Target: w.target(), Kind: event, Body: body})
 	}
 	return list, nil
 }
 
-func message(page, event string, run store.Run, found []store.Finding) Message {
-	m := Message{Event: event, Repository: run.RepoName, Run: run.Number, RerunOf: run.RerunOf, URL: runURL(page, run), Gate: run.Gate,
+func message(link, event string, run store.Run, found []store.Finding) Message {
+	m := Message{Event: event, Repository: run.RepoName, Run: run.Number, RerunOf: run.RerunOf, URL: link, Gate: run.Gate,
 		State: string(run.State), Exit: run.Exit, Message: short(run.Message, maxText), Pusher: short(run.Pusher, maxText),
 		Queued: utc(run.Queued), Started: utc(run.Started), Ended: utc(run.Ended), Updates: []Update{}, Lanes: latest(run)}
 	m.Findings = findings(m.Lanes, found)
@@ -170,11 +170,17 @@ func findings(lanes []Lane, found []store.Finding) []Finding {
 	return list
 }
 
-func runURL(page string, run store.Run) string {
-	if page == "" {
-		return ""
+// runURL is the page of a run, "" where the policy names no page. Of
+// repositories with the same name it names the one.
+func (t *Teller) runURL(ctx context.Context, run store.Run) (string, error) {
+	if t.config.URL == "" {
+		return "", nil
 	}
-	return fmt.Sprintf("%s/r/%s/runs/%d", strings.TrimSuffix(page, "/"), url.PathEscape(run.RepoName), run.Number)
+	address, err := t.store.Address(ctx, run.RepoKey)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s/r/%s/runs/%d", strings.TrimSuffix(t.config.URL, "/"), url.PathEscape(address), run.Number), nil
 }
 
 // target names a webhook where its path, which is often a secret, is not to be

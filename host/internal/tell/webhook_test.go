@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -196,4 +197,19 @@ func fenced(t *testing.T, language string) string {
 	}
 	text, _, _ = strings.Cut(text, "```")
 	return text
+}
+
+// A link names the repository of the run, also where another has its name.
+func TestLinksOfNamesakes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	teller := w.teller(Config{URL: "https://ci.example.org/"})
+	run := w.begin("pre-receive")
+	if err := w.st.Register(t.Context(), "/srv/alice/app.git", "app"); err != nil {
+		t.Fatal(err)
+	}
+	want := "https://ci.example.org/r/" + filepath.Base(w.dir) + "%2Fapp/runs/1"
+	if got, err := teller.runURL(t.Context(), run); err != nil || got != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
 }

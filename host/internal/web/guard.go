@@ -16,8 +16,8 @@ const (
 	sendTime = 10 * time.Second // in which a client must take what was written
 )
 
-const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " +
+	"img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 // guard is what holds for every request, before anything is looked up: how
 // long it may take, which site it comes from and what browsers may do with the

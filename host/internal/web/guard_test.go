@@ -71,7 +71,7 @@ func onFakeClock(t *testing.T, do func(t *testing.T, f *fixture, connect func() 
 // A body that does not come, or comes in drips, holds a connection for
 // bodyTime: at every route, also those that want none or that do not exist.
 func TestBodiesThatDoNotCome(t *testing.T) {
-	for name, head := range map[string]string{
+	heads := map[string]string{
 		"login":        "POST /login HTTP/1.1\r\nContent-Length: 60000\r\n",
 		"chunked":      "POST /login HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
 		"a page":       "GET / HTTP/1.1\r\nContent-Length: 60000\r\n",
@@ -82,47 +82,53 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 		"other site":   "POST /login HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 60000\r\n",
 		"other host":   "POST /login HTTP/1.1\r\nContent-Length: 60000\r\n",
 		"with promise": "POST /login HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 60000\r\n",
-	} {
-		for _, drips := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, " ", drips), func(t *testing.T) {
-				onFakeClock(t, func(t *testing.T, _ *fixture, connect func() net.Conn) {
-					conn, began := connect(), time.Now()
-					host := "localhost"
-					if name == "other host" {
-						host = "evil.example"
-					}
-					if _, err := io.WriteString(conn, head+"Host: "+host+"\r\n\r\n"); err != nil {
-						t.Fatal(err)
-					}
-					var dripping sync.WaitGroup
-					defer dripping.Wait()
-					dripping.Go(func() {
-						for drips {
-							if _, err := io.WriteString(conn, "1\r\nx\r\n"); err != nil {
-								return
-							}
-							time.Sleep(3 * time.Second)
-						}
-					})
-					answer, err := io.ReadAll(conn)
-					answer = bytes.TrimPrefix(answer, []byte("HTTP/1.1 100 Continue\r\n\r\n"))
-					if err != nil || len(answer) > 0 {
-						t.Errorf("got %q, %v", answer, err)
-					}
-					if took := time.Since(began); took < bodyTime || took > bodyTime+5*time.Second {
-						t.Errorf("closed after %s", took)
-					}
-				})
-			})
-		}
 	}
+	onFakeClock(t, func(t *testing.T, _ *fixture, connect func() net.Conn) {
+		for name, head := range heads {
+			for _, drips := range []bool{false, true} {
+				host := "localhost"
+				if name == "other host" {
+					host = "evil.example"
+				}
+				began := time.Now()
+				answer, err := holdBody(connect(), head+"Host: "+host+"\r\n\r\n", drips)
+				answer = bytes.TrimPrefix(answer, []byte("HTTP/1.1 100 Continue\r\n\r\n"))
+				if err != nil || len(answer) > 0 {
+					t.Errorf("%s, drips %t: got %q, %v", name, drips, answer, err)
+				}
+				if took := time.Since(began); took < bodyTime || took > bodyTime+5*time.Second {
+					t.Errorf("%s, drips %t: closed after %s", name, drips, took)
+				}
+			}
+		}
+	})
+}
+
+// holdBody sends the head of a request and of its body nothing, or a part every
+// three seconds, and returns what the server sent until it closed.
+func holdBody(conn net.Conn, head string, drips bool) ([]byte, error) {
+	if _, err := io.WriteString(conn, head); err != nil {
+		return nil, err
+	}
+	var dripping sync.WaitGroup
+	defer dripping.Wait()
+	dripping.Go(func() {
+		for drips {
+			if _, err := io.WriteString(conn, "1\r\nx\r\n"); err != nil {
+				return
+			}
+			time.Sleep(3 * time.Second)
+		}
+	})
+	return io.ReadAll(conn)
 }
 
 func TestABodyThatIsTooLarge(t *testing.T) {
 	t.Parallel()
 	h := newFixture(t).handler()
 	got := ask(h, http.MethodPost, "/login", "token="+strings.Repeat("x", maxBody))
-	if got.Code != http.StatusRequestEntityTooLarge || got.Body.String() != errLargeBody.Error()+"\n" || got.Header().Get("Connection") != "close" {
+	if got.Code != http.StatusRequestEntityTooLarge || got.Body.String() != errLargeBody.Error()+"\n" ||
+		got.Header().Get("Connection") != "close" {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 }
@@ -130,7 +136,8 @@ func TestABodyThatIsTooLarge(t *testing.T) {
 // send writes a request and reads the head of its response.
 func send(t *testing.T, conn net.Conn, method, path string, body string) (*http.Response, *bufio.Reader) {
 	t.Helper()
-	if _, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", method, path, len(body), body); err != nil {
+	const head = "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+	if _, err := fmt.Fprintf(conn, head, method, path, len(body), body); err != nil {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(conn)
@@ -180,7 +187,8 @@ func TestClientsThatDoNotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		const artifact = "/r/app/runs/1/artifacts/1/out/report.html"
-		for _, path := range []string{artifact, "/r/app/runs/1/test?raw=1", "/r/app/runs/1/test/events", "/r/app/runs/1", "/r/app/runs/1/test"} {
+		for _, path := range []string{artifact, "/r/app/runs/1/test?raw=1", "/r/app/runs/1/test/events",
+			"/r/app/runs/1", "/r/app/runs/1/test"} {
 			conn := connect()
 			resp, in := send(t, conn, http.MethodGet, path, "")
 			time.Sleep(bodyTime + pageTime + time.Second)
@@ -213,7 +221,8 @@ func TestCookiesForTLSAlone(t *testing.T) {
 		h := f.handler()
 		for path, body := range map[string]string{"/login": "token=" + token, "/logout": "x=1"} {
 			cookies := ask(h, http.MethodPost, path, body).Result().Cookies()
-			if len(cookies) != 1 || cookies[0].Secure != https || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
+			if len(cookies) != 1 || cookies[0].Secure != https || !cookies[0].HttpOnly ||
+				cookies[0].SameSite != http.SameSiteStrictMode {
 				t.Errorf("%s: %v", path, cookies)
 			}
 		}

@@ -11,7 +11,8 @@ import (
 func TestWhomAProxyNames(t *testing.T) {
 	t.Parallel()
 	listed := Proxy{Header: "X-Forwarded-User", Scope: "run",
-		Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("::1/128")}}
+		Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.1.0.0/16"),
+			netip.MustParsePrefix("::1/128")}}
 	for _, test := range []struct {
 		proxy  Proxy
 		remote string
@@ -25,7 +26,8 @@ func TestWhomAProxyNames(t *testing.T) {
 		{listed, "127.0.0.2:4000", http.Header{"X-Forwarded-User": {"ann"}}, ""},
 		{listed, "10.2.0.1:4000", http.Header{"X-Forwarded-User": {"ann"}}, ""},
 		{listed, "[::2]:4000", http.Header{"X-Forwarded-User": {"ann"}}, ""},
-		{listed, "10.2.0.1:4000", http.Header{"X-Forwarded-User": {"ann"}, "X-Forwarded-For": {"127.0.0.1"}, "X-Real-Ip": {"127.0.0.1"},
+		{listed, "10.2.0.1:4000", http.Header{"X-Forwarded-User": {"ann"}, "X-Forwarded-For": {"127.0.0.1"},
+			"X-Real-Ip": {"127.0.0.1"},
 			"Forwarded": {"for=127.0.0.1"}}, ""},
 		{listed, "@", http.Header{"X-Forwarded-User": {"ann"}}, ""},
 		{listed, "", http.Header{"X-Forwarded-User": {"ann"}}, ""},
@@ -38,7 +40,8 @@ func TestWhomAProxyNames(t *testing.T) {
 		{listed, "127.0.0.1:4000", http.Header{"X-Forwarded-User": {strings.Repeat("a", maxUser+1)}}, ""},
 		{Proxy{Header: "X-Forwarded-User"}, "127.0.0.1:4000", http.Header{"X-Forwarded-User": {"ann"}}, ""},
 		{Proxy{Header: "X-Forwarded-User", Socket: true}, "@", http.Header{"X-Forwarded-User": {"ann"}}, "ann"},
-		{Proxy{Socket: true, Addresses: listed.Addresses}, "127.0.0.1:4000", http.Header{"": {"ann"}, "X-Forwarded-User": {"ann"}}, ""},
+		{Proxy{Socket: true, Addresses: listed.Addresses}, "127.0.0.1:4000",
+			http.Header{"": {"ann"}, "X-Forwarded-User": {"ann"}}, ""},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr, r.Header = test.remote, test.head
@@ -55,22 +58,25 @@ func TestProxiedUsers(t *testing.T) {
 	f := newFixture(t)
 	f.begin("post-receive")
 	f.opts.Loopback = false
-	f.opts.Proxy = Proxy{Header: "X-Forwarded-User", Scope: "read", Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}} // httptest's
-	if got := get(t, f.handler(), "/r/app", "X-Forwarded-User", "ann"); got.Code != http.StatusOK {
+	httptests := netip.MustParsePrefix("192.0.2.1/32")
+	f.opts.Proxy = Proxy{Header: "X-Forwarded-User", Scope: "read", Addresses: []netip.Prefix{httptests}}
+	user := []string{"X-Forwarded-User", "ann"}
+	if got := get(t, f.handler(), "/r/app", user...); got.Code != http.StatusOK {
 		t.Errorf("scope read: %d", got.Code)
 	}
-	if got := ask(f.handler(), http.MethodPost, "/r/app/runs/1/cancel", "x=1", "X-Forwarded-User", "ann"); got.Code != http.StatusForbidden {
+	if got := ask(f.handler(), http.MethodPost, "/r/app/runs/1/cancel", "x=1", user...); got.Code != http.StatusForbidden {
 		t.Errorf("scope read cancels: %d", got.Code)
 	}
 	f.opts.Proxy.Scope = "run"
-	if got := ask(f.handler(), http.MethodPost, "/r/app/runs/1/cancel", "x=1", "X-Forwarded-User", "ann"); got.Header().Get("Location") != "/r/app/runs/1" {
+	got := ask(f.handler(), http.MethodPost, "/r/app/runs/1/cancel", "x=1", user...)
+	if got.Header().Get("Location") != "/r/app/runs/1" {
 		t.Errorf("scope run: %d %s", got.Code, got.Body)
 	}
 	f.opts.Proxy.Addresses = nil
-	if got := get(t, f.handler(), "/r/app", "X-Forwarded-User", "ann"); got.Header().Get("Location") != "/login" {
+	if got := get(t, f.handler(), "/r/app", user...); got.Header().Get("Location") != "/login" {
 		t.Errorf("no proxy is listed: %d", got.Code)
 	}
-	if got := get(t, f.handler(), "/api/v1/repositories", "X-Forwarded-User", "ann"); got.Code != http.StatusUnauthorized {
+	if got := get(t, f.handler(), "/api/v1/repositories", user...); got.Code != http.StatusUnauthorized {
 		t.Errorf("no proxy is listed: %d", got.Code)
 	}
 }

@@ -27,6 +27,8 @@ type access struct {
 	none, read, run, elsewhere int
 }
 
+const v1 = "/api/v1/repositories"
+
 var accesses = map[string]access{
 	"GET /static/": {"GET /static/page.js", 200, 200, 200, 200},
 	"GET /login":   {"GET /login", 200, 200, 200, 200},
@@ -36,21 +38,23 @@ var accesses = map[string]access{
 	"GET /{$}":     {"GET /", 303, 200, 200, 200},
 	"GET /changes": {"GET /changes", 303, 200, 200, 200},
 
-	"GET /r/{repo}":                                               {"GET /r/REPO", 303, 200, 200, 404},
-	"GET /r/{repo}/branches/{ref...}":                             {"GET /r/REPO/branches/main", 303, 200, 200, 404},
-	"GET /r/{repo}/runs/{run}":                                    {"GET /r/REPO/runs/{run}", 303, 200, 200, 404},
-	"POST /r/{repo}/runs/{run}/cancel":                            {"POST /r/REPO/runs/{run}/cancel", 303, 403, 303, 404},
-	"POST /r/{repo}/runs/{run}/rerun":                             {"POST /r/REPO/runs/{ended}/rerun", 303, 403, 303, 404},
-	"GET /r/{repo}/runs/{run}/artifacts/{lane}/{name...}":         {"GET /r/REPO/runs/{ended}/artifacts/{lane}/out/report.html", 303, 200, 200, 404},
-	"GET /r/{repo}/runs/{run}/{lane}":                             {"GET /r/REPO/runs/{ended}/test", 303, 200, 200, 404},
-	"GET /r/{repo}/runs/{run}/{lane}/events":                      {"GET /r/REPO/runs/{ended}/test/events", 303, 200, 200, 404},
-	"GET /api/v1/openapi.json":                                    {"GET /api/v1/openapi.json", 200, 200, 200, 200},
-	"GET /api/v1/repositories":                                    {"GET /api/v1/repositories", 401, 200, 200, 200},
-	"GET /api/v1/repositories/{repo}/runs":                        {"GET /api/v1/repositories/REPO/runs", 401, 200, 200, 404},
-	"GET /api/v1/repositories/{repo}/runs/{run}":                  {"GET /api/v1/repositories/REPO/runs/{run}", 401, 200, 200, 404},
-	"GET /api/v1/repositories/{repo}/runs/{run}/lanes/{lane}/log": {"GET /api/v1/repositories/REPO/runs/{ended}/lanes/test/log", 401, 200, 200, 404},
-	"POST /api/v1/repositories/{repo}/runs/{run}/cancel":          {"POST /api/v1/repositories/REPO/runs/{run}/cancel", 401, 403, 200, 404},
-	"POST /api/v1/repositories/{repo}/runs/{run}/rerun":           {"POST /api/v1/repositories/REPO/runs/{ended}/rerun", 401, 403, 200, 404},
+	"GET /r/{repo}":                    {"GET /r/REPO", 303, 200, 200, 404},
+	"GET /r/{repo}/branches/{ref...}":  {"GET /r/REPO/branches/main", 303, 200, 200, 404},
+	"GET /r/{repo}/runs/{run}":         {"GET /r/REPO/runs/{run}", 303, 200, 200, 404},
+	"POST /r/{repo}/runs/{run}/cancel": {"POST /r/REPO/runs/{run}/cancel", 303, 403, 303, 404},
+	"POST /r/{repo}/runs/{run}/rerun":  {"POST /r/REPO/runs/{ended}/rerun", 303, 403, 303, 404},
+	"GET /r/{repo}/runs/{run}/artifacts/{lane}/{name...}": {
+		"GET /r/REPO/runs/{ended}/artifacts/{lane}/out/report.html", 303, 200, 200, 404,
+	},
+	"GET /r/{repo}/runs/{run}/{lane}":                   {"GET /r/REPO/runs/{ended}/test", 303, 200, 200, 404},
+	"GET /r/{repo}/runs/{run}/{lane}/events":            {"GET /r/REPO/runs/{ended}/test/events", 303, 200, 200, 404},
+	"GET /api/v1/openapi.json":                          {"GET /api/v1/openapi.json", 200, 200, 200, 200},
+	"GET /api/v1/repositories":                          {"GET /api/v1/repositories", 401, 200, 200, 200},
+	"GET " + v1 + "/{repo}/runs":                        {"GET " + v1 + "/REPO/runs", 401, 200, 200, 404},
+	"GET " + v1 + "/{repo}/runs/{run}":                  {"GET " + v1 + "/REPO/runs/{run}", 401, 200, 200, 404},
+	"GET " + v1 + "/{repo}/runs/{run}/lanes/{lane}/log": {"GET " + v1 + "/REPO/runs/{ended}/lanes/test/log", 401, 200, 200, 404},
+	"POST " + v1 + "/{repo}/runs/{run}/cancel":          {"POST " + v1 + "/REPO/runs/{run}/cancel", 401, 403, 200, 404},
+	"POST " + v1 + "/{repo}/runs/{run}/rerun":           {"POST " + v1 + "/REPO/runs/{ended}/rerun", 401, 403, 200, 404},
 	"/api/": {"GET /api/v1/nothing", 404, 404, 404, 404},
 }
 
@@ -86,7 +90,8 @@ func (f *fixture) visit(h http.Handler, request, repo, bearer string) *httptest.
 	under, ended := f.begin("post-receive"), f.begin("post-receive")
 	f.say(ended, "line")
 	f.end(ended, store.Failed)
-	request = strings.NewReplacer("REPO", repo, "{run}", strconv.FormatInt(under.Number, 10), "{ended}", strconv.FormatInt(ended.Number, 10),
+	request = strings.NewReplacer("REPO", repo, "{run}", strconv.FormatInt(under.Number, 10),
+		"{ended}", strconv.FormatInt(ended.Number, 10),
 		"{lane}", strconv.FormatInt(ended.Lanes[0].ID, 10)).Replace(request)
 	method, path, _ := strings.Cut(request, " ")
 	ctx, cancel := context.WithCancel(f.t.Context())
@@ -112,7 +117,8 @@ func TestEveryRoute(t *testing.T) {
 	tokens := map[string]string{"wrong": NewToken(), "none": ""}
 	for _, scope := range Scopes() {
 		tokens[scope] = f.token(store.Token{Name: scope, Scope: scope})
-		tokens["elsewhere "+scope] = f.token(store.Token{Name: "elsewhere " + scope, Scope: scope, Repositories: []string{"/srv/other.git"}})
+		tokens["elsewhere "+scope] = f.token(store.Token{Name: "elsewhere " + scope, Scope: scope,
+			Repositories: []string{"/srv/other.git"}})
 	}
 	var patterns []string
 	for _, r := range (&site{}).routes(http.NotFoundHandler()) {
@@ -148,7 +154,8 @@ func (f *fixture) checkAccess(h http.Handler, want access, who, token string) {
 		return
 	}
 	none := f.visit(h, want.request, "none", token)
-	if none.Code != got.Code || none.Body.String() != got.Body.String() || fmt.Sprint(none.Header()) != fmt.Sprint(got.Header()) {
+	if none.Code != got.Code || none.Body.String() != got.Body.String() ||
+		fmt.Sprint(none.Header()) != fmt.Sprint(got.Header()) {
 		f.t.Errorf("%s by %s differs from what does not exist:\n%s\n%s", want.request, who, got.Body, none.Body)
 	}
 }
@@ -244,23 +251,28 @@ func TestNamesakes(t *testing.T) {
 		if !strings.Contains(index, `<a href="/r/`+escaped+`"><strong>`+address+"</strong>") {
 			t.Errorf("no link to %s in\n%s", address, index)
 		}
-		if got := get(t, h, "/r/"+escaped); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), `href="/r/`+escaped+"/runs/1\"") {
+		link := `href="/r/` + escaped + `/runs/1"`
+		if got := get(t, h, "/r/"+escaped); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), link) {
 			t.Errorf("%s: %d %s", address, got.Code, got.Body)
 		}
-		if got := get(t, h, "/api/v1/repositories/"+escaped+"/runs"); strings.Contains(got.Body.String(), "feature/new") != (address == ours) {
+		got := get(t, h, "/api/v1/repositories/"+escaped+"/runs")
+		if strings.Contains(got.Body.String(), "feature/new") != (address == ours) {
 			t.Errorf("%s: %s", address, got.Body)
 		}
 	}
 	want := fmt.Sprintf(`{"error":"More than one repository is called \"app\". Use one of: %s, alice/app."}`, ours)
-	if got := get(t, h, "/api/v1/repositories/app/runs"); got.Code != http.StatusNotFound || strings.TrimSpace(got.Body.String()) != want {
+	got := get(t, h, "/api/v1/repositories/app/runs")
+	if got.Code != http.StatusNotFound || strings.TrimSpace(got.Body.String()) != want {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 	f.opts.Loopback = false
-	bearer := []string{"Authorization", "Bearer " + f.token(store.Token{Name: "ann", Scope: "read", Repositories: []string{"/srv/alice/app.git"}})}
+	alices := store.Token{Name: "ann", Scope: "read", Repositories: []string{"/srv/alice/app.git"}}
+	bearer := []string{"Authorization", "Bearer " + f.token(alices)}
 	for path, want := range map[string]int{"/r/app": 200, "/r/alice%2Fapp": 200, "/r/srv%2Falice%2Fapp": 200,
 		"/r/" + strings.ReplaceAll(ours, "/", "%2F"): 404, "/r/app/runs/1/test?raw=1": 404} {
 		got := get(t, f.handler(), path, bearer...)
-		if got.Code != want || strings.Contains(got.Body.String(), ours) || strings.Contains(got.Body.String(), "feature/new") {
+		if got.Code != want || strings.Contains(got.Body.String(), ours) ||
+			strings.Contains(got.Body.String(), "feature/new") {
 			t.Errorf("%s: %d %s", path, got.Code, got.Body)
 		}
 	}
@@ -281,7 +293,8 @@ func TestLinksToOddNames(t *testing.T) {
 		}
 		files = append(files, store.File{Name: name, Path: path, Size: int64(len(name))})
 	}
-	f.record(run, store.Result{LaneRun: run.Lanes[0].ID, State: store.Passed, Artifacts: files}, store.End{State: store.Passed})
+	f.record(run, store.Result{LaneRun: run.Lanes[0].ID, State: store.Passed, Artifacts: files},
+		store.End{State: store.Passed})
 	h := f.handler()
 	page := get(t, h, "/r/app/runs/1").Body.String()
 	var got []string
@@ -300,7 +313,8 @@ func TestLinksToOddNames(t *testing.T) {
 	list := get(t, h, "/r/app?branch=100%2541%23x").Body.String()
 	_, link, _ := strings.Cut(list, `href="/r/app/branches/`)
 	link, _, _ = strings.Cut(link, `"`)
-	if got := get(t, h, "/r/app/branches/"+link); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "<h1>100%41#x</h1>") {
-		t.Errorf("branch %q: %d", link, got.Code)
+	branch := get(t, h, "/r/app/branches/"+link)
+	if branch.Code != http.StatusOK || !strings.Contains(branch.Body.String(), "<h1>100%41#x</h1>") {
+		t.Errorf("branch %q: %d", link, branch.Code)
 	}
 }

@@ -61,13 +61,15 @@ func TestASessionIsItsToken(t *testing.T) {
 	}
 	f.dropToken("ann")
 	f.token(store.Token{Name: "ann", Scope: "run"})
-	for path, want := range map[string]int{"/r/app": http.StatusSeeOther, "/changes": http.StatusSeeOther, "/metrics": http.StatusSeeOther,
+	for path, want := range map[string]int{"/r/app": http.StatusSeeOther, "/changes": http.StatusSeeOther,
+		"/metrics":             http.StatusSeeOther,
 		"/api/v1/repositories": http.StatusUnauthorized} {
 		if got := get(t, h, path, session...); got.Code != want {
 			t.Errorf("%s with a revoked token: %d", path, got.Code)
 		}
 	}
-	if got := ask(h, http.MethodPost, "/r/app/runs/1/cancel", "x=1", session...); got.Header().Get("Location") != "/login" {
+	got := ask(h, http.MethodPost, "/r/app/runs/1/cancel", "x=1", session...)
+	if got.Header().Get("Location") != "/login" {
 		t.Errorf("cancel with a revoked token: %d", got.Code)
 	}
 }

@@ -37,9 +37,9 @@ type Options struct {
 	Store    *store.Store
 	Repo     func(ctx context.Context, key string) (*hooks.Repo, func(), error)
 	Actions  Actions
-	Patches  func(run int64) (map[string]hooks.FilePatch, error) // what was kept of a push that left nothing; by path
-	Loopback bool                                                // it listens on this machine alone: nobody needs to log in
-	HTTPS    bool                                                // users reach it over TLS, its own or a proxy's: cookies are for TLS alone
+	Patches  func(run int64) (map[string]hooks.FilePatch, error) // of a push that left no objects; by path
+	Loopback bool                                                // it listens on this machine alone and needs no login
+	HTTPS    bool                                                // users reach it over TLS: cookies are for TLS alone
 	Proxy    Proxy
 	Metrics  http.Handler // at /metrics, for Prometheus; may be nil
 	Log      logrus.FieldLogger
