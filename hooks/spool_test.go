@@ -254,3 +254,22 @@ func TestSpoolForManyAtOnce(t *testing.T) {
 		t.Errorf("%d files are left", n)
 	}
 }
+
+func TestTreesEndWithTheirSpool(t *testing.T) {
+	g := newRepo(t)
+	g.write("a/b/c", "x")
+	g.commit("f", "x")
+	ctx, cancel := context.WithCancel(t.Context())
+	tree := g.tree("HEAD").In(NewSpool(ctx, 0))
+	if _, err := tree.Stat("a"); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	for what, err := range map[string]error{"stat": second(tree.Stat("a/b/c")), "list": second(tree.ReadDir("a")), "open": second(tree.Open("a/b/c"))} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

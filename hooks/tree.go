@@ -76,7 +76,9 @@ func ownSpool() *Spool {
 	return s
 }
 
-// In has the tree, and what Only makes of it, use a Spool of the caller's.
+// In has the tree, and what Only makes of it, use a Spool of the caller's. No
+// directory is read once its context has ended: a path of two thousand names may
+// lead through directories that take a second each.
 func (t *Tree) In(s *Spool) *Tree {
 	t.spool = s
 	return t
@@ -106,6 +108,9 @@ func (t *Tree) dir(id plumbing.Hash) ([]treeEntry, error) {
 	t.mu.Unlock()
 	if ok {
 		return entries, nil
+	}
+	if err := t.spool.ctx.Err(); err != nil {
+		return nil, err
 	}
 	entries, err := t.objs.readTree(id)
 	if err != nil {

@@ -112,6 +112,15 @@ func (p permits) sees(path string) bool {
 	return true
 }
 
+// patterns is how many globs a path is held against.
+func (p permits) patterns() int {
+	n := 0
+	for _, set := range p["repo.read"].globs {
+		n += len(set)
+	}
+	return n
+}
+
 // limited reports whether some files of the tree are not there for the plugin.
 func (p permits) limited() bool { return len(p["repo.read"].globs) > 0 }
 
@@ -188,10 +197,15 @@ func (l *laneRun) outside(name, item string) error {
 	return fmt.Errorf("plugin %q used %s %q, which its manifest does not ask for", l.lane().Plugin, name, what)
 }
 
+// maxDenials is how many denials of one lane run are put on record.
+const maxDenials = 100
+
 // refuse makes an answer of a denial, and puts it on record.
 func (l *laneRun) refuse(ctx context.Context, err error) error {
-	l.log.line('h', "denied: "+err.Error())
-	l.rec.event(ctx, l.i, l.lane().ID, "denied", Clean(err.Error()))
+	if l.denials++; l.denials <= maxDenials {
+		l.log.line('h', "denied: "+err.Error())
+		l.rec.event(ctx, l.i, l.lane().ID, "denied", Clean(err.Error()))
+	}
 	return &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: hintOf(err)}
 }
 

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +49,7 @@ type laneRun struct {
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	out      *wasm.Out    // /out of the call under way
 	spool    *hooks.Spool // temporary files of the trees it reads
+	denials  int          // so far
 	cleanup  []func()
 
 	mu     sync.Mutex      // guards asked, recorded, quota and what containers add to the outcome
@@ -217,14 +217,14 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	if err != nil {
 		return answer{}, 0, err
 	}
-	ops := &operations{run: l, request: request}
+	ops := &operations{run: l, request: request, toil: toil{ctx: ctx, limit: l.policy().MaxFuel}}
 	call, err := l.wasmCall(ctx, request.AppendJSON(nil), ops)
 	if err != nil {
 		return answer{}, 0, err
 	}
-	if tool := l.module.Manifest().Tool; tool != nil && !toolCall(&call, tool, l.visibleChanges()) {
+	if looks, err := l.asTool(ctx, &call); err != nil || !looks {
 		call.World.Close()
-		return answer{verdict: "skip", reason: "no changed file is for it"}, 0, nil
+		return answer{verdict: "skip", reason: "no changed file is for it"}, 0, err
 	}
 	stderr := l.log.stream('p')
 	call.Stderr = stderr
@@ -247,6 +247,20 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	return said, done.Exit, err
 }
 
+// asTool makes the call one of a tool, where the plugin is one; false: there is
+// nothing for it to look at.
+func (l *laneRun) asTool(ctx context.Context, call *wasm.Call) (looks bool, err error) {
+	tool := l.module.Manifest().Tool
+	if tool == nil {
+		return true, nil
+	}
+	changes, err := l.visibleChanges(ctx)
+	if err != nil {
+		return false, err
+	}
+	return toolCall(ctx, call, tool, changes)
+}
+
 func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 	p := l.update()
 	with, err := settings(l.lane().With)
@@ -258,7 +272,9 @@ func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
 		Limits: sdk.Limits{Memory: pluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut, Fuel: l.policy().MaxFuel}}
 	if wants(l.module.Manifest(), "changes") {
-		r.Changes = l.visibleChanges()
+		if r.Changes, err = l.visibleChanges(ctx); err != nil {
+			return sdk.Request{}, err
+		}
 	}
 	if l.can("repo.history") && wants(l.module.Manifest(), "commits") {
 		if r.Commits, err = l.commits(ctx); err != nil {
@@ -287,55 +303,6 @@ func only(r sdk.Request, m sdk.Manifest) sdk.Request {
 // the changes as its arguments.
 func wants(m sdk.Manifest, key string) bool {
 	return m.Input == nil || slices.Contains(m.Input, key) || key == "changes" && m.Tool != nil
-}
-
-// visibleChanges are the changes that the plugin may see; never nil.
-func (l *laneRun) visibleChanges() []sdk.Change {
-	all := make([]sdk.Change, 0, len(l.update().Changes))
-	for i := range l.update().Changes {
-		if c, seen := l.change(i); seen {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
-// change is a change of the push, and whether the plugin may see it.
-func (l *laneRun) change(i int) (sdk.Change, bool) {
-	c := l.update().Changes[i]
-	return sdk.Change(c), l.can("repo.read") && l.permits.sees(c.Path)
-}
-
-// listChanges answers changes.list@1. The work is the host's: it ends with ctx,
-// and so with the lane's timeout.
-func (l *laneRun) listChanges(ctx context.Context, req []byte) ([]byte, error) {
-	page, err := listChanges(req, len(l.update().Changes), func(i int) (sdk.Change, bool) {
-		if ctx.Err() != nil {
-			return sdk.Change{}, false
-		}
-		return l.change(i)
-	})
-	return page, cmp.Or(ctx.Err(), err)
-}
-
-const (
-	maxPage  = 1000 // changes in one answer
-	maxGlobs = 1000 // patterns of one query
-)
-
-func listChanges(req []byte, n int, at func(int) (sdk.Change, bool)) ([]byte, error) {
-	q, err := sdk.ParseChangesQuery(req)
-	var page sdk.ChangesPage
-	if err == nil && len(q.Globs) > maxGlobs {
-		err = fmt.Errorf("cannot list changes: %d globs, at most %d are allowed", len(q.Globs), maxGlobs)
-	}
-	if err == nil {
-		page, err = q.Page(n, at, maxPage)
-	}
-	if err != nil {
-		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
-	}
-	return page.AppendJSON(nil), nil
 }
 
 // settle turns what was said and what went wrong into the outcome's state. A

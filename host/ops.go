@@ -52,8 +52,11 @@ type operations struct {
 	run     *laneRun
 	request sdk.Request
 	jobs    sync.WaitGroup
+	toil    toil  // of this host, for the instance
+	charged int64 // of it, so far
 
 	requests atomic.Int64 // sent over http
+	replies  atomic.Int64 // bytes of answers whose handles are open
 
 	mu     sync.Mutex
 	broken error // of the first container that could not be run
@@ -84,13 +87,21 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 		if !o.run.can("repo.read") {
 			return nil, o.run.refuse(ctx, o.run.denied("repo.read"))
 		}
-		return o.run.listChanges(ctx, req)
+		return o.run.listChanges(req, &o.toil)
 	case opGet, opSet:
 		return o.keep(ctx, op, req)
 	case opInfo:
 		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": o.request.Ops, "granted": o.request.Granted, "limits": o.request.Limits})
 	}
 	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + Clean(op)}
+}
+
+// Work is what this host has worked for the instance since the last call, in
+// units of fuel.
+func (o *operations) Work() int64 {
+	units := o.toil.spent - o.charged
+	o.charged = o.toil.spent
+	return units
 }
 
 // start launches a container and comes back at once.

@@ -40,14 +40,15 @@ type memory struct {
 
 	mu         sync.Mutex
 	facts      map[string]string // question -> mark of its answer
+	bytes      int               // of the questions
 	containers []rememberedContainer
 }
 
 // world is what facts are about.
 type world struct {
-	src, base *hooks.Tree                                             // nil: not to be seen
-	value     func(ctx context.Context, name string) ([]byte, error)  // of the plugin's store
-	changes   func(ctx context.Context, query string) ([]byte, error) // answer to changes.list@1
+	src, base *hooks.Tree                                            // nil: not to be seen
+	value     func(ctx context.Context, name string) ([]byte, error) // of the plugin's store
+	changes   func(query string) ([]byte, error)                     // answer to changes.list@1
 }
 
 // rememberedRun is what is kept of a lane run.
@@ -101,10 +102,7 @@ func (l *laneRun) worldNow(ctx context.Context) (w world, err error) {
 		}
 		return st.Value(ctx, l.space(), name)
 	}
-	w.changes = func(ctx context.Context, query string) ([]byte, error) {
-		page, _ := l.listChanges(ctx, []byte(query)) // a wrong query was wrong before
-		return page, ctx.Err()
-	}
+	w.changes = l.changesNow(ctx)
 	if !l.can("repo.read") {
 		return w, nil
 	}
@@ -123,9 +121,8 @@ func (w world) mark(ctx context.Context, fact string) (string, error) {
 		sum := sha256.Sum256(value)
 		return fmt.Sprintf("%t %x", value != nil, sum[:16]), err
 	case "ch":
-		page, err := w.changes(ctx, name)
-		sum := sha256.Sum256(page)
-		return hex.EncodeToString(sum[:16]), err
+		page, err := w.changes(name)
+		return markOf(page), err
 	}
 	tree := map[byte]*hooks.Tree{'0': w.src, '1': w.base}[kind[1]]
 	switch {
@@ -148,7 +145,7 @@ type recording struct {
 func (r *recording) Ask(ctx context.Context, q wasm.Question) (wasm.Answer, error) {
 	a, err := r.World.Ask(ctx, q)
 	if err == nil {
-		err = r.memory.note(ctx, r.now, q)
+		err = r.memory.note(ctx, r.now, q, a)
 	}
 	return a, err
 }
@@ -175,14 +172,19 @@ func factOf(q wasm.Question) string {
 	return ""
 }
 
-func (m *memory) note(ctx context.Context, now world, q wasm.Question) error {
+func (m *memory) note(ctx context.Context, now world, q wasm.Question, a wasm.Answer) error {
 	fact := factOf(q)
 	if fact == "" {
 		return nil
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.facts[fact]; known || len(m.facts) > maxFacts {
+	if _, known := m.facts[fact]; known || m.full() {
+		return nil
+	}
+	m.bytes += len(fact)
+	if fact[:2] == "ch" { // the answer is here: it is not worked out again
+		m.facts[fact] = markOf(pageOf(a))
 		return nil
 	}
 	mark, err := now.mark(ctx, fact)
@@ -230,7 +232,11 @@ func (l *laneRun) recall(ctx context.Context, m *memory) (*rememberedRun, error)
 // holds reports whether a run would be given the same answers now.
 func (l *laneRun) holds(ctx context.Context, now world, run *rememberedRun) (bool, error) {
 	for fact, mark := range run.Facts {
-		if found, err := now.mark(ctx, fact); err != nil || found != mark {
+		found, err := now.mark(ctx, fact)
+		if errors.Is(err, errToil) { // to run it is less work
+			return false, nil
+		}
+		if err != nil || found != mark {
 			return false, err
 		}
 	}
@@ -282,8 +288,8 @@ func (l *laneRun) unmemorable(o *Outcome) string {
 	switch {
 	case l.beyond != "":
 		return l.beyond
-	case len(l.mem.facts) > maxFacts:
-		return fmt.Sprintf("it looked at more than %d paths", maxFacts)
+	case l.mem.full():
+		return fmt.Sprintf("it looked at more than %d paths, or its questions are longer than %d MiB", maxFacts, maxFactBytes>>20)
 	case len(l.mem.containers) > 0 && l.lane().Remember != lanes.RememberContainers:
 		return `it runs containers, and the lane does not say remember = "containers"`
 	}

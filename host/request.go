@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -25,6 +26,7 @@ import (
 const (
 	maxRequests = 100             // of one lane run
 	maxReply    = 8 << 20         // bytes of one answer's body
+	maxReplies  = 64 << 20        // bytes of the answers whose handles are open
 	requestTime = 5 * time.Minute // of one request
 )
 
@@ -70,7 +72,7 @@ func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byt
 		limit = time.Minute
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
-	e := &exchange{cancel: cancel, done: make(chan struct{})}
+	e := &exchange{cancel: cancel, done: make(chan struct{}), held: &o.replies}
 	answer, err := addHandle(handles, e)
 	if err != nil {
 		cancel()
@@ -211,17 +213,36 @@ func (l *laneRun) replyOf(resp *http.Response, body []byte) *reply {
 type exchange struct {
 	cancel context.CancelFunc
 	done   chan struct{}
+	held   *atomic.Int64 // bytes of all answers whose handles are open
 
-	mu    sync.Mutex
-	reply *reply
-	err   error
+	mu     sync.Mutex
+	reply  *reply
+	err    error
+	size   int64 // of the reply, as far as held counts it
+	closed bool
 }
 
 func (e *exchange) end(r *reply, err error) {
 	e.mu.Lock()
-	e.reply, e.err = r, err
-	e.mu.Unlock()
-	close(e.done)
+	defer e.mu.Unlock()
+	defer close(e.done)
+	if e.err = err; err != nil || e.closed {
+		return
+	}
+	if e.size = r.size(); e.held.Add(e.size) > maxReplies {
+		e.err = fmt.Errorf("the answers that are open are larger than %d MiB together: close handles that were read", maxReplies>>20)
+		return
+	}
+	e.reply = r
+}
+
+// size is what an answer takes, in bytes.
+func (r *reply) size() int64 {
+	n := len(r.Body) + len(r.Base64)
+	for name, value := range r.Headers {
+		n += len(name) + len(value)
+	}
+	return int64(n)
 }
 
 // Ready says whether the answer is here.
@@ -238,7 +259,14 @@ func (e *exchange) Ready() (wasm.Ready, <-chan struct{}) {
 }
 
 // Close gives up on it.
-func (e *exchange) Close() error { e.cancel(); return nil }
+func (e *exchange) Close() error {
+	e.cancel()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.held.Add(-e.size)
+	e.closed, e.size, e.reply = true, 0, nil
+	return nil
+}
 
 // response answers http.response@1.
 func (e *exchange) response() ([]byte, error) {

@@ -63,8 +63,11 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
 		if call.Stdin == nil {
 			call.Stdin = t.request.AppendJSON(nil)
 		}
-		if m.Tool != nil && !toolCall(&call, m.Tool, t.changes) {
-			return done
+		if m.Tool != nil {
+			if looks, err := toolCall(ctx, &call, m.Tool, t.changes); err != nil || !looks {
+				done.err = err
+				return done
+			}
 		}
 		limited, cancel := context.WithTimeoutCause(ctx, t.limit(), errLaneTimeout)
 		result, err := run(limited, call)
@@ -115,7 +118,7 @@ type script struct {
 }
 
 // Call carries out an operation; see wasm.Ops.
-func (s *script) Call(_ context.Context, handles *wasm.Handles, op string, req []byte) ([]byte, error) {
+func (s *script) Call(ctx context.Context, handles *wasm.Handles, op string, req []byte) ([]byte, error) {
 	switch op {
 	case opStart:
 		c, err := sdk.ParseContainer(req)
@@ -138,7 +141,7 @@ func (s *script) Call(_ context.Context, handles *wasm.Handles, op string, req [
 		return withHandle(handles, req, "container", func(j *job) ([]byte, error) { return addHandle(handles, &jobLog{job: j}) })
 	case opChanges:
 		all := s.trial.changes
-		return listChanges(req, len(all), func(i int) (sdk.Change, bool) { return all[i], true })
+		return listChanges(req, len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil }, &toil{ctx: ctx})
 	}
 	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + Clean(op)}
 }
@@ -222,10 +225,13 @@ const toolChanged = "{changed}"
 
 // toolCall makes the call one of a program that knows nothing of requests;
 // false: there is no file for it to look at.
-func toolCall(c *wasm.Call, tool *sdk.Tool, changes []sdk.Change) bool {
+func toolCall(ctx context.Context, c *wasm.Call, tool *sdk.Tool, changes []sdk.Change) (looks bool, err error) {
 	var files []string
 	set := parseGlobs(tool.Files)
 	for _, change := range changes {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
 		regular := change.Mode == "100644" || change.Mode == "100755"
 		if regular && (set == nil || slices.ContainsFunc(set, func(g lanes.Glob) bool { return g.Match(change.Path) })) {
 			files = append(files, "/src/"+change.Path)
@@ -239,7 +245,7 @@ func toolCall(c *wasm.Call, tool *sdk.Tool, changes []sdk.Change) bool {
 			c.Args = append(c.Args, arg)
 		}
 	}
-	return len(files) > 0 || !slices.Contains(tool.Args, toolChanged) && len(tool.Files) == 0
+	return len(files) > 0 || !slices.Contains(tool.Args, toolChanged) && len(tool.Files) == 0, nil
 }
 
 // cause is the first line of what broke.

@@ -11,6 +11,13 @@ import (
 // opChanges lists changes, the paths of which one of some globs matches.
 const opChanges = "changes.list@1"
 
+// Bounds of a query: what holds globs against paths is paid for by the run, and
+// a call of it must not take for ever.
+const (
+	MaxGlobs     = 1000
+	MaxGlobBytes = 64 << 10 // of all globs together
+)
+
 // ChangesQuery is the request of the operation changes.list@1.
 type ChangesQuery struct {
 	Globs  []string `json:"globs,omitempty"`  // see Match; none: every path
@@ -58,7 +65,8 @@ func (r *Run) changes(status string, globs []string) iter.Seq[Change] {
 // page gives changes out of the request, or asks the host for them.
 func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
 	if r.Changes != nil {
-		return q.Page(len(r.Changes), func(i int) (Change, bool) { return r.Changes[i], true }, len(r.Changes))
+		at := func(i int) (Change, bool, error) { return r.Changes[i], true, nil }
+		return q.Page(len(r.Changes), at, len(r.Changes), func(int) error { return nil })
 	}
 	if !r.session.WithImports || !slices.Contains(r.Ops, opChanges) {
 		return ChangesPage{}, errors.New("cannot list changes: the host hands none to this run (grant it repo.read)")
@@ -71,8 +79,12 @@ func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
 }
 
 // Page picks what is wanted out of n changes, at most so many; at gives each of
-// them, false where it is not to be seen.
-func (q ChangesQuery) Page(n int, at func(int) (Change, bool), most int) (ChangesPage, error) {
+// them, false where it is not to be seen. Before a glob is held against a path,
+// pay is told how many bytes the two have. An error of either ends the page.
+func (q ChangesQuery) Page(n int, at func(int) (Change, bool, error), most int, pay func(bytes int) error) (ChangesPage, error) {
+	if err := q.bounded(); err != nil {
+		return ChangesPage{}, err
+	}
 	match, err := NewMatcher(q.Globs...)
 	if err != nil {
 		return ChangesPage{}, err
@@ -87,8 +99,14 @@ func (q ChangesQuery) Page(n int, at func(int) (Change, bool), most int) (Change
 	}
 	page := ChangesPage{Changes: []Change{}}
 	for i := q.From; i < n; i++ {
-		c, seen := at(i)
-		if !seen || !q.wants(c.Status) || !match.Match(c.Path) {
+		c, seen, err := at(i)
+		if err == nil && seen && q.wants(c.Status) {
+			seen, err = match.paid(c.Path, pay)
+		}
+		if err != nil {
+			return ChangesPage{}, err
+		}
+		if !seen || !q.wants(c.Status) {
 			continue
 		}
 		if len(page.Changes) == most {
@@ -98,6 +116,20 @@ func (q ChangesQuery) Page(n int, at func(int) (Change, bool), most int) (Change
 		page.Changes = append(page.Changes, c)
 	}
 	return page, nil
+}
+
+func (q ChangesQuery) bounded() error {
+	bytes := 0
+	for _, g := range q.Globs {
+		bytes += len(g)
+	}
+	switch {
+	case len(q.Globs) > MaxGlobs:
+		return errors.New("cannot list changes: " + strconv.Itoa(len(q.Globs)) + " globs, at most " + strconv.Itoa(MaxGlobs) + " are allowed")
+	case bytes > MaxGlobBytes:
+		return errors.New("cannot list changes: globs of " + strconv.Itoa(bytes) + " bytes, at most " + strconv.Itoa(MaxGlobBytes) + " are allowed")
+	}
+	return nil
 }
 
 func (q ChangesQuery) wants(status string) bool {

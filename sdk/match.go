@@ -43,14 +43,28 @@ func (m Matcher) Match(name string) bool {
 	return len(m.patterns) == 0
 }
 
+// paid is Match for a caller who is told of the work ahead, glob by glob.
+func (m Matcher) paid(name string, pay func(bytes int) error) (bool, error) {
+	for _, p := range m.patterns {
+		if err := pay(p.size + len(name)); err != nil {
+			return false, err
+		}
+		if p.match(name) {
+			return true, nil
+		}
+	}
+	return len(m.patterns) == 0, nil
+}
+
 // pattern is a glob, name by name.
 type pattern struct {
+	size  int // bytes
 	names []string
 	end   string // what every match ends with
 }
 
 func parsePattern(glob string) (pattern, error) {
-	p := pattern{names: strings.Split(glob, "/")}
+	p := pattern{size: len(glob), names: strings.Split(glob, "/")}
 	for _, name := range p.names {
 		if _, err := path.Match(name, ""); err != nil {
 			return p, err

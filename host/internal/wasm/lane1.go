@@ -46,6 +46,13 @@ type Ops interface {
 	Call(ctx context.Context, handles *Handles, op string, req []byte) ([]byte, error)
 }
 
+// Worker is Ops that work for the plugin, and say how much.
+type Worker interface {
+	// Work is what the operations carried out since the last call took, in
+	// units of fuel: the run pays for it.
+	Work() int64
+}
+
 // OpError is an operation that was refused or went wrong.
 type OpError struct {
 	Code    Code
@@ -112,6 +119,7 @@ func laneCall(s *session, g guest, p []uint64) int64 {
 	if err != nil {
 		s.stop(err)
 	}
+	s.spend(a.Size)
 	if a.Code < 0 {
 		s.parked = a.Data
 		return a.Code

@@ -196,10 +196,17 @@ func (l *Local) call(ctx context.Context, q Question) (Answer, error) {
 		return refusal(&OpError{Code: Invalid, Message: "the request is not JSON"}), nil
 	}
 	resp, err := l.Ops.Call(ctx, l.Handles(), q.Name, q.Data)
-	if err != nil {
-		return refusal(err), nil
+	if ctx.Err() != nil { // what it was about is of no use to anybody
+		return Answer{}, context.Cause(ctx)
 	}
-	return Answer{Code: int64(len(resp)), Data: resp}, nil
+	a := Answer{Code: int64(len(resp)), Data: resp}
+	if err != nil {
+		a = refusal(err)
+	}
+	if w, can := l.Ops.(Worker); can {
+		a.Size = w.Work()
+	}
+	return a, nil
 }
 
 // Handles are the run's open handles.

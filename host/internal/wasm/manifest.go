@@ -21,6 +21,10 @@ const manifestSection = "lane.manifest"
 // take a gigabyte of stack, which ends the process.
 const maxManifest = 64 << 10
 
+// maxPatterns is how many globs, hosts or names one list of a manifest may have:
+// each is held against every path.
+const maxPatterns = 1000
+
 // packHint is what helps a module without a usable manifest.
 const packHint = "put one in with: pushlane plugin pack IN.wasm OUT.wasm"
 
@@ -156,6 +160,8 @@ func checkTool(m sdk.Manifest) error {
 	switch {
 	case m.Output == "jsonl":
 		return manifestError("a tool does not print records: output is sarif, gnu or text")
+	case len(m.Tool.Files) > maxPatterns:
+		return manifestError("tool: files has %d globs, at most %d are allowed", len(m.Tool.Files), maxPatterns)
 	case changed > 1:
 		return manifestError("tool: {changed} may stand once")
 	case (changed > 0 || len(m.Tool.Files) > 0) && !reads:
@@ -173,6 +179,8 @@ func checkScope(c sdk.Capability) error {
 	switch {
 	case len(c.Scope) > 0 && !slices.Contains(scoped, c.Name):
 		return manifestError("capability %q has no scope", c.Name)
+	case len(c.Scope) > maxPatterns:
+		return manifestError("capability %q has a scope of %d items, at most %d are allowed", c.Name, len(c.Scope), maxPatterns)
 	case len(c.Scope) == 0 && c.Name != "repo.read" && slices.Contains(scoped, c.Name):
 		return manifestError("capability %q needs a scope: what it reaches, or [\"*\"] for whatever the lane grants", c.Name)
 	}

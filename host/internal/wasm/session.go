@@ -162,6 +162,13 @@ func onTick(ctx context.Context, _ api.Module, _ api.FunctionDefinition, params 
 		s.await()
 	}
 	s.checkTime()
+	s.spend(0)
+}
+
+// spend takes what the host worked for the run, and looks whether there is fuel
+// left.
+func (s *session) spend(units int64) {
+	s.fuel += max(units, 0)
 	if s.call.Fuel > 0 && s.fuel > s.call.Fuel {
 		s.limit("fuel", s.call.Fuel, "units")
 	}
