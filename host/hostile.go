@@ -48,13 +48,17 @@ func (h *Host) CheckHostile(ctx context.Context) []Check {
 			checks = append(checks, bad("hostile", errors.New(r.String()), "do not run plugins of strangers on this machine, and tell us"))
 		}
 	}
+	tried, err := pool.TrySeal()
+	if err != nil {
+		checks = append(checks, bad("hostile", err, sealHint))
+	}
 	if plain := tryIn(pool, time.Minute)(ctx, "plain", hostile.Plain()); plain.Kind != hostile.Harmless {
 		checks = append(checks, bad("hostile", errors.New("a plain plugin does not run any more: "+plain.Text), ""))
 	}
 	if len(checks) > 0 {
 		return checks
 	}
-	return []Check{good("hostile", "%d attacks, none got anywhere", len(all))}
+	return []Check{good("hostile", "%d attacks and %d system calls of a sealed process, none got anywhere", len(all), tried)}
 }
 
 // trialPool is a sandbox with a cache of its own, which is gone afterwards.

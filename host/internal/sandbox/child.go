@@ -68,6 +68,9 @@ func serve() error {
 	if err != nil {
 		return err
 	}
+	if c.setup.Victim != 0 {
+		return c.try(missing)
+	}
 	if err := c.load(); err != nil {
 		return c.pipe.send(0, frameReady, encode(ready{Failed: packError(err)}))
 	}
@@ -114,6 +117,23 @@ func (c *child) load() error {
 	}
 	c.module, err = e.Load(context.Background(), c.setup.Name, data)
 	return err
+}
+
+// try seals itself and says which of the calls that would reach another process
+// were not refused.
+func (c *child) try(missing []string) error {
+	more, err := seal()
+	if err != nil {
+		return err
+	}
+	word := ready{Missing: append(missing, more...)}
+	for _, a := range attempts(c.setup.Victim) {
+		word.Tried++
+		if why := a.make(); why != "" {
+			word.Through = append(word.Through, a.what+" "+why)
+		}
+	}
+	return c.pipe.send(0, frameReady, encode(word))
 }
 
 // work takes the host's messages until it hangs up.

@@ -18,12 +18,15 @@ type setup struct {
 	MaxMemory int64  // bytes of linear memory of one instance
 	AllMemory int64  // of all together
 	Warm      int
+	Victim    int // process id: load nothing, seal, and try to reach that process; 0: do not
 }
 
 // ready is a child's first word.
 type ready struct {
 	Missing []string // protections that this system does not have
 	Failed  *failure // the module could not be loaded
+	Tried   int      // ways to reach the victim
+	Through []string // those of them that were not refused
 }
 
 // order is a run to make.

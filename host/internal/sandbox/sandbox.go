@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -37,7 +38,8 @@ type Pool struct {
 	mu      sync.Mutex
 	plugins map[string]*loading // by digest
 	closed  bool
-	missing []string // protections that workers said they lack
+	missing []string              // protections that workers said they lack
+	ways    []syscall.SysProcAttr // to start a child that this system did not refuse, the best first
 }
 
 // loading is a module that is, or is being, made ready.
@@ -69,7 +71,7 @@ func Open(opts Options) (*Pool, error) {
 		return nil, err
 	}
 	prune(opts.CacheDir, time.Now())
-	return &Pool{opts: opts, plugins: map[string]*loading{}}, nil
+	return &Pool{opts: opts, plugins: map[string]*loading{}, ways: apart()}, nil
 }
 
 // self is this program, also after a newer one was put in its place.
@@ -97,7 +99,7 @@ func (p *Pool) Close() error {
 }
 
 // Missing are the protections that this system does not have, as far as
-// workers were started: "landlock", "seccomp".
+// workers were started: "landlock", "process namespaces", "seccomp".
 func (p *Pool) Missing() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +168,7 @@ func (p *Pool) forget(digest string, l *loading) {
 }
 
 func (p *Pool) load(name string, module []byte) (*Plugin, error) {
-	spare, err := launch(p.opts.Program) // it starts while the module and the cache are looked at
+	spare, err := p.launch() // it starts while the module and the cache are looked at
 	if err != nil {
 		return nil, fmt.Errorf("cannot start worker of plugin %q: %w", name, err)
 	}

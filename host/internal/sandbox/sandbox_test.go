@@ -76,7 +76,9 @@ var shared = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := exec.Command("go", "build", "-o", filepath.Join(dir, "child"), "./testdata/child").CombinedOutput()
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "child"), "./testdata/child")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as install.sh builds the program
+	text, err := build.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
@@ -96,6 +98,7 @@ func pool(t testing.TB, opts Options) *Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.ways = spaces()
 	t.Cleanup(func() { p.Close() })
 	return p
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
@@ -64,7 +65,7 @@ func (p *Plugin) takeSpare() (*worker, error) {
 		p.spare = nil
 		return w, nil
 	}
-	return launch(p.pool.opts.Program)
+	return p.pool.launch()
 }
 
 // dropSpare ends a process that was started and is not needed.
@@ -74,8 +75,34 @@ func (p *Plugin) dropSpare() {
 	}
 }
 
-// launch starts this program under its other name, with nothing but a socket.
-func launch(program string) (*worker, error) {
+// launch starts this program under its other name, with nothing but a socket,
+// and where it can so that it cannot name other processes.
+func (p *Pool) launch() (*worker, error) {
+	for {
+		p.mu.Lock()
+		ways := p.ways
+		p.mu.Unlock()
+		w, err := launch(p.opts.Program, &ways[0])
+		if len(ways) > 1 && refused(err) {
+			p.mu.Lock()
+			p.ways = p.ways[max(0, len(p.ways)-len(ways)+1):] // another may have found the same meanwhile
+			p.mu.Unlock()
+			continue
+		}
+		if err == nil && len(ways) == 1 {
+			p.lacks(together())
+		}
+		return w, err
+	}
+}
+
+// refused reports whether the system does not start processes in that way.
+func refused(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSPC) ||
+		errors.Is(err, syscall.ENOSYS)
+}
+
+func launch(program string, attr *syscall.SysProcAttr) (*worker, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -85,14 +112,16 @@ func launch(program string) (*worker, error) {
 	}
 	ours, theirs := os.NewFile(uintptr(pair[0]), "worker"), os.NewFile(uintptr(pair[1]), "host")
 	defer theirs.Close()
-	w := &worker{cmd: exec.Command(program), pipe: newPipe(ours), sock: ours, dead: make(chan struct{}), runs: map[uint32]chan frame{}, used: time.Now()}
+	w := &worker{cmd: exec.Command(program), pipe: newPipe(ours), sock: ours, dead: make(chan struct{}),
+		runs: map[uint32]chan frame{}, used: time.Now()}
 	w.cmd.Args = []string{argv0}
 	// Go would go on looking at the control group's files, which a child must not.
-	w.cmd.Env = []string{"GOTRACEBACK=single", "GOMAXPROCS=" + strconv.Itoa(runtime.GOMAXPROCS(0)), "GODEBUG=containermaxprocs=0,updatemaxprocs=0"}
+	w.cmd.Env = []string{"GOTRACEBACK=single", "GOMAXPROCS=" + strconv.Itoa(runtime.GOMAXPROCS(0)),
+		"GODEBUG=containermaxprocs=0,updatemaxprocs=0"}
 	w.cmd.Dir = "/"
 	w.cmd.Stderr = &w.words
 	w.cmd.ExtraFiles = []*os.File{theirs}
-	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's interrupt is for us
+	w.cmd.SysProcAttr = attr
 	if err := w.cmd.Start(); err != nil {
 		ours.Close()
 		return nil, err
