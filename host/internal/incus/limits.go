@@ -44,18 +44,19 @@ func (c *Client) checkLimits(ctx context.Context) Checked {
 	if err != nil {
 		return missing("limits", broke("read project "+c.cfg.Project, err))
 	}
+	driver := "dir"
 	pool, err := await(ctx, func() (*api.StoragePool, error) { p, _, err := c.srv.GetStoragePool(c.cfg.Pool); return p, err })
-	if err != nil {
-		return missing("limits", broke("read storage pool "+c.cfg.Pool, err))
+	if err == nil { // checkPool says what is wrong with it
+		driver = pool.Driver
 	}
 	var cores, memory uint64
 	machine, err := await(ctx, func() (*api.Resources, error) { return c.srv.GetServerResources() })
 	if err == nil { // a restricted certificate may not ask
 		cores, memory = machine.CPU.Total, machine.Memory.Total
 	}
-	lacks := missingLimits(projectLimits(cores, memory, pool.Driver), project.Config)
+	lacks := missingLimits(projectLimits(cores, memory, driver), project.Config)
 	if len(lacks) == 0 {
-		return Checked{Name: "limits", Message: fmt.Sprintf("project %s has limits on containers, memory, processes%s", c.cfg.Project, diskWord(pool.Driver))}
+		return Checked{Name: "limits", Message: fmt.Sprintf("project %s has limits on containers, memory, processes%s", c.cfg.Project, diskWord(driver))}
 	}
 	var keys []string
 	for _, limit := range lacks {
