@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -50,7 +49,8 @@ func (a *artifactFolder) Keep(name string, size int64, content io.Reader) error 
 	if err := errors.Join(a.write(f, sum, size, content), f.Close()); err != nil {
 		return errors.Join(err, a.root.Remove(name))
 	}
-	a.files = append(a.files, store.File{Name: name, Path: filepath.Join(a.dir, name), Size: size, SHA256: hex.EncodeToString(sum.Sum(nil))})
+	a.files = append(a.files, store.File{Name: name, Path: filepath.Join(a.dir, name), Size: size,
+		SHA256: hex.EncodeToString(sum.Sum(nil))})
 	return nil
 }
 
@@ -175,7 +175,11 @@ func (l *laneRun) artifacts(origin string) (*artifactFolder, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.quota == nil {
-		quota, err := l.host.artifactQuota(l.policy(), l.zone(), strings.TrimPrefix(l.folder(), filepath.Join(l.host.state, "runs")+"/"))
+		folder, err := filepath.Rel(filepath.Join(l.host.state, "runs"), l.folder())
+		if err != nil {
+			return nil, err
+		}
+		quota, err := l.host.artifactQuota(l.policy(), l.zone(), folder)
 		if err != nil {
 			return nil, err
 		}

@@ -69,7 +69,8 @@ func (l *laneLog) line(stream byte, text string) {
 	if l.size > maxLog {
 		if !l.cut {
 			l.cut = true
-			l.put('h', fmt.Sprintf("the log has reached its limit of %d MiB: what was written from here on is not in it, and counted for the verdict all the same", maxLog>>20))
+			l.put('h', fmt.Sprintf("the log has reached its limit of %d MiB: what was written from here on is not in it, "+
+				"and counted for the verdict all the same", maxLog>>20))
 		}
 		return
 	}

@@ -56,7 +56,8 @@ func (q *artifactQuota) file(size int64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.files == maxArtifactFiles {
-		return hinted(fmt.Errorf("a lane run may leave at most %d artifacts", maxArtifactFiles), "name fewer files in artifacts, or pack them into one")
+		return hinted(fmt.Errorf("a lane run may leave at most %d artifacts", maxArtifactFiles),
+			"name fewer files in artifacts, or pack them into one")
 	}
 	if size < 0 || size > q.most-q.apparent {
 		return q.tooMuch()
@@ -90,8 +91,7 @@ func (q *artifactQuota) charge(n int64) error {
 	case err != nil:
 		return fmt.Errorf("cannot count the artifacts of this run: %w", err)
 	case !fits:
-		return hinted(fmt.Errorf("the artifacts of all %s runs of this repository would take more than %s (limits.artifacts_total)", q.zone.Trust, q.policy.MaxArtifactsTotal),
-			"lower retention.runs in "+PolicyFile+" and remove older runs with: pushlane gc; or raise limits.artifacts_total there")
+		return q.allTooMuch()
 	}
 	q.taken += n
 	return nil
@@ -106,8 +106,16 @@ func (q *artifactQuota) giveBack(n int64) error {
 	return err
 }
 
+func (q *artifactQuota) allTooMuch() error {
+	err := fmt.Errorf("the artifacts of all %s runs of this repository would take more than %s (limits.artifacts_total)",
+		q.zone.Trust, q.policy.MaxArtifactsTotal)
+	return hinted(err, "lower retention.runs in "+PolicyFile+" and remove older runs with: pushlane gc; "+
+		"or raise limits.artifacts_total there")
+}
+
 func (q *artifactQuota) tooMuch() error {
-	return hinted(fmt.Errorf("the artifacts of this lane run would take more than %s (limits.artifacts)", q.policy.MaxArtifacts),
+	err := fmt.Errorf("the artifacts of this lane run would take more than %s (limits.artifacts)", q.policy.MaxArtifacts)
+	return hinted(err,
 		"name fewer or smaller files in artifacts, or raise limits.artifacts in "+PolicyFile)
 }
 

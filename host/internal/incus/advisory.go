@@ -33,8 +33,9 @@ type span struct{ from, fixed string }
 const (
 	meansVolumes = "root in a lane can leave set-uid programs on a cache, and users of this machine can run them"
 	meansNetwork = "a lane with a network can pretend to be another container on it"
-	meansProject = "the restricted project does not hold its users: who has pushlane's certificate can become root on the machine of Incus"
-	meansImages  = "an image made by others can read and write files of the machine of Incus"
+	meansProject = "who may use the restricted project can become root on the machine of Incus, " +
+		"so guard pushlane's certificate like a key of root"
+	meansImages = "an image made by others can read and write files of the machine of Incus"
 )
 
 // advisories are from the project's advisories and the fixes in its branches
@@ -113,11 +114,12 @@ func (c *Client) checkAdvisories(ctx context.Context) []Checked {
 	}
 	volumes := volumesUnknown
 	if c.cfg.URL == "" {
-		volumes = volumesAt(filepath.Join(or(os.Getenv("INCUS_DIR"), "/var/lib/incus"), "storage-pools", c.cfg.Pool, "custom"))
+		home := or(os.Getenv("INCUS_DIR"), "/var/lib/incus")
+		volumes = volumesAt(filepath.Join(home, "storage-pools", c.cfg.Pool, "custom"))
 	}
 	found := faults(server.Environment.ServerVersion, fixes, volumes)
 	if len(found) == 0 {
-		return []Checked{{Name: "incus", Message: fmt.Sprintf("none of the %d faults that we know matter here", len(advisories))}}
+		return []Checked{{Name: "incus", Message: fmt.Sprintf("it has none of %d known faults", len(advisories))}}
 	}
 	return found
 }
@@ -127,8 +129,9 @@ func (c *Client) checkAdvisories(ctx context.Context) []Checked {
 func faults(version, fixes string, volumes volumeAccess) []Checked {
 	number := numbers(version)
 	if number == nil {
-		return []Checked{{Name: "incus", Warn: true, Message: fmt.Sprintf("its version %q is not a number: whether it has known faults cannot be said", short(version, 40)),
-			Hint: "compare it with https://github.com/lxc/incus/security/advisories"}}
+		return []Checked{{Name: "incus", Warn: true,
+			Message: fmt.Sprintf("its version %q is not a number: whether it has known faults cannot be said", short(version, 40)),
+			Hint:    "compare it with https://github.com/lxc/incus/security/advisories"}}
 	}
 	ids := map[string][]string{}
 	for _, a := range advisories {
@@ -153,7 +156,8 @@ func faults(version, fixes string, volumes volumeAccess) []Checked {
 func faultHint(means, fixes string) string {
 	update := "update Incus to 6.0.7, 7.0.2, 7.3 or later"
 	if fixes != "" {
-		update = "apt-get update && apt-get install --only-upgrade incus-base; where your distribution has no fix yet, " + update
+		update = "apt-get update && apt-get install --only-upgrade incus-base; " +
+			"where your distribution has no fix yet, " + update
 	}
 	switch means {
 	case meansVolumes:

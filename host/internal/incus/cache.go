@@ -128,9 +128,11 @@ func tooManyCaches(mine []api.StorageVolume, p plan) error {
 	}
 	switch {
 	case len(mine) >= maxCaches:
-		return fmt.Errorf("the %s runs of this repository have %d caches, of which there may be %d (limits.caches)", p.Zone.Trust, len(mine), maxCaches)
+		return fmt.Errorf("the %s runs of this repository have %d caches, of which there may be %d (limits.caches)",
+			p.Zone.Trust, len(mine), maxCaches)
 	case sum > p.cacheBytes:
-		return fmt.Errorf("with its %s, the caches of the %s runs of this repository would have %s, the policy allows %s (limits.caches)",
+		return fmt.Errorf("with its %s, the caches of the %s runs of this repository would have %s, "+
+			"the policy allows %s (limits.caches)",
 			sizeWord(p.disk), p.Zone.Trust, sizeWord(sum), p.Max.Caches)
 	}
 	return nil
@@ -142,8 +144,8 @@ func (c *Client) cacheHint(mine []api.StorageVolume) string {
 		return hint
 	}
 	oldest := slices.MinFunc(mine, func(a, b api.StorageVolume) int { return lastUse(a).Compare(lastUse(b)) })
-	return fmt.Sprintf("%s; the cache that was not used for longest goes with: incus storage volume delete %s %s --project %s",
-		hint, c.cfg.Pool, oldest.Name, c.cfg.Project)
+	return fmt.Sprintf("%s; remove the one that was not used for longest: incus storage volume delete %s %s --project %s", hint,
+		c.cfg.Pool, oldest.Name, c.cfg.Project)
 }
 
 // lastUse is when a volume was last taken; never where it does not say.
