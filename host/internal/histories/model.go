@@ -19,9 +19,13 @@ func names(pattern, ref string) bool {
 	return ref == pattern
 }
 
-// protected tells whether a resolved ref is protected.
+// protected tells whether a resolved ref is protected. A detached HEAD is not:
+// git lets no one push it.
 func (w *world) protected(ref string) bool {
 	head := w.resolve("HEAD")
+	if ref == "HEAD" {
+		return false
+	}
 	if len(w.policy.Protect) == 0 {
 		every := w.refs[head] == nil || w.sticky
 		return ref == head || every && strings.HasPrefix(ref, "refs/heads/")
