@@ -3,9 +3,7 @@ package incus
 import (
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/lxc/incus/v6/shared/api"
+
+	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
 // advisory is a known fault of Incus that matters where containers run what
@@ -214,9 +214,6 @@ func unzip(doc fs.FS, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := io.ReadAll(io.LimitReader(zip, maxChanges+1))
-	if err == nil && len(text) > maxChanges {
-		err = errors.New("it is too large")
-	}
+	text, err := bounded.ReadAll(zip, maxChanges)
 	return string(text), err
 }
