@@ -34,6 +34,11 @@ func (h *Host) plugin(ctx context.Context, policy Policy, name string) (*sandbox
 		return nil, fmt.Errorf("cannot load plugin %q: not a plugin's name", name)
 	}
 	path := filepath.Join(policy.Plugins, name+".wasm")
+	for _, one := range []string{policy.Plugins, path} {
+		if err := believed("plugin", one); err != nil {
+			return nil, err
+		}
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, missingPlugin(policy, name)

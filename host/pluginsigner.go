@@ -66,6 +66,9 @@ func verifySignature(policy Policy, p ship.Package, sig ship.Signature) (string,
 	if why := notVerified(policy, sig.Kind); why != "" {
 		return "", errors.New(why)
 	}
+	if err := errors.Join(believed("allowed signers", policy.AllowedSigners), believed("sigstore roots", policy.SigstoreRoots)); err != nil {
+		return "", err
+	}
 	if sig.Kind == ship.SSH {
 		allowed, err := os.ReadFile(policy.AllowedSigners)
 		if err != nil {

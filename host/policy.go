@@ -174,6 +174,9 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+	if err := believed("policy", name); err != nil {
+		return err
+	}
 	one := koanf.New(".")
 	if err := one.Load(file.Provider(name), toml.Parser()); err != nil {
 		return fmt.Errorf("cannot read policy %s: %w", name, err)
