@@ -45,7 +45,7 @@ func TestUnsealed(t *testing.T) {
 	write(t, filepath.Join(dir, "lanes.toml"), "version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\n")
 	must(t, dir, env, "git", "add", "lanes.toml")
 	must(t, dir, env, "git", "commit", "-q", "-m", "lanes")
-	const said = "plugins run without landlock and seccomp, which this system does not have"
+	const said = "plugins run without landlock and process namespaces and seccomp, which this system does not have"
 	for _, test := range []struct {
 		args        []string
 		here, there string // what it says on this kernel and on the old one
