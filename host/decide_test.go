@@ -147,3 +147,19 @@ func TestRootIsProtected(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// An alias of HEAD moves HEAD itself where that is detached, and every branch
+// is protected then.
+func TestAliasOfDetachedHeadIsProtected(t *testing.T) {
+	t.Parallel()
+	p := newPushTo(t)
+	one := p.commit("lanes.toml", oneFilesLane)
+	two := p.commit("a.txt", "good\n")
+	p.set("refs/heads/main", one)
+	git(t, p.app, p.env, "update-ref", "--no-deref", "HEAD", one)
+	git(t, p.app, p.env, "symbolic-ref", "refs/heads/alias", "HEAD")
+	j, err := p.decide(p.policy, false, fmt.Sprint(one, " ", two, " refs/heads/alias"))
+	if err != nil || len(j.Updates) != 1 || j.Updates[0].Ref != "HEAD" || !j.Updates[0].Protected {
+		t.Errorf("got %+v, %v", j.Updates, err)
+	}
+}

@@ -86,7 +86,7 @@ func (r *receiver) protects(ref string) bool {
 	case len(r.policy.Protect) > 0:
 		return lanes.Refs(r.policy.Protect).Match(ref) || slices.Contains(r.aliased, ref)
 	case r.every:
-		return strings.HasPrefix(ref, "refs/heads/") || ref == r.head
+		return strings.HasPrefix(ref, "refs/heads/") || ref == r.head || ref == "HEAD" // detached, by an alias
 	}
 	return ref == r.head || ref == r.root.Ref
 }

@@ -33,12 +33,17 @@ func (m maker) start() error {
 	if m.head == "" && len(m.commits) == 0 {
 		m.head = "refs/heads/main"
 	}
+	if m.head == "" {
+		m.refs["HEAD"] = m.commits[0]
+	}
 	for ref := range m.refs {
 		m.clean[ref] = true
 	}
 	m.settle(nil, Answer{})
 	m.say("policy: protect = %q, allow_delete = %t, allow_force = %t, per ref: %t", m.policy.Protect, m.policy.AllowDelete, m.policy.AllowForce, m.policy.PerRef)
-	m.say("HEAD -> %s", strings.Replace(m.head, "refs/", "refs/", 1))
+	if m.head != "" {
+		m.say("HEAD -> %s", m.head)
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.links)) {
 		m.say("%s -> %s", name, m.links[name])
 	}

@@ -19,15 +19,14 @@ func names(pattern, ref string) bool {
 	return ref == pattern
 }
 
-// protected tells whether a resolved ref is protected. A detached HEAD is not:
-// git lets no one push it.
+// headMissing: HEAD names no branch that is there.
+func (w *world) headMissing() bool { return w.head == "" || w.refs[w.resolve("HEAD")] == nil }
+
+// protected tells whether a resolved ref is protected.
 func (w *world) protected(ref string) bool {
 	head := w.resolve("HEAD")
-	if ref == "HEAD" {
-		return false
-	}
 	if len(w.policy.Protect) == 0 {
-		every := w.refs[head] == nil || w.sticky
+		every := w.headMissing() || w.sticky
 		return ref == head || every && strings.HasPrefix(ref, "refs/heads/")
 	}
 	listed := func(name string) bool {
@@ -228,7 +227,7 @@ func (w *world) good(s step, lines int) bool {
 		return lines == 1 && !w.trusted && r.guard == nil
 	}
 	head := w.resolve("HEAD") // a new name of what is there
-	return w.refs[head] == s.new && w.protected(head)
+	return head != "HEAD" && w.refs[head] == s.new && w.protected(head)
 }
 
 // settle notes what the push made of trust; before is whether a ref was
@@ -241,7 +240,7 @@ func (w *world) settle(steps []step, a Answer) {
 	}
 	for ref, o := range w.refs {
 		if _, has := rulesOf(o); has && !w.trusted && w.protected(ref) && w.clean[ref] {
-			w.trusted, w.sticky = true, w.refs[w.resolve("HEAD")] == nil
+			w.trusted, w.sticky = true, w.headMissing()
 		}
 	}
 }

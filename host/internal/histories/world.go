@@ -87,9 +87,6 @@ func (w *world) resolve(name string) string {
 }
 
 func (w *world) value(ref string) string {
-	if ref == "HEAD" && w.head == "" {
-		return w.commits[0].id
-	}
 	if o := w.refs[ref]; o != nil {
 		return o.id
 	}
@@ -102,17 +99,13 @@ func (w *world) create() error {
 			return err
 		}
 	}
-	head := "ref: " + w.head
-	if w.head == "" {
-		head = w.commits[0].id
-	}
-	files := map[string]string{"HEAD": head, "config": "[core]\n\trepositoryformatversion = 0\n\tbare = true",
+	files := map[string]string{"HEAD": "ref: " + w.head, "config": "[core]\n\trepositoryformatversion = 0\n\tbare = true",
 		"objects/info/alternates": filepath.Join(w.pool.dir, "objects")}
 	for name, end := range w.links {
 		files[name] = "ref: " + end
 	}
 	for ref, o := range w.refs {
-		if w.packed == nil {
+		if w.packed[ref] == nil {
 			files[ref] = o.id
 		}
 	}
@@ -154,9 +147,9 @@ func (w *world) git(l Line) error {
 	switch {
 	case !strings.HasPrefix(l.Ref, "refs/"), strings.Contains(l.Ref, ".."), w.value(ref) != l.Old, w.inTheWay(ref):
 		return nil
-	case l.New == zeroID:
+	case l.New == zeroID && ref != "HEAD":
 		return w.remove(ref)
-	case strings.HasPrefix(ref, "refs/heads/") && (!o.commit || o.tag):
+	case l.New == zeroID, !strings.HasPrefix(ref, "refs/tags/") && !strings.HasPrefix(ref, "refs/odd/") && (!o.commit || o.tag):
 		return nil
 	}
 	w.refs[ref] = o
@@ -208,6 +201,9 @@ func (w *world) reload() error {
 		}
 		return err
 	})
+	if text, err := os.ReadFile(w.path("HEAD")); err == nil && w.head == "" {
+		now["HEAD"] = w.byID[strings.TrimSpace(string(text))]
+	}
 	w.refs = now
 	return err
 }
