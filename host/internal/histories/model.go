@@ -60,6 +60,16 @@ func (w *world) steps(p Push) []step {
 	return all
 }
 
+// trusts tells whether the lanes of a ref judge others. A detached HEAD is no
+// ref; an alias of it is one.
+func (w *world) trusts(ref string) bool {
+	named := ref != "HEAD"
+	for name := range w.links {
+		named = named || w.resolve(name) == ref
+	}
+	return named && w.protected(ref) && w.clean[ref]
+}
+
 // judges are the rules of which one at least must have let a step in; with
 // the commits that they may come from. First: the repository had no trusted
 // lanes, and those that the push adds judge it.
@@ -68,7 +78,7 @@ func (w *world) judges(s step) (all []rules, from []string, first bool) {
 		return []rules{r}, []string{s.old.id}, false
 	}
 	for ref, o := range w.refs {
-		if r, ok := rulesOf(o); ok && w.protected(ref) && w.clean[ref] {
+		if r, ok := rulesOf(o); ok && w.trusts(ref) {
 			all, from = append(all, r), append(from, o.id)
 		}
 	}
@@ -239,7 +249,7 @@ func (w *world) settle(steps []step, a Answer) {
 		}
 	}
 	for ref, o := range w.refs {
-		if _, has := rulesOf(o); has && !w.trusted && w.protected(ref) && w.clean[ref] {
+		if _, has := rulesOf(o); has && !w.trusted && w.trusts(ref) {
 			w.trusted, w.sticky = true, w.headMissing()
 		}
 	}
