@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
-	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -23,7 +20,7 @@ func (e *StaleError) Error() string {
 	return fmt.Sprintf("%s is %s, and the push takes it to be %s", e.Ref, place7(e.Has), place7(e.Said))
 }
 
-// Hint is what helps where somebody else pushed meanwhile.
+// Hint is what helps where another push came first.
 func (e *StaleError) Hint() string { return "git fetch, then push again" }
 
 func place7(id string) string {
@@ -125,25 +122,10 @@ func (r *Repo) Refs(ctx context.Context, prefix string) (map[string]string, erro
 // at, which need not be there.
 func (r *Repo) Aliases(ctx context.Context, prefix string) (map[string]string, error) {
 	found := map[string]string{}
-	root := filepath.Join(r.place.common, filepath.FromSlash(prefix))
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
+	err := r.looseRefs(prefix, func(name string, _ plumbing.Hash, target string) error {
+		if err := ctx.Err(); err != nil || target == "" {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		_, target, err := readRefFile(path)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && target == "" {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		name := prefix + filepath.ToSlash(strings.TrimPrefix(path[len(root):], "/"))
 		end, _, err := r.ref(name)
 		if err == nil || errors.Is(err, errNoRef) {
 			found[name] = end

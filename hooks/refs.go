@@ -21,23 +21,11 @@ import (
 func (r *Repo) refs(prefix string) (map[string]plumbing.Hash, error) {
 	out := make(map[string]plumbing.Hash)
 	symbolic := make(map[string]bool)
-	root := filepath.Join(r.place.common, filepath.FromSlash(prefix))
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
-			return err
-		}
-		name := prefix + filepath.ToSlash(strings.TrimPrefix(path[len(root):], "/"))
-		id, target, err := readRefFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+	err := r.looseRefs(prefix, func(name string, id plumbing.Hash, target string) error {
 		if symbolic[name] = target != ""; target == "" {
 			out[name] = id
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot list refs: %w", err)
@@ -49,6 +37,28 @@ func (r *Repo) refs(prefix string) (map[string]plumbing.Hash, error) {
 		return true
 	})
 	return out, err
+}
+
+// looseRefs calls yield for each ref below a prefix that has a file of its own:
+// with its id, or with the name of the ref that it names.
+func (r *Repo) looseRefs(prefix string, yield func(name string, id plumbing.Hash, target string) error) error {
+	root := filepath.Join(r.place.common, filepath.FromSlash(prefix))
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
+			return err
+		}
+		id, target, err := readRefFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return yield(prefix+filepath.ToSlash(strings.TrimPrefix(path[len(root):], "/")), id, target)
+	})
 }
 
 // readRefFile reads one loose ref: an id or the name of another ref.

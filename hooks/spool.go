@@ -20,7 +20,7 @@ const MaxSpool = 1 << 30
 
 // Spool has the temporary files of one reader of trees: large files that are
 // read out of order, or that are stored as deltas. A file that is opened several
-// times is in it once. What nobody has open stays until its space is needed, or
+// times is in it once. What no reader has open stays until its space is needed, or
 // until Close. Temporary files have no name and go with the process, however it
 // ends. A Spool is safe for concurrent use.
 type Spool struct {
@@ -30,7 +30,7 @@ type Spool struct {
 	mu     sync.Mutex
 	left   int64
 	files  map[plumbing.Hash]*spooled
-	idle   []*spooled // that nobody has open, the longest unused first
+	idle   []*spooled // that no reader has open, the longest unused first
 	full   *QuotaError
 	closed bool
 }
@@ -54,7 +54,7 @@ func (e *QuotaError) Error() string {
 // Is makes it the system's "no space left on device".
 func (e *QuotaError) Is(target error) bool { return target == syscall.ENOSPC }
 
-// NoSpace tells it from a disk that is full, which is nobody's quota.
+// NoSpace tells it from a disk that is full, which is not a quota.
 func (e *QuotaError) NoSpace() bool { return true }
 
 // Full is the first file that did not fit, nil where all did.
@@ -120,7 +120,7 @@ func (s *Spool) newFile(size int64, write func(io.Writer) error) (*os.File, erro
 	return f, nil
 }
 
-// sizedWriter takes as many bytes as room was made for, while somebody waits.
+// sizedWriter takes as many bytes as room was made for, while readers wait.
 type sizedWriter struct {
 	ctx  context.Context
 	w    io.Writer
@@ -143,7 +143,7 @@ func (s *Spool) drop(t *temp) {
 	s.give(t.size)
 }
 
-// take makes room: files that nobody has open make way.
+// take makes room: files that no reader has open are removed.
 func (s *Spool) take(size int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +169,7 @@ func (s *Spool) give(size int64) {
 	s.left += size
 }
 
-// remove closes a file that nobody has open. s.mu is held.
+// remove closes a file that no reader has open. s.mu is held.
 func (s *Spool) remove(f *spooled) {
 	f.temp.file.Close()
 	s.left += f.temp.size

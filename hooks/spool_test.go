@@ -72,7 +72,7 @@ func TestDescriptorsOfOneBlobShareItsFile(t *testing.T) {
 		}
 	}
 	if n, _ := openFiles(t); n != 1 {
-		t.Errorf("%d files: nobody needs the space, and the next reader would write it again", n)
+		t.Errorf("%d files: no reader needs the space, and the next reader would write it again", n)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -146,7 +146,7 @@ func TestSpoolRefusesWhatDoesNotFit(t *testing.T) {
 	if n, bytes := openFiles(t); n != 2 || bytes != 4<<20 {
 		t.Errorf("%d files of %d bytes", n, bytes)
 	}
-	a.Close() // what nobody has open makes way
+	a.Close() // what no reader has open is removed
 	if _, err := jump("c"); err != nil {
 		t.Errorf("after one was closed: %v", err)
 	}

@@ -132,11 +132,14 @@ func (c Call) policy() (Policy, error) {
 	return LoadPolicy(c.Getenv)
 }
 
-// pusherNames are the variables in which a server names the pusher, the most
-// telling first: gitolite, Gitea, soft-serve, a web server, sshd.
-func pusherNames() []string {
-	return []string{"GL_USER", "GITEA_PUSHER_NAME", "SOFT_SERVE_USERNAME", "REMOTE_USER", "USER", "LOGNAME"}
+// serverNames are the variables in which a git server names the pusher:
+// gitolite, Gitea, soft-serve, a web server.
+func serverNames() []string {
+	return []string{"GL_USER", "GITEA_PUSHER_NAME", "SOFT_SERVE_USERNAME", "REMOTE_USER"}
 }
+
+// pusherNames are serverNames and, after them, those of the system's user.
+func pusherNames() []string { return append(serverNames(), "USER", "LOGNAME") }
 
 // pusher is who pushes, as the server before us says it.
 func (c Call) pusher() string {
@@ -151,7 +154,7 @@ func (c Call) pusher() string {
 // namedPusher is the pusher as the git server names it, "" where only the
 // system's user is known.
 func (c Call) namedPusher() string {
-	for _, name := range pusherNames()[:4] {
+	for _, name := range serverNames() {
 		if who := Clean(c.Getenv(name)); who != "" && c.Receives() {
 			return who
 		}

@@ -143,7 +143,7 @@ func TestChangesOfARequestEndWithTheRun(t *testing.T) {
 	}
 }
 
-// TestOpenAnswersHaveABound: answers that nobody closes do not add up for ever.
+// TestOpenAnswersHaveABound: answers that are not closed do not add up for ever.
 func TestOpenAnswersHaveABound(t *testing.T) {
 	t.Parallel()
 	var o operations

@@ -136,9 +136,9 @@ func writeAsks(w io.Writer, all []lanes.Granted) {
 }
 
 // Update moves a pinned plugin to an offered version. One that asks for more
-// than was granted, that somebody else or another key has signed, or, without
+// than was granted, that another signer or another key has signed, or, without
 // allowOlder, that is not clearly newer is held: the pinned one stays until
-// somebody approves. Lines say what happened.
+// a user approves. Lines say what happened.
 func Update(p lanes.Locked, o Offer, allowOlder bool) (now lanes.Locked, lines []string, held bool) {
 	if o.SHA256 == p.SHA256 {
 		p.Held = nil

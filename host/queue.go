@@ -196,7 +196,7 @@ func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (Jud
 	for _, u := range run.Updates {
 		p := pushed{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}, Protected: u.Protected}
 		p.Rev, p.Text = u.LanesRev, u.Lanes.Text
-		p.Strict = (run.Gate == "post-receive" || run.Gate == "pre-receive") && u.LanesRev == u.New
+		p.Strict = run.OwnLanes(u)
 		var err error
 		if p.Set, err = lanes.Load(u.Lanes.Source, u.Lanes.Text); err != nil {
 			return j, err

@@ -97,6 +97,11 @@ func (r *receiver) firstRoot(ctx context.Context, refs []string) (err error) {
 	return nil
 }
 
+// mainBranches are what people call their main branch, the usual one first.
+func mainBranches() []string {
+	return []string{"refs/heads/main", "refs/heads/master", "refs/heads/trunk"}
+}
+
 // protectedRefs lists the protected refs of before the push: first those that
 // the policy names outright, then what people call their main branch, then by
 // name. A branch that is protected only because HEAD's went away is not one of
@@ -116,8 +121,7 @@ func (r *receiver) protectedRefs(ctx context.Context) ([]string, error) {
 			all[u.Ref] = u.Old
 		}
 	}
-	preferred := []string{"refs/heads/main", "refs/heads/master", "refs/heads/trunk"}
-	named := slices.Concat(r.policy.Protect, preferred)
+	named := slices.Concat(r.policy.Protect, mainBranches())
 	refs := slices.DeleteFunc(slices.Sorted(maps.Keys(all)), func(ref string) bool {
 		if len(r.policy.Protect) > 0 {
 			return !r.protects(ref)
@@ -152,9 +156,10 @@ func (r *receiver) trustFirst(ctx context.Context, st trustRecord) error {
 	}
 	refs := slices.Sorted(maps.Keys(r.first))
 	best := refs[0]
-	for _, name := range []string{"refs/heads/trunk", "refs/heads/master", "refs/heads/main", r.head} {
+	for _, name := range append([]string{r.head}, mainBranches()...) {
 		if _, pushed := r.first[name]; pushed {
 			best = name
+			break
 		}
 	}
 	return st.SetTrustRoot(ctx, r.repo.CommonDir(), store.TrustRoot{Ref: best, Head: r.head,

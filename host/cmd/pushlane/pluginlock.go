@@ -88,7 +88,7 @@ func updateCommand(p *program) *cobra.Command {
 		Use: "update [NAME]", Short: "look for newer versions of pinned plugins", Args: atMost(1),
 		Long: `update fetches every pinned plugin (or one) from its source again. A newer version
 that asks for no more than was granted is pinned at once. One that is not clearly
-newer, that asks for more, or that somebody else or another key has signed, is shown
+newer, that asks for more, or that another signer or another key has signed, is shown
 and held back: the pinned one stays in use until ` + "`pushlane plugin approve NAME`" + `.
 Exit status 1: something is held back.`,
 		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {

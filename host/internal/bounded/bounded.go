@@ -80,23 +80,6 @@ func (b *reader) Read(p []byte) (int, error) {
 	return 0, err
 }
 
-// Exactly passes on what r has, and fails where that is not size bytes: a file
-// that somebody writes to while it is read.
-func Exactly(r io.Reader, size int64) io.Reader { return &exact{Reader(r, size), size} }
-
-type exact struct {
-	r    io.Reader
-	left int64
-}
-
-func (e *exact) Read(p []byte) (int, error) {
-	n, err := e.r.Read(p)
-	if e.left -= int64(n); err == io.EOF && e.left > 0 {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
 // Head reads the beginning of r, at most limit bytes, for a reader who wants
 // no more than that. It reads no byte beyond them.
 func Head(r io.Reader, limit int64) ([]byte, error) { return io.ReadAll(io.LimitReader(r, limit)) }

@@ -64,14 +64,6 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
-func TestExactly(t *testing.T) {
-	for text, want := range map[string]string{"abc": "<nil>", "ab": "unexpected EOF", "": "unexpected EOF", "abcd": "it is longer than 3 bytes"} {
-		if data, err := io.ReadAll(Exactly(strings.NewReader(text), 3)); fmt.Sprint(err) != want || !strings.HasPrefix(text, string(data)) {
-			t.Errorf("%q: %q, %v, want %s", text, data, err, want)
-		}
-	}
-}
-
 func TestHeadLeavesTheRest(t *testing.T) {
 	r := strings.NewReader("abcdef")
 	if head, err := Head(r, 4); err != nil || string(head) != "abcd" || r.Len() != 2 {

@@ -11,7 +11,7 @@ import (
 )
 
 // cuts are the functions that may stop reading at a limit, each with the
-// reason why nobody takes that for the end.
+// reason why that is not taken for the end.
 var cuts = map[string]string{
 	"host/internal/bounded/bounded.go Head":   "its caller wants a beginning and says so",
 	"host/cmd/pushlane-hook/main.go readMost": "reads one byte more and refuses it; the client imports nothing of ours",

@@ -16,7 +16,7 @@ type rules struct {
 	below  string   // of paths below this folder alone
 	guard  []string // lanes files at these places may not change
 	refs   bool     // no frozen branch
-	broken bool     // nobody can read them
+	broken bool     // they cannot be read
 }
 
 const (

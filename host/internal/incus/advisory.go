@@ -17,7 +17,7 @@ import (
 )
 
 // advisory is a known fault of Incus that matters where containers run what
-// nobody has read. Those that need a user of Incus are here as far as they
+// no one has read. Those that need a user of Incus are here as far as they
 // undo what restricts pushlane's project.
 type advisory struct {
 	id    string

@@ -46,7 +46,7 @@ func TestEveryCallIsJudged(t *testing.T) {
 		_, hasVariants := tried[r.name]
 		switch {
 		case len(r.when) == 0 && meaning[r.name] == "":
-			t.Errorf("%s is let through, and nobody said what its arguments reach", r.name)
+			t.Errorf("%s is let through, and nothing says what its arguments reach", r.name)
 		case len(r.when) == 0 && (takesOther || hasVariants):
 			t.Errorf("%s is let through whatever process it names", r.name)
 		case len(r.when) > 0 && !takesOther && !hasVariants:

@@ -23,7 +23,7 @@ type allowedSigner struct {
 
 // signerOf finds the first line of an allowed-signers file that allows a key
 // for plugins at a time, and gives its principals. A line that cannot be read
-// allows nobody and is skipped, as ssh-keygen does; the error has the first of
+// allows no one and is skipped, as ssh-keygen does; the error has the first of
 // them. Only a line of a single word is an error of the whole file: that is not
 // a file of signers, or one that was cut. Zone is the one of times without Z.
 func signerOf(allowed []byte, key ssh.PublicKey, now time.Time, zone *time.Location) (string, error) {

@@ -41,6 +41,10 @@ func (r Run) Protected() bool {
 	return slices.ContainsFunc(r.Updates, func(u Update) bool { return u.Protected })
 }
 
+// OwnLanes reports whether an update of the run was judged by lanes that came
+// with it. A nightly run judges a commit by its lanes, which were there before.
+func (r Run) OwnLanes(u Update) bool { return r.Gate != "schedule" && u.LanesRev == u.New }
+
 // Update is one ref line that the run judges.
 type Update struct {
 	Ref    string

@@ -50,8 +50,11 @@ func (t *Teller) statuses(run store.Run, link string) []store.Delivery {
 // protected reports whether protected lanes judged the update: for a protected
 // ref, and not those that came with the push.
 func protected(run store.Run, u store.Update) bool {
-	return u.Protected && (run.Gate == "schedule" || u.LanesRev != u.New)
+	return u.Protected && !run.OwnLanes(u)
 }
+
+// unprotectedContext is the name of what is said of refs that are not protected.
+const unprotectedContext = "pushlane/unprotected"
 
 // contextOf names what judged: a forge that requires a context of ours is never
 // satisfied by what a branch's own lanes say.
@@ -59,7 +62,7 @@ func contextOf(run store.Run, u store.Update) string {
 	if protected(run, u) {
 		return "pushlane/" + run.Gate
 	}
-	return "pushlane/unprotected"
+	return unprotectedContext
 }
 
 // heads are the updates that have something to show, each object once for what
@@ -191,7 +194,7 @@ func (t *Teller) outdated(ctx context.Context, run store.Run, b statusBody) (boo
 // refused keeps a branch's own lanes from calling good what a protected ref has
 // refused.
 func (t *Teller) refused(ctx context.Context, run store.Run, b *statusBody) error {
-	if b.Context != "pushlane/unprotected" || b.State != string(store.Passed) {
+	if b.Context != unprotectedContext || b.State != string(store.Passed) {
 		return nil
 	}
 	by, found, err := t.store.RefusedAt(ctx, run.RepoKey, b.SHA)
