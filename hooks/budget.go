@@ -47,7 +47,8 @@ func (b *budget) path(path string) error {
 		return err
 	}
 	if b.bytes -= int64(len(path)); b.bytes < 0 {
-		return withHint(fmt.Errorf("the paths that differ in this push are longer than %d MiB together", maxChangeBytes>>20), fewerChanges)
+		return withHint(fmt.Errorf("the paths that differ in this push are longer than %d MiB together",
+			maxChangeBytes>>20), fewerChanges)
 	}
 	return nil
 }
@@ -63,7 +64,8 @@ func (b *budget) change() error {
 // compare takes the entries of two directories off, and holds them.
 func (b *budget) compare(entries int) error {
 	if b.compared -= entries; b.compared < 0 {
-		return withHint(fmt.Errorf("more than %d entries of trees have to be compared for this push", maxCompared), fewerChanges)
+		return withHint(fmt.Errorf("more than %d entries of trees have to be compared for this push", maxCompared),
+			fewerChanges)
 	}
 	return b.hold(entries)
 }

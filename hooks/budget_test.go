@@ -89,12 +89,18 @@ func TestWalksHaveBounds(t *testing.T) {
 		err  error
 		want string
 	}{
-		"bytes of paths":             {changesErr(g, long), "cannot list changes: the paths that differ in this push are longer than 64 MiB together"},
-		"folders with nothing in it": {changesErr(g, wide(g, 200, 6, empty)), "cannot list changes: the paths that differ in this push are longer than 64 MiB together"},
-		"short paths":                {changesErr(g, wide(g, 40, 1, leaf)), "cannot list changes: more than 1000000 paths differ in this push"},
-		"folders within one another": {changesErr(g, inside), "cannot list changes: directories within one another have more than 2000000 entries"},
-		"a tar":                      {g.tree(wide(g, 200, 6, empty)).WriteTar(t.Context(), io.Discard, 0, 0), "more than 4000000 entries"},
-		"a tar, within one another":  {g.tree(inside).WriteTar(t.Context(), io.Discard, 0, 0), "directories within one another have more than 2000000 entries"},
+		"bytes of paths": {changesErr(g, long),
+			"cannot list changes: the paths that differ in this push are longer than 64 MiB together"},
+		"folders with nothing in it": {changesErr(g, wide(g, 200, 6, empty)),
+			"cannot list changes: the paths that differ in this push are longer than 64 MiB together"},
+		"short paths": {changesErr(g, wide(g, 40, 1, leaf)),
+			"cannot list changes: more than 1000000 paths differ in this push"},
+		"folders within one another": {changesErr(g, inside),
+			"cannot list changes: directories within one another have more than 2000000 entries"},
+		"a tar": {g.tree(wide(g, 200, 6, empty)).WriteTar(t.Context(), io.Discard, 0, 0),
+			"more than 4000000 entries"},
+		"a tar, within one another": {g.tree(inside).WriteTar(t.Context(), io.Discard, 0, 0),
+			"directories within one another have more than 2000000 entries"},
 		"a part of a tree":           {onlyErr(g, wide(g, 200, 6, empty)), "more than 4000000 entries"},
 		"a part, within one another": {onlyErr(g, inside), "directories within one another have more than 2000000 entries"},
 	} {

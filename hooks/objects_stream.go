@@ -20,7 +20,8 @@ const streamAbove = 1 << 20
 // as a delta, by way of temporary files in the spool: memory does not grow with
 // the size of blobs. The reader fails when the content is not exactly as long as
 // announced or its checksum is wrong.
-func (s *store) stream(id plumbing.Hash, spool *Spool) (typ plumbing.ObjectType, size int64, rc io.ReadCloser, err error) {
+func (s *store) stream(id plumbing.Hash, spool *Spool) (typ plumbing.ObjectType, size int64, rc io.ReadCloser,
+	err error) {
 	if o, ok := s.cache.get(cacheKey{id: id}); ok {
 		return o.typ, int64(len(o.data)), io.NopCloser(bytes.NewReader(o.data)), nil
 	}

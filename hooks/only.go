@@ -18,7 +18,8 @@ import (
 // would give such a tree, so that two trees that differ only in what is left
 // out are one. All directories are read; files are not.
 func (t *Tree) Only(ctx context.Context, keep func(path string) bool) (*Tree, error) {
-	only := &Tree{objs: t.objs, spool: t.spool, time: t.time, dirs: make(map[plumbing.Hash][]treeEntry), made: make(map[plumbing.Hash][]treeEntry)}
+	only := &Tree{objs: t.objs, spool: t.spool, time: t.time, dirs: make(map[plumbing.Hash][]treeEntry),
+		made: make(map[plumbing.Hash][]treeEntry)}
 	f := &filter{steps: steps{ctx: ctx}, from: t, to: only, wants: keep}
 	root, _, err := f.dir(t.root, "", 0)
 	if err != nil {

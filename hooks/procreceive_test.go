@@ -56,13 +56,19 @@ func TestProcReceiveRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	t.Parallel()
 	version := []string{"version=1\n"}
 	for want, in := range map[string][]byte{
-		"cannot talk to git: git sent no version: unexpected EOF":                                                 nil,
-		`cannot talk to git: git speaks "version=2"`:                                                              talk(t, []string{"version=2\n"}),
-		"cannot talk to git: git sent no commands: unexpected EOF":                                                talk(t, version),
-		`cannot read git's ref lines: line 1: want "<old id> <new id> <ref>", got "nonsense"`:                     talk(t, version, []string{"nonsense\n"}),
-		"cannot talk to git: git sent no push options: unexpected EOF":                                            talk(t, []string{"version=1\x00push-options\n"}, nil),
-		`cannot read git's ref lines: line 1: not a full ref name: "main"`:                                        talk(t, version, []string{ZeroID + " " + ZeroID + " main\n"}),
-		fmt.Sprintf(`cannot read git's ref lines: line 1: ref holds a control character: %q`, "refs/heads/a\x1b"): talk(t, version, []string{ZeroID + " " + ZeroID + " refs/heads/a\x1b\n"}),
+		"cannot talk to git: git sent no version: unexpected EOF": nil,
+		`cannot talk to git: git speaks "version=2"`: talk(t,
+			[]string{"version=2\n"}),
+		"cannot talk to git: git sent no commands: unexpected EOF": talk(t,
+			version),
+		`cannot read git's ref lines: line 1: want "<old id> <new id> <ref>", got "nonsense"`: talk(t,
+			version, []string{"nonsense\n"}),
+		"cannot talk to git: git sent no push options: unexpected EOF": talk(t,
+			[]string{"version=1\x00push-options\n"}, nil),
+		`cannot read git's ref lines: line 1: not a full ref name: "main"`: talk(t,
+			version, []string{ZeroID + " " + ZeroID + " main\n"}),
+		fmt.Sprintf(`cannot read git's ref lines: line 1: ref holds a control character: %q`, "refs/heads/a\x1b"): talk(t,
+			version, []string{ZeroID + " " + ZeroID + " refs/heads/a\x1b\n"}),
 	} {
 		err := ProcReceive(bytes.NewReader(in), &bytes.Buffer{}, func([]Update) (map[string]string, error) { return nil, nil })
 		if err == nil || err.Error() != want {

@@ -21,16 +21,19 @@ func TestReceivedBelievesTheRepository(t *testing.T) {
 	g.git("symbolic-ref", "HEAD", "refs/heads/main")
 	r := g.open()
 	for name, c := range map[string]struct{ ref, old, end, err string }{
-		"as it is":                     {"refs/heads/main", "b", "refs/heads/main", ""},
-		"packed":                       {"refs/heads/packed", "a", "refs/heads/packed", ""},
-		"a new ref":                    {"refs/heads/new", "-", "refs/heads/new", ""},
-		"another name":                 {"refs/heads/master", "b", "refs/heads/main", ""},
-		"a name of a name":             {"refs/heads/old", "b", "refs/heads/main", ""},
-		"HEAD":                         {"HEAD", "b", "refs/heads/main", ""},
-		"a name of what is not there":  {"refs/heads/dangling", "-", "refs/heads/none", ""},
-		"an older value":               {"refs/heads/main", "a", "", "refs/heads/main is at " + ids["b"][:7] + ", and the push takes it to be at " + ids["a"][:7]},
-		"no value":                     {"refs/heads/main", "-", "", "refs/heads/main is at " + ids["b"][:7] + ", and the push takes it to be not there"},
-		"a value of what is not there": {"refs/heads/new", "a", "", "refs/heads/new is not there, and the push takes it to be at " + ids["a"][:7]},
+		"as it is":                    {"refs/heads/main", "b", "refs/heads/main", ""},
+		"packed":                      {"refs/heads/packed", "a", "refs/heads/packed", ""},
+		"a new ref":                   {"refs/heads/new", "-", "refs/heads/new", ""},
+		"another name":                {"refs/heads/master", "b", "refs/heads/main", ""},
+		"a name of a name":            {"refs/heads/old", "b", "refs/heads/main", ""},
+		"HEAD":                        {"HEAD", "b", "refs/heads/main", ""},
+		"a name of what is not there": {"refs/heads/dangling", "-", "refs/heads/none", ""},
+		"an older value": {"refs/heads/main", "a", "", "refs/heads/main is at " + ids["b"][:7] +
+			", and the push takes it to be at " + ids["a"][:7]},
+		"no value": {"refs/heads/main", "-", "", "refs/heads/main is at " + ids["b"][:7] +
+			", and the push takes it to be not there"},
+		"a value of what is not there": {"refs/heads/new", "a", "",
+			"refs/heads/new is not there, and the push takes it to be at " + ids["a"][:7]},
 		"an older value by another name": {"refs/heads/old", "a", "",
 			"refs/heads/old is at " + ids["b"][:7] + ", and the push takes it to be at " + ids["a"][:7]},
 	} {
@@ -82,7 +85,8 @@ func TestReceivedRefuses(t *testing.T) {
 // git hands a hook also names that it refuses itself afterwards; one of them
 // must not be read somewhere else.
 func TestNamesThatGitRefuses(t *testing.T) {
-	for _, ref := range []string{"refs/heads/../main", "refs/../../x", "refs/heads/.x", "refs/heads/x.lock", "refs/heads/x.lock/y",
+	for _, ref := range []string{"refs/heads/../main", "refs/../../x", "refs/heads/.x", "refs/heads/x.lock",
+		"refs/heads/x.lock/y",
 		"refs/heads//x", "refs/heads/x/", "refs/heads/x.", "refs/heads/@{x", "refs/heads/a..b"} {
 		_, err := ReadUpdates(strings.NewReader(idA+" "+idB+" "+ref+"\n"), "pre-receive")
 		if err == nil || err.Error() != "cannot read git's ref lines: line 1: not a ref name git allows: \""+ref+"\"" {

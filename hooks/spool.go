@@ -48,7 +48,8 @@ type QuotaError struct {
 }
 
 func (e *QuotaError) Error() string {
-	return fmt.Sprintf("a temporary file of %d bytes would take the run's temporary files beyond %d MiB", e.Wanted, e.Limit>>20)
+	return fmt.Sprintf("a temporary file of %d bytes would take the run's temporary files beyond %d MiB", e.Wanted,
+		e.Limit>>20)
 }
 
 // Is makes it the system's "no space left on device".

@@ -265,7 +265,8 @@ func TestTreesEndWithTheirSpool(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	for what, err := range map[string]error{"stat": second(tree.Stat("a/b/c")), "list": second(tree.ReadDir("a")), "open": second(tree.Open("a/b/c"))} {
+	for what, err := range map[string]error{"stat": second(tree.Stat("a/b/c")), "list": second(tree.ReadDir("a")),
+		"open": second(tree.Open("a/b/c"))} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", what, err)
 		}

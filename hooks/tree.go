@@ -61,7 +61,8 @@ func (r *Repo) Tree(ctx context.Context, rev string) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the tree of %s: %w", quote(rev), err)
 	}
-	tree := &Tree{objs: r.objs, spool: ownSpool(), root: t.id, time: time.Unix(t.time, 0).UTC(), dirs: make(map[plumbing.Hash][]treeEntry)}
+	tree := &Tree{objs: r.objs, spool: ownSpool(), root: t.id, time: time.Unix(t.time, 0).UTC(),
+		dirs: make(map[plumbing.Hash][]treeEntry)}
 	if _, err := tree.dir(t.id); err != nil {
 		return nil, fmt.Errorf("cannot open the tree of %s: %w", quote(rev), err)
 	}

@@ -186,7 +186,8 @@ func checkRef(ref string) string {
 // that it refuses itself afterwards, and a name with ".." in it would be read
 // somewhere else.
 func notAllowed(ref string) bool {
-	if strings.ContainsAny(ref, " ~^:?*[\\") || strings.Contains(ref, "..") || strings.Contains(ref, "@{") || strings.HasSuffix(ref, ".") {
+	if strings.ContainsAny(ref, " ~^:?*[\\") || strings.Contains(ref, "..") || strings.Contains(ref,
+		"@{") || strings.HasSuffix(ref, ".") {
 		return true
 	}
 	for part := range strings.SplitSeq(ref, "/") {

@@ -16,13 +16,15 @@ import (
 // policy has such tables, no repository has more than they name; the other
 // keys of the policy are the ceiling of them all.
 type Allow struct {
-	Repository  string   `koanf:"repository"`  // full path, in which * is one name; the name of a [[repository]]; "*" for all
-	Lanes       []string `koanf:"lanes"`       // ids; none: all
-	Secrets     []string `koanf:"secrets"`     // names
-	HTTP        []string `koanf:"http"`        // hosts, as http.hosts
-	Env         []string `koanf:"env"`         // variables
-	Network     bool     `koanf:"network"`     // of containers
-	Unprotected bool     `koanf:"unprotected"` // http and network for runs of unprotected refs too: any pusher's code then has them
+	// full path, in which * is one name; the name of a [[repository]]; "*" for all
+	Repository string   `koanf:"repository"`
+	Lanes      []string `koanf:"lanes"`   // ids; none: all
+	Secrets    []string `koanf:"secrets"` // names
+	HTTP       []string `koanf:"http"`    // hosts, as http.hosts
+	Env        []string `koanf:"env"`     // variables
+	Network    bool     `koanf:"network"` // of containers
+	// http and network for runs of unprotected refs too: any pusher's code then has them
+	Unprotected bool `koanf:"unprotected"`
 }
 
 // Repository gives a repository the name by which the policy knows it. A
@@ -93,7 +95,8 @@ func (p Policy) within(z zone.Zone, lane string, strict bool) Policy {
 			allowed.add(a, z)
 		}
 	}
-	p.Capabilities = slices.DeleteFunc(slices.Clone(p.Capabilities), func(c string) bool { return !keep(c) && !allowed.gives(c) })
+	p.Capabilities = slices.DeleteFunc(slices.Clone(p.Capabilities),
+		func(c string) bool { return !keep(c) && !allowed.gives(c) })
 	if !slices.Contains(p.Capabilities, "container.network") {
 		p.IncusNetworks = nil
 	}
@@ -153,7 +156,8 @@ func (p Policy) checkAllows() error {
 		case !filepath.IsAbs(r.Path):
 			return fmt.Errorf("cannot read the policy: repository: path %q is not absolute", r.Path)
 		case r.Name == "" || strings.HasPrefix(r.Name, "/") || strings.Contains(r.Name, "*"):
-			return fmt.Errorf("cannot read the policy: repository: name %q of %s is empty, begins with a slash or holds a *", r.Name, r.Path)
+			return fmt.Errorf("cannot read the policy: repository: name %q of %s is empty, begins with a slash or holds a *",
+				r.Name, r.Path)
 		case names[r.Name]:
 			return fmt.Errorf("cannot read the policy: repository: two are called %q", r.Name)
 		}

@@ -71,12 +71,13 @@ func TestHolesStayHoles(t *testing.T) {
 		content []byte
 		most    int64 // bytes of disk
 	}{
-		"nothing":                     {nil, 0},
-		"a hole":                      {hole(64 << 20), 0},
-		"data, then a hole":           {append([]byte("x"), hole(32<<20)...), diskBlock},
-		"a hole, then data":           {append(hole(32<<20), 'x'), diskBlock},
-		"a hole not of whole blocks":  {hole(3*artifactChunk + 17), 0},
-		"data between holes":          {bytes.Join([][]byte{hole(artifactChunk - diskBlock), block, block, hole(artifactChunk + 1)}, nil), 2 * diskBlock},
+		"nothing":                    {nil, 0},
+		"a hole":                     {hole(64 << 20), 0},
+		"data, then a hole":          {append([]byte("x"), hole(32<<20)...), diskBlock},
+		"a hole, then data":          {append(hole(32<<20), 'x'), diskBlock},
+		"a hole not of whole blocks": {hole(3*artifactChunk + 17), 0},
+		"data between holes": {bytes.Join([][]byte{hole(artifactChunk - diskBlock), block, block,
+			hole(artifactChunk + 1)}, nil), 2 * diskBlock},
 		"no hole":                     {bytes.Repeat(block, 600), 600 * diskBlock},
 		"zeros in a block":            {append(append([]byte("x"), hole(100)...), 'y'), diskBlock},
 		"one byte more than a chunk":  {bytes.Repeat([]byte("x"), artifactChunk+1), artifactChunk + diskBlock},
@@ -116,14 +117,17 @@ func TestArtifactsThatChange(t *testing.T) {
 		content io.Reader
 		want    string
 	}{
-		"shorter":            {5, strings.NewReader("1234"), "it shrank from 5 to 4 bytes while it was read"},
-		"gone":               {5, strings.NewReader(""), "it shrank from 5 to 0 bytes while it was read"},
-		"longer":             {3, strings.NewReader("1234"), "it grew beyond 3 bytes while it was read"},
-		"longer than none":   {0, strings.NewReader("1"), "it grew beyond 0 bytes while it was read"},
-		"without an end":     {10 << 20, endless{}, "it grew beyond 10485760 bytes while it was read"},
-		"lost on the way":    {5, io.MultiReader(strings.NewReader("12"), iotest.ErrReader(errors.New("connection lost"))), "connection lost"},
-		"a negative size":    {-1, strings.NewReader(""), "the artifacts of this lane run would take more than 1GiB (limits.artifacts)"},
-		"shorter by a chunk": {2 * artifactChunk, bytes.NewReader(make([]byte, artifactChunk)), "it shrank from 2097152 to 1048576 bytes while it was read"},
+		"shorter":          {5, strings.NewReader("1234"), "it shrank from 5 to 4 bytes while it was read"},
+		"gone":             {5, strings.NewReader(""), "it shrank from 5 to 0 bytes while it was read"},
+		"longer":           {3, strings.NewReader("1234"), "it grew beyond 3 bytes while it was read"},
+		"longer than none": {0, strings.NewReader("1"), "it grew beyond 0 bytes while it was read"},
+		"without an end":   {10 << 20, endless{}, "it grew beyond 10485760 bytes while it was read"},
+		"lost on the way": {5, io.MultiReader(strings.NewReader("12"), iotest.ErrReader(errors.New("connection lost"))),
+			"connection lost"},
+		"a negative size": {-1, strings.NewReader(""),
+			"the artifacts of this lane run would take more than 1GiB (limits.artifacts)"},
+		"shorter by a chunk": {2 * artifactChunk, bytes.NewReader(make([]byte, artifactChunk)),
+			"it shrank from 2097152 to 1048576 bytes while it was read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -176,7 +180,8 @@ func TestArtifactQuota(t *testing.T) {
 					n++
 				}
 			}
-			if n != test.fits || err == nil || err.Error() != test.want || !strings.Contains(hintOf(err), "raise limits.artifacts in "+PolicyFile) {
+			if n != test.fits || err == nil || err.Error() != test.want || !strings.Contains(hintOf(err),
+				"raise limits.artifacts in "+PolicyFile) {
 				t.Errorf("%d fit, then %v (hint %q); want %d, then %s", n, err, hintOf(err), test.fits, test.want)
 			}
 			if err := keep.drop(nil); err != nil || diskUse(t, h.state) != 0 {
@@ -240,7 +245,8 @@ func TestArtifactsOfAllRuns(t *testing.T) {
 		}
 	}
 	const want = "the artifacts of all unprotected runs of this repository would take more than 2MiB (limits.artifacts_total)"
-	if err := save(h, zone.Unprotected, "3"); err == nil || err.Error() != want || !strings.Contains(hintOf(err), "retention.runs") {
+	if err := save(h, zone.Unprotected, "3"); err == nil || err.Error() != want || !strings.Contains(hintOf(err),
+		"retention.runs") {
 		t.Errorf("err = %v (hint %q), want %s", err, hintOf(err), want)
 	}
 	if err := save(&Host{state: h.state}, zone.Unprotected, "4"); err == nil || err.Error() != want {
@@ -289,7 +295,10 @@ func TestSizesOfThePolicy(t *testing.T) {
 		if err := os.WriteFile(file, fmt.Appendf(nil, "%s = %q\n", key, "much"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := LoadPolicy(func(name string) string { return map[string]string{"PUSHLANE_CONFIG": file, "HOME": "/home/x"}[name] })
+		_, err := LoadPolicy(func(name string) string {
+			return map[string]string{"PUSHLANE_CONFIG": file,
+				"HOME": "/home/x"}[name]
+		})
 		if err == nil || err.Error() != want {
 			t.Errorf("err = %v, want %s", err, want)
 		}

@@ -13,5 +13,6 @@ func believed(what, path string) error {
 	if !plain || info.Mode().Perm()&0o022 == 0 {
 		return nil
 	}
-	return hinted(fmt.Errorf("cannot use %s %s: others may write it (mode %04o)", what, path, info.Mode().Perm()), "chmod go-w "+path)
+	return hinted(fmt.Errorf("cannot use %s %s: others may write it (mode %04o)", what, path, info.Mode().Perm()),
+		"chmod go-w "+path)
 }

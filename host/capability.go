@@ -44,9 +44,13 @@ func reachOf(c sdk.Capability, g lanes.Grant, p Policy) reach {
 		return reach{globs: slices.DeleteFunc([][]lanes.Glob{parseGlobs(c.Scope), parseGlobs(g.Files)}, func(set []lanes.Glob) bool { return set == nil })}
 	case "http":
 		hosts := both(c.Scope, g.HTTP)
-		return reach{items: slices.DeleteFunc(hosts, func(h string) bool { return !hostAllowed(p.HTTPHosts, h) || !p.lets("http", h) })}
+		return reach{items: slices.DeleteFunc(hosts, func(h string) bool {
+			return !hostAllowed(p.HTTPHosts, h) ||
+				!p.lets("http", h)
+		})}
 	case "secret":
-		return reach{items: slices.DeleteFunc(both(c.Scope, g.Secrets), func(name string) bool { return !p.lets("secret", name) })}
+		return reach{items: slices.DeleteFunc(both(c.Scope, g.Secrets),
+			func(name string) bool { return !p.lets("secret", name) })}
 	case "env":
 		return reach{items: slices.DeleteFunc(both(c.Scope, g.Env), func(name string) bool { return !p.lets("env", name) })}
 	}
@@ -157,7 +161,8 @@ func (l *laneRun) denied(name string) error {
 func (l *laneRun) notInZone(name string) error {
 	z := l.zone()
 	if z.Trust != zone.Protected {
-		return hinted(fmt.Errorf("plugin %q asks for %s, which only runs of protected refs have, judged by protected lanes", l.lane().Plugin, name),
+		return hinted(fmt.Errorf("plugin %q asks for %s, which only runs of protected refs have, judged by protected lanes",
+			l.lane().Plugin, name),
 			"push to a protected branch whose lanes grant it, or take the grant out of lane "+l.lane().ID)
 	}
 	return hinted(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow lane %q of this repository", l.lane().Plugin, name, l.lane().ID),

@@ -133,8 +133,9 @@ func orDefault(image string) string {
 
 // containerLimits are the policy's ceilings for one container.
 func (p Policy) containerLimits() incus.Limits {
-	return incus.Limits{CPU: p.MaxCPU, Memory: p.MaxMemory, Disk: p.MaxDisk, Caches: p.MaxCaches, Processes: p.MaxProcesses,
-		Networks: p.IncusNetworks, Images: p.IncusImages}
+	return incus.Limits{CPU: p.MaxCPU, Memory: p.MaxMemory, Disk: p.MaxDisk, Caches: p.MaxCaches,
+		Processes: p.MaxProcesses,
+		Networks:  p.IncusNetworks, Images: p.IncusImages}
 }
 
 // incusConfig says which Incus the policy means and what of it is this host's.

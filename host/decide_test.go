@@ -24,7 +24,8 @@ func newPushTo(t *testing.T) *pushTo {
 	t.Helper()
 	dir := t.TempDir()
 	p := &pushTo{t: t, work: filepath.Join(dir, "work"), app: filepath.Join(dir, "app.git"), env: []string{"HOME=" + dir,
-		"PATH=" + os.Getenv("PATH"), "PUSHLANE_CONFIG=/dev/null", "PUSHLANE_STATE=" + filepath.Join(dir, "state"), "GIT_CONFIG_NOSYSTEM=1"}}
+		"PATH=" + os.Getenv("PATH"), "PUSHLANE_CONFIG=/dev/null", "PUSHLANE_STATE=" + filepath.Join(dir,
+			"state"), "GIT_CONFIG_NOSYSTEM=1"}}
 	var err error
 	if p.policy, err = LoadServerPolicy(Call{Env: p.env}.Getenv); err != nil {
 		t.Fatal(err)
@@ -52,7 +53,8 @@ func (p *pushTo) set(ref, id string) { git(p.t, p.app, p.env, "update-ref", ref,
 // decide asks about lines "<old> <new> <ref>".
 func (p *pushTo) decide(policy Policy, perRef bool, lines ...string) (Judgement, error) {
 	p.t.Helper()
-	call := Call{Gate: "pre-receive", Dir: p.app, Env: append(p.env, "GIT_DIR=."), Stdin: []byte(strings.Join(lines, "\n") + "\n")}
+	call := Call{Gate: "pre-receive", Dir: p.app, Env: append(p.env, "GIT_DIR=."),
+		Stdin: []byte(strings.Join(lines, "\n") + "\n")}
 	repo, err := hooks.Open(p.t.Context(), call.hooksEnv())
 	if err != nil {
 		p.t.Fatal(err)
@@ -74,7 +76,8 @@ func TestRefusedRefLeavesLanesOfOthers(t *testing.T) {
 	p.set("refs/heads/release/1", one)
 	policy := p.policy
 	policy.Protect = []string{"main", "release/*"}
-	lines := []string{fmt.Sprint(one, " ", bad, " refs/heads/main"), fmt.Sprint(one, " ", hooks.ZeroID, " refs/heads/release/1")}
+	lines := []string{fmt.Sprint(one, " ", bad, " refs/heads/main"),
+		fmt.Sprint(one, " ", hooks.ZeroID, " refs/heads/release/1")}
 	for _, perRef := range []bool{true, false} {
 		j, err := p.decide(policy, perRef, lines...)
 		if err != nil {
@@ -88,7 +91,8 @@ func TestRefusedRefLeavesLanesOfOthers(t *testing.T) {
 	broken := p.commit("lanes.toml", "version = 1\n[[lane]]\n")
 	policy.Protect = []string{"main"}
 	p.set("refs/heads/side", one)
-	j, err := p.decide(policy, true, fmt.Sprint(one, " ", broken, " refs/heads/main"), fmt.Sprint(one, " ", broken, " refs/heads/side"))
+	j, err := p.decide(policy, true, fmt.Sprint(one, " ", broken, " refs/heads/main"),
+		fmt.Sprint(one, " ", broken, " refs/heads/side"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +141,8 @@ func TestRootIsProtected(t *testing.T) {
 	p.set("refs/heads/main", strict)
 	policy := p.policy
 	policy.AllowDelete = true
-	if j, err = p.decide(policy, false, fmt.Sprint(strict, " ", hooks.ZeroID, " refs/heads/main")); err != nil || j.Exit() != ExitAccept {
+	if j, err = p.decide(policy, false, fmt.Sprint(strict, " ", hooks.ZeroID,
+		" refs/heads/main")); err != nil || j.Exit() != ExitAccept {
 		t.Fatalf("deletion: %d, %v", j.Exit(), err)
 	}
 	git(t, p.app, p.env, "update-ref", "-d", "refs/heads/main")

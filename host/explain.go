@@ -36,7 +36,8 @@ func (h *Host) ExplainLanes(ctx context.Context, policy Policy, call Call, ask L
 	if err != nil {
 		return ExplainJSON{}, err
 	}
-	picked, err := by.Set.Pick(ctx, lanes.Event{Gate: ask.Gate, Ref: ask.Ref, Paths: lanesTouched(changedPaths(changes), false)})
+	picked, err := by.Set.Pick(ctx, lanes.Event{Gate: ask.Gate, Ref: ask.Ref,
+		Paths: lanesTouched(changedPaths(changes), false)})
 	if err != nil {
 		return ExplainJSON{}, err
 	}

@@ -121,8 +121,10 @@ func newQuickGate(t testing.TB) *quickGate {
 	dir := memoryDir(t)
 	plugins := filepath.Join(dir, "plugins")
 	packModule(t, dir, "../plugins/files", "../plugins/files/manifest.toml", filepath.Join(plugins, "files.wasm"))
-	packModule(t, dir, "../testdata/plugins/refguard", "../testdata/plugins/refguard/refguard.toml", filepath.Join(plugins, "refguard.wasm"))
-	env := []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "PUSHLANE_CONFIG=" + filepath.Join(dir, "policy.toml"), "PUSHLANE_STATE=" + filepath.Join(dir, "state"),
+	packModule(t, dir, "../testdata/plugins/refguard", "../testdata/plugins/refguard/refguard.toml",
+		filepath.Join(plugins, "refguard.wasm"))
+	env := []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "PUSHLANE_CONFIG=" + filepath.Join(dir, "policy.toml"),
+		"PUSHLANE_STATE=" + filepath.Join(dir, "state"),
 		"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"), "GIT_CONFIG_NOSYSTEM=1"}
 	write(t, dir, "policy.toml", fmt.Sprintf("plugins = %q\n", plugins))
 	policy, err := LoadServerPolicy(Call{Env: env}.Getenv)

@@ -58,7 +58,8 @@ func (h *Host) CheckHostile(ctx context.Context) []Check {
 	if len(checks) > 0 {
 		return checks
 	}
-	return []Check{good("hostile", "%d attacks and %d system calls of a sealed process, none got anywhere", len(all), tried)}
+	return []Check{good("hostile", "%d attacks and %d system calls of a sealed process, none got anywhere", len(all),
+		tried)}
 }
 
 // trialPool is a sandbox with a cache of its own, which is gone afterwards.

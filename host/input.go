@@ -116,7 +116,8 @@ func (l *laneRun) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
 	defer f.Close()
 	text, err := bounded.ReadAll(f, maxMessage)
 	if err != nil {
-		return nil, hinted(fmt.Errorf("cannot read the commit message: %w", err), "shorten it: git commit --edit --file "+name)
+		return nil, hinted(fmt.Errorf("cannot read the commit message: %w", err),
+			"shorten it: git commit --edit --file "+name)
 	}
 	return []sdk.Commit{{ID: hooks.ZeroID, Time: l.j.Started.Unix(), Message: stripComments(string(text))}}, nil
 }

@@ -186,7 +186,8 @@ func (j *Judgement) receive(ctx context.Context, h *Host, repo *hooks.Repo, call
 // has: what one line says decides how the others would be judged.
 func (j *Judgement) refuseStale(stale *hooks.StaleError) {
 	for _, u := range j.to.push {
-		p := pushed{Update: u, Protected: j.to.protects(u.Ref), Refusal: "another ref of this push is not where the push takes it to be"}
+		p := pushed{Update: u, Protected: j.to.protects(u.Ref),
+			Refusal: "another ref of this push is not where the push takes it to be"}
 		if u.Named() == stale.Ref {
 			p.Refusal = Clean(stale.Error()) + ": " + stale.Hint()
 		}
@@ -308,7 +309,8 @@ func (j *Judgement) plan(apart func(i int, lane lanes.Lane) bool) {
 // loaded is taken to be.
 func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, i int, lane lanes.Lane) bool {
 	o := Outcome{Update: i, Picked: lanes.Picked{Lane: lane}}
-	l := &laneRun{host: h, repo: repo, call: call, j: &Judgement{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy, Updates: j.Updates, Outcomes: []Outcome{o}}}
+	l := &laneRun{host: h, repo: repo, call: call, j: &Judgement{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy,
+		Updates: j.Updates, Outcomes: []Outcome{o}}}
 	m, err := l.plugin(ctx)
 	return err != nil || wants(m.Manifest(), "update")
 }

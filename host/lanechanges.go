@@ -39,7 +39,8 @@ func laneChanges(ref string, old, pushed lanesFile) []string {
 	if old.Rev != "" {
 		by = "the lanes of " + short(old.Rev)
 	}
-	return []string{fmt.Sprintf("%s brings another lanes file (%s); this push is judged by %s", ref, strings.Join(words, ", "), by)}
+	return []string{fmt.Sprintf("%s brings another lanes file (%s); this push is judged by %s", ref,
+		strings.Join(words, ", "), by)}
 }
 
 func lanesByID(s *lanes.Set) map[string]lanes.Lane {

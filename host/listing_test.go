@@ -120,7 +120,8 @@ func TestRecallDoesNoMoreWorkThanARun(t *testing.T) {
 		t.Errorf("%t, %v", same, err)
 	}
 	one := map[string]string{"ch" + string(manyGlobs(900)): markOf(page)}
-	if same, err := l.holds(t.Context(), world{changes: l.changesNow(t.Context())}, &rememberedRun{Facts: one}); !same || err != nil {
+	if same, err := l.holds(t.Context(), world{changes: l.changesNow(t.Context())},
+		&rememberedRun{Facts: one}); !same || err != nil {
 		t.Errorf("one of them alone: %t, %v", same, err)
 	}
 }

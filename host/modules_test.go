@@ -49,10 +49,12 @@ func TestAModuleIsStoredOnceItWasChecked(t *testing.T) {
 	if _, _, err := h.pinnedModule(t.Context(), Policy{}, pinned, from); err != nil {
 		t.Error(err)
 	}
-	protected := moduleSource{zone: zone.Zone{Repository: "/r", Trust: zone.Protected}, tree: func(context.Context, string) (ship.Package, error) {
-		return ship.Package{}, errors.New("not asked from an unprotected store")
-	}}
-	if _, _, err := h.pinnedModule(t.Context(), Policy{}, pinned, protected); err == nil || !strings.Contains(err.Error(), "not asked") {
+	protected := moduleSource{zone: zone.Zone{Repository: "/r", Trust: zone.Protected},
+		tree: func(context.Context, string) (ship.Package, error) {
+			return ship.Package{}, errors.New("not asked from an unprotected store")
+		}}
+	if _, _, err := h.pinnedModule(t.Context(), Policy{}, pinned,
+		protected); err == nil || !strings.Contains(err.Error(), "not asked") {
 		t.Errorf("a protected run took what a branch stored: %v", err)
 	}
 }
@@ -62,13 +64,17 @@ func TestNoMessageTellsAFile(t *testing.T) {
 	t.Parallel()
 	h := moduleHost(t)
 	secret := []byte("4711")
-	from := moduleSource{tree: func(context.Context, string) (ship.Package, error) { return ship.Package{Module: secret}, nil }}
+	from := moduleSource{tree: func(context.Context, string) (ship.Package, error) {
+		return ship.Package{Module: secret},
+			nil
+	}}
 	for source, want := range map[string]string{
 		"pin":                          `cannot load plugin "p": pin is not a WebAssembly module`,
 		"https://example.org/p.wasm":   `cannot load plugin "p": it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)`,
 		"oci:registry.example.org/p:1": `cannot load plugin "p": it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)`,
 	} {
-		_, _, err := h.pinnedModule(t.Context(), Policy{}, lanes.Locked{Name: "p", Source: source, SHA256: strings.Repeat("0", 64)}, from)
+		_, _, err := h.pinnedModule(t.Context(), Policy{},
+			lanes.Locked{Name: "p", Source: source, SHA256: strings.Repeat("0", 64)}, from)
 		if err == nil || err.Error() != want || strings.Contains(err.Error(), digestOf(secret)[:6]) {
 			t.Errorf("%s: %v", source, err)
 		}

@@ -102,8 +102,9 @@ func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, 
 	if h.firstParty(policy, name) {
 		return Offer{}, usageError{hinted(fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME")}
 	}
-	pinned := lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(), PluginVer: m.Version,
-		Signer: signer, SignerKey: signerKey(policy, pack), Capabilities: grantedOf(m)}
+	pinned := lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(),
+		PluginVer: m.Version,
+		Signer:    signer, SignerKey: signerKey(policy, pack), Capabilities: grantedOf(m)}
 	return Offer{pinned, pack, unchecked(policy, pack)}, nil
 }
 
@@ -162,7 +163,8 @@ func Update(p lanes.Locked, o Offer, allowOlder bool) (now lanes.Locked, lines [
 
 // moveLines says what another version of a pinned plugin changes.
 func moveLines(p lanes.Locked, next lanes.HeldVersion) []string {
-	move := fmt.Sprintf("%s %s -> %s (sha256 %s -> %s)", p.Name, p.PluginVer, next.PluginVer, short12(p.SHA256), short12(next.SHA256))
+	move := fmt.Sprintf("%s %s -> %s (sha256 %s -> %s)", p.Name, p.PluginVer, next.PluginVer, short12(p.SHA256),
+		short12(next.SHA256))
 	lines := append([]string{Clean(move)}, cleanAll(lanes.Difference(p.Capabilities, next.Capabilities))...)
 	if p.Signer != next.Signer {
 		lines = append(lines, fmt.Sprintf("signer: %s -> %s", orNobody(p.Signer), orNobody(next.Signer)))
@@ -255,7 +257,8 @@ func (h *Host) VerifyPlugin(ctx context.Context, policy Policy, lock LockFile, p
 		}
 		return h.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: name})
 	}
-	pack, signer, err := h.pinnedModule(ctx, policy, p, moduleSource{zone: zone.Zone{Trust: zone.Local}, tree: tree, remote: policy.FetchPlugins})
+	pack, signer, err := h.pinnedModule(ctx, policy, p,
+		moduleSource{zone: zone.Zone{Trust: zone.Local}, tree: tree, remote: policy.FetchPlugins})
 	if err != nil {
 		return "", err
 	}
@@ -281,7 +284,8 @@ func (h *Host) Audit(ctx context.Context, call Call, policy Policy, lock LockFil
 			lines = append(lines, fmt.Sprintf("%s: nobody answers for it: it is not signed, or was not checked when it was added", p.Name))
 		}
 		if p.Held != nil {
-			lines = append(lines, fmt.Sprintf("%s: version %s is held back: see it with pushlane plugin approve %s", p.Name, Clean(p.Held.PluginVer), p.Name))
+			lines = append(lines, fmt.Sprintf("%s: version %s is held back: see it with pushlane plugin approve %s", p.Name,
+				Clean(p.Held.PluginVer), p.Name))
 		}
 		for _, c := range p.Capabilities {
 			if slices.Contains(c.Scope, "*") {

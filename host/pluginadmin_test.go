@@ -10,7 +10,8 @@ import (
 
 func TestCompareVersions(t *testing.T) {
 	t.Parallel()
-	rising := []string{"0.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11",
+	rising := []string{"0.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2",
+		"1.0.0-beta.11",
 		"1.0.0-rc.1", "1", "v1.0.1", "1.2", "1.2.0.1", "1.10", "2.0.0-0", "2.0", "2024.01.05", "2024.01.15",
 		"99999999999999999999999", "100000000000000000000000.1"}
 	for i, a := range rising {
@@ -26,7 +27,8 @@ func TestCompareVersions(t *testing.T) {
 			t.Errorf("%v: %d, %v", same, order, ok)
 		}
 	}
-	for _, other := range []string{"", "next", "1.x", "1.", ".1", "1..2", "1.0-", "-1", "1.0 ", " 1.0", "1.0\n", "1.2.3.4.5", "\u0661.0"} {
+	for _, other := range []string{"", "next", "1.x", "1.", ".1", "1..2", "1.0-", "-1", "1.0 ", " 1.0", "1.0\n",
+		"1.2.3.4.5", "\u0661.0"} {
 		for _, pair := range [][2]string{{other, "1.0"}, {"1.0", other}} {
 			if order, ok := compareVersions(pair[0], pair[1]); ok {
 				t.Errorf("%q: %d", pair, order)
@@ -39,21 +41,28 @@ func TestCompareVersions(t *testing.T) {
 func TestUpdateHolds(t *testing.T) {
 	t.Parallel()
 	kv := []lanes.Granted{{Name: "kv", Why: "counts"}}
-	pinned := lanes.Locked{Name: "look", Source: "./look.wasm", SHA256: strings.Repeat("a", 64), PluginVer: "2.0", Signer: "ann@x",
+	pinned := lanes.Locked{Name: "look", Source: "./look.wasm", SHA256: strings.Repeat("a", 64), PluginVer: "2.0",
+		Signer:    "ann@x",
 		SignerKey: "SHA256:one"}
 	tests := map[string]struct {
 		change func(p, o *lanes.Locked)
 		older  bool
 		want   []string // lines; none: it is pinned with the move alone
 	}{
-		"newer":               {change: func(_, o *lanes.Locked) { o.PluginVer = "2.0.1" }},
-		"older":               {change: func(_, o *lanes.Locked) { o.PluginVer = "1.0" }, want: []string{"not newer: it is older"}},
-		"older, allowed":      {change: func(_, o *lanes.Locked) { o.PluginVer = "1.0" }, older: true},
-		"of the same version": {change: func(_, o *lanes.Locked) { o.PluginVer = "2.0.0" }, want: []string{"not newer: it has the same version and is another module"}},
-		"not a version":       {change: func(_, o *lanes.Locked) { o.PluginVer = "new" }, want: []string{"not newer: it cannot be told which of these versions is newer"}},
-		"no version pinned":   {change: func(p, _ *lanes.Locked) { p.PluginVer = "" }, want: []string{"not newer: it cannot be told which of these versions is newer"}},
-		"by somebody else":    {change: func(_, o *lanes.Locked) { o.Signer = "bob@x" }, want: []string{"signer: ann@x -> bob@x"}},
-		"by another key":      {change: func(_, o *lanes.Locked) { o.SignerKey = "SHA256:two" }, want: []string{"signing key: SHA256:one -> SHA256:two"}},
+		"newer": {change: func(_, o *lanes.Locked) { o.PluginVer = "2.0.1" }},
+		"older": {change: func(_, o *lanes.Locked) { o.PluginVer = "1.0" },
+			want: []string{"not newer: it is older"}},
+		"older, allowed": {change: func(_, o *lanes.Locked) { o.PluginVer = "1.0" }, older: true},
+		"of the same version": {change: func(_, o *lanes.Locked) { o.PluginVer = "2.0.0" },
+			want: []string{"not newer: it has the same version and is another module"}},
+		"not a version": {change: func(_, o *lanes.Locked) { o.PluginVer = "new" },
+			want: []string{"not newer: it cannot be told which of these versions is newer"}},
+		"no version pinned": {change: func(p, _ *lanes.Locked) { p.PluginVer = "" },
+			want: []string{"not newer: it cannot be told which of these versions is newer"}},
+		"by somebody else": {change: func(_, o *lanes.Locked) { o.Signer = "bob@x" },
+			want: []string{"signer: ann@x -> bob@x"}},
+		"by another key": {change: func(_, o *lanes.Locked) { o.SignerKey = "SHA256:two" },
+			want: []string{"signing key: SHA256:one -> SHA256:two"}},
 		"by no key": {change: func(_, o *lanes.Locked) { o.SignerKey, o.Signer = "", "" }, older: true,
 			want: []string{"signer: ann@x -> nobody", "signing key: SHA256:one -> nobody"}},
 		"key was not on record": {change: func(p, _ *lanes.Locked) { p.SignerKey = "" }},

@@ -79,7 +79,8 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 	if err != nil {
 		return nil, err
 	}
-	pack, signer, err := l.host.pinnedModule(ctx, l.policy(), p, moduleSource{zone: l.zone(), tree: l.fromTree, remote: l.mayFetch()})
+	pack, signer, err := l.host.pinnedModule(ctx, l.policy(), p,
+		moduleSource{zone: l.zone(), tree: l.fromTree, remote: l.mayFetch()})
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,8 @@ func (l *laneRun) fromTree(ctx context.Context, name string) (ship.Package, erro
 		return ship.Client{}.Fetch(ctx, ship.Source{Kind: "file", Name: name})
 	}
 	if path.IsAbs(name) {
-		return ship.Package{}, hinted(fmt.Errorf("its source %q in %s is not a file of the repository", Clean(name), lockName),
+		return ship.Package{}, hinted(fmt.Errorf("its source %q in %s is not a file of the repository", Clean(name),
+			lockName),
 			"commit the module next to "+lockName+" and pin that, or have the host's owner run: pushlane plugin fetch")
 	}
 	tree, err := l.repo.Tree(ctx, f.Rev)
@@ -141,7 +143,8 @@ type moduleSource struct {
 // store, in the repository, or where it was published. It is stored once its
 // digest and its signature were found to be right. A stored one whose
 // signatures do not count here, or no longer, is looked for again.
-func (h *Host) pinnedModule(ctx context.Context, policy Policy, p lanes.Locked, from moduleSource) (ship.Package, string, error) {
+func (h *Host) pinnedModule(ctx context.Context, policy Policy, p lanes.Locked, from moduleSource) (ship.Package,
+	string, error) {
 	var unsigned error
 	for _, folder := range h.moduleFolders(from.zone) {
 		pack, err := h.keptModule(folder, p.SHA256)

@@ -66,7 +66,8 @@ func verifySignature(policy Policy, p ship.Package, sig ship.Signature) (string,
 	if why := notVerified(policy, sig.Kind); why != "" {
 		return "", errors.New(why)
 	}
-	if err := errors.Join(believed("allowed signers", policy.AllowedSigners), believed("sigstore roots", policy.SigstoreRoots)); err != nil {
+	if err := errors.Join(believed("allowed signers", policy.AllowedSigners),
+		believed("sigstore roots", policy.SigstoreRoots)); err != nil {
 		return "", err
 	}
 	if sig.Kind == ship.SSH {

@@ -33,7 +33,8 @@ type Policy struct {
 
 	Protect     []string `koanf:"protect"`      // server: patterns of refs that need a pass; none: the default branch
 	AllowDelete bool     `koanf:"allow_delete"` // server: whether a protected ref may be deleted
-	AllowForce  bool     `koanf:"allow_force"`  // server: whether a protected ref may be rewound or replaced; what it loses is judged too
+	// server: whether a protected ref may be rewound or replaced; what it loses is judged too
+	AllowForce  bool     `koanf:"allow_force"`
 	PushOptions []string `koanf:"push_options"` // server: of lane.skip, lane.only and priority
 	Listen      string   `koanf:"listen"`       // server: address of the page, or unix:/path; empty: none
 	URL         string   `koanf:"url"`          // server: where people reach the page; empty: no links
@@ -41,11 +42,13 @@ type Policy struct {
 	TLSKey      string   `koanf:"tls.key"`
 	ProxyHeader string   `koanf:"proxy_header"` // server: in which a trusted proxy names the user
 
-	ProxyAddresses []string `koanf:"proxy_addresses"` // server: of the proxies that proxy_header is believed from, "127.0.0.1/32"; none: it is ignored, except on a socket
-	ProxyScope     string   `koanf:"proxy_scope"`     // server: read or run: what users named by a proxy may do
+	// server: of the proxies that proxy_header is believed from, "127.0.0.1/32"; none: it is ignored, except on a socket
+	ProxyAddresses []string `koanf:"proxy_addresses"`
+	ProxyScope     string   `koanf:"proxy_scope"` // server: read or run: what users named by a proxy may do
 
 	Repositories []Repository `koanf:"repository"` // server: names of repositories
-	Allows       []Allow      `koanf:"allow"`      // server: what lanes of which repository may have of secrets, http, env and networks
+	// server: what lanes of which repository may have of secrets, http, env and networks
+	Allows []Allow `koanf:"allow"`
 
 	Statuses []tell.Status  `koanf:"status"`    // server: forges that show commit statuses
 	Webhooks []tell.Webhook `koanf:"webhook"`   // server: addresses that are told of runs
@@ -75,16 +78,20 @@ type Policy struct {
 	MaxProcesses  int           `koanf:"limits.processes"`
 	MaxTime       time.Duration `koanf:"limits.time"`       // of one lane run
 	MaxContainers int           `koanf:"limits.containers"` // of one lane run
-	MaxArtifacts  string        `koanf:"limits.artifacts"`  // of one lane run: bytes of its artifacts, and of the disk they take
+	// of one lane run: bytes of its artifacts, and of the disk they take
+	MaxArtifacts string `koanf:"limits.artifacts"`
 
-	MaxArtifactsTotal string `koanf:"limits.artifacts_total"` // of all runs of a repository that are still there, protected and other refs apart
+	// of all runs of a repository that are still there, protected and other refs apart
+	MaxArtifactsTotal string `koanf:"limits.artifacts_total"`
 
-	MaxCaches    string   `koanf:"limits.caches"` // of all caches of a repository, by the disk they may take; protected and other refs apart
+	// of all caches of a repository, by the disk they may take; protected and other refs apart
+	MaxCaches    string   `koanf:"limits.caches"`
 	MaxFuel      int64    `koanf:"limits.fuel"`   // of one call of a plugin: units of work, the same on every machine, about 16 bytes of its code each; 0: no limit but limits.time
 	Capabilities []string `koanf:"capabilities"`  // that may be granted at all
 	FetchPlugins bool     `koanf:"fetch_plugins"` // whether a pinned plugin that is not here is fetched while a push waits
-	HTTPHosts    []string `koanf:"http.hosts"`    // hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
-	Secrets      string   `koanf:"secrets"`       // folder of secrets, a file each
+	// hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
+	HTTPHosts []string `koanf:"http.hosts"`
+	Secrets   string   `koanf:"secrets"` // folder of secrets, a file each
 
 	// Who may sign plugins of others. Where one of the two names somebody, they
 	// must be signed.
@@ -186,7 +193,8 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 			return hinted(fmt.Errorf("cannot read policy %s: unknown key %q", name, key), "known keys: "+strings.Join(policyKeys(), ", "))
 		}
 	}
-	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[tell.Status]()), "webhook": keysOf(reflect.TypeFor[tell.Webhook]()),
+	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[tell.Status]()),
+		"webhook":    keysOf(reflect.TypeFor[tell.Webhook]()),
 		"repository": keysOf(reflect.TypeFor[Repository]()), "allow": keysOf(reflect.TypeFor[Allow]())} {
 		if err := checkTables(one.Get(key), key, known); err != nil {
 			return hinted(fmt.Errorf("cannot read policy %s: %w", name, err), "known keys: "+strings.Join(known, ", "))
@@ -234,7 +242,8 @@ func policyEnv(getenv func(string) string) map[string]any {
 // listKeys are the keys whose values are lists, separated by commas in a
 // variable.
 func listKeys() []string {
-	return []string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options", "sigstore_identities",
+	return []string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options",
+		"sigstore_identities",
 		"proxy_addresses"}
 }
 

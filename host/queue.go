@@ -191,7 +191,8 @@ func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause
 // same trees, and what has ended already.
 func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (Judgement, error) {
 	policy := h.policy
-	j := Judgement{Repo: run.RepoName, GitDir: run.RepoKey, Gate: run.Gate, Number: run.Number, Started: run.Started, Policy: policy}
+	j := Judgement{Repo: run.RepoName, GitDir: run.RepoKey, Gate: run.Gate, Number: run.Number, Started: run.Started,
+		Policy: policy}
 	j.wishes.priority = run.Priority
 	for _, u := range run.Updates {
 		p := pushed{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}, Protected: u.Protected}

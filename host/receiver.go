@@ -19,15 +19,16 @@ type receiver struct {
 	repo    *hooks.Repo
 	policy  Policy
 	push    []hooks.Update
-	decides bool              // the push waits for the verdict; else git has taken it, or there is none
-	untrue  bool              // the push lies about where refs are: nothing is recorded because of it
-	head    string            // the branch that HEAD names, "refs/heads/main"; "" when HEAD is detached
-	headID  string            // of that branch before the push; "" it was not there
-	root    RefAt             // the ref whose lanes judge refs that have no trusted lanes of their own; zero: none
-	every   bool              // every branch is protected, as nothing says which one matters
-	aliased []string          // refs that a protected symbolic ref ends at
-	spent   *store.TrustRoot  // lanes were trusted once, and their ref is gone; nil: not so
-	first   map[string]string // refs judged by their own lanes, as the repository has no trusted ones yet, and their new ids
+	decides bool             // the push waits for the verdict; else git has taken it, or there is none
+	untrue  bool             // the push lies about where refs are: nothing is recorded because of it
+	head    string           // the branch that HEAD names, "refs/heads/main"; "" when HEAD is detached
+	headID  string           // of that branch before the push; "" it was not there
+	root    RefAt            // the ref whose lanes judge refs that have no trusted lanes of their own; zero: none
+	every   bool             // every branch is protected, as nothing says which one matters
+	aliased []string         // refs that a protected symbolic ref ends at
+	spent   *store.TrustRoot // lanes were trusted once, and their ref is gone; nil: not so
+	// refs judged by their own lanes, as the repository has no trusted ones yet, and their new ids
+	first map[string]string
 }
 
 // RefAt is a ref and the object id it had; the zero value is none.
@@ -36,7 +37,8 @@ type RefAt struct{ Ref, ID string }
 // newReceiver reads what judges a push. The lines of a push that is still to
 // be decided are held against the repository: one that differs from it is a
 // *hooks.StaleError.
-func newReceiver(ctx context.Context, repo *hooks.Repo, policy Policy, st trustRecord, call Call, push []hooks.Update) (*receiver, error) {
+func newReceiver(ctx context.Context, repo *hooks.Repo, policy Policy, st trustRecord, call Call,
+	push []hooks.Update) (*receiver, error) {
 	r := &receiver{repo: repo, policy: policy, push: push, decides: call.Gate == "pre-receive", first: map[string]string{}}
 	stale := repo.Received(ctx, push, r.decides)
 	if stale != nil && !errors.As(stale, new(*hooks.StaleError)) {
@@ -217,7 +219,8 @@ func (r *receiver) trusted(u hooks.Update) []string {
 
 // review says what a push would change about the lanes of the pushes after
 // it, and why it may not.
-func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (notes []string, other bool, refusal string) {
+func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (notes []string, other bool,
+	refusal string) {
 	ref := Clean(strings.TrimPrefix(u.Ref, "refs/heads/"))
 	if by.Strict {
 		return []string{ownLanesNote(ref, r.protects(u.Ref))}, false, ""
@@ -232,13 +235,16 @@ func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (no
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, false, ""
 	case err != nil && (r.protects(u.Ref) || errors.As(err, new(*twoLanesError))):
-		return nil, true, fmt.Sprintf("%s would get a lanes file that cannot be used: %s", ref, firstLine(CleanText(err.Error())))
+		return nil, true, fmt.Sprintf("%s would get a lanes file that cannot be used: %s", ref,
+			firstLine(CleanText(err.Error())))
 	case err != nil:
-		return []string{fmt.Sprintf("%s gets a lanes file that cannot be used: %s", ref, firstLine(CleanText(err.Error())))}, false, ""
+		return []string{fmt.Sprintf("%s gets a lanes file that cannot be used: %s", ref,
+			firstLine(CleanText(err.Error())))}, false, ""
 	}
 	locks, err := r.lockReview(ctx, ref, by, pushed)
 	if err != nil && r.protects(u.Ref) {
-		return nil, true, fmt.Sprintf("%s would get a %s that cannot be used: %s", ref, lockName, firstLine(CleanText(err.Error())))
+		return nil, true, fmt.Sprintf("%s would get a %s that cannot be used: %s", ref, lockName,
+			firstLine(CleanText(err.Error())))
 	}
 	notes = append(laneChanges(ref, by, pushed), locks...)
 	return notes, len(notes) > 0, ""
@@ -262,7 +268,8 @@ func (r *receiver) moves(u hooks.Update) string {
 	case strings.HasPrefix(u.Ref, "refs/tags/"):
 		return ref + " is a protected tag and cannot be moved"
 	case u.Forced:
-		return fmt.Sprintf("%s is protected and %s does not contain what it has (%s): only a fast-forward may move it", ref, short(u.New), short(u.Old))
+		return fmt.Sprintf("%s is protected and %s does not contain what it has (%s): only a fast-forward may move it", ref,
+			short(u.New), short(u.Old))
 	}
 	return ""
 }

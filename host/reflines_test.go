@@ -18,7 +18,8 @@ import (
 
 func TestReadRefLines(t *testing.T) {
 	t.Parallel()
-	if data, err := ReadRefLines(bytes.NewReader(make([]byte, hooks.MaxRefLines))); err != nil || len(data) != hooks.MaxRefLines {
+	if data, err := ReadRefLines(bytes.NewReader(make([]byte,
+		hooks.MaxRefLines))); err != nil || len(data) != hooks.MaxRefLines {
 		t.Errorf("as much as is allowed: %d bytes, %v", len(data), err)
 	}
 	data, err := ReadRefLines(bytes.NewReader(make([]byte, hooks.MaxRefLines+1)))
@@ -132,14 +133,16 @@ func TestLastPushOfALongReflog(t *testing.T) {
 	t.Parallel()
 	id := strings.Repeat("a", 40)
 	line := id + " " + id + " N <m@x> 1700000000 +0000\tupdate by push\n"
-	other := strings.Repeat("b", 40) + " " + strings.Repeat("b", 40) + " N <m@x> 1700000000 +0000\t" + strings.Repeat("m", 5000) + "\n"
+	other := strings.Repeat("b", 40) + " " + strings.Repeat("b",
+		40) + " N <m@x> 1700000000 +0000\t" + strings.Repeat("m", 5000) + "\n"
 	endlessName := id + " " + id + " " + strings.Repeat("N ", maxReflogLine) + "<m@x> 1700000000 +0000\tupdate by push\n"
 	for name, c := range map[string]struct {
 		text string
 		want bool
 	}{
 		"one line": {line, true}, "after long ones": {strings.Repeat(other, 40) + line, true},
-		"the last one is another": {line + other, false}, "a line longer than is read": {endlessName, false}, "empty": {"", false},
+		"the last one is another": {line + other, false}, "a line longer than is read": {endlessName, false}, "empty": {"",
+			false},
 	} {
 		path := filepath.Join(t.TempDir(), "log")
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {

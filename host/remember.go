@@ -88,7 +88,8 @@ func (l *laneRun) memory(ctx context.Context) (*memory, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	given := fmt.Sprintf("%d\x00%s\x00%s\x00%q\x00%s\x00", memoryVersion, l.zone().Key(), l.module.Digest(), l.environment(), l.lane().Remember)
+	given := fmt.Sprintf("%d\x00%s\x00%s\x00%q\x00%s\x00", memoryVersion, l.zone().Key(), l.module.Digest(),
+		l.environment(), l.lane().Remember)
 	sum := sha256.Sum256(append([]byte(given), request.AppendJSON(nil)...))
 	return &memory{zone: l.zone(), key: hex.EncodeToString(sum[:]), facts: map[string]string{}, world: l.worldNow}, "", nil
 }
@@ -289,7 +290,8 @@ func (l *laneRun) unmemorable(o *Outcome) string {
 	case l.beyond != "":
 		return l.beyond
 	case l.mem.full():
-		return fmt.Sprintf("it looked at more than %d paths, or its questions are longer than %d MiB", maxFacts, maxFactBytes>>20)
+		return fmt.Sprintf("it looked at more than %d paths, or its questions are longer than %d MiB", maxFacts,
+			maxFactBytes>>20)
 	case len(l.mem.containers) > 0 && l.lane().Remember != lanes.RememberContainers:
 		return `it runs containers, and the lane does not say remember = "containers"`
 	}

@@ -159,7 +159,8 @@ type probe struct {
 func probeLane(h *Host, r *hooks.Repo, st *store.Store, plugin string, u hooks.Update, changes []hooks.Change) probe {
 	set := &lanes.Set{Source: "lanes.toml"}
 	lane := lanes.Lane{ID: plugin, Plugin: plugin, Remember: lanes.RememberPlugin, Timeout: h.policy.MaxTime, Grant: lanes.Grant{Read: true}}
-	j := &Judgement{Repo: "work", GitDir: "/work", Gate: "manual", Policy: h.policy, Updates: []pushed{{Update: u, lanesFile: lanesFile{Set: set}, Changes: changes}},
+	j := &Judgement{Repo: "work", GitDir: "/work", Gate: "manual", Policy: h.policy,
+		Updates:  []pushed{{Update: u, lanesFile: lanesFile{Set: set}, Changes: changes}},
 		Outcomes: []Outcome{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + u.New[:7] + ":" + plugin}}}
 	begun := make(chan struct{})
 	close(begun)

@@ -230,7 +230,8 @@ func (e *exchange) end(r *reply, err error) {
 		return
 	}
 	if e.size = r.size(); e.held.Add(e.size) > maxReplies {
-		e.err = fmt.Errorf("the answers that are open are larger than %d MiB together: close handles that were read", maxReplies>>20)
+		e.err = fmt.Errorf("the answers that are open are larger than %d MiB together: close handles that were read",
+			maxReplies>>20)
 		return
 	}
 	e.reply = r

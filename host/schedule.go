@@ -90,7 +90,8 @@ func (h *Host) runOnce(ctx context.Context, l *laneRun, o *Outcome) error {
 		return err
 	}
 	defer free()
-	release, err := h.slots.acquire(ctx, claimant{zone: l.zone(), ref: l.update().Ref, pusher: l.pusher(), priority: l.j.wishes.priority})
+	release, err := h.slots.acquire(ctx, claimant{zone: l.zone(), ref: l.update().Ref, pusher: l.pusher(),
+		priority: l.j.wishes.priority})
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,8 @@ func TestTheRunSaysThatThereWasNoSpace(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "big"), make([]byte, 2<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"init", "-q", "."}, {"add", "big"}, {"-c", "user.name=T", "-c", "user.email=t@x", "commit", "-qm", "x"}} {
+	for _, args := range [][]string{{"init", "-q", "."}, {"add", "big"},
+		{"-c", "user.name=T", "-c", "user.email=t@x", "commit", "-qm", "x"}} {
 		cmd := exec.Command("git", args...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -43,7 +43,8 @@ func TestPathsThatDifferInCaseOrForm(t *testing.T) {
 		{`paths = ["src/**"]`, "src./x", "+ src./x | src/** | matches src/** but for case or form of letters"},
 		{`paths = ["**/*.GO"]`, "a/b.go", "+ a/b.go | **/*.GO | matches **/*.GO but for case or form of letters"},
 		{`paths = ["**/*."]`, "a/b", "- | | no changed path matches"},
-		{`paths = ["src/**"]` + "\n" + `ignore = ["src/gen/**"]`, "SRC/gen/x", "+ SRC/gen/x | src/** | matches src/** but for case or form of letters"},
+		{`paths = ["src/**"]` + "\n" + `ignore = ["src/gen/**"]`, "SRC/gen/x",
+			"+ SRC/gen/x | src/** | matches src/** but for case or form of letters"},
 		{`paths = ["src/**"]` + "\n" + `ignore = ["SRC/**"]`, "SRC/x", "- | | no changed path matches"},
 		{`ignore = ["docs/**"]`, "DOCS/x", "+ DOCS/x | | a changed path is not ignored"},
 	} {
@@ -73,7 +74,8 @@ func TestTooManyPatterns(t *testing.T) {
 	for n, bad := range map[int]bool{maxPatterns: false, maxPatterns + 1: true} {
 		list := strings.TrimSuffix(strings.Repeat(`"*x*", `, n), ", ")
 		_, err := Load("lanes.toml", []byte("version = 1\n[[lane]]\nid = \"a\"\nplugin = \"files\"\npaths = ["+list+"]\n"))
-		want := fmt.Sprintf("lanes.toml:2: the lanes up to this one have %d patterns, more than the %d allowed", n, maxPatterns)
+		want := fmt.Sprintf("lanes.toml:2: the lanes up to this one have %d patterns, more than the %d allowed", n,
+			maxPatterns)
 		if (err != nil) != bad || bad && err.Error() != want {
 			t.Errorf("%d patterns: %v", n, err)
 		}

@@ -20,13 +20,15 @@ type Lock struct {
 
 // Locked is one pinned plugin.
 type Locked struct {
-	Name         string       `toml:"name"`
-	Source       string       `toml:"source"`                   // where updates are looked for
-	Resolved     string       `toml:"resolved,omitempty"`       // where this very module was found
-	SHA256       string       `toml:"sha256"`                   // of the module, hex
-	PluginVer    string       `toml:"plugin_version,omitempty"` // an update that is not newer is held
-	Signer       string       `toml:"signer,omitempty"`         // who signed it, as checked when it was added; empty: nobody
-	SignerKey    string       `toml:"signer_key,omitempty"`     // fingerprint of the SSH key that signed it; an update by another is held
+	Name      string `toml:"name"`
+	Source    string `toml:"source"`                   // where updates are looked for
+	Resolved  string `toml:"resolved,omitempty"`       // where this very module was found
+	SHA256    string `toml:"sha256"`                   // of the module, hex
+	PluginVer string `toml:"plugin_version,omitempty"` // an update that is not newer is held
+	// who signed it, as checked when it was added; empty: nobody
+	Signer string `toml:"signer,omitempty"`
+	// fingerprint of the SSH key that signed it; an update by another is held
+	SignerKey    string       `toml:"signer_key,omitempty"`
 	Capabilities []Granted    `toml:"capability,omitempty"`
 	Held         *HeldVersion `toml:"held,omitempty"` // an update that waits for approval
 }

@@ -81,7 +81,8 @@ func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
 // Page picks what is wanted out of n changes, at most so many; at gives each of
 // them, false where it is not to be seen. Before a glob is held against a path,
 // pay is told how many bytes the two have. An error of either ends the page.
-func (q ChangesQuery) Page(n int, at func(int) (Change, bool, error), most int, pay func(bytes int) error) (ChangesPage, error) {
+func (q ChangesQuery) Page(n int, at func(int) (Change, bool, error), most int,
+	pay func(bytes int) error) (ChangesPage, error) {
 	if err := q.bounded(); err != nil {
 		return ChangesPage{}, err
 	}
@@ -125,9 +126,11 @@ func (q ChangesQuery) bounded() error {
 	}
 	switch {
 	case len(q.Globs) > MaxGlobs:
-		return errors.New("cannot list changes: " + strconv.Itoa(len(q.Globs)) + " globs, at most " + strconv.Itoa(MaxGlobs) + " are allowed")
+		return errors.New("cannot list changes: " + strconv.Itoa(len(q.Globs)) + " globs, at most " +
+			strconv.Itoa(MaxGlobs) + " are allowed")
 	case bytes > MaxGlobBytes:
-		return errors.New("cannot list changes: globs of " + strconv.Itoa(bytes) + " bytes, at most " + strconv.Itoa(MaxGlobBytes) + " are allowed")
+		return errors.New("cannot list changes: globs of " + strconv.Itoa(bytes) + " bytes, at most " +
+			strconv.Itoa(MaxGlobBytes) + " are allowed")
 	}
 	return nil
 }

@@ -47,7 +47,8 @@ func TestPages(t *testing.T) {
 
 func page(q sdk.ChangesQuery, most int) (sdk.ChangesPage, error) {
 	all := someChanges()
-	return q.Page(len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil }, most, func(int) error { return nil })
+	return q.Page(len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil }, most,
+		func(int) error { return nil })
 }
 
 func paths(changes []sdk.Change) []string {
@@ -60,12 +61,13 @@ func paths(changes []sdk.Change) []string {
 
 func TestWrongQueries(t *testing.T) {
 	for want, q := range map[string]sdk.ChangesQuery{
-		`cannot match "a[": syntax error in pattern`:                           {Globs: []string{"a["}},
-		`cannot list changes of status 'X': want A, M or D`:                    {Status: "AX"},
-		`cannot list changes from 6: there are 5`:                              {From: 6},
-		`cannot list changes: 1001 globs, at most 1000 are allowed`:            {Globs: make([]string, sdk.MaxGlobs+1)},
-		`cannot list changes: globs of 65537 bytes, at most 65536 are allowed`: {Globs: []string{strings.Repeat("a", sdk.MaxGlobBytes), "b"}},
-		`cannot list changes from -9223372036854775808: there are 5`:           {From: -1 << 63},
+		`cannot match "a[": syntax error in pattern`:                {Globs: []string{"a["}},
+		`cannot list changes of status 'X': want A, M or D`:         {Status: "AX"},
+		`cannot list changes from 6: there are 5`:                   {From: 6},
+		`cannot list changes: 1001 globs, at most 1000 are allowed`: {Globs: make([]string, sdk.MaxGlobs+1)},
+		`cannot list changes: globs of 65537 bytes, at most 65536 are allowed`: {Globs: []string{strings.Repeat("a",
+			sdk.MaxGlobBytes), "b"}},
+		`cannot list changes from -9223372036854775808: there are 5`: {From: -1 << 63},
 	} {
 		if _, err := page(q, 10); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

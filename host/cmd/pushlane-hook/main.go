@@ -39,7 +39,8 @@ func run(args []string) int {
 	}
 	stdin, err := readStdin(args[0])
 	if err != nil {
-		return fail("cannot read git's ref lines: "+err.Error(), "push fewer refs at once, and by shorter names: git push origin main")
+		return fail("cannot read git's ref lines: "+err.Error(),
+			"push fewer refs at once, and by shorter names: git push origin main")
 	}
 	if code, kept := runKept(args, stdin); kept && code != 0 {
 		return code

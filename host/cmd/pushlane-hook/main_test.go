@@ -10,7 +10,8 @@ import (
 )
 
 func TestReadMostRefusesWhatItWouldNotRead(t *testing.T) {
-	for length, want := range map[int]string{0: "", 1 << 20: "", 1<<20 + 1: "they are longer than 1 MiB", 3 << 20: "they are longer than 1 MiB"} {
+	for length, want := range map[int]string{0: "", 1 << 20: "", 1<<20 + 1: "they are longer than 1 MiB",
+		3 << 20: "they are longer than 1 MiB"} {
 		data, err := readMost(iotest.HalfReader(bytes.NewReader(make([]byte, length))), 1<<20)
 		switch {
 		case want == "" && (err != nil || len(data) != length):

@@ -46,7 +46,8 @@ type installedGate struct{ state, policy string }
 
 // Guard writes the policy and installs the hooks.
 func (g *installedGate) Guard(_ context.Context, dir string, p histories.Policy) error {
-	text := fmt.Sprintf("state = %q\ncache = %q\nlisten = \"\"\nallow_delete = %t\nallow_force = %t\n", g.state, filepath.Join(prefix, "cache"), p.AllowDelete, p.AllowForce)
+	text := fmt.Sprintf("state = %q\ncache = %q\nlisten = \"\"\nallow_delete = %t\nallow_force = %t\n", g.state,
+		filepath.Join(prefix, "cache"), p.AllowDelete, p.AllowForce)
 	if p.Protect != nil {
 		text += "protect = [\"" + strings.Join(p.Protect, `", "`) + "\"]\n"
 	}

@@ -3,7 +3,6 @@ package bounded
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -42,7 +41,8 @@ func TestReadAllRefusesWhatIsLonger(t *testing.T) {
 func TestReadAllKeepsOtherErrors(t *testing.T) {
 	broken := errors.New("broken")
 	for _, limit := range []int64{2, 3, 4} {
-		if _, err := ReadAll(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), limit); limit > 2 && !errors.Is(err, broken) {
+		if _, err := ReadAll(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)),
+			limit); limit > 2 && !errors.Is(err, broken) {
 			t.Errorf("limit %d: %v", limit, err)
 		}
 	}

@@ -52,7 +52,8 @@ func TestNothingIsCut(t *testing.T) {
 			names := selectors(decl)
 			for _, cut := range []string{"io.LimitReader", "io.LimitedReader", "io.CopyN"} {
 				if names[cut] && cuts[place] == "" {
-					t.Errorf("%s: %s ends without an error at its limit; read with package bounded, or give the reason in cuts", place, cut)
+					t.Errorf("%s: %s ends without an error at its limit; read with package bounded, or give the reason in cuts",
+						place, cut)
 				}
 				used[place] = used[place] || names[cut]
 			}

@@ -14,14 +14,16 @@ type maker struct {
 }
 
 func policyOf(c Choices) Policy {
-	lists := [][]string{nil, {"main"}, {"main", "release/*"}, {"release/*"}, {"main", "release/*", "refs/tags/v*"}, {"main", "refs/tags/v*"}, nil}
+	lists := [][]string{nil, {"main"}, {"main", "release/*"}, {"release/*"}, {"main", "release/*", "refs/tags/v*"},
+		{"main", "refs/tags/v*"}, nil}
 	return Policy{Protect: lists[c.n(len(lists))], AllowDelete: c.oneIn(4), AllowForce: c.oneIn(3), PerRef: c.oneIn(4)}
 }
 
 // start makes the repository as its owner left it.
 func (m maker) start() error {
 	m.policy = policyOf(m.Choices)
-	m.head = pick(m.Choices, "refs/heads/main", "refs/heads/main", "refs/heads/main", "refs/heads/master", "refs/heads/master", "refs/heads/topic", "refs/heads/alias", "")
+	m.head = pick(m.Choices, "refs/heads/main", "refs/heads/main", "refs/heads/main", "refs/heads/master",
+		"refs/heads/master", "refs/heads/topic", "refs/heads/alias", "")
 	for range m.n(3) * m.n(2) {
 		name, end, _ := strings.Cut(pick(m.Choices, "refs/heads/alias refs/heads/main", "refs/heads/chain refs/heads/alias",
 			"refs/heads/release/9 refs/heads/topic", "refs/heads/lost refs/heads/nowhere", "refs/heads/tohead HEAD", "refs/tags/vx refs/heads/topic"), " ")
@@ -40,7 +42,8 @@ func (m maker) start() error {
 		m.clean[ref] = true
 	}
 	m.settle(nil, Answer{})
-	m.say("policy: protect = %q, allow_delete = %t, allow_force = %t, per ref: %t", m.policy.Protect, m.policy.AllowDelete, m.policy.AllowForce, m.policy.PerRef)
+	m.say("policy: protect = %q, allow_delete = %t, allow_force = %t, per ref: %t", m.policy.Protect,
+		m.policy.AllowDelete, m.policy.AllowForce, m.policy.PerRef)
 	if m.head != "" {
 		m.say("HEAD -> %s", m.head)
 	}
@@ -66,7 +69,8 @@ func (m maker) seed() error {
 	if err != nil {
 		return err
 	}
-	m.refs[pick(m.Choices, "refs/heads/main", "refs/heads/main", "refs/heads/main", "refs/heads/release/1", "refs/heads/topic")] = c
+	m.refs[pick(m.Choices, "refs/heads/main", "refs/heads/main", "refs/heads/main", "refs/heads/release/1",
+		"refs/heads/topic")] = c
 	for range m.n(3) {
 		if c, err = m.child(c); err != nil {
 			return err
@@ -175,7 +179,8 @@ func (m maker) orphan() (*object, error) {
 func (m maker) any() *object { return m.commits[m.n(len(m.commits))] }
 
 func (m maker) ref() string {
-	names := []string{"refs/heads/main", "refs/heads/main", "refs/heads/main", "refs/heads/topic", "refs/heads/topic", "refs/heads/master",
+	names := []string{"refs/heads/main", "refs/heads/main", "refs/heads/main", "refs/heads/topic", "refs/heads/topic",
+		"refs/heads/master",
 		"refs/heads/release/1", "refs/heads/release/2", "refs/heads/release/frozen", "refs/heads/other", "refs/tags/v1", "refs/tags/v2",
 		"refs/tags/odd", "refs/heads/Main", "refs/heads/release", "refs/heads/mainx", "refs/odd/x", "refs/heads/a..b", "HEAD"}
 	if len(m.links) > 0 && m.oneIn(3) {
@@ -209,7 +214,8 @@ func (m maker) push() (Push, error) {
 // honest is a good step forward of a branch that is there, the repository's
 // first branch, or a new name of what HEAD names.
 func (m maker) honest() ([]Line, error) {
-	heads := slices.DeleteFunc(slices.Sorted(maps.Keys(m.refs)), func(ref string) bool { return !strings.HasPrefix(ref, "refs/heads/") })
+	heads := slices.DeleteFunc(slices.Sorted(maps.Keys(m.refs)),
+		func(ref string) bool { return !strings.HasPrefix(ref, "refs/heads/") })
 	if len(heads) == 0 {
 		c, err := m.orphan()
 		return []Line{m.to(pick(m.Choices, m.resolve("HEAD"), "refs/heads/main"), c)}, err

@@ -87,5 +87,8 @@ func Verdict(l Lane) bool {
 	if l.Plugin == "refguard" {
 		return !l.Forced && !strings.Contains(l.Ref, "frozen")
 	}
-	return !slices.ContainsFunc(l.Changed, func(text string) bool { return bad(text) || l.MaxSize == "1B" && len(text) > 1 })
+	return !slices.ContainsFunc(l.Changed, func(text string) bool {
+		return bad(text) || l.MaxSize == "1B" &&
+			len(text) > 1
+	})
 }

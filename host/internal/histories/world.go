@@ -149,7 +149,8 @@ func (w *world) git(l Line) error {
 		return nil
 	case l.New == zeroID && ref != "HEAD":
 		return w.remove(ref)
-	case l.New == zeroID, !strings.HasPrefix(ref, "refs/tags/") && !strings.HasPrefix(ref, "refs/odd/") && (!o.commit || o.tag):
+	case l.New == zeroID, !strings.HasPrefix(ref, "refs/tags/") && !strings.HasPrefix(ref, "refs/odd/") && (!o.commit ||
+		o.tag):
 		return nil
 	}
 	w.refs[ref] = o

@@ -130,8 +130,9 @@ func faults(version, fixes string, volumes volumeAccess) []Checked {
 	number := numbers(version)
 	if number == nil {
 		return []Checked{{Name: "incus", Warn: true,
-			Message: fmt.Sprintf("its version %q is not a number: whether it has known faults cannot be said", short(version, 40)),
-			Hint:    "compare it with https://github.com/lxc/incus/security/advisories"}}
+			Message: fmt.Sprintf("its version %q is not a number: whether it has known faults cannot be said",
+				short(version, 40)),
+			Hint: "compare it with https://github.com/lxc/incus/security/advisories"}}
 	}
 	ids := map[string][]string{}
 	for _, a := range advisories {

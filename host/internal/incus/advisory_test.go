@@ -67,13 +67,16 @@ func TestFaultsThatADistributionFixed(t *testing.T) {
 		volumes        volumeAccess
 		want           string
 	}{
-		"nothing known":                 {"6.0.6", "", volumesUnknown, "CVE-2026-33945, CVE-2026-48751, CVE-2026-62940: "},
-		"all of them":                   {"6.0.4", all, volumesUnknown, "[]"},
-		"all but one":                   {"6.0.4", strings.Replace(all, "CVE-2026-48752", "", 1), volumesUnknown, "Incus 6.0.4 has CVE-2026-48752: " + meansImages},
-		"an id that begins the same":    {"6.0.4", strings.Replace(all, "CVE-2025-64507", "", 1), volumesUnknown, "Incus 6.0.4 has CVE-2025-64507: " + meansVolumes},
-		"volumes that are seen to be":   {"6.0.4", strings.Replace(all, "CVE-2025-64507", "", 1), volumesClosed, "[]"},
-		"volumes that are open anyway":  {"7.3", all, volumesOpen, "Incus 7.3 has CVE-2025-64507: " + meansVolumes},
-		"a version that is not one":     {"main", all, volumesUnknown, `its version "main" is not a number: whether it has known faults cannot be said`},
+		"nothing known": {"6.0.6", "", volumesUnknown, "CVE-2026-33945, CVE-2026-48751, CVE-2026-62940: "},
+		"all of them":   {"6.0.4", all, volumesUnknown, "[]"},
+		"all but one": {"6.0.4", strings.Replace(all, "CVE-2026-48752", "", 1), volumesUnknown,
+			"Incus 6.0.4 has CVE-2026-48752: " + meansImages},
+		"an id that begins the same": {"6.0.4", strings.Replace(all, "CVE-2025-64507", "", 1), volumesUnknown,
+			"Incus 6.0.4 has CVE-2025-64507: " + meansVolumes},
+		"volumes that are seen to be":  {"6.0.4", strings.Replace(all, "CVE-2025-64507", "", 1), volumesClosed, "[]"},
+		"volumes that are open anyway": {"7.3", all, volumesOpen, "Incus 7.3 has CVE-2025-64507: " + meansVolumes},
+		"a version that is not one": {"main", all, volumesUnknown,
+			`its version "main" is not a number: whether it has known faults cannot be said`},
 		"a version of escapes":          {"\x1b[31m", all, volumesUnknown, "is not a number"},
 		"a version without an end":      {strings.Repeat("9", 5000), all, volumesUnknown, "[]"},
 		"the hint for Debian's package": {"6.0.4", " - CVE-2025-64507\n", volumesUnknown, "apt-get update && apt-get install --only-upgrade incus-base; where your distribution has no fix yet, update Incus to 6.0.7, 7.0.2, 7.3 or later"},
@@ -118,7 +121,8 @@ func TestVolumesOnThisMachine(t *testing.T) {
 	if got := volumesAt(dir); got != volumesUnknown {
 		t.Errorf("no folder: %v", got)
 	}
-	for mode, want := range map[os.FileMode]volumeAccess{0o700: volumesClosed, 0o711: volumesOpen, 0o755: volumesOpen, 0o701: volumesOpen} {
+	for mode, want := range map[os.FileMode]volumeAccess{0o700: volumesClosed, 0o711: volumesOpen, 0o755: volumesOpen,
+		0o701: volumesOpen} {
 		if err := os.MkdirAll(dir, mode); err != nil {
 			t.Fatal(err)
 		}

@@ -59,8 +59,10 @@ ln out/a.xml out/hard.xml; echo x > "out/$(printf 'n\nl').xml"; exit 3`
 func TestArtifactsHaveLimits(t *testing.T) {
 	c := needIncus(t, testConfig(t))
 	for name, test := range map[string]struct{ script, want string }{
-		"too many": {"mkdir o; for i in $(seq 1100); do : > o/$i; done", `cannot fetch artifacts of container "c": more than 1000 files`},
-		"too deep": {"p=o; for i in $(seq 70); do p=$p/d; done; mkdir -p $p; echo x > $p/f", `cannot fetch artifacts of container "c": folders more than 64 deep`},
+		"too many": {"mkdir o; for i in $(seq 1100); do : > o/$i; done",
+			`cannot fetch artifacts of container "c": more than 1000 files`},
+		"too deep": {"p=o; for i in $(seq 70); do p=$p/d; done; mkdir -p $p; echo x > $p/f",
+			`cannot fetch artifacts of container "c": folders more than 64 deep`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

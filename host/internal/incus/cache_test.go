@@ -31,8 +31,9 @@ func TestTooManyCaches(t *testing.T) {
 		"exactly as much":      {volumes(5, "10GiB"), 10 << 30, ""},
 		"one more":             {volumes(6, "10GiB"), 10 << 30, "with its 10 GiB, the caches of the unprotected runs of this repository would have 70 GiB, the policy allows 60GiB (limits.caches)"},
 		"the last of its kind": {volumes(31, "32MiB"), 32 << 20, ""},
-		"one of too many":      {volumes(32, "32MiB"), 32 << 20, "the unprotected runs of this repository have 32 caches, of which there may be 32 (limits.caches)"},
-		"one without a size":   {volumes(1, ""), 32 << 20, "with its 32 MiB, the caches of the unprotected runs of this repository would have 61472 MiB, the policy allows 60GiB (limits.caches)"},
+		"one of too many": {volumes(32, "32MiB"), 32 << 20,
+			"the unprotected runs of this repository have 32 caches, of which there may be 32 (limits.caches)"},
+		"one without a size": {volumes(1, ""), 32 << 20, "with its 32 MiB, the caches of the unprotected runs of this repository would have 61472 MiB, the policy allows 60GiB (limits.caches)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := plan{disk: test.disk, cacheBytes: 60 << 30, Spec: Spec{Max: Limits{Caches: "60GiB"}}}
@@ -67,7 +68,8 @@ func TestCachesHaveLimits(t *testing.T) {
 		t.Fatalf("err = %v, want %s", err, want)
 	}
 	hint := err.(*Error).Hint()
-	if oldest := c.cacheVolume(zone.Zone{Repository: "/srv/repo"}, "a"); !strings.HasSuffix(hint, "incus storage volume delete pushlane "+oldest+" --project pushlane") &&
+	if oldest := c.cacheVolume(zone.Zone{Repository: "/srv/repo"}, "a"); !strings.HasSuffix(hint,
+		"incus storage volume delete pushlane "+oldest+" --project pushlane") &&
 		!strings.HasSuffix(hint, c.cacheVolume(zone.Zone{Repository: "/srv/repo"}, "b")+" --project pushlane") {
 		t.Errorf("hint %q", hint)
 	}
@@ -124,17 +126,24 @@ func TestTreesThatGo(t *testing.T) {
 		want string
 		fits bool
 	}{
-		"none":                       {nil, "[]", true},
-		"some":                       {[]api.StorageVolume{tree("a", time.Hour, mib), tree("b", 0, mib)}, "[]", true},
-		"one too many":               {[]api.StorageVolume{tree("a", 2*time.Hour, mib), tree("b", 3*time.Hour, mib), tree("c", time.Hour, mib)}, "[b]", true},
-		"far too many":               {[]api.StorageVolume{tree("a", 2*time.Hour, mib), tree("b", 3*time.Hour, mib), tree("c", time.Hour, mib), tree("d", 4*time.Hour, mib)}, "[d b]", true},
-		"the oldest is in use":       {[]api.StorageVolume{tree("a", 2*time.Hour, mib), tree("b", 3*time.Hour, mib, "/1.0/instances/x"), tree("c", time.Hour, mib)}, "[a]", true},
-		"all in use":                 {[]api.StorageVolume{tree("a", time.Hour, mib, "x"), tree("b", time.Hour, mib, "x"), tree("c", time.Hour, mib, "x")}, "[]", false},
-		"all just taken":             {[]api.StorageVolume{tree("a", 0, mib), tree("b", time.Minute, mib), tree("c", 19*time.Minute, mib)}, "[]", false},
-		"too large together":         {[]api.StorageVolume{tree("a", 2*time.Hour, "3000000"), tree("b", time.Hour, "3000000")}, "[a]", true},
-		"one of which nothing known": {[]api.StorageVolume{tree("a", time.Hour, mib), tree("b", 2*time.Hour, "")}, "[b]", true},
-		"one that is being made":     {[]api.StorageVolume{tree("a", time.Hour, mib), tree("b", 0, "")}, "[a]", false},
-		"one of a negative size":     {[]api.StorageVolume{tree("a", time.Hour, "-5")}, "[a]", true},
+		"none": {nil, "[]", true},
+		"some": {[]api.StorageVolume{tree("a", time.Hour, mib), tree("b", 0, mib)}, "[]", true},
+		"one too many": {[]api.StorageVolume{tree("a", 2*time.Hour, mib), tree("b", 3*time.Hour, mib),
+			tree("c", time.Hour, mib)}, "[b]", true},
+		"far too many": {[]api.StorageVolume{tree("a", 2*time.Hour, mib), tree("b", 3*time.Hour, mib),
+			tree("c", time.Hour, mib), tree("d", 4*time.Hour, mib)}, "[d b]", true},
+		"the oldest is in use": {[]api.StorageVolume{tree("a", 2*time.Hour, mib),
+			tree("b", 3*time.Hour, mib, "/1.0/instances/x"), tree("c", time.Hour, mib)}, "[a]", true},
+		"all in use": {[]api.StorageVolume{tree("a", time.Hour, mib, "x"), tree("b", time.Hour, mib, "x"),
+			tree("c", time.Hour, mib, "x")}, "[]", false},
+		"all just taken": {[]api.StorageVolume{tree("a", 0, mib), tree("b", time.Minute, mib),
+			tree("c", 19*time.Minute, mib)}, "[]", false},
+		"too large together": {[]api.StorageVolume{tree("a", 2*time.Hour, "3000000"),
+			tree("b", time.Hour, "3000000")}, "[a]", true},
+		"one of which nothing known": {[]api.StorageVolume{tree("a", time.Hour, mib), tree("b", 2*time.Hour, "")}, "[b]",
+			true},
+		"one that is being made": {[]api.StorageVolume{tree("a", time.Hour, mib), tree("b", 0, "")}, "[a]", false},
+		"one of a negative size": {[]api.StorageVolume{tree("a", time.Hour, "-5")}, "[a]", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, fits := limits.evict(test.mine, now)

@@ -191,7 +191,8 @@ config:
 // it as root: only names that stay below the volume pass, whatever the tree.
 func (c *Client) writeBackup(w io.Writer, name, id string, archive io.Reader) error {
 	out := tar.NewWriter(w)
-	index := fmt.Sprintf(backupIndex, name, c.cfg.Pool, labelOwner, c.cfg.Owner, labelTree, id, labelUsed, stamp(time.Now()),
+	index := fmt.Sprintf(backupIndex, name, c.cfg.Pool, labelOwner, c.cfg.Owner, labelTree, id, labelUsed,
+		stamp(time.Now()),
 		c.cfg.Project, int64(maxTree))
 	headers := []*tar.Header{
 		{Name: "backup/index.yaml", Mode: 0o644, Size: int64(len(index)), Format: tar.FormatGNU},

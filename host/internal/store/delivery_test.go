@@ -149,7 +149,8 @@ func TestNoDeliveryIsClaimedTwice(t *testing.T) {
 func TestTokens(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
-		a := Token{Name: "a", Scope: "read", Repositories: []string{"/r", "/s\xff\n,"}, Hash: [32]byte{0, 0xff}, Created: local(day)}
+		a := Token{Name: "a", Scope: "read", Repositories: []string{"/r", "/s\xff\n,"}, Hash: [32]byte{0, 0xff},
+			Created: local(day)}
 		b := Token{Name: "b", Scope: "admin", Hash: [32]byte{1}, Created: local(day)}
 		for _, token := range []Token{b, a} {
 			if err := s.AddToken(ctx, token); err != nil {

@@ -221,9 +221,18 @@ func TestEnterGroupRefuses(t *testing.T) {
 			fmt.Sprintf(`cannot enter group "db": lane run %d is cancelled, not queued, and cannot become starting`, l.ID): func() (bool, error) {
 				return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "db", 1, l.ID)
 			},
-			fmt.Sprintf(`cannot enter group "b": lane run %d is in line for another group`, other.ID): func() (bool, error) { return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "b", 1, other.ID) },
-			`cannot enter group "db": there is no lane run 99`:                                        func() (bool, error) { return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "db", 1, 99) },
-			`cannot enter group "db": the repository /none has no runs`:                               func() (bool, error) { return s.EnterGroup(ctx, zone.Zone{Repository: "/none"}, "db", 1, l.ID) },
+			fmt.Sprintf(`cannot enter group "b": lane run %d is in line for another group`, other.ID): func() (bool,
+				error) {
+				return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "b", 1, other.ID)
+			},
+			`cannot enter group "db": there is no lane run 99`: func() (bool,
+				error) {
+				return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "db", 1, 99)
+			},
+			`cannot enter group "db": the repository /none has no runs`: func() (bool,
+				error) {
+				return s.EnterGroup(ctx, zone.Zone{Repository: "/none"}, "db", 1, l.ID)
+			},
 		} {
 			if ok, err := ask(); ok || err == nil || err.Error() != want {
 				t.Errorf("got %v, want %s", err, want)

@@ -21,7 +21,8 @@ const MaxRemembered = 8
 // Recall lists the results that runs of the zone cached under a key, the newest
 // first.
 func (s *Store) Recall(ctx context.Context, in zone.Zone, key string) ([]Remembered, error) {
-	found, err := s.reading(ctx).rows(`SELECT id, body FROM remembered WHERE zone = ? AND key = ? ORDER BY id DESC`, in.Key(), key)
+	found, err := s.reading(ctx).rows(`SELECT id, body FROM remembered WHERE zone = ? AND key = ? ORDER BY id DESC`,
+		in.Key(), key)
 	list, err := collect(found, err, func(row *rows) (r Remembered, err error) {
 		err = row.Scan(&r.ID, &r.Body)
 		return r, err
@@ -38,7 +39,8 @@ func (s *Store) Remember(ctx context.Context, in zone.Zone, key string, body []b
 		return err
 	}
 	return s.writeError("remember a run", s.inTx(ctx, func(q *session) error {
-		if _, err := q.exec(`INSERT INTO remembered (zone, key, body, made, used) VALUES (?, ?, ?, ?, ?)`, in.Key(), key, body, millis(now), millis(now)); err != nil {
+		if _, err := q.exec(`INSERT INTO remembered (zone, key, body, made, used) VALUES (?, ?, ?, ?, ?)`, in.Key(), key,
+			body, millis(now), millis(now)); err != nil {
 			return err
 		}
 		_, err := q.exec(`DELETE FROM remembered WHERE zone = ? AND key = ? AND id NOT IN

@@ -27,7 +27,8 @@ var ErrSpaceFull = errors.New("its store is full")
 
 // Value gives what a plugin keeps under a name; nil: nothing.
 func (s *Store) Value(ctx context.Context, in Space, name string) ([]byte, error) {
-	found, err := s.reading(ctx).rows(`SELECT value FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`, in.Zone.Key(), in.Plugin, name)
+	found, err := s.reading(ctx).rows(`SELECT value FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`,
+		in.Zone.Key(), in.Plugin, name)
 	list, err := collect(found, err, func(row *rows) (value []byte, err error) {
 		err = row.Scan(&value)
 		return value, err
@@ -47,13 +48,15 @@ func (s *Store) SetValue(ctx context.Context, in Space, name string, value []byt
 		return err
 	}
 	return s.writeError("keep a value of plugin "+in.Plugin, s.inTx(ctx, func(q *session) error {
-		if _, err := q.exec(`DELETE FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`, in.Zone.Key(), in.Plugin, name); err != nil || value == nil {
+		if _, err := q.exec(`DELETE FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`, in.Zone.Key(),
+			in.Plugin, name); err != nil || value == nil {
 			return err
 		}
 		if err := q.roomFor(in, len(value)); err != nil {
 			return err
 		}
-		_, err := q.exec(`INSERT INTO plugin_values (zone, plugin, name, value) VALUES (?, ?, ?, ?)`, in.Zone.Key(), in.Plugin, name, value)
+		_, err := q.exec(`INSERT INTO plugin_values (zone, plugin, name, value) VALUES (?, ?, ?, ?)`, in.Zone.Key(),
+			in.Plugin, name, value)
 		return err
 	}))
 }

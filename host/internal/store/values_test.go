@@ -16,7 +16,8 @@ func TestValues(t *testing.T) {
 		ctx, s := context.Background(), open(t, on.where(t))
 		r := zone.Zone{Repository: "/r"}
 		mine := Space{r, "todo"}
-		others := []Space{{r, "other"}, {zone.Zone{Repository: "/q"}, "todo"}, {zone.Zone{Repository: "/r", Trust: zone.Protected}, "todo"},
+		others := []Space{{r, "other"}, {zone.Zone{Repository: "/q"}, "todo"},
+			{zone.Zone{Repository: "/r", Trust: zone.Protected}, "todo"},
 			{zone.Zone{Repository: "/r", Trust: zone.Local}, "todo"}}
 		want := func(in Space, name string, value []byte) {
 			t.Helper()
@@ -63,7 +64,8 @@ func TestValuesHaveACap(t *testing.T) {
 		if err := s.SetValue(ctx, many, fmt.Sprint(i), nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.write.Exec(`INSERT INTO plugin_values VALUES ('unprotected:/r', 'many', ?, x'00')`, fmt.Sprint(i)); err != nil {
+		if _, err := s.write.Exec(`INSERT INTO plugin_values VALUES ('unprotected:/r', 'many', ?, x'00')`,
+			fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,7 +90,8 @@ func TestRemembered(t *testing.T) {
 		if none, err := s.Recall(ctx, main, "other"); err != nil || len(none) != 0 {
 			t.Errorf("of another key: %d, %v", len(none), err)
 		}
-		for _, other := range []zone.Zone{{Repository: "/r"}, {Repository: "/r", Trust: zone.Local}, {Repository: "/q", Trust: zone.Protected}} {
+		for _, other := range []zone.Zone{{Repository: "/r"}, {Repository: "/r", Trust: zone.Local},
+			{Repository: "/q", Trust: zone.Protected}} {
 			if none, err := s.Recall(ctx, other, "k"); err != nil || len(none) != 0 {
 				t.Errorf("of zone %s: %d, %v", other.Key(), len(none), err)
 			}

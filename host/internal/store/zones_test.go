@@ -117,7 +117,8 @@ func TestAZoneHasABudgetOfValues(t *testing.T) {
 	if err := s.SetValue(ctx, main, "v", []byte{1}); err != nil {
 		t.Errorf("a branch's values took the room of the protected zone: %v", err)
 	}
-	if err := s.SetValue(ctx, Space{zone.Zone{}, "a"}, "v", []byte{1}); err == nil || err.Error() != `zone "unprotected:" names no repository` {
+	if err := s.SetValue(ctx, Space{zone.Zone{}, "a"}, "v",
+		[]byte{1}); err == nil || err.Error() != `zone "unprotected:" names no repository` {
 		t.Errorf("of no repository: %v", err)
 	}
 }
@@ -171,7 +172,8 @@ func TestTrustRoot(t *testing.T) {
 		if _, known, err := s.TrustRoot(ctx, "/r"); known || err != nil {
 			t.Errorf("of a new repository: %v, %v", known, err)
 		}
-		want := TrustRoot{Ref: "refs/heads/main", Head: "refs/heads/master", Dangling: true, ID: "abc", At: time.UnixMilli(5000)}
+		want := TrustRoot{Ref: "refs/heads/main", Head: "refs/heads/master", Dangling: true, ID: "abc",
+			At: time.UnixMilli(5000)}
 		for _, seen := range []bool{false, true} {
 			want.Seen = seen
 			if err := s.SetTrustRoot(ctx, "/r", want); err != nil {

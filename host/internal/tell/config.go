@@ -31,10 +31,12 @@ type Config struct {
 
 // Status is a forge that shows commit statuses.
 type Status struct {
-	Repo      string `koanf:"repo"`       // full path of the git directory, in which * stands for any text; the name of a [[repository]]; "*" for all
-	Kind      string `koanf:"kind"`       // gitea (also Forgejo), github or gitlab
-	API       string `koanf:"api"`        // "https://gitea.example.org/api/v1"
-	Project   string `koanf:"project"`    // "owner/name"; a "*" in it stands for what the * of repo does, or for the repository's configured name
+	// full path of the git directory, in which * stands for any text; the name of a [[repository]]; "*" for all
+	Repo string `koanf:"repo"`
+	Kind string `koanf:"kind"` // gitea (also Forgejo), github or gitlab
+	API  string `koanf:"api"`  // "https://gitea.example.org/api/v1"
+	// "owner/name"; a "*" in it stands for what the * of repo does, or for the repository's configured name
+	Project   string `koanf:"project"`
 	TokenFile string `koanf:"token_file"` // file that holds the token
 }
 
@@ -83,7 +85,8 @@ func (s Status) check() error {
 		return errors.New("project is empty")
 	}
 	owner, name, _ := strings.Cut(s.Project, "/")
-	if s.Kind != "gitlab" && !strings.Contains(s.Project, "*") && (owner == "" || name == "" || strings.Contains(name, "/")) {
+	if s.Kind != "gitlab" && !strings.Contains(s.Project, "*") && (owner == "" || name == "" ||
+		strings.Contains(name, "/")) {
 		return fmt.Errorf("project is %q, want owner/name", s.Project)
 	}
 	if _, err := readSecret(s.TokenFile); err != nil {

@@ -193,7 +193,8 @@ func TestWrongTLS(t *testing.T) {
 		if trust { // its certificate is for 127.0.0.1 and example.com
 			address = strings.Replace(address, "127.0.0.1", "localhost", 1)
 		}
-		teller := w.teller(Config{Names: named(w), Statuses: []Status{{Repo: "app", Kind: "gitea", API: address, Project: "team/app", TokenFile: w.secret("hush")}}})
+		teller := w.teller(Config{Names: named(w), Statuses: []Status{{Repo: "app", Kind: "gitea", API: address,
+			Project: "team/app", TokenFile: w.secret("hush")}}})
 		transport := teller.client.Transport.(*http.Transport)
 		transport.TLSClientConfig = &tls.Config{}
 		if trust {

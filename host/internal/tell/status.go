@@ -39,9 +39,10 @@ func (t *Teller) statuses(run store.Run, link string) []store.Delivery {
 		}
 		for _, u := range heads(run) {
 			state := stateOf(run, u)
-			list = append(list, store.Delivery{Target: "status " + s.API + " " + project, Kind: string(state), Body: mustJSON(statusBody{
-				SHA: u.New, Ref: u.Ref, State: string(state), Context: contextOf(run, u),
-				Description: short(describe(run), maxDescription), URL: link})})
+			list = append(list, store.Delivery{Target: "status " + s.API + " " + project, Kind: string(state),
+				Body: mustJSON(statusBody{
+					SHA: u.New, Ref: u.Ref, State: string(state), Context: contextOf(run, u),
+					Description: short(describe(run), maxDescription), URL: link})})
 		}
 	}
 	return list
@@ -199,7 +200,8 @@ func (t *Teller) refused(ctx context.Context, run store.Run, b *statusBody) erro
 	}
 	by, found, err := t.store.RefusedAt(ctx, run.RepoKey, b.SHA)
 	if found {
-		b.State, b.Description = string(store.Failed), short(fmt.Sprintf("run #%d: a protected ref refused it in run #%d", run.Number, by.Number), maxDescription)
+		b.State, b.Description = string(store.Failed), short(fmt.Sprintf("run #%d: a protected ref refused it in run #%d",
+			run.Number, by.Number), maxDescription)
 	}
 	return err
 }

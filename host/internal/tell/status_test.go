@@ -14,7 +14,8 @@ import (
 
 func (w *world) forge(kind string) Config {
 	w.t.Helper()
-	return Config{URL: "https://ci", Names: named(w), Statuses: []Status{{Repo: "app", Kind: kind, API: w.receiver.URL + "/", Project: "team/app", TokenFile: w.secret("hush")}}}
+	return Config{URL: "https://ci", Names: named(w), Statuses: []Status{{Repo: "app", Kind: kind, API: w.receiver.URL +
+		"/", Project: "team/app", TokenFile: w.secret("hush")}}}
 }
 
 func TestStatuses(t *testing.T) {
@@ -247,9 +248,11 @@ func TestStatusesOfABranchAreKeptApart(t *testing.T) {
 	main := store.Update{Ref: "refs/heads/main", New: good, Protected: true, LanesRev: old}
 	branch := store.Update{Ref: "refs/heads/topic", New: good, LanesRev: old}
 	first := store.Update{Ref: "refs/heads/main", New: bad, Protected: true, LanesRev: bad}
-	run := store.Run{Gate: "pre-receive", State: store.Failed, Updates: []store.Update{main, branch, first}, Lanes: []store.LaneRun{
-		{Update: 0, Lane: "test", Required: true, State: store.Passed}, {Update: 1, Lane: "test", Required: true, State: store.Failed},
-		{Update: 2, Lane: "test", Required: true, State: store.Broken}}}
+	run := store.Run{Gate: "pre-receive", State: store.Failed, Updates: []store.Update{main, branch, first},
+		Lanes: []store.LaneRun{
+			{Update: 0, Lane: "test", Required: true, State: store.Passed}, {Update: 1, Lane: "test", Required: true,
+				State: store.Failed},
+			{Update: 2, Lane: "test", Required: true, State: store.Broken}}}
 	var got []string
 	for _, u := range heads(run) {
 		got = append(got, fmt.Sprintf("%s %s %s", u.New[:1], contextOf(run, u), stateOf(run, u)))
@@ -258,7 +261,8 @@ func TestStatusesOfABranchAreKeptApart(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	nightly := store.Run{Gate: "schedule", State: store.Passed, Updates: []store.Update{{New: bad, Protected: true, LanesRev: bad}}}
+	nightly := store.Run{Gate: "schedule", State: store.Passed,
+		Updates: []store.Update{{New: bad, Protected: true, LanesRev: bad}}}
 	if got := contextOf(nightly, nightly.Updates[0]); got != "pushlane/schedule" {
 		t.Errorf("a nightly run has the context %s", got)
 	}

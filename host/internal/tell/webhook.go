@@ -116,7 +116,8 @@ func message(link, event string, run store.Run, found []store.Finding) Message {
 	m.Counts = Counts{len(run.Updates), len(m.Lanes), len(found)}
 	m.Lanes = m.Lanes[:min(len(m.Lanes), maxListed)]
 	for _, u := range run.Updates[:min(len(run.Updates), maxListed)] {
-		m.Updates = append(m.Updates, Update{Ref: short(u.Ref, maxText), Old: u.Old, New: u.New, Protected: protected(run, u), LanesRev: u.LanesRev})
+		m.Updates = append(m.Updates, Update{Ref: short(u.Ref, maxText), Old: u.Old, New: u.New,
+			Protected: protected(run, u), LanesRev: u.LanesRev})
 	}
 	return m
 }

@@ -34,7 +34,8 @@ const (
 	fsNoSpace
 )
 
-var fsErrors = [...]error{fsNotExist: fs.ErrNotExist, fsNotDir: errNotDir, fsLink: errLink, fsPermission: fs.ErrPermission, fsInvalid: fs.ErrInvalid, fsNoSpace: errNoSpace}
+var fsErrors = [...]error{fsNotExist: fs.ErrNotExist, fsNotDir: errNotDir, fsLink: errLink,
+	fsPermission: fs.ErrPermission, fsInvalid: fs.ErrInvalid, fsNoSpace: errNoSpace}
 
 // inline is how much of a file comes with the answer that opens it, bytes:
 // most source files are read whole with one question.

@@ -180,7 +180,8 @@ func checkScope(c sdk.Capability) error {
 	case len(c.Scope) > 0 && !slices.Contains(scoped, c.Name):
 		return manifestError("capability %q has no scope", c.Name)
 	case len(c.Scope) > maxPatterns:
-		return manifestError("capability %q has a scope of %d items, at most %d are allowed", c.Name, len(c.Scope), maxPatterns)
+		return manifestError("capability %q has a scope of %d items, at most %d are allowed", c.Name, len(c.Scope),
+			maxPatterns)
 	case len(c.Scope) == 0 && c.Name != "repo.read" && slices.Contains(scoped, c.Name):
 		return manifestError("capability %q needs a scope: what it reaches, or [\"*\"] for whatever the lane grants", c.Name)
 	}

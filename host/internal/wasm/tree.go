@@ -112,7 +112,8 @@ func (c *treeContent) readAt(p []byte, off int64) (int, error) {
 	if c.handle == 0 {
 		return 0, io.ErrUnexpectedEOF
 	}
-	a, err := c.tree.answered(c.tree.session.ask(Question{Kind: AskRead, Handle: c.handle, Offset: off, Count: min(int64(len(p)), maxRead)}))
+	a, err := c.tree.answered(c.tree.session.ask(Question{Kind: AskRead, Handle: c.handle, Offset: off,
+		Count: min(int64(len(p)), maxRead)}))
 	if err != nil {
 		return 0, err
 	}

@@ -391,7 +391,8 @@ func (s *site) pulse(ctx context.Context) (string, error) {
 	}
 	var text strings.Builder
 	for _, key := range keys {
-		for _, f := range []store.Filter{{Limit: 1}, {State: string(store.Running), Limit: 20}, {State: string(store.Queued), Limit: 20}} {
+		for _, f := range []store.Filter{{Limit: 1}, {State: string(store.Running), Limit: 20},
+			{State: string(store.Queued), Limit: 20}} {
 			f.RepoKey = key
 			runs, err := s.Store.Runs(ctx, f)
 			if err != nil {
