@@ -57,6 +57,9 @@ func Open(p Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return nil, hinted(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
 	}
+	if err := believed("state folder", p.State); err != nil {
+		return nil, err
+	}
 	return &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(), plugins: map[string]*plugin{}, kept: map[string]kept{}, repos: map[string]*openRepo{},
 		incus: map[incus.Config]*incus.Client{}}, nil
 }

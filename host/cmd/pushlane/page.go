@@ -135,7 +135,7 @@ func checkListen(policy host.Policy) (local bool, err error) {
 			return false, hint{fmt.Errorf("cannot show the page: the socket's path %q is not absolute", path),
 				`set listen = "unix:/run/pushlane/page.sock"`}
 		}
-		return false, nil
+		return false, host.CheckFolder(filepath.Dir(path)) // who can replace it would see all tokens
 	}
 	name, _, err := net.SplitHostPort(policy.Listen)
 	if err != nil {
