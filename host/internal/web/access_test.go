@@ -52,11 +52,11 @@ func TestAccessOfUsers(t *testing.T) {
 		"of one, by its path": {behind("run", Access{"ann", "run", []string{f.key}}), 200, 404, 303},
 		"of one, by its name": {behind("run", Access{"ann", "run", []string{filepath.Base(f.dir) + "/app"}}), 200,
 			404, 303},
-		"of the other":        {behind("run", Access{"ann", "run", []string{"web"}}), 404, 200, 404},
-		"a name of two":       {behind("run", Access{"ann", "run", []string{"app"}}), 404, 404, 404},
-		"of none that is":     {behind("run", Access{"ann", "admin", []string{"/srv/none.git"}}), 404, 404, 404},
-		"another is named":    {behind("read", Access{"bob", "admin", nil}), 200, 200, 403},
-		"in other letters":    {behind("none", Access{"ANN", "admin", nil}), 303, 303, 303},
+		"of the other":     {behind("run", Access{"ann", "run", []string{"web"}}), 404, 200, 404},
+		"a name of two":    {behind("run", Access{"ann", "run", []string{"app"}}), 404, 404, 404},
+		"of none that is":  {behind("run", Access{"ann", "admin", []string{"/srv/none.git"}}), 404, 404, 404},
+		"another is named": {behind("read", Access{"bob", "admin", nil}), 200, 200, 403},
+		"in other letters": {behind("none", Access{"ANN", "admin", nil}), 303, 303, 303},
 	}
 	for name, test := range tests {
 		f.opts.Proxy = test.proxy
