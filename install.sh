@@ -4,6 +4,7 @@
 # "a && b || die" is meant as it reads: die ends the script.
 # shellcheck disable=SC2015
 set -euo pipefail
+umask 022 # pushlane uses nothing that others may write
 cd "$(dirname "$0")"
 
 usage() {

@@ -32,11 +32,12 @@ var arrows = map[string][]string{
 	"host/internal/store":    {"host/internal/store/schema", "host/internal/zone"},
 	"host/internal/zone":     nil,
 	"host/internal/lanelog":  nil,
+	"host/internal/own":      nil,
 	"host/internal/scaffold": nil,
 	"host/internal/web":      {"hooks", "host/internal/lanelog", "host/internal/store", "host/internal/web/api"},
 	"host/internal/web/api":  {"host/internal/bounded"},
 	"host/internal/tell":     {"host/internal/bounded", "host/internal/store"},
-	"host":                   {"hooks", "host/internal/bounded", "host/internal/hostile", "host/internal/incus", "host/internal/lanelog", "host/internal/sandbox", "host/internal/scaffold", "host/internal/ship", "host/internal/store", "host/internal/tell", "host/internal/wasm", "host/internal/zone", "lanes", "sdk"},
+	"host":                   {"hooks", "host/internal/bounded", "host/internal/hostile", "host/internal/incus", "host/internal/lanelog", "host/internal/own", "host/internal/sandbox", "host/internal/scaffold", "host/internal/ship", "host/internal/store", "host/internal/tell", "host/internal/wasm", "host/internal/zone", "lanes", "sdk"},
 	"host/cmd/pushlane":      {"hooks", "host", "host/internal/lanelog", "host/internal/store", "host/internal/tell", "host/internal/web", "host/internal/web/api", "lanes", "sdk"},
 	"host/cmd/pushlane-hook": nil,
 

@@ -1,49 +1,98 @@
 package host
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/tell"
 )
 
-func TestFilesThatOthersMayWrite(t *testing.T) {
+// TestFilesOthersMayWrite: each file that decides something is refused where it
+// is used, named, with the command that mends it, and doctor lists them all.
+func TestFilesOthersMayWrite(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	file := func(name string, mode os.FileMode) string {
+	file := func(name, text string) string {
+		t.Helper()
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(path, mode); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, 0o666); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
-	getenv := func(path string) func(string) string {
-		return func(key string) string { return map[string]string{"PUSHLANE_CONFIG": path, "HOME": dir}[key] }
-	}
-	policy, signers, module := file("policy.toml", 0o666), file("signers", 0o664), file("look.wasm", 0o646)
+	p := Policy{State: filepath.Join(dir, "state"), Plugins: filepath.Join(dir, "plugins"),
+		Secrets: filepath.Join(dir, "secrets"), Parallel: 1,
+		AllowedSigners: file("signers", ""), SigstoreRoots: file("roots", ""),
+		SigstoreIdentities: []string{"https://a b"},
+		DefaultLanes:       file("lanes.toml", "version = 1\n"), NotesKey: file("key", ""), TLSCert: file("cert", ""),
+		Statuses: []tell.Status{{TokenFile: file("token", "x")}}, Webhooks: []tell.Webhook{{SecretFile: file("hook",
+			"x")}}}
+	module, secret := file("plugins/look.wasm", ""), file("secrets/TOKEN", "secret value")
+	config := file("config.toml", "")
+	os.Mkdir(p.State, 0o700)
+	os.Chmod(p.State, 0o777)
+	ctx := context.Background()
+	sshOnly, sigstoreOnly := p, p
+	sshOnly.SigstoreRoots, sigstoreOnly.AllowedSigners = "", ""
 	for want, use := range map[string]func() error{
-		"cannot use policy " + policy + ": others may write it (mode 0666)": func() error {
-			_, err := LoadServerPolicy(getenv(policy))
+		"cannot use policy " + config: func() error {
+			_, err := LoadServerPolicy(func(key string) string {
+				return map[string]string{"PUSHLANE_CONFIG": config,
+					"HOME": dir}[key]
+			})
 			return err
 		},
-		"cannot use allowed signers " + signers + ": others may write it (mode 0664)": func() error {
-			_, err := signerOf(Policy{AllowedSigners: signers}, ship.Package{Signatures: []ship.Signature{{Kind: ship.SSH}}})
+		"cannot use state folder " + p.State: func() error { _, err := Open(p, 0); return err },
+		"cannot use plugin " + module: func() error {
+			_, err := (&Host{plugins: map[string]*plugin{}}).plugin(ctx, p, "look")
 			return err
 		},
-		"cannot use plugin " + module + ": others may write it (mode 0646)": func() error {
-			_, err := (&Host{plugins: map[string]*plugin{}}).plugin(t.Context(), Policy{Plugins: dir}, "look")
+		"cannot use allowed signers " + p.AllowedSigners: func() error {
+			_, err := signerOf(sshOnly, ship.Package{Signatures: []ship.Signature{{Kind: ship.SSH}}})
+			return err
+		},
+		"cannot use sigstore roots " + p.SigstoreRoots: func() error {
+			_, err := signerOf(sigstoreOnly, ship.Package{Signatures: []ship.Signature{{Kind: ship.Sigstore}}})
 			return err
 		},
 	} {
-		if err := use(); err == nil || err.Error() != want {
-			t.Errorf("got %v, want %s", err, want)
+		err := use()
+		if err == nil || !strings.HasPrefix(err.Error(), want+": others may write it (mode 0") {
+			t.Errorf("%s: %v", want, err)
+			continue
+		}
+		if path := want[strings.LastIndex(want, " ")+1:]; hintOf(err) != "chmod go-w "+path {
+			t.Errorf("%s: hint %q", want, hintOf(err))
 		}
 	}
-	if _, err := LoadServerPolicy(getenv(file("good.toml", 0o644))); err != nil {
-		t.Error(err)
+	if _, err := readSecret(p.Secrets, "TOKEN"); err == nil || err.Error() != "others may write it (mode 0666)" {
+		t.Errorf("secret: %v", err)
+	}
+	var all []string
+	for _, err := range p.CheckFiles() {
+		all = append(all, err.Error())
+	}
+	listed := strings.Join(all, "\n")
+	for _, want := range []string{"state folder " + p.State, "plugin " + module, "allowed signers " +
+		p.AllowedSigners,
+		"sigstore roots " + p.SigstoreRoots, "lanes file " + p.DefaultLanes, "notes key " + p.NotesKey,
+		"certificate " + p.TLSCert,
+		"token file " + p.Statuses[0].TokenFile, "secret file " + p.Webhooks[0].SecretFile, "secret " + secret} {
+		if !strings.Contains(listed, "cannot use "+want+": others may write it (mode 0") {
+			t.Errorf("no %s in\n%s", want, listed)
+		}
+	}
+	if len(all) != 11 { // and the socket, by its folder
+		t.Errorf("%d files:\n%s", len(all), listed)
 	}
 }

@@ -38,6 +38,7 @@ func bad(name string, err error, hint string) Check {
 // fail. What containers need is CheckIncus.
 func (h *Host) Doctor(ctx context.Context, call Call, policy Policy) []Check {
 	checks := []Check{checkGit(ctx), checkPolicy(call)}
+	checks = append(checks, checkFiles(policy)...)
 	checks = append(checks, checkRepo(ctx, call, policy)...)
 	checks = append(checks, h.checkPlugins(ctx, policy)...)
 	checks = append(checks, h.checkSandbox(ctx))

@@ -193,6 +193,9 @@ func (h *Host) findRun(ctx context.Context, call Call, which string) (*store.Sto
 	if errors.Is(err, store.ErrNoRun) {
 		return nil, run, at, usageError{hinted(fmt.Errorf("cannot show run %s: %w", which, store.ErrNoRun), "see them with: pushlane runs")}
 	}
+	if errors.As(err, new(*store.AmbiguousError)) {
+		err = usageError{err}
+	}
 	return st, run, at, err
 }
 

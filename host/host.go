@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +56,9 @@ type Host struct {
 func Open(p Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return nil, hinted(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
+	}
+	if err := believed("state folder", p.State); err != nil {
+		return nil, err
 	}
 	return &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(), plugins: map[string]*plugin{}, kept: map[string]kept{}, repos: map[string]*openRepo{},
 		incus: map[incus.Config]*incus.Client{}}, nil
@@ -199,13 +204,32 @@ func ownerName(state string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// repoKey is every variable that changes which repository or objects git
-// would read.
+// repoKey is every variable that changes which repository, objects or
+// configuration git would read: all of git's own, but for those that only say
+// something about one call. A pusher has a say in few of them at a server's
+// gate: sshd and git's HTTP server pass GIT_PROTOCOL, git itself the push
+// options. GIT_CONFIG_PARAMETERS and its like come from the server in front.
 func repoKey(call Call) string {
+	last := map[string]string{}
+	for _, pair := range call.Env {
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "GIT_") && !ofOneCall(name) ||
+			slices.Contains([]string{"PATH", "HOME", "XDG_CONFIG_HOME"}, name) {
+			last[name] = value
+		}
+	}
 	parts := []string{call.Dir}
-	for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY",
-		"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "PATH", "HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT"} {
-		parts = append(parts, call.Getenv(name))
+	for _, name := range slices.Sorted(maps.Keys(last)) {
+		parts = append(parts, name+"="+last[name])
 	}
 	return strings.Join(parts, "\x00")
+}
+
+func ofOneCall(name string) bool {
+	for _, prefix := range []string{"GIT_PUSH_OPTION_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_TRACE"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return slices.Contains([]string{"GIT_PROTOCOL", "GIT_PREFIX", "GIT_REFLOG_ACTION", "GIT_EDITOR"}, name)
 }

@@ -94,6 +94,9 @@ func loadLanes(path, source string) (lanesFile, error) {
 func defaultLanes(rev string, policy Policy) (lanesFile, error) {
 	switch {
 	case policy.DefaultLanes != "":
+		if err := believed("lanes file", policy.DefaultLanes); err != nil {
+			return lanesFile{}, err
+		}
 		return loadLanes(policy.DefaultLanes, filepath.Base(policy.DefaultLanes))
 	case policy.NoLanes == "accept":
 		text := []byte("version = 1\n")

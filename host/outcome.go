@@ -96,6 +96,7 @@ func (o Outcome) undecided() bool {
 type Judgement struct {
 	Repo     string
 	GitDir   string // of the repository, which is known by it
+	Address  string // of the repository on the page; empty where the policy has no url
 	Gate     string
 	Number   int64
 	Remote   string

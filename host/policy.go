@@ -44,7 +44,8 @@ type Policy struct {
 
 	// server: of the proxies that proxy_header is believed from, "127.0.0.1/32"; none: it is ignored, except on a socket
 	ProxyAddresses []string `koanf:"proxy_addresses"`
-	ProxyScope     string   `koanf:"proxy_scope"` // server: read or run: what users named by a proxy may do
+	ProxyScope     string   `koanf:"proxy_scope"` // server: none, read or run: what users named by a proxy may do
+	Access         []Access `koanf:"access"`      // server: the same, of one user each
 
 	Repositories []Repository `koanf:"repository"` // server: names of repositories
 	// server: what lanes of which repository may have of secrets, http, env and networks
@@ -195,7 +196,8 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 	}
 	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[tell.Status]()),
 		"webhook":    keysOf(reflect.TypeFor[tell.Webhook]()),
-		"repository": keysOf(reflect.TypeFor[Repository]()), "allow": keysOf(reflect.TypeFor[Allow]())} {
+		"repository": keysOf(reflect.TypeFor[Repository]()), "allow": keysOf(reflect.TypeFor[Allow]()),
+		"access": keysOf(reflect.TypeFor[Access]())} {
 		if err := checkTables(one.Get(key), key, known); err != nil {
 			return hinted(fmt.Errorf("cannot read policy %s: %w", name, err), "known keys: "+strings.Join(known, ", "))
 		}
@@ -229,7 +231,7 @@ func policyEnv(getenv func(string) string) map[string]any {
 	for _, key := range policyKeys() {
 		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
 		switch {
-		case value == "" || slices.Contains([]string{"status", "webhook", "repository", "allow"}, key):
+		case value == "" || slices.Contains([]string{"status", "webhook", "repository", "allow", "access"}, key):
 		case slices.Contains(listKeys(), key):
 			found[key] = strings.Split(value, ",")
 		default:

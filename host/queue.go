@@ -24,6 +24,9 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call Call, j *Judg
 	if len(j.Outcomes) == 0 {
 		return nil
 	}
+	if err := j.findAddress(ctx, st); err != nil {
+		return err
+	}
 	n := newRun(repo, call, j)
 	n.Waiting, n.Origin, n.Priority = true, "post-receive:"+call.pushID(), j.wishes.priority
 	run, err := st.Begin(ctx, n)
@@ -73,8 +76,8 @@ func writeQueued(w io.Writer, j Judgement) {
 		return
 	}
 	line := fmt.Sprintf("pushlane: run #%d: %s queued now that the push is in", j.Number, count(len(j.Outcomes), "lane"))
-	if j.Policy.URL != "" {
-		line += ": " + pageURL(j.Policy.URL, j.Repo, j.Number, "")
+	if j.Address != "" {
+		line += ": " + pageURL(j.Policy.URL, j.Address, j.Number, "")
 	}
 	fmt.Fprintln(w, line)
 }

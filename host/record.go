@@ -57,6 +57,9 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 			return nil, err
 		}
 	}
+	if err := j.findAddress(ctx, st); err != nil {
+		return nil, err
+	}
 	if j.Bypasses, err = bypasses(ctx, st, repo, call, j.Updates); err != nil {
 		return nil, err
 	}
@@ -64,6 +67,18 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 	n, notes := newRun(repo, call, j), notesOf(j)
 	go r.begin(context.WithoutCancel(ctx), n, len(j.Outcomes), notes)
 	return r, nil
+}
+
+// findAddress looks up where the page shows the repository: by its name, where
+// this is its first run.
+func (j *Judgement) findAddress(ctx context.Context, st *store.Store) (err error) {
+	if j.Policy.URL == "" {
+		return nil
+	}
+	if j.Address, err = st.Address(ctx, j.GitDir); j.Address == "" {
+		j.Address = j.Repo
+	}
+	return err
 }
 
 func newRun(repo *hooks.Repo, call Call, j *Judgement) store.NewRun {

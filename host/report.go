@@ -341,8 +341,8 @@ func writeNext(b *bytes.Buffer, call Call, j Judgement, o Outcome) {
 	if o.Log != "" && !server {
 		fmt.Fprintf(b, "pushlane: log: pushlane log %d:%s\n", j.Number, o.lane().ID)
 	}
-	if server && j.Policy.URL != "" {
-		fmt.Fprintf(b, "pushlane: page: %s\n", pageURL(j.Policy.URL, j.Repo, j.Number, o.lane().ID))
+	if server && j.Address != "" {
+		fmt.Fprintf(b, "pushlane: page: %s\n", pageURL(j.Policy.URL, j.Address, j.Number, o.lane().ID))
 	}
 	if j.Gate != "pre-commit" && j.Gate != "commit-msg" && call.Config == "" {
 		fmt.Fprintf(b, "pushlane: again: pushlane run --lane %s --range %s\n", o.lane().ID, againRange(p))

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/own"
 )
 
 const (
@@ -36,6 +38,9 @@ func (l *laneRun) secret(name string) ([]byte, error) {
 // readSecret reads a file that nobody else can read. The name is one that a
 // lanes file may hold: no path.
 func readSecret(dir, name string) ([]byte, error) {
+	if err := own.Check(filepath.Join(dir, name)); err != nil {
+		return nil, err
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,8 @@ func doctorCommand(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, policy, err := p.host()
 			if err != nil {
-				return err
+				p.show(host.CheckUnusable(err))
+				return nil
 			}
 			defer h.Close(cmd.Context())
 			checks := host.CheckIncus(cmd.Context(), p.getenv, image)
@@ -26,19 +27,7 @@ func doctorCommand(p *program) *cobra.Command {
 			if attacks {
 				checks = append(checks, h.CheckHostile(cmd.Context())...)
 			}
-			for _, c := range checks {
-				mark := "ok  "
-				switch {
-				case !c.OK:
-					mark, p.exit = "FAIL", host.ExitUndecided
-				case c.Warn:
-					mark = "warn"
-				}
-				fmt.Fprintf(p.out, "%s  %-9s %s\n", mark, c.Name, host.Clean(c.Message))
-				if c.Hint != "" {
-					fmt.Fprintf(p.out, "      hint: %s\n", host.Clean(c.Hint))
-				}
-			}
+			p.show(checks...)
 			return nil
 		},
 	}
@@ -46,6 +35,23 @@ func doctorCommand(p *program) *cobra.Command {
 	cmd.Flags().BoolVar(&attacks, "hostile", false, "try every hostile plugin module we know on this machine, too; takes a minute")
 	cmd.Flags().StringVar(&image, "image", "", "the lane image to look for, `ALIAS`")
 	return cmd
+}
+
+// show prints checks, and what to do about those that are not good.
+func (p *program) show(checks ...host.Check) {
+	for _, c := range checks {
+		mark := "ok  "
+		switch {
+		case !c.OK:
+			mark, p.exit = "FAIL", host.ExitUndecided
+		case c.Warn:
+			mark = "warn"
+		}
+		fmt.Fprintf(p.out, "%s  %-9s %s\n", mark, c.Name, host.Clean(c.Message))
+		if c.Hint != "" {
+			fmt.Fprintf(p.out, "      hint: %s\n", host.Clean(c.Hint))
+		}
+	}
 }
 
 func gcCommand(p *program) *cobra.Command {

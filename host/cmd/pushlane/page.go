@@ -46,7 +46,11 @@ func startPage(ctx context.Context, h *host.Host, policy host.Policy, metrics ht
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		DisableGeneralOptionsHandler: true, // it would wait for a body without end
 		BaseContext:                  func(net.Listener) context.Context { return ctx }}
-	go serveHTTP(server, listener, policy, log)
+	proxies, err := policy.Proxies()
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	go serveHTTP(server, newDoor(listener, proxies), policy, log)
 	log.WithField("address", listener.Addr().String()).Info("the page is listening")
 	return func() { server.Close() }, nil
 }
@@ -58,13 +62,18 @@ func pageHandler(h *host.Host, st *store.Store, policy host.Policy, metrics http
 		return nil, err
 	}
 	_, socket := socketOf(policy.Listen)
-	proxy := web.Proxy{Header: policy.ProxyHeader, Addresses: addresses, Socket: socket, Scope: policy.ProxyScope}
+	proxy := web.Proxy{Header: policy.ProxyHeader, Addresses: addresses, Socket: socket, Scope: policy.ProxyScope,
+		Alone: !socket && !atLoopback(policy.Listen) && policy.TLSCert == ""}
+	for _, a := range policy.Access {
+		proxy.Access = append(proxy.Access, web.Access(a))
+	}
 	if proxy.Header != "" && len(addresses) == 0 && !socket {
 		log.Warn(`proxy_header is ignored: set proxy_addresses = ["127.0.0.1/32"] to the addresses of the proxy that sets ` +
 			proxy.Header)
 	}
 	return web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local,
-		HTTPS: overTLS(policy), Proxy: proxy, Metrics: metrics, Log: log})
+		HTTPS: overTLS(policy), Proxy: proxy, Metrics: metrics, Log: log,
+		Private: []string{policy.State, policy.Cache, policy.Plugins, policy.Secrets}})
 }
 
 // overTLS reports whether users reach the page over TLS: its own, or that of
@@ -115,6 +124,16 @@ func removeDeadSocket(ctx context.Context, path string) error {
 	return os.Remove(path)
 }
 
+// atLoopback tells whether an address to listen at is of this machine alone.
+func atLoopback(listen string) bool {
+	name, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(name)
+	return name == "localhost" || err == nil && ip.IsLoopback()
+}
+
 func serveHTTP(server *http.Server, l net.Listener, policy host.Policy, log *logrus.Logger) {
 	var err error
 	if policy.TLSCert != "" {
@@ -135,14 +154,12 @@ func checkListen(policy host.Policy) (local bool, err error) {
 			return false, hint{fmt.Errorf("cannot show the page: the socket's path %q is not absolute", path),
 				`set listen = "unix:/run/pushlane/page.sock"`}
 		}
-		return false, nil
+		return false, host.CheckFolder(filepath.Dir(path)) // who can replace it would see all tokens
 	}
-	name, _, err := net.SplitHostPort(policy.Listen)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(policy.Listen); err != nil {
 		return false, fmt.Errorf("cannot show the page: listen is %q: %w", policy.Listen, err)
 	}
-	ip, err := netip.ParseAddr(name)
-	local = name == "localhost" || err == nil && ip.IsLoopback()
+	local = atLoopback(policy.Listen)
 	if !local && policy.TLSCert == "" && len(policy.ProxyAddresses) == 0 {
 		return false, hint{fmt.Errorf("cannot show the page at %s: beyond this machine it needs TLS or a trusted proxy", policy.Listen),
 			`give it tls.cert and tls.key, or proxy_header and proxy_addresses, or listen = "127.0.0.1:7331"`}

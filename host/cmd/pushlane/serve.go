@@ -69,6 +69,9 @@ func startServer(ctx context.Context, h *host.Host, policy host.Policy, log *log
 	if err != nil {
 		return nil, err
 	}
+	if errs := policy.CheckFiles(); len(errs) > 0 {
+		return nil, errs[0]
+	}
 	teller, err := tell.New(tell.Config{URL: policy.URL, Statuses: policy.Statuses, Webhooks: policy.Webhooks, Notes: policy.Notes,
 		NotesKey: policy.NotesKey, OTLP: policy.OTLP, Names: policy.RepositoryNames()}, st, log)
 	if err != nil {

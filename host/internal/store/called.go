@@ -52,13 +52,51 @@ func Addresses(all []Repository) map[string]string {
 
 // Address gives the address of one repository among all.
 func (s *Store) Address(ctx context.Context, repoKey string) (string, error) {
-	found, err := s.reading(ctx).rows(`SELECT key, name FROM repositories`)
-	all, err := collect(found, err, func(row *rows) (r Repository, err error) {
-		err = row.Scan(&r.Key, &r.Name)
-		return r, err
-	})
+	all, err := s.Known(ctx)
 	if err != nil {
 		return "", fmt.Errorf("cannot read the address of %s: %w", repoKey, err)
 	}
 	return Addresses(all)[repoKey], nil
+}
+
+// Known lists all repositories, without their runs.
+func (s *Store) Known(ctx context.Context) ([]Repository, error) {
+	found, err := s.reading(ctx).rows(`SELECT key, name, served FROM repositories`)
+	return collect(found, err, func(row *rows) (r Repository, err error) {
+		err = row.Scan(&r.Key, &r.Name, &r.Served)
+		return r, err
+	})
+}
+
+// AmbiguousError says that a name is that of several repositories.
+type AmbiguousError struct {
+	Name      string
+	Addresses []string // one for each
+}
+
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("more than one repository is called %q: use one of %s", e.Name, strings.Join(e.Addresses, ", "))
+}
+
+// keyOf finds the one repository that may be called by a name. The error is
+// ErrNoRun where there is none, an AmbiguousError where there are several.
+func (s *Store) keyOf(ctx context.Context, name string) (string, error) {
+	all, err := s.Known(ctx)
+	if err != nil {
+		return "", err
+	}
+	addresses := Addresses(all)
+	all = slices.DeleteFunc(all, func(r Repository) bool { return !r.Called(name) })
+	switch len(all) {
+	case 0:
+		return "", ErrNoRun
+	case 1:
+		return all[0].Key, nil
+	}
+	several := &AmbiguousError{Name: name}
+	for _, r := range all {
+		several.Addresses = append(several.Addresses, addresses[r.Key])
+	}
+	slices.Sort(several.Addresses)
+	return "", several
 }

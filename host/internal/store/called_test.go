@@ -1,7 +1,10 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"maps"
+	"strings"
 	"testing"
 )
 
@@ -45,4 +48,29 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s:\n got %v\nwant %v", test.name, got, test.want)
 		}
 	}
+}
+
+// A run that is named by its repository and commit is never one of another
+// repository of that name.
+func TestFindAmongNamesakes(t *testing.T) {
+	onEach(t, func(t *testing.T, on backend) {
+		ctx, s := context.Background(), open(t, on.where(t))
+		commit := ""
+		for _, key := range []string{"/srv/alice/r.git", "/srv/bob/r.git"} {
+			n := newRun(key, 1)
+			n.RepoName = "r"
+			commit = begin(t, s, n).Updates[0].New
+		}
+		if run, err := s.Find(ctx, "", Address{Repo: "alice/r", Commit: commit}); err != nil || run.RepoKey != "/srv/alice/r.git" {
+			t.Errorf("alice/r: %s, %v", run.RepoKey, err)
+		}
+		run, err := s.Find(ctx, "", Address{Repo: "r", Commit: commit})
+		want := `more than one repository is called "r": use one of alice/r, bob/r`
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("r: %s, %v", run.RepoKey, err)
+		}
+		if run, err := s.Find(ctx, "", Address{Repo: "none", Commit: commit}); !errors.Is(err, ErrNoRun) {
+			t.Errorf("none: %s, %v", run.RepoKey, err)
+		}
+	})
 }

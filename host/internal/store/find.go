@@ -50,7 +50,11 @@ func (s *Store) Find(ctx context.Context, repoKey string, a Address) (Run, error
 func (s *Store) find(ctx context.Context, repoKey string, a Address) (Run, error) {
 	w := &where{}
 	if a.Repo != "" {
-		w.and(`p.name = ?`, a.Repo)
+		key, err := s.keyOf(ctx, a.Repo)
+		if err != nil {
+			return Run{}, err
+		}
+		w.and(`p.key = ?`, key)
 	} else if repoKey != "" {
 		w.and(`p.key = ?`, repoKey)
 	}

@@ -62,25 +62,25 @@ func (s *site) apiRuns(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		runs, err = s.Store.Runs(r.Context(), filterOf(repo.Key, r.URL.Query()))
 	}
-	for _, v := range views(repo.Slug, runs) {
+	for _, v := range s.views(r.Context(), repo, runs) {
 		list = append(list, runJSON(v))
 	}
 	s.answer(w, r, list, err)
 }
 
 func (s *site) apiRun(w http.ResponseWriter, r *http.Request) {
-	_, v, err := s.run(r)
+	repo, v, err := s.run(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	run, err := s.wholeRun(r, v)
+	run, err := s.wholeRun(r, repo, v)
 	s.answer(w, r, run, err)
 }
 
-func (s *site) wholeRun(r *http.Request, v runView) (api.Run, error) {
+func (s *site) wholeRun(r *http.Request, repo repository, v runView) (api.Run, error) {
 	run := runJSON(v)
-	events, err := s.Store.Events(r.Context(), v.ID)
+	events, err := s.events(r.Context(), repo, v.ID)
 	if err != nil {
 		return run, err
 	}

@@ -46,7 +46,8 @@ type visitor struct {
 
 // same reports whether o is the same user with the same rights.
 func (v visitor) same(o visitor) bool {
-	return v.Name == o.Name && v.Scope == o.Scope && v.form == o.form && slices.Equal(v.Repositories, o.Repositories)
+	return v.Name == o.Name && v.Scope == o.Scope && v.form == o.form &&
+		(v.Repositories == nil) == (o.Repositories == nil) && slices.Equal(v.Repositories, o.Repositories)
 }
 
 // sees reports whether a repository exists for the visitor.
@@ -99,7 +100,9 @@ func (s *site) visitor(r *http.Request) (visitor, bool) {
 		return s.byToken(r.Context(), token)
 	}
 	if name, ok := s.Proxy.user(r); ok {
-		return visitor{Name: name, Scope: scopeOf(s.Proxy.Scope)}, true
+		if v, ok := s.proxied(r.Context(), name); ok {
+			return v, true
+		}
 	}
 	if v, ok := s.byCookie(r); ok {
 		return v, true

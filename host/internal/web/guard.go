@@ -31,6 +31,11 @@ func (s *site) guard(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		if s.Proxy.Alone && !s.Proxy.has(r.RemoteAddr) {
+			h.Set("Connection", "close")
+			http.Error(w, "this page answers to its proxy alone", http.StatusForbidden)
+			return
+		}
 		if status, err := takeBody(w, r); err != nil {
 			h.Set("Connection", "close")
 			http.Error(w, err.Error(), status)

@@ -37,6 +37,9 @@ func (s *site) endWith(ctx context.Context, cancel context.CancelFunc, r *http.R
 	}
 }
 
+// sendPart is how many bytes of a response are a part of it.
+const sendPart = 64 << 10
+
 // heldWriter sends nothing more once its request is over, also where the
 // handler does not look at the context. A client has sendTime to take each
 // part of a response, however long the whole is.
@@ -45,12 +48,18 @@ type heldWriter struct {
 	ctx context.Context
 }
 
-func (w *heldWriter) Write(p []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
+func (w *heldWriter) Write(p []byte) (n int, err error) {
+	ctl := http.NewResponseController(w.ResponseWriter)
+	for n < len(p) && err == nil {
+		if err = w.ctx.Err(); err != nil {
+			break
+		}
+		ctl.SetWriteDeadline(time.Now().Add(sendTime))
+		var sent int
+		sent, err = w.ResponseWriter.Write(p[n:min(len(p), n+sendPart)])
+		n += sent
 	}
-	http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(sendTime))
-	return w.ResponseWriter.Write(p)
+	return n, err
 }
 
 // Unwrap is for http.ResponseController.

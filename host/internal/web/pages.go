@@ -117,10 +117,12 @@ func (s *site) repository(r *http.Request) (repository, error) {
 }
 
 // views adds to runs what a list shows of them.
-func views(slug string, runs []store.Run) []runView {
+func (s *site) views(ctx context.Context, repo repository, runs []store.Run) []runView {
+	h := s.hider(ctx, repo.Key, repo.Slug)
 	list := make([]runView, len(runs))
 	for i, r := range runs {
-		list[i] = runView{Run: r, Slug: slug}
+		hideInRun(h, &r)
+		list[i] = runView{Run: r, Slug: repo.Slug}
 	}
 	return list
 }
@@ -164,7 +166,7 @@ func (s *site) repoPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	list.Runs = views(repo.Slug, runs)
+	list.Runs = s.views(r.Context(), repo, runs)
 	if len(runs) == perPage {
 		q.Set("before", strconv.FormatInt(runs[perPage-1].ID, 10))
 		list.Older = "?" + q.Encode()
@@ -200,6 +202,7 @@ func (s *site) run(r *http.Request) (repository, runView, error) {
 		return repo, runView{}, errNotHere
 	}
 	run, err := s.Store.Run(r.Context(), repo.Key, number)
+	hideInRun(s.hider(r.Context(), repo.Key, repo.Slug), &run)
 	return repo, runView{Run: run, Slug: repo.Slug}, err
 }
 
@@ -221,7 +224,7 @@ func (s *site) runPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := runPageData{Repo: repo, Run: run}
-	if d.Events, err = s.Store.Events(r.Context(), run.ID); err == nil {
+	if d.Events, err = s.events(r.Context(), repo, run.ID); err == nil {
 		d.Lanes, err = s.lanes(r.Context(), run, d.Events)
 	}
 	if err != nil {

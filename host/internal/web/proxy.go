@@ -11,7 +11,9 @@ type Proxy struct {
 	Header    string         // in which it names the user; "" none
 	Addresses []netip.Prefix // from which the header is believed
 	Socket    bool           // the page listens on a unix socket: its mode says who may connect, and all are believed
-	Scope     string         // of the users: read or run
+	Scope     string         // of users whom Access does not name: none, read or run
+	Access    []Access       // what single users may do
+	Alone     bool           // no one else is answered: the page listens beyond this machine without TLS
 }
 
 // maxUser is the most bytes of a user's name.

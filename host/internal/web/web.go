@@ -41,6 +41,7 @@ type Options struct {
 	Loopback bool                                                // it listens on this machine alone and needs no login
 	HTTPS    bool                                                // users reach it over TLS: cookies are for TLS alone
 	Proxy    Proxy
+	Private  []string     // folders of this machine, shown to scope admin alone
 	Metrics  http.Handler // at /metrics, for Prometheus; may be nil
 	Log      logrus.FieldLogger
 }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+const (
+	maxConnections = 1024 // of the page: the host needs files for its pushes too
+	maxOfAddress   = 128  // of one address that is not a proxy's
+)
+
+// door is a listener that takes so many connections at once, and so many of
+// one address. Others are closed at once.
+type door struct {
+	net.Listener
+	proxies []netip.Prefix
+
+	mu  sync.Mutex
+	all int
+	of  map[netip.Addr]int
+}
+
+func newDoor(l net.Listener, proxies []netip.Prefix) *door {
+	return &door{Listener: l, proxies: proxies, of: map[netip.Addr]int{}}
+}
+
+// Accept waits for the next connection that there is room for.
+func (c *door) Accept() (net.Conn, error) {
+	for {
+		conn, err := c.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from, counted := c.counted(conn.RemoteAddr().String())
+		if !c.enter(from, counted) {
+			conn.Close()
+			continue
+		}
+		return &guest{Conn: conn, leave: sync.OnceFunc(func() { c.leave(from, counted) })}, nil
+	}
+}
+
+// counted is the address that a connection counts for, and whether it does: not
+// a proxy's, behind which everybody is.
+func (c *door) counted(remote string) (netip.Addr, bool) {
+	at, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	ip := at.Addr().Unmap().WithZone("")
+	if slices.ContainsFunc(c.proxies, func(p netip.Prefix) bool { return p.Contains(ip) }) {
+		return ip, false
+	}
+	if ip.Is6() { // one network, which one machine may have all of
+		return netip.PrefixFrom(ip, 64).Masked().Addr(), true
+	}
+	return ip, true
+}
+
+func (c *door) enter(from netip.Addr, counted bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all >= maxConnections || counted && c.of[from] >= maxOfAddress {
+		return false
+	}
+	c.all++
+	if counted {
+		c.of[from]++
+	}
+	return true
+}
+
+func (c *door) leave(from netip.Addr, counted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all--
+	if !counted {
+		return
+	}
+	if c.of[from]--; c.of[from] == 0 {
+		delete(c.of, from)
+	}
+}
+
+// guest is a connection that makes room when it is closed.
+type guest struct {
+	net.Conn
+	leave func()
+}
+
+func (g *guest) Close() error {
+	g.leave()
+	return g.Conn.Close()
+}
