@@ -108,7 +108,8 @@ func checkHooks(ctx context.Context, call Call) []Check {
 	return checks
 }
 
-const sealHint = "boot a Linux kernel of 5.13 or later that has both, or run only plugins that you trust"
+const sealHint = "boot a Linux kernel of 5.13 or later that has both (6.12 where users may not make namespaces), " +
+	"or run only plugins that you trust"
 
 // checkSandbox starts a plugin that does nothing, to see what holds it.
 func (h *Host) checkSandbox(ctx context.Context) Check {

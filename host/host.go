@@ -100,7 +100,11 @@ func (h *Host) unsealed() string {
 	if len(missing) == 0 {
 		return ""
 	}
-	return "plugins run without " + strings.Join(missing, " and ") + ", which this system does not have"
+	list := missing[0]
+	if last := len(missing) - 1; last > 0 {
+		list = strings.Join(missing[:last], ", ") + " and " + missing[last]
+	}
+	return "plugins run without " + list + ", which this system does not have"
 }
 
 // afterwards does what a pusher need not wait for; Close waits for it.

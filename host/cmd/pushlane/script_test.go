@@ -47,7 +47,8 @@ func buildAll(prefix string) error {
 			return err
 		}
 	}
-	if err := tool(nil, "go", "build", "-o", bin+"/", ".", "../pushlane-hook"); err != nil {
+	asInstalled := []string{"CGO_ENABLED=0"} // as install.sh builds them
+	if err := tool(asInstalled, "go", "build", "-o", bin+"/", ".", "../pushlane-hook"); err != nil {
 		return err
 	}
 	manifests, err := filepath.Glob("../../../plugins/*/manifest.toml")

@@ -76,6 +76,31 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
+// BenchmarkLoad starts a worker for a module whose code is in the cache, and
+// calls it for the first time.
+func BenchmarkLoad(b *testing.B) {
+	module := guest(b, "noop-sdk")
+	first := pool(b, Options{})
+	for b.Loop() {
+		b.StopTimer()
+		p, err := Open(first.opts)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		pl, err := p.Load(b.Context(), "go", module)
+		if err == nil {
+			_, err = pl.Run(b.Context(), wasm.Call{Stdin: []byte(emptyRequest)})
+		}
+		b.StopTimer()
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.Close()
+		b.StartTimer()
+	}
+}
+
 // BenchmarkTen calls ten different Go plugins at once, each through its own
 // worker, as a push with ten lanes does.
 func BenchmarkTen(b *testing.B) {

@@ -127,6 +127,9 @@ func (c *child) try(missing []string) error {
 		return err
 	}
 	word := ready{Missing: append(missing, more...)}
+	if len(word.Missing) > 0 { // nothing would hold the attempts back
+		return c.pipe.send(0, frameReady, encode(word))
+	}
 	for _, a := range attempts(c.setup.Victim) {
 		word.Tried++
 		if why := a.make(); why != "" {

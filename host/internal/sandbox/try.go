@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 )
@@ -15,11 +14,12 @@ import (
 // machine's memory. It returns the number of ways tried, and an error where one
 // was not refused or the other worker is not as it was.
 func (p *Pool) TrySeal() (tried int, err error) {
-	p.mu.Lock()
-	ways := slices.Clone(p.ways)
-	p.mu.Unlock()
-	for _, way := range slices.Compact([]int{0, len(ways) - 1}) { // the filter must hold without a namespace, too
-		n, err := p.trySeal(func() (*worker, error) { return launch(p.opts.Program, &ways[way]) })
+	plain := func() (*worker, error) {
+		ways := apart()
+		return launch(p.opts.Program, &ways[len(ways)-1])
+	}
+	for _, start := range []func() (*worker, error){p.launch, plain} { // the filter must hold without a namespace, too
+		n, err := p.trySeal(start)
 		if err != nil {
 			return tried, fmt.Errorf("cannot rely on the seal of a plugin's process: %w", err)
 		}

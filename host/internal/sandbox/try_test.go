@@ -5,19 +5,23 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
 // TestTrySeal: no call that takes another process gets through from a sealed
 // worker, in a process namespace of its own or in ours, and the other process is
 // as it was.
 func TestTrySeal(t *testing.T) {
-	plain := []syscall.SysProcAttr{{Setpgid: true}}
-	for name, ways := range map[string][]syscall.SysProcAttr{"in its own namespace": spaces(), "in ours": plain} {
+	plain := syscall.SysProcAttr{Setpgid: true}
+	for name, way := range map[string]syscall.SysProcAttr{
+		"in its own namespace": spaces()[0], "as its own user": ownUser(spaces()[0]), "in ours": plain,
+	} {
 		t.Run(name, func(t *testing.T) {
 			p := pool(t, Options{})
-			p.ways = ways
+			p.ways = []syscall.SysProcAttr{way, plain} // the second where this system refuses the first
 			tried, err := p.TrySeal()
-			if err != nil || tried < 200 {
+			if err != nil || tried < 400 {
 				t.Errorf("%d ways: %v", tried, err)
 			}
 		})
@@ -83,5 +87,15 @@ func TestWayThatIsRefused(t *testing.T) {
 	load(t, p, "noop")
 	if len(p.ways) != 1 || !slices.Equal(p.Missing(), together()) {
 		t.Errorf("%d ways left, it lacks %q, want %q", len(p.ways), p.Missing(), together())
+	}
+}
+
+// TestOwnUser: a worker that is another user inside still reads the compiled
+// code, which the host's user keeps for itself.
+func TestOwnUser(t *testing.T) {
+	p := pool(t, Options{})
+	p.ways = []syscall.SysProcAttr{ownUser(spaces()[0]), {Setpgid: true}}
+	if _, err := load(t, p, "noop").Run(t.Context(), wasm.Call{}); err != nil {
+		t.Error(err)
 	}
 }
