@@ -29,6 +29,19 @@ in
       default = "pushlane";
       description = "The storage pool of their disks.";
     };
+    projectLimits = lib.mkOption {
+      type = lib.types.attrsOf lib.types.str;
+      default = {
+        "limits.containers" = "48";
+        "limits.memory" = "96GiB";
+        "limits.processes" = "98304";
+      };
+      example."limits.disk" = "2TiB";
+      description = ''
+        What everything in the project may ask for together. It is the sum of the containers' limits, not of their
+        use, so it may exceed the machine. limits.disk needs a pool that can count, such as btrfs or zfs.
+      '';
+    };
     settings = lib.mkOption {
       inherit (toml) type;
       default = { };
@@ -86,7 +99,7 @@ in
         projects = [
           {
             name = cfg.project;
-            config = {
+            config = cfg.projectLimits // {
               "features.images" = "true";
               "features.profiles" = "true";
               "features.storage.volumes" = "true";
@@ -95,6 +108,23 @@ in
               "restricted.containers.privilege" = "isolated";
               "restricted.devices.nic" = "block";
               "limits.virtual-machines" = "0";
+            };
+          }
+        ];
+        # A project with limits refuses a container whose profile has none.
+        profiles = [
+          {
+            name = "default";
+            project = cfg.project;
+            config = {
+              "limits.memory" = "2GiB";
+              "limits.processes" = "2048";
+            };
+            devices.root = {
+              type = "disk";
+              path = "/";
+              inherit (cfg) pool;
+              size = "10GiB";
             };
           }
         ];
