@@ -98,7 +98,7 @@ put() {
 
 build_programs() {
 	local tmp=$1 name
-	for name in pushlane pushlane-hook; do
+	for name in pushlane pushlane-hook pushlane-plugin; do
 		step "build $name"
 		CGO_ENABLED=0 go build -trimpath -o "$tmp/$name" "./host/cmd/$name" ||
 			die "build $name" 'read the messages above; Go modules must be reachable once (go env GOPROXY)'
@@ -134,7 +134,7 @@ install_programs() {
 	build_programs "$tmp"
 	build_plugins "$tmp"
 	step "put programs into $prefix/bin, plugins into $prefix/lib/pushlane/plugins"
-	for name in pushlane pushlane-hook; do put "$tmp/$name" "$prefix/bin" "$name"; done
+	for name in pushlane pushlane-hook pushlane-plugin; do put "$tmp/$name" "$prefix/bin" "$name"; done
 	for name in $(plugin_names); do put "$tmp/$name.wasm" "$prefix/lib/pushlane/plugins" "$name.wasm"; done
 	sed "s|/usr/local|$prefix|" host/pushlane.service > "$tmp/pushlane.service" # for a git server
 	put "$tmp/pushlane.service" "$prefix/lib/pushlane" pushlane.service

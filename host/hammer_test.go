@@ -69,7 +69,7 @@ func TestHammer(t *testing.T) {
 func buildChild(t testing.TB) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "child")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./internal/sandbox/testdata/child").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/pushlane-plugin").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return program

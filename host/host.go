@@ -145,7 +145,8 @@ func (h *Host) sandbox() (*sandbox.Pool, error) {
 	if h.pool != nil {
 		return h.pool, nil
 	}
-	o := sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm, Program: h.program}
+	o := sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm,
+		Program: h.program, Settings: readSettings}
 	if h.warm == 0 { // one call's host: a plugin that has run is hardly needed again
 		o.Workers = h.policy.Parallel + 1
 	}

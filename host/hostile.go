@@ -68,7 +68,8 @@ func (h *Host) trialPool() (*sandbox.Pool, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	pool, err := sandbox.Open(sandbox.Options{CacheDir: filepath.Join(dir, "modules"), MaxMemory: trialMemory, Workers: 1, Program: h.program})
+	pool, err := sandbox.Open(sandbox.Options{CacheDir: filepath.Join(dir, "modules"), MaxMemory: trialMemory, Workers: 1,
+		Program: h.program, Settings: readSettings})
 	return pool, func() { pool.Close(); os.RemoveAll(dir) }, err
 }
 

@@ -199,7 +199,7 @@ func (l *laneRun) prepare(ctx context.Context, o *Outcome) error {
 		return err
 	}
 	l.module, o.Digest = m, m.Digest()
-	with, err := settings(lane.With)
+	with, err := settingsJSON(lane.With)
 	if err != nil {
 		return fmt.Errorf("cannot read the lane's settings: %w", err)
 	}
@@ -263,7 +263,7 @@ func (l *laneRun) asTool(ctx context.Context, call *wasm.Call) (looks bool, err 
 
 func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 	p := l.update()
-	with, err := settings(l.lane().With)
+	with, err := settingsJSON(l.lane().With)
 	if err != nil {
 		return sdk.Request{}, err
 	}

@@ -90,8 +90,8 @@ func missingPlugin(policy Policy, name string) error {
 	return hinted(fmt.Errorf("cannot load plugin %q: not found in %s", name, policy.Plugins), hint)
 }
 
-// settings turns a lane's `with` into the JSON the plugin gets.
-func settings(with map[string]any) ([]byte, error) {
+// settingsJSON turns a lane's `with` into the JSON the plugin gets.
+func settingsJSON(with map[string]any) ([]byte, error) {
 	if with == nil {
 		with = map[string]any{}
 	}

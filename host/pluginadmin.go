@@ -87,7 +87,7 @@ func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, 
 	if err != nil {
 		return Offer{}, err
 	}
-	checked, err := wasm.Check(filepath.Base(s.Name), pack.Module)
+	checked, err := checkModule(filepath.Base(s.Name), pack.Module)
 	if err != nil {
 		return Offer{}, err
 	}
@@ -262,7 +262,7 @@ func (h *Host) VerifyPlugin(ctx context.Context, policy Policy, lock LockFile, p
 	if err != nil {
 		return "", err
 	}
-	checked, err := wasm.Check(p.Name, pack.Module)
+	checked, err := checkModule(p.Name, pack.Module)
 	if err != nil {
 		return "", err
 	}
@@ -346,7 +346,7 @@ func (h *Host) PushPlugin(ctx context.Context, file, to, key string) (string, er
 	if err != nil {
 		return "", err
 	}
-	if _, err := wasm.Check(file, pack.Module); err != nil {
+	if _, err := checkModule(file, pack.Module); err != nil {
 		return "", err
 	}
 	if key != "" {
@@ -365,7 +365,7 @@ func SignPlugin(file, key string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot sign plugin: %w", err)
 	}
-	if _, err := wasm.Check(file, module); err != nil {
+	if _, err := checkModule(file, module); err != nil {
 		return "", err
 	}
 	sig, err := ship.SignSSH(key, module)
@@ -386,7 +386,7 @@ func (h *Host) FetchPlugin(ctx context.Context, source string) (string, error) {
 	}
 	pack, err := h.shipping.Fetch(ctx, s)
 	if err == nil {
-		_, err = wasm.Check(filepath.Base(s.Name), pack.Module)
+		_, err = checkModule(filepath.Base(s.Name), pack.Module)
 	}
 	if err == nil {
 		err = h.keepModule(zone.Zone{Trust: zone.Local}, pack)

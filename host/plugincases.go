@@ -117,7 +117,7 @@ func readCase(file string) (pluginCase, error) {
 // run gives what differs from what was declared.
 func (c pluginCase) run(ctx context.Context, a author, run runner, sandboxed bool) []string {
 	m := a.plugin.Manifest()
-	with, err := settings(c.With)
+	with, err := settingsJSON(c.With)
 	if err == nil {
 		err = a.plugin.CheckWith(with)
 	}

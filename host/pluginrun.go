@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -27,7 +26,7 @@ func (h *Host) TryPlugin(ctx context.Context, call Call, file, with string, out 
 	if err != nil {
 		return ExitUsage, usageError{fmt.Errorf("cannot run plugin: %w", err)}
 	}
-	checked, err := wasm.Check(filepath.Base(file), module)
+	checked, err := checkModule(filepath.Base(file), module)
 	if err != nil {
 		return ExitUndecided, err
 	}

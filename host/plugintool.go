@@ -8,12 +8,36 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/scaffold"
+	"github.com/pushlane/pushlane/host/internal/settings"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
 // PackPlugin puts a manifest, as TOML, into a module.
-func PackPlugin(module, manifest []byte) ([]byte, error) { return wasm.Pack(module, manifest) }
+func PackPlugin(module, manifest []byte) ([]byte, error) {
+	packed, err := wasm.Pack(module, manifest)
+	if err == nil {
+		_, err = checkModule("", packed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return packed, nil
+}
+
+// checkModule looks at a module and its manifest, without running it.
+func checkModule(name string, module []byte) (*wasm.Checked, error) {
+	checked, err := wasm.Check(name, module)
+	if err != nil {
+		return nil, err
+	}
+	_, err = settings.Of(checked)
+	return checked, err
+}
+
+// readSettings is settings.Of for a sandbox.
+func readSettings(module *wasm.Checked) (sandbox.Settings, error) { return settings.Of(module) }
 
 // InspectPlugin prints what a module is and asks for, without running it.
 func InspectPlugin(w io.Writer, module []byte) error {

@@ -187,7 +187,7 @@ func TestFlakeHasItsOutputs(t *testing.T) {
 	same("outputs", got.Outputs, "devShells", "nixosModules", "packages")
 	same("systems", got.Systems, "aarch64-linux", "x86_64-linux")
 	same("source", got.Src, "LICENSE", "go.mod", "go.sum", "hooks", "host", "lanes", "plugins", "sdk")
-	same("programs", got.SubPackages, "host/cmd/pushlane", "host/cmd/pushlane-hook")
+	same("programs", got.SubPackages, "host/cmd/pushlane", "host/cmd/pushlane-hook", "host/cmd/pushlane-plugin")
 	for _, system := range got.Systems {
 		same("packages of "+system, got.Packages[system], "default", "lane-image", "pushlane")
 		if !strings.HasSuffix(got.Images[system], "-default-lane-image.drv") {

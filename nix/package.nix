@@ -36,6 +36,7 @@ in
   subPackages = [
     "host/cmd/pushlane"
     "host/cmd/pushlane-hook"
+    "host/cmd/pushlane-plugin"
   ];
   env.CGO_ENABLED = 0;
 

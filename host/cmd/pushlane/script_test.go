@@ -48,7 +48,7 @@ func buildAll(prefix string) error {
 		}
 	}
 	asInstalled := []string{"CGO_ENABLED=0"} // as install.sh builds them
-	if err := tool(asInstalled, "go", "build", "-o", bin+"/", ".", "../pushlane-hook"); err != nil {
+	if err := tool(asInstalled, "go", "build", "-o", bin+"/", ".", "../pushlane-hook", "../pushlane-plugin"); err != nil {
 		return err
 	}
 	manifests, err := filepath.Glob("../../../plugins/*/manifest.toml")

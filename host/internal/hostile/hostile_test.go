@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/hostile"
+	"github.com/pushlane/pushlane/host/internal/settings"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
@@ -78,7 +79,11 @@ func trying(engine *wasm.Engine) hostile.Try {
 		if err != nil {
 			return hostile.Outcome{Kind: hostile.Refused, Text: err.Error()}
 		}
-		if err := m.CheckWith(nil); err != nil {
+		schema, err := settings.Of(m.Checked)
+		if err == nil {
+			err = schema.CheckWith(nil)
+		}
+		if err != nil {
 			return hostile.Outcome{Kind: hostile.Refused, Text: err.Error()}
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, timeLimit, errors.New("its time was up"))

@@ -14,7 +14,8 @@ import (
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
-// argv0 is the name under which this program is a child.
+// argv0 is the name under which a program is a child, and that of the program
+// that is nothing else.
 const argv0 = "pushlane-plugin"
 
 // socket is the only file descriptor a child has beside its standard error,
@@ -51,7 +52,7 @@ const idleTime = time.Second
 func serve() error {
 	debug.SetGCPercent(-1) // until the module is loaded there is little to collect
 	if err := syscall.SetNonblock(socket, true); err != nil {
-		return err
+		return fmt.Errorf("%s: error: cannot run by hand: pushlane starts it for each plugin", argv0)
 	}
 	c := &child{pipe: newPipe(os.NewFile(socket, "host")), runs: map[uint32]*childRun{}}
 	first, err := c.expect(frameSetup)
@@ -60,6 +61,9 @@ func serve() error {
 	}
 	if err := json.Unmarshal(first, &c.setup); err != nil {
 		return err
+	}
+	if own := build(); c.setup.Build != own {
+		return fmt.Errorf("%s does not fit this pushlane: it has %s, pushlane has %s", argv0, own, c.setup.Build)
 	}
 	if c.setup.Compile {
 		debug.SetGCPercent(100)

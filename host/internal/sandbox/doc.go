@@ -8,6 +8,8 @@
 //	       --Run-----> the worker asks this process for what the plugin may see, one question
 //	                   at a time (wasm.World), and is killed if it does not end when told to
 //
-// The processes are this program itself, started again under another name:
-// Main must be called first thing in main.
+// The processes are pushlane-plugin, a program with this package alone, or where
+// it is not installed this program itself, started again under that name: Main
+// must be called first thing in main. A host and a worker of different builds
+// refuse each other.
 package sandbox

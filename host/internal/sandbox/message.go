@@ -12,6 +12,7 @@ import (
 
 // setup is what a child is told first.
 type setup struct {
+	Build     string // of the host
 	Name      string
 	Cache     string // folder of compiled modules
 	Compile   bool   // write the module's code there and end; else load it and serve

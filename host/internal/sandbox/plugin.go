@@ -15,8 +15,9 @@ import (
 // Plugin is a module that can be run. It is safe for concurrent use.
 type Plugin struct {
 	*wasm.Checked
-	pool  *Pool
-	bytes []byte
+	Settings // nil where the pool reads none
+	pool     *Pool
+	bytes    []byte
 
 	spare *worker // started and not yet told what it is for; only while it is loaded
 

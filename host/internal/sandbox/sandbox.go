@@ -21,7 +21,15 @@ type Options struct {
 	AllMemory int64  // bytes of linear memory of all instances of one worker; 0: 2 GiB
 	Warm      int    // most instances of a module kept started; 0: none
 	Workers   int    // most workers kept when they have nothing to do; 0: 16
-	Program   string // that calls Main; empty: this one
+	Program   string // that calls Main; empty: pushlane-plugin next to this program, else this program
+
+	// Settings reads a module's schema of settings; nil: its plugin takes none.
+	Settings func(*wasm.Checked) (Settings, error)
+}
+
+// Settings is what a plugin's schema says of a lane's settings.
+type Settings interface {
+	CheckWith(with []byte) error
 }
 
 const (
@@ -33,7 +41,8 @@ const (
 // Pool runs plugins in workers, one for each module. It is safe for concurrent
 // use.
 type Pool struct {
-	opts Options
+	opts    Options
+	program program
 
 	mu      sync.Mutex
 	plugins map[string]*loading // by digest
@@ -60,26 +69,15 @@ func Open(opts Options) (*Pool, error) {
 	if opts.Workers <= 0 {
 		opts.Workers = defaultWorkers
 	}
-	if opts.Program == "" {
-		program, err := self()
-		if err != nil {
-			return nil, fmt.Errorf("cannot open sandbox: %w", err)
-		}
-		opts.Program = program
-	}
 	if err := wasm.SecureDir(opts.CacheDir); err != nil {
 		return nil, err
 	}
-	prune(opts.CacheDir, time.Now())
-	return &Pool{opts: opts, plugins: map[string]*loading{}, ways: apart()}, nil
-}
-
-// self is this program, also after a newer one was put in its place.
-func self() (string, error) {
-	if _, err := os.Stat("/proc/self/exe"); err == nil {
-		return "/proc/self/exe", nil
+	program, err := openProgram(opts.Program)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open sandbox: %w", err)
 	}
-	return os.Executable()
+	prune(opts.CacheDir, time.Now())
+	return &Pool{opts: opts, program: program, plugins: map[string]*loading{}, ways: apart()}, nil
 }
 
 // Close ends all workers. Runs must have ended.
@@ -95,7 +93,7 @@ func (p *Pool) Close() error {
 			l.plugin.retire()
 		}
 	}
-	return nil
+	return p.program.Close()
 }
 
 // Missing are the protections that this system does not have, as far as
@@ -176,6 +174,11 @@ func (p *Pool) load(name string, module []byte) (*Plugin, error) {
 	defer pl.dropSpare()
 	if pl.Checked, err = wasm.Check(name, module); err != nil {
 		return nil, err
+	}
+	if p.opts.Settings != nil {
+		if pl.Settings, err = p.opts.Settings(pl.Checked); err != nil {
+			return nil, err
+		}
 	}
 	if err := pl.Fits(p.opts.MaxMemory); err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ var shared = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "child"), "./testdata/child")
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "child"), "../../cmd/pushlane-plugin")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as install.sh builds the program
 	text, err := build.CombinedOutput()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func (p *Pool) TrySeal() (tried int, err error) {
 	plain := func() (*worker, error) {
 		ways := apart()
-		return launch(p.opts.Program, &ways[len(ways)-1])
+		return launch(p.program.path, &ways[len(ways)-1])
 	}
 	for _, start := range []func() (*worker, error){p.launch, plain} { // the filter must hold without a namespace, too
 		n, err := p.trySeal(start)

@@ -82,7 +82,7 @@ func (p *Pool) launch() (*worker, error) {
 		p.mu.Lock()
 		ways := p.ways
 		p.mu.Unlock()
-		w, err := launch(p.opts.Program, &ways[0])
+		w, err := launch(p.program.path, &ways[0])
 		if len(ways) > 1 && refused(err) {
 			p.mu.Lock()
 			p.ways = p.ways[max(0, len(p.ways)-len(ways)+1):] // another may have found the same meanwhile
@@ -137,6 +137,7 @@ func launch(program string, attr *syscall.SysProcAttr) (*worker, error) {
 func (w *worker) greet(s setup, module []byte, wait time.Duration) (word ready, err error) {
 	timer := time.AfterFunc(wait, w.kill)
 	defer timer.Stop()
+	s.Build = build()
 	err = w.pipe.send(0, frameSetup, encode(s))
 	if err == nil {
 		err = w.pipe.send(0, frameModule, module)

@@ -25,6 +25,9 @@ const maxManifest = 64 << 10
 // each is held against every path.
 const maxPatterns = 1000
 
+// ManifestHint is what helps a module whose manifest is wrong.
+const ManifestHint = "fix the manifest, then: pushlane plugin pack"
+
 // packHint is what helps a module without a usable manifest.
 const packHint = "put one in with: pushlane plugin pack IN.wasm OUT.wasm"
 
@@ -97,7 +100,8 @@ func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
 }
 
 // parseManifest reads the text strictly: unknown keys, capabilities and
-// outputs are errors. The ABI number is judged by who loads it.
+// outputs are errors. The ABI number is judged by who loads it, the schema by
+// package settings.
 func parseManifest(text []byte) (sdk.Manifest, error) {
 	var m sdk.Manifest
 	if len(text) > maxManifest {
@@ -135,9 +139,6 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 			return m, manifestError("capability %q is asked for twice", c.Name)
 		}
 		seen[c.Name] = true
-	}
-	if _, err := compileSchema(m); err != nil {
-		return m, manifestError("schema: %v", err)
 	}
 	return m, nil
 }
@@ -189,7 +190,7 @@ func checkScope(c sdk.Capability) error {
 }
 
 func manifestError(format string, args ...any) error {
-	return &FormatError{Msg: "its manifest is wrong: " + fmt.Sprintf(format, args...), Help: "mend the manifest, then: pushlane plugin pack"}
+	return &FormatError{Msg: "its manifest is wrong: " + fmt.Sprintf(format, args...), Help: ManifestHint}
 }
 
 // tomlMessage is the first fault with its line.

@@ -3,8 +3,6 @@ package wasm
 import (
 	"bytes"
 	"errors"
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -12,9 +10,6 @@ const imageManifest = `name = "build"
 version = "1.2.0"
 abi = 1
 output = "jsonl"
-schema = '''{"type":"object","additionalProperties":false,"required":["image"],
-  "properties":{"image":{"type":"string"},"count":{"type":"integer","minimum":1},
-  "caches":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","pattern":"^[a-z]+$"}}}}}}'''
 
 [[capabilities]]
 name = "container"
@@ -59,52 +54,6 @@ func TestHintOfAMissingManifest(t *testing.T) {
 	_, err := ReadManifest(m.bytes())
 	var format *FormatError
 	if !errors.As(err, &format) || format.Hint() != "put one in with: pushlane plugin pack IN.wasm OUT.wasm" {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestCheckWith(t *testing.T) {
-	m := minimal()
-	m.manifest = imageManifest
-	e := open(t, Options{})
-	mod, err := e.Load(t.Context(), "build", m.bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	bare, err := e.Load(t.Context(), "bare", minimal().bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		m          *Module
-		with, want string
-	}{
-		{mod, `{"image":"x"}`, ""},
-		{mod, `{"image":"x","count":2,"caches":[{"name":"go"}]}`, ""},
-		{mod, `{"image":5}`, "with.image: got number, want string"},
-		{mod, `{}`, `with: missing "image"`},
-		{mod, ``, `with: missing "image"`},
-		{mod, `[]`, "with: got array, want object"},
-		{mod, `{"image":"x","imgae":1}`, `with: unknown key "imgae"`},
-		{mod, `{"image":"x","count":0}`, "with.count: minimum: got 0, want 1"},
-		{mod, `{"image":"x","count":1.5}`, "with.count: got number, want integer"},
-		{mod, `{"image":1,"caches":[{},{"name":"A"}]}`, "with.caches[1].name: 'A' does not match pattern '^[a-z]+$'; with.image: got number, want string"},
-		{mod, `{"image":`, "cannot read settings: unexpected EOF"},
-		{bare, ``, ""}, {bare, `{}`, ""},
-		{bare, `{"a":1}`, `with: unknown key "a"`},
-	}
-	for _, test := range tests {
-		got := ""
-		if err := test.m.CheckWith([]byte(test.with)); err != nil {
-			got = err.Error()
-		}
-		if got != test.want {
-			t.Errorf("%s:\ngot  %s\nwant %s", test.with, got, test.want)
-		}
-	}
-	err = mod.CheckWith([]byte(`{}`))
-	var settings *SettingsError
-	if !errors.As(err, &settings) || !strings.Contains(settings.Hint(), "pushlane plugin inspect build.wasm") || !slices.Equal(settings.Faults, []string{`with: missing "image"`}) {
 		t.Errorf("got %v", err)
 	}
 }

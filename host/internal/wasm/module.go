@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -23,7 +22,6 @@ type Checked struct {
 	name     string
 	digest   string
 	manifest sdk.Manifest
-	schema   *jsonschema.Schema
 	facts    *facts
 }
 
@@ -60,7 +58,8 @@ func Digest(module []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Check looks at a module and its manifest; nothing of it is compiled or run.
+// Check looks at a module and its manifest, but for the manifest's schema;
+// nothing of it is compiled or run.
 //
 // Errors: *FormatError, *ABIError.
 func Check(name string, data []byte) (*Checked, error) {
@@ -75,11 +74,7 @@ func Check(name string, data []byte) (*Checked, error) {
 	if manifest.ABI != sdk.ABI {
 		return nil, &ABIError{Plugin: name, ABI: manifest.ABI}
 	}
-	schema, err := compileSchema(manifest)
-	if err != nil {
-		return nil, named(manifestError("schema: %v", err), name)
-	}
-	return &Checked{name: name, digest: Digest(data), manifest: manifest, schema: schema, facts: facts}, nil
+	return &Checked{name: name, digest: Digest(data), manifest: manifest, facts: facts}, nil
 }
 
 // Fits refuses a module that starts with more memory than an instance may have.

@@ -1,4 +1,8 @@
-package wasm
+// Package settings holds what lanes give their plugins, the table `with`,
+// against the JSON Schema of the plugin's manifest. It is a package of its own
+// because the processes that run plugins do without it, and without the schema
+// library.
+package settings
 
 import (
 	"bytes"
@@ -12,7 +16,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
-	"github.com/pushlane/pushlane/sdk"
+	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
 // schemaURL is where a manifest's schema seems to lie; nothing is read there.
@@ -25,10 +29,24 @@ func (noLoading) Load(url string) (any, error) {
 	return nil, fmt.Errorf("it refers to %s; a schema must be whole in itself", url)
 }
 
-// compileSchema reads the schema of `with`. A manifest without one allows no
-// settings.
-func compileSchema(m sdk.Manifest) (*jsonschema.Schema, error) {
-	text := m.Schema
+// Schema is a plugin's schema of `with`. It is safe for concurrent use.
+type Schema struct {
+	plugin   string
+	compiled *jsonschema.Schema
+}
+
+// Of reads the schema in a module's manifest. A manifest without one allows no
+// settings. The error is a *wasm.FormatError.
+func Of(module *wasm.Checked) (*Schema, error) {
+	compiled, err := compile(module.Manifest().Schema)
+	if err != nil {
+		return nil, &wasm.FormatError{Plugin: module.Name(), Msg: fmt.Sprintf("its manifest is wrong: schema: %v", err),
+			Help: wasm.ManifestHint}
+	}
+	return &Schema{module.Name(), compiled}, nil
+}
+
+func compile(text string) (*jsonschema.Schema, error) {
 	if strings.TrimSpace(text) == "" {
 		text = `{"type":"object","additionalProperties":false}`
 	}
@@ -62,23 +80,22 @@ func schemaFault(err error) error {
 	return invalid.Err
 }
 
-// SettingsError is a lane's `with` that the plugin's schema refuses.
-type SettingsError struct {
+// Error is a lane's `with` that the plugin's schema refuses.
+type Error struct {
 	Plugin string
 	Faults []string // "with.image: got number, want string", in order
 }
 
-func (e *SettingsError) Error() string { return strings.Join(e.Faults, "; ") }
+func (e *Error) Error() string { return strings.Join(e.Faults, "; ") }
 
 // Hint says where to look.
-func (e *SettingsError) Hint() string {
+func (e *Error) Hint() string {
 	return fmt.Sprintf("see which settings plugin %q knows: pushlane plugin inspect %s.wasm", e.Plugin, e.Plugin)
 }
 
-// CheckWith holds a lane's settings, JSON, against the manifest's schema. No
-// settings at all are an empty object. The error is a *SettingsError when the
-// settings are wrong.
-func (c *Checked) CheckWith(with []byte) error {
+// CheckWith holds a lane's settings, JSON, against the schema. No settings at
+// all are an empty object. The error is an *Error when the settings are wrong.
+func (s *Schema) CheckWith(with []byte) error {
 	if len(bytes.TrimSpace(with)) == 0 {
 		with = []byte("{}")
 	}
@@ -86,10 +103,10 @@ func (c *Checked) CheckWith(with []byte) error {
 	if err != nil {
 		return fmt.Errorf("cannot read settings: %w", err)
 	}
-	err = c.schema.Validate(doc)
+	err = s.compiled.Validate(doc)
 	var faults *jsonschema.ValidationError
 	if errors.As(err, &faults) {
-		return &SettingsError{Plugin: c.name, Faults: describe(faults, "with")}
+		return &Error{Plugin: s.plugin, Faults: describe(faults, "with")}
 	}
 	return err
 }
