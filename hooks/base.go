@@ -110,11 +110,13 @@ func (r *Repo) setBase(h *history, u *Update, known func() ([]plumbing.Hash, err
 // baseOnOld settles the cases where one of the two commits is reachable from
 // the other.
 func (u *Update) baseOnOld(h *history, id, old plumbing.Hash) (done bool, err error) {
-	ahead, err := h.isAncestor(old, id)
+	// Not isAncestor, which ends where it finds old: all that is new is read, so
+	// that nothing unreadable goes in.
+	found, err := h.mergeBases(id, []plumbing.Hash{old}, plumbing.ZeroHash)
 	if err != nil {
 		return false, err
 	}
-	if ahead {
+	if id == old || len(found) == 1 && found[0] == old {
 		u.Base, u.Forced = old.String(), false
 		return true, nil
 	}

@@ -35,7 +35,8 @@ type history struct {
 	shallow map[plumbing.Hash]bool
 	spots   map[plumbing.Hash]spot
 	nodes   map[plumbing.Hash]*node
-	parents int // of all nodes
+	broken  map[plumbing.Hash]error // nodes that cannot be read
+	parents int                     // of all nodes
 }
 
 // Bounds of a walk over commits: those of a hostile push may name millions of
@@ -53,7 +54,8 @@ func (r *Repo) history(ctx context.Context) (*history, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &history{ctx: ctx, objs: r.objs, shallow: shallow, spots: make(map[plumbing.Hash]spot), nodes: make(map[plumbing.Hash]*node)}
+	h := &history{ctx: ctx, objs: r.objs, shallow: shallow, spots: make(map[plumbing.Hash]spot),
+		nodes: make(map[plumbing.Hash]*node), broken: make(map[plumbing.Hash]error)}
 	if len(shallow) == 0 { // git too leaves the graph aside in a shallow clone
 		h.graph = r.commitGraph()
 	}
@@ -81,7 +83,7 @@ func readShallow(path string) (map[plumbing.Hash]bool, error) {
 // at returns the node of a commit.
 func (h *history) at(id plumbing.Hash) (*node, error) {
 	if n := h.nodes[id]; n != nil {
-		return n, nil
+		return n, h.broken[id]
 	}
 	if err := h.ctx.Err(); err != nil {
 		return nil, err
@@ -96,7 +98,9 @@ func (h *history) at(id plumbing.Hash) (*node, error) {
 			return nil, fmt.Errorf("object %s is a %s, not a commit", id, o.typ)
 		}
 		if err := n.parse(o.data); err != nil {
-			return nil, fmt.Errorf("commit %s cannot be read: %w", id, err)
+			n.parents, h.broken[id] = nil, fmt.Errorf("commit %s cannot be read: %w", id, err)
+			h.nodes[id] = n
+			return n, h.broken[id]
 		}
 	}
 	if h.shallow[id] {
@@ -214,8 +218,14 @@ func (h *history) mergeBases(one plumbing.Hash, others []plumbing.Hash, stop plu
 	return best, nil
 }
 
+// paint gives a commit a colour. One whose header git takes and we cannot read
+// is an error on the side that is new; on the other, which is there already, it
+// is taken for one without parents: then more counts as new, not less.
 func (h *history) paint(q *queue, id plumbing.Hash, colour uint8) error {
 	n, err := h.at(id)
+	if err != nil && n != nil && (n.colour|colour)&fromNew == 0 {
+		err = nil
+	}
 	if err != nil || n.colour&colour == colour {
 		return err
 	}

@@ -3,6 +3,8 @@ package hooks
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -92,5 +94,83 @@ func TestNamesThatGitRefuses(t *testing.T) {
 		if err == nil || err.Error() != "cannot read git's ref lines: line 1: not a ref name git allows: \""+ref+"\"" {
 			t.Errorf("%s: %v", ref, err)
 		}
+	}
+}
+
+// The repository's own HEAD says which branch is the default, also where the
+// push comes in through a linked worktree.
+func TestDefaultBranchOfALinkedWorktree(t *testing.T) {
+	g := newRepo(t, "--bare")
+	ids := g.history("a:")
+	g.git("update-ref", "refs/heads/main", ids["a"])
+	g.git("update-ref", "refs/heads/side", ids["a"])
+	g.git("symbolic-ref", "HEAD", "refs/heads/main")
+	linked := filepath.Join(t.TempDir(), "linked")
+	g.git("worktree", "add", "-q", linked, "side")
+	r, err := Open(t.Context(), Env{Dir: linked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	current, err := r.CurrentBranch(t.Context())
+	if err != nil || current != "refs/heads/side" {
+		t.Errorf("the worktree is on %s, %v", current, err)
+	}
+	if own, err := r.DefaultBranch(t.Context()); err != nil || own != "refs/heads/main" {
+		t.Errorf("the repository is on %s, %v", own, err)
+	}
+}
+
+// Many lookups of packed refs read the file once, and anew when git writes it.
+func TestManyPackedRefs(t *testing.T) {
+	g := newRepo(t, "--bare")
+	ids := g.history("a:", "b: a")
+	for i := range 30 {
+		g.git("update-ref", fmt.Sprintf("refs/heads/b%d", i), ids["a"])
+	}
+	g.git("pack-refs", "--all")
+	r := g.open()
+	all := func(want string) {
+		t.Helper()
+		for i := range 30 {
+			if id, err := r.Ref(t.Context(), fmt.Sprintf("refs/heads/b%d", i)); err != nil || id != want {
+				t.Fatalf("b%d is at %s, %v", i, id, err)
+			}
+		}
+	}
+	all(ids["a"])
+	for i := range 30 {
+		g.git("update-ref", fmt.Sprintf("refs/heads/b%d", i), ids["b"])
+	}
+	g.git("pack-refs", "--all")
+	all(ids["b"])
+}
+
+// A commit that git stores and we cannot read does not come in behind a merge,
+// and where it is there already it shuts nothing.
+func TestUnreadableCommits(t *testing.T) {
+	g := newRepo(t, "--bare")
+	ids := g.history("a:", "b: a", "c: b")
+	tree := g.git("rev-parse", ids["a"]+"^{tree}")
+	literal := func(text string) string {
+		return g.gitIn(text, "hash-object", "-t", "commit", "-w", "--literally", "--stdin")
+	}
+	stamp := "author a <a@a> 1000 +0000\ncommitter a <a@a> 1000 +0000\n\nx\n"
+	bad := literal("tree " + tree + "\nnonsense header\n\nx\n")
+	above := literal("tree " + tree + "\nparent " + bad + "\n" + stamp)
+	merge := literal("tree " + tree + "\nparent " + ids["b"] + "\nparent " + above + "\n" + stamp)
+	g.git("update-ref", "refs/heads/main", ids["b"])
+	r := g.open()
+	us := []Update{{Ref: "refs/heads/main", Old: ids["b"], New: merge}}
+	err := r.SetReceivedBases(t.Context(), us, us, func(string) bool { return true })
+	want := "cannot find what the push changes in refs/heads/main: commit " + bad + " cannot be read: its header is malformed"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	g.git("update-ref", "refs/heads/bad", merge)
+	us = []Update{{Ref: "refs/heads/new", Old: ZeroID, New: ids["c"]}}
+	if err := g.open().SetReceivedBases(t.Context(), us, us, func(string) bool { return true }); err != nil ||
+		us[0].Base != ids["b"] {
+		t.Errorf("a new branch counts from %s, %v", us[0].Base, err)
 	}
 }

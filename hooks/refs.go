@@ -117,10 +117,17 @@ var errNoRef = errors.New("there is no such ref")
 // ref resolves a full ref name, or HEAD, to the name it ends at and the id
 // there.
 func (r *Repo) ref(name string) (end string, id plumbing.Hash, err error) {
+	return r.refOf(r.place.git, name)
+}
+
+// refOf is ref with the refs of a worktree, HEAD among them, read in the folder
+// worktree.
+func (r *Repo) refOf(worktree, name string) (end string, id plumbing.Hash, err error) {
 	for range maxSymbolic {
 		dir := r.place.common
-		if !strings.HasPrefix(name, "refs/") || strings.HasPrefix(name, "refs/worktree/") || strings.HasPrefix(name, "refs/bisect/") {
-			dir = r.place.git
+		if !strings.HasPrefix(name, "refs/") || strings.HasPrefix(name, "refs/worktree/") ||
+			strings.HasPrefix(name, "refs/bisect/") {
+			dir = worktree
 		}
 		id, target, err := readRefFile(filepath.Join(dir, filepath.FromSlash(name)))
 		switch {
@@ -147,7 +154,30 @@ func noRefFile(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
+// manyLookups is after how many lookups packed-refs is held in memory: a push
+// of thousands of refs would read it as often.
+const manyLookups = 8
+
+// packed is packed-refs as it was read last.
+type packed struct {
+	lookups int
+	refs    map[string]plumbing.Hash
+	info    fs.FileInfo
+}
+
 func (r *Repo) packedRef(want string) (id plumbing.Hash, err error) {
+	r.packedMu.Lock()
+	defer r.packedMu.Unlock()
+	if r.packed.lookups++; r.packed.lookups > manyLookups {
+		if err := r.holdPacked(); err != nil {
+			return id, err
+		}
+		id, found := r.packed.refs[want]
+		if !found {
+			return id, errNoRef
+		}
+		return id, nil
+	}
 	found := errNoRef
 	err = r.packedRefs(func(name string, at plumbing.Hash) bool {
 		if name == want {
@@ -161,13 +191,40 @@ func (r *Repo) packedRef(want string) (id plumbing.Hash, err error) {
 	return id, err
 }
 
+// holdPacked reads packed-refs anew where git has replaced the file.
+func (r *Repo) holdPacked() error {
+	info, err := os.Stat(filepath.Join(r.place.common, "packed-refs"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot list refs: %w", err)
+	}
+	if was := r.packed.info; r.packed.refs != nil && info != nil && was != nil && os.SameFile(info, was) &&
+		info.Size() == was.Size() && info.ModTime().Equal(was.ModTime()) {
+		return nil
+	}
+	refs := map[string]plumbing.Hash{}
+	err = r.packedRefs(func(name string, id plumbing.Hash) bool {
+		refs[name] = id
+		return true
+	})
+	r.packed.refs, r.packed.info = refs, info
+	return err
+}
+
 // CurrentBranch is the full name of the branch HEAD is on, also of one that
 // has no commit yet; "" when HEAD is detached.
-func (r *Repo) CurrentBranch(ctx context.Context) (string, error) {
+func (r *Repo) CurrentBranch(ctx context.Context) (string, error) { return r.headIn(ctx, r.place.git) }
+
+// DefaultBranch is CurrentBranch of the repository itself. Whoever pushes may
+// do so through a linked worktree, whose HEAD is on another branch.
+func (r *Repo) DefaultBranch(ctx context.Context) (string, error) {
+	return r.headIn(ctx, r.place.common)
+}
+
+func (r *Repo) headIn(ctx context.Context, worktree string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	name, _, err := r.ref("HEAD")
+	name, _, err := r.refOf(worktree, "HEAD")
 	switch {
 	case err != nil && !errors.Is(err, errNoRef):
 		return "", fmt.Errorf("cannot read HEAD: %w", err)

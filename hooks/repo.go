@@ -52,6 +52,9 @@ type Repo struct {
 
 	mu    sync.Mutex // guards graph
 	graph *graphs
+
+	packedMu sync.Mutex // guards packed
+	packed   packed
 }
 
 // place is where the parts of a repository are, all absolute.

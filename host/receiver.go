@@ -45,7 +45,7 @@ func newReceiver(ctx context.Context, repo *hooks.Repo, policy Policy, st trustR
 		return nil, stale
 	}
 	var err error
-	if r.head, err = repo.CurrentBranch(ctx); err != nil {
+	if r.head, err = repo.DefaultBranch(ctx); err != nil {
 		return nil, err
 	}
 	if r.headID, err = r.before(ctx, r.head); err != nil {

@@ -65,7 +65,7 @@ func tipBefore(ctx context.Context, call Call) (RefAt, error) {
 		return RefAt{}, err
 	}
 	r := &receiver{repo: repo, push: updates}
-	if r.head, err = repo.CurrentBranch(ctx); err != nil {
+	if r.head, err = repo.DefaultBranch(ctx); err != nil {
 		return RefAt{}, err
 	}
 	id, err := r.before(ctx, r.head)
