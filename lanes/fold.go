@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -78,7 +79,7 @@ type folds struct {
 }
 
 func (m *matcher) foldsOf(index []int32) *folds {
-	f := &folds{from: index, m: &matcher{paths: make([]string, len(index))}}
+	f := &folds{from: index, m: &matcher{paths: make([]string, len(index)), toil: m.toil}}
 	folded := make(map[int32]string, len(index))
 	for _, i := range index {
 		folded[i] = Fold(m.paths[i])
@@ -134,4 +135,18 @@ func (m *matcher) firstFolded(lane Lane, skip map[int32]bool) (at int, glob stri
 		}
 	}
 	return at, glob
+}
+
+// shortName is a name as Windows makes one for a longer name: "PUSHLA~1" or
+// "SOURCE~1.TXT" is the same file as one whose name it does not tell.
+var shortName = regexp.MustCompile(`(^|/)[^/~.]{1,7}~[0-9]{1,6}(\.[^/.]{0,3})?(/|$)`)
+
+// firstShort finds the first path with such a name in it, -1 where none has.
+func (m *matcher) firstShort(skip map[int32]bool) int {
+	for i, p := range m.paths {
+		if strings.IndexByte(p, '~') >= 0 && !skip[int32(i)] && shortName.MatchString(p) {
+			return i
+		}
+	}
+	return -1
 }

@@ -1,6 +1,8 @@
 package lanes
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -14,15 +16,41 @@ type matcher struct {
 	paths []string        // in git's order
 	hits  map[string][]int32
 	ends  map[byte][]int32
+	toil  *toil
 
 	all, odd *folds // all paths folded, and those alone that folding changes; nil: not needed yet
 }
 
-func newMatcher(globs map[string]Glob, paths []string) *matcher {
+func newMatcher(ctx context.Context, globs map[string]Glob, paths []string) *matcher {
 	if !slices.IsSorted(paths) {
 		paths = slices.Sorted(slices.Values(paths))
 	}
-	return &matcher{globs: globs, more: map[string]Glob{}, paths: paths, hits: map[string][]int32{}}
+	return &matcher{globs: globs, more: map[string]Glob{}, paths: paths, hits: map[string][]int32{}, toil: &toil{ctx: ctx}}
+}
+
+// maxToil is how many bytes of paths may be held against patterns for one
+// update, each path once for each pattern: some ten seconds of a core. What a
+// push and its lanes file cost is theirs alone to choose.
+const maxToil = 256 << 20
+
+// toil is what was held against patterns so far.
+type toil struct {
+	ctx   context.Context
+	bytes int
+	tries int
+	err   error
+}
+
+// over takes one path off, and reports whether it must not be looked at any
+// more.
+func (t *toil) over(path string) bool {
+	if t.tries++; t.tries%4096 == 0 && t.err == nil {
+		t.err = t.ctx.Err()
+	}
+	if t.bytes += len(path); t.bytes > maxToil && t.err == nil {
+		t.err = fmt.Errorf("the lanes hold more than %d MiB of paths against their patterns", maxToil>>20)
+	}
+	return t.err != nil
 }
 
 func (m *matcher) glob(pattern string) (Glob, error) {
@@ -62,6 +90,9 @@ func (m *matcher) search(g *Glob) []int32 {
 	if g.wild > 0 || g.tail == "" {
 		low, high := m.span(g.text[:g.wild])
 		for i := low; i < high; i++ {
+			if m.toil.over(m.paths[i]) {
+				return nil
+			}
 			if g.Match(m.paths[i]) {
 				list = append(list, int32(i))
 			}
@@ -69,12 +100,18 @@ func (m *matcher) search(g *Glob) []int32 {
 		return list
 	}
 	for _, i := range m.endingIn(g.tail[len(g.tail)-1]) {
+		if m.toil.over(m.paths[i]) {
+			return nil
+		}
 		if g.matchWild(m.paths[i]) {
 			list = append(list, i)
 		}
 	}
 	low, high := m.span(g.text[:1])
 	for i := low; i < high; i++ {
+		if m.toil.over(m.paths[i]) {
+			return nil
+		}
 		if g.Match(m.paths[i]) {
 			list = append(list, int32(i))
 		}

@@ -29,13 +29,16 @@ type Picked struct {
 // them; what makes a lane run is that the push touches something it judges.
 // The error is the context's: patterns times paths can take a while.
 func (s *Set) Pick(ctx context.Context, e Event) ([]Picked, error) {
-	m := newMatcher(s.globs, e.Paths)
+	m := newMatcher(ctx, s.globs, e.Paths)
 	out := make([]Picked, len(s.Lanes))
 	for i, lane := range s.Lanes {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("cannot pick lanes: %w", err)
 		}
 		out[i] = m.decide(e, lane)
+		if m.toil.err != nil {
+			return nil, fmt.Errorf("cannot pick lane %q: %w", lane.ID, m.toil.err)
+		}
 	}
 	return out, nil
 }
@@ -72,9 +75,10 @@ func (m *matcher) byPaths(lane Lane) Picked {
 	if bad == "" {
 		at, glob, bad, ignored = m.first(lane, skip)
 	}
-	folded, foldedGlob := -1, ""
+	folded, foldedGlob, short := -1, "", -1
 	if at < 0 && bad == "" {
 		folded, foldedGlob = m.firstFolded(lane, skip)
+		short = m.firstShort(skip)
 	}
 	switch {
 	case bad != "":
@@ -86,6 +90,9 @@ func (m *matcher) byPaths(lane Lane) Picked {
 	case folded >= 0:
 		p.Picked, p.Path, p.Glob = true, m.paths[folded], foldedGlob
 		p.Reason = "matches " + foldedGlob + " but for case or form of letters"
+	case len(lane.Paths) > 0 && short >= 0:
+		p.Picked, p.Path = true, m.paths[short]
+		p.Reason = "a changed path may be a short name of any other on Windows"
 	case len(lane.Paths) > 0 && ignored:
 		p.Reason = "all matching paths are ignored"
 	case len(lane.Paths) > 0:

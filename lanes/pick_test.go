@@ -1,6 +1,8 @@
 package lanes
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -164,7 +166,7 @@ func bigPush(n int) []string {
 			paths[i] = strings.Replace(paths[i], "part-1000", "part-", 1)
 		}
 	}
-	return newMatcher(nil, paths).paths
+	return newMatcher(context.Background(), nil, paths).paths
 }
 
 func BenchmarkPick(b *testing.B) {
@@ -210,5 +212,50 @@ func TestPickFindsOddNames(t *testing.T) {
 				t.Fatalf("%q: got %q, want %q", p.Lane.Paths, p.Path, path)
 			}
 		}
+	}
+}
+
+// A path that Windows may put in the place of a watched one picks the lane that
+// watches it; names that only look a little like it do not.
+func TestPickShortNames(t *testing.T) {
+	set := load(t, "version = 1\n[[lane]]\nid = \"a\"\nplugin = \"files\"\npaths = [\"source code/**\"]\nignore = [\"SKIP~1\"]\n")
+	for path, want := range map[string]string{
+		"SOURCE~1/x":       "a changed path may be a short name of any other on Windows",
+		"docs/SOURCE~12.C": "a changed path may be a short name of any other on Windows",
+		"SKIP~1":           "no changed path matches",
+		"notes.txt~":       "no changed path matches",
+		"a~b/c":            "no changed path matches",
+		"long-name~1":      "no changed path matches",
+		"v1.2~3":           "no changed path matches",
+	} {
+		picked, err := set.Pick(t.Context(), Event{Ref: "refs/heads/main", Paths: []string{path}})
+		if err != nil || picked[0].Reason != want || picked[0].Picked != strings.HasPrefix(want, "a changed") {
+			t.Errorf("%s: got %q, %v", path, picked[0].Reason, err)
+		}
+	}
+}
+
+// What patterns times paths cost is bounded for each update, and ends with its
+// context.
+func TestPickIsBounded(t *testing.T) {
+	var patterns, paths []string
+	for i := range 400 {
+		patterns = append(patterns, fmt.Sprintf("%q", fmt.Sprintf("**/a*b*%d*c", i)))
+	}
+	for i := range 40_000 {
+		paths = append(paths, fmt.Sprintf("ab%030dc", i))
+	}
+	set := load(t, "version = 1\n[[lane]]\nid = \"a\"\nplugin = \"files\"\npaths = ["+strings.Join(patterns, ",")+"]\n")
+	_, err := set.Pick(t.Context(), Event{Ref: "refs/heads/main", Paths: paths})
+	want := `cannot pick lane "a": the lanes hold more than 256 MiB of paths against their patterns`
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	m := newMatcher(ended, nil, paths)
+	cancel()
+	g, err := ParseGlob("**/a*b*c")
+	if m.search(&g); err != nil || !errors.Is(m.toil.err, context.Canceled) {
+		t.Errorf("the search goes on after its context: %v, %v", m.toil.err, err)
 	}
 }
