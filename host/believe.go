@@ -53,6 +53,16 @@ func (p Policy) files() []namedFile {
 	return append(all, namedFile{"socket", SocketPath(p.State)})
 }
 
+// Private lists the folders and files that a policy names: nothing that users of
+// the page need to know.
+func (p Policy) Private() []string {
+	var all []string
+	for _, f := range p.files() {
+		all = append(all, f.path)
+	}
+	return all
+}
+
 // CheckFiles gives an error for each file that the policy names and others may
 // change.
 func (p Policy) CheckFiles() (errs []error) {

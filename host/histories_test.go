@@ -224,7 +224,7 @@ func runStandIn(ctx context.Context, repo *hooks.Repo, j *Judgement, o *Outcome)
 func (g *quickGate) answer(a *histories.Answer, p histories.Push, j Judgement) {
 	refused := map[string]bool{}
 	for i, u := range j.Updates {
-		refused[u.Named()] = j.exitOf(i) != ExitAccept
+		refused[u.Named()] = j.verdicts().exitOf(i) != ExitAccept
 		if u.Refusal == "" {
 			a.JudgedBy[u.Ref] = u.Rev
 			if u.Strict {

@@ -238,7 +238,7 @@ func (j *Judgement) add(ctx context.Context, repo *hooks.Repo, call Call, p push
 	event := lanes.Event{Gate: call.laneGate(), Ref: p.Ref, Paths: lanesTouched(changedPaths(p.Changes), p.OtherLanes)}
 	picked, err := p.Set.Pick(ctx, event)
 	if err != nil {
-		return err
+		return hinted(err, "push fewer files at once, or give the lane fewer patterns that begin with a wildcard")
 	}
 	p.Picked, err = choose(picked, call, j.wishes)
 	j.Updates = append(j.Updates, p)
@@ -284,11 +284,15 @@ func choose(picked []lanes.Picked, call Call, w wishes) ([]lanes.Picked, error) 
 // update do not run, and none of them says anything about another update.
 func (j *Judgement) plan(apart func(i int, lane lanes.Lane) bool) {
 	all := len(j.refusals()) > 0 && !j.perRef // one refused update refuses the others
-	planned := map[string]bool{}
+	type laneWork struct {
+		work
+		lane string
+	}
+	planned := map[laneWork]bool{}
 	for i, p := range j.Updates {
 		refused := all || p.Refusal != ""
 		for _, picked := range p.Picked {
-			work := p.work() + " " + picked.Lane.ID
+			work := laneWork{p.work(), picked.Lane.ID}
 			if !picked.Picked || planned[work] && !apart(i, picked.Lane) {
 				continue
 			}

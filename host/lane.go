@@ -213,12 +213,12 @@ func (l *laneRun) prepare(ctx context.Context, o *Outcome) error {
 
 // callPlugin runs the module once: request in, answer out.
 func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
-	request, err := l.request(ctx)
+	request, text, err := l.input(ctx)
 	if err != nil {
 		return answer{}, 0, err
 	}
 	ops := &operations{run: l, request: request, toil: toil{ctx: ctx, limit: l.policy().MaxFuel}}
-	call, err := l.wasmCall(ctx, request.AppendJSON(nil), ops)
+	call, err := l.wasmCall(ctx, text, ops)
 	if err != nil {
 		return answer{}, 0, err
 	}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -47,8 +46,11 @@ func (p pushed) trust(gate string) zone.Trust {
 
 // work names what is judged and how: lanes of two refs with the same work may
 // be run once.
-func (p pushed) work() string {
-	return fmt.Sprint(p.New, " ", p.Base, " ", p.Rev, " ", p.Path, " ", p.Strict, " ", p.Protected)
+func (p pushed) work() work { return work{p.New, p.Base, p.Rev, p.Path, p.Strict, p.Protected} }
+
+type work struct {
+	commit, base, rev, path string
+	strict, protected       bool
 }
 
 // Outcome is how one lane run ended.
@@ -118,9 +120,10 @@ type Judgement struct {
 // Exit is the run's exit status: a no comes before "cannot decide", and only
 // what needs a pass counts.
 func (j Judgement) Exit() int {
+	v := j.verdicts()
 	worst := ExitAccept
 	for i := range j.Updates {
-		switch exit := j.exitOf(i); exit {
+		switch exit := v.exitOf(i); exit {
 		case ExitRefuse:
 			return ExitRefuse
 		case ExitUndecided:
@@ -130,12 +133,32 @@ func (j Judgement) Exit() int {
 	return worst
 }
 
+// verdicts finds the outcomes that say something about an update, without looking
+// at all of them for each: a push may have thousands of both. It is made once
+// the lane runs are planned, and reads only what does not change afterwards.
+type verdicts struct {
+	j    *Judgement
+	own  map[int][]int  // update to its outcomes
+	same map[work][]int // work to the outcomes of all updates with it
+}
+
+func (j *Judgement) verdicts() verdicts {
+	v := verdicts{j, map[int][]int{}, map[work][]int{}}
+	for k, o := range j.Outcomes {
+		w := j.Updates[o.Update].work()
+		v.own[o.Update] = append(v.own[o.Update], k)
+		v.same[w] = append(v.same[w], k)
+	}
+	return v
+}
+
 // exitOf is what becomes of update i alone.
-func (j Judgement) exitOf(i int) int {
-	switch verdict := j.verdict(i); {
-	case verdict == store.Failed && (j.Updates[i].Protected || j.Updates[i].Refusal != ""):
+func (v verdicts) exitOf(i int) int {
+	p := v.j.Updates[i]
+	switch verdict := v.verdict(i); {
+	case verdict == store.Failed && (p.Protected || p.Refusal != ""):
 		return ExitRefuse
-	case verdict == store.Broken && j.Updates[i].Protected && j.Policy.OnUndecided != "accept":
+	case verdict == store.Broken && p.Protected && v.j.Policy.OnUndecided != "accept":
 		return ExitUndecided
 	}
 	return ExitAccept
@@ -143,14 +166,13 @@ func (j Judgement) exitOf(i int) int {
 
 // verdict is what the lanes say of update i, whether it needs a pass or not: a
 // lane that was run once for several refs counts for each.
-func (j Judgement) verdict(i int) store.State {
-	if j.Updates[i].Refusal != "" {
+func (v verdicts) verdict(i int) store.State {
+	if v.j.Updates[i].Refusal != "" {
 		return store.Failed
 	}
 	state := store.Passed
-	for _, o := range j.Outcomes {
-		switch {
-		case !j.concerns(o, i):
+	for _, k := range v.about(i) {
+		switch o := &v.j.Outcomes[k]; {
 		case o.refuses():
 			return store.Failed
 		case o.undecided():
@@ -160,26 +182,51 @@ func (j Judgement) verdict(i int) store.State {
 	return state
 }
 
-// concerns tells whether an outcome says something about update i: its own, or
-// that of another ref where it has none of the lane.
-func (j Judgement) concerns(o Outcome, i int) bool {
-	if o.Update == i {
-		return true
+// about lists the outcomes that say something about update i: its own, and of
+// lanes of which it has none, those of another ref with the same work.
+func (v verdicts) about(i int) []int {
+	p := &v.j.Updates[i]
+	var all []int
+	for _, k := range v.same[p.work()] {
+		o := &v.j.Outcomes[k]
+		picks := func(p lanes.Picked) bool { return p.Picked && p.Lane.ID == o.lane().ID }
+		if o.Update == i || !v.hasOwn(i, o.lane().ID) && slices.ContainsFunc(p.Picked, picks) {
+			all = append(all, k)
+		}
 	}
-	return sameWork(&j, i, o.Update) && !j.hasOwn(i, o.lane().ID) &&
-		slices.ContainsFunc(j.Updates[i].Picked, func(p lanes.Picked) bool { return p.Picked && p.Lane.ID == o.lane().ID })
+	return all
 }
 
 // hasOwn reports whether update i has a lane run of its own for a lane.
-func (j Judgement) hasOwn(i int, lane string) bool {
-	return slices.ContainsFunc(j.Outcomes, func(o Outcome) bool { return o.Update == i && o.lane().ID == lane })
+func (v verdicts) hasOwn(i int, lane string) bool {
+	return slices.ContainsFunc(v.own[i], func(k int) bool { return v.j.Outcomes[k].lane().ID == lane })
+}
+
+// needsOf lists the outcomes that outcome i waits for: picked lanes that judge
+// the same trees, under whichever ref they were planned. A needed lane that
+// this push did not pick counts as passed.
+func (v verdicts) needsOf(i int) []int {
+	o := &v.j.Outcomes[i]
+	if len(o.lane().Needs) == 0 {
+		return nil
+	}
+	var found []int
+	for _, k := range v.same[v.j.Updates[o.Update].work()] {
+		other := &v.j.Outcomes[k]
+		same := other.Update == o.Update || !v.hasOwn(o.Update, other.lane().ID)
+		if same && slices.Contains(o.lane().Needs, other.lane().ID) {
+			found = append(found, k)
+		}
+	}
+	return found
 }
 
 // State is what the lanes say of the whole run.
 func (j Judgement) State() store.State {
 	state := store.Passed
+	v := j.verdicts()
 	for i := range j.Updates {
-		switch j.verdict(i) {
+		switch v.verdict(i) {
 		case store.Failed:
 			return store.Failed
 		case store.Broken:

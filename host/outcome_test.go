@@ -57,15 +57,15 @@ func TestExitOfRefs(t *testing.T) {
 		t.Errorf("got %d and %s, want an accepted run that failed", j.Exit(), j.State())
 	}
 	j.Updates[1].Refusal = "it may not go"
-	if j.Exit() != ExitRefuse || j.exitOf(0) != ExitAccept || j.exitOf(1) != ExitRefuse {
-		t.Errorf("got %d, %d and %d", j.Exit(), j.exitOf(0), j.exitOf(1))
+	if j.Exit() != ExitRefuse || j.verdicts().exitOf(0) != ExitAccept || j.verdicts().exitOf(1) != ExitRefuse {
+		t.Errorf("got %d, %d and %d", j.Exit(), j.verdicts().exitOf(0), j.verdicts().exitOf(1))
 	}
 	// The same lane was run once for two refs: its no counts for both.
 	same := pushed{Protected: true, Picked: []lanes.Picked{failed.Picked}}
 	same.New = "c"
 	j = Judgement{Updates: []pushed{same, same}, Outcomes: []Outcome{failed}}
-	if j.exitOf(0) != ExitRefuse || j.exitOf(1) != ExitRefuse {
-		t.Errorf("got %d and %d", j.exitOf(0), j.exitOf(1))
+	if j.verdicts().exitOf(0) != ExitRefuse || j.verdicts().exitOf(1) != ExitRefuse {
+		t.Errorf("got %d and %d", j.verdicts().exitOf(0), j.verdicts().exitOf(1))
 	}
 }
 
@@ -80,7 +80,7 @@ func TestNeedsAcrossRefs(t *testing.T) {
 	j := &Judgement{Updates: []pushed{update("a", "1"), update("b", "1"), update("c", "2")},
 		Outcomes: []Outcome{lane(0, "vet"), lane(1, "test", "vet"), lane(2, "vet"), lane(2, "test", "vet")}}
 	for i, want := range [][]int{nil, {0}, nil, {2}} {
-		if got := needsOf(j, i); !slices.Equal(got, want) {
+		if got := j.verdicts().needsOf(i); !slices.Equal(got, want) {
 			t.Errorf("outcome %d waits for %v, want %v", i, got, want)
 		}
 	}

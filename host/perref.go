@@ -64,9 +64,10 @@ func (c Call) perRef(ctx context.Context) (bool, error) {
 // on to ask it: when at least one ref goes in.
 func (h *Host) leaveVerdict(call Call, j Judgement) (goOn bool, err error) {
 	v := refVerdict{Lines: verdictLines(j.to.push), Refused: map[string]string{}}
+	on := j.verdicts()
 	for i, p := range j.Updates {
-		if j.exitOf(i) != ExitAccept {
-			v.Refused[p.Named()] = strings.Join(j.against(i), ", ") + fmt.Sprintf(" (run #%d)", j.Number)
+		if on.exitOf(i) != ExitAccept {
+			v.Refused[p.Named()] = strings.Join(on.against(i), ", ") + fmt.Sprintf(" (run #%d)", j.Number)
 		}
 	}
 	if len(v.Refused) == len(j.to.push) {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -84,14 +85,16 @@ func (l *laneRun) memory(ctx context.Context) (*memory, string, error) {
 	case l.can("http"):
 		return nil, "it may send requests", nil
 	}
-	request, err := l.request(ctx)
+	_, text, err := l.input(ctx)
 	if err != nil {
 		return nil, "", err
 	}
 	given := fmt.Sprintf("%d\x00%s\x00%s\x00%q\x00%s\x00", memoryVersion, l.zone().Key(), l.module.Digest(),
 		l.environment(), l.lane().Remember)
-	sum := sha256.Sum256(append([]byte(given), request.AppendJSON(nil)...))
-	return &memory{zone: l.zone(), key: hex.EncodeToString(sum[:]), facts: map[string]string{}, world: l.worldNow}, "", nil
+	sum := sha256.New()
+	io.WriteString(sum, given)
+	sum.Write(text)
+	return &memory{zone: l.zone(), key: hex.EncodeToString(sum.Sum(nil)), facts: map[string]string{}, world: l.worldNow}, "", nil
 }
 
 // worldNow opens what the run would see.

@@ -243,11 +243,12 @@ func onRef(j Judgement, o Outcome) string {
 
 // writeRefs says of every ref what stands against it.
 func writeRefs(b *bytes.Buffer, j Judgement) {
+	v := j.verdicts()
 	for i, p := range j.Updates {
-		against := j.against(i)
+		against := v.against(i)
 		word := "nothing stands against it"
 		switch {
-		case j.exitOf(i) != ExitAccept:
+		case v.exitOf(i) != ExitAccept:
 			word = "refused: " + strings.Join(against, ", ")
 		case len(against) > 0:
 			word = "needs no pass, but " + strings.Join(against, ", ")
@@ -257,13 +258,13 @@ func writeRefs(b *bytes.Buffer, j Judgement) {
 }
 
 // against lists what lanes, or the gate itself, have against update i.
-func (j Judgement) against(i int) []string {
-	if j.Updates[i].Refusal != "" {
-		return []string{j.Updates[i].Refusal}
+func (v verdicts) against(i int) []string {
+	if refusal := v.j.Updates[i].Refusal; refusal != "" {
+		return []string{refusal}
 	}
 	var all []string
-	for _, o := range j.Outcomes {
-		if j.concerns(o, i) && (o.refuses() || o.undecided()) {
+	for _, k := range v.about(i) {
+		if o := v.j.Outcomes[k]; o.refuses() || o.undecided() {
 			all = append(all, fmt.Sprintf("lane %q %s", o.lane().ID, verdictWord(o)))
 		}
 	}
@@ -396,11 +397,12 @@ func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {
 // refusing lists what stands in the way of a run, ref by ref.
 func refusing(j Judgement) []string {
 	var names []string
+	v := j.verdicts()
 	for i, p := range j.Updates {
 		if !p.Protected && p.Refusal == "" {
 			continue
 		}
-		for _, word := range j.against(i) {
+		for _, word := range v.against(i) {
 			if len(j.Updates) > 1 && p.Refusal == "" {
 				word = refWord(p.Ref) + ": " + word
 			}

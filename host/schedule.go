@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +31,7 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 	for i := range done {
 		done[i] = make(chan struct{})
 	}
+	v := j.verdicts()
 	var wg sync.WaitGroup
 	for i := range j.Outcomes {
 		wg.Go(func() {
@@ -41,9 +41,10 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 				return
 			}
 			l := &laneRun{host: h, repo: repo, call: call, j: j, i: i, rec: rec, watch: watch}
-			waitForNeeds(j, i, done)
+			needs := v.needsOf(i)
+			waitForNeeds(needs, done)
 			if o.Message == "" {
-				o.Message, o.Blocked = unmetNeed(j, i)
+				o.Message, o.Blocked = unmetNeed(j, needs)
 			}
 			if o.Message != "" {
 				o.State = store.Skipped
@@ -166,34 +167,16 @@ func (h *Host) enterGroup(ctx context.Context, l *laneRun) (free func(), err err
 	}
 }
 
-// needsOf lists the outcomes that outcome i waits for: picked lanes that judge
-// the same trees, under whichever ref they were planned. A needed lane that
-// this push did not pick counts as passed.
-func needsOf(j *Judgement, i int) []int {
-	var found []int
-	o := &j.Outcomes[i]
-	for k := range j.Outcomes {
-		other := &j.Outcomes[k]
-		same := other.Update == o.Update || sameWork(j, o.Update, other.Update) && !j.hasOwn(o.Update, other.lane().ID)
-		if same && slices.Contains(o.lane().Needs, other.lane().ID) {
-			found = append(found, k)
-		}
-	}
-	return found
-}
-
-func sameWork(j *Judgement, a, b int) bool { return j.Updates[a].work() == j.Updates[b].work() }
-
-func waitForNeeds(j *Judgement, i int, done []chan struct{}) {
-	for _, k := range needsOf(j, i) {
+func waitForNeeds(needs []int, done []chan struct{}) {
+	for _, k := range needs {
 		<-done[k]
 	}
 }
 
 // unmetNeed says which needed lane did not pass; a lane skipped by its own
 // word or by the pusher does not stand in the way.
-func unmetNeed(j *Judgement, i int) (message string, blocked store.State) {
-	for _, k := range needsOf(j, i) {
+func unmetNeed(j *Judgement, needs []int) (message string, blocked store.State) {
+	for _, k := range needs {
 		need := &j.Outcomes[k]
 		blocked := need.State
 		if need.Blocked != "" {
