@@ -73,7 +73,7 @@ func pageHandler(h *host.Host, st *store.Store, policy host.Policy, metrics http
 	}
 	return web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local,
 		HTTPS: overTLS(policy), Proxy: proxy, Metrics: metrics, Log: log,
-		Private: []string{policy.State, policy.Cache, policy.Plugins, policy.Secrets}})
+		Private: policy.Private()})
 }
 
 // overTLS reports whether users reach the page over TLS: its own, or that of
@@ -164,5 +164,16 @@ func checkListen(policy host.Policy) (local bool, err error) {
 		return false, hint{fmt.Errorf("cannot show the page at %s: beyond this machine it needs TLS or a trusted proxy", policy.Listen),
 			`give it tls.cert and tls.key, or proxy_header and proxy_addresses, or listen = "127.0.0.1:7331"`}
 	}
-	return local && policy.ProxyHeader == "", nil
+	return local && policy.ProxyHeader == "" && atHome(policy.URL), nil
+}
+
+// atHome reports whether users are told of no address beyond this machine: a
+// proxy at another one would make everyone a local user.
+func atHome(address string) bool {
+	u, err := url.Parse(address)
+	if address == "" || err != nil {
+		return address == ""
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }

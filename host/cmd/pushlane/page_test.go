@@ -41,6 +41,8 @@ func TestWhereThePageMayListen(t *testing.T) {
 	}{
 		{`listen = "127.0.0.1:1"`, true, ""},
 		{`listen = "localhost:1"`, true, ""},
+		{"listen = \"127.0.0.1:1\"\nurl = \"http://localhost:1\"", true, ""},
+		{"listen = \"127.0.0.1:1\"\nurl = \"https://ci.example.org\"", false, ""},
 		{"listen = \"127.0.0.1:1\"\nproxy_header = \"X-User\"", false, ""},
 		{`listen = "unix:/run/page"`, false, ""},
 		{`listen = "unix:page"`, false, `cannot show the page: the socket's path "page" is not absolute`},

@@ -62,12 +62,12 @@ func (f Filter) where() *where {
 	return w
 }
 
-// RefusedAt is the newest run in which a protected ref refused an object, "the
-// push brings it" or a tag of it; false: none did.
+// RefusedAt is the newest run in which a protected ref refused an object, or
+// could not be judged; false: none did.
 func (s *Store) RefusedAt(ctx context.Context, repoKey, object string) (Run, bool, error) {
 	w := &where{}
 	w.and(`p.key = ?`, repoKey)
-	w.and(`r.state = ?`, string(Failed))
+	w.and(`r.exit <> ?`, 0)
 	w.and(`r.id IN (SELECT run FROM updates WHERE new = ? AND protected)`, object)
 	found, err := s.runs(ctx, runQuery+w.String()+` ORDER BY r.id DESC LIMIT 1`, w.args...)
 	if err != nil || len(found) == 0 {

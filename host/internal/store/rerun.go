@@ -36,6 +36,11 @@ func (s *Store) Rerun(ctx context.Context, run int64, failedOnly bool, by string
 	if err != nil {
 		return Run{}, err
 	}
+	for _, e := range events {
+		if e.Kind == "refused" { // which no lane decided, so no lane can decide otherwise
+			return Run{}, &rerunError{old.Number, "the push was refused whatever its lanes said: " + e.Message, "push again"}
+		}
+	}
 	n := NewRun{
 		RepoKey: old.RepoKey, RepoName: old.RepoName, Gate: old.Gate, Remote: old.Remote, Pusher: old.Pusher, Skip: old.Skip,
 		Waiting: true, Updates: old.Updates, Priority: old.Priority, RerunOf: old.Number, Lanes: rerunLanes(old, failedOnly),

@@ -245,6 +245,10 @@ func TestRerunRefuses(t *testing.T) {
 		record(t, s, run.ID, Move{LaneRun: run.Lanes[0].ID, From: Queued, To: Skipped}, End{State: Passed})
 		_, err = s.Rerun(ctx, run.ID, true, "ann")
 		checkError(t, err, "cannot rerun #1: no lane of it failed, broke or was cancelled", "rerun all of it")
+		record(t, s, run.ID, Event{Kind: "refused", Message: "it would remove the lanes of main"})
+		_, err = s.Rerun(ctx, run.ID, false, "ann")
+		checkError(t, err, "cannot rerun #1: the push was refused whatever its lanes said: it would remove the lanes of main",
+			"push again")
 		if _, err = s.Rerun(ctx, 99, true, "ann"); !errors.Is(err, ErrNoRun) {
 			t.Error(err)
 		}

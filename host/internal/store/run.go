@@ -42,8 +42,11 @@ func (r Run) Protected() bool {
 }
 
 // OwnLanes reports whether an update of the run was judged by lanes that came
-// with it. A nightly run judges a commit by its lanes, which were there before.
-func (r Run) OwnLanes(u Update) bool { return r.Gate != "schedule" && u.LanesRev == u.New }
+// with it. A nightly run judges a commit by its lanes, which were there before,
+// and so does a new branch at a commit that is there: it brings nothing.
+func (r Run) OwnLanes(u Update) bool {
+	return r.Gate != "schedule" && u.LanesRev == u.New && u.Base != u.New
+}
 
 // Update is one ref line that the run judges.
 type Update struct {

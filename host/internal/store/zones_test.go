@@ -37,6 +37,7 @@ var unzoned = map[string]string{
 	"Stats":          "a run's record: people read it, runs do not",
 	"Wait":           "a run's record: people read it, runs do not",
 	"Watch":          "a run's record: people read it, runs do not",
+	"Known":          "names of repositories: people read them, runs do not",
 	"Claim":          "runs of protected refs come first",
 	"ClaimProtected": "runs of protected refs come first",
 	"LeaveGroup":     "a ticket knows its zone",

@@ -176,6 +176,9 @@ func (t *Teller) sendStatus(ctx context.Context, target string, d store.Delivery
 	if b.SHA, err = statusCommit(ctx, run.RepoKey, b.SHA); err != nil {
 		return err
 	}
+	if err := t.refused(ctx, run, &b); err != nil { // of a tag, also what its commit met
+		return err
+	}
 	return t.postStatus(ctx, t.config.Statuses[i], target, b)
 }
 

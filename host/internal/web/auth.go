@@ -107,10 +107,17 @@ func (s *site) visitor(r *http.Request) (visitor, bool) {
 	if v, ok := s.byCookie(r); ok {
 		return v, true
 	}
-	if s.Loopback {
+	if s.Loopback && !forwarded(r) {
 		return visitor{Name: "localhost", Scope: scopeAdmin}, true
 	}
 	return visitor{}, false
+}
+
+// forwarded reports whether a proxy sent a request: then its user may be
+// anywhere, though the connection comes from this machine.
+func forwarded(r *http.Request) bool {
+	names := []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"}
+	return slices.ContainsFunc(names, func(name string) bool { return r.Header.Get(name) != "" })
 }
 
 // byToken finds the visitor of a token.
