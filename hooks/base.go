@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -172,10 +170,10 @@ func (h *history) commitAt(id plumbing.Hash) (plumbing.Hash, error) {
 }
 
 // Known returns the commits that the receiver of a push is known to have
-// before it, for Commits to leave out. For a push to a remote they are the
-// remote-tracking refs of that remote and the old values of the push; for a
-// receiving repository its branches as they were before the push. Of a remote
-// that was named by its URL, the remote that has this URL counts, if any.
+// before it, for Commits to leave out. For a push to a remote they are the old
+// values of the push and the remote-tracking refs of all remotes that are this
+// URL and no other; for a receiving repository its branches as they were before
+// the push. A remote's name says nothing, nor what is known of another URL.
 func (r *Repo) Known(ctx context.Context, us []Update, remoteName, remoteURL string) ([]string, error) {
 	h, err := r.history(ctx)
 	if err != nil {
@@ -208,7 +206,7 @@ func (r *Repo) known(ctx context.Context, h *history, us []Update, remoteName, r
 	if remoteName == "" && remoteURL == "" {
 		return r.received(h, us, func(string) bool { return true })
 	}
-	tips, err := r.trackingRefs(ctx, remoteName, remoteURL)
+	tips, err := r.trackingRefs(ctx, remoteURL)
 	if err != nil {
 		return nil, err
 	}
@@ -247,61 +245,4 @@ func commitsAt(h *history, tips map[string]plumbing.Hash) ([]plumbing.Hash, erro
 		}
 	}
 	return out, nil
-}
-
-// trackingRefs are the refs that remember where a remote's branches were.
-// Only refs/remotes/ counts: a mirror's refs are our own, not what it has.
-func (r *Repo) trackingRefs(ctx context.Context, name, url string) (map[string]plumbing.Hash, error) {
-	if name == "" || name == url {
-		var err error
-		if name, err = r.remoteOf(ctx, url); err != nil {
-			return nil, err
-		}
-	}
-	tips := make(map[string]plumbing.Hash)
-	if name == "" {
-		return tips, nil
-	}
-	conf, err := r.config(ctx)
-	if err != nil {
-		return nil, err
-	}
-	prefixes := []string{"refs/remotes/" + name + "/"}
-	for _, spec := range conf["remote."+name+".fetch"] {
-		_, to, _ := strings.Cut(spec, ":")
-		if prefix, ok := strings.CutSuffix(to, "/*"); ok && strings.HasPrefix(to, "refs/remotes/") {
-			prefixes = append(prefixes, prefix+"/")
-		}
-	}
-	for _, prefix := range prefixes {
-		if !fs.ValidPath(strings.TrimSuffix(prefix, "/")) {
-			continue
-		}
-		found, err := r.refs(prefix)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(tips, found)
-	}
-	return tips, nil
-}
-
-// remoteOf finds the remote that a URL belongs to, "" when it is none's.
-func (r *Repo) remoteOf(ctx context.Context, url string) (string, error) {
-	out, err := r.git(ctx, "config", "--null", "--get-regexp", `^remote\..*\.(push)?url$`)
-	var failed *gitError
-	if errors.As(err, &failed) && failed.status == 1 {
-		return "", nil // no remote at all
-	}
-	if err != nil {
-		return "", fmt.Errorf("cannot find the remote with URL %s: %w", url, err)
-	}
-	for _, item := range strings.Split(out, "\x00") {
-		key, value, _ := strings.Cut(item, "\n")
-		if value == url && value != "" {
-			name := strings.TrimPrefix(key, "remote.")
-			return name[:strings.LastIndexByte(name, '.')], nil
-		}
-	}
-	return "", nil
 }

@@ -43,38 +43,54 @@ func TestSetBase(t *testing.T) {
 		base     string
 		forced   bool
 	}{
-		"a deletion has nothing to judge":               {nil, "origin", "u", "c", "-", "-", false},
-		"an old commit that is an ancestor is the base": {nil, "origin", "u", "a", "d", "a", false},
-		"nothing moved":                                                 {nil, "origin", "u", "c", "c", "c", false},
-		"a merge on top of the old commit":                              {nil, "origin", "u", "f", "m", "f", false},
-		"a ref wound back is judged by what goes away":                  {nil, "origin", "u", "d", "b", "d", true},
-		"a forced push counts from where the two parted":                {nil, "origin", "u", "d", "f", "b", true},
-		"a forced push counts from a nearer remote branch":              {[]string{"refs/remotes/origin/e e"}, "origin", "u", "d", "f", "e", true},
-		"an old commit that is not here":                                {[]string{"refs/remotes/origin/main c"}, "origin", "u", unknown, "d", "c", true},
-		"an old commit that is not here and nothing known":              {nil, "origin", "u", unknown, "d", "-", true},
-		"a forced push of another root":                                 {nil, "origin", "u", "d", "x", "-", true},
-		"a new branch counts from the remote's branch":                  {[]string{"refs/remotes/origin/main c"}, "origin", "u", "-", "f", "b", false},
-		"a new branch that merged main counts from the nearest":         {[]string{"refs/remotes/origin/main d", "refs/remotes/origin/e e"}, "origin", "u", "-", "m", "d", false},
-		"a new branch at a commit the remote has":                       {[]string{"refs/remotes/origin/main d"}, "origin", "u", "-", "b", "b", false},
-		"a new branch with nothing in common":                           {[]string{"refs/remotes/origin/main d"}, "origin", "u", "-", "x", "-", false},
-		"a new branch on a remote never fetched":                        {[]string{"refs/remotes/other/main d"}, "origin", "u", "-", "f", "-", false},
-		"our own branches are not the remote's":                         {[]string{"refs/heads/main d"}, "origin", "u", "-", "f", "-", false},
+		"a deletion has nothing to judge":               {nil, "origin", "https://x/y", "c", "-", "-", false},
+		"an old commit that is an ancestor is the base": {nil, "origin", "https://x/y", "a", "d", "a", false},
+		"nothing moved":                                                 {nil, "origin", "https://x/y", "c", "c", "c", false},
+		"a merge on top of the old commit":                              {nil, "origin", "https://x/y", "f", "m", "f", false},
+		"a ref wound back is judged by what goes away":                  {nil, "origin", "https://x/y", "d", "b", "d", true},
+		"a forced push counts from where the two parted":                {nil, "origin", "https://x/y", "d", "f", "b", true},
+		"a forced push counts from a nearer remote branch":              {[]string{"refs/remotes/origin/e e"}, "origin", "https://x/y", "d", "f", "e", true},
+		"an old commit that is not here":                                {[]string{"refs/remotes/origin/main c"}, "origin", "https://x/y", unknown, "d", "c", true},
+		"an old commit that is not here and nothing known":              {nil, "origin", "https://x/y", unknown, "d", "-", true},
+		"a forced push of another root":                                 {nil, "origin", "https://x/y", "d", "x", "-", true},
+		"a new branch counts from the remote's branch":                  {[]string{"refs/remotes/origin/main c"}, "origin", "https://x/y", "-", "f", "b", false},
+		"a new branch that merged main counts from the nearest":         {[]string{"refs/remotes/origin/main d", "refs/remotes/origin/e e"}, "origin", "https://x/y", "-", "m", "d", false},
+		"a new branch at a commit the remote has":                       {[]string{"refs/remotes/origin/main d"}, "origin", "https://x/y", "-", "b", "b", false},
+		"a new branch with nothing in common":                           {[]string{"refs/remotes/origin/main d"}, "origin", "https://x/y", "-", "x", "-", false},
+		"a new branch on a remote never fetched":                        {[]string{"refs/remotes/other/main d"}, "origin", "https://x/y", "-", "f", "-", false},
+		"our own branches are not the remote's":                         {[]string{"refs/heads/main d"}, "origin", "https://x/y", "-", "f", "-", false},
 		"a push to a URL counts the remote with that URL":               {[]string{"refs/remotes/origin/main c"}, "https://x/y", "https://x/y", "-", "f", "b", false},
-		"a push to a URL counts the remote with that push URL":          {[]string{"refs/remotes/fork/main c"}, "https://p/y", "https://p/y", "-", "f", "b", false},
+		"what a remote is fetched from is not at its push URL":          {[]string{"refs/remotes/fork/main c"}, "fork", "https://p/y", "-", "f", "-", false},
+		"nor what it was pushed to at the URL it is fetched from":       {[]string{"refs/remotes/fork/main c"}, "https://f/y", "https://f/y", "-", "f", "-", false},
+		"a remote's name says nothing of another URL":                   {[]string{"refs/remotes/origin/main c"}, "origin", "https://z", "-", "f", "-", false},
+		"a remote whose name is a URL":                                  {[]string{"refs/remotes/https://x/y/main c"}, "https://x/y", "https://x/y", "-", "f", "-", false},
+		"a remote below another's name":                                 {[]string{"refs/remotes/origin/up/main c"}, "origin", "https://x/y", "-", "f", "-", false},
+		"two remotes that write one ref":                                {[]string{"refs/remotes/both/main c"}, "one", "https://1/y", "-", "f", "-", false},
+		"a URL that is rewritten":                                       {[]string{"refs/remotes/short/main c"}, "short", "ssh://git@long/y", "-", "f", "b", false},
+		"a URL that is rewritten for pushes only":                       {[]string{"refs/remotes/half/main c"}, "half", "ssh://git@half/y", "-", "f", "-", false},
+		"a remote of which one branch is fetched":                       {[]string{"refs/remotes/single/main c", "refs/remotes/single/old e"}, "single", "https://s/y", "-", "f", "b", false},
 		"a push to a URL that is no remote's":                           {[]string{"refs/remotes/origin/main c"}, "https://z", "https://z", "-", "f", "-", false},
 		"a receiver counts its own branches":                            {[]string{"refs/heads/main c"}, "", "", "-", "f", "b", false},
 		"a receiver leaves remote refs out":                             {[]string{"refs/remotes/origin/main c"}, "", "", "-", "f", "-", false},
 		"a receiver's own moved ref is taken as it was":                 {[]string{"refs/heads/it f", "refs/heads/main c"}, "", "", "-", "f", "b", false},
-		"a remote-tracking ref to a commit that is gone is passed over": {[]string{"refs/remotes/origin/main c", "refs/remotes/origin/gone " + unknown}, "origin", "u", "-", "f", "b", false},
+		"a remote-tracking ref to a commit that is gone is passed over": {[]string{"refs/remotes/origin/main c", "refs/remotes/origin/gone " + unknown}, "origin", "https://x/y", "-", "f", "b", false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			g := newRepo(t)
 			ids := g.history(lines...)
 			ids[unknown] = unknown
-			g.git("config", "remote.origin.url", "https://x/y")
-			g.git("config", "remote.fork.url", "https://f/y")
+			for name, url := range map[string]string{"origin": "https://x/y", "fork": "https://f/y", "origin/up": "https://u/y",
+				"one": "https://1/y", "two": "https://2/y", "short": "s:y", "half": "https://half/y", "single": "https://s/y"} {
+				g.git("config", "remote."+name+".url", url)
+				g.git("config", "remote."+name+".fetch", "+refs/heads/*:refs/remotes/"+name+"/*")
+			}
 			g.git("config", "remote.fork.pushurl", "https://p/y")
+			g.git("config", "remote.one.fetch", "+refs/heads/*:refs/remotes/both/*")
+			g.git("config", "remote.two.fetch", "+refs/heads/*:refs/remotes/both/*")
+			g.git("config", "remote.single.fetch", "+refs/heads/main:refs/remotes/single/main")
+			g.git("config", "--global", "url.ssh://git@long/.insteadOf", "s:")
+			g.git("config", "--global", "url.ssh://git@half/.pushInsteadOf", "https://half/")
 			for _, ref := range c.refs {
 				name, at, _ := strings.Cut(ref, " ")
 				g.write(".git/"+name, ids[at]+"\n")
@@ -99,6 +115,7 @@ func TestSetBase(t *testing.T) {
 func TestSetBaseOfTags(t *testing.T) {
 	g := newRepo(t)
 	ids := g.history("a:", "b: a", "c: b")
+	g.git("remote", "add", "origin", "u")
 	g.git("update-ref", "refs/remotes/origin/main", ids["a"])
 	g.git("tag", "-a", "-m", "x", "v1", ids["b"])
 	g.git("tag", "-a", "-m", "x", "v2", ids["c"])

@@ -61,30 +61,35 @@
 //
 // # What is installed
 //
-// Install writes one file per gate into the folder where git looks for hooks:
-// core.hooksPath if it is set, else the hooks folder that all worktrees share.
-// A folder outside the repository is left alone unless Force is set. The file
-// has three lines, for example
+// Install writes one file per gate into the hooks folder that all worktrees
+// share, if git looks there and no other hook is at the gate. The file has
+// three lines, for example
 //
 //	#!/bin/sh
-//	# pushlane hook 1, runs /usr/local/bin/pushlane-hook (take it out with: pushlane uninstall)
-//	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec '/usr/local/bin/pushlane-hook' pre-push "$@"; ...
+//	# pushlane hook 2, runs /usr/local/bin/pushlane-hook (take it out with: pushlane uninstall)
+//	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec '/usr/local/bin/pushlane-hook' --earlier= pre-push "$@"; ...
 //
 // and what follows prints that the program is not there and exits with status
 // 1: a hook that cannot run its program refuses. It calls the program with the
 // gate's name, then git's own arguments, with git's standard input, and with
 // its own path in PUSHLANE_HOOK.
 //
-// A hook that was there before is kept as it was under the name
-// <hook>.pushlane-kept (a link stays a link, its mode stays its mode). The
-// program runs "$PUSHLANE_HOOK.pushlane-kept" first if that is executable,
-// with git's arguments and a copy of the standard input, and refuses when it
-// fails. So hooks of other tools, such as
-// git-lfs's pre-push, go on working.
+// Where a hook is at the gate already, or core.hooksPath is set, nothing is
+// moved or written there. The files go into pushlane/hooks in the git directory,
+// core.hooksPath is set to that folder (relative, so that a repository can be
+// moved; pushlane/linked.config has it for linked worktrees), and the program
+// runs the hook that was there first, by the path that git would have used, as
+// --earlier says: with git's arguments, input and environment. Its status is
+// final unless it is 0. Hooks that are not gates are passed on. The key
+// pushlane.hooksPath has what core.hooksPath was before.
+//
+// pushlane/remotes notes which URL each remote had; see Known.
 //
 // # How to remove it
 //
-// pushlane uninstall, or by hand: remove the hook file, and if there is a
-// <hook>.pushlane-kept beside it, rename that back to <hook>. Nothing else in
-// the repository is touched.
+// pushlane uninstall, or by hand: set core.hooksPath to what pushlane.hooksPath
+// says, or unset it, remove the sections pushlane and includeIf
+// "gitdir:./worktrees/" of the configuration and the folder pushlane in the git
+// directory; without such a folder remove the hook file. A hook
+// <hook>.pushlane-kept of an earlier version is renamed back to <hook>.
 package hooks

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,14 +64,24 @@ func (e *gitError) Error() string {
 // runGit runs git in the environment's directory and returns what it wrote to
 // standard output.
 func runGit(ctx context.Context, env Env, extra []string, args ...string) ([]byte, error) {
+	return runGitOn(ctx, env, extra, nil, args...)
+}
+
+// usualPath is where git is looked for where the caller has no PATH, or none
+// that has git in it: a web server or a unit need not set one.
+const usualPath = "/usr/local/bin:/usr/bin:/bin"
+
+// runGitOn is runGit with an input; nil is none.
+func runGitOn(ctx context.Context, env Env, extra []string, in io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
-	if path := env.get("PATH"); path != "" {
+	for _, path := range []string{env.get("PATH"), usualPath} {
 		if full := lookGit(path); full != "" {
 			cmd = exec.CommandContext(ctx, full, args...)
+			break
 		}
 	}
 	var out, errs bytes.Buffer
-	cmd.Dir, cmd.Env = env.Dir, append(env.gitEnv(), extra...)
+	cmd.Dir, cmd.Env, cmd.Stdin = env.Dir, append(env.gitEnv(), extra...), in
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	if ctx.Err() != nil {

@@ -16,8 +16,9 @@ import (
 //go:embed shim.sh
 var shim string
 
-// keptSuffix is what the name of a hook that was there before gets.
-const keptSuffix = ".pushlane-kept"
+// savedSuffix is what earlier versions added to the name of a hook that was
+// there before.
+const savedSuffix = ".pushlane-kept"
 
 // What an installed hook is known by, of whichever version.
 const (
@@ -36,34 +37,40 @@ type InstallOptions struct {
 	Gates []string // of Gates; none = pre-push, in a bare repository pre-receive
 	Bin   string   // absolute path of the hook client, pushlane-hook
 	Args  []string // what Bin is given before the gate
-	Force bool     // also into a hooks folder outside the repository, which other repositories may share
 }
 
 // Install writes the hooks and returns a line for each on what was done. A
-// hook that is there already is kept beside ours under another name, and
-// pushlane-hook runs it first. Installing again changes nothing
-// that is already right.
+// hook that is there already stays where it is, and pushlane-hook runs it
+// first; git is then pointed to a hooks folder of pushlane's own, and so it is
+// where core.hooksPath is set. Installing again changes nothing that is
+// already right.
 func Install(ctx context.Context, env Env, o InstallOptions) ([]string, error) {
-	dir, bare, err := hooksDir(ctx, env)
+	l, err := readLayout(ctx, env)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.check(&dir); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
-	gates := o.Gates
+	gates := slices.Clone(o.Gates)
 	switch {
-	case len(gates) == 0 && bare:
+	case len(gates) == 0 && l.place.bare:
 		gates = []string{"pre-receive"}
 	case len(gates) == 0:
 		gates = []string{"pre-push"}
 	}
-	if err := os.MkdirAll(dir.path, 0o777); err != nil {
+	if moves, err := l.mustMove(gates); err != nil || moves {
+		if err != nil {
+			return nil, err
+		}
+		return l.install(ctx, gates, o)
+	}
+	if err := makeDefaultFolder(l.folder); err != nil {
 		return nil, fmt.Errorf("cannot make the hooks folder: %w", err)
 	}
 	var done []string
 	for _, gate := range gates {
-		line, err := installOne(dir.path, gate, o)
+		line, err := installOne(l.folder, gate, o)
 		if err != nil {
 			return done, fmt.Errorf("cannot install %s: %w", gate, err)
 		}
@@ -72,7 +79,19 @@ func Install(ctx context.Context, env Env, o InstallOptions) ([]string, error) {
 	return done, nil
 }
 
-func (o InstallOptions) check(dir *hookFolder) error {
+// makeDefaultFolder makes git's own hooks folder where it is not there; git
+// passes over hooks in a folder that it cannot read, so no umask counts.
+func makeDefaultFolder(path string) error {
+	if isDir(path) {
+		return nil
+	}
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755)
+}
+
+func (o InstallOptions) check() error {
 	for _, gate := range o.Gates {
 		if !slices.Contains(Gates(), gate) {
 			return withHint(fmt.Errorf("cannot install a hook at gate %s: there is no such gate", quote(gate)),
@@ -88,33 +107,28 @@ func (o InstallOptions) check(dir *hookFolder) error {
 		return withHint(fmt.Errorf("cannot install hooks that run %s: it is no absolute path of a program", quote(o.Bin)),
 			"install pushlane first, pushlane-hook stands beside it")
 	}
-	if dir.outside && !o.Force {
-		return withHint(fmt.Errorf("cannot install hooks in %s: core.hooksPath names a folder outside this repository, other repositories may use it", dir.path),
-			"give this repository its own: git config core.hooksPath %q; or install there all the same with --force", dir.own)
-	}
 	return nil
 }
 
 // hookFolder is where git looks for hooks.
 type hookFolder struct {
-	path    string
-	own     string // the repository's own hooks folder, "hooks" in the directory all worktrees share
-	outside bool   // path is not inside the repository
+	path string
+	own  string // the repository's own hooks folder, "hooks" in the directory all worktrees share
 }
 
 // hooksDir asks git where its hooks are: core.hooksPath from whichever
 // configuration file, else the folder that all worktrees share.
-func hooksDir(ctx context.Context, env Env) (hookFolder, bool, error) {
+func hooksDir(ctx context.Context, env Env) (hookFolder, place, error) {
 	p, err := findPlace(env)
 	if err != nil {
-		return hookFolder{}, false, err
+		return hookFolder{}, p, err
 	}
 	conf, err := readConfig(ctx, env, p)
 	if err != nil {
-		return hookFolder{}, false, err
+		return hookFolder{}, p, err
 	}
 	if p, err = p.withTop(env, conf); err != nil {
-		return hookFolder{}, false, err
+		return hookFolder{}, p, err
 	}
 	at := env
 	if at.Dir = p.top; p.bare {
@@ -122,15 +136,14 @@ func hooksDir(ctx context.Context, env Env) (hookFolder, bool, error) {
 	}
 	out, err := runGit(ctx, at, []string{"GIT_DIR=" + p.git}, "rev-parse", "--git-path", "hooks")
 	if err != nil {
-		return hookFolder{}, false, fmt.Errorf("cannot find the hooks folder: %w", err)
+		return hookFolder{}, p, fmt.Errorf("cannot find the hooks folder: %w", err)
 	}
 	f := hookFolder{path: join(at.Dir, strings.TrimSuffix(string(out), "\n")), own: filepath.Join(p.common, "hooks")}
 	if info, err := os.Stat(f.path); err == nil && !info.IsDir() {
-		return f, p.bare, withHint(fmt.Errorf("cannot use the hooks folder %s: it is not a folder", f.path),
+		return f, p, withHint(fmt.Errorf("cannot use the hooks folder %s: it is not a folder", f.path),
 			"see where it is set with: git config --show-origin core.hooksPath")
 	}
-	f.outside = !inside(f.path, p.common) && (p.top == "" || !inside(f.path, p.top))
-	return f, p.bare, nil
+	return f, p, nil
 }
 
 // inside tells whether path is in dir, links followed.
@@ -152,13 +165,14 @@ func realPath(path string) string {
 }
 
 // Script is the hook for one gate: three lines that run the hook client bin,
-// or refuse when it is not there.
-func Script(gate, bin string, args ...string) string {
+// or refuse when it is not there. earlier is the hook that the client runs
+// first, as a word for a shell; "" for none.
+func Script(gate, bin, earlier string, args ...string) string {
 	words := ""
 	for _, arg := range args {
 		words += shellWord(arg) + " "
 	}
-	return shimText(gate, bin, words)
+	return shimText(gate, bin, words+"--earlier="+earlier+" ")
 }
 
 // shimText is Script with the arguments as shell words, each with a space
@@ -199,8 +213,8 @@ type atGate struct {
 	path  string
 	there bool
 	ours  bool
-	kept  bool   // an earlier hook is kept
-	half  bool   // it is kept and in place as well: an installation was cut off
+	saved bool   // an earlier version moved the hook that was there to another name
+	half  bool   // and it is in place as well: an installation was cut off
 	text  []byte // of the hook, when it is a small file
 	bin   string // that it runs, when it is ours
 	mode  fs.FileMode
@@ -208,8 +222,8 @@ type atGate struct {
 
 func look(dir, gate string) (atGate, error) {
 	g := atGate{path: filepath.Join(dir, gate)}
-	kept, err := os.Lstat(g.path + keptSuffix)
-	if g.kept = err == nil; err != nil && !errors.Is(err, fs.ErrNotExist) {
+	kept, err := os.Lstat(g.path + savedSuffix)
+	if g.saved = err == nil; err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return g, err
 	}
 	info, err := os.Lstat(g.path)
@@ -220,7 +234,7 @@ func look(dir, gate string) (atGate, error) {
 		return g, err
 	}
 	g.there, g.mode = true, info.Mode()
-	g.half = g.kept && os.SameFile(kept, info)
+	g.half = g.saved && os.SameFile(kept, info)
 	if !info.Mode().IsRegular() || info.Size() > 1<<16 {
 		return g, nil
 	}
@@ -231,52 +245,38 @@ func look(dir, gate string) (atGate, error) {
 	return g, nil
 }
 
+// installOne writes the hook of one gate where no other has to be preserved.
 func installOne(dir, gate string, o InstallOptions) (string, error) {
 	g, err := look(dir, gate)
 	if err != nil {
 		return "", err
 	}
-	text := Script(gate, o.Bin, o.Args...)
+	text := Script(gate, o.Bin, "", o.Args...)
 	switch {
-	case !g.ours && g.there && gate == "proc-receive":
-		return "", fmt.Errorf("%s is not ours, and git talks to one such hook only", g.path)
 	case g.ours && string(g.text) == text && g.mode.Perm()&0o111 == 0o111:
 		return gate + ": already installed", nil
 	case g.ours:
 		return gate + ": brought up to date", writeHook(g.path, text)
-	case !g.there:
-		return gate + ": installed", writeHook(g.path, text)
-	case g.kept && !g.half:
-		return "", withHint(fmt.Errorf("%s is not ours, and %s holds an earlier hook already", g.path, g.path+keptSuffix),
-			"merge the two by hand, remove %s, then install again", g.path+keptSuffix)
-	case g.mode.IsDir():
-		return "", fmt.Errorf("%s is a folder", g.path)
 	}
-	if !g.half {
-		if err := keep(g.path); err != nil {
-			return "", err
-		}
-	}
-	return fmt.Sprintf("%s: installed; the hook that was there is kept as %s and runs first", gate, gate+keptSuffix), writeHook(g.path, text)
+	return gate + ": installed", writeHook(g.path, text)
 }
 
-// keep gives the hook its second name first, so that at no moment there is no
-// hook; where a file can have one name only it is moved.
-func keep(path string) error {
-	if os.Link(path, path+keptSuffix) == nil {
-		return nil
-	}
-	return os.Rename(path, path+keptSuffix)
+func (g atGate) twoHooks() error {
+	return withHint(fmt.Errorf("%s is not ours, and %s holds an earlier hook already", g.path, g.path+savedSuffix),
+		"merge the two by hand, remove %s, then install again", g.path+savedSuffix)
 }
 
 // writeHook puts a hook in place whole or not at all.
-func writeHook(path, text string) error {
+func writeHook(path, text string) error { return writeFile(path, text, 0o755) }
+
+// writeFile puts a file in place whole or not at all, with exactly that mode.
+func writeFile(path, text string, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".pushlane-*")
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Chmod(0o755), f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -290,13 +290,20 @@ func writeHook(path, text string) error {
 // for byte, and returns a line for each on what was done. Hooks of others are
 // left as they are.
 func Uninstall(ctx context.Context, env Env) ([]string, error) {
-	dir, _, err := hooksDir(ctx, env)
+	l, err := readLayout(ctx, env)
 	if err != nil {
 		return nil, err
 	}
 	var done []string
+	if l.moved {
+		if done, err = l.uninstall(ctx); err != nil {
+			return done, err
+		}
+	}
+	_ = os.Remove(filepath.Join(l.place.common, remotesFile)) // it may not be there
+	_ = os.Remove(filepath.Dir(l.own))                        // it may hold more
 	for _, gate := range Gates() {
-		line, err := uninstallOne(dir.path, gate)
+		line, err := uninstallOne(l.folder, gate)
 		if err != nil {
 			return done, fmt.Errorf("cannot uninstall %s: %w", gate, err)
 		}
@@ -313,11 +320,11 @@ func uninstallOne(dir, gate string) (string, error) {
 	case err != nil:
 		return "", err
 	case g.half:
-		return gate + ": the hook that was there stays", os.Remove(g.path + keptSuffix)
-	case g.there && !g.ours && g.kept:
-		return fmt.Sprintf("%s: left alone, it is not ours; an earlier hook is still kept as %s", gate, gate+keptSuffix), nil
-	case g.kept:
-		return gate + ": the hook that was there is back", os.Rename(g.path+keptSuffix, g.path)
+		return gate + ": the hook that was there stays", os.Remove(g.path + savedSuffix)
+	case g.there && !g.ours && g.saved:
+		return fmt.Sprintf("%s: left alone, it is not ours; an earlier hook is still kept as %s", gate, gate+savedSuffix), nil
+	case g.saved:
+		return gate + ": the hook that was there is back", os.Rename(g.path+savedSuffix, g.path)
 	case g.ours:
 		return gate + ": removed", os.Remove(g.path)
 	}
@@ -338,31 +345,59 @@ type HookStatus struct {
 	State  string // NotInstalled, Installed, Foreign or Stale
 	Path   string // of the hook, there or not
 	Bin    string // the program it runs, when it is ours
-	Kept   string // path of the hook that was there before, "" = none
-	Detail string // what is wrong, with what mends it; "" = nothing
+	Kept   string // path of the hook that was there before and runs first, "" = none
+	Detail string // what is wrong, with what fixes it; "" = nothing
 }
 
 // Status tells for every gate what stands there.
 func Status(ctx context.Context, env Env) ([]HookStatus, error) {
-	dir, _, err := hooksDir(ctx, env)
+	l, err := readLayout(ctx, env)
 	if err != nil {
 		return nil, err
 	}
 	var all []HookStatus
 	for _, gate := range Gates() {
-		g, err := look(dir.path, gate)
+		g, err := look(l.at.path, gate)
 		if err != nil {
 			return nil, fmt.Errorf("cannot look at %s: %w", gate, err)
 		}
-		all = append(all, g.status(gate))
+		s := g.status(gate)
+		if l.moved {
+			l.describe(&s)
+		}
+		all = append(all, s)
 	}
-	return all, nil
+	added, err := l.added()
+	for _, name := range added {
+		all = append(all, HookStatus{Gate: name, State: Stale, Path: filepath.Join(l.folder, name),
+			Detail: "the hook was added after the installation and does not run; run: pushlane install"})
+	}
+	return all, err
+}
+
+// describe adds what is to be said of the hook that was there.
+func (l layout) describe(s *HookStatus) {
+	before := filepath.Join(l.folder, s.Gate)
+	info, err := os.Stat(before)
+	if _, lerr := os.Lstat(before); lerr != nil || s.State != Installed {
+		if text, _ := os.ReadFile(s.Path); s.State == Foreign && strings.HasPrefix(string(text), passMark) {
+			s.State = NotInstalled
+		}
+		return
+	}
+	s.Kept = before
+	switch {
+	case err != nil:
+		s.Detail = fmt.Sprintf("git passes over the hook that was there: %v", err)
+	case info.Mode()&0o111 == 0:
+		s.Detail = before + " is not executable, and git passes it over"
+	}
 }
 
 func (g atGate) status(gate string) HookStatus {
 	s := HookStatus{Gate: gate, State: Installed, Path: g.path, Bin: g.bin}
-	if g.kept {
-		s.Kept = g.path + keptSuffix
+	if g.saved {
+		s.Kept = g.path + savedSuffix
 	}
 	switch {
 	case !g.there:
@@ -373,6 +408,8 @@ func (g atGate) status(gate string) HookStatus {
 		s.State, s.Detail = Stale, "the hook is not executable, git passes it over; run: pushlane install"
 	case !executable(g.bin):
 		s.State, s.Detail = Stale, g.bin+" is not there, all is refused at this gate; run: pushlane install"
+	case g.saved:
+		s.State, s.Detail = Stale, "an earlier version runs the hook that was there under another name; run: pushlane install"
 	case string(g.text) != shimText(gate, g.bin, shimArgs(g.text, gate, g.bin)):
 		s.State, s.Detail = Stale, "the hook was changed by hand; run: pushlane install"
 	}

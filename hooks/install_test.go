@@ -15,8 +15,9 @@ import (
 func client(t *testing.T, dir string, status int) string {
 	t.Helper()
 	bin := filepath.Join(dir, "pushlane's hook")
-	text := "#!/bin/sh\nin=$(cat)\necho \"$@\" > \"" + dir + "/args\"\nprintf '%s' \"$in\" > \"" + dir + "/stdin\"\n" +
-		"if [ -x \"$PUSHLANE_HOOK.pushlane-kept\" ]; then printf '%s\\n' \"$in\" | { shift; \"$PUSHLANE_HOOK.pushlane-kept\" \"$@\"; } || exit 1; fi\n" +
+	text := "#!/bin/sh\nearlier=; while :; do case $1 in --earlier=*) earlier=${1#*=};; --*) ;; *) break;; esac; shift; done\n" +
+		"in=$(cat)\necho \"$@\" > \"" + dir + "/args\"\nprintf '%s' \"$in\" > \"" + dir + "/stdin\"\n" +
+		"if [ -x \"$earlier\" ]; then printf '%s\\n' \"$in\" | { shift; \"$earlier\" \"$@\"; } || exit 1; fi\n" +
 		fmt.Sprintf("exit %d\n", status)
 	if err := os.WriteFile(bin, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
@@ -125,7 +126,7 @@ func TestInstalledHookIsThreeLinesAndFailsClosed(t *testing.T) {
 	g.git("push", "-q", "origin", "main")
 }
 
-func TestAnExistingHookIsKeptAndRunsFirst(t *testing.T) {
+func TestAnExistingHookRunsFirst(t *testing.T) {
 	g, remote := withRemote(t)
 	hooks := g.dir + "/.git/hooks"
 	seen := filepath.Join(t.TempDir(), "seen")
@@ -133,21 +134,22 @@ func TestAnExistingHookIsKeptAndRunsFirst(t *testing.T) {
 	before := files(t, hooks)
 	bin := client(t, t.TempDir(), 0)
 	sameText(t, "done", install(t, g, InstallOptions{Bin: bin}),
-		"pre-push: installed; the hook that was there is kept as pre-push.pushlane-kept and runs first")
+		"pre-push: installed; "+hooks+"/pre-push stays where it is and runs first\n"+
+			"core.hooksPath: set to .git/pushlane/hooks, whose hooks run those of "+hooks+", in every worktree")
 	g.git("push", "-q", "origin", "main")
 	got, _ := os.ReadFile(seen)
-	sameText(t, "the kept hook", string(got), "origin "+remote+"\nrefs/heads/main "+g.git("rev-parse", "HEAD")+" refs/heads/main "+ZeroID+"\n")
+	sameText(t, "the hook that was there", string(got), "origin "+remote+"\nrefs/heads/main "+g.git("rev-parse", "HEAD")+" refs/heads/main "+ZeroID+"\n")
 
 	g.commit("f", "y")
 	os.WriteFile(seen+".no", nil, 0o644)
 	if _, err := g.try("", "push", "-q", "origin", "main"); err == nil {
-		t.Error("the kept hook's no let the push through")
+		t.Error("the earlier hook's no let the push through")
 	}
 	lines, err := Uninstall(context.Background(), g.hookEnv())
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameText(t, "done", strings.Join(lines, "\n"), "pre-push: the hook that was there is back")
+	sameText(t, "done", strings.Join(lines, "\n"), "pre-push: removed; "+hooks+"/pre-push runs as before")
 	sameText(t, "hooks folder", files(t, hooks), before)
 }
 
@@ -178,21 +180,21 @@ func TestInstallAndUninstallLeaveWhatWasThere(t *testing.T) {
 			g := newRepo(t)
 			hooks := g.dir + "/.git/hooks"
 			prepare(g, hooks)
-			before := files(t, hooks)
+			before := files(t, g.dir+"/.git")
 			o := InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: Gates()}
 			install(t, g, o)
-			once := files(t, hooks)
+			once := files(t, g.dir+"/.git")
 			for _, line := range strings.Split(install(t, g, o), "\n") {
 				if !strings.HasSuffix(line, ": already installed") {
 					t.Errorf("the second time: %s", line)
 				}
 			}
-			sameText(t, "after the second time", files(t, hooks), once)
+			sameText(t, "after the second time", files(t, g.dir+"/.git"), once)
 			for range 2 {
 				if _, err := Uninstall(context.Background(), g.hookEnv()); err != nil {
 					t.Fatal(err)
 				}
-				sameText(t, "after uninstalling", files(t, hooks), before)
+				sameText(t, "after uninstalling", files(t, g.dir+"/.git"), before)
 			}
 		})
 	}
@@ -215,9 +217,10 @@ func TestInstallWhereGitLooks(t *testing.T) {
 		g.commit("d/f", "x")
 		g.git("config", "core.hooksPath", ".husky/_")
 		install(t, g.in(g.dir+"/d"), InstallOptions{Bin: bin})
-		if _, err := os.Stat(g.dir + "/.husky/_/pre-push"); err != nil {
+		if _, err := os.Stat(g.dir + "/.git/pushlane/hooks/pre-push"); err != nil {
 			t.Error(err)
 		}
+		sameText(t, "core.hooksPath", g.git("config", "core.hooksPath"), ".git/pushlane/hooks")
 	})
 	t.Run("a bare repository gets pre-receive", func(t *testing.T) {
 		g := newRepo(t, "--bare")
@@ -226,31 +229,33 @@ func TestInstallWhereGitLooks(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("a shared core.hooksPath is refused, unless forced", func(t *testing.T) {
+	t.Run("nothing is written into a shared core.hooksPath", func(t *testing.T) {
 		g := newRepo(t)
 		shared := t.TempDir()
 		g.git("config", "--global", "core.hooksPath", shared)
-		_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin})
-		if err == nil {
-			t.Fatal("no error")
-		}
-		sameText(t, "error", err.Error(), "cannot install hooks in "+shared+": core.hooksPath names a folder outside this repository, other repositories may use it")
-		sameText(t, "hint", hintOf(err), `give this repository its own: git config core.hooksPath "`+g.dir+`/.git/hooks"; or install there all the same with --force`)
+		defer g.git("config", "--global", "--unset", "core.hooksPath")
+		before := files(t, g.dir+"/.git")
+		sameText(t, "done", install(t, g, InstallOptions{Bin: bin}), "pre-push: installed\n"+
+			"core.hooksPath: set to .git/pushlane/hooks, whose hooks run those of "+shared+", in every worktree")
 		sameText(t, "the shared folder", files(t, shared), "")
-		sameText(t, "forced", install(t, g, InstallOptions{Bin: bin, Force: true}), "pre-push: installed")
-	})
-	t.Run("a hooks folder that is a link outwards is refused", func(t *testing.T) {
-		g := newRepo(t)
-		os.RemoveAll(g.dir + "/.git/hooks")
-		os.Symlink(t.TempDir(), g.dir+"/.git/hooks")
-		if _, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin}); err == nil {
-			t.Error("no error")
+		if _, err := Uninstall(context.Background(), g.hookEnv()); err != nil {
+			t.Fatal(err)
 		}
+		sameText(t, "after uninstalling", files(t, g.dir+"/.git"), before)
+	})
+	t.Run("nor into a folder that the hooks folder is a link to", func(t *testing.T) {
+		g := newRepo(t)
+		shared := t.TempDir()
+		os.RemoveAll(g.dir + "/.git/hooks")
+		os.Symlink(shared, g.dir+"/.git/hooks")
+		install(t, g, InstallOptions{Bin: bin})
+		sameText(t, "the shared folder", files(t, shared), "")
+		sameText(t, "core.hooksPath", g.git("config", "core.hooksPath"), ".git/pushlane/hooks")
 	})
 	t.Run("core.hooksPath that is no folder", func(t *testing.T) {
 		g := newRepo(t)
 		g.git("config", "core.hooksPath", "/dev/null")
-		_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin, Force: true})
+		_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin})
 		if err == nil {
 			t.Fatal("no error")
 		}
@@ -281,12 +286,10 @@ func TestInstallRefuses(t *testing.T) {
 	}
 	sameText(t, "hooks folder", files(t, g.dir+"/.git/hooks"), before)
 
-	t.Run("a foreign hook beside a kept one", func(t *testing.T) {
+	t.Run("a foreign hook where an earlier version moved one away", func(t *testing.T) {
 		hooks := g.dir + "/.git/hooks"
-		g.hook(hooks, "pre-push", "#!/bin/sh\n# first\n")
-		install(t, g, InstallOptions{Bin: bin})
-		os.Remove(hooks + "/pre-push") // as another tool does that overwrites hooks
 		g.hook(hooks, "pre-push", "#!/bin/sh\n# second\n")
+		g.hook(hooks, "pre-push.pushlane-kept", "#!/bin/sh\n# first\n")
 		_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin})
 		if err == nil {
 			t.Fatal("no error")
@@ -300,22 +303,36 @@ func TestInstallRefuses(t *testing.T) {
 	})
 }
 
-func TestInstallCutOffHalfway(t *testing.T) {
-	g := newRepo(t)
-	hooks := g.dir + "/.git/hooks"
-	g.hook(hooks, "pre-push", "#!/bin/sh\n# mine\n")
-	before := files(t, hooks)
-	if err := keep(hooks + "/pre-push"); err != nil { // and no more
-		t.Fatal(err)
-	}
-	if _, err := Uninstall(context.Background(), g.hookEnv()); err != nil {
-		t.Fatal(err)
-	}
-	sameText(t, "uninstalled", files(t, hooks), before)
-	keep(hooks + "/pre-push")
-	install(t, g, InstallOptions{Bin: client(t, t.TempDir(), 0)})
-	if text, _ := os.ReadFile(hooks + "/pre-push.pushlane-kept"); string(text) != "#!/bin/sh\n# mine\n" {
-		t.Errorf("kept: %q", text)
+// TestInstallationOfTheFirstVersion: it moved the hook that was there to
+// another name, or was cut off while it did.
+func TestInstallationOfTheFirstVersion(t *testing.T) {
+	const ours = "#!/bin/sh\n# pushlane hook 1, runs /old/pushlane-hook (take it out with: pushlane uninstall)\nexec /old/pushlane-hook\n"
+	for name, half := range map[string]bool{"whole": false, "cut off": true} {
+		t.Run(name, func(t *testing.T) {
+			g := newRepo(t)
+			hooks := g.dir + "/.git/hooks"
+			g.hook(hooks, "pre-push", "#!/bin/sh\n# mine\n")
+			before := files(t, hooks)
+			old := func() {
+				os.Link(hooks+"/pre-push", hooks+"/pre-push.pushlane-kept")
+				if !half {
+					os.Remove(hooks + "/pre-push")
+					g.hook(hooks, "pre-push", ours)
+				}
+			}
+			old()
+			if _, err := Uninstall(context.Background(), g.hookEnv()); err != nil {
+				t.Fatal(err)
+			}
+			sameText(t, "uninstalled", files(t, hooks), before)
+			old()
+			install(t, g, InstallOptions{Bin: client(t, t.TempDir(), 0)})
+			sameText(t, "brought up to date", files(t, hooks), before)
+			text, _ := os.ReadFile(g.dir + "/.git/pushlane/hooks/pre-push")
+			if want := `--earlier="${0%pushlane/hooks/*}hooks/pre-push" pre-push "$@"`; !strings.Contains(string(text), want) {
+				t.Errorf("got %s\nwant %s in it", text, want)
+			}
+		})
 	}
 }
 
@@ -340,7 +357,8 @@ func TestStatus(t *testing.T) {
 	g.hook(hooks, "pre-push", "#!/bin/sh\n")
 	install(t, g, InstallOptions{Bin: bin, Gates: []string{"pre-push"}})
 	install(t, g, InstallOptions{Bin: other, Gates: []string{"pre-receive", "post-receive"}})
-	os.Chmod(hooks+"/post-receive", 0o644)
+	sameText(t, "core.hooksPath", g.git("config", "core.hooksPath"), g.dir+"/.git/pushlane/hooks") // git receives elsewhere
+	os.Chmod(g.dir+"/.git/pushlane/hooks/post-receive", 0o644)
 	os.Remove(other)
 	all, err := Status(context.Background(), g.hookEnv())
 	if err != nil {
@@ -351,7 +369,7 @@ func TestStatus(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%s: %s kept=%t %s", s.Gate, s.State, s.Kept != "", strings.ReplaceAll(s.Detail, other, "BIN")))
 	}
 	want := []string{
-		"pre-commit: not installed kept=false ", "commit-msg: foreign kept=false ", "pre-push: installed kept=true ",
+		"pre-commit: not installed kept=false ", "commit-msg: not installed kept=false ", "pre-push: installed kept=true ",
 		"pre-receive: stale kept=false BIN is not there, all is refused at this gate; run: pushlane install",
 		"proc-receive: not installed kept=false ",
 		"post-receive: stale kept=false the hook is not executable, git passes it over; run: pushlane install",
@@ -366,7 +384,7 @@ func TestInstallWithArguments(t *testing.T) {
 	o := InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: []string{"pre-receive"}, Args: []string{"--policy=/it's here/p.toml", "--state=/var/lib/x"}}
 	install(t, g, o)
 	text, _ := os.ReadFile(hooks + "/pre-receive")
-	if want := "exec " + shellWord(o.Bin) + ` '--policy=/it'\''s here/p.toml' '--state=/var/lib/x' pre-receive "$@"`; !strings.Contains(string(text), want) {
+	if want := "exec " + shellWord(o.Bin) + ` '--policy=/it'\''s here/p.toml' '--state=/var/lib/x' --earlier= pre-receive "$@"`; !strings.Contains(string(text), want) {
 		t.Errorf("got %s\nwant %s in it", text, want)
 	}
 	all, err := Status(context.Background(), g.hookEnv())

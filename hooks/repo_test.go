@@ -201,7 +201,7 @@ func TestOddRepositories(t *testing.T) {
 		d := s.commit("d", "1")
 		r := s.open()
 		u := Update{Ref: "refs/heads/new", Old: ZeroID, New: d}
-		if err := r.SetBase(ctx, &u, "origin", "u"); err != nil || u.Base != c {
+		if err := r.SetBase(ctx, &u, "origin", "file://"+g.dir); err != nil || u.Base != c {
 			t.Errorf("base %s, %v", u.Base, err)
 		}
 		commits, err := r.Commits(ctx, ZeroID, d)
@@ -481,6 +481,7 @@ func TestAKeptRepoSeesWhatChanges(t *testing.T) {
 		return u.Base
 	}
 	sameText(t, "before there is a remote", base(), ZeroID)
+	g.git("config", "remote.up.url", "u")
 	g.git("config", "remote.up.fetch", "+refs/heads/*:refs/remotes/elsewhere/*")
 	g.git("update-ref", "refs/remotes/elsewhere/main", ids["a"])
 	sameText(t, "with a remote that was added", base(), ids["a"])

@@ -31,6 +31,8 @@ type Call struct {
 	Fresh  bool     // run everything, also what is remembered
 	Config string   // lanes file to use instead of the judged revision's
 	Format string   // text (default), json, junit or sarif
+
+	target hooks.Target // manual without a range: where a push would go
 }
 
 // Terminal says what the person's output can do.
@@ -69,14 +71,41 @@ func (c Call) updates(ctx context.Context, repo *hooks.Repo) ([]hooks.Update, er
 	case "pre-commit", "commit-msg":
 		return indexUpdate(ctx, repo)
 	case "manual":
-		u, err := manualUpdate(ctx, repo, c.Range)
-		return []hooks.Update{u}, err
+		u, err := manualUpdate(ctx, repo, c)
+		if u.nothing != "" && len(c.Lanes) == 0 && !c.All {
+			return nil, err
+		}
+		return []hooks.Update{u.Update}, err
 	}
 	updates, err := hooks.ReadUpdates(strings.NewReader(string(c.Stdin)), c.Gate)
 	if err != nil {
 		return nil, err
 	}
-	return updates, repo.SetBases(ctx, updates, c.arg(0), c.arg(1))
+	return updates, repo.SetBases(ctx, updates, c.arg(0), c.url())
+}
+
+// url is the URL that the push goes to. Of a push that names none nothing is
+// known: a repository that is pushed from is never taken for the receiver.
+func (c Call) url() string {
+	if url := c.arg(1); url != "" {
+		return url
+	}
+	return "(no URL)"
+}
+
+// aimed is the call with the arguments that git would give the pre-push hook
+// for a push of the current branch, where it is a run by hand without a range.
+func (c Call) aimed(ctx context.Context, repo *hooks.Repo) (Call, error) {
+	if c.Gate != "manual" || c.Range != "" {
+		return c, nil
+	}
+	branch, err := repo.CurrentBranch(ctx)
+	if err != nil {
+		return c, err
+	}
+	to, err := repo.PushTarget(ctx, branch)
+	c.Args, c.target = []string{to.Remote, to.URL}, to
+	return c, err
 }
 
 func (c Call) arg(i int) string {
@@ -101,22 +130,38 @@ func indexUpdate(ctx context.Context, repo *hooks.Repo) ([]hooks.Update, error) 
 	return []hooks.Update{{Ref: branch, New: tree, Old: head, Base: head}}, err
 }
 
-// manualUpdate is the range asked for; without one, what a push of the
-// current branch would bring to its remote.
-func manualUpdate(ctx context.Context, repo *hooks.Repo, text string) (hooks.Update, error) {
-	if text != "" {
-		return repo.Range(ctx, text)
+// manual is what a run by hand judges.
+type manual struct {
+	hooks.Update
+	nothing string // why a push would change nothing; "" where it would
+}
+
+// manualUpdate is the range asked for; without one, what a push of the current
+// branch to its push remote would be judged for, as far as that remote is
+// known.
+func manualUpdate(ctx context.Context, repo *hooks.Repo, call Call) (manual, error) {
+	if call.Range != "" {
+		u, err := repo.Range(ctx, call.Range)
+		return manual{Update: u}, err
 	}
 	head, err := repo.Resolve(ctx, "HEAD")
 	if err != nil {
-		return hooks.Update{}, hinted(err, "name what to judge with --range A..B")
+		return manual{}, hinted(err, "name what to judge with --range A..B")
 	}
-	branch, err := repo.CurrentBranch(ctx)
-	if err != nil {
-		return hooks.Update{}, err
+	to := call.target
+	m := manual{Update: hooks.Update{Ref: to.Ref, New: head, Old: to.Old}}
+	if !zeros(to.Old) {
+		there, err := repo.Contains(ctx, to.Old, head)
+		if err != nil {
+			return m, err
+		}
+		if there {
+			m.Base = head
+			m.nothing = fmt.Sprintf("%s of %s has %s already", refWord(to.Ref), Clean(to.Remote), short(head))
+			return m, nil
+		}
 	}
-	u := hooks.Update{Ref: branch, New: head, Old: strings.Repeat("0", len(head))}
-	return u, repo.SetBase(ctx, &u, "", "")
+	return m, repo.SetBase(ctx, &m.Update, call.arg(0), call.url())
 }
 
 // Receives tells whether the call is a server's: nothing the pusher brings,

@@ -84,7 +84,10 @@ func checkRepo(ctx context.Context, call Call, policy Policy) []Check {
 	if err != nil {
 		return append(checks, good("lanes", "no commit yet"))
 	}
-	by, err := ownLanes(ctx, repo, head, call.Config, policy)
+	if call, err = call.aimed(ctx, repo); err != nil {
+		return append(checks, bad("lanes", err, "see: git remote --verbose"))
+	}
+	by, err := localLanes(ctx, repo, hooks.Update{Ref: call.target.Ref, New: head, Old: hooks.ZeroID}, call, policy)
 	if err != nil {
 		return append(checks, bad("lanes", err, "mend the lanes file and commit it"))
 	}
@@ -97,13 +100,22 @@ func checkHooks(ctx context.Context, call Call) []Check {
 		return []Check{bad("hooks", err, "pushlane install")}
 	}
 	var checks []Check
+	tried := false
 	for _, s := range all {
 		switch {
-		case s.State == "installed":
+		case s.State == hooks.Installed && s.Kept != "":
+			checks = append(checks, checkEarlier(s))
+			tried = true
+		case s.State == hooks.Installed:
 			checks = append(checks, good("hooks", "%s: %s", s.Gate, s.State))
-		case s.Gate == "pre-push" || s.State == "stale":
+		case s.State == hooks.Stale:
+			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate, strings.TrimSuffix(s.Detail, "; run: pushlane install")), "pushlane install"))
+		case s.Gate == "pre-push":
 			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate, s.State), "pushlane install"))
 		}
+	}
+	if tried {
+		checks = append(checks, tryEarlier(ctx, call, all))
 	}
 	return checks
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -12,7 +13,7 @@ import (
 type LanesQuestion struct {
 	Range  string // "A..B"; empty: what a push of the current branch would bring
 	Gate   string // the gate whose lanes are picked
-	Ref    string // target ref; empty: the branches filter does not apply
+	Ref    string // target ref; empty: what a push would go to, and with a range any
 	Memory bool   // also say whether earlier verdicts would be used again
 }
 
@@ -24,11 +25,16 @@ func (h *Host) ExplainLanes(ctx context.Context, policy Policy, call Call, ask L
 		return ExplainJSON{}, err
 	}
 	defer repo.Close()
-	u, err := manualUpdate(ctx, repo, ask.Range)
+	call.Range = ask.Range
+	if call, err = call.aimed(ctx, repo); err != nil {
+		return ExplainJSON{}, err
+	}
+	m, err := manualUpdate(ctx, repo, call)
 	if err != nil {
 		return ExplainJSON{}, err
 	}
-	by, err := ownLanes(ctx, repo, u.New, call.Config, policy)
+	u := m.Update
+	by, err := localLanes(ctx, repo, u, call, policy)
 	if err != nil {
 		return ExplainJSON{}, err
 	}
@@ -36,12 +42,18 @@ func (h *Host) ExplainLanes(ctx context.Context, policy Policy, call Call, ask L
 	if err != nil {
 		return ExplainJSON{}, err
 	}
-	picked, err := by.Set.Pick(ctx, lanes.Event{Gate: ask.Gate, Ref: ask.Ref,
+	picked, err := by.Set.Pick(ctx, lanes.Event{Gate: ask.Gate, Ref: cmp.Or(ask.Ref, u.Ref),
 		Paths: lanesTouched(changedPaths(changes), false)})
 	if err != nil {
 		return ExplainJSON{}, err
 	}
+	for i := range picked {
+		if m.nothing != "" {
+			picked[i].Picked, picked[i].Reason = false, "nothing to push"
+		}
+	}
 	e := Explain(u.Base, u.New, picked)
+	e.Nothing = m.nothing
 	p := pushed{Update: u, lanesFile: by, Changes: changes, Picked: picked, Protected: true}
 	for i := range e.Lanes {
 		if ask.Memory && e.Lanes[i].Picked {

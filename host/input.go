@@ -82,15 +82,15 @@ func (l *laneRun) commits(ctx context.Context) ([]sdk.Commit, error) {
 }
 
 // known are the tips that the receiver of the push has already. A run by hand
-// has no receiver: its range alone says what is new.
+// of a range has no receiver: the range alone says what is new.
 func (l *laneRun) known(ctx context.Context) ([]string, error) {
 	switch {
 	case l.j.Gate == "pre-receive":
 		return l.repo.KnownReceived(ctx, l.j.to.push, l.j.to.counts(l.update().Protected))
-	case l.j.Gate != "pre-push":
+	case l.j.Gate != "pre-push" && (l.j.Gate != "manual" || l.call.Range != ""):
 		return nil, nil
 	}
-	return l.repo.Known(ctx, l.j.hookUpdates(), l.call.arg(0), l.call.arg(1))
+	return l.repo.Known(ctx, l.j.hookUpdates(), l.call.arg(0), l.call.url())
 }
 
 // hookUpdates are the run's updates as package hooks knows them.
@@ -103,7 +103,7 @@ func (j *Judgement) hookUpdates() []hooks.Update {
 }
 
 // messageCommit is the commit that is about to be made: git's commit-msg hook
-// gets the file of its message.
+// gets the file of its message. Only of a merge are the parents known.
 func (l *laneRun) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
 	name := l.call.arg(0)
 	if !filepath.IsAbs(name) {
@@ -119,22 +119,13 @@ func (l *laneRun) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
 		return nil, hinted(fmt.Errorf("cannot read the commit message: %w", err),
 			"shorten it: git commit --edit --file "+name)
 	}
-	return []sdk.Commit{{ID: hooks.ZeroID, Time: l.j.Started.Unix(), Message: stripComments(string(text))}}, nil
+	// git says by the editor's name that there is none.
+	message, err := l.repo.CleanMessage(ctx, text, l.call.Getenv("GIT_EDITOR") != ":")
+	if err != nil {
+		return nil, err
+	}
+	parents, err := l.repo.MergeParents(ctx)
+	return []sdk.Commit{{ID: hooks.ZeroID, Parents: parents, Time: l.j.Started.Unix(), Message: message}}, err
 }
 
 const maxMessage = 1 << 20 // bytes of a commit message
-
-// stripComments drops what git itself drops from an edited message: lines
-// that start with # and all below the scissors.
-func stripComments(text string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "# ------------------------ >8 ---") {
-			break
-		}
-		if !strings.HasPrefix(line, "#") {
-			b.WriteString(line)
-		}
-	}
-	return strings.TrimRight(b.String(), "\n") + "\n"
-}

@@ -80,6 +80,9 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 	if err != nil {
 		return Judgement{}, err
 	}
+	if call, err = call.aimed(ctx, repo); err != nil {
+		return Judgement{}, err
+	}
 	j, err := h.decide(ctx, repo, call, policy, perRef)
 	if err != nil || len(j.Updates) == 0 {
 		return j, err
@@ -128,7 +131,8 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call Call, policy P
 }
 
 // local reads the updates of a gate on the pusher's own machine: the pushed
-// commits' own lanes judge them.
+// commits' own lanes judge them, and what has none is judged by those that a
+// server would choose.
 func (j *Judgement) local(ctx context.Context, repo *hooks.Repo, call Call) error {
 	updates, err := call.updates(ctx, repo)
 	if err != nil {
@@ -138,7 +142,7 @@ func (j *Judgement) local(ctx context.Context, repo *hooks.Repo, call Call) erro
 		if u.Delete { // nothing is left to judge
 			continue
 		}
-		by, err := ownLanes(ctx, repo, u.New, call.Config, j.Policy)
+		by, err := localLanes(ctx, repo, u, call, j.Policy)
 		if err != nil {
 			return err
 		}
@@ -232,6 +236,9 @@ func notesRefusal(ref string) string {
 // add picks the lanes of one update.
 func (j *Judgement) add(ctx context.Context, repo *hooks.Repo, call Call, p pushed) error {
 	var err error
+	if p.Commit, err = repo.Resolve(ctx, p.New); err != nil {
+		return err
+	}
 	if p.Changes, err = j.listing(repo).Changes(ctx, p.Base, p.New); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -281,29 +280,11 @@ func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 			return sdk.Request{}, err
 		}
 	}
-	return only(r, l.module.Manifest()), nil
+	return r.Seen(l.module.Manifest()), nil
 }
 
-// only leaves out of a request what the plugin does not want, so that it can
-// depend on nothing of it.
-func only(r sdk.Request, m sdk.Manifest) sdk.Request {
-	if !wants(m, "run") {
-		r.Run = ""
-	}
-	if !wants(m, "gate") {
-		r.Gate = ""
-	}
-	if !wants(m, "update") {
-		r.Update = sdk.Update{}
-	}
-	return r
-}
-
-// wants reports whether a plugin is handed a part of the request; a tool gets
-// the changes as its arguments.
-func wants(m sdk.Manifest, key string) bool {
-	return m.Input == nil || slices.Contains(m.Input, key) || key == "changes" && m.Tool != nil
-}
+// wants reports whether a plugin is handed a part of the request.
+func wants(m sdk.Manifest, key string) bool { return m.Wants(key) }
 
 // settle turns what was said and what went wrong into the outcome's state. A
 // "no" and a breakage never become each other.

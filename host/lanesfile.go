@@ -15,19 +15,47 @@ import (
 // LanesFiles are the places a lanes file is looked for in a tree, in order.
 var LanesFiles = []string{".pushlane/lanes.toml", "lanes.toml", "ci/lanes.toml"}
 
-// ownLanes reads the lanes that judge rev where nobody else is to be
-// protected from it: the file named by --config, or the revision's own, or
-// the host's default set.
-func ownLanes(ctx context.Context, repo *hooks.Repo, rev, config string, policy Policy) (lanesFile, error) {
-	if config != "" {
-		return loadLanes(config, config)
+// localLanes reads the lanes that judge an update where no one is to be
+// protected from it: the file named by --config, or the revision's own. Where
+// it has none, as branches of pages, notes and old tags have not, they are
+// those that a server would choose: of what the branch was before the push, of
+// the default branch, and else the host's default set.
+func localLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call, policy Policy) (lanesFile, error) {
+	if call.Config != "" {
+		return loadLanes(call.Config, call.Config)
 	}
-	f, err := readPushedLanes(ctx, repo, rev)
-	if errors.Is(err, fs.ErrNotExist) {
-		return defaultLanes(rev, policy)
+	f, err := readPushedLanes(ctx, repo, u.New)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
 	}
-	return f, err
+	url := call.arg(1)
+	if !hookUpdate(call.Gate) {
+		to, err := repo.PushTarget(ctx, u.Ref)
+		if err != nil {
+			return f, err
+		}
+		url = to.URL
+	}
+	revs, err := repo.DefaultTips(ctx, url)
+	if err != nil {
+		return f, err
+	}
+	if strings.HasPrefix(u.Ref, "refs/heads/") && hookUpdate(call.Gate) {
+		if old, err := repo.Commit(ctx, u.Old); err == nil && old != "" {
+			revs = append([]string{old}, revs...)
+		}
+	}
+	for _, rev := range revs {
+		if f, err := readLanes(ctx, repo, rev); !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return defaultLanes(u.New, policy)
 }
+
+// hookUpdate tells whether the gate's updates are of refs: at the commit's own
+// gates they are of trees.
+func hookUpdate(gate string) bool { return gate == "pre-push" || gate == "manual" }
 
 // twoLanesError: which of two lanes files counts would be a matter of their
 // names, and a push could add one that counts before the one it leaves alone.
@@ -63,7 +91,12 @@ func readPushedLanes(ctx context.Context, repo *hooks.Repo, rev string) (lanesFi
 }
 
 // readLanes reads the lanes file of one revision; fs.ErrNotExist: it has none.
+// A tag's file is that of the commit it names.
 func readLanes(ctx context.Context, repo *hooks.Repo, rev string) (lanesFile, error) {
+	rev, err := repo.Resolve(ctx, rev)
+	if err != nil {
+		return lanesFile{}, err
+	}
 	tree, err := repo.Tree(ctx, rev)
 	if err != nil {
 		return lanesFile{}, err

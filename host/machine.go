@@ -75,8 +75,9 @@ func indented(w io.Writer, v any) error {
 
 // ExplainJSON is what `pushlane lanes --explain --json` prints.
 type ExplainJSON struct {
-	Range ExplainRange  `json:"range"`
-	Lanes []ExplainLane `json:"lanes"` // in file order
+	Range   ExplainRange  `json:"range"`
+	Lanes   []ExplainLane `json:"lanes"`             // in file order
+	Nothing string        `json:"nothing,omitempty"` // why a push would change nothing; "" where it would
 }
 
 // ExplainRange names the two trees that were compared, as full object ids.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -24,6 +25,7 @@ const (
 type pushed struct {
 	hooks.Update
 	lanesFile
+	Commit     string // that New names: a tag's own id is not what is judged
 	Changes    []hooks.Change
 	Picked     []lanes.Picked // every lane, in file order
 	Protected  bool           // a required lane's no refuses it; always so before a push
@@ -46,7 +48,9 @@ func (p pushed) trust(gate string) zone.Trust {
 
 // work names what is judged and how: lanes of two refs with the same work may
 // be run once.
-func (p pushed) work() work { return work{p.New, p.Base, p.Rev, p.Path, p.Strict, p.Protected} }
+func (p pushed) work() work {
+	return work{cmp.Or(p.Commit, p.New), p.Base, p.Rev, p.Path, p.Strict, p.Protected}
+}
 
 type work struct {
 	commit, base, rev, path string

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -61,7 +62,7 @@ type Policy struct {
 	Plugins  string `koanf:"plugins"`  // folder of first-party modules
 	State    string `koanf:"state"`    // folder of runs, logs and the socket
 	Store    string `koanf:"store"`    // postgres://…; empty: a SQLite file in the state folder
-	Cache    string `koanf:"cache"`    // folder of compiled modules
+	Cache    string `koanf:"cache"`    // folder of compiled modules; a server's without it: cache in the state folder
 
 	IncusURL        string   `koanf:"incus.url"` // https://…; empty: the local socket
 	IncusSocket     string   `koanf:"incus.socket"`
@@ -148,9 +149,14 @@ func LoadPolicy(getenv func(string) string) (Policy, error) {
 }
 
 // LoadServerPolicy is LoadPolicy for a server's gates: the machine's file, or
-// the one that the hook names, and nothing out of a home or a variable.
+// the one that the hook names, and nothing out of a home or a variable. Where
+// it names no cache, that is in the state folder, which the hook names too.
 func LoadServerPolicy(getenv func(string) string) (Policy, error) {
-	return loadPolicy(getenv, PolicyFiles(getenv)[:1], map[string]any{"fetch_plugins": false})
+	p, err := loadPolicy(getenv, PolicyFiles(getenv)[:1], map[string]any{"fetch_plugins": false, "cache": ""})
+	if err == nil && p.Cache == "" {
+		p.Cache = filepath.Join(p.State, "cache")
+	}
+	return p, err
 }
 
 func loadPolicy(getenv func(string) string, files []string, defaults map[string]any, env ...map[string]any) (Policy, error) {
@@ -284,8 +290,9 @@ func (p Policy) validate() error {
 		return p.checkSizes()
 	case len(p.SigstoreIdentities) > 0 && p.SigstoreRoots == "":
 		return hinted(errors.New("cannot read the policy: sigstore_identities needs sigstore_roots"), "name the instance's trusted_root.json")
-	case !filepath.IsAbs(p.State) || !filepath.IsAbs(p.Cache):
-		return fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State, p.Cache)
+	case !filepath.IsAbs(p.State) || p.Cache != "" && !filepath.IsAbs(p.Cache):
+		return hinted(fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State, p.Cache),
+			"set HOME, or state and cache in "+PolicyFile)
 	}
 	if _, err := p.identities(); err != nil {
 		return fmt.Errorf("cannot read the policy: sigstore_identities: %w", err)
@@ -337,22 +344,34 @@ func stateFolder(getenv func(string) string) string {
 	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "pushlane")
 	}
-	return filepath.Join(getenv("HOME"), ".local", "state", "pushlane")
+	return filepath.Join(home(getenv), ".local", "state", "pushlane")
+}
+
+// home is the user's home, as the system knows it where no variable says so:
+// web servers and units start programs without one.
+func home(getenv func(string) string) string {
+	if dir := getenv("HOME"); dir != "" {
+		return dir
+	}
+	if u, err := user.Current(); err == nil {
+		return u.HomeDir
+	}
+	return ""
 }
 
 func cacheFolder(getenv func(string) string) string {
 	if dir := getenv("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "pushlane")
 	}
-	return filepath.Join(getenv("HOME"), ".cache", "pushlane")
+	return filepath.Join(home(getenv), ".cache", "pushlane")
 }
 
 func configHome(getenv func(string) string) string {
 	if dir := getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
 		return dir
 	}
-	if home := getenv("HOME"); home != "" {
-		return filepath.Join(home, ".config")
+	if dir := home(getenv); dir != "" {
+		return filepath.Join(dir, ".config")
 	}
 	return ""
 }

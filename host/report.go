@@ -371,7 +371,11 @@ const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 // writeSummary is the last word of a run.
 func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {
-	if len(j.Updates) == 0 {
+	switch {
+	case len(j.Updates) == 0 && call.Gate == "manual":
+		fmt.Fprintf(b, "pushlane: nothing to push: the remote has it already; judge a range with --range A..B\n")
+		return
+	case len(j.Updates) == 0:
 		fmt.Fprintf(b, "pushlane: nothing to judge\n")
 		return
 	}

@@ -180,7 +180,7 @@ func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
 	if slices.Contains(names, "repo.read") {
 		t.changes = changesBetween(base, src)
 	}
-	t.request = only(r, m)
+	t.request = r.Seen(m)
 	if wants(m, "changes") {
 		t.request.Changes = t.changes
 	}

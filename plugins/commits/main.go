@@ -50,9 +50,12 @@ type message struct {
 
 func parse(c sdk.Commit, gate string) message {
 	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(c.Message, "\r\n", "\n"), "\n \t"), "\n")
+	for len(lines) > 1 && strings.TrimSpace(lines[0]) == "" { // git shows the first line that is not blank
+		lines = lines[1:]
+	}
 	m := message{subject: lines[0], author: c.Author, merge: len(c.Parents) > 1, draft: gate == "commit-msg"}
 	if m.draft && strings.HasPrefix(m.subject, "Merge ") {
-		m.merge = true // its parents are not known yet
+		m.merge = true // one that is amended: its parents are not known yet
 	}
 	if len(lines) > 1 {
 		m.second = lines[1]

@@ -70,7 +70,7 @@ func (s settings) subject(m message) []fault {
 			all = append(all, fault{"word", "the subject says " + strconv.Quote(word)})
 		}
 	}
-	if len(s.types) > 0 && fixup(m.subject) == "" && !strings.HasPrefix(m.subject, `Revert "`) {
+	if len(s.types) > 0 && fixup(m.subject) == "" && !reverts(m.subject) {
 		if text := s.conventional(m.subject); text != "" {
 			all = append(all, fault{"type", text})
 		}
@@ -86,6 +86,17 @@ func fixup(subject string) string {
 		}
 	}
 	return ""
+}
+
+// reverts reports whether git revert wrote the subject: Revert "…", and since
+// git 2.43 Reapply "…" for what was reverted. Forges add a number after it.
+func reverts(subject string) bool {
+	for _, prefix := range []string{`Revert "`, `Reapply "`} {
+		if rest, ok := strings.CutPrefix(subject, prefix); ok && strings.LastIndexByte(rest, '"') > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // conventional says what is wrong with a subject that should read "type: what

@@ -1,6 +1,7 @@
 // Package sdktest tests a plugin's check natively, in milliseconds: it builds
 // the two trees and the request from a Case, plays the host, and compares what
-// the check said.
+// the check said. The check sees of the request what the host would send to the
+// plugin whose manifest.toml is in the folder of the tests.
 package sdktest
 
 import (
@@ -54,7 +55,7 @@ func (c Case) Run(t *testing.T, check func(*sdk.Run) error) {
 func (c Case) run(t *testing.T, check func(*sdk.Run) error) {
 	t.Helper()
 	s := sdk.Session{Src: c.write(t, c.Files), Results: c.write(t, c.Artifacts), Artifacts: t.TempDir(), Base: c.write(t, c.Base)}
-	request := c.request()
+	request := asSeen(t, c.request(), c.Request.Granted != nil)
 	var asked []sdk.Container
 	var progress []string
 	for range maxRounds {

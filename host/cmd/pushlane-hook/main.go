@@ -9,11 +9,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,6 +24,8 @@ const wireVersion = "1"
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	before := readEarlier(args, os.Environ())
+	dropTmpdir()
 	if args = serverArgs(args); len(args) == 0 {
 		return fail("cannot judge: no hook named", "this program is called by git hooks; see: pushlane install")
 	}
@@ -42,7 +42,10 @@ func run(args []string) int {
 		return fail("cannot read git's ref lines: "+err.Error(),
 			"push fewer refs at once, and by shorter names: git push origin main")
 	}
-	if code, kept := runKept(args, stdin); kept && code != 0 {
+	if args[0] == "pre-receive" && len(stdin) == 0 { // git never calls it for nothing
+		return fail("cannot read git's ref lines: there are none (push refused)", "push again; what calls the hook must give it git's standard input")
+	}
+	if code := before.run(args, stdin); code != 0 {
 		return code
 	}
 	if code, served := ask(main, args, stdin); served && (code == 0 || args[0] != "post-receive") {
@@ -78,6 +81,15 @@ func serverArgs(args []string) []string {
 	return args
 }
 
+// dropTmpdir leaves a temporary folder out that is not there, or is another
+// one in every working folder: then the system's is used.
+func dropTmpdir() {
+	dir := os.Getenv("TMPDIR")
+	if info, err := os.Stat(dir); dir != "" && (!filepath.IsAbs(dir) || err != nil || !info.IsDir()) {
+		os.Unsetenv("TMPDIR")
+	}
+}
+
 // pushName names the push: git's process that runs all of its hooks, and when
 // that began. Some servers have a script of their own between it and us.
 func pushName() string {
@@ -108,11 +120,15 @@ func receives(gate string) bool {
 
 // readStdin reads what git writes to the hooks that get something.
 func readStdin(gate string) ([]byte, error) {
-	switch gate {
-	case "pre-push", "pre-receive", "post-receive":
+	if reads(gate) {
 		return readMost(os.Stdin, maxRefLines)
 	}
 	return nil, nil
+}
+
+// reads tells whether git gives the gate's hook ref lines.
+func reads(gate string) bool {
+	return gate == "pre-push" || gate == "pre-receive" || gate == "post-receive"
 }
 
 // maxRefLines is what the ref lines of one push may take, in bytes; see
@@ -127,26 +143,6 @@ func readMost(r io.Reader, most int64) ([]byte, error) {
 		return nil, errors.New("they are longer than " + strconv.FormatInt(most>>20, 10) + " MiB")
 	}
 	return data, err
-}
-
-// runKept runs the hook that stood here before pushlane was installed, with
-// the same arguments and input; its refusal is final.
-func runKept(args []string, stdin []byte) (code int, ran bool) {
-	kept := os.Getenv("PUSHLANE_HOOK") + ".pushlane-kept"
-	info, err := os.Stat(kept)
-	if err != nil || info.Mode()&0o111 == 0 || info.IsDir() {
-		return 0, false
-	}
-	cmd := exec.CommandContext(context.Background(), kept, args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(string(stdin)), os.Stdout, os.Stderr
-	err = cmd.Run()
-	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.ExitCode() >= 0 {
-		return exit.ExitCode(), true
-	}
-	if err != nil {
-		return fail("cannot run the hook kept at "+kept+": "+err.Error(), "mend or remove that file"), true
-	}
-	return 0, true
 }
 
 // inline replaces this process by the whole program. The input was read
@@ -186,7 +182,11 @@ func ask(main string, args []string, stdin []byte) (code int, served bool) {
 	if os.Getenv("PUSHLANE_RESIDENT") == "off" {
 		return 0, false
 	}
-	conn, err := dial(filepath.Join(stateFolder(), "host.sock"))
+	state := stateFolder()
+	if !filepath.IsAbs(state) { // no HOME: a socket below the working folder is not ours
+		return 0, false
+	}
+	conn, err := dial(filepath.Join(state, "host.sock"))
 	if err != nil {
 		return 0, false
 	}

@@ -129,7 +129,7 @@ func (d *demo) setUp(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(d.p.out, "$ pushlane install")
-	lines, err := hooks.Install(ctx, hooks.Env{Dir: d.dir, Getenv: d.p.getenv}, hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin, Force: true})
+	lines, err := hooks.Install(ctx, hooks.Env{Dir: d.dir, Getenv: d.p.getenv}, hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin})
 	d.p.lines(lines)
 	return err
 }

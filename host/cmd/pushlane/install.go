@@ -13,7 +13,7 @@ import (
 
 // installation is what `pushlane install` was asked for.
 type installation struct {
-	preCommit, commitMsg, force bool
+	preCommit, commitMsg bool
 
 	server bool
 	perRef bool   // server: a push that is good in part goes in in part
@@ -25,7 +25,7 @@ func installCommand(p *program) *cobra.Command {
 	var in installation
 	cmd := &cobra.Command{
 		Use: "install [--server REPO.git…]", Short: "put pushlane's hooks in this repository, or in a server's",
-		Long: "install writes a pre-push hook, and with flags others. A hook that is there is kept\nand runs first. The hook refuses when pushlane is gone; `pushlane uninstall` restores\nwhat was there.\n\n" +
+		Long: "install writes a pre-push hook, and with flags others. A hook that is there stays where\nit is and runs first: git's core.hooksPath is then set to a folder of pushlane's own. The\nhook refuses when pushlane is gone; `pushlane uninstall` restores what was there.\n\n" +
 			"With --server it guards the named repositories: pre-receive decides before anything is\naccepted, post-receive runs the lanes that come after. The hooks name the policy file and\nthe state folder, so that no variable of a pusher does.",
 		Example: "  pushlane install\n  pushlane install --server /srv/git/app.git\n  pushlane install --server --print pre-receive > hooks/pre-receive.d/pushlane",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,7 +39,7 @@ func installCommand(p *program) *cobra.Command {
 			case len(args) > 0:
 				return wrongUse{fmt.Errorf("install takes repositories only with --server")}
 			}
-			o := hooks.InstallOptions{Gates: in.gates(), Bin: bin, Force: in.force}
+			o := hooks.InstallOptions{Gates: in.gates(), Bin: bin}
 			lines, err := hooks.Install(cmd.Context(), p.hooksEnv(), o)
 			p.lines(lines)
 			return err
@@ -47,7 +47,8 @@ func installCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&in.preCommit, "pre-commit", false, "judge every commit's tree as well")
 	cmd.Flags().BoolVar(&in.commitMsg, "commit-msg", false, "judge commit messages as well")
-	cmd.Flags().BoolVar(&in.force, "force", false, "install in a hooks folder that other repositories share")
+	cmd.Flags().Bool("force", false, "")
+	_ = cmd.Flags().MarkDeprecated("force", "nothing is written into a hooks folder that other repositories share, so it is not needed") // the flag is there
 	cmd.Flags().BoolVar(&in.server, "server", false, "guard the named repositories on a git server")
 	cmd.Flags().BoolVar(&in.perRef, "per-ref", false, "with --server: answer every ref by itself, so that one bad ref does not keep the others out")
 	cmd.Flags().StringVar(&in.policy, "policy", host.PolicyFile, "with --server: the policy `FILE`")

@@ -48,12 +48,15 @@ func lanesCommand(p *program) *cobra.Command {
 	f.BoolVar(&explain, "explain", false, "say for every lane whether it is picked and why")
 	f.StringVar(&ask.Range, "range", "", "the change to explain, `A..B`; default: what a push would bring")
 	f.StringVar(&ask.Gate, "gate", "pre-push", "pick as `GATE` would: pre-commit, pre-push, pre-receive, …")
-	f.StringVar(&ask.Ref, "ref", "", "pick as for a push to `REF`; default: any branch")
+	f.StringVar(&ask.Ref, "ref", "", "pick as for a push to `REF`; default: where a push would go, with --range any branch")
 	f.BoolVar(&asJSON, "json", false, "print JSON: range and lanes, in file order")
 	return cmd
 }
 
 func printExplained(p *program, e host.ExplainJSON) {
+	if e.Nothing != "" {
+		fmt.Fprintf(p.out, "nothing to push: %s\n", e.Nothing)
+	}
 	width := 0
 	for _, l := range e.Lanes {
 		width = max(width, len(l.ID))

@@ -126,7 +126,7 @@ func TestScripts(t *testing.T) {
 			if err := os.MkdirAll(home, 0o755); err != nil {
 				return err
 			}
-			if err := os.WriteFile(filepath.Join(env.WorkDir, "config.toml"), incusConfig(), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(env.WorkDir, "config.toml"), append([]byte(cacheKey()), incusConfig()...), 0o644); err != nil {
 				return err
 			}
 			return os.WriteFile(filepath.Join(home, ".gitconfig"), []byte(config), 0o644)
@@ -140,6 +140,10 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
 }
+
+// cacheKey shares the compiled plugins with gates of servers, which look
+// nowhere but in the policy.
+func cacheKey() string { return fmt.Sprintf("cache = %q\n", filepath.Join(prefix, "cache")) }
 
 // incusConfig is this machine's own policy, so that the scripts use the
 // project and pool that install.sh made.

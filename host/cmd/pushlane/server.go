@@ -39,7 +39,7 @@ func (p *program) installServer(ctx context.Context, in installation, bin string
 	case in.print != "" && !slices.Contains(in.serverGates(), in.print):
 		return wrongUse{fmt.Errorf("cannot print the hook of %q: a server's gates are %s", in.print, strings.Join(in.serverGates(), ", "))}
 	case in.print != "":
-		fmt.Fprint(p.out, hooks.Script(in.print, bin, args...))
+		fmt.Fprint(p.out, hooks.Script(in.print, bin, "", args...))
 		return nil
 	case len(repos) == 0:
 		return wrongUse{errors.New("install --server takes the repositories to guard")}
@@ -50,7 +50,7 @@ func (p *program) installServer(ctx context.Context, in installation, bin string
 	}
 	defer h.Close(ctx)
 	for _, repo := range repos {
-		if err := p.guard(ctx, h, in, repo, hooks.InstallOptions{Gates: in.serverGates(), Bin: bin, Args: args, Force: in.force}); err != nil {
+		if err := p.guard(ctx, h, in, repo, hooks.InstallOptions{Gates: in.serverGates(), Bin: bin, Args: args}); err != nil {
 			return fmt.Errorf("%s: %w", repo, err)
 		}
 	}
