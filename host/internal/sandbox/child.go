@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -27,6 +28,9 @@ func Main() {
 	if len(os.Args) != 1 || os.Args[0] != argv0 {
 		return
 	}
+	// The host ends this process, also when both are told to stop (Ctrl-C,
+	// systemd): it may be finishing a push.
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
