@@ -70,3 +70,15 @@ func (s *Store) writeError(verb string, err error) error {
 	}
 	return &WriteError{Verb: verb, Cause: err, hint: s.hint(err)}
 }
+
+// transientSQLite reports whether SQLite failed for want of room, of the disk
+// or of the lock.
+func transientSQLite(err error) bool {
+	for _, code := range []int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM} {
+		if hasCode(err, code) {
+			return true
+		}
+	}
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}

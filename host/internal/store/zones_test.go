@@ -59,7 +59,17 @@ var unzoned = map[string]string{
 	"DeliveriesOf":   "a message carries its run, and so its zone",
 	"DeliveryDone":   "a message carries its run, and so its zone",
 	"DeliveryFailed": "a message carries its run, and so its zone",
+	"WakeParked":     "wakes all that wait; who may go is asked again",
+	"Without":        "a view of the queue",
+	"Mine":           "a run's record: people read it, runs do not",
+	"Known":          "the owner's",
+	"Marks":          "stores nothing",
 	"Close":          "stores nothing",
+	"LastRun":        "a number",
+	"SkipTo":         "a number",
+	"Head":           "a run's record: people read it, runs do not",
+	"Pulse":          "a run's record: people read it, runs do not",
+	"Unaccepted":     "a run's record: people read it, runs do not",
 	"Path":           "stores nothing",
 }
 
