@@ -65,7 +65,7 @@ func serve() error {
 	if err := json.Unmarshal(first, &c.setup); err != nil {
 		return err
 	}
-	if c.setup.Compile {
+	if c.setup.Compile || c.setup.Cache == "" {
 		debug.SetGCPercent(100)
 	}
 	missing, err := c.confine()
