@@ -31,6 +31,8 @@ type Call struct {
 	Fresh  bool     // run everything, also what is remembered
 	Config string   // lanes file to use instead of the judged revision's
 	Format string   // text (default), json, junit or sarif
+
+	origin string // names the push, where its hook did not; see pushID
 }
 
 // Terminal says what the person's output can do.

@@ -141,11 +141,14 @@ func (p Policy) containerLimits() incus.Limits {
 // incusConfig says which Incus the policy means and what of it is this host's.
 func (h *Host) incusConfig(p Policy) incus.Config {
 	return incus.Config{URL: p.IncusURL, Socket: p.IncusSocket, Cert: p.IncusCert, Key: p.IncusKey, ServerCert: p.IncusServerCert,
-		Project: p.IncusProject, Pool: p.IncusPool, Owner: ownerName(h.state)}
+		Project: p.IncusProject, Pool: p.IncusPool, Owner: h.owner(), Hosts: h.marks()}
 }
 
 // incusClient connects once per Incus.
 func (h *Host) incusClient(ctx context.Context, p Policy) (*incus.Client, error) {
+	if err := h.markAlive(); err != nil {
+		return nil, err
+	}
 	config := h.incusConfig(p)
 	h.mu.Lock()
 	defer h.mu.Unlock()

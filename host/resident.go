@@ -78,8 +78,9 @@ func (r *Resident) Serve(ctx context.Context) error {
 	} else {
 		r.every(open, &work, time.Minute, "runs of hosts that are gone", func() error {
 			lines, err := r.Host.endAbandoned(open)
-			r.say(lines)
-			return err
+			lost, lostErr := r.Host.endLost(open)
+			r.say(append(lines, lost...))
+			return errors.Join(err, lostErr)
 		})
 	}
 	if r.Ready != nil {

@@ -23,6 +23,7 @@ type Config struct {
 	Project    string // "pushlane" when empty
 	Pool       string // storage pool, "pushlane" when empty
 	Owner      string // label of what this host makes; empty: this machine and user
+	Hosts      string // folder of the marks of this owner's processes, see package alive; "" not known
 }
 
 // Where is the address in words.
@@ -54,9 +55,12 @@ type Client struct {
 	mu       sync.Mutex // guards what follows
 	images   map[imageKey]imageEntry
 	making   map[string]chan struct{} // source volumes under way, by name
+	boxes    map[string]bool          // containers of runs, until they are deleted
 	failures []error                  // of clean-ups, told by Close
 
 	cleanups sync.WaitGroup
+	closing  chan struct{} // closed by Close: what cannot be deleted is given up
+	closed   sync.Once
 }
 
 // connectTime is how long an Incus may take to say hello.
@@ -76,7 +80,7 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, connectError(cfg.Where(), err)
 	}
 	c := &Client{cfg: cfg, srv: srv.UseProject(cfg.Project), process: processLabel(), trees: usualTrees(),
-		images: map[imageKey]imageEntry{}, making: map[string]chan struct{}{}}
+		images: map[imageKey]imageEntry{}, making: map[string]chan struct{}{}, boxes: map[string]bool{}, closing: make(chan struct{})}
 	return c, c.checkProject(ctx)
 }
 
@@ -125,9 +129,26 @@ func (c *Client) checkProject(ctx context.Context) error {
 	return connectError(c.cfg.Where(), err)
 }
 
+// Epoch asks Incus for a name of its process: it changes when Incus is started
+// again, and is empty where this client may not know it.
+func (c *Client) Epoch(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTime, errors.New("no answer within 15 seconds"))
+	defer cancel()
+	server, err := await(ctx, func() (*api.Server, error) { s, _, err := c.srv.GetServer(); return s, err })
+	if err != nil {
+		return "", connectError(c.cfg.Where(), err)
+	}
+	if server.Environment.ServerPid == 0 {
+		return "", nil
+	}
+	return fmt.Sprint(server.Environment.ServerPid), nil
+}
+
 // Close waits until what earlier runs left to delete is deleted, each within
-// its own two minutes, and says what could not be.
+// its own two minutes, and says what could not be. What Incus does not take by
+// now is tried once more.
 func (c *Client) Close() error {
+	c.closed.Do(func() { close(c.closing) })
 	c.cleanups.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()

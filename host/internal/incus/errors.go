@@ -17,6 +17,7 @@ type Error struct {
 	What string // "reach Incus at /var/lib/incus/unix.socket"
 	Err  error
 	hint string
+	away bool // Incus did not answer
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("cannot %s: %v", e.What, e.Err) }
@@ -45,6 +46,16 @@ func (e *MachineError) Hint() string {
 	return "not the change's fault; try again, or see: pushlane doctor"
 }
 
+// Away reports whether an error is of an Incus that does not answer, or of a
+// connection to it that broke.
+func Away(err error) bool {
+	if own := new(Error); errors.As(err, &own) && own.away {
+		return true
+	}
+	machine := new(MachineError)
+	return errors.As(err, &machine) && (lost(machine.Err) || errors.Is(machine.Err, errVanished))
+}
+
 func broke(what string, err error) error {
 	if own := new(Error); errors.As(err, &own) {
 		return err
@@ -63,6 +74,12 @@ func lost(err error) bool {
 
 // connectError explains why there is no connection.
 func connectError(where string, err error) error {
+	e := noConnection(where, err).(*Error)
+	e.away = !errors.Is(err, fs.ErrPermission)
+	return e
+}
+
+func noConnection(where string, err error) error {
 	what := "reach Incus at " + where
 	switch {
 	case errors.Is(err, fs.ErrPermission):
