@@ -160,6 +160,7 @@ func (h *Host) incusClient(ctx context.Context, p Policy) (*incus.Client, error)
 		return nil, err
 	}
 	h.incus[config] = c
+	h.outage.answered(c.Met(), time.Now())
 	h.sweeps.Go(func() { // what an earlier, killed host left behind; a failure here is gc's to report
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
 		defer cancel()

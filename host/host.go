@@ -46,14 +46,15 @@ type Host struct {
 	blind  blind
 	looked bool // at the pushes of before this host was started; of one goroutine
 
-	mu      sync.Mutex // guards what follows
-	mark    io.Closer  // says that this process lives; nil: nothing needed it yet
-	store   *store.Store
-	pool    *sandbox.Pool
-	plugins map[string]*plugin   // by file
-	kept    map[string]kept      // by file
-	repos   map[string]*openRepo // by what git's variables say
-	incus   map[incus.Config]*incus.Client
+	mu         sync.Mutex // guards what follows
+	logsLooked time.Time  // when the room of logs was last looked at
+	mark       io.Closer  // says that this process lives; nil: nothing needed it yet
+	store      *store.Store
+	pool       *sandbox.Pool
+	plugins    map[string]*plugin   // by file
+	kept       map[string]kept      // by file
+	repos      map[string]*openRepo // by what git's variables say
+	incus      map[incus.Config]*incus.Client
 
 	artifacts map[string]*zoneArtifacts // by the zone's folder
 }

@@ -25,15 +25,33 @@ type outage struct {
 	since time.Time // of the first look that failed; zero: it answers
 	met   bool      // it answered once
 	epoch string    // names its process, when it answered last
+
+	leaving time.Time // when it last said that it is shutting down
 }
 
-// answered notes an answer, and tells whether Incus was away since the last.
-func (o *outage) answered(epoch string) (back, restarted bool) {
+// leaveTime is how long an Incus that said so is believed to be on its way down.
+const leaveTime = time.Minute
+
+// answered notes an answer, and tells whether Incus was away since the last. It
+// does not count from a process that is on its way down.
+func (o *outage) answered(epoch string, now time.Time) (up, back, restarted bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.epoch == epoch && now.Sub(o.leaving) < leaveTime {
+		return false, false, false
+	}
 	back, restarted = !o.since.IsZero(), o.met && o.epoch != epoch
-	o.since, o.met, o.epoch = time.Time{}, true, epoch
-	return back, restarted
+	o.since, o.met, o.epoch, o.leaving = time.Time{}, true, epoch, time.Time{}
+	return true, back, restarted
+}
+
+// leaves notes that Incus is shutting down.
+func (o *outage) leaves(now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.leaving = now; o.since.IsZero() {
+		o.since = now
+	}
 }
 
 // failed notes a look that failed, and tells whether it is worth waiting on.
@@ -48,6 +66,13 @@ func (o *outage) failed(now time.Time) (wait bool) {
 		most = neverTime
 	}
 	return now.Sub(o.since) < most
+}
+
+// knows tells whether Incus has answered, so that a restart can be seen.
+func (o *outage) knows() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.met && o.epoch != ""
 }
 
 // away tells whether the last look failed.
@@ -75,7 +100,10 @@ func (h *Host) lookAtIncus(ctx context.Context) (up, restarted, wait bool) {
 	if err != nil {
 		return false, false, h.outage.failed(time.Now())
 	}
-	back, restarted := h.outage.answered(epoch)
+	up, back, restarted := h.outage.answered(epoch, time.Now())
+	if !up {
+		return false, false, h.outage.failed(time.Now())
+	}
 	if back {
 		h.sweepDead(ctx)
 	}
@@ -88,9 +116,13 @@ func (h *Host) brokenByOutage(ctx context.Context, o *Outcome) bool {
 	if o.State != store.Broken || !errors.As(o.Err, new(*incus.MachineError)) && !incus.Away(o.Err) {
 		return false
 	}
+	leaving := incus.Leaving(o.Err)
+	if leaving && h.outage.knows() {
+		h.outage.leaves(time.Now())
+	}
 	up, restarted, wait := h.lookAtIncus(ctx)
 	if up {
-		return restarted
+		return restarted || leaving && pause(ctx, outageEvery)
 	}
 	for !up && wait && pause(ctx, outageEvery) {
 		up, _, wait = h.lookAtIncus(ctx)

@@ -110,8 +110,8 @@ func (h *Host) takeLate(ctx context.Context, st *store.Store, r store.Run, taken
 	if call.Tip, err = tipBefore(ctx, call); err == nil {
 		err = h.takeIn(ctx, call, h.policy)
 	}
-	if err != nil {
+	if err != nil || r.Origin != "" { // it was noted at the run of that origin
 		return err
 	}
-	return st.Record(ctx, r.ID, store.Event{Kind: "accepted", Message: "git took the push; its post-receive hook did not say so"})
+	return st.Record(ctx, r.ID, store.Event{Kind: "accepted", Message: "git took the push"})
 }

@@ -50,6 +50,7 @@ type Client struct {
 	cfg     Config
 	srv     incus.InstanceServer // of the project
 	process string               // label of this process
+	met     string               // see Met; set by Connect
 	trees   treeLimits
 
 	mu       sync.Mutex // guards what follows
@@ -114,6 +115,7 @@ func (c *Client) checkProject(ctx context.Context) error {
 	if err != nil {
 		return connectError(c.cfg.Where(), err)
 	}
+	c.met = epochOf(server)
 	if server.Auth != "trusted" {
 		return failed("use Incus at "+c.cfg.Where(), errors.New("it does not trust this client certificate"),
 			fmt.Sprintf("on its machine: incus config trust add-certificate FILE --restricted --projects %s", c.cfg.Project))
@@ -138,10 +140,17 @@ func (c *Client) Epoch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", connectError(c.cfg.Where(), err)
 	}
+	return epochOf(server), nil
+}
+
+// Met is the Epoch of the Incus that this client connected to.
+func (c *Client) Met() string { return c.met }
+
+func epochOf(server *api.Server) string {
 	if server.Environment.ServerPid == 0 {
-		return "", nil
+		return ""
 	}
-	return fmt.Sprint(server.Environment.ServerPid), nil
+	return fmt.Sprint(server.Environment.ServerPid)
 }
 
 // Close waits until what earlier runs left to delete is deleted, each within

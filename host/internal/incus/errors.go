@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/lxc/incus/v6/shared/api"
@@ -54,6 +55,20 @@ func Away(err error) bool {
 	}
 	machine := new(MachineError)
 	return errors.As(err, &machine) && (lost(machine.Err) || errors.Is(machine.Err, errVanished))
+}
+
+// Leaving reports whether an error is what Incus says on its way down: it still
+// answers, and takes nothing more.
+func Leaving(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, words := range []string{"Shutting down", "shutting down", "database is closed"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return api.StatusErrorCheck(err, http.StatusServiceUnavailable)
 }
 
 func broke(what string, err error) error {

@@ -18,16 +18,17 @@ func (s *Store) Pulse(ctx context.Context, repoKeys []string) (string, error) {
 		}
 	}
 	var text strings.Builder
-	found, err := s.reading(ctx).rows(`SELECT max(id), 'newest', '', 0, 0 FROM runs WHERE id > 0`+of+` UNION ALL
-		SELECT * FROM (SELECT r.id, r.state, r.cancel_by, count(l.id), coalesce(sum(CASE l.state WHEN 'passed' THEN 1 ELSE 0 END), 0)
+	found, err := s.reading(ctx).rows(`SELECT max(id), 'newest', '', 0, 0, 0 FROM runs WHERE id > 0`+of+` UNION ALL
+		SELECT * FROM (SELECT r.id, r.state, r.cancel_by, count(l.id), coalesce(sum(CASE l.state WHEN 'passed' THEN 1 ELSE 0 END), 0),
+		coalesce(sum(CASE l.state WHEN 'queued' THEN 1 ELSE 0 END), 0)
 		FROM runs r LEFT JOIN lane_runs l ON l.run = r.id WHERE r.state IN ('queued', 'running')`+of+`
 		GROUP BY r.id, r.state, r.cancel_by ORDER BY r.id DESC LIMIT 40) AS o`, append(args, args...)...)
 	_, err = collect(found, err, func(row *rows) (none struct{}, err error) {
 		var id *int64
 		var state, by string
-		var total, passed int64
-		if err = row.Scan(&id, &state, &by, &total, &passed); err == nil && id != nil {
-			fmt.Fprintln(&text, *id, state, by, total, passed)
+		var total, passed, queued int64
+		if err = row.Scan(&id, &state, &by, &total, &passed, &queued); err == nil && id != nil {
+			fmt.Fprintln(&text, *id, state, by, total, passed, queued)
 		}
 		return none, err
 	})
