@@ -57,7 +57,9 @@ type Client struct {
 	images   map[imageKey]imageEntry
 	making   map[string]chan struct{} // source volumes under way, by name
 	boxes    map[string]bool          // containers of runs, until they are deleted
-	failures []error                  // of clean-ups, told by Close
+	room     room                     // of the pool, as of roomAt
+	roomAt   time.Time
+	failures []error // of clean-ups, told by Close
 
 	cleanups sync.WaitGroup
 	closing  chan struct{} // closed by Close: what cannot be deleted is given up

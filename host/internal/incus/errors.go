@@ -37,6 +37,7 @@ func failed(what string, err error, hint string) error {
 type MachineError struct {
 	What string // "run the command in pl-test-1-0a1b2c3d"
 	Err  error
+	hint string // in place of the usual one
 }
 
 func (e *MachineError) Error() string { return fmt.Sprintf("cannot %s: %v", e.What, e.Err) }
@@ -44,6 +45,9 @@ func (e *MachineError) Unwrap() error { return e.Err }
 
 // Hint says that the change under test is not at fault.
 func (e *MachineError) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
 	return "not the change's fault; try again, or see: pushlane doctor"
 }
 

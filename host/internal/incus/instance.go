@@ -53,7 +53,7 @@ type box struct {
 // request is the whole container: no profile, no device that is not named
 // here, every limit set.
 func (c *Client) request(p plan, image, sourceVolume string, caches map[string]string) api.InstancesPost {
-	devices := api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.cfg.Pool, "size": strconv.FormatInt(p.disk, 10)}}
+	devices := api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.cfg.Pool, "size": strconv.FormatInt(p.root, 10)}}
 	if sourceVolume != "" {
 		// In the request that creates the container the read-only mount is
 		// locked: root in the container cannot make it writable again, as it
@@ -132,11 +132,15 @@ func (c *Client) createError(name string, err error) error {
 		return nil
 	}
 	what := "start container " + name
+	if strings.Contains(err.Error(), "No space left") || strings.Contains(err.Error(), "no space left") {
+		// Other lanes may have filled it, and leave.
+		return &MachineError{What: what, Err: fmt.Errorf("storage pool %q is full: %w", c.cfg.Pool, err),
+			hint: "see what fills it with: incus storage info " + c.cfg.Pool + "; then: pushlane gc"}
+	}
 	for _, known := range []struct{ words, hint string }{
 		{"Storage pool not found", "make it with: ./install.sh --incus-only, or name another with incus.pool"},
 		{"forbidden", "the restrictions of the project: incus project show " + c.cfg.Project},
 		{"restricted", "the restrictions of the project: incus project show " + c.cfg.Project},
-		{"No space left", "the pool is full: incus storage info " + c.cfg.Pool + "; then: pushlane gc"},
 	} {
 		if strings.Contains(err.Error(), known.words) {
 			return failed(what, err, known.hint)

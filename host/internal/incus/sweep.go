@@ -42,8 +42,8 @@ func (c *Client) SweepContainers(ctx context.Context) ([]Swept, error) {
 	var swept []Swept
 	var errs []error
 	for _, i := range found {
-		why := c.leftBehind(i.Name, i.Config, time.Now())
-		if why == "" {
+		why := c.leftBehind(i.Config, time.Now())
+		if why == "" || c.isOurs(i.Name) {
 			continue
 		}
 		if err := c.remove(ctx, i.Name, i.Config["volatile.uuid"]); err != nil {
@@ -56,7 +56,7 @@ func (c *Client) SweepContainers(ctx context.Context) ([]Swept, error) {
 }
 
 // leftBehind says why a container may go, or nothing.
-func (c *Client) leftBehind(name string, labels map[string]string, now time.Time) string {
+func (c *Client) leftBehind(labels map[string]string, now time.Time) string {
 	if labels[labelOwner] != c.cfg.Owner || labels[labelProcess] == "" {
 		return ""
 	}
@@ -64,17 +64,17 @@ func (c *Client) leftBehind(name string, labels map[string]string, now time.Time
 	case !ok:
 		return overdue(labels[labelDeadline], now)
 	default:
-		return c.leftBy(name, process, labels[labelDeadline], now)
+		return c.leftBy(process, labels[labelDeadline], now)
 	}
 }
 
 // leftBy: a process that lives deletes its containers itself, whatever the
 // clock says; of one that cannot be seen the deadline decides, and of one that
 // Incus made after this process had given it up.
-func (c *Client) leftBy(name string, p alive.Process, deadline string, now time.Time) string {
+func (c *Client) leftBy(p alive.Process, deadline string, now time.Time) string {
 	switch p.State(c.cfg.Hosts) {
 	case alive.Alive:
-		if p != alive.Self() || c.isOurs(name) {
+		if p != alive.Self() {
 			return ""
 		}
 	case alive.Dead:

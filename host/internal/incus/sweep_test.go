@@ -122,7 +122,6 @@ func TestLeftBehind(t *testing.T) {
 	}{
 		"ours, running":                    {"me", processLabel(), "2030-01-01T13:00:00Z", ""},
 		"ours, made after it was given up": {"me", processLabel(), "2030-01-01T11:57:00Z", "its deadline passed 3m0s ago"},
-		"pl-mine":                          {"me", processLabel(), "2030-01-01T11:57:00Z", ""}, // the clock was set
 		"of another living process":        {"me", other, "2030-01-01T11:57:00Z", ""},
 		"of a container that was killed":   {"me", left, "2030-01-01T13:00:00Z", "its process 5 is gone"},
 		"ours, its process is another one": {"me", gone, "2030-01-01T13:00:00Z", "its process 1 is gone"},
@@ -133,10 +132,34 @@ func TestLeftBehind(t *testing.T) {
 		"a label that cannot be read":      {"me", processLabel(), "yesterday", ""},
 		"no process label":                 {"me", "", "2000-01-01T00:00:00Z", ""},
 	} {
-		got := c.leftBehind(name, map[string]string{labelOwner: test.owner, labelProcess: test.process, labelDeadline: test.deadline}, now)
+		if c.isOurs(name) {
+			t.Errorf("%s is under way", name)
+		}
+		got := c.leftBehind(map[string]string{labelOwner: test.owner, labelProcess: test.process, labelDeadline: test.deadline}, now)
 		if got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
+	}
+}
+
+// TestAClockThatIsSet: a container of a run under way is not swept, whatever its
+// deadline says.
+func TestAClockThatIsSet(t *testing.T) {
+	c := needIncus(t, testConfig(t))
+	var out syncBuffer
+	spec := busybox("echo running; sleep 3")
+	spec.Deadline = time.Now().Add(-2 * time.Hour) // as after a step of the clock
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Run(context.Background(), spec, &out, &out)
+		ended <- err
+	}()
+	waitFor(t, "the command runs", func() bool { return strings.Contains(out.String(), "running") })
+	if swept, err := c.Sweep(context.Background()); err != nil || len(swept) != 0 {
+		t.Errorf("swept %v, %v", swept, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
