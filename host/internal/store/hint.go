@@ -32,7 +32,8 @@ func sqliteHint(path string, err error) string {
 	case hasCode(err, sqlite3.SQLITE_BUSY):
 		return "another process has kept the database locked for 30 seconds: try again"
 	case hasCode(err, sqlite3.SQLITE_NOTADB) || hasCode(err, sqlite3.SQLITE_CORRUPT):
-		return fmt.Sprintf("the file is damaged: move it away, and pushlane begins a new one (mv %s %s.damaged)", path, path)
+		return fmt.Sprintf("the file is damaged: stop pushlane and put a backup in its place (host/SERVER.md, Backup), "+
+			"or begin a new one without its runs: mv %s %s.damaged", path, path)
 	}
 	return ""
 }
