@@ -80,6 +80,12 @@ func (h *Host) dropOld(ctx context.Context, p Policy) (lines []string, err error
 	if pool != nil {
 		pool.Prune()
 	}
+	if h.clockWasSet(time.Now()) {
+		h.clockTold.Do(func() {
+			lines = []string{"nothing is removed by its age: the clock was set since this host was started; start it again where the clock is right"}
+		})
+		return lines, nil
+	}
 	if p.KeepRuns > 0 {
 		before := time.Now().Add(-p.KeepRuns)
 		ids, dropErr := st.DropRuns(ctx, before)
@@ -102,6 +108,15 @@ func (h *Host) dropOld(ctx context.Context, p Policy) (lines []string, err error
 			count(n, "run"), p.MaxLogsTotal))
 	}
 	return lines, errors.Join(err, logErr, roomErr)
+}
+
+// maxStep is how far the clock may differ from the time that has passed.
+const maxStep = time.Hour
+
+// clockWasSet tells whether the clock was set by more than maxStep since this
+// host was started, or the machine was asleep: ages are not to be believed then.
+func (h *Host) clockWasSet(now time.Time) bool {
+	return now.Round(0).Sub(h.since.Round(0))-now.Sub(h.since) > maxStep
 }
 
 // logsEvery is how often a host that stays looks how much room its logs take.

@@ -150,8 +150,8 @@ func (h *Host) incusClient(ctx context.Context, p Policy) (*incus.Client, error)
 		return nil, err
 	}
 	config := h.incusConfig(p)
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.connecting.Lock() // an Incus that does not answer keeps no one else waiting
+	defer h.connecting.Unlock()
 	if c := h.incus[config]; c != nil {
 		return c, nil
 	}

@@ -46,6 +46,11 @@ type Host struct {
 	blind  blind
 	looked bool // at the pushes of before this host was started; of one goroutine
 
+	clockTold sync.Once
+
+	connecting sync.Mutex // guards incus
+	incus      map[incus.Config]*incus.Client
+
 	mu         sync.Mutex // guards what follows
 	logsLooked time.Time  // when the room of logs was last looked at
 	mark       io.Closer  // says that this process lives; nil: nothing needed it yet
@@ -54,7 +59,6 @@ type Host struct {
 	plugins    map[string]*plugin   // by file
 	kept       map[string]kept      // by file
 	repos      map[string]*openRepo // by what git's variables say
-	incus      map[incus.Config]*incus.Client
 
 	artifacts map[string]*zoneArtifacts // by the zone's folder
 }
@@ -85,9 +89,11 @@ func (h *Host) Close(ctx context.Context) error {
 	for _, r := range h.repos {
 		errs = append(errs, r.repo.Close())
 	}
+	h.connecting.Lock()
 	for _, c := range h.incus {
 		errs = append(errs, c.Close())
 	}
+	h.connecting.Unlock()
 	if h.pool != nil {
 		errs = append(errs, h.pool.Close())
 	}

@@ -278,3 +278,12 @@ func TestCollectKeepsToItsBounds(t *testing.T) {
 		t.Errorf("%d runs left", len(runs))
 	}
 }
+
+// TestAClockThatRuns: time that passes is no step.
+func TestAClockThatRuns(t *testing.T) {
+	t.Parallel()
+	h := openHost(t, t.TempDir())
+	if h.clockWasSet(time.Now()) || h.clockWasSet(time.Now().Add(48*time.Hour)) {
+		t.Error("a clock that runs counts as set")
+	}
+}

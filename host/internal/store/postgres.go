@@ -24,6 +24,10 @@ const (
 	pgLockTimeout = "55P03"
 )
 
+// connectTime is how long a server may take to answer, where the address does
+// not say.
+const connectTime = 10 * time.Second
+
 func (s *Store) openPostgres(ctx context.Context, address string) error {
 	s.dialect = &dialect{postgres: true}
 	s.path = withoutPassword(address)
@@ -40,6 +44,9 @@ func (s *Store) openPostgres(ctx context.Context, address string) error {
 		if _, given := config.RuntimeParams[name]; !given {
 			config.RuntimeParams[name] = value
 		}
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTime
 	}
 	s.write = stdlib.OpenDB(*config)
 	s.write.SetMaxOpenConns(8)
