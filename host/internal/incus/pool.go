@@ -36,7 +36,7 @@ func (c *Client) poolRoom(ctx context.Context) (room, bool) {
 
 // leastRoot is the disk that a container gets at least, as far as the pool has
 // that much.
-const leastRoot = 256 << 20
+const leastRoot = 64 << 20
 
 // rootDisk is the disk of a container that does not say what it needs: half of
 // the pool's free room at most, so that one lane does not fill it for all.

@@ -16,8 +16,8 @@ func TestRootDisk(t *testing.T) {
 		{10 * gib, 15 * gib, 15 * gib / 2},
 		{10 * gib, 3 * gib, 3 * gib / 2},
 		{10 * gib, gib, gib / 2},
-		{10 * gib, 300 * mib, 256 * mib},
-		{10 * gib, 200 * mib, 200 * mib},
+		{10 * gib, 300 * mib, 150 * mib},
+		{10 * gib, 100 * mib, 64 * mib},
 		{10 * gib, 0, leastDisk},
 		{500 * mib, 3 * gib, 500 * mib}, // the policy allows no more
 	} {
