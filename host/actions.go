@@ -47,6 +47,14 @@ func (h *Host) Rerun(ctx context.Context, run int64, failedOnly bool, by string)
 	return again.Number, h.tell(ctx, again.ID, Observer.Queued)
 }
 
+// Rerunnable tells why a run cannot be repeated; nil: it can.
+func (h *Host) Rerunnable(ctx context.Context, run store.Run) error {
+	if !run.State.Final() {
+		return usageError{fmt.Errorf("it is %s still", run.State)}
+	}
+	return h.stillThere(ctx, run)
+}
+
 // stillThere: a push that was refused left nothing to judge again.
 func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 	if run.Gate == "pre-commit" || run.Gate == "commit-msg" {

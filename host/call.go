@@ -33,6 +33,7 @@ type Call struct {
 	Format string   // text (default), json, junit or sarif
 
 	target hooks.Target // manual without a range: where a push would go
+	origin string       // names the push, where its hook did not; see pushID
 }
 
 // Terminal says what the person's output can do.

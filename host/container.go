@@ -141,14 +141,17 @@ func (p Policy) containerLimits() incus.Limits {
 // incusConfig says which Incus the policy means and what of it is this host's.
 func (h *Host) incusConfig(p Policy) incus.Config {
 	return incus.Config{URL: p.IncusURL, Socket: p.IncusSocket, Cert: p.IncusCert, Key: p.IncusKey, ServerCert: p.IncusServerCert,
-		Project: p.IncusProject, Pool: p.IncusPool, Owner: ownerName(h.state)}
+		Project: p.IncusProject, Pool: p.IncusPool, Owner: h.owner(), Hosts: h.marks()}
 }
 
 // incusClient connects once per Incus.
 func (h *Host) incusClient(ctx context.Context, p Policy) (*incus.Client, error) {
+	if err := h.markAlive(); err != nil {
+		return nil, err
+	}
 	config := h.incusConfig(p)
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.connecting.Lock() // an Incus that does not answer keeps no one else waiting
+	defer h.connecting.Unlock()
 	if c := h.incus[config]; c != nil {
 		return c, nil
 	}
@@ -157,6 +160,7 @@ func (h *Host) incusClient(ctx context.Context, p Policy) (*incus.Client, error)
 		return nil, err
 	}
 	h.incus[config] = c
+	h.outage.answered(c.Met(), time.Now())
 	h.sweeps.Go(func() { // what an earlier, killed host left behind; a failure here is gc's to report
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
 		defer cancel()

@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/hostile"
+	"github.com/pushlane/pushlane/host/internal/store"
 )
 
 // Check is one thing that doctor looked at.
@@ -39,11 +41,13 @@ func bad(name string, err error, hint string) Check {
 func (h *Host) Doctor(ctx context.Context, call Call, policy Policy) []Check {
 	checks := []Check{checkGit(ctx), checkPolicy(call)}
 	checks = append(checks, checkFiles(policy)...)
-	checks = append(checks, checkRepo(ctx, call, policy)...)
+	checks = append(checks, h.checkRepo(ctx, call, policy)...)
 	checks = append(checks, h.checkPlugins(ctx, policy)...)
 	checks = append(checks, h.checkSandbox(ctx))
 	if _, err := h.Store(ctx); err != nil {
 		checks = append(checks, bad("store", err, "check the folder "+h.state))
+	} else if err := h.StoreLoss(); err != nil {
+		checks = append(checks, bad("store", err, ""))
 	} else {
 		checks = append(checks, good("store", "%s", h.state))
 	}
@@ -73,13 +77,13 @@ func checkPolicy(call Call) Check {
 
 // checkRepo looks at the hooks and the lanes of the repository at hand; none
 // is no fault.
-func checkRepo(ctx context.Context, call Call, policy Policy) []Check {
+func (h *Host) checkRepo(ctx context.Context, call Call, policy Policy) []Check {
 	repo, err := hooks.Open(ctx, call.hooksEnv())
 	if err != nil {
 		return []Check{bad("repo", err, "run doctor inside a repository")}
 	}
 	defer repo.Close()
-	checks := checkHooks(ctx, call)
+	checks := h.checkHooks(ctx, call, repo)
 	head, err := repo.Resolve(ctx, "HEAD")
 	if err != nil {
 		return append(checks, good("lanes", "no commit yet"))
@@ -94,10 +98,16 @@ func checkRepo(ctx context.Context, call Call, policy Policy) []Check {
 	return append(checks, good("lanes", "%s in %s", count(len(by.Set.Lanes), "lane"), by.Set.Source))
 }
 
-func checkHooks(ctx context.Context, call Call) []Check {
+// checkHooks looks for the hooks that the repository at hand needs: a server's
+// where it is guarded or bare, else a developer's.
+func (h *Host) checkHooks(ctx context.Context, call Call, repo *hooks.Repo) []Check {
 	all, err := hooks.Status(ctx, call.hooksEnv())
 	if err != nil {
 		return []Check{bad("hooks", err, "pushlane install")}
+	}
+	needed, hint := []string{"pre-push"}, "pushlane install"
+	if server, args := h.guards(ctx, call, repo); server {
+		needed, hint = []string{"pre-receive", "post-receive"}, "pushlane install --server "+args+repo.CommonDir()
 	}
 	var checks []Check
 	tried := false
@@ -109,15 +119,30 @@ func checkHooks(ctx context.Context, call Call) []Check {
 		case s.State == hooks.Installed:
 			checks = append(checks, good("hooks", "%s: %s", s.Gate, s.State))
 		case s.State == hooks.Stale:
-			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate, strings.TrimSuffix(s.Detail, "; run: pushlane install")), "pushlane install"))
-		case s.Gate == "pre-push":
-			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate, s.State), "pushlane install"))
+			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate, strings.TrimSuffix(s.Detail, "; run: pushlane install")), hint))
+		case slices.Contains(needed, s.Gate):
+			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate, s.State), hint))
 		}
 	}
 	if tried {
 		checks = append(checks, tryEarlier(ctx, call, all))
 	}
 	return checks
+}
+
+// guards tells whether the repository is a server's: this host guards it, or
+// no one can work in it. Args are what the hint's command needs.
+func (h *Host) guards(ctx context.Context, call Call, repo *hooks.Repo) (server bool, args string) {
+	if file := call.Getenv("PUSHLANE_CONFIG"); file != "" {
+		args = "--policy " + file + " "
+	}
+	if st, err := h.Store(ctx); err == nil {
+		known, err := st.Known(ctx)
+		if err == nil && slices.ContainsFunc(known, func(r store.Repository) bool { return r.Served && r.Key == repo.CommonDir() }) {
+			return true, args
+		}
+	}
+	return repo.Bare(), args
 }
 
 const sealHint = "boot a Linux kernel of 5.13 or later that has both (6.12 where users may not make namespaces), " +

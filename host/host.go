@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/alive"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/ship"
@@ -39,13 +41,24 @@ type Host struct {
 	shipping     ship.Client
 	requestTLS   *tls.Config // of plugins' requests; nil: the system's roots
 
-	mu      sync.Mutex // guards what follows
-	store   *store.Store
-	pool    *sandbox.Pool
-	plugins map[string]*plugin   // by file
-	kept    map[string]kept      // by file
-	repos   map[string]*openRepo // by what git's variables say
-	incus   map[incus.Config]*incus.Client
+	held   held
+	outage outage
+	blind  blind
+	looked bool // at the pushes of before this host was started; of one goroutine
+
+	clockTold sync.Once
+
+	connecting sync.Mutex // guards incus
+	incus      map[incus.Config]*incus.Client
+
+	mu         sync.Mutex // guards what follows
+	logsLooked time.Time  // when the room of logs was last looked at
+	mark       io.Closer  // says that this process lives; nil: nothing needed it yet
+	store      *store.Store
+	pool       *sandbox.Pool
+	plugins    map[string]*plugin   // by file
+	kept       map[string]kept      // by file
+	repos      map[string]*openRepo // by what git's variables say
 
 	artifacts map[string]*zoneArtifacts // by the zone's folder
 }
@@ -76,16 +89,37 @@ func (h *Host) Close(ctx context.Context) error {
 	for _, r := range h.repos {
 		errs = append(errs, r.repo.Close())
 	}
+	h.connecting.Lock()
 	for _, c := range h.incus {
 		errs = append(errs, c.Close())
 	}
+	h.connecting.Unlock()
 	if h.pool != nil {
 		errs = append(errs, h.pool.Close())
 	}
 	if h.store != nil {
 		errs = append(errs, h.store.Close())
 	}
+	if h.mark != nil {
+		errs = append(errs, h.mark.Close())
+	}
 	return errors.Join(errs...)
+}
+
+// marks is the folder in which the hosts of the state folder say that they
+// live.
+func (h *Host) marks() string { return filepath.Join(h.state, "hosts") }
+
+// markAlive says that this process lives, before anything bears its name.
+func (h *Host) markAlive() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mark != nil {
+		return nil
+	}
+	m, err := alive.Mark(h.marks())
+	h.mark = m
+	return err
 }
 
 // unsealed says what this system lacks to hold plugins, as far as any were
@@ -129,8 +163,15 @@ func (h *Host) Store(ctx context.Context) (*store.Store, error) {
 		where = filepath.Join(h.state, "pushlane.db")
 	}
 	s, err := store.Open(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	s.Marks(h.marks())
+	if err := h.compareStore(ctx, s); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	h.store = s
-	return s, err
+	return s, nil
 }
 
 // PluginProcess makes this process one that compiles or runs a plugin, if it
@@ -146,7 +187,7 @@ func (h *Host) sandbox() (*sandbox.Pool, error) {
 		return h.pool, nil
 	}
 	o := sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm,
-		Program: h.program, Settings: readSettings}
+		Program: h.program, Settings: readSettings, Uncached: h.warn}
 	if h.warm == 0 { // one call's host: a plugin that has run is hardly needed again
 		o.Workers = h.policy.Parallel + 1
 	}
@@ -198,6 +239,21 @@ func (h *Host) dropIdleRepo() {
 			delete(h.repos, key)
 		}
 	}
+}
+
+// owner is ownerName, as it was when the state folder was first used on this
+// machine: the host name of a container changes whenever it is made anew.
+func (h *Host) owner() string {
+	machine, _ := os.ReadFile("/etc/machine-id")
+	sum := sha256.Sum256([]byte(string(machine) + "\x00" + h.state))
+	here, path := hex.EncodeToString(sum[:8]), filepath.Join(h.state, "owner")
+	data, _ := os.ReadFile(path)
+	if of, name, ok := strings.Cut(strings.TrimSpace(string(data)), " "); ok && of == here && name != "" {
+		return name
+	}
+	name := ownerName(h.state)
+	_ = os.WriteFile(path, []byte(here+" "+name+"\n"), 0o600) // where it cannot be kept, the name is as it was
+	return name
 }
 
 // ownerName names this host on its containers: one per machine and state

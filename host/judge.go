@@ -94,11 +94,13 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 	if err != nil {
 		return j, err
 	}
+	defer func() { <-rec.begun; rec.release() }()
 	running, done := h.cancellable(ctx, rec)
 	defer done()
 	h.runLanes(running, repo, call, &j, rec, out)
 	j.Ended = time.Now()
 	if err := rec.end(context.WithoutCancel(ctx), &j); err != nil {
+		h.held.unrecorded(rec.run.ID, err)
 		return j, err
 	}
 	if err := h.keepPatches(ctx, repo, &j, rec.run.ID); err != nil {

@@ -36,6 +36,7 @@ type laneRun struct {
 	i     int // index of its outcome
 	rec   *recorder
 	watch watcher
+	idle  *idleness // of the whole run; nil: it is not out of the queue
 
 	log      *laneLog
 	module   *sandbox.Plugin

@@ -19,8 +19,10 @@ import (
 )
 
 const (
-	maxLog  = 64 << 20 // bytes of one lane run's log; what comes after is dropped, and the log says so
-	tailLen = 40       // lines kept for the report
+	maxLog  = 64 << 20           // bytes of one lane run's log: its beginning and its end
+	endPart = 8 << 20            // bytes of one of the two parts that the end is saved in
+	headLog = maxLog - 2*endPart // bytes of the beginning
+	tailLen = 40                 // lines saved for the report
 )
 
 // laneLog writes the log of one lane run: whole, cleaned lines in the form of
@@ -33,7 +35,7 @@ type laneLog struct {
 	buf    *bufio.Writer
 	digest hash.Hash
 	size   int64
-	cut    bool
+	end    *logEnd // what came after the beginning; nil: there was room for all
 	tail   []string
 	err    error
 	shown  func(line string) // told every line; may be nil
@@ -66,12 +68,8 @@ func (l *laneLog) line(stream byte, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.remember(text) // the end of the output is what a failure shows, also where the log has no room for it
-	if l.size > maxLog {
-		if !l.cut {
-			l.cut = true
-			l.put('h', fmt.Sprintf("the log has reached its limit of %d MiB: what was written from here on is not in it, "+
-				"and counted for the verdict all the same", maxLog>>20))
-		}
+	if l.size > headLog {
+		l.putEnd(stream, colored)
 		return
 	}
 	l.put(stream, colored)
@@ -104,20 +102,37 @@ func (l *laneLog) remember(text string) {
 	l.tail = append(l.tail, text)
 }
 
-// verdict adds the host's last lines, also to a log that is full: whoever reads
-// it sees how the lane ended.
+// putEnd saves a line of a log whose beginning is full.
+func (l *laneLog) putEnd(stream byte, text string) {
+	if l.end == nil {
+		l.put('h', fmt.Sprintf("the log is longer than %d MiB: of what follows, the last lines are added once the lane has ended", headLog>>20))
+		l.end = &logEnd{path: l.path() + ".end"}
+	}
+	line := lanelog.Line{At: time.Now(), Stream: stream, Text: text}.Append(nil)
+	if err := l.end.add(line); err != nil && l.err == nil {
+		l.err = fmt.Errorf("cannot write log: %w", err)
+	}
+}
+
+// addEnd puts the saved end after the beginning.
+func (l *laneLog) addEnd() error {
+	if l.end == nil {
+		return nil
+	}
+	if lines, bytes := l.end.leftOut(); lines > 0 {
+		l.put('h', fmt.Sprintf("here %s of %.1f MiB are left out; they counted for the verdict all the same",
+			count(int(lines), "line"), float64(bytes)/(1<<20)))
+	}
+	n, err := l.end.writeTo(io.MultiWriter(l.file, l.digest))
+	l.size += n
+	return err
+}
+
+// verdict adds the host's last lines: whoever reads the log sees how the lane
+// ended.
 func (l *laneLog) verdict(text string) {
-	l.mu.Lock()
-	full := l.size > maxLog
-	l.mu.Unlock()
 	for line := range strings.Lines(text) {
-		if !full {
-			l.line('h', line)
-			continue
-		}
-		l.mu.Lock()
-		l.put('h', CleanColor(line))
-		l.mu.Unlock()
+		l.line('h', line)
 	}
 }
 
@@ -136,8 +151,8 @@ func (l *laneLog) close() (size int64, sum string, err error) {
 	if l.file == nil {
 		return 0, "", l.err
 	}
-	if err := l.file.Close(); l.err == nil && err != nil {
-		l.err = err
+	if err := errors.Join(l.addEnd(), l.file.Close()); l.err == nil && err != nil {
+		l.err = fmt.Errorf("cannot write log: %w", err)
 	}
 	return l.size, hex.EncodeToString(l.digest.Sum(nil)), l.err
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"time"
 
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -25,11 +26,16 @@ func (h *Host) tell(ctx context.Context, run int64, what func(Observer, context.
 	if err != nil {
 		return err
 	}
-	r, err := st.RunByID(ctx, run)
-	if err != nil {
-		return err
+	began := time.Now()
+	for {
+		r, err := st.RunByID(ctx, run)
+		if err == nil {
+			err = what(h.observer, ctx, r)
+		}
+		if !store.Transient(err) || time.Since(began) > patience || !pause(ctx, time.Second) {
+			return err
+		}
 	}
-	return what(h.observer, ctx, r)
 }
 
 // tellRefused tells of a run that nothing comes after: a push that went in is

@@ -86,6 +86,9 @@ type Policy struct {
 	// of all runs of a repository that are still there, protected and other refs apart
 	MaxArtifactsTotal string `koanf:"limits.artifacts_total"`
 
+	// of all logs of this host: those of the oldest runs go first
+	MaxLogsTotal string `koanf:"limits.logs_total"`
+
 	// of all caches of a repository, by the disk they may take; protected and other refs apart
 	MaxCaches    string   `koanf:"limits.caches"`
 	MaxFuel      int64    `koanf:"limits.fuel"`   // of one call of a plugin: units of work, the same on every machine, about 16 bytes of its code each; 0: no limit but limits.time
@@ -101,7 +104,7 @@ type Policy struct {
 	SigstoreIdentities []string `koanf:"sigstore_identities"` // "ISSUER SUBJECT" of sigstore certificates; in the subject, * is anything up to the next /
 	SigstoreRoots      string   `koanf:"sigstore_roots"`      // trusted_root.json of the sigstore instance whose bundles are accepted
 
-	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs and logs are removed
+	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs, logs and artifacts are removed
 
 	only *Allow // what a run may reach of secrets, http and env; nil: all that the keys above say
 }
@@ -116,7 +119,7 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"incus.images": []string{"*"}, "incus.networks": []string{},
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": usualFuel,
-		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB",
+		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB", "limits.logs_total": "20GiB",
 		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
 		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
 		"retention.runs": "720h",
@@ -306,7 +309,7 @@ func (p Policy) validate() error {
 // checkSizes reads the limits that the host itself enforces.
 func (p Policy) checkSizes() error {
 	for _, limit := range []struct{ key, text string }{
-		{"limits.artifacts", p.MaxArtifacts}, {"limits.artifacts_total", p.MaxArtifactsTotal},
+		{"limits.artifacts", p.MaxArtifacts}, {"limits.artifacts_total", p.MaxArtifactsTotal}, {"limits.logs_total", p.MaxLogsTotal},
 		{"limits.caches", p.MaxCaches},
 	} {
 		if _, err := incus.ParseSize(limit.text); err != nil {

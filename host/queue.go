@@ -100,6 +100,7 @@ func (h *Host) work(ctx context.Context, n int, claim claimRun, warn func(error)
 		}
 	}()
 	for ctx.Err() == nil {
+		h.waitForIncus(ctx)
 		free <- struct{}{}
 		run, ok, err := h.claim(ctx, claim)
 		if err != nil && ctx.Err() == nil {
@@ -121,20 +122,27 @@ func (h *Host) work(ctx context.Context, n int, claim claimRun, warn func(error)
 
 func (h *Host) claim(ctx context.Context, claim claimRun) (store.Run, bool, error) {
 	st, err := h.Store(ctx)
+	if err == nil {
+		err = h.markAlive()
+	}
 	if err != nil {
 		return store.Run{}, false, err
 	}
-	return claim(st, ctx, store.ThisHost(), lease)
+	return claim(st.Without(h.blind.keys(time.Now())), ctx, store.ThisHost(), lease)
 }
 
 func (h *Host) waitForWork(ctx context.Context) {
 	if st, err := h.Store(ctx); err == nil {
-		st.Wait(ctx, 5*time.Second)
+		st.Without(h.blind.keys(time.Now())).Wait(ctx, 5*time.Second)
+	} else {
+		pause(ctx, time.Second)
 	}
 }
 
-// execute runs a claimed run to its end. A host that is stopped gives it back.
+// execute runs a claimed run to its end. A host that is stopped gives it back,
+// and so does one that waits for its group alone.
 func (h *Host) execute(ctx context.Context, run store.Run) error {
+	defer h.held.hold(run.ID)()
 	st, err := h.Store(ctx)
 	if err != nil {
 		return err
@@ -142,24 +150,30 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 	call := queuedCall(run)
 	repo, release, err := h.repo(ctx, call)
 	if err != nil {
-		return h.giveUp(ctx, st, run, err)
+		return h.giveBack(ctx, st, run, err)
 	}
 	defer release()
+	h.blind.opened(run.RepoKey)
 	j, err := h.resume(ctx, repo, run)
 	if err != nil {
 		return h.giveUp(ctx, st, run, err)
 	}
 	rec := resumed(st, run, &j)
-	if err := h.tell(ctx, run.ID, Observer.Started); err != nil {
-		return err
-	}
-	held, lost := h.holdLease(ctx, st, run)
+	rec.stopping = ctx.Done()
+	h.afterwards(ctx, func(ctx context.Context) error { return h.tell(ctx, run.ID, Observer.Started) })
+	working, park := context.WithCancelCause(ctx)
+	defer park(nil)
+	held, lost := h.holdLease(working, st, run)
 	defer lost()
-	h.runLanes(held, repo, call, &j, rec, Output{Out: io.Discard, Err: io.Discard})
+	idle := newIdleness(park)
+	h.runLanesUntil(held, repo, call, &j, rec, Output{Out: io.Discard, Err: io.Discard}, idle)
+	if idle.parked() {
+		return nil
+	}
 	after := context.WithoutCancel(ctx)
 	if stopped(held) {
 		rec.record(after)
-		return st.Holding(run).Requeue(after, run.ID, "the host was stopped")
+		return rec.patiently(func() error { return rec.store.Requeue(after, run.ID, "the host was stopped") })
 	}
 	j.Ended = time.Now()
 	if err := rec.end(after, &j); err != nil {
@@ -179,8 +193,8 @@ func ownCall(gate, repo string) Call {
 	return Call{Gate: gate, Dir: repo, Env: []string{"GIT_DIR=" + repo, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}}
 }
 
-// giveUp ends a run that cannot even begin: a repository that is gone, objects
-// that were pruned.
+// giveUp ends a run that cannot even begin: its repository is gone for long, or
+// its objects were pruned.
 func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause error) error {
 	err := st.Holding(run).Record(context.WithoutCancel(ctx), run.ID,
 		store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: CleanText(cause.Error())})
@@ -257,7 +271,7 @@ func resumeLane(j Judgement, l store.LaneRun) (Outcome, error) {
 
 // resumed is the recorder of a claimed run.
 func resumed(st *store.Store, run store.Run, j *Judgement) *recorder {
-	r := &recorder{store: st.Holding(run), claimed: true, begun: make(chan struct{}), run: run}
+	r := &recorder{store: st.Holding(run), claimed: true, begun: make(chan struct{}), run: run, release: func() {}}
 	for _, l := range latest(run.Lanes) {
 		r.ids = append(r.ids, l.ID)
 	}
@@ -336,8 +350,14 @@ func (h *Host) recover(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	runs, err := st.Lost(ctx)
-	var lines []string
+	lines, err := h.endLost(ctx)
+	runs, lostErr := st.Lost(ctx)
+	if len(runs) > 0 && lostErr == nil {
+		if lostErr = h.sweepDead(ctx); lostErr != nil {
+			runs = nil // else two containers of one lane would run at once
+		}
+	}
+	err = errors.Join(err, lostErr, st.WakeParked(ctx))
 	for _, r := range runs {
 		line, one := h.recoverRun(ctx, st, r)
 		if errors.As(one, new(*store.ConflictError)) {
@@ -350,7 +370,7 @@ func (h *Host) recover(ctx context.Context) ([]string, error) {
 }
 
 func (h *Host) recoverRun(ctx context.Context, st *store.Store, r store.Run) (string, error) {
-	if r.Fence >= 2*maxDeaths-1 { // it grows with every claim and every return
+	if r.Deaths >= maxDeaths-1 {
 		err := st.Holding(r).Record(ctx, r.ID, store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(),
 			Message: fmt.Sprintf("given up: its host died %d times while it ran", maxDeaths)})
 		return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxDeaths), err

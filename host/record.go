@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -20,7 +21,11 @@ type recorder struct {
 	run     store.Run
 	ids     []int64 // the lane run of each outcome
 
+	release  func()          // of the run, which this process holds
+	stopping <-chan struct{} // closed when the host is told to stop; nil: it is not asked
+
 	mu      sync.Mutex
+	late    time.Time      // when what cannot be recorded is given up
 	err     error          // the first failure
 	pending []store.Change // what waits for the next transaction
 	next    chan struct{}  // closed when pending is safe
@@ -52,6 +57,9 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 	if err != nil {
 		return nil, err
 	}
+	if err := h.markAlive(); err != nil {
+		return nil, err
+	}
 	if !h.resident { // which looks for them by itself
 		if _, err := h.endAbandoned(ctx); err != nil {
 			return nil, err
@@ -63,9 +71,9 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 	if j.Bypasses, err = bypasses(ctx, st, repo, call, j.Updates); err != nil {
 		return nil, err
 	}
-	r := &recorder{store: st, begun: make(chan struct{})}
+	r := &recorder{store: st, begun: make(chan struct{}), release: func() {}}
 	n, notes := newRun(repo, call, j), notesOf(j)
-	go r.begin(context.WithoutCancel(ctx), n, len(j.Outcomes), notes)
+	go r.begin(context.WithoutCancel(ctx), h, n, len(j.Outcomes), notes)
 	return r, nil
 }
 
@@ -103,9 +111,21 @@ func (f lanesFile) stored() store.LanesFile {
 	return store.LanesFile{Source: f.Set.Source, Text: f.Text}
 }
 
-func (r *recorder) begin(ctx context.Context, n store.NewRun, lanes int, notes []store.Change) {
+func (r *recorder) begin(ctx context.Context, h *Host, n store.NewRun, lanes int, notes []store.Change) {
 	defer close(r.begun)
-	run, err := r.store.Begin(ctx, n)
+	var run store.Run
+	tried := 0
+	err := r.patiently(func() (err error) {
+		run, err = r.store.Begin(ctx, n)
+		if tried++; tried > 1 && errors.Is(err, store.ErrKnown) && run.Host == store.ThisHost() {
+			err = nil // the first try was kept, and its answer was lost
+		}
+		return err
+	})
+	if err == nil {
+		r.release = h.held.hold(run.ID)
+		h.noteRun(r.store, run.ID)
+	}
 	if err == nil && len(run.Lanes) != lanes {
 		err = fmt.Errorf("internal error: %d lane runs recorded for %d planned", len(run.Lanes), lanes)
 	}
@@ -224,11 +244,64 @@ func (r *recorder) write(ctx context.Context) {
 			return
 		}
 		r.mu.Unlock()
-		if id != 0 {
-			r.failed(r.store.Record(ctx, id, batch...))
+		if id != 0 && r.failure() == nil { // after a gap nothing more would fit
+			r.failed(r.patiently(func() error { return r.store.Record(ctx, id, batch...) }))
 		}
 		close(done)
 	}
+}
+
+// patience is how long a write that fails is tried again while a pusher waits,
+// or once the host is told to stop. A run out of the queue has all the time
+// that there is: its verdict is not lost for a full disk.
+const patience = 10 * time.Second
+
+// patiently does a write, and does it again while the store fails.
+func (r *recorder) patiently(write func() error) error {
+	began := time.Now()
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := write()
+		if !store.Transient(err) || !r.waits(began, wait) {
+			return err
+		}
+	}
+}
+
+// waits pauses before the next try; false: there is none.
+func (r *recorder) waits(began time.Time, wait time.Duration) bool {
+	if !r.claimed {
+		if time.Since(began)+wait > patience {
+			return false
+		}
+		time.Sleep(wait)
+		return true
+	}
+	select {
+	case <-time.After(wait):
+	case <-r.stopping:
+		time.Sleep(wait)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.late.IsZero() && isClosed(r.stopping) {
+		r.late = time.Now().Add(patience)
+	}
+	return r.late.IsZero() || time.Now().Before(r.late)
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *recorder) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
 }
 
 func (r *recorder) failed(err error) {
@@ -278,7 +351,11 @@ func (r *recorder) lane(ctx context.Context, i int, o *Outcome, recorded bool) {
 // retry opens the next attempt of lane run i.
 func (r *recorder) retry(ctx context.Context, i int, why string) {
 	r.record(ctx) // the attempt that ended comes first
-	next, err := r.store.Retry(ctx, r.runID(), r.laneID(i), "the machinery broke: "+why)
+	var next store.LaneRun
+	err := r.patiently(func() (err error) {
+		next, err = r.store.Retry(ctx, r.runID(), r.laneID(i), "infrastructure error: "+why)
+		return err
+	})
 	if err == nil {
 		r.ids[i] = next.ID
 	}
@@ -297,9 +374,7 @@ func storedFindings(o *Outcome) []store.Finding {
 func (r *recorder) end(ctx context.Context, j *Judgement) error {
 	r.record(ctx, store.End{State: j.State(), Exit: j.Exit(), At: j.Ended})
 	j.Number = r.run.Number
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
+	return r.failure()
 }
 
 // logPath is where an attempt's log lies: <state>/runs/<run>/<n>-<lane>.<attempt>.log.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type Resident struct {
 	Host  *Host
 	Log   *logrus.Logger
 	Idle  time.Duration // without a call for so long it leaves; 0: never
+	Stop  time.Duration // that calls under way have once ctx ends; 0: 50 seconds
 	Ready func()        // called once the socket answers; may be nil
 
 	// Server: it also works the queue, starts nightly lanes, takes in what hooks
@@ -40,8 +42,13 @@ func SocketPath(state string) string { return filepath.Join(state, "host.sock") 
 // ErrRunning says that another resident holds the state folder.
 var ErrRunning = errors.New("a resident host is running already")
 
+// stopTime is how long calls under way may take once the host is told to stop;
+// pushlane.service gives it some more (TimeoutStopSec).
+const stopTime = 50 * time.Second
+
 // Serve listens until ctx ends, the idle time passes or a caller of another
-// build shows that this one is outdated. Calls under way are finished.
+// build shows that this one is outdated. Calls under way are finished, within
+// Stop where ctx ended; new ones find no socket and are judged in their hook.
 func (r *Resident) Serve(ctx context.Context) error {
 	state := r.Host.State()
 	unlock, err := lockState(state)
@@ -60,40 +67,70 @@ func (r *Resident) Serve(ctx context.Context) error {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
 	open, leave := context.WithCancel(ctx)
-	defer leave()
 	context.AfterFunc(open, func() { listener.Close() })
 	r.Host.resident, r.Host.warn = true, func(err error) { r.Log.WithError(err).Warn("afterwards") }
 	go r.watchIdle(open, leave)
 	var work sync.WaitGroup
 	defer work.Wait()
+	defer leave() // first: what work waits for must be told to end
 	if r.Server {
 		work.Go(func() { r.server(open) })
 	} else {
 		r.every(open, &work, time.Minute, "runs of hosts that are gone", func() error {
 			lines, err := r.Host.endAbandoned(open)
-			r.say(lines)
-			return err
+			lost, lostErr := r.Host.endLost(open)
+			r.say(append(lines, lost...))
+			return errors.Join(err, lostErr)
 		})
 	}
 	if r.Ready != nil {
 		r.Ready()
 	}
-	return r.accept(ctx, open, listener.(*net.UnixListener), leave)
+	calls, end := r.callTime(ctx)
+	defer end()
+	return r.accept(calls, open, listener.(*net.UnixListener), leave)
 }
 
-// accept serves calls under ctx until open ends; the calls under way go on.
+// callTime is the context of calls: it outlives ctx by the time to stop.
+func (r *Resident) callTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	calls, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := cmp.Or(r.Stop, stopTime)
+	context.AfterFunc(ctx, func() {
+		if n := r.busy.Load(); n > 0 {
+			r.Log.Infof("stopping: %s under way, at most %s more", count(int(n), "call"), stop)
+		}
+		time.AfterFunc(stop, end)
+	})
+	return calls, end
+}
+
+// maxAcceptPause is the longest pause after a call that could not be accepted.
+const maxAcceptPause = time.Second
+
+// accept serves calls under ctx until open ends; the calls under way go on. A
+// call that cannot be accepted (no file descriptor is free) waits in the
+// socket's line and is tried again.
 func (r *Resident) accept(ctx, open context.Context, l *net.UnixListener, leave func()) error {
 	build := Stamp()
 	var calls sync.WaitGroup
 	defer calls.Wait()
+	wait := time.Duration(0)
 	for {
 		conn, err := l.AcceptUnix()
-		if open.Err() != nil {
+		switch {
+		case open.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("cannot accept: %w", err)
+		case err != nil:
+			if wait == 0 {
+				r.Log.WithError(err).Warn("cannot accept a call, trying again")
+			}
+			wait = min(maxAcceptPause, max(5*time.Millisecond, 2*wait))
+			pause(open, wait)
+			continue
 		}
+		wait = 0
 		r.busy.Add(1)
 		calls.Go(func() {
 			defer r.done()
@@ -129,7 +166,7 @@ func (r *Resident) serve(ctx context.Context, conn *net.UnixConn, build string) 
 	defer conn.Close()
 	var mu sync.Mutex
 	say := func(kind byte, p ...byte) error {
-		_, err := frameWriter{&mu, conn, kind}.Write(p)
+		_, err := frameWriter{&mu, impatient{conn}, kind}.Write(p)
 		return err
 	}
 	if err := samePeer(conn); err != nil {
@@ -148,8 +185,41 @@ func (r *Resident) serve(ctx context.Context, conn *net.UnixConn, build string) 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { in.ReadByte(); cancel() }() // anything after the call's end is its end
-	code := r.Host.Judge(ctx, call, Output{Out: frameWriter{&mu, conn, 'o'}, Err: frameWriter{&mu, conn, 'e'}})
+	go beat(ctx, func() error { return say('b') }, cancel)
+	to := impatient{conn}
+	code := r.Host.Judge(ctx, call, Output{Out: frameWriter{&mu, to, 'o'}, Err: frameWriter{&mu, to, 'e'}})
 	return say('x', byte(code))
+}
+
+// beatEvery is how often a client hears that its call is being judged.
+const beatEvery = 5 * time.Second
+
+// beat says so until ctx ends; a client that cannot be told is gone.
+func beat(ctx context.Context, say func() error, gone func()) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if say() != nil {
+				gone()
+			}
+		}
+	}
+}
+
+// impatient is a connection whose client must read: a lane does not hold its
+// slot for a client that is stopped.
+type impatient struct{ conn *net.UnixConn }
+
+// readTime is how long a client may leave a full socket unread.
+const readTime = time.Minute
+
+func (i impatient) Write(p []byte) (int, error) {
+	i.conn.SetWriteDeadline(time.Now().Add(readTime))
+	return i.conn.Write(p)
 }
 
 // samePeer refuses callers that are not this user.

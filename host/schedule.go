@@ -2,14 +2,12 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
-	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -25,6 +23,11 @@ type watcher interface {
 // host, each after the lanes it needs. Results stand at their own index, so that the
 // order of what is printed never depends on time.
 func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, rec *recorder, out Output) {
+	h.runLanesUntil(ctx, repo, call, j, rec, out, nil)
+}
+
+// runLanesUntil is runLanes of a run that can be given back while it waits.
+func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, rec *recorder, out Output, idle *idleness) {
 	watch := out.watch(call, j)
 	defer watch.close()
 	done := make([]chan struct{}, len(j.Outcomes))
@@ -34,15 +37,19 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 	v := j.verdicts()
 	var wg sync.WaitGroup
 	for i := range j.Outcomes {
+		idle.begin()
 		wg.Go(func() {
 			defer close(done[i])
+			defer idle.end()
 			o := &j.Outcomes[i]
 			if o.done {
 				return
 			}
-			l := &laneRun{host: h, repo: repo, call: call, j: j, i: i, rec: rec, watch: watch}
+			l := &laneRun{host: h, repo: repo, call: call, j: j, i: i, rec: rec, watch: watch, idle: idle}
 			needs := v.needsOf(i)
+			idle.end()
 			waitForNeeds(needs, done)
+			idle.begin()
 			if o.Message == "" {
 				o.Message, o.Blocked = unmetNeed(j, needs)
 			}
@@ -64,23 +71,43 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Jud
 	}
 }
 
-// runInSlot runs a lane once its group and a slot are free, and again where the
-// machinery broke and the lane allows it.
+// runInSlot runs a lane once its group and a slot are free, and again after an
+// infrastructure error where the lane allows it. A run out of the queue, which
+// no one waits for, is also run again where Incus was away.
 func (h *Host) runInSlot(ctx context.Context, l *laneRun) {
 	o := &l.j.Outcomes[l.i]
-	for l.attempt = max(1, o.attempt); ; l.attempt++ {
+	l.attempt = max(1, o.attempt)
+	for tried := 0; ; l.attempt++ {
 		if err := h.runOnce(ctx, l, o); err != nil {
-			o.State, o.Message = store.Cancelled, "cancelled before it started"
-			if by := cancelledBy(ctx); by != "" {
-				o.Message = by
-			}
+			l.notBegun(ctx, o, err)
 			return
 		}
-		tried := l.attempt - max(1, o.attempt)
-		if tried >= l.lane().Retries || !machinery(o) || !pause(ctx, backoff(tried)) {
+		switch {
+		case !infrastructure(o) || ctx.Err() != nil:
 			return
+		case l.rec.claimed && l.attempt < maxAttempts && h.brokenByOutage(ctx, o):
+		case tried >= l.lane().Retries || !pause(ctx, backoff(tried)):
+			return
+		default:
+			tried++
 		}
 		l.again(ctx, o)
+	}
+}
+
+// maxAttempts bounds the attempts that an Incus costs which comes and goes.
+const maxAttempts = 20
+
+// notBegun is the outcome of an attempt that did not begin: it was called off,
+// or its group could not be asked for.
+func (l *laneRun) notBegun(ctx context.Context, o *Outcome, err error) {
+	if ctx.Err() == nil {
+		o.State, o.Message, o.Err = store.Broken, CleanText(err.Error()), err
+		return
+	}
+	o.State, o.Message = store.Cancelled, "cancelled before it started"
+	if by := cancelledBy(ctx); by != "" {
+		o.Message = by
 	}
 }
 
@@ -120,12 +147,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// machinery reports whether a lane broke for a reason that another attempt
-// may not meet. A "no" is never tried again.
-func machinery(o *Outcome) bool {
-	return o.State == store.Broken && errors.As(o.Err, new(*incus.MachineError))
-}
-
 // again records the attempt that broke and makes ready for the next one.
 func (l *laneRun) again(ctx context.Context, o *Outcome) {
 	l.rec.lane(context.WithoutCancel(ctx), l.i, o, l.recorded)
@@ -150,16 +171,27 @@ func (h *Host) enterGroup(ctx context.Context, l *laneRun) (free func(), err err
 	}
 	limit := max(1, l.update().Set.Groups[lane.ConcurrencyGroup].Limit)
 	id, st := l.rec.laneID(l.i), l.rec.store
-	for waited := false; ; waited = true {
+	goes := func() {}
+	defer func() { goes() }()
+	began := time.Now()
+	for waited := false; ; {
 		in, err := st.EnterGroup(ctx, l.zone(), lane.ConcurrencyGroup, limit, id)
-		if err != nil {
+		switch {
+		case err != nil && (!store.Transient(err) || !l.rec.claimed && time.Since(began) > patience):
 			return nil, err
-		}
-		if in {
+		case in:
 			return func() { st.LeaveGroup(context.WithoutCancel(ctx), id) }, nil
-		}
-		if !waited {
+		case err == nil && !waited:
+			waited = true
 			l.rec.event(ctx, l.i, lane.ID, "waiting", fmt.Sprintf("for a place in group %q, of which %d run at once", lane.ConcurrencyGroup, limit))
+			if l.idle != nil {
+				goes = l.idle.waits(l.i, store.Wish{LaneRun: id, Group: lane.ConcurrencyGroup, Limit: limit})
+			}
+		}
+		if l.idle != nil && err == nil {
+			if err := l.parkIdle(ctx); err != nil && !store.Transient(err) {
+				return nil, err
+			}
 		}
 		if !pause(ctx, groupEvery) {
 			return nil, ctx.Err()

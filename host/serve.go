@@ -26,9 +26,16 @@ func (r *Resident) server(ctx context.Context) {
 	defer wg.Wait()
 	h := r.Host
 	warn := func(err error) { r.Log.WithError(err).Warn("queue") }
+	// Before anything is claimed: what a killed host left would run next to it.
+	lines, err := h.recover(ctx)
+	r.say(lines)
+	if err != nil {
+		warn(err)
+	}
 	wg.Go(func() { h.work(ctx, h.policy.Parallel, (*store.Store).Claim, warn) })
 	wg.Go(func() { h.work(ctx, max(1, h.policy.Parallel/2), (*store.Store).ClaimProtected, warn) })
 	r.every(ctx, &wg, spoolEvery, "spool", func() error { return h.takeSpool(ctx, h.takeAccepted) })
+	r.every(ctx, &wg, acceptEvery, "pushes without a hook's word", func() error { return h.takeUnaccepted(ctx, time.Now()) })
 	r.every(ctx, &wg, nightlyEvery, "schedules", func() error { return h.nightly(ctx, time.Now()) })
 	r.every(ctx, &wg, recoverEvery, "runs of hosts that are gone", func() error {
 		lines, err := h.recover(ctx)
@@ -68,15 +75,20 @@ func (r *Resident) every(ctx context.Context, wg *sync.WaitGroup, pause time.Dur
 
 // takeAccepted takes in a push that a hook left in the spool.
 func (h *Host) takeAccepted(ctx context.Context, call Call) error {
+	policy, err := call.policy()
+	if err != nil {
+		return err
+	}
+	return h.takeIn(ctx, call, policy)
+}
+
+// takeIn queues what comes after an accepted push.
+func (h *Host) takeIn(ctx context.Context, call Call, policy Policy) error {
 	repo, release, err := h.repo(ctx, call)
 	if err != nil {
 		return err
 	}
 	defer release()
-	policy, err := call.policy()
-	if err != nil {
-		return err
-	}
 	j, err := h.decide(ctx, repo, call, policy, false)
 	if err != nil || len(j.Updates) == 0 {
 		return err

@@ -84,6 +84,9 @@ func spoolEnv(env []string) []string {
 // pushID names a push over all its hooks: git's process that runs them, the
 // machine's boot, and the ref lines.
 func (c Call) pushID() string {
+	if c.origin != "" {
+		return c.origin
+	}
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	sum := sha256.Sum256([]byte(string(boot) + c.Getenv("PUSHLANE_PUSH") + "\x00" + c.Dir + "\x00" + string(c.Stdin)))
 	return hex.EncodeToString(sum[:16])

@@ -18,10 +18,12 @@ import (
 //	         first), d working folder, e "KEY=value" (repeated), t "<1 or 0>
 //	         <columns>", i standard input, . end of the call
 //	resident u not served, judge it yourself; k taken; o and e lines for
-//	         standard output and error; x one byte, the exit status
+//	         standard output and error; b still at work, every 5 seconds; x one
+//	         byte, the exit status
 //
-// The client closing the connection cancels the call.
-const wireVersion = "1"
+// The client closing the connection cancels the call. It waits 10 seconds for
+// the first frame and 30 for each after it.
+const wireVersion = "2"
 
 const (
 	// maxFrames bounds what a call may bring: arguments, environment and input.

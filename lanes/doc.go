@@ -39,7 +39,8 @@
 //   - needs: ids of lanes that must pass before this one starts.
 //   - required: false for a lane that is shown and never refuses a push; true where it is left out.
 //   - timeout: such as "90s" or "1h30m", at most 24h; 10m where it is left out.
-//   - retries: how often to try again when the machinery fails, at most 10; 0 where it is left out. A "no" is never tried again.
+//   - retries: how often to try again after an infrastructure error (a container stopped
+//     from outside, a plugin's process that died), at most 10; 0 where it is left out. A "no" is never tried again.
 //   - concurrency_group: the [groups.NAME] whose limit the lane shares.
 //   - supersede: true lets a newer push cancel an older run that still waits.
 //   - [lane.with]: settings, handed to the plugin as JSON and checked against its schema.

@@ -16,10 +16,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
-const wireVersion = "1"
+const wireVersion = "2"
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -186,7 +187,8 @@ func ask(main string, args []string, stdin []byte) (code int, served bool) {
 	if !filepath.IsAbs(state) { // no HOME: a socket below the working folder is not ours
 		return 0, false
 	}
-	conn, err := dial(filepath.Join(state, "host.sock"))
+	wait := usualWaits()
+	conn, err := dial(filepath.Join(state, "host.sock"), wait.take)
 	if err != nil {
 		return 0, false
 	}
@@ -194,16 +196,17 @@ func ask(main string, args []string, stdin []byte) (code int, served bool) {
 	if _, err := conn.Write(request(main, args, stdin)); err != nil {
 		return 0, false
 	}
-	return copyBack(conn, args[0])
+	return copyBack(&host{conn: conn, fd: int(conn.Fd()), beat: wait.beat}, args[0])
 }
 
 // dial connects to the socket and makes sure that its other end runs as us:
 // another user's process must not be able to accept a push.
-func dial(path string) (*os.File, error) {
+func dial(path string, wait time.Duration) (*os.File, error) {
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
+	bound(fd, wait)
 	conn := os.NewFile(uintptr(fd), path)
 	if err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
 		conn.Close()
@@ -260,7 +263,9 @@ func copyBack(conn io.Reader, gate string) (code int, served bool) {
 	head := make([]byte, 5)
 	answered := false
 	for {
-		if _, err := io.ReadFull(conn, head); err != nil {
+		if _, err := io.ReadFull(conn, head); errors.Is(err, errSilent) {
+			return silent(gate)
+		} else if err != nil {
 			return gone(answered, gate)
 		}
 		n := int64(head[1])<<24 | int64(head[2])<<16 | int64(head[3])<<8 | int64(head[4])
@@ -268,12 +273,15 @@ func copyBack(conn io.Reader, gate string) (code int, served bool) {
 			return gone(answered, gate)
 		}
 		payload := make([]byte, n)
-		if _, err := io.ReadFull(conn, payload); err != nil {
+		if _, err := io.ReadFull(conn, payload); errors.Is(err, errSilent) {
+			return silent(gate)
+		} else if err != nil {
 			return gone(answered, gate)
 		}
 		switch head[0] {
 		case 'k':
 			answered = true
+		case 'b': // it is still at work
 		case 'o':
 			os.Stdout.Write(payload)
 		case 'e':

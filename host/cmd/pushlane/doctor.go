@@ -57,7 +57,7 @@ func (p *program) show(checks ...host.Check) {
 func gcCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "gc", Short: "remove containers and logs that were left behind", Args: exactly(0),
-		Long: "gc removes this host's containers whose deadline has passed or whose host process\nis gone, marks their runs as broken, and removes runs and logs older than\nretention.runs. Every run does the same at its start.",
+		Long: "gc removes this host's containers whose deadline has passed or whose host process\nis gone, marks their runs as broken, removes runs and logs older than\nretention.runs, and the oldest logs beyond limits.logs_total. pushlane serve does the\nsame every minute.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, policy, err := p.host()
 			if err != nil {

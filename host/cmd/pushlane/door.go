@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 )
 
 const (
@@ -17,6 +18,7 @@ const (
 type door struct {
 	net.Listener
 	proxies []netip.Prefix
+	most    int // connections at once
 
 	mu  sync.Mutex
 	all int
@@ -24,8 +26,21 @@ type door struct {
 }
 
 func newDoor(l net.Listener, proxies []netip.Prefix) *door {
-	return &door{Listener: l, proxies: proxies, of: map[netip.Addr]int{}}
+	return &door{Listener: l, proxies: proxies, most: roomFor(files()), of: map[netip.Addr]int{}}
 }
+
+// files is how many files this process may have open.
+func files() uint64 {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 2 * maxConnections
+	}
+	return limit.Cur
+}
+
+// roomFor is how many connections the page may have of so many files: half of
+// them are the pushes'.
+func roomFor(files uint64) int { return int(min(maxConnections, max(1, files/2))) }
 
 // Accept waits for the next connection that there is room for.
 func (c *door) Accept() (net.Conn, error) {
@@ -63,7 +78,7 @@ func (c *door) counted(remote string) (netip.Addr, bool) {
 func (c *door) enter(from netip.Addr, counted bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all >= maxConnections || counted && c.of[from] >= maxOfAddress {
+	if c.all >= c.most || counted && c.of[from] >= maxOfAddress {
 		return false
 	}
 	c.all++

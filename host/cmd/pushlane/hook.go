@@ -67,6 +67,10 @@ const warmInstances = 10
 
 const defaultIdle = 10 * time.Minute
 
+// maxHostLog is the size in bytes beyond which a host's own log is put aside, in
+// place of the one before.
+const maxHostLog = 8 << 20
+
 // startResident starts a resident host in a session of its own. Failing to is
 // no failure of the push: the next one is judged inline again.
 func startResident(state, wish string) {
@@ -79,6 +83,9 @@ func startResident(state, wish string) {
 	exe, err := os.Executable()
 	if err != nil {
 		return
+	}
+	if info, err := os.Stat(filepath.Join(state, "host.log")); err == nil && info.Size() > maxHostLog {
+		_ = os.Rename(filepath.Join(state, "host.log"), filepath.Join(state, "host.log.1"))
 	}
 	log, err := os.OpenFile(filepath.Join(state, "host.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 func main() {
 	host.PluginProcess()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop) // a second signal ends this process at once
 	code := run(ctx, program{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Environ(), terminal: terminal()}, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -69,6 +69,9 @@ func startServer(ctx context.Context, h *host.Host, policy host.Policy, log *log
 	if err != nil {
 		return nil, err
 	}
+	if err := h.StoreLoss(); err != nil {
+		host.WriteError(log.Out, err)
+	}
 	if errs := policy.CheckFiles(); len(errs) > 0 {
 		return nil, errs[0]
 	}

@@ -23,6 +23,7 @@ type Config struct {
 	Project    string // "pushlane" when empty
 	Pool       string // storage pool, "pushlane" when empty
 	Owner      string // label of what this host makes; empty: this machine and user
+	Hosts      string // folder of the marks of this owner's processes, see package alive; "" not known
 }
 
 // Where is the address in words.
@@ -49,14 +50,20 @@ type Client struct {
 	cfg     Config
 	srv     incus.InstanceServer // of the project
 	process string               // label of this process
+	met     string               // see Met; set by Connect
 	trees   treeLimits
 
 	mu       sync.Mutex // guards what follows
 	images   map[imageKey]imageEntry
 	making   map[string]chan struct{} // source volumes under way, by name
-	failures []error                  // of clean-ups, told by Close
+	boxes    map[string]bool          // containers of runs, until they are deleted
+	room     room                     // of the pool, as of roomAt
+	roomAt   time.Time
+	failures []error // of clean-ups, told by Close
 
 	cleanups sync.WaitGroup
+	closing  chan struct{} // closed by Close: what cannot be deleted is given up
+	closed   sync.Once
 }
 
 // connectTime is how long an Incus may take to say hello.
@@ -76,7 +83,7 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, connectError(cfg.Where(), err)
 	}
 	c := &Client{cfg: cfg, srv: srv.UseProject(cfg.Project), process: processLabel(), trees: usualTrees(),
-		images: map[imageKey]imageEntry{}, making: map[string]chan struct{}{}}
+		images: map[imageKey]imageEntry{}, making: map[string]chan struct{}{}, boxes: map[string]bool{}, closing: make(chan struct{})}
 	return c, c.checkProject(ctx)
 }
 
@@ -110,6 +117,7 @@ func (c *Client) checkProject(ctx context.Context) error {
 	if err != nil {
 		return connectError(c.cfg.Where(), err)
 	}
+	c.met = epochOf(server)
 	if server.Auth != "trusted" {
 		return failed("use Incus at "+c.cfg.Where(), errors.New("it does not trust this client certificate"),
 			fmt.Sprintf("on its machine: incus config trust add-certificate FILE --restricted --projects %s", c.cfg.Project))
@@ -125,9 +133,33 @@ func (c *Client) checkProject(ctx context.Context) error {
 	return connectError(c.cfg.Where(), err)
 }
 
+// Epoch asks Incus for a name of its process: it changes when Incus is started
+// again, and is empty where this client may not know it.
+func (c *Client) Epoch(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTime, errors.New("no answer within 15 seconds"))
+	defer cancel()
+	server, err := await(ctx, func() (*api.Server, error) { s, _, err := c.srv.GetServer(); return s, err })
+	if err != nil {
+		return "", connectError(c.cfg.Where(), err)
+	}
+	return epochOf(server), nil
+}
+
+// Met is the Epoch of the Incus that this client connected to.
+func (c *Client) Met() string { return c.met }
+
+func epochOf(server *api.Server) string {
+	if server.Environment.ServerPid == 0 {
+		return ""
+	}
+	return fmt.Sprint(server.Environment.ServerPid)
+}
+
 // Close waits until what earlier runs left to delete is deleted, each within
-// its own two minutes, and says what could not be.
+// its own two minutes, and says what could not be. What Incus does not take by
+// now is tried once more.
 func (c *Client) Close() error {
+	c.closed.Do(func() { close(c.closing) })
 	c.cleanups.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/lxc/incus/v6/shared/api"
@@ -17,6 +18,7 @@ type Error struct {
 	What string // "reach Incus at /var/lib/incus/unix.socket"
 	Err  error
 	hint string
+	away bool // Incus did not answer
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("cannot %s: %v", e.What, e.Err) }
@@ -35,6 +37,7 @@ func failed(what string, err error, hint string) error {
 type MachineError struct {
 	What string // "run the command in pl-test-1-0a1b2c3d"
 	Err  error
+	hint string // in place of the usual one
 }
 
 func (e *MachineError) Error() string { return fmt.Sprintf("cannot %s: %v", e.What, e.Err) }
@@ -42,7 +45,34 @@ func (e *MachineError) Unwrap() error { return e.Err }
 
 // Hint says that the change under test is not at fault.
 func (e *MachineError) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
 	return "not the change's fault; try again, or see: pushlane doctor"
+}
+
+// Away reports whether an error is of an Incus that does not answer, or of a
+// connection to it that broke.
+func Away(err error) bool {
+	if own := new(Error); errors.As(err, &own) && own.away {
+		return true
+	}
+	machine := new(MachineError)
+	return errors.As(err, &machine) && (lost(machine.Err) || errors.Is(machine.Err, errVanished))
+}
+
+// Leaving reports whether an error is what Incus says on its way down: it still
+// answers, and takes nothing more.
+func Leaving(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, words := range []string{"Shutting down", "shutting down", "database is closed"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return api.StatusErrorCheck(err, http.StatusServiceUnavailable)
 }
 
 func broke(what string, err error) error {
@@ -63,6 +93,12 @@ func lost(err error) bool {
 
 // connectError explains why there is no connection.
 func connectError(where string, err error) error {
+	e := noConnection(where, err).(*Error)
+	e.away = !errors.Is(err, fs.ErrPermission)
+	return e
+}
+
+func noConnection(where string, err error) error {
 	what := "reach Incus at " + where
 	switch {
 	case errors.Is(err, fs.ErrPermission):

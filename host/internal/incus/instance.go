@@ -53,7 +53,7 @@ type box struct {
 // request is the whole container: no profile, no device that is not named
 // here, every limit set.
 func (c *Client) request(p plan, image, sourceVolume string, caches map[string]string) api.InstancesPost {
-	devices := api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.cfg.Pool, "size": strconv.FormatInt(p.disk, 10)}}
+	devices := api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.cfg.Pool, "size": strconv.FormatInt(p.root, 10)}}
 	if sourceVolume != "" {
 		// In the request that creates the container the read-only mount is
 		// locked: root in the container cannot make it writable again, as it
@@ -105,6 +105,9 @@ func (c *Client) label(req *api.InstancesPost, p plan) {
 // on behind and discard waits for it.
 func (c *Client) create(ctx context.Context, req api.InstancesPost) (*box, error) {
 	b := &box{c: c, name: req.Name, image: req.Source.Fingerprint, created: make(chan struct{})}
+	c.mu.Lock()
+	c.boxes[req.Name] = true
+	c.mu.Unlock()
 	failures := make(chan error, 1)
 	go func() {
 		defer close(b.created)
@@ -129,11 +132,15 @@ func (c *Client) createError(name string, err error) error {
 		return nil
 	}
 	what := "start container " + name
+	if strings.Contains(err.Error(), "No space left") || strings.Contains(err.Error(), "no space left") {
+		// Other lanes may have filled it, and leave.
+		return &MachineError{What: what, Err: fmt.Errorf("storage pool %q is full: %w", c.cfg.Pool, err),
+			hint: "see what fills it with: incus storage info " + c.cfg.Pool + "; then: pushlane gc"}
+	}
 	for _, known := range []struct{ words, hint string }{
 		{"Storage pool not found", "make it with: ./install.sh --incus-only, or name another with incus.pool"},
 		{"forbidden", "the restrictions of the project: incus project show " + c.cfg.Project},
 		{"restricted", "the restrictions of the project: incus project show " + c.cfg.Project},
-		{"No space left", "the pool is full: incus storage info " + c.cfg.Pool + "; then: pushlane gc"},
 	} {
 		if strings.Contains(err.Error(), known.words) {
 			return failed(what, err, known.hint)
@@ -142,26 +149,51 @@ func (c *Client) createError(name string, err error) error {
 	return broke(what, err)
 }
 
-// deleteTime is how long a clean-up may take. It has its own time because it
-// has to happen when the caller's has run out.
+// deleteTime is how long one try to delete may take. It has its own time because
+// it has to happen when the caller's has run out.
 const deleteTime = 2 * time.Minute
 
+// deletePause is the longest pause between tries.
+const deletePause = 5 * time.Second
+
 // discard deletes the container behind the caller's back; Client.Close waits
-// for it.
+// for it. While Incus is away it is tried again and again, as long as this
+// client is used: the command in the container runs on.
 func (b *box) discard() {
 	b.c.cleanups.Go(func() {
-		ctx, cancel := context.WithTimeoutCause(context.Background(), deleteTime, errors.New("it took more than two minutes"))
-		defer cancel()
+		defer b.forget()
 		select {
 		case <-b.created:
-		case <-ctx.Done():
+		case <-time.After(deleteTime):
 		}
-		if err := b.c.remove(ctx, b.name, ""); err != nil {
-			b.c.mu.Lock()
-			defer b.c.mu.Unlock()
-			b.c.failures = append(b.c.failures, err)
+		err := b.removeSoon()
+		for wait := time.Second; err != nil; wait = min(2*wait, deletePause) {
+			select {
+			case <-time.After(wait):
+				err = b.removeSoon()
+				continue
+			case <-b.c.closing:
+			}
+			if err = b.removeSoon(); err != nil {
+				b.c.mu.Lock()
+				defer b.c.mu.Unlock()
+				b.c.failures = append(b.c.failures, err)
+			}
+			return
 		}
 	})
+}
+
+func (b *box) forget() {
+	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	delete(b.c.boxes, b.name)
+}
+
+func (b *box) removeSoon() error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), deleteTime, errors.New("it took more than two minutes"))
+	defer cancel()
+	return b.c.remove(ctx, b.name, "")
 }
 
 // remove stops and deletes one of our containers; that it is gone already is

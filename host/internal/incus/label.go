@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/alive"
 )
 
 // Labels on every instance and volume that pushlane makes.
@@ -44,49 +46,18 @@ func digest(parts ...string) string {
 // processLabel names this process so that no later one can be taken for it:
 // boot id, namespace of process ids, process id, start time.
 func processLabel() string {
-	return strings.Join([]string{bootID(), pidNamespace(), strconv.Itoa(os.Getpid()), startTime("self")}, "/")
+	p := alive.Self()
+	return strings.Join([]string{p.Boot, strings.Trim(strings.TrimPrefix(p.Space, "pid:"), "[]"), strconv.Itoa(p.PID), p.Start}, "/")
 }
 
-func bootID() string {
-	data, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(data))
-}
-
-func pidNamespace() string {
-	link, _ := os.Readlink("/proc/self/ns/pid")
-	return strings.Trim(strings.TrimPrefix(link, "pid:"), "[]")
-}
-
-// startTime is field 22 of /proc/<pid>/stat, counted after the name's last
-// bracket because a name may hold anything; empty when there is no process.
-func startTime(pid string) string {
-	data, err := os.ReadFile("/proc/" + pid + "/stat")
-	if err != nil {
-		return ""
-	}
-	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-	if len(fields) < 20 {
-		return ""
-	}
-	return fields[19]
-}
-
-// orphaned says why a label's process no longer cares, or nothing: a process
-// in another namespace or on another machine is left to its deadline.
-func orphaned(label string) string {
+// processOf reads what processLabel wrote.
+func processOf(label string) (alive.Process, bool) {
 	parts := strings.Split(label, "/")
 	if len(parts) != 4 || parts[0] == "" {
-		return ""
+		return alive.Process{}, false
 	}
-	switch {
-	case parts[0] != bootID():
-		return "" // another machine, or this one before a restart: the deadline decides
-	case parts[1] != pidNamespace():
-		return ""
-	case startTime(parts[2]) == parts[3]:
-		return ""
-	}
-	return "its process " + parts[2] + " is gone"
+	pid, err := strconv.Atoi(parts[2])
+	return alive.Process{PID: pid, Start: parts[3], Boot: parts[0], Space: "pid:[" + parts[1] + "]"}, err == nil
 }
 
 // overdue says by how much a deadline label has passed, or nothing. A label

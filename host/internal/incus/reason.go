@@ -23,7 +23,8 @@ m=/sys/fs/cgroup/memory.events p=/sys/fs/cgroup/pids.events
 echo "oom $(sed -n 's/^oom_kill //p' "$m")"
 echo "pids $(sed -n 's/^max //p' "$p")"
 for f in /work/.rw/upper/.pushlane-probe /tmp/.pushlane-probe; do
-	dd if=/dev/zero of="$f" bs=65536 count=4 2>&1 | grep -qiE 'no space|quota' && echo "disk $f"
+	e=$(dd if=/dev/zero of="$f" bs=65536 count=4 2>&1)
+	case $e in *[Qq]uota*) echo "disk $f" ;; *[Nn]'o space'*) echo "disk $f"; echo "space $f" ;; esac
 	rm -f "$f"
 done
 exit 0
@@ -39,7 +40,13 @@ func (b *box) reason(ctx context.Context, p plan) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return reasons(out.String(), p), nil
+	said := out.String()
+	if strings.Contains(said, "\nspace ") { // and not a quota: it may be the pool's
+		if full := b.c.fullPool(ctx, p); full != "" {
+			return full, nil
+		}
+	}
+	return reasons(said, p), nil
 }
 
 func reasons(said string, p plan) string {
@@ -52,7 +59,7 @@ func reasons(said string, p plan) string {
 		case key == "pids" && value != "" && value != "0":
 			reasons = append(reasons, fmt.Sprintf("out of processes: the limit is %d", p.processes))
 		case key == "disk":
-			reasons = append(reasons, fmt.Sprintf("disk full: the limit is %s", sizeWord(p.disk)))
+			reasons = append(reasons, fmt.Sprintf("disk full: the limit is %s", sizeWord(p.root)))
 		}
 	}
 	return strings.Join(slices.Compact(reasons), "; ")

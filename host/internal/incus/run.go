@@ -59,6 +59,7 @@ func (c *Client) run(ctx, limited context.Context, p plan, began time.Time, stdo
 	p.instance = instanceName(p.Address, p.ID, p.Attempt)
 	ended := Ended{Instance: p.instance}
 	var err error
+	c.rootDisk(limited, &p)
 	if ended.Fingerprint, err = c.image(limited, p.Run, p.Image, p.Max.Images); err != nil {
 		return ended, err
 	}

@@ -81,6 +81,7 @@ const (
 type plan struct {
 	Spec
 	millicores, memory, disk int64 // thousandths of a core, bytes, bytes
+	root                     int64 // bytes of the root disk: disk, or less where it was not asked for
 	cacheBytes               int64 // of all caches of the zone
 	processes                int
 	limit                    time.Duration

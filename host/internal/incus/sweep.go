@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/lxc/incus/v6/shared/api"
+
+	"github.com/pushlane/pushlane/host/internal/alive"
 )
 
 // Swept is something that was left behind and is gone now.
@@ -22,16 +24,17 @@ const (
 	brokenTime = 10 * time.Minute    // a source's volume that never became whole
 )
 
-// Sweep deletes this owner's containers whose process is gone or whose
-// deadline has passed, and volumes that nobody uses any more. It touches
-// nothing without this owner's label.
+// Sweep deletes this owner's containers whose process is gone or, where that
+// cannot be told, whose deadline has passed, and volumes that nobody uses any
+// more. It touches nothing without this owner's label.
 func (c *Client) Sweep(ctx context.Context) ([]Swept, error) {
-	swept, err := c.sweepInstances(ctx)
+	swept, err := c.SweepContainers(ctx)
 	volumes, volumeErr := c.sweepVolumes(ctx)
 	return append(swept, volumes...), errors.Join(err, volumeErr)
 }
 
-func (c *Client) sweepInstances(ctx context.Context) ([]Swept, error) {
+// SweepContainers is Sweep of containers alone.
+func (c *Client) SweepContainers(ctx context.Context) ([]Swept, error) {
 	found, err := await(ctx, func() ([]api.Instance, error) { return c.srv.GetInstances(api.InstanceTypeContainer) })
 	if err != nil {
 		return nil, broke("list containers", err)
@@ -40,7 +43,7 @@ func (c *Client) sweepInstances(ctx context.Context) ([]Swept, error) {
 	var errs []error
 	for _, i := range found {
 		why := c.leftBehind(i.Config, time.Now())
-		if why == "" {
+		if why == "" || c.isOurs(i.Name) {
 			continue
 		}
 		if err := c.remove(ctx, i.Name, i.Config["volatile.uuid"]); err != nil {
@@ -57,7 +60,27 @@ func (c *Client) leftBehind(labels map[string]string, now time.Time) string {
 	if labels[labelOwner] != c.cfg.Owner || labels[labelProcess] == "" {
 		return ""
 	}
-	return or(orphaned(labels[labelProcess]), overdue(labels[labelDeadline], now))
+	switch process, ok := processOf(labels[labelProcess]); {
+	case !ok:
+		return overdue(labels[labelDeadline], now)
+	default:
+		return c.leftBy(process, labels[labelDeadline], now)
+	}
+}
+
+// leftBy: a process that lives deletes its containers itself, whatever the
+// clock says; of one that cannot be seen the deadline decides, and of one that
+// Incus made after this process had given it up.
+func (c *Client) leftBy(p alive.Process, deadline string, now time.Time) string {
+	switch p.State(c.cfg.Hosts) {
+	case alive.Alive:
+		if p != alive.Self() {
+			return ""
+		}
+	case alive.Dead:
+		return fmt.Sprintf("its process %d is gone", p.PID)
+	}
+	return overdue(deadline, now)
 }
 
 func (c *Client) sweepVolumes(ctx context.Context) ([]Swept, error) {
@@ -86,7 +109,7 @@ func (c *Client) sweepVolumes(ctx context.Context) ([]Swept, error) {
 }
 
 func (c *Client) unused(v api.StorageVolume, now time.Time) string {
-	if v.Type != "custom" || v.Config[labelOwner] != c.cfg.Owner || len(v.UsedBy) > 0 {
+	if v.Type != "custom" || v.Config[labelOwner] != c.cfg.Owner || len(v.UsedBy) > 0 || c.isMaking(v.Name) {
 		return ""
 	}
 	used, err := time.Parse(time.RFC3339, v.Config[labelUsed])
@@ -104,6 +127,21 @@ func (c *Client) unused(v api.StorageVolume, now time.Time) string {
 		return "unused for " + idle.Round(time.Minute).String()
 	}
 	return ""
+}
+
+// isOurs reports whether a run of this client has the container, or is deleting
+// it.
+func (c *Client) isOurs(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.boxes[name]
+}
+
+// isMaking reports whether this process fills the volume just now.
+func (c *Client) isMaking(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.making[name] != nil
 }
 
 func volumeWord(v api.StorageVolume) string {

@@ -65,23 +65,23 @@ func whole(dir string) bool {
 func keep(from, dir string) error {
 	list, err := sums(from)
 	if err != nil {
-		return fmt.Errorf("cannot keep compiled module: %w", err)
+		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
 	if len(list) == 0 {
-		return fmt.Errorf("cannot keep compiled module: %s is empty", from)
+		return fmt.Errorf("cannot save compiled module: %s is empty", from)
 	}
 	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("cannot keep compiled module: %w", err)
+		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
 	if err := os.Rename(from, dir); err != nil && !whole(dir) { // another process may have been faster
-		return fmt.Errorf("cannot keep compiled module: %w", err)
+		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
 	temp := from + ".sums"
 	if err := os.WriteFile(temp, list, 0o600); err != nil {
-		return fmt.Errorf("cannot keep compiled module: %w", err)
+		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
 	if err := os.Rename(temp, dir+".sums"); err != nil {
-		return fmt.Errorf("cannot keep compiled module: %w", err)
+		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -28,6 +29,9 @@ func Main() {
 	if len(os.Args) != 1 || os.Args[0] != argv0 {
 		return
 	}
+	// The host ends this process, also when both are told to stop (Ctrl-C,
+	// systemd): it may be finishing a push.
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -65,7 +69,7 @@ func serve() error {
 	if own := build(); c.setup.Build != own {
 		return fmt.Errorf("%s does not fit this pushlane: it has %s, pushlane has %s", argv0, own, c.setup.Build)
 	}
-	if c.setup.Compile {
+	if c.setup.Compile || c.setup.Cache == "" {
 		debug.SetGCPercent(100)
 	}
 	missing, err := c.confine()

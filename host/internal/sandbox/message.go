@@ -53,6 +53,7 @@ type failure struct {
 	Trap    *wasm.TrapError
 	Limit   *wasm.LimitError
 	Stopped *stopped
+	Cache   string // the compiled code could not be saved
 	Text    string // any other
 }
 
@@ -73,7 +74,10 @@ func packError(err error) *failure {
 	}
 	var f failure
 	var stop *wasm.StoppedError
+	var cache *wasm.CacheError
 	switch {
+	case errors.As(err, &cache):
+		f.Cache = cache.Error()
 	case errors.As(err, &f.Format), errors.As(err, &f.Trap), errors.As(err, &f.Limit):
 	case errors.As(err, &stop):
 		f.Stopped = &stopped{Cause: stop.Cause.Error(), Ours: errors.Is(stop.Cause, errCancelled), Last: stop.Last, Used: stop.Used}
@@ -96,6 +100,8 @@ func (f *failure) unpack(ctx context.Context, name string, broken error) error {
 	case f.Limit != nil:
 		f.Limit.Plugin = name
 		return f.Limit
+	case f.Cache != "":
+		return &wasm.CacheError{Err: errors.New(f.Cache)}
 	case f.Stopped == nil:
 		return fmt.Errorf("cannot run plugin %q: %s", name, f.Text)
 	}

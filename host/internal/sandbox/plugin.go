@@ -35,11 +35,16 @@ func (p *Plugin) live() (*worker, error) {
 	if p.worker != nil && p.worker.alive() {
 		return p.worker, nil
 	}
-	if err := p.compiled(); err != nil { // a last worker may have been the first to notice
+	o := p.pool.opts
+	s := setup{Name: p.Name(), Cache: o.CacheDir, MaxMemory: o.MaxMemory, AllMemory: o.AllMemory, Warm: o.Warm}
+	wait := loadTime
+	if err := p.compiled(); errors.As(err, new(*wasm.CacheError)) {
+		p.pool.uncached(err)
+		s.Cache, wait = "", compileWall // the worker compiles it in its memory
+	} else if err != nil { // a last worker may have been the first to notice
 		return nil, err
 	}
-	o := p.pool.opts
-	w, err := p.start(setup{Name: p.Name(), Cache: o.CacheDir, MaxMemory: o.MaxMemory, AllMemory: o.AllMemory, Warm: o.Warm}, loadTime)
+	w, err := p.start(s, wait)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start worker of plugin %q: %w", p.Name(), err)
 	}
@@ -176,6 +181,18 @@ func (r *run) follow(ctx context.Context, frames <-chan frame) (wasm.Result, err
 
 func (r *run) lost() error {
 	return fmt.Errorf("cannot run plugin %q: %w", r.plugin.Name(), r.worker.died())
+}
+
+// DiedError is a process that ended by itself or was killed from outside, as
+// for want of memory. It says nothing about the push; another attempt may
+// succeed.
+type DiedError struct{ Why string }
+
+func (e *DiedError) Error() string { return e.Why }
+
+// Hint says that the change under test is not at fault.
+func (e *DiedError) Hint() string {
+	return "not the change's fault; push again. Where it happens often, look for a lack of memory: dmesg | grep -i oom"
 }
 
 // take serves one message. An error is a worker that cannot be trusted.

@@ -23,6 +23,8 @@ type Options struct {
 	Workers   int    // most workers kept when they have nothing to do; 0: 16
 	Program   string // that calls Main; empty: pushlane-plugin next to this program, else this program
 
+	Uncached func(error) // told why compiled code is not saved, once; may be nil
+
 	// Settings reads a module's schema of settings; nil: its plugin takes none.
 	Settings func(*wasm.Checked) (Settings, error)
 }
@@ -49,6 +51,7 @@ type Pool struct {
 	closed  bool
 	missing []string              // protections that workers said they lack
 	ways    []syscall.SysProcAttr // to start a child that this system did not refuse, the best first
+	told    bool                  // Uncached was called
 }
 
 // loading is a module that is, or is being, made ready.
@@ -69,15 +72,44 @@ func Open(opts Options) (*Pool, error) {
 	if opts.Workers <= 0 {
 		opts.Workers = defaultWorkers
 	}
-	if err := wasm.SecureDir(opts.CacheDir); err != nil {
+	p := &Pool{opts: opts, plugins: map[string]*loading{}, ways: apart()}
+	err := wasm.SecureDir(opts.CacheDir)
+	switch {
+	case noRoom(err):
+		p.uncached(err)
+	case err != nil:
 		return nil, err
+	default:
+		p.Prune()
 	}
-	program, err := openProgram(opts.Program)
-	if err != nil {
+	if p.program, err = openProgram(opts.Program); err != nil {
 		return nil, fmt.Errorf("cannot open sandbox: %w", err)
 	}
-	prune(opts.CacheDir, time.Now())
-	return &Pool{opts: opts, program: program, plugins: map[string]*loading{}, ways: apart()}, nil
+	return p, nil
+}
+
+// Prune removes compiled code that was not used for long or is too much in all.
+func (p *Pool) Prune() { prune(p.opts.CacheDir, time.Now()) }
+
+// uncached says why compiled code is not saved.
+func (p *Pool) uncached(err error) {
+	p.mu.Lock()
+	tell := !p.told && p.opts.Uncached != nil
+	p.told = true
+	p.mu.Unlock()
+	if tell {
+		p.opts.Uncached(fmt.Errorf("plugins are compiled anew whenever their process starts: %w", err))
+	}
+}
+
+// noRoom reports whether an error is one of a disk that takes nothing more.
+func noRoom(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.EFBIG} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close ends all workers. Runs must have ended.
@@ -199,13 +231,16 @@ func (p *Plugin) compiled() error {
 	}
 	scratch, err := os.MkdirTemp(p.pool.opts.CacheDir, "compile-")
 	if err != nil {
-		return fmt.Errorf("cannot compile plugin %q: %w", p.Name(), err)
+		return &wasm.CacheError{Err: fmt.Errorf("cannot save compiled module: %w", err)}
 	}
 	defer os.RemoveAll(scratch)
 	if err := p.compile(scratch); err != nil {
 		return err
 	}
-	return keep(filepath.Join(scratch, name), dir)
+	if err := keep(filepath.Join(scratch, name), dir); err != nil {
+		return &wasm.CacheError{Err: err}
+	}
+	return nil
 }
 
 // compileTime is how long a child may take to compile one module, by the clock
@@ -216,8 +251,7 @@ const compileWall = 2 * time.Minute
 func (p *Plugin) compile(scratch string) error {
 	w, err := p.start(setup{Name: p.Name(), Cache: scratch, Compile: true, MaxMemory: p.pool.opts.MaxMemory, AllMemory: p.pool.opts.AllMemory}, compileWall)
 	if err != nil {
-		var format *wasm.FormatError
-		if errors.As(err, &format) {
+		if errors.As(err, new(*wasm.FormatError)) || errors.As(err, new(*wasm.CacheError)) {
 			return err
 		}
 		return fmt.Errorf("cannot compile plugin %q: %w", p.Name(), err)

@@ -67,15 +67,19 @@ func confine(cache string, write bool) (missing []string, err error) {
 	if err := dropCapabilities(); err != nil {
 		return nil, fmt.Errorf("cannot give up its privileges: %w", err)
 	}
-	rule := landlock.RODirs(cache)
-	if write {
-		rule = landlock.RWDirs(cache)
+	var rules []landlock.Rule
+	switch {
+	case cache == "": // it opens no file
+	case write:
+		rules = append(rules, landlock.RWDirs(cache))
+	default:
+		rules = append(rules, landlock.RODirs(cache))
 	}
 	if abi, _ := landlockABI(); abi < 1 {
 		missing = append(missing, "landlock")
 	}
 	// From scopeABI on that keeps signals and abstract sockets within the process, too.
-	if err := landlock.V11.BestEffort().Restrict(rule); err != nil {
+	if err := landlock.V11.BestEffort().Restrict(rules...); err != nil {
 		return nil, fmt.Errorf("cannot confine itself to %s: %w", cache, err)
 	}
 	return append(missing, filter(append(ownCalls(), fileCalls()...))...), nil

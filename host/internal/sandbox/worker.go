@@ -148,7 +148,7 @@ func (w *worker) greet(s setup, module []byte, wait time.Duration) (word ready, 
 	}
 	if err != nil {
 		if !timer.Stop() {
-			return word, fmt.Errorf("its process was not done after %s", wait)
+			return word, &DiedError{fmt.Sprintf("its process was not done after %s", wait)}
 		}
 		return word, w.died()
 	}
@@ -162,10 +162,11 @@ func (w *worker) greet(s setup, module []byte, wait time.Duration) (word ready, 
 func (w *worker) died() error {
 	w.kill()
 	<-w.dead
+	why := w.cmd.ProcessState.String()
 	if said := w.words.end(); said != "" {
-		return errors.New("its process died: " + said)
+		why = said
 	}
-	return fmt.Errorf("its process died: %s", w.cmd.ProcessState)
+	return &DiedError{"its process died: " + why}
 }
 
 // kill ends the process at once.

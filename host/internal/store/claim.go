@@ -48,7 +48,7 @@ func (s *Store) claimOf(ctx context.Context, host Host, lease time.Duration, ord
 	}
 	var id, fence int64
 	err := s.inTx(ctx, func(q *session) (err error) {
-		id, fence, err = q.claim(host, lease, order)
+		id, fence, err = q.claim(host, lease, order, s.except)
 		return err
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -67,16 +67,38 @@ func (s *Store) claimOf(ctx context.Context, host Host, lease time.Duration, ord
 // claimable is the order of claims. Runs that others are changing right now
 // are passed over at first, and waited for where there is no other.
 const (
-	claimable = `SELECT id FROM runs WHERE state = 'queued' AND waiting
+	claimable = `SELECT id FROM runs WHERE state = 'queued' AND waiting AND NOT parked%s
 		ORDER BY protected DESC, priority DESC, id LIMIT 1 FOR UPDATE`
-	claimableProtected = `SELECT id FROM runs WHERE state = 'queued' AND waiting AND protected
+	claimableProtected = `SELECT id FROM runs WHERE state = 'queued' AND waiting AND NOT parked AND protected%s
 		ORDER BY priority DESC, id LIMIT 1 FOR UPDATE`
 )
 
-func (q *session) claim(host Host, lease time.Duration, order string) (id, fence int64, err error) {
-	err = q.value(&id, order+` SKIP LOCKED`)
+// Without is the same store, whose claims pass over the runs of some
+// repositories.
+func (s *Store) Without(repoKeys []string) *Store {
+	view := *s
+	view.except = repoKeys
+	return &view
+}
+
+// without is the condition that passes over some repositories.
+func without(repoKeys []string) (condition string, args []any) {
+	if len(repoKeys) == 0 {
+		return "", nil
+	}
+	for _, key := range repoKeys {
+		args = append(args, key)
+	}
+	return ` AND repository NOT IN (SELECT id FROM repositories WHERE key IN (?` +
+		strings.Repeat(`, ?`, len(repoKeys)-1) + `))`, args
+}
+
+func (q *session) claim(host Host, lease time.Duration, order string, except []string) (id, fence int64, err error) {
+	condition, args := without(except)
+	order = fmt.Sprintf(order, condition)
+	err = q.value(&id, order+` SKIP LOCKED`, args...)
 	if errors.Is(err, sql.ErrNoRows) && q.dialect.postgres {
-		if err = q.value(&id, order); hasPgCode(err, pgLockTimeout) {
+		if err = q.value(&id, order, args...); hasPgCode(err, pgLockTimeout) {
 			err = sql.ErrNoRows // whoever has it keeps it for long
 		}
 	}
@@ -91,7 +113,7 @@ func (q *session) claim(host Host, lease time.Duration, order string) (id, fence
 	if err != nil {
 		return 0, 0, err
 	}
-	err = q.value(&fence, `UPDATE runs SET state = 'running', started = CASE started WHEN 0 THEN ? ELSE started END, host_pid = ?,
+	err = q.value(&fence, `UPDATE runs SET state = 'running', parked = FALSE, started = CASE started WHEN 0 THEN ? ELSE started END, host_pid = ?,
 		host_start = ?, host_boot = ?, host_space = ?, lease = ?, fence = fence + 1 WHERE id = ? RETURNING fence`,
 		millis(now), host.PID, host.Start, host.Boot, host.Space, millis(now.Add(lease)), id)
 	if err == nil {
@@ -154,7 +176,7 @@ func (r *recorder) requeue(held bool, why string) error {
 	if err != nil {
 		return err
 	}
-	if !held && c.host != ThisHost() && !c.lost(ThisHost()) {
+	if !held && c.host != ThisHost() && !c.lost() {
 		return &ConflictError{What: fmt.Sprintf("run %d", r.run), Want: Running, Got: Running, To: Queued,
 			Why: fmt.Sprintf("process %d works on it", c.host.PID)}
 	}
@@ -166,7 +188,12 @@ func (r *recorder) requeue(held bool, why string) error {
 	}
 	// A fence that grows here as well: until the next claim the old holder is
 	// nobody.
-	if _, err := r.exec(`UPDATE runs SET state = 'queued', lease = 0, fence = fence + 1 WHERE id = ?`, r.run); err != nil {
+	deaths := 0
+	if !held && c.host != ThisHost() {
+		deaths = 1
+	}
+	if _, err := r.exec(`UPDATE runs SET state = 'queued', lease = 0, fence = fence + 1, deaths = deaths + ? WHERE id = ?`,
+		deaths, r.run); err != nil {
 		return err
 	}
 	if err := r.event(Event{Kind: "requeued", Message: why}); err != nil {
@@ -176,6 +203,9 @@ func (r *recorder) requeue(held bool, why string) error {
 }
 
 func (r *recorder) retryBegun(why string) error {
+	if err := r.wakeBehind(r.run); err != nil {
+		return err
+	}
 	if _, err := r.exec(`DELETE FROM tickets WHERE lane_run IN (SELECT id FROM lane_runs WHERE run = ?)`, r.run); err != nil {
 		return err
 	}

@@ -273,11 +273,12 @@ func TestOpenTells(t *testing.T) {
 			if _, err := open(t, filepath.Join(dir, "runs.db")).write.Exec("PRAGMA user_version = 9"); err != nil {
 				t.Fatal(err)
 			}
-		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 4",
+		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 5",
 			"a newer pushlane has written there: install that version, or name another state folder"},
 		"a file that is no database": {func(t *testing.T, dir string) { write(t, dir, strings.Repeat("not a database ", 99)) },
 			"cannot open DIR/runs.db: file is not a database (26)",
-			"the file is damaged: move it away, and pushlane begins a new one (mv DIR/runs.db DIR/runs.db.damaged)"},
+			"the file is damaged: stop pushlane and put a backup in its place (host/SERVER.md, Backup), " +
+				"or begin a new one without its runs: mv DIR/runs.db DIR/runs.db.damaged"},
 		"a folder in its place": {func(t *testing.T, dir string) {
 			if err := os.Mkdir(filepath.Join(dir, "runs.db"), 0o700); err != nil {
 				t.Fatal(err)

@@ -32,7 +32,7 @@ func (e End) apply(r *recorder) error {
 		err = r.closeLanes(e, at)
 	}
 	if err == nil {
-		err = r.one("it", `UPDATE runs SET state = ?, exit = ?, ended = ?, message = ? WHERE id = ?`,
+		err = r.one("it", `UPDATE runs SET state = ?, exit = ?, ended = ?, message = ?, parked = FALSE WHERE id = ?`,
 			string(e.State), e.Exit, millis(at), e.Message, r.run)
 	}
 	if err == nil {

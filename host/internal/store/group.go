@@ -108,17 +108,16 @@ func (q *session) line(in zone.Zone, group string, asks int64) ([]ticket, error)
 	found, err := q.rows(`SELECT t.lane_run, t.holds, l.state, `+claimColumns+` FROM tickets t JOIN lane_runs l ON l.id = t.lane_run
 		JOIN runs r ON r.id = l.run WHERE t.zone = ? AND t.grp = ? ORDER BY t.lane_run`, in.Key(), group)
 	all, err := collect(found, err, func(row *rows) (t ticket, err error) {
-		t.claim = claimState{now: now, shared: q.dialect.postgres}
+		t.claim = claimState{now: now, dialect: q.dialect}
 		err = row.Scan(append([]any{&t.lane, &t.holds, &t.state}, t.claim.dest()...)...)
 		return t, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	here := ThisHost()
 	var line []ticket
 	for _, t := range all {
-		if t.lane == asks || !t.state.Final() && !t.claim.lost(here) {
+		if t.lane == asks || !t.state.Final() && (t.claim.parked || !t.claim.lost()) {
 			line = append(line, t)
 			continue
 		}
@@ -136,9 +135,25 @@ func (s *Store) LeaveGroup(ctx context.Context, laneRun int64) error {
 		if s.claim != (claim{}) && errors.As(q.mayEnter(laneRun, s.claim), &conflict) && conflict.Why != "" {
 			return nil // the ticket is its new holder's
 		}
-		_, err := q.exec(`DELETE FROM tickets WHERE lane_run = ?`, laneRun)
+		var repo string
+		err := q.value(&repo, `SELECT p.key FROM tickets t JOIN repositories p ON p.id = t.repository WHERE t.lane_run = ?`, laneRun)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			_, err = q.lockRepository(repo)
+		}
+		if err == nil {
+			err = q.wake(`t.lane_run = ?`, laneRun)
+		}
+		if err == nil {
+			_, err = q.exec(`DELETE FROM tickets WHERE lane_run = ?`, laneRun)
+		}
 		return err
 	})
+	if err == nil {
+		s.bell.ring()
+	}
 	return s.writeError(fmt.Sprintf("leave the group of lane run %d", laneRun), err)
 }
 

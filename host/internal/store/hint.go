@@ -32,7 +32,8 @@ func sqliteHint(path string, err error) string {
 	case hasCode(err, sqlite3.SQLITE_BUSY):
 		return "another process has kept the database locked for 30 seconds: try again"
 	case hasCode(err, sqlite3.SQLITE_NOTADB) || hasCode(err, sqlite3.SQLITE_CORRUPT):
-		return fmt.Sprintf("the file is damaged: move it away, and pushlane begins a new one (mv %s %s.damaged)", path, path)
+		return fmt.Sprintf("the file is damaged: stop pushlane and put a backup in its place (host/SERVER.md, Backup), "+
+			"or begin a new one without its runs: mv %s %s.damaged", path, path)
 	}
 	return ""
 }
@@ -69,4 +70,16 @@ func (s *Store) writeError(verb string, err error) error {
 		return nil
 	}
 	return &WriteError{Verb: verb, Cause: err, hint: s.hint(err)}
+}
+
+// transientSQLite reports whether SQLite failed for want of room, of the disk
+// or of the lock.
+func transientSQLite(err error) bool {
+	for _, code := range []int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM} {
+		if hasCode(err, code) {
+			return true
+		}
+	}
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

@@ -1,76 +1,45 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"syscall"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/alive"
 )
 
-// Host names the process that works on a run, so that its death is noticed:
-// a process id alone is given again to another process.
-type Host struct {
-	PID   int
-	Start string // when it began, in the system's own measure
-	Boot  string // the machine's boot
-	Space string // the process id namespace
-}
+// Host names the process that works on a run, so that its death is noticed.
+type Host = alive.Process
 
-// ThisHost names the calling process. What the system does not tell is left
-// empty.
-func ThisHost() Host {
-	pid := os.Getpid()
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	space, _ := os.Readlink("/proc/self/ns/pid")
-	return Host{PID: pid, Start: startOf(pid), Boot: string(bytes.TrimSpace(boot)), Space: space}
-}
+// ThisHost names the calling process.
+func ThisHost() Host { return alive.Self() }
 
-// startOf is a process's start in clock ticks since boot, or empty. The
-// second field of stat is the program's name and may hold anything, so the
-// count begins after its closing bracket.
-func startOf(pid int) string {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return ""
-	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 20 {
-		return ""
-	}
-	return string(fields[19])
-}
+// Marks names the folder in which hosts of this database leave their marks
+// (package alive), where it is not "hosts" in the folder of an SQLite file.
+// Call it before the store is used.
+func (s *Store) Marks(folder string) { s.dialect.marks = folder }
 
-// gone reports whether the process is surely dead, seen from now. A process
-// in another namespace of the same boot cannot be seen and is not called so.
-func (h Host) gone(now Host) bool {
-	if h.Boot != now.Boot {
-		return true
+// known tells whether a host is dead, as far as that can be told without a
+// lease. Of an SQLite file all hosts are on this machine and leave their marks
+// in one folder; a server's may be anywhere.
+func (d *dialect) known(h Host) (dead, sure bool) {
+	switch h.State(d.marks) {
+	case alive.Alive:
+		return false, true
+	case alive.Dead:
+		return true, true
 	}
-	if h.Space != now.Space {
-		return false
-	}
-	if err := syscall.Kill(h.PID, 0); errors.Is(err, syscall.ESRCH) {
-		return true
-	}
-	start := startOf(h.PID)
-	return start != "" && h.Start != "" && start != h.Start
+	return !d.postgres, !d.postgres
 }
-
-// goneHere is gone where several machines share the database: another boot
-// may be another machine, of which nothing can be told.
-func (h Host) goneHere(now Host) bool { return h.Boot != "" && h.Boot == now.Boot && h.gone(now) }
 
 // claimState is what tells whether a claim is lost.
 type claimState struct {
 	host     Host
 	lease    time.Time
 	cancelBy string
-	shared   bool // by several machines
+	parked   bool
 	now      time.Time
+	dialect  *dialect
 }
 
 func (q *session) claimOf(run int64) (claimState, error) {
@@ -78,35 +47,33 @@ func (q *session) claimOf(run int64) (claimState, error) {
 	if err != nil {
 		return claimState{}, err
 	}
-	c := claimState{now: now, shared: q.dialect.postgres}
+	c := claimState{now: now, dialect: q.dialect}
 	err = q.row(c.dest(), `SELECT `+claimColumns+` FROM runs r WHERE r.id = ?`, run)
 	return c, err
 }
 
 // claimColumns are what dest reads.
-const claimColumns = `r.host_pid, r.host_start, r.host_boot, r.host_space, r.lease, r.cancel_by`
+const claimColumns = `r.host_pid, r.host_start, r.host_boot, r.host_space, r.lease, r.cancel_by, r.parked`
 
 func (c *claimState) dest() []any {
-	return []any{&c.host.PID, &c.host.Start, &c.host.Boot, &c.host.Space, stamp{&c.lease}, &c.cancelBy}
+	return []any{&c.host.PID, &c.host.Start, &c.host.Boot, &c.host.Space, stamp{&c.lease}, &c.cancelBy, &c.parked}
 }
 
-// lost: its lease has ended, or its process is gone. A run that was never
-// claimed has no lease to end.
-func (c claimState) lost(here Host) bool {
-	if !c.lease.IsZero() && !c.now.Before(c.lease) {
-		return true
+// lost: its process is gone or, where that cannot be told, its lease has
+// ended. The clock says nothing of a process that is seen alive. A run that
+// was never claimed has no lease to end.
+func (c claimState) lost() bool {
+	if dead, sure := c.dialect.known(c.host); sure {
+		return dead
 	}
-	if c.shared {
-		return c.host.goneHere(here)
-	}
-	return c.host.gone(here)
+	return !c.lease.IsZero() && !c.now.Before(c.lease)
 }
 
-// Lost lists claimed runs, with their lane runs, whose lease has ended or
-// whose process is gone, oldest first. Where machines share the database only
-// the lease tells of another machine. Requeue is the caller's part, and looks
-// again; what else is written about one goes through Holding, so that who has
-// claimed it since is left alone.
+// Lost lists claimed runs, with their lane runs, whose process is gone or,
+// where machines share the database and it cannot be seen, whose lease has
+// ended, oldest first. Requeue is the caller's part, and looks again; what else
+// is written about one goes through Holding, so that who has claimed it since
+// is left alone.
 func (s *Store) Lost(ctx context.Context) ([]Run, error) {
 	open, err := s.openRuns(ctx, true)
 	var now time.Time
@@ -115,8 +82,8 @@ func (s *Store) Lost(ctx context.Context) ([]Run, error) {
 	}
 	var lost []Run
 	for _, r := range open {
-		c := claimState{host: r.Host, lease: r.Lease, shared: s.dialect.postgres, now: now}
-		if err == nil && r.State == Running && c.lost(ThisHost()) {
+		c := claimState{host: r.Host, lease: r.Lease, dialect: s.dialect, now: now}
+		if err == nil && r.State == Running && c.lost() {
 			r.Lanes, err = s.LaneRuns(ctx, r.ID)
 			lost = append(lost, r)
 		}
@@ -127,31 +94,49 @@ func (s *Store) Lost(ctx context.Context) ([]Run, error) {
 	return lost, nil
 }
 
-// abandonedAfter is when a run of another machine, which has no lease, is
-// given up: no gate keeps a pusher waiting for so long.
+// abandonedAfter is when a run of a process that cannot be seen, and which has
+// no lease, is given up: no gate keeps a pusher waiting for so long.
 const abandonedAfter = 24 * time.Hour
 
 // Abandoned lists the open runs that were not made to be claimed and whose
 // process is gone, oldest first. Where machines share the database, those of
-// another machine only after a day. Ending one is the caller's part; of two
-// that try, the second gets a ConflictError.
+// a process that cannot be seen only after a day. Ending one is the caller's
+// part; of two that try, the second gets a ConflictError.
 func (s *Store) Abandoned(ctx context.Context) ([]Run, error) {
 	open, err := s.openRuns(ctx, false)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list open runs: %w", err)
 	}
-	here := ThisHost()
 	var gone []Run
 	for _, r := range open {
-		dead := r.Host.gone(here)
-		if s.dialect.postgres {
-			dead = r.Host.goneHere(here) || r.Host.Boot != here.Boot && time.Since(r.Queued) > abandonedAfter
-		}
-		if dead {
+		dead, sure := s.dialect.known(r.Host)
+		if sure && dead || !sure && time.Since(r.Queued) > abandonedAfter {
 			gone = append(gone, r)
 		}
 	}
 	return gone, nil
+}
+
+// Mine lists the runs that are open in the name of the calling process, with
+// their lane runs, oldest first.
+func (s *Store) Mine(ctx context.Context) ([]Run, error) {
+	var mine []Run
+	for _, waiting := range []bool{false, true} {
+		open, err := s.openRuns(ctx, waiting)
+		if err != nil {
+			return nil, fmt.Errorf("cannot list open runs: %w", err)
+		}
+		for _, r := range open {
+			if r.State != Running || r.Host != ThisHost() {
+				continue
+			}
+			if r.Lanes, err = s.LaneRuns(ctx, r.ID); err != nil {
+				return nil, err
+			}
+			mine = append(mine, r)
+		}
+	}
+	return mine, nil
 }
 
 func (s *Store) openRuns(ctx context.Context, waiting bool) ([]Run, error) {

@@ -16,7 +16,7 @@ import (
 var schema embed.FS
 
 // schemaVersion is the number of the last file in each folder of schema/.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // Store is one open database. It is safe for concurrent use, and any number
 // of processes, with PostgreSQL on any number of machines, may have the same
@@ -28,7 +28,8 @@ type Store struct {
 	read    *sql.DB
 	bell    *bell
 	watch   *watch
-	claim   claim // of a store that Holding gave
+	claim   claim    // of a store that Holding gave
+	except  []string // repositories, of a store that Without gave
 }
 
 // NewerError says that the database was written by a later pushlane.

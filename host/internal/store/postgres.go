@@ -3,9 +3,13 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,6 +23,10 @@ const (
 	pgNoTable     = "42P01"
 	pgLockTimeout = "55P03"
 )
+
+// connectTime is how long a server may take to answer, where the address does
+// not say.
+const connectTime = 10 * time.Second
 
 func (s *Store) openPostgres(ctx context.Context, address string) error {
 	s.dialect = &dialect{postgres: true}
@@ -36,6 +44,9 @@ func (s *Store) openPostgres(ctx context.Context, address string) error {
 		if _, given := config.RuntimeParams[name]; !given {
 			config.RuntimeParams[name] = value
 		}
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTime
 	}
 	s.write = stdlib.OpenDB(*config)
 	s.write.SetMaxOpenConns(8)
@@ -151,4 +162,15 @@ func postgresHint(where string, err error) string {
 		return "no PostgreSQL server answers there: start it, or mend the address"
 	}
 	return ""
+}
+
+// transientPostgres reports whether the server is away, full or busy: the
+// classes of codes are connection, transaction rollback, resources, locks and
+// operators.
+func transientPostgres(err error) bool {
+	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
+		return slices.Contains([]string{"08", "25", "40", "53", "55", "57", "58"}, e.Code[:min(2, len(e.Code))])
+	}
+	return errors.As(err, new(*pgconn.ConnectError)) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(net.Error))
 }

@@ -23,7 +23,7 @@ type Filter struct {
 
 const runQuery = `SELECT r.id, r.number, p.key, p.name, r.gate, r.remote, r.pusher, r.state, r.exit, r.message,
 	r.skip_reason, r.queued, r.started, r.ended, r.host_pid, r.host_start, r.host_boot, r.host_space,
-	r.waiting, r.origin, r.priority, r.rerun_of, r.cancel_by, r.lease, r.fence
+	r.waiting, r.origin, r.priority, r.rerun_of, r.cancel_by, r.lease, r.fence, r.parked, r.deaths
 	FROM runs r JOIN repositories p ON p.id = r.repository`
 
 // Runs lists runs with their updates and how many lane runs passed, newest
@@ -147,7 +147,7 @@ func scanRun(row *rows) (r Run, err error) {
 	err = row.Scan(&r.ID, &r.Number, &r.RepoKey, &r.RepoName, &r.Gate, &r.Remote, &r.Pusher, &r.State, &r.Exit,
 		&r.Message, &r.Skip, stamp{&r.Queued}, stamp{&r.Started}, stamp{&r.Ended},
 		&r.Host.PID, &r.Host.Start, &r.Host.Boot, &r.Host.Space,
-		&r.Waiting, &r.Origin, &r.Priority, &r.RerunOf, &r.CancelBy, stamp{&r.Lease}, &r.Fence)
+		&r.Waiting, &r.Origin, &r.Priority, &r.RerunOf, &r.CancelBy, stamp{&r.Lease}, &r.Fence, &r.Parked, &r.Deaths)
 	return r, err
 }
 

@@ -69,4 +69,4 @@ func (r *recorder) insertLane(l LaneRun) (LaneRun, error) {
 	return l, err
 }
 
-func sorted[K cmp.Ordered](set map[K]bool) []K { return slices.Sorted(maps.Keys(set)) }
+func sorted[K cmp.Ordered, V any](set map[K]V) []K { return slices.Sorted(maps.Keys(set)) }

@@ -10,9 +10,10 @@ import (
 const dropAtOnce = 50
 
 // DropRuns drops the runs that ended before a time with all that belongs to
-// them in the database, and returns their ids, also beside an error: their
-// files are the caller's to remove. Numbers are not given again, and when a
-// schedule fired stays known.
+// them in the database, and returns their ids, also with an error: their
+// files are the caller's to remove. Numbers are not given again, when a
+// schedule fired stays known, and so does the verdict on what a ref was at
+// last (see Head).
 func (s *Store) DropRuns(ctx context.Context, before time.Time) (ids []int64, err error) {
 	for err == nil {
 		var some []int64
@@ -37,6 +38,9 @@ func (s *Store) dropSome(ctx context.Context, before time.Time) (ids []int64, er
 			return err
 		}
 		for _, id := range ids {
+			if err := q.keepVerdicts(id); err != nil {
+				return err
+			}
 			if _, err := q.exec(`DELETE FROM runs WHERE id = ?`, id); err != nil {
 				return err
 			}

@@ -32,6 +32,8 @@ type Run struct {
 	CancelBy string    // who asked for its end while it ran, "" for nobody
 	Lease    time.Time // when its claim ends; zero: none
 	Fence    int64     // grows with every claim; what a claim's holder shows when it writes
+	Parked   bool      // it waits for a group and is not claimed before a place may be free
+	Deaths   int       // of hosts that worked on it
 
 	Passed, Total int // lane runs, latest attempts: passed of all
 }

@@ -17,20 +17,21 @@ import (
 // of since its transactions begin with the lock on the whole file.
 type dialect struct {
 	postgres bool
-	known    sync.Map // queries as written -> as this database reads them
+	marks    string   // folder of the marks of hosts, see package alive; "" not known
+	texts    sync.Map // queries as written -> as this database reads them
 }
 
 var noLocks = strings.NewReplacer(" FOR UPDATE SKIP LOCKED", "", " FOR UPDATE", "")
 
 func (d *dialect) query(written string) string {
-	if q, ok := d.known.Load(written); ok {
+	if q, ok := d.texts.Load(written); ok {
 		return q.(string)
 	}
 	q := noLocks.Replace(written)
 	if d.postgres {
 		q = numbered(written)
 	}
-	d.known.Store(written, q)
+	d.texts.Store(written, q)
 	return q
 }
 

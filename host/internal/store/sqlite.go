@@ -19,7 +19,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	s.path, s.dialect = abs, &dialect{}
+	s.path, s.dialect = abs, &dialect{marks: filepath.Join(filepath.Dir(abs), "hosts")}
 	if err := prepare(abs); err != nil {
 		return err
 	}

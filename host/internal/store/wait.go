@@ -49,7 +49,8 @@ func (s *Store) Wait(ctx context.Context, d time.Duration) {
 // anyQueued looks at an index that holds nothing but runs that wait.
 func (s *Store) anyQueued(ctx context.Context) (bool, error) {
 	var one int
-	err := s.reading(ctx).value(&one, `SELECT 1 FROM runs WHERE state = 'queued' AND waiting LIMIT 1`)
+	condition, args := without(s.except)
+	err := s.reading(ctx).value(&one, `SELECT 1 FROM runs WHERE state = 'queued' AND waiting AND NOT parked`+condition+` LIMIT 1`, args...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

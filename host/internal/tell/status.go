@@ -29,8 +29,9 @@ const (
 )
 
 // statuses are those of a run's commits, each commit once, at every forge that
-// has the repository.
-func (t *Teller) statuses(run store.Run, link string) []store.Delivery {
+// has the repository. Failed are those of unprotected refs that another run has
+// failed.
+func (t *Teller) statuses(run store.Run, link string, failed map[string]store.State) []store.Delivery {
 	var list []store.Delivery
 	for _, s := range t.config.Statuses {
 		project, ok := s.project(t.config, run)
@@ -38,14 +39,37 @@ func (t *Teller) statuses(run store.Run, link string) []store.Delivery {
 			continue
 		}
 		for _, u := range heads(run) {
-			state := stateOf(run, u)
+			state, says := stateOf(run, u), describe(run)
+			if worse := failed[u.New]; worse != "" && contextOf(run, u) == unprotectedContext && state != worse {
+				state, says = worse, "another run of this commit failed"
+			}
 			list = append(list, store.Delivery{Target: "status " + s.API + " " + project, Kind: string(state),
 				Body: mustJSON(statusBody{
 					SHA: u.New, Ref: u.Ref, State: string(state), Context: contextOf(run, u),
-					Description: short(describe(run), maxDescription), URL: link})})
+					Description: short(says, maxDescription), URL: link})})
 		}
 	}
 	return list
+}
+
+// withStatuses adds the statuses of a run. Both gates of a ref that is not
+// protected share one context, which the second would overwrite: it says what
+// all runs of the commit come to.
+func (t *Teller) withStatuses(ctx context.Context, list []store.Delivery, run store.Run, link string) ([]store.Delivery, error) {
+	heads := map[string]store.State{}
+	for _, u := range run.Updates {
+		if !run.State.Final() || contextOf(run, u) != unprotectedContext {
+			continue
+		}
+		v, known, err := t.store.Head(ctx, run.RepoKey, u.Ref, u.New)
+		if err != nil {
+			return list, err
+		}
+		if known && v.State == store.Failed {
+			heads[u.New] = v.State
+		}
+	}
+	return append(list, t.statuses(run, link, heads)...), nil
 }
 
 // protected reports whether protected lanes judged the update: for a protected

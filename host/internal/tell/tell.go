@@ -72,7 +72,9 @@ func (t *Teller) add(ctx context.Context, run store.Run, event string) error {
 	}
 	ended := event == "run.ended"
 	if taken(run, ended) {
-		list = append(list, t.statuses(run, link)...)
+		if list, err = t.withStatuses(ctx, list, run, link); err != nil {
+			return err
+		}
 		if ended && t.config.Notes {
 			list = append(list, store.Delivery{Target: "notes " + run.RepoKey, Kind: event})
 		}

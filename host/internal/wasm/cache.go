@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/tetratelabs/wazero"
 )
@@ -15,6 +16,34 @@ import (
 // codeVersion changes with all that makes other code of the same module: the
 // meter, wazero. TestCodeVersion says when.
 const codeVersion = "3"
+
+// CacheError is compiled code that could not be saved. The module can be run
+// without.
+type CacheError struct{ Err error }
+
+func (e *CacheError) Error() string { return e.Err.Error() }
+func (e *CacheError) Unwrap() error { return e.Err }
+
+// Hint says what makes room.
+func (e *CacheError) Hint() string {
+	return "make room where the policy's cache is, or name another folder there: cache = \"/path\""
+}
+
+// dirError is a cache folder that cannot be trusted.
+type dirError struct {
+	dir, msg string
+}
+
+func (e *dirError) Error() string { return fmt.Sprintf("cannot use module cache %s: %s", e.dir, e.msg) }
+
+// Hint says how to fix it.
+func (e *dirError) Hint() string { return "remove it, it is made anew: rm -r " + e.dir }
+
+// ofTheDisk reports whether compiling ended with a file that could not be
+// written; what is wrong with a module is never such an error.
+func ofTheDisk(err error) bool {
+	return errors.As(err, new(*os.PathError)) || errors.As(err, new(*os.LinkError)) || errors.As(err, new(syscall.Errno))
+}
 
 // CodeFolder is the name of the folder of a module's compiled code, below the
 // cache's.
@@ -48,7 +77,7 @@ func (m *Module) keep(metered []byte) error {
 	}
 	temp, err := os.CreateTemp(m.cacheFolder(), "metered-")
 	if err != nil {
-		return fmt.Errorf("cannot keep compiled module: %w", err)
+		return &CacheError{fmt.Errorf("cannot save compiled module: %w", err)}
 	}
 	_, err = temp.Write(metered)
 	if err = errors.Join(err, temp.Close()); err == nil {
@@ -56,7 +85,7 @@ func (m *Module) keep(metered []byte) error {
 	}
 	if err != nil {
 		os.Remove(temp.Name())
-		return fmt.Errorf("cannot keep compiled module: %w", err)
+		return &CacheError{fmt.Errorf("cannot save compiled module: %w", err)}
 	}
 	return nil
 }
@@ -75,12 +104,14 @@ func (m *Module) clear() error {
 // openCache opens the module's folder.
 func (m *Module) openCache() (wazero.CompilationCache, error) {
 	dir := m.cacheFolder()
-	if err := SecureDir(dir); err != nil {
+	if err := SecureDir(dir); errors.As(err, new(*dirError)) {
 		return nil, err
+	} else if err != nil {
+		return nil, &CacheError{err}
 	}
 	cache, err := wazero.NewCompilationCacheWithDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use module cache: %w", err)
+		return nil, &CacheError{fmt.Errorf("cannot use module cache: %w", err)}
 	}
 	return cache, nil
 }

@@ -10,16 +10,6 @@ import (
 	"syscall"
 )
 
-// dirError is a cache folder that cannot be trusted.
-type dirError struct {
-	dir, msg string
-}
-
-func (e *dirError) Error() string { return fmt.Sprintf("cannot use module cache %s: %s", e.dir, e.msg) }
-
-// Hint says how to mend it.
-func (e *dirError) Hint() string { return "remove it, it is made anew: rm -r " + e.dir }
-
 // SecureDir makes the folder or refuses it: native code in it is run as it is,
 // so nobody else may be able to write there.
 func SecureDir(dir string) error {

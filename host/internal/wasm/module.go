@@ -181,6 +181,9 @@ func (m *Module) native(metered []byte, facts *facts) error {
 	var err error
 	if m.compiled, err = m.runtime.CompileModule(ctx, metered); err != nil {
 		m.runtime.Close(ctx)
+		if ofTheDisk(err) {
+			return &CacheError{fmt.Errorf("cannot save compiled module: %w", err)}
+		}
 		return &FormatError{Plugin: m.name, Msg: "it is not valid: " + err.Error()}
 	}
 	return nil

@@ -80,6 +80,7 @@ func (s *site) apiRun(w http.ResponseWriter, r *http.Request) {
 
 func (s *site) wholeRun(r *http.Request, repo repository, v runView) (api.Run, error) {
 	run := runJSON(v)
+	run.Rerunnable = s.rerunnable(r.Context(), v)
 	events, err := s.events(r.Context(), repo, v.ID)
 	if err != nil {
 		return run, err

@@ -24,6 +24,9 @@ func (s *site) branchPage(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = s.walk(r.Context(), &d)
 	}
+	if err == nil {
+		d.Is, d.Known, err = s.Store.Head(r.Context(), repo.Key, fullRef(d.Branch), d.Head)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return

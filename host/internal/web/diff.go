@@ -128,6 +128,8 @@ type branchData struct {
 	Merge  string // the commit of the target that brought it in
 	State  string // open, merged, gone
 	Run    *runView
+	Known  bool          // there is a verdict on its head
+	Is     store.Verdict // of all runs of its head
 	Steps  []step
 	More   int // commits that are not shown
 }

@@ -33,7 +33,10 @@ type fixture struct {
 }
 
 // storeActions are the actions as the store itself has them.
-type storeActions struct{ st *store.Store }
+type storeActions struct {
+	st   *store.Store
+	repo func(context.Context, string) (*hooks.Repo, func(), error)
+}
 
 func (a storeActions) Cancel(ctx context.Context, run int64, by string) error {
 	return a.st.Cancel(ctx, run, by, "")
@@ -42,6 +45,17 @@ func (a storeActions) Cancel(ctx context.Context, run int64, by string) error {
 func (a storeActions) Rerun(ctx context.Context, run int64, failedOnly bool, by string) (int64, error) {
 	again, err := a.st.Rerun(ctx, run, failedOnly, by)
 	return again.Number, err
+}
+
+// Rerunnable: a run is repeated where the repository has what it judged.
+func (a storeActions) Rerunnable(ctx context.Context, run store.Run) error {
+	repo, release, err := a.repo(ctx, run.RepoKey)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = repo.Resolve(ctx, run.Updates[0].New)
+	return err
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -59,7 +73,7 @@ func newFixture(t testing.TB) *fixture {
 	}
 	log := logrus.New()
 	log.SetOutput(os.Stderr)
-	f.opts = Options{Store: f.st, Actions: storeActions{f.st}, Loopback: true, Log: log,
+	f.opts = Options{Store: f.st, Loopback: true, Log: log,
 		Patches: func(int64) (map[string]hooks.FilePatch, error) { return nil, os.ErrNotExist },
 		Repo: func(ctx context.Context, key string) (*hooks.Repo, func(), error) {
 			r, err := hooks.Open(ctx, hooks.Env{Dir: key, Getenv: func(name string) string {
@@ -67,6 +81,7 @@ func newFixture(t testing.TB) *fixture {
 			}})
 			return r, func() { r.Close() }, err
 		}}
+	f.opts.Actions = storeActions{f.st, f.opts.Repo}
 	return f
 }
 

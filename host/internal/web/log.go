@@ -47,6 +47,8 @@ type laneData struct {
 	Lines    int    // number of the last line shown
 	Follow   string // address of what comes after; "" it has ended
 	Gone     bool   // the log was removed
+	All      bool   // all lines, which are written as they are read
+	lastPart int    // of All: which group is the last, from 1
 }
 
 // lane finds the lane run that a request names: a lane, its attempt (?attempt=,
@@ -90,7 +92,12 @@ func (s *site) lanePage(w http.ResponseWriter, r *http.Request) {
 		s.rawLog(w, r, d.Attempt)
 		return
 	}
-	if err := d.read(r.URL.Query().Get("all") != ""); err != nil {
+	if r.URL.Query().Get("all") != "" {
+		err = d.measure()
+	} else {
+		err = d.read()
+	}
+	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -98,42 +105,74 @@ func (s *site) lanePage(w http.ResponseWriter, r *http.Request) {
 		d.Follow = fmt.Sprintf("%s/events?update=%d&attempt=%d", strings.SplitN(d.Lane.Link, "?", 2)[0], max(0, d.Lane.Update), d.Attempt.Attempt)
 	}
 	title := fmt.Sprintf("%s of run #%d, %s", d.Lane.LaneRun.Lane, d.Run.Number, word(d.Attempt.State))
-	s.show(w, r, http.StatusOK, "lane", page{Title: title, Data: d})
+	p := page{Title: title, Data: d}
+	if d.All {
+		s.stream(w, r, p, d.writeAll)
+		return
+	}
+	s.show(w, r, http.StatusOK, "lane", p)
 }
 
-// read takes in the log as far as it is written, folded into its groups.
-func (d *laneData) read(all bool) error {
+// open opens the attempt's log; nil: there is none.
+func (d *laneData) open() (io.ReadCloser, error) {
 	if d.Attempt.Log.Path == "" {
-		return nil
+		return nil, nil
 	}
 	f, err := lanelog.Open(d.Attempt.Log.Path)
 	if errors.Is(err, os.ErrNotExist) {
 		d.Gone = d.Attempt.Log.SHA256 != ""
-		return nil
+		return nil, nil
 	}
-	if err != nil {
+	return f, err
+}
+
+// maxShownBytes bounds the text of the lines that a page holds.
+const maxShownBytes = 4 << 20
+
+// read takes in the end of the log as far as it is written, folded into its
+// groups.
+func (d *laneData) read() error {
+	f, err := d.open()
+	if f == nil {
 		return err
 	}
 	defer f.Close()
-	var lines []logLine
-	var texts []string
+	var last lastLines
 	d.Offset, err = lanelog.Read(f, 0, func(_ int64, l lanelog.Line) error {
 		d.Lines++
-		lines = append(lines, logLine{N: d.Lines, At: l.At, Stream: string(l.Stream), HTML: colored(l.Text)})
-		texts = append(texts, l.Text)
-		if !all && len(lines) > 2*maxShown { // only the end is shown
-			lines, texts = append(lines[:0], lines[maxShown:]...), append(texts[:0], texts[maxShown:]...)
-		}
+		last.add(l)
 		return nil
 	})
-	if !all && len(lines) > maxShown {
-		lines, texts = lines[len(lines)-maxShown:], texts[len(texts)-maxShown:]
+	var lines []logLine
+	var texts []string
+	for i, l := range last.lines {
+		lines = append(lines, lineOf(d.Lines-len(last.lines)+i+1, l))
+		texts = append(texts, l.Text)
 	}
-	if len(lines) > 0 {
-		d.Skipped = lines[0].N - 1
-	}
-	d.Parts = fold(lines, texts, d.Attempt.State.Final() && d.Attempt.State != store.Passed)
+	d.Skipped = d.Lines - len(last.lines)
+	d.Parts = fold(lines, texts, d.failed())
 	return err
+}
+
+func lineOf(n int, l lanelog.Line) logLine {
+	return logLine{N: n, At: l.At, Stream: string(l.Stream), HTML: colored(l.Text)}
+}
+
+func (d *laneData) failed() bool { return d.Attempt.State.Final() && d.Attempt.State != store.Passed }
+
+// lastLines are the last lines that a page holds.
+type lastLines struct {
+	lines []lanelog.Line
+	bytes int
+}
+
+func (l *lastLines) add(line lanelog.Line) {
+	l.lines, l.bytes = append(l.lines, line), l.bytes+len(line.Text)
+	for len(l.lines) > maxShown || l.bytes > maxShownBytes && len(l.lines) > 1 {
+		l.bytes -= len(l.lines[0].Text)
+		l.lines[0].Text = "" // the rest of the array stays until it grows
+		l.lines = l.lines[1:]
+	}
 }
 
 // fold cuts a log into groups: "::group::name" to "::endgroup::", "--- name" a
@@ -334,74 +373,4 @@ func (s *site) laneRun(ctx context.Context, lane, run int64) (store.LaneRun, boo
 		}
 	}
 	return store.LaneRun{}, false
-}
-
-// changes tells a page that it should be loaded again.
-func (s *site) changes(w http.ResponseWriter, r *http.Request) {
-	out := newEvents(w)
-	was := ""
-	ours := s.Store.Watch(r.Context())
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		is, err := s.pulse(r.Context())
-		if err != nil {
-			return
-		}
-		switch {
-		case is != was:
-			if out.send("data: changed\n\n") != nil {
-				return
-			}
-			was = is
-		case time.Since(out.last) > pingEvery:
-			if out.send("") != nil {
-				return
-			}
-		}
-		select {
-		case <-r.Context().Done():
-			return
-		case run := <-ours: // this process changed something
-			if s.concerns(r.Context(), run) {
-				was = ""
-			}
-		case <-tick.C: // another one may have
-		}
-	}
-}
-
-// concerns reports whether a run is of a repository that exists for the
-// visitor.
-func (s *site) concerns(ctx context.Context, run int64) bool {
-	v := visitorOf(ctx)
-	if v.Repositories == nil {
-		return true
-	}
-	r, err := s.Store.RunByID(ctx, run)
-	return err == nil && v.sees(r.RepoKey)
-}
-
-// pulse is a text that differs after a run began, moved or ended, of those that
-// exist for the visitor.
-func (s *site) pulse(ctx context.Context) (string, error) {
-	keys := visitorOf(ctx).Repositories
-	if keys == nil {
-		keys = []string{""}
-	}
-	var text strings.Builder
-	for _, key := range keys {
-		for _, f := range []store.Filter{{Limit: 1}, {State: string(store.Running), Limit: 20},
-			{State: string(store.Queued), Limit: 20}} {
-			f.RepoKey = key
-			runs, err := s.Store.Runs(ctx, f)
-			if err != nil {
-				return "", err
-			}
-			for _, r := range runs {
-				fmt.Fprintln(&text, r.ID, r.State, r.Passed, r.Total, r.CancelBy)
-			}
-		}
-	}
-	return text.String(), nil
 }

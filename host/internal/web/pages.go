@@ -215,6 +215,7 @@ type runPageData struct {
 	Events []store.Event
 	Files  []fileView // findings on the lines of the diff
 	Cut    bool
+	Again  bool // it can be repeated
 }
 
 func (s *site) runPage(w http.ResponseWriter, r *http.Request) {
@@ -223,7 +224,7 @@ func (s *site) runPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	d := runPageData{Repo: repo, Run: run}
+	d := runPageData{Repo: repo, Run: run, Again: s.rerunnable(r.Context(), run)}
 	if d.Events, err = s.events(r.Context(), repo, run.ID); err == nil {
 		d.Lanes, err = s.lanes(r.Context(), run, d.Events)
 	}
@@ -239,6 +240,11 @@ func (s *site) runPage(w http.ResponseWriter, r *http.Request) {
 	d.Files, d.Cut = s.findingsInDiff(r.Context(), run, d.Lanes)
 	s.show(w, r, http.StatusOK, "run", page{Title: fmt.Sprintf("%s run #%d %s", repo.Slug, run.Number, word(run.State)),
 		Live: !run.State.Final(), Data: d})
+}
+
+// rerunnable tells whether the visitor may repeat a run, and it would work.
+func (s *site) rerunnable(ctx context.Context, run runView) bool {
+	return run.State.Final() && visitorOf(ctx).Scope >= scopeRun && s.Actions.Rerunnable(ctx, run.Run) == nil
 }
 
 // lanes puts together what is known of each lane run.

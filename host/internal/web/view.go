@@ -25,6 +25,7 @@ func functions() template.FuncMap {
 		"path":    escapePath,
 		"zero":    func(t time.Time) bool { return t.IsZero() },
 		"clean":   func(text string) string { return strings.Map(keepLines, text) },
+		"marker":  func() template.HTML { return streamed },
 		"line":    func(text string) template.HTML { return colored(text) },
 	}
 }

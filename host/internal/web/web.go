@@ -30,6 +30,7 @@ var static embed.FS
 type Actions interface {
 	Cancel(ctx context.Context, run int64, by string) error
 	Rerun(ctx context.Context, run int64, failedOnly bool, by string) (number int64, err error)
+	Rerunnable(ctx context.Context, run store.Run) error // why Rerun would refuse; nil: it would not
 }
 
 // Options are what the pages are made of.
@@ -51,6 +52,7 @@ type site struct {
 	Options
 	pages    *template.Template
 	sessions *sessions
+	pulses   pulses
 }
 
 // New makes the handler of all pages and of the API.

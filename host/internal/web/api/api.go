@@ -53,7 +53,8 @@ type Run struct {
 	Updates      []Update  `json:"updates"`
 	LaneRuns     []LaneRun `json:"lane_runs,omitempty"`
 	Events       []Event   `json:"events,omitempty"`
-	ID           int64     `json:"id"` // for the parameter before
+	Rerunnable   bool      `json:"rerunnable,omitempty"` // where one run is asked for, to who may
+	ID           int64     `json:"id"`                   // for the parameter before
 }
 
 // Update is one ref that the run judges.

@@ -1,0 +1,80 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// How long a run whose repository cannot be opened waits for a host that can
+// open it, or for this one to: a file system may be mounted late.
+const (
+	unseenTime   = 10 * time.Minute // on the only machine
+	unseenShared = 24 * time.Hour   // where machines share the queue
+)
+
+// How long a host leaves a repository's runs alone that it could not open.
+const (
+	blindFirst = 10 * time.Second
+	blindMost  = 10 * time.Minute
+)
+
+// blind are the repositories that this host could not open lately.
+type blind struct {
+	mu sync.Mutex
+	of map[string]blindness
+}
+
+type blindness struct {
+	until time.Time
+	wait  time.Duration
+}
+
+// keys are those whose runs are left to others now.
+func (b *blind) keys(now time.Time) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var keys []string
+	for key, v := range b.of {
+		if now.Before(v.until) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func (b *blind) failed(key string, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.of == nil {
+		b.of = map[string]blindness{}
+	}
+	wait := min(blindMost, max(blindFirst, 2*b.of[key].wait))
+	b.of[key] = blindness{now.Add(wait), wait}
+}
+
+func (b *blind) opened(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.of, key)
+}
+
+// giveBack returns a run whose repository this host cannot open to the queue,
+// for another host or a later time.
+func (h *Host) giveBack(ctx context.Context, st *store.Store, run store.Run, cause error) error {
+	most := unseenTime
+	if h.policy.Store != "" {
+		most = unseenShared
+	}
+	if time.Since(run.Queued) > most {
+		return h.giveUp(ctx, st, run, cause)
+	}
+	h.blind.failed(run.RepoKey, time.Now())
+	why := CleanText("this host cannot open the repository: " + cause.Error())
+	err := st.Holding(run).Requeue(context.WithoutCancel(ctx), run.ID, why)
+	return errors.Join(fmt.Errorf("it waits again: %s", why), err)
+}

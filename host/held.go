@@ -1,0 +1,111 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// held are the runs that this process works on. A run that is open in its name
+// and not among them was lost between this process and the store: its end or
+// its claim could not be recorded.
+type held struct {
+	mu   sync.Mutex
+	runs map[int64]int   // how many hold it, by id
+	why  map[int64]error // why its end is not recorded
+	seen map[int64]bool  // it was not held at the last look
+}
+
+func (h *held) hold(run int64) (release func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.runs == nil {
+		h.runs = map[int64]int{}
+	}
+	h.runs[run]++
+	return sync.OnceFunc(func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.runs[run]--; h.runs[run] == 0 {
+			delete(h.runs, run)
+		}
+	})
+}
+
+// unrecorded notes why the end of a run is not in the store.
+func (h *held) unrecorded(run int64, why error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.why == nil {
+		h.why = map[int64]error{}
+	}
+	h.why[run] = why
+}
+
+// lost tells whether a run that is open was lost. Where no reason is known it
+// must be so at two looks: a run is in the store a moment before it is held.
+func (h *held) lost(run int64) (why error, lost bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.runs[run] > 0 {
+		delete(h.seen, run)
+		return nil, false
+	}
+	if why := h.why[run]; why != nil {
+		return why, true
+	}
+	if h.seen == nil {
+		h.seen = map[int64]bool{}
+	}
+	again := h.seen[run]
+	h.seen[run] = true
+	return errors.New("the answer of the store was lost"), again
+}
+
+func (h *held) settled(run int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.why, run)
+	delete(h.seen, run)
+}
+
+// endLost closes the runs that this process lost while the store could not be
+// written: those of a gate, which were refused, end broken, those of the queue
+// wait again.
+func (h *Host) endLost(ctx context.Context) ([]string, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mine, err := st.Mine(ctx)
+	var lines []string
+	for _, r := range mine {
+		why, lost := h.held.lost(r.ID)
+		if !lost {
+			continue
+		}
+		line, one := h.endLostRun(ctx, st, r, why)
+		if one == nil || errors.As(one, new(*store.ConflictError)) {
+			h.held.settled(r.ID)
+		}
+		if one != nil {
+			err = errors.Join(err, one)
+			continue
+		}
+		lines = append(lines, line)
+	}
+	return lines, err
+}
+
+func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why error) (string, error) {
+	message := CleanText("its host could not record what became of it: " + why.Error())
+	if r.Waiting {
+		return fmt.Sprintf("run #%d of %s waits again: %s", r.Number, r.RepoName, message), st.Requeue(ctx, r.ID, message)
+	}
+	err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: message})
+	return fmt.Sprintf("run #%d of %s is broken: %s", r.Number, r.RepoName, message), err
+}
