@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -13,9 +15,9 @@ import (
 // Past is a path of one new commit whose content the pushed tree does not have
 // there: the push adds it to the history all the same.
 type Past struct {
-	Change          // Status "A" or "M"; OldID is what the commit's first parent has
+	Change          // Status "A" or "M"; OldID is what the first parent has there, or of a file that the commit moved what it was
 	Commit string   // id of the first new commit that has this content at this path
-	Merged []string // of a merge: what its other parents have at the path, as far as they have it
+	Merged []string // what the other parents have there, and files of the same name that the commit takes away
 }
 
 // PastList is what Listing.Past found.
@@ -30,8 +32,23 @@ type PastList struct {
 // same path is no news, and the same content of a path counts once. A tree as
 // new has no commits, and so no past.
 //
-// The list has the bounds of Changes, for itself.
+// The list has the bounds of Changes, for itself. What was asked once is not
+// worked out again, and the list must not be changed.
 func (l *Listing) Past(ctx context.Context, base, new string, known ...string) (PastList, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := strings.Join(append([]string{base, new}, known...), " ")
+	if list, ok := l.pasts[key]; ok {
+		return list, nil
+	}
+	list, err := l.past(ctx, base, new, known)
+	if err == nil {
+		l.pasts[key] = list
+	}
+	return list, err
+}
+
+func (l *Listing) past(ctx context.Context, base, new string, known []string) (PastList, error) {
 	r := l.repo
 	h, err := r.history(ctx)
 	if err != nil {
@@ -84,7 +101,7 @@ type pastWalk struct {
 
 // begin notes what needs no listing.
 func (p *pastWalk) begin(l *Listing, base, new string) error {
-	changes, err := l.Changes(p.ctx, base, new)
+	changes, err := l.changes(p.ctx, base, new)
 	if err != nil {
 		return err
 	}
@@ -120,19 +137,56 @@ func (p *pastWalk) commit(n *node) error {
 	if err := w.pair(trees[0], own.id, "", 0); err != nil {
 		return err
 	}
+	gone := goneOf(w.changes)
 	for _, c := range w.changes {
 		if c.Status == "D" {
 			continue
 		}
-		if err := p.add(n, c, trees[1:]); err != nil {
+		past := Past{Change: c, Commit: n.id.String()}
+		if c.Status == "A" {
+			gone.origin(&past)
+		}
+		if err := p.add(past, trees[1:]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// add lists a change of a commit where it is one to all of its parents.
-func (p *pastWalk) add(n *node, c Change, others []plumbing.Hash) error {
+// gone are the files that a commit takes away, by what another may have of them.
+type gone struct {
+	ids   map[string]bool
+	names map[string][]string // name of the file: ids
+}
+
+func goneOf(changes []Change) gone {
+	g := gone{ids: map[string]bool{}, names: map[string][]string{}}
+	for _, c := range changes {
+		if c.Status == "D" {
+			g.ids[c.OldID] = true
+			if name := path.Base(c.Path); len(g.names[name]) < maxOrigins {
+				g.names[name] = append(g.names[name], c.OldID)
+			}
+		}
+	}
+	return g
+}
+
+// maxOrigins is how many files of its name a new one may have come from.
+const maxOrigins = 8
+
+// origin notes where a new file may have come from.
+func (g gone) origin(p *Past) {
+	if g.ids[p.NewID] {
+		p.OldID = p.NewID
+		return
+	}
+	p.Merged = append(p.Merged, g.names[path.Base(p.Path)]...)
+}
+
+// add lists what a commit has where none of its parents has it.
+func (p *pastWalk) add(past Past, others []plumbing.Hash) error {
+	c := past.Change
 	key := pastKey{c.Path, c.Mode, c.NewID}
 	if p.seen[key] {
 		return nil
@@ -140,7 +194,6 @@ func (p *pastWalk) add(n *node, c Change, others []plumbing.Hash) error {
 	if known, err := p.has(p.base, c); err != nil || known != "" && known == c.Mode+" "+c.NewID {
 		return err
 	}
-	past := Past{Change: c, Commit: n.id.String()}
 	for _, id := range others {
 		tree, err := p.tree(id)
 		if err != nil {

@@ -46,7 +46,7 @@ func TestWhatAGuestLinks(t *testing.T) {
 // alone runs where there is no lane1.
 func TestWhatAGuestImports(t *testing.T) {
 	for pkg, want := range map[string][]string{
-		"plugins/files":   {"call", "take"},
+		"plugins/files":   {"call", "close", "read", "take"},
 		"plugins/commits": nil,
 		"plugins/shell":   {"call", "close", "take", "wait"},
 	} {

@@ -32,7 +32,8 @@ type Run struct {
 	verdict string
 	reason  string
 	jobs    []*Job
-	replay  int // results of earlier calls not asked for yet
+	replay  int      // results of earlier calls not asked for yet
+	spare   [][]byte // buffers that nothing uses
 	pump    pump
 }
 
@@ -43,6 +44,7 @@ type Session struct {
 	Out         io.Writer // the records
 	Log         io.Writer // free text
 	Src, Base   string    // folders of the two trees; Base may be empty
+	History     string    // folder of the blobs of earlier commits, by id, where the host gives none otherwise; may be empty
 	Results     string    // folder of the containers' artifacts
 	Artifacts   string    // folder for the plugin's own; empty: it may keep none
 	WithImports bool      // module lane1 can be called
@@ -242,6 +244,16 @@ func (r *Run) Stat(name string) (os.FileInfo, error) {
 		return nil, &os.PathError{Op: "stat", Path: name, Err: err}
 	}
 	return os.Lstat(full)
+}
+
+// ReadLink returns where a symbolic link of the pushed tree leads, as it was
+// written. Nothing follows it: its target may be outside the tree.
+func (r *Run) ReadLink(name string) (string, error) {
+	full, err := below(r.session.Src, name)
+	if err != nil {
+		return "", &os.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return os.Readlink(full)
 }
 
 // ReadResult returns an artifact of the container with that id.
