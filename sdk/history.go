@@ -48,6 +48,16 @@ func (r *Run) Additions() iter.Seq[Change] {
 	}
 }
 
+// InCommit is what a finding in an earlier version has behind its message; empty
+// for a change that is in the pushed tree.
+func (c Change) InCommit() string {
+	if c.Commit == "" {
+		return ""
+	}
+	return ", in commit " + c.Commit[:min(len(c.Commit), 7)] +
+		": a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
+}
+
 func (r *Run) historyPage(q ChangesQuery) (ChangesPage, error) {
 	if r.Request.History != nil {
 		return pageOf(q, r.Request.History)

@@ -10,7 +10,7 @@ import (
 // the host does not import lane1: the linker drops what nobody calls.
 func process() Session {
 	return Session{In: os.Stdin, Out: os.Stdout, Log: os.Stderr,
-		Src: "/src", Base: "/base", Results: "/results", Artifacts: "/out", WithImports: true}
+		Src: "/src", Base: "/base", History: "/history", Results: "/results", Artifacts: "/out", WithImports: true}
 }
 
 //go:wasmimport lane1 call

@@ -34,7 +34,10 @@ type Run struct {
 	jobs    []*Job
 	replay  int      // results of earlier calls not asked for yet
 	spare   [][]byte // buffers that nothing uses
-	pump    pump
+
+	attributes      map[string][]attributeRule // by folder, of those that were read
+	attributeMacros map[string][]attribute
+	pump            pump
 }
 
 // Session is what a run is connected to. Main uses the process's own;

@@ -2,63 +2,55 @@ package main
 
 import (
 	"bytes"
-	"io"
+	"slices"
 	"strconv"
 
 	"github.com/pushlane/pushlane/sdk"
 )
 
-const (
-	// binaryHead is how much of a file is looked at for a NUL byte, which makes
-	// it binary; git looks at as much.
-	binaryHead = 8000
-	// window is how much of a file is in memory, in bytes. Of a line that is
-	// longer, the last overlap bytes are looked at again with what follows, so
-	// that nothing hides at a seam.
-	window  = 64 << 10
-	overlap = 512
-)
-
-// lines looks at the text of one file, a window of whole lines at a time.
-func (s settings) lines(run *sdk.Run, name string, r io.Reader) error {
-	look := looker{settings: s, run: run, path: name, number: 1, firsts: s.firsts()}
-	buf := make([]byte, window)
-	have := 0
-	for first, start := true, true; ; first = false {
-		n, err := io.ReadFull(r, buf[have:])
-		end := err == io.EOF || err == io.ErrUnexpectedEOF
-		if err != nil && !end {
-			return err
-		}
-		text := buf[:have+n]
-		if first && bytes.IndexByte(text[:min(len(text), binaryHead)], 0) >= 0 {
-			return nil
-		}
-		if end {
-			look.block(text, start, true)
-			return nil
-		}
-		cut := bytes.LastIndexByte(text, '\n') + 1
-		if cut == 0 {
-			look.block(text, start, false)
-			have, start = copy(buf, text[len(text)-overlap:]), false
-			continue
-		}
-		look.block(text[:cut], start, false)
-		have, start = copy(buf, text[cut:]), true
+// lines looks at the text of one file, a block at a time. Of an earlier version
+// only what must not be in the history counts, where its commit added it.
+func (s settings) lines(run *sdk.Run, c sdk.Change, content *sdk.Content) error {
+	if c.Commit != "" {
+		s.conflictMarkers, s.trailing = false, false
 	}
+	if !s.conflictMarkers && !s.privateKeys && !s.tokens && !s.trailing {
+		return nil
+	}
+	look := looker{settings: s, run: run, change: c, firsts: s.firsts()}
+	look.trailing = s.trailing && run.Handmade(c)
+	for b := range content.Blocks() {
+		look.number = b.Line
+		look.block(b.Text, b.Start, b.End)
+	}
+	return look.earlier()
 }
 
 // looker looks at the lines of one file.
 type looker struct {
 	settings
 	run      *sdk.Run
-	path     string
+	change   sdk.Change
 	firsts   [256]bool      // bytes that a token begins with
 	number   int            // of the line, from 1
+	line     []byte         // that is looked at
 	told     map[string]int // rule and kind: the last line that was told of
 	conflict int            // how many kinds of marker were seen, in order
 	from     int            // line of the first marker
+
+	lines    []sdk.Line // of an earlier version, that a rule has something against
+	findings []sdk.Finding
+}
+
+// earlier reports what the commit of an earlier version added.
+func (l *looker) earlier() error {
+	added, err := l.run.NewLines(l.change, l.lines)
+	for i, line := range l.lines {
+		if slices.Contains(added, line) {
+			l.run.Report(l.findings[i])
+		}
+	}
+	return err
 }
 
 // firsts are the bytes that tokens begin with.
@@ -82,6 +74,7 @@ func (l *looker) block(text []byte, start, end bool) {
 			n = len(text) - at
 		}
 		line := text[at : at+n]
+		l.line = line
 		if start || at > 0 {
 			l.lineStart(line)
 		}
@@ -167,7 +160,13 @@ func (l *looker) tell(rule, kind, message string) {
 		l.told = map[string]int{}
 	}
 	l.told[rule+kind] = l.number
-	l.run.Report(sdk.Finding{Path: l.path, Line: l.number, Rule: rule, Message: message})
+	f := sdk.Finding{Path: l.change.Path, Line: l.number, Rule: rule, Message: message + l.change.InCommit()}
+	if l.change.Commit == "" {
+		l.run.Report(f)
+		return
+	}
+	l.lines = append(l.lines, sdk.Line{Number: l.number, Text: string(bytes.TrimRight(l.line, "\r"))})
+	l.findings = append(l.findings, f)
 }
 
 // marker follows git's three conflict markers. One alone is no conflict: a row
@@ -180,7 +179,7 @@ func (l *looker) marker(text []byte) {
 		l.conflict = 2
 	case l.conflict == 2 && isMarker(text, '>'):
 		l.conflict = 0
-		l.run.Report(sdk.Finding{Path: l.path, Line: l.from, Rule: "conflict-marker",
+		l.run.Report(sdk.Finding{Path: l.change.Path, Line: l.from, Rule: "conflict-marker",
 			Message: "merge conflict left in the file, up to line " + strconv.Itoa(l.number)})
 	}
 }

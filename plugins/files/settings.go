@@ -16,6 +16,7 @@ type settings struct {
 	privateKeys     bool
 	tokens          bool
 	trailing        bool
+	history         bool  // also what the commits add on the way
 	maxSize         int64 // bytes; 0: no limit
 	forbidden       []string
 	allow           []string
@@ -27,6 +28,7 @@ func readSettings(run *sdk.Run) (settings, error) {
 		conflictMarkers: run.With("conflict_markers").BoolOr(true),
 		privateKeys:     run.With("private_keys").BoolOr(true),
 		tokens:          run.With("tokens").Bool(),
+		history:         run.With("history").BoolOr(true),
 		trailing:        run.With("trailing_whitespace").Bool(),
 		forbidden:       run.With("forbidden").Strings(),
 		allow:           run.With("allow").Strings(),
