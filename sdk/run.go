@@ -328,6 +328,13 @@ func (r *Run) Report(f Finding) {
 	r.put(Record{Type: "finding", Finding: &f})
 }
 
+// Failed reports whether an error was reported, or the change was refused.
+func (r *Run) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.errors > 0 || r.verdict == "fail"
+}
+
 // Error reports that the change must not go in, at a line from 1 or, with 0,
 // for the whole file.
 func (r *Run) Error(path string, line int, message string) {
