@@ -28,41 +28,42 @@ const maxAttributes = 1 << 20
 // its value, or "" where they say nothing. The macro binary and those that the
 // topmost file defines are known. The pusher writes these files: what must not
 // be switched off by a push must not ask them.
-func (r *Run) Attribute(name, attribute string) string {
-	value := ""
-	for _, dir := range foldersOf(name) {
-		rest := strings.TrimPrefix(name, strings.TrimPrefix(dir+"/", "./"))
+func (r *Run) Attribute(name, attribute string) string { return r.attributeValues(name)[attribute] }
+
+// attributeValues are all attributes of a path; nil where no file says anything.
+func (r *Run) attributeValues(name string) map[string]string {
+	var values map[string]string
+	for end := 0; end >= 0; {
+		dir, rest := ".", name
+		if end > 0 {
+			dir, rest = name[:end], name[end+1:]
+		}
 		for _, rule := range r.attributeRules(dir) {
 			if ok, _ := Match(rule.glob, rest); !ok {
 				continue
 			}
+			if values == nil {
+				values = map[string]string{}
+			}
 			for _, a := range rule.state {
-				if a.name == attribute {
-					value = a.value
-				}
+				values[a.name] = a.value
 			}
 		}
+		next := strings.IndexByte(rest, '/')
+		if end = len(name) - len(rest) + next; next < 0 {
+			break
+		}
 	}
-	return value
+	return values
 }
 
 // Handmade reports whether a file was written by the repository's people, as its
 // attributes say: it is not marked linguist-generated or linguist-vendored, nor
 // as binary. Rules of style need not look at others.
 func (r *Run) Handmade(c Change) bool {
-	return r.Attribute(c.Path, "linguist-generated") != "true" && r.Attribute(c.Path, "linguist-vendored") != "true" &&
-		r.Attribute(c.Path, "text") != "false" && r.Attribute(c.Path, "diff") != "false"
-}
-
-// foldersOf are the folders that a path is in, from the top down.
-func foldersOf(name string) []string {
-	all := []string{"."}
-	for i, c := range []byte(name) {
-		if c == '/' {
-			all = append(all, name[:i])
-		}
-	}
-	return all
+	values := r.attributeValues(c.Path)
+	return values["linguist-generated"] != "true" && values["linguist-vendored"] != "true" &&
+		values["text"] != "false" && values["diff"] != "false"
 }
 
 // attributeRules reads a folder's file once.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -22,6 +23,8 @@ type checker struct {
 	files   []string // globs
 	ignore  []string
 	reader  reader
+	found   map[string]found // followed of late
+	parsed  map[string]*page // of late, by blob id
 	pages   map[string]*page // read of late, by path; nil: too large
 	looked  int
 	made    int // by programs or others: not looked at
@@ -29,7 +32,7 @@ type checker struct {
 }
 
 func check(run *sdk.Run) error {
-	c := &checker{run: run, files: run.With("files").Strings(), ignore: run.With("ignore").Strings(), reader: newReader(), pages: map[string]*page{}}
+	c := &checker{run: run, files: run.With("files").Strings(), ignore: run.With("ignore").Strings(), reader: newReader(), found: map[string]found{}, parsed: map[string]*page{}, pages: map[string]*page{}}
 	if len(c.files) == 0 {
 		c.files = []string{"**/*.md"}
 	}
@@ -91,11 +94,13 @@ func (c *checker) changed(change sdk.Change, content *sdk.Content) error {
 	if !c.handmade(change.Path) {
 		return nil
 	}
-	p, err := c.parse(content.Size, content)
+	p, err := c.once(change, content)
 	if err != nil {
 		return errors.New("cannot check " + strconv.Quote(change.Path) + ": " + err.Error())
 	}
-	c.keep(change.Path, p)
+	if p != noLinks {
+		c.keep(change.Path, p)
+	}
 	return c.follow(change.Path, p)
 }
 
@@ -103,13 +108,41 @@ func (c *checker) changed(change sdk.Change, content *sdk.Content) error {
 // that is a tenth of it.
 const maxPage = 4 << 20
 
-// parse reads a page; nil: it is too large.
-func (c *checker) parse(size int64, src io.Reader) (*page, error) {
+// once parses a changed page, and of those with the same content the first: to
+// parse it is the most of what a small page costs.
+func (c *checker) once(change sdk.Change, content *sdk.Content) (*page, error) {
+	if p, known := c.parsed[change.NewID]; known && change.NewID != "" {
+		return p, nil
+	}
+	p, err := c.parse(content.Size, content, mayLink)
+	if err == nil {
+		if len(c.parsed) >= maxKept {
+			clear(c.parsed)
+		}
+		c.parsed[change.NewID] = p
+	}
+	return p, err
+}
+
+// noLinks is a page without any, of which the anchors were not looked for.
+var noLinks = &page{}
+
+// mayLink reports whether a page is worth to be parsed for its links: each has
+// a bracket.
+func mayLink(text []byte) bool { return bytes.IndexByte(text, '[') >= 0 }
+
+func always([]byte) bool { return true }
+
+// parse reads a page that is worth it, else noLinks; nil: it is too large.
+func (c *checker) parse(size int64, src io.Reader, worth func([]byte) bool) (*page, error) {
 	if size > maxPage {
 		return nil, nil
 	}
 	data, err := io.ReadAll(src)
-	return c.reader.parse(sdk.DecodeText(data)), err
+	if data = sdk.DecodeText(data); err != nil || !worth(data) {
+		return noLinks, err
+	}
+	return c.reader.parse(data), nil
 }
 
 // maxKept is how many pages are kept for the links of others.
@@ -186,7 +219,7 @@ func (c *checker) read(name string) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.parse(info.Size(), f)
+	p, err := c.parse(info.Size(), f, always)
 	if err == nil {
 		c.keep(name, p)
 	}
@@ -206,7 +239,7 @@ func (c *checker) link(from string, l link) error {
 		c.report(from, l, "leads out of the repository")
 		return nil
 	}
-	found, err := sdk.Follow(c.run, at)
+	found, err := c.find(at)
 	switch {
 	case errors.Is(err, sdk.ErrOutside):
 		c.report(from, l, "the symbolic link "+strconv.Quote(found.Path)+" leads out of the repository")
@@ -222,6 +255,25 @@ func (c *checker) link(from string, l link) error {
 		return err
 	}
 	return c.heading(from, l, found, anchor)
+}
+
+// found is where a path leads, or why not.
+type found struct {
+	sdk.Followed
+	err error
+}
+
+// find follows a path, once for all links to it.
+func (c *checker) find(at string) (sdk.Followed, error) {
+	f, known := c.found[at]
+	if !known {
+		if len(c.found) >= 10*maxKept {
+			clear(c.found)
+		}
+		f.Followed, f.err = sdk.Follow(c.run, at)
+		c.found[at] = f
+	}
+	return f.Followed, f.err
 }
 
 // through names where a symbolic link led.

@@ -32,11 +32,12 @@ type checker struct {
 	schemas  *schemas
 	ignored  *ignores
 	seen     map[string]bool // "file\x00schema" that were checked
+	fit      map[string]bool // "blob\x00schema" that had no fault; of late
 	files    int
 }
 
 func check(run *sdk.Run) error {
-	c := &checker{run: run, declared: run.With("declared").BoolOr(true), seen: map[string]bool{}}
+	c := &checker{run: run, declared: run.With("declared").BoolOr(true), seen: map[string]bool{}, fit: map[string]bool{}}
 	if err := c.readRules(); err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (c *checker) changedFiles() error {
 		}
 		for _, r := range c.rules {
 			if r.has(change.Path) {
-				c.against(change.Path, r.schema, text)
+				c.once(change, r.schema, text)
 			}
 		}
 		if !ruled {
@@ -114,6 +115,26 @@ func (c *checker) changedFiles() error {
 		}
 	}
 	return nil
+}
+
+// maxFit is how many contents are known to fit at once.
+const maxFit = 20_000
+
+// once checks a content against a schema, and of files that have the same only
+// the first: to parse it is the most of what a small file costs.
+func (c *checker) once(change sdk.Change, schema string, text []byte) {
+	key := change.NewID + "\x00" + schema + "\x00" + formatOf(change.Path)
+	if change.NewID != "" && c.fit[key] {
+		c.files++
+		c.seen[change.Path+"\x00"+schema] = true
+		return
+	}
+	if c.against(change.Path, schema, text) {
+		if len(c.fit) >= maxFit {
+			clear(c.fit)
+		}
+		c.fit[key] = true
+	}
 }
 
 // concerned are the changed files that a schema may be for. A link or a
@@ -218,26 +239,30 @@ func (c *checker) file(name, schema string) error {
 	return nil
 }
 
-func (c *checker) against(name, schema string, text []byte) {
+// against checks a file, and reports whether it fits.
+func (c *checker) against(name, schema string, text []byte) bool {
 	if c.seen[name+"\x00"+schema] {
-		return
+		return false
 	}
 	c.seen[name+"\x00"+schema] = true
 	c.files++
 	docs, fault := parse(name, text)
 	if fault != nil {
 		c.report(name, text, *fault)
-		return
+		return false
 	}
 	compiled := c.schemas.get(schema)
 	if compiled == nil {
-		return // said at the schema
+		return false // said at the schema
 	}
+	fits := true
 	for _, d := range docs {
 		for _, f := range d.validate(compiled) {
 			c.report(name, text, f)
+			fits = false
 		}
 	}
+	return fits
 }
 
 // report turns an offset into line and column.
