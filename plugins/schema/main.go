@@ -20,9 +20,12 @@ func main() { sdk.Main(check) }
 
 // rule says which files a schema is for.
 type rule struct {
-	globs  []string
+	globs  sdk.Matcher
 	schema string
 }
+
+// pair is a file, or a blob read as a format, and a schema.
+type pair struct{ what, schema, format string }
 
 // checker is one lane run.
 type checker struct {
@@ -31,13 +34,13 @@ type checker struct {
 	declared bool
 	schemas  *schemas
 	ignored  *ignores
-	seen     map[string]bool // "file\x00schema" that were checked
-	fit      map[string]bool // "blob\x00schema" that had no fault; of late
+	seen     map[pair]bool // files that were checked against a schema
+	fit      map[pair]bool // blobs that had no fault; of late
 	files    int
 }
 
 func check(run *sdk.Run) error {
-	c := &checker{run: run, declared: run.With("declared").BoolOr(true), seen: map[string]bool{}, fit: map[string]bool{}}
+	c := &checker{run: run, declared: run.With("declared").BoolOr(true), seen: map[pair]bool{}, fit: map[pair]bool{}}
 	if err := c.readRules(); err != nil {
 		return err
 	}
@@ -60,11 +63,10 @@ func count(n int, what string) string {
 
 func (c *checker) readRules() error {
 	for _, item := range c.run.With("schemas").Items() {
-		r := rule{globs: item.Get("files").Strings(), schema: item.Get("schema").String()}
-		for _, glob := range r.globs {
-			if _, err := sdk.Match(glob, ""); err != nil {
-				return errors.New("setting schemas: " + strconv.Quote(glob) + " is no glob: " + err.Error())
-			}
+		r := rule{schema: item.Get("schema").String()}
+		var err error
+		if r.globs, err = sdk.NewMatcher(item.Get("files").Strings()...); err != nil {
+			return errors.New("setting schemas: " + err.Error())
 		}
 		if !inside(r.schema) {
 			return errors.New("setting schemas: " + strconv.Quote(r.schema) + " is no path from the repository's top")
@@ -79,14 +81,7 @@ func inside(name string) bool {
 	return name != "" && name != "." && path.Clean(name) == name && !path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../")
 }
 
-func (r rule) has(name string) bool {
-	for _, glob := range r.globs {
-		if ok, _ := sdk.Match(glob, name); ok {
-			return true
-		}
-	}
-	return false
-}
+func (r rule) has(name string) bool { return r.globs.Match(name) }
 
 func (c *checker) changedFiles() error {
 	for change, content := range c.run.Contents(c.concerned()) {
@@ -123,10 +118,10 @@ const maxFit = 20_000
 // once checks a content against a schema, and of files that have the same only
 // the first: to parse it is the most of what a small file costs.
 func (c *checker) once(change sdk.Change, schema string, text []byte) {
-	key := change.NewID + "\x00" + schema + "\x00" + formatOf(change.Path)
+	key := pair{change.NewID, schema, formatOf(change.Path)}
 	if change.NewID != "" && c.fit[key] {
 		c.files++
-		c.seen[change.Path+"\x00"+schema] = true
+		c.seen[pair{what: change.Path, schema: schema}] = true
 		return
 	}
 	if c.against(change.Path, schema, text) {
@@ -160,7 +155,8 @@ const maxFile = 4 << 20
 // schema is for it.
 func (c *checker) read(name string, size int64, src io.Reader, ruled bool) ([]byte, bool, error) {
 	if size <= maxFile {
-		text, err := io.ReadAll(src)
+		text := make([]byte, size)
+		_, err := io.ReadFull(src, text)
 		return sdk.DecodeText(text), true, err
 	}
 	said, err := c.declares(src, ruled)
@@ -241,10 +237,10 @@ func (c *checker) file(name, schema string) error {
 
 // against checks a file, and reports whether it fits.
 func (c *checker) against(name, schema string, text []byte) bool {
-	if c.seen[name+"\x00"+schema] {
+	if c.seen[pair{what: name, schema: schema}] {
 		return false
 	}
-	c.seen[name+"\x00"+schema] = true
+	c.seen[pair{what: name, schema: schema}] = true
 	c.files++
 	docs, fault := parse(name, text)
 	if fault != nil {

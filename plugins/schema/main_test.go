@@ -186,7 +186,7 @@ func schemaCases() []sdktest.Case {
 			WantFindings: []sdk.Finding{wrong("x.json", 1, 13, `$schema "../s.json" is outside the repository`)}},
 		{Name: "declared schemas may be left out", Files: map[string]string{"x.json": `{"$schema":"../s.json"}`}, With: `{"declared":false}`, WantVerdict: "pass: 0 files checked against a schema"},
 		{Name: "a link is not read", Files: map[string]string{"conf/l.json": "x", "server.json": server}, Base: map[string]string{"server.json": server}, Modes: map[string]string{"conf/l.json": "120000"}, With: ruled, WantVerdict: "pass: 0 files checked against a schema"},
-		{Name: "a glob that is none", With: `{"schemas":[{"files":["["],"schema":"x"}]}`, WantVerdict: `broken: setting schemas: "[" is no glob: syntax error in pattern`},
+		{Name: "a glob that is none", With: `{"schemas":[{"files":["["],"schema":"x"}]}`, WantVerdict: `broken: setting schemas: cannot match "[": syntax error in pattern`},
 		{Name: "a schema outside", With: `{"schemas":[{"files":["x"],"schema":"../x"}]}`, WantVerdict: `broken: setting schemas: "../x" is no path from the repository's top`},
 	}
 }
