@@ -86,7 +86,7 @@ func (b *Block) cut() (rest int) {
 // follow makes it the block that comes next; the buffer begins with what stays.
 func (b *Block) follow(buf []byte, rest int) {
 	if n := len(b.Text); n > 0 && b.Text[n-1] == '\n' && n+rest == len(buf) {
-		b.Line += bytes.Count(b.Text[b.Again:], []byte("\n"))
+		b.Line += CountLines(b.Text[b.Again:])
 		copy(buf, buf[n:])
 		*b = Block{Line: b.Line, Start: true}
 		return
@@ -95,6 +95,23 @@ func (b *Block) follow(buf []byte, rest int) {
 	copy(buf, b.Text[len(b.Text)-rest:])
 	*b = Block{Line: b.Line, Col: b.Col, Again: rest}
 }
+
+// CountLines counts the line ends of a text. A guest pays for its code each time
+// that it jumps, so this takes eight bytes a jump, where bytes.Count takes one.
+func CountLines(text []byte) int {
+	n := uint32(0)
+	for ; len(text) >= 8; text = text[8:] {
+		n += isEnd(text[0]) + isEnd(text[1]) + isEnd(text[2]) + isEnd(text[3]) +
+			isEnd(text[4]) + isEnd(text[5]) + isEnd(text[6]) + isEnd(text[7])
+	}
+	for _, c := range text {
+		n += isEnd(c)
+	}
+	return int(n)
+}
+
+// isEnd is 1 for a line's end, without a jump.
+func isEnd(c byte) uint32 { return (uint32(c^'\n') - 1) >> 31 }
 
 // text begins to read a content as text; buf is used for its beginning.
 func (c *Content) text(buf []byte) (io.Reader, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -18,7 +19,8 @@ func (s settings) lines(run *sdk.Run, c sdk.Change, content *sdk.Content) error 
 		return nil
 	}
 	look := looker{settings: s, run: run, change: c, firsts: s.firsts()}
-	look.trailing = s.trailing && run.Handmade(c)
+	look.trailing = s.trailing && !isPatch(c.Path) && run.Handmade(c)
+	look.markdown = isMarkdown(c.Path)
 	for b := range content.Blocks() {
 		look.number = b.Line
 		look.block(b.Text, b.Start, b.End)
@@ -34,6 +36,7 @@ type looker struct {
 	firsts   [256]bool      // bytes that a token begins with
 	number   int            // of the line, from 1
 	line     []byte         // that is looked at
+	markdown bool           // two blanks at the end of a line break it
 	told     map[string]int // rule and kind: the last line that was told of
 	conflict int            // how many kinds of marker were seen, in order
 	from     int            // line of the first marker
@@ -132,11 +135,28 @@ func (l *looker) lineStart(text []byte) {
 func (l *looker) lineEnd(text []byte) {
 	if l.trailing {
 		text = bytes.TrimSuffix(text, []byte("\r"))
-		if n := len(text); n > 0 && (text[n-1] == ' ' || text[n-1] == '\t') {
+		n := len(text)
+		if n > 0 && (text[n-1] == ' ' || text[n-1] == '\t') && !(l.markdown && hardBreak(text)) {
 			l.tell("trailing-whitespace", "", "white space at the end of the line")
 		}
 	}
 	l.number++
+}
+
+// isPatch reports whether a file is one of changes: a blank in it is a line that
+// stays empty.
+func isPatch(name string) bool {
+	return strings.HasSuffix(name, ".patch") || strings.HasSuffix(name, ".diff")
+}
+
+func isMarkdown(name string) bool {
+	return strings.HasSuffix(name, ".md") || strings.HasSuffix(name, ".markdown")
+}
+
+// hardBreak reports whether a line of Markdown ends with a break: a word and two
+// blanks.
+func hardBreak(text []byte) bool {
+	return bytes.HasSuffix(text, []byte("  ")) && len(bytes.TrimSpace(text)) > 0
 }
 
 func (l *looker) key(kind string) {

@@ -135,6 +135,38 @@ func TestFileRules(t *testing.T) {
 	}
 }
 
+// TestTrailingBlanks: what a format means by them is not refused.
+func TestTrailingBlanks(t *testing.T) {
+	blank := func(name string, line int) sdk.Finding {
+		return sdk.Finding{Path: name, Line: line, Rule: "trailing-whitespace", Message: "white space at the end of the line"}
+	}
+	sdktest.Case{Name: "by format", With: `{"trailing_whitespace":true}`, WantVerdict: "fail",
+		Files:        map[string]string{"a.md": "broken  \nnot \n  \n\t\n", "a.patch": " \n", "a.txt": "x  \n", "gen.txt": "x \n", ".gitattributes": "gen.txt linguist-generated\n"},
+		WantFindings: []sdk.Finding{blank("a.md", 2), blank("a.md", 3), blank("a.md", 4), blank("a.txt", 1)}}.Run(t, check)
+}
+
+// TestHistory: of earlier versions keys, tokens, sizes and paths count, where
+// their commit added them.
+func TestHistory(t *testing.T) {
+	key := begin("PRIVATE KEY")
+	const past = ", in commit 1234567: a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
+	earlier := func(path, text string, had ...string) []sdktest.Past {
+		return []sdktest.Past{{Commit: "1234567890", Path: path, Text: text, Had: had}}
+	}
+	found := sdk.Finding{Path: "k", Line: 2, Rule: "private-key", Message: "private key (PEM): replace the key, it must not be pushed" + past}
+	for name, c := range map[string]sdktest.Case{
+		"a key":                {History: earlier("k", "x\n"+key), WantVerdict: "fail", WantFindings: []sdk.Finding{found}},
+		"a key that was there": {History: earlier("k", "x\r\n"+key+"\r\n", key+"\n"), WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+		"a path":               {With: `{"forbidden":["k"]}`, History: earlier("k", ""), WantVerdict: "fail", WantFindings: []sdk.Finding{{Path: "k", Rule: "forbidden", Message: `path is forbidden by "k"` + past}}},
+		"a size":               {With: `{"max_size":"1"}`, History: earlier("k", "xx"), WantVerdict: "fail", WantFindings: []sdk.Finding{{Path: "k", Rule: "max-size", Message: "file is 2 B, at most 1 B are allowed" + past}}},
+		"a conflict":           {With: `{"trailing_whitespace":true}`, History: earlier("k", conflict(" \n")), WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+		"no history":           {With: `{"history":false}`, History: earlier("k", key), WantVerdict: "pass: 0 changed files looked at"},
+	} {
+		c.Name = name
+		c.Run(t, check)
+	}
+}
+
 // A changed file that cannot be read must not count as looked at.
 func TestAFileThatIsNotThere(t *testing.T) {
 	sdktest.Case{Name: "is broken", Request: sdk.Request{Changes: []sdk.Change{{Path: "gone", Status: "M", Mode: "100644"}}},

@@ -11,8 +11,8 @@ import (
 // tree turns the names that go prints into paths of the pushed tree.
 type tree struct {
 	run    *sdk.Run
-	dir    string // where go ran
-	module string // its path
+	dir    string            // where go ran
+	module string            // its path
 	known  map[string]string // a path as it was printed: where it is; "" for nowhere
 }
 

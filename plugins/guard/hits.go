@@ -32,7 +32,7 @@ func (h *hits) find(b sdk.Block, text string, rule int, r *rule) {
 		if n := bytes.IndexByte(b.Text[at:], '\n'); n >= 0 {
 			end = at + n
 		}
-		number += bytes.Count(b.Text[counted:start], []byte("\n"))
+		number += sdk.CountLines(b.Text[counted:start])
 		counted = start
 		col := at - start + 1
 		if start == 0 {

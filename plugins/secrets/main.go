@@ -119,15 +119,14 @@ func matches(globs []string, path string) bool {
 	return slices.ContainsFunc(globs, func(g string) bool { ok, _ := sdk.Match(g, path); return ok })
 }
 
-// counts tells a secret from an example of one; before is what of its form
-// comes before it.
-func (s *scanner) counts(r *rule, secret, before string) bool {
+// counts tells a secret from an example of one; f is its whole form.
+func (s *scanner) counts(r *rule, f form) bool {
 	least := r.entropy
 	if r.named {
 		least = s.entropy
 	}
-	return entropy(secret) >= least && (r.standIn == nil || !r.standIn(secret, before)) &&
-		!slices.Contains(s.skip, fingerprint(secret))
+	return entropy(f.secret) >= least && (r.standIn == nil || !r.standIn(f)) &&
+		!slices.Contains(s.skip, fingerprint(f.secret))
 }
 
 func finding(c sdk.Change, line, col int, r *rule, secret string) sdk.Finding {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/pushlane/pushlane/plugins/internal/wasmtest"
 	"github.com/pushlane/pushlane/sdk"
@@ -107,6 +108,11 @@ func TestStandIns(t *testing.T) {
 		"https://user:%s@host/ https://u:<password>@h": "",
 		"https://user:your-password@host":              "",
 		"git clone https://example.org:8080/x@y/z":     "",
+		"http://old-user:old-password@localhost:80/":   "",
+		"http://new-user:new_secret@host":              "",
+		"http://evil:hacker@localhost":                 "",
+		"http://evil:hackers-word@host.example.org":    "url-password",
+		"Authorization: Basic cHJveHk6c2VjcmV0":        "",
 		"postgres://app:" + value + "@db/app":          "url-password",
 		"postgres://app:password" + value + "@db/app":  "url-password",
 		`{"tokenizer_class": "Quick2TokenizerFast"}`:   "",
@@ -150,7 +156,7 @@ func FuzzKeys(f *testing.F) {
 				got[k] = true
 			}
 		}
-		folded := strings.Map(func(r rune) rune { return rune(small(byte(r))) }, strings.ToValidUTF8(text, ""))
+		folded := strings.Map(func(r rune) rune { return unicode.ToLower(r) }, strings.ToValidUTF8(text, ""))
 		for i, r := range rules {
 			for _, key := range r.keys {
 				k := keyEnd{i, key}

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // What is next to a key that a rule is worth a try: before ends with the key.
@@ -111,28 +114,44 @@ func signs() []string {
 		"****", "....", "os.environ", "getenv", "process.env", "dummy", "redacted", "notreal", "not-real", "fake", "sample", "insert"}
 }
 
+// form is a secret with what of its form is around it.
+type form struct{ before, secret, after string }
+
 // valueStandIn is a value that stands for one.
-func valueStandIn(value, _ string) bool {
-	lower := strings.ToLower(value)
-	for _, sign := range signs() {
-		if strings.Contains(lower, sign) {
-			return true
-		}
-	}
-	return false
+func valueStandIn(f form) bool {
+	lower := strings.ToLower(f.secret)
+	return slices.ContainsFunc(signs(), func(sign string) bool { return strings.Contains(lower, sign) })
 }
 
 // namedStandIn is one where a name alone speaks for it: also a path, and words.
-func namedStandIn(value, before string) bool {
-	return valueStandIn(value, before) || strings.HasPrefix(value, "/") || strings.HasPrefix(value, "./") ||
-		strings.HasPrefix(value, "$") || !strings.ContainsAny(value, "0123456789") || wordOnly(value)
+func namedStandIn(f form) bool {
+	return valueStandIn(f) || strings.HasPrefix(f.secret, "/") || strings.HasPrefix(f.secret, "./") ||
+		strings.HasPrefix(f.secret, "$") || !strings.ContainsAny(f.secret, "0123456789") || wordOnly(f.secret)
 }
 
-// addressStandIn is a password that documentation and tests write, or the same
-// as the user's name.
-func addressStandIn(value, before string) bool {
-	user := before[strings.LastIndexByte(before, '/')+1:]
-	return valueStandIn(value, before) || wordOnly(value) || strings.TrimSuffix(user, ":") == value || strings.HasPrefix(value, "%")
+// addressStandIn is a password that documentation and tests write: words, the
+// same as the user's name, or a mere word for this machine alone.
+func addressStandIn(f form) bool {
+	user := strings.TrimSuffix(f.before[strings.LastIndexByte(f.before, '/')+1:], ":")
+	words := !strings.ContainsAny(f.secret, "0123456789")
+	return valueStandIn(f) || wordOnly(f.secret) || user == f.secret || strings.HasPrefix(f.secret, "%") ||
+		words && (loopback(f.after) || lastWord(f.secret) != "" && wordOnly(lastWord(f.secret)))
+}
+
+// lastWord is the last of the words that hyphens and the like join.
+func lastWord(text string) string { return text[strings.LastIndexAny(text, "-_.")+1:] }
+
+// loopback reports whether what follows a password is this machine.
+func loopback(after string) bool {
+	host := strings.TrimPrefix(after, "@")
+	return host == "localhost" || strings.HasPrefix(host, "127.") || strings.HasSuffix(host, ".localhost")
+}
+
+// basicStandIn is the user and the password of a header that stand for others.
+func basicStandIn(f form) bool {
+	text, err := base64.StdEncoding.DecodeString(f.secret + strings.Repeat("=", (4-len(f.secret)%4)%4))
+	user, password, both := strings.Cut(string(text), ":")
+	return valueStandIn(f) || err == nil && both && utf8.Valid(text) && addressStandIn(form{before: user + ":", secret: password})
 }
 
 // wordOnly reports whether a value is a word for a password, perhaps with a few

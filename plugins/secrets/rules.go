@@ -9,11 +9,11 @@ type rule struct {
 	keys     []string // a line without any of them is not matched
 	fold     bool     // upper and lower case are one in keys
 	pattern  string
-	entropy  float64                          // bits per character that the secret needs at least
-	near     func(before, after []byte) bool  // what is next to a key where the pattern is worth a try; nil: always
-	standIn  func(secret, before string) bool // tells a stand-in from a secret; nil: there are none
-	named    bool                             // only its name speaks for it: the lane's entropy counts
-	compiled *regexp.Regexp                   // nil: no text had a key yet
+	entropy  float64                         // bits per character that the secret needs at least
+	near     func(before, after []byte) bool // what is next to a key where the pattern is worth a try; nil: always
+	standIn  func(f form) bool               // tells a stand-in from a secret; nil: there are none
+	named    bool                            // only its name speaks for it: the lane's entropy counts
+	compiled *regexp.Regexp                  // nil: no text had a key yet
 }
 
 // regexp is the pattern; most are never needed.
@@ -104,7 +104,7 @@ func weakRules() []rule {
 	return []rule{
 		{id: "url-password", what: "password in an address", keys: []string{"://"}, entropy: 2.5, near: passwordAfter, standIn: addressStandIn,
 			pattern: `[a-z][a-z0-9+.-]*://[^\s/:@"'<>{}$]+:([^\s/:@"'<>{}$]{6,})@[A-Za-z0-9.-]+`},
-		{id: "basic-auth", what: "basic authorization", keys: []string{"basic"}, fold: true, entropy: 3, near: authBefore, standIn: valueStandIn,
+		{id: "basic-auth", what: "basic authorization", keys: []string{"basic"}, fold: true, entropy: 3, near: authBefore, standIn: basicStandIn,
 			pattern: `(?i)authorization["']?\s*[:=]\s*["']?basic\s+([A-Za-z0-9+/]{16,}={0,2})`},
 		{id: "bearer", what: "bearer token", keys: []string{"bearer"}, fold: true, entropy: 3, near: authBefore, standIn: valueStandIn,
 			pattern: `(?i)authorization["']?\s*[:=]\s*["']?bearer\s+([A-Za-z0-9._~+/=-]{20,})`},

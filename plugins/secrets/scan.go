@@ -109,7 +109,7 @@ func endOfLine(text []byte, from int) int {
 // follow makes it the line that a place is in.
 func (l *stretch) follow(text []byte, at int) {
 	start := bytes.LastIndexByte(text[:at], '\n') + 1
-	l.number += bytes.Count(text[l.start:start], []byte("\n"))
+	l.number += sdk.CountLines(text[l.start:start])
 	l.start, l.end, l.col = start, endOfLine(text, at), 0
 }
 
@@ -129,7 +129,7 @@ func (t *scan) line(block []byte, l stretch, places []place) {
 		window := text[from:min(len(text), p.at+lookAhead)]
 		for _, at := range r.regexp().FindAllSubmatchIndex(window, -1) {
 			secret := string(window[at[2]:at[3]])
-			if t.told[secret] == l.number || !t.counts(r, secret, string(window[at[0]:at[2]])) {
+			if t.told[secret] == l.number || !t.counts(r, form{string(window[at[0]:at[2]]), secret, string(window[at[3]:at[1]])}) {
 				continue
 			}
 			t.told[secret] = l.number
