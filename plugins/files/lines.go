@@ -18,7 +18,7 @@ func (s settings) lines(run *sdk.Run, c sdk.Change, content *sdk.Content) error 
 	if !s.conflictMarkers && !s.privateKeys && !s.tokens && !s.trailing {
 		return nil
 	}
-	look := looker{settings: s, run: run, change: c, firsts: s.firsts()}
+	look := looker{settings: s, run: run, change: c}
 	look.trailing = s.trailing && !isPatch(c.Path) && run.Handmade(c)
 	look.markdown = isMarkdown(c.Path)
 	for b := range content.Blocks() {
@@ -33,7 +33,6 @@ type looker struct {
 	settings
 	run      *sdk.Run
 	change   sdk.Change
-	firsts   [256]bool      // bytes that a token begins with
 	number   int            // of the line, from 1
 	line     []byte         // that is looked at
 	markdown bool           // two blanks at the end of a line break it
@@ -54,15 +53,6 @@ func (l *looker) earlier() error {
 		}
 	}
 	return err
-}
-
-// firsts are the bytes that tokens begin with.
-func (s settings) firsts() [256]bool {
-	var f [256]bool
-	for i := range s.shapes {
-		f[s.shapes[i].prefix[0]] = true
-	}
-	return f
 }
 
 // block looks at a stretch of text. start: it begins a line; end: the file
@@ -107,8 +97,8 @@ func (l *looker) nextPEM(text []byte, from int) int {
 }
 
 func (l *looker) findTokens(line []byte) {
-	for i, c := range line {
-		if l.firsts[c] && (i == 0 || !isWord(line[i-1])) {
+	for i := l.pairs.next(line, 0); i < len(line); i = l.pairs.next(line, i+1) {
+		if i == 0 || !isWord(line[i-1]) {
 			l.token(line[i:])
 		}
 	}

@@ -188,7 +188,7 @@ func said(dir, text string, s settings) int {
 }
 
 func all() settings {
-	return settings{conflictMarkers: true, privateKeys: true, tokens: true, trailing: true, shapes: shapes()}
+	return settings{conflictMarkers: true, privateKeys: true, tokens: true, trailing: true, shapes: shapes(), pairs: pairsOf(shapes())}
 }
 
 func FuzzLines(f *testing.F) {
@@ -200,7 +200,7 @@ func FuzzLines(f *testing.F) {
 			t.Fatalf("exit status %d", exit)
 		}
 		// What is refused stays refused with other lines around it.
-		plain := settings{privateKeys: true, tokens: true, shapes: shapes()}
+		plain := settings{privateKeys: true, tokens: true, shapes: shapes(), pairs: pairsOf(shapes())}
 		if said(dir, text, plain) == 1 && !strings.Contains(text, "\x00") {
 			if said(dir, strings.Repeat("y\n", 40_000)+text+"\ny\n", plain) != 1 {
 				t.Fatalf("%q hides among other lines", text)

@@ -21,6 +21,7 @@ type settings struct {
 	forbidden       []string
 	allow           []string
 	shapes          []token
+	pairs           *pairs
 }
 
 func readSettings(run *sdk.Run) (settings, error) {
@@ -35,6 +36,7 @@ func readSettings(run *sdk.Run) (settings, error) {
 	}
 	if s.tokens {
 		s.shapes = shapes()
+		s.pairs = pairsOf(s.shapes)
 	}
 	for _, glob := range slices.Concat(s.forbidden, s.allow) {
 		if _, err := sdk.Match(glob, ""); err != nil {
