@@ -59,11 +59,24 @@ func (r *Run) attributeValues(name string) map[string]string {
 
 // Handmade reports whether a file was written by the repository's people, as its
 // attributes say: it is not marked linguist-generated or linguist-vendored, nor
-// as binary. Rules of style need not look at others.
+// as binary. A folder such as vendor or node_modules is vendored unless they say
+// otherwise, as forges have it. Rules of style need not look at others.
 func (r *Run) Handmade(c Change) bool {
 	values := r.attributeValues(c.Path)
-	return values["linguist-generated"] != "true" && values["linguist-vendored"] != "true" &&
-		values["text"] != "false" && values["diff"] != "false"
+	vendored := values["linguist-vendored"] == "true" || values["linguist-vendored"] == "" && inVendored(c.Path)
+	return values["linguist-generated"] != "true" && !vendored && values["text"] != "false" && values["diff"] != "false"
+}
+
+// inVendored reports whether a folder of a path is called after what others
+// wrote.
+func inVendored(name string) bool {
+	for part := range strings.SplitSeq(path.Dir(name), "/") {
+		switch part {
+		case "vendor", "vendors", "_vendor", "node_modules", "bower_components", "third_party", "third-party", "3rdparty":
+			return true
+		}
+	}
+	return false
 }
 
 // attributeRules reads a folder's file once.

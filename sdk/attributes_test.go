@@ -11,7 +11,7 @@ import (
 func TestAttributes(t *testing.T) {
 	files := map[string]string{
 		".gitattributes": "\xef\xbb\xbf# comment\n[attr]made linguist-generated -diff\n*.pb.go made\nvendor/** linguist-vendored\r\n/top.txt a=1\n" +
-			"*.png binary\n\"with blank\" a=2\n*.txt b\n!not a\ndir/ a\nsub/*.txt c=d\n",
+			"*.png binary\n\"with blank\" a=2\n*.txt b\nours/vendor/** -linguist-vendored\n!not a\ndir/ a\nsub/*.txt c=d\n",
 		"sub/.gitattributes":      "*.txt !b a=sub\nkeep.pb.go -linguist-generated\n",
 		"sub/deep/.gitattributes": "x.txt -a\n",
 	}
@@ -26,8 +26,10 @@ func TestAttributes(t *testing.T) {
 				t.Errorf("%s of %s: got %q, want %q", c.name, c.path, got, c.want)
 			}
 		}
-		if run.Handmade(sdk.Change{Path: "p.png"}) || !run.Handmade(sdk.Change{Path: "a.go"}) {
-			t.Error("a picture is made by hand, or a Go file is not")
+		for path, want := range map[string]bool{"p.png": false, "a.go": true, "x/vendor/a": false, "vendor": true, "ours/vendor/a": true, "node_modules/x/a.js": false, "a.pb.go": false} {
+			if run.Handmade(sdk.Change{Path: path}) != want {
+				t.Errorf("%s: made by hand: %t", path, !want)
+			}
 		}
 		return nil
 	})
