@@ -148,21 +148,23 @@ func (l *laneRun) allows(id string, w *toil) (bool, error) {
 				l.blobs.past[id] = true
 			}
 		}
+		delete(l.blobs.past, "")
 	}
 	return l.blobs.past[id], nil
 }
 
-// allowsAll reports which blob of a query the plugin may not read; empty: none.
-func (l *laneRun) allowsAll(q sdk.BlobsQuery, w *toil) (denied string, err error) {
-	for _, id := range q.IDs {
+// denies finds the first blob of a query that the plugin may not read; -1: there
+// is none.
+func (l *laneRun) denies(q sdk.BlobsQuery, w *toil) (int, error) {
+	for i, id := range q.IDs {
 		if err := w.pay(len(id)); err != nil {
-			return "", err
+			return i, err
 		}
 		if ok, err := l.allows(id, w); err != nil || !ok {
-			return id, err
+			return i, err
 		}
 	}
-	return "", nil
+	return -1, nil
 }
 
 // readBlobs answers blobs.read@1: a handle that gives the blobs one after the
@@ -172,12 +174,12 @@ func (l *laneRun) readBlobs(handles *wasm.Handles, req []byte, w *toil) ([]byte,
 	if err != nil {
 		return nil, &wasm.OpError{Code: wasm.Invalid, Message: "cannot read blobs: " + err.Error()}
 	}
-	denied, err := l.allowsAll(q, w)
+	denied, err := l.denies(q, w)
 	if err != nil {
 		return nil, err
 	}
-	if denied != "" {
-		return nil, &wasm.OpError{Code: wasm.Denied, Message: fmt.Sprintf("cannot read blob %q: no change that the plugin sees has it", Clean(denied))}
+	if denied >= 0 {
+		return nil, &wasm.OpError{Code: wasm.Denied, Message: fmt.Sprintf("cannot read blob %q: no change that the plugin sees has it", Clean(q.IDs[denied]))}
 	}
 	return addHandle(handles, newBlobStream(q, w, func(id string) (io.ReadCloser, int64, error) { return l.repo.Blob(id, l.spool) }))
 }
@@ -191,8 +193,8 @@ func (l *laneRun) blobsNow(ctx context.Context) func(string) ([]byte, error) {
 		if err != nil || !l.can("repo.read") {
 			return nil, nil
 		}
-		denied, err := l.allowsAll(q, w)
-		if err != nil || denied != "" {
+		denied, err := l.denies(q, w)
+		if err != nil || denied >= 0 {
 			return nil, err
 		}
 		return []byte("given"), nil

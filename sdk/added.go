@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"bytes"
+	"io"
 	"path"
 	"slices"
 )
@@ -64,7 +65,8 @@ func (c *Content) lines() func(func(textLine) bool) {
 //
 // A file that comes from elsewhere is known by its content; where it was edited
 // on the way, by its name or its kind (the name's ending): of at most 50 such
-// files that the push takes away each line counts as one that was there.
+// files that the push takes away each line counts as one that was there, as far
+// as they are encoded alike.
 func (r *Run) NewLines(c Change, all []Line) ([]Line, error) {
 	if len(all) == 0 || c.OldID == c.NewID && c.OldID != "" {
 		return nil, nil
@@ -141,17 +143,42 @@ const baseCommit = "base"
 
 // movedFrom are the files that a new one may have come from.
 func (r *Run) movedFrom(c Change) (all []Change, same bool, err error) {
-	var kind []Change
+	var named, kind []Change
 	for gone := range r.Deleted() {
 		switch {
 		case gone.OldID == c.NewID && c.NewID != "":
 			return nil, true, nil
 		case path.Base(gone.Path) == path.Base(c.Path):
-			all = append(all, r.baseOf(gone))
+			named = append(named, r.baseOf(gone))
 		case path.Ext(gone.Path) == path.Ext(c.Path) && len(kind) < maxMoved:
 			kind = append(kind, r.baseOf(gone))
 		}
 	}
-	all = append(all, kind...)
-	return all[:min(len(all), maxMoved)], false, r.faults.err()
+	named = append(named, kind...)
+	named = named[:min(len(named), maxMoved)]
+	if len(named) == 0 {
+		return nil, false, r.faults.err()
+	}
+	kinds := r.encodings(append([]Change{c}, named...))
+	for i, old := range named {
+		if i+1 < len(kinds) && kinds[i+1] == kinds[0] {
+			all = append(all, old)
+		}
+	}
+	return all, false, r.faults.err()
+}
+
+// encodings says how each of some files is read as text.
+func (r *Run) encodings(files []Change) (all []textKind) {
+	head := r.borrow()
+	defer r.giveBack(head)
+	for _, content := range r.Heads(slices.Values(files), binaryHead) {
+		n, err := io.ReadFull(content, head[:binaryHead])
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			content.err = err
+		}
+		kind, _ := kindOfText(head[:n])
+		all = append(all, kind)
+	}
+	return all
 }

@@ -200,6 +200,7 @@ func cases() []sdktest.Case {
 		{Name: "UTF-16 without a mark", Files: map[string]string{"a": wide("x = "+pat, true)}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("a", 1, 5, "github-pat", patSaid)}},
 		{Name: "moved", Base: map[string]string{"a": pat + "\n"}, Files: map[string]string{"b": pat + "\n"}, WantVerdict: "pass: 1 changed file looked at"},
 		{Name: "moved and edited", Base: map[string]string{"x/a": pat + "\n"}, Files: map[string]string{"y/a": "new\r\n" + pat + "\r\n"}, WantVerdict: "pass: 1 changed file looked at"},
+		{Name: "written anew in another encoding", Base: map[string]string{"a.txt": pat + "\n"}, Files: map[string]string{"b.txt": "\xff\xfe" + wide(pat+"\n", false)}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("b.txt", 1, 1, "github-pat", patSaid)}},
 		{Name: "moved to where it was not alone", Base: map[string]string{"x/a": pat + "\n"}, Files: map[string]string{"y/a": pat + "\n" + pat + "\n"}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("y/a", 2, 1, "github-pat", patSaid)}},
 		{Name: "added and removed again", History: []sdktest.Past{{Commit: "1234567890", Path: "k", Text: "x\n" + pat}}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("k", 2, 1, "github-pat", pastSaid)}},
 		{Name: "an earlier version that was looked at", Files: map[string]string{"a": "x"}, History: []sdktest.Past{{Commit: "1234567890", Path: "a", Text: "y"}}, WantVerdict: "pass: 1 changed file and 1 earlier version looked at"},
