@@ -15,7 +15,9 @@ import (
 // Past is a path of one new commit whose content the pushed tree does not have
 // there: the push adds it to the history all the same.
 type Past struct {
-	Change          // Status "A" or "M"; OldID is what the first parent has there, or of a file that the commit moved what it was
+	// Status is "A" or "M". OldID is what the first parent has there; of a file that
+	// the commit moved, what it was.
+	Change
 	Commit string   // id of the first new commit that has this content at this path
 	Merged []string // what the other parents have there, and files of the same name that the commit takes away
 }
@@ -29,7 +31,7 @@ type PastList struct {
 // Past lists what the commits reachable from new, and from neither base nor
 // any of known, have at their paths beyond what Changes lists between base and
 // new. A merge adds only what none of its parents has. What base has at the
-// same path is no news, and the same content of a path counts once. A tree as
+// same path is not new, and the same content of a path counts once. A tree as
 // new has no commits, and so no past.
 //
 // The list has the bounds of Changes, for itself. What was asked once is not

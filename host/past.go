@@ -43,7 +43,8 @@ func (l *laneRun) seesPast() bool { return l.can("repo.read") && l.can("repo.his
 
 // pastChange is one of them as the plugin gets it, and whether it may see it.
 func (l *laneRun) pastChange(p hooks.Past) (sdk.Change, bool) {
-	c := sdk.Change{Path: p.Path, Status: p.Status, Mode: p.Mode, OldID: p.OldID, NewID: p.NewID, Commit: p.Commit, Merged: p.Merged}
+	c := sdk.Change{Path: p.Path, Status: p.Status, Mode: p.Mode, OldID: p.OldID, NewID: p.NewID,
+		Commit: p.Commit, Merged: p.Merged}
 	return c, l.seesPast() && l.permits.sees(p.Path)
 }
 
@@ -179,9 +180,16 @@ func (l *laneRun) readBlobs(handles *wasm.Handles, req []byte, w *toil) ([]byte,
 		return nil, err
 	}
 	if denied >= 0 {
-		return nil, &wasm.OpError{Code: wasm.Denied, Message: fmt.Sprintf("cannot read blob %q: no change that the plugin sees has it", Clean(q.IDs[denied]))}
+		return nil, unseen(q.IDs[denied])
 	}
-	return addHandle(handles, newBlobStream(q, w, func(id string) (io.ReadCloser, int64, error) { return l.repo.Blob(id, l.spool) }))
+	open := func(id string) (io.ReadCloser, int64, error) { return l.repo.Blob(id, l.spool) }
+	return addHandle(handles, newBlobStream(q, w, open))
+}
+
+// unseen is the denial of a blob.
+func unseen(id string) error {
+	message := fmt.Sprintf("cannot read blob %q: no change that the plugin sees has it", Clean(id))
+	return &wasm.OpError{Code: wasm.Denied, Message: message}
 }
 
 // blobsNow says whether a query would be answered now: what a blob holds its id

@@ -95,7 +95,8 @@ func readCase(file string) (pluginCase, error) {
 	if err != nil {
 		return pluginCase{}, err
 	}
-	c := pluginCase{name: strings.TrimSuffix(filepath.Base(file), ".txtar"), src: memTree{}, base: memTree{}, past: map[int]memTree{}}
+	c := pluginCase{name: strings.TrimSuffix(filepath.Base(file), ".txtar"), src: memTree{}, base: memTree{},
+		past: map[int]memTree{}}
 	dec := toml.NewDecoder(bytes.NewReader(archive.Comment)).DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
 		var strict *toml.StrictMissingError
@@ -140,7 +141,8 @@ func (c pluginCase) run(ctx context.Context, a author, run runner, sandboxed boo
 		t.request.History = t.past
 	}
 	for i, message := range c.Commits {
-		t.request.Commits = append(t.request.Commits, sdk.Commit{ID: commitID(i + 1), Author: "A <a@example.org>", Message: message})
+		commit := sdk.Commit{ID: commitID(i + 1), Author: "A <a@example.org>", Message: message}
+		t.request.Commits = append(t.request.Commits, commit)
 	}
 	t.containers = c.Container
 	return c.compare(t.run(ctx, m, run))
@@ -253,7 +255,8 @@ func native(command string) runner {
 		}
 		var out bytes.Buffer
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)
-		cmd.Env = append(os.Environ(), "PUSHLANE_SRC="+filepath.Join(dir, "src"), "PUSHLANE_BASE="+filepath.Join(dir, "base"), "PUSHLANE_HISTORY="+filepath.Join(dir, "history"), "PUSHLANE_OUT="+filepath.Join(dir, "out"), "LANE_ABI=1")
+		cmd.Env = append(os.Environ(), "PUSHLANE_SRC="+filepath.Join(dir, "src"), "PUSHLANE_BASE="+filepath.Join(dir, "base"),
+			"PUSHLANE_HISTORY="+filepath.Join(dir, "history"), "PUSHLANE_OUT="+filepath.Join(dir, "out"), "LANE_ABI=1")
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(call.Stdin), &out, call.Stderr
 		err = cmd.Run()
 		var exit *exec.ExitError

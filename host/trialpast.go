@@ -33,7 +33,7 @@ func (t *trial) readBlobs(ctx context.Context, handles *wasm.Handles, req []byte
 	}
 	for _, id := range q.IDs {
 		if _, known := t.blobs[id]; !known {
-			return nil, &wasm.OpError{Code: wasm.Denied, Message: fmt.Sprintf("cannot read blob %q: no change that the plugin sees has it", Clean(id))}
+			return nil, unseen(id)
 		}
 	}
 	return addHandle(handles, newBlobStream(q, &toil{ctx: ctx}, func(id string) (io.ReadCloser, int64, error) {

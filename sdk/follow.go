@@ -14,7 +14,7 @@ type Followed struct {
 	Submodule bool // it is in a submodule, of which the tree has no files
 }
 
-// What keeps a path from being followed, beside fs.ErrNotExist.
+// What keeps a path from being followed, besides fs.ErrNotExist.
 var (
 	ErrOutside = errors.New("a symbolic link leads out of the tree")
 	ErrLoop    = errors.New("a symbolic link leads to itself")

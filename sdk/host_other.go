@@ -11,7 +11,8 @@ func process() Session {
 		src = "."
 	}
 	return Session{In: os.Stdin, Out: os.Stdout, Log: os.Stderr, Src: src,
-		Base: os.Getenv("PUSHLANE_BASE"), History: os.Getenv("PUSHLANE_HISTORY"), Results: os.Getenv("PUSHLANE_RESULTS"), Artifacts: os.Getenv("PUSHLANE_OUT")}
+		Base: os.Getenv("PUSHLANE_BASE"), History: os.Getenv("PUSHLANE_HISTORY"),
+		Results: os.Getenv("PUSHLANE_RESULTS"), Artifacts: os.Getenv("PUSHLANE_OUT")}
 }
 
 // Without a host every operation is unsupported; Session.WithImports keeps

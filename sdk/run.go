@@ -47,7 +47,7 @@ type Session struct {
 	Out         io.Writer // the records
 	Log         io.Writer // free text
 	Src, Base   string    // folders of the two trees; Base may be empty
-	History     string    // folder of the blobs of earlier commits, by id, where the host gives none otherwise; may be empty
+	History     string    // folder of blobs by id, where the host gives none otherwise; may be empty
 	Results     string    // folder of the containers' artifacts
 	Artifacts   string    // folder for the plugin's own; empty: it may keep none
 	WithImports bool      // module lane1 can be called

@@ -14,7 +14,7 @@ type Request struct {
 	Gate       string   `json:"gate"`       // pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule or manual
 	Update     Update   `json:"update"`
 	Changes    []Change `json:"changes"`           // in git's order, by path bytes; nil: ask for them (changes.list@1)
-	History    []Change `json:"history,omitempty"` // what the new commits add beyond the pushed tree; nil: ask for it (history.list@1)
+	History    []Change `json:"history,omitempty"` // what commits add beyond New; nil: ask for it (history.list@1)
 	Commits    []Commit `json:"commits,omitempty"` // new commits, oldest first; only with capability "repo.history"
 	With       RawJSON  `json:"with,omitempty"`    // the lane's settings, already checked against the manifest's schema
 	Granted    []string `json:"granted"`           // capability names
@@ -48,8 +48,10 @@ type Change struct {
 
 	// Of History alone: the id of the first new commit that has it. OldID is then
 	// what the commit's first parent has at the path, or what the commit moved there.
+	// Merged are ids of what the commit's other parents have there, or of files of
+	// this name that it took away.
 	Commit string   `json:"commit,omitempty"`
-	Merged []string `json:"merged,omitempty"` // ids of what the commit's other parents have there, or of files of this name that it took away
+	Merged []string `json:"merged,omitempty"`
 }
 
 // Commit is one commit that the push brings; at commit-msg the one that is

@@ -87,7 +87,8 @@ type guard struct {
 func (g *guard) look(c sdk.Change, content *sdk.Content) error {
 	for _, r := range g.rules {
 		if r.forbidsPath(c.Path) {
-			g.run.Report(sdk.Finding{Path: c.Path, Rule: "path", Message: "this path must not come back: " + r.reason + c.InCommit()})
+			g.run.Report(sdk.Finding{Path: c.Path, Rule: "path",
+				Message: "this path must not come back: " + r.reason + c.InCommit()})
 		}
 	}
 	if c.Mode != "100644" && c.Mode != "100755" {
@@ -209,5 +210,5 @@ func (r *rule) find(text string, from int) (int, bool) {
 }
 
 func wordRune(r rune) bool {
-	return r == '_' || r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsNumber(r) || unicode.Is(unicode.Pc, r))
+	return r != utf8.RuneError && unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.Pc)
 }

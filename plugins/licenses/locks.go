@@ -67,7 +67,8 @@ func (c *checker) requirements(folder string) ([]dependency, error) {
 	}
 	var all []dependency
 	for _, r := range mod.Require {
-		d := dependency{name: r.Mod.Path, version: r.Mod.Version, file: file, line: r.Syntax.Start.Line, why: "it is not vendored (go mod vendor)"}
+		d := dependency{name: r.Mod.Path, version: r.Mod.Version, file: file, line: r.Syntax.Start.Line,
+			why: "it is not vendored (go mod vendor)"}
 		for _, by := range mod.Replace {
 			if by.Old.Path == d.name && (by.Old.Version == "" || by.Old.Version == d.version) && by.New.Version != "" {
 				d.name, d.version = by.New.Path, by.New.Version

@@ -192,7 +192,8 @@ func (c *checker) read(name string) (string, bool, error) {
 	}
 	found, err := sdk.Follow(c.run, name)
 	if errors.Is(err, sdk.ErrOutside) || errors.Is(err, sdk.ErrLoop) || errors.Is(err, os.ErrNotExist) {
-		c.run.Report(sdk.Finding{Path: name, Rule: "lock-file", Message: "cannot read the file: it is a symbolic link that leads " + whereTo(err)})
+		c.run.Report(sdk.Finding{Path: name, Rule: "lock-file",
+			Message: "cannot read the file: it is a symbolic link that leads " + whereTo(err)})
 		return "", false, nil
 	}
 	if err == nil && found.IsDir {

@@ -154,12 +154,13 @@ func known(id string) bool {
 	return ok
 }
 
-// checkIDs refuses a setting that names what is no id: nothing would ever match
+// checkIDs refuses a setting that names what is not an id: nothing would ever match
 // it.
 func checkIDs(setting string, ids []string) error {
 	for _, id := range ids {
 		if !known(id) {
-			return errors.New("setting " + setting + ": " + strconv.Quote(id) + " is not an SPDX licence id (see https://spdx.org/licenses)")
+			return errors.New("setting " + setting + ": " + strconv.Quote(id) +
+				" is not an SPDX licence id (see https://spdx.org/licenses)")
 		}
 	}
 	return nil

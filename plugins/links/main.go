@@ -32,7 +32,8 @@ type checker struct {
 }
 
 func check(run *sdk.Run) error {
-	c := &checker{run: run, files: run.With("files").Strings(), ignore: run.With("ignore").Strings(), reader: newReader(), found: map[string]found{}, parsed: map[string]*page{}, pages: map[string]*page{}}
+	c := &checker{run: run, files: run.With("files").Strings(), ignore: run.With("ignore").Strings(), reader: newReader(),
+		found: map[string]found{}, parsed: map[string]*page{}, pages: map[string]*page{}}
 	if len(c.files) == 0 {
 		c.files = []string{"**/*.md"}
 	}
@@ -145,7 +146,7 @@ func (c *checker) parse(size int64, src io.Reader, worth func([]byte) bool) (*pa
 	return c.reader.parse(data), nil
 }
 
-// maxKept is how many pages are kept for the links of others.
+// maxKept is how many pages are cached for the links of others.
 const maxKept = 1000
 
 func (c *checker) keep(name string, p *page) {
@@ -192,8 +193,9 @@ func (c *checker) page(name string) error {
 // follow follows the links of a page.
 func (c *checker) follow(name string, p *page) error {
 	if p == nil {
-		c.run.Report(sdk.Finding{Path: name, Rule: "too-large", Message: "the page is larger than " + strconv.Itoa(maxPage>>20) +
-			" MiB, its links are not looked at: split it, or leave it out by the setting files"})
+		c.run.Report(sdk.Finding{Path: name, Rule: "too-large",
+			Message: "the page is larger than " + strconv.Itoa(maxPage>>20) +
+				" MiB, its links are not looked at: split it, or leave it out by the setting files"})
 		return nil
 	}
 	c.looked++
@@ -308,7 +310,7 @@ func (c *checker) heading(from string, l link, target sdk.Followed, anchor strin
 }
 
 // readme is the page that forges show for a folder; empty: there is none, and
-// its headings are nobody's.
+// it has no headings.
 func (c *checker) readme(folder string) (string, error) {
 	entries, err := c.run.List(folder)
 	for _, e := range entries {

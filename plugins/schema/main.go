@@ -161,8 +161,9 @@ func (c *checker) read(name string, size int64, src io.Reader, ruled bool) ([]by
 	}
 	said, err := c.declares(src, ruled)
 	if said && err == nil {
-		c.run.Report(sdk.Finding{Path: name, Rule: "too-large", Message: "the file is larger than " + strconv.Itoa(maxFile>>20) +
-			" MiB, it is not checked: split it, or leave it out of the lane's settings"})
+		c.run.Report(sdk.Finding{Path: name, Rule: "too-large",
+			Message: "the file is larger than " + strconv.Itoa(maxFile>>20) +
+				" MiB, it is not checked: split it, or leave it out of the lane's settings"})
 	}
 	return nil, false, err
 }
@@ -286,7 +287,8 @@ func (c *checker) declaredFile(name string, text []byte) error {
 	file, _, _ := strings.Cut(want, "#")
 	target := path.Join(path.Dir(name), file)
 	if path.IsAbs(file) || !inside(target) {
-		c.report(name, text, fault{offset: at, rule: "schema", message: "$schema " + strconv.Quote(file) + " is outside the repository"})
+		c.report(name, text, fault{offset: at, rule: "schema",
+			message: "$schema " + strconv.Quote(file) + " is outside the repository"})
 		return nil
 	}
 	elsewhere, err := c.ignored.elsewhere(target)

@@ -34,7 +34,8 @@ func newSchemas(run *sdk.Run, formats bool, rules []rule) *schemas {
 			named = append(named, r.schema)
 		}
 	}
-	return &schemas{run: run, formats: formats, named: named, known: map[string]*jsonschema.Schema{}, reads: map[string][]string{}}
+	return &schemas{run: run, formats: formats, named: named, known: map[string]*jsonschema.Schema{},
+		reads: map[string][]string{}}
 }
 
 // get returns a schema by its path; nil where it cannot be used.
@@ -114,7 +115,8 @@ func (l *loader) Load(address string) (any, error) {
 			return v, nil
 		}
 	}
-	return nil, errors.New("remote schemas are not fetched: copy it into the repository and refer to it by a relative path")
+	return nil, errors.New("remote schemas are not fetched: copy it into the repository " +
+		"and refer to it by a relative path")
 }
 
 // places are the files that an address may mean: one that says it is that, or
@@ -128,15 +130,15 @@ func (l *loader) places(address string) (all []string) {
 		}
 	}
 	for _, one := range known {
-		if name, ok := beside(one, address); ok {
+		if name, ok := near(one, address); ok {
 			all = append(all, name)
 		}
 	}
 	return slices.Compact(all)
 }
 
-// beside is the file that is to a schema's file what an address is to its id.
-func beside(one identified, address string) (string, bool) {
+// near is the file that is to a schema's file what an address is to its id.
+func near(one identified, address string) (string, bool) {
 	from, err := url.Parse(one.id)
 	to, wrong := url.Parse(address)
 	if err != nil || wrong != nil || from.Scheme != to.Scheme || from.Host != to.Host || from.Path == "" {

@@ -96,8 +96,9 @@ func goesOn(key, after []byte) bool {
 // the secret: its kind, its place, its name.
 func about(end string) bool {
 	lower := strings.ToLower(strings.TrimLeft(end, "_-"))
-	for _, word := range []string{"class", "count", "dir", "endpoint", "env", "expires", "expiry", "expiration", "field", "file", "format", "header", "hint",
-		"input", "kind", "label", "length", "limit", "location", "mode", "name", "param", "path", "pattern", "policy", "prefix",
+	for _, word := range []string{"class", "count", "dir", "endpoint", "env", "expires", "expiry", "expiration", "field",
+		"file", "format", "header", "hint", "input", "kind", "label", "length", "limit", "location", "mode", "name",
+		"param", "path", "pattern", "policy", "prefix",
 		"provider", "ref", "regex", "rule", "scope", "size", "suffix", "type", "uri", "url", "usage", "version"} {
 		rest, begins := strings.CutPrefix(lower, word)
 		if begins && (rest == "" || !isLetter(rest[0])) || strings.HasSuffix(lower, word) {
@@ -110,8 +111,9 @@ func about(end string) bool {
 // signs are in values that stand for others: a variable, a template, words to
 // be replaced.
 func signs() []string {
-	return []string{"${", "$(", "{{", "<", "%(", "%s", "example", "changeme", "change-me", "change_me", "placeholder", "replace", "your", "xxxx",
-		"****", "....", "os.environ", "getenv", "process.env", "dummy", "redacted", "notreal", "not-real", "fake", "sample", "insert"}
+	return []string{"${", "$(", "{{", "<", "%(", "%s", "example", "changeme", "change-me", "change_me", "placeholder",
+		"replace", "your", "xxxx", "****", "....", "os.environ", "getenv", "process.env", "dummy", "redacted", "notreal",
+		"not-real", "fake", "sample", "insert"}
 }
 
 // form is a secret with what of its form is around it.
@@ -159,10 +161,12 @@ func basicStandIn(f form) bool {
 func wordOnly(value string) bool {
 	lower := strings.TrimRight(strings.ToLower(value), "0123456789!*.-_")
 	switch lower {
-	case "", "pass", "passwd", "password", "passphrase", "mypass", "mypassword", "secret", "mysecret", "supersecret", "topsecret", "token",
-		"mytoken", "test", "testing", "tester", "testpass", "testpassword", "user", "username", "admin", "adminpass", "administrator",
+	case "", "pass", "passwd", "password", "passphrase", "mypass", "mypassword", "secret", "mysecret", "supersecret",
+		"topsecret", "token", "mytoken", "test", "testing", "tester", "testpass", "testpassword", "user", "username",
+		"admin", "adminpass", "administrator",
 		"root", "rootpass", "guest", "default", "demo", "local", "letmein", "hunter", "foobar", "foo", "bar", "abc", "qwerty",
-		"postgres", "postgresql", "mysql", "mariadb", "mongo", "mongodb", "redis", "rabbitmq", "minio", "minioadmin", "pwd", "key":
+		"postgres", "postgresql", "mysql", "mariadb", "mongo", "mongodb", "redis", "rabbitmq", "minio", "minioadmin",
+		"pwd", "key":
 		return true
 	}
 	return false

@@ -102,14 +102,18 @@ func makeRules() []rule {
 func weakRules() []rule {
 	const quotes = `["'` + "`" + `]`
 	return []rule{
-		{id: "url-password", what: "password in an address", keys: []string{"://"}, entropy: 2.5, near: passwordAfter, standIn: addressStandIn,
+		{id: "url-password", what: "password in an address", keys: []string{"://"}, entropy: 2.5,
+			near: passwordAfter, standIn: addressStandIn,
 			pattern: `[a-z][a-z0-9+.-]*://[^\s/:@"'<>{}$]+:([^\s/:@"'<>{}$]{6,})@[A-Za-z0-9.-]+`},
-		{id: "basic-auth", what: "basic authorization", keys: []string{"basic"}, fold: true, entropy: 3, near: authBefore, standIn: basicStandIn,
+		{id: "basic-auth", what: "basic authorization", keys: []string{"basic"}, fold: true, entropy: 3,
+			near: authBefore, standIn: basicStandIn,
 			pattern: `(?i)authorization["']?\s*[:=]\s*["']?basic\s+([A-Za-z0-9+/]{16,}={0,2})`},
 		{id: "bearer", what: "bearer token", keys: []string{"bearer"}, fold: true, entropy: 3, near: authBefore, standIn: valueStandIn,
 			pattern: `(?i)authorization["']?\s*[:=]\s*["']?bearer\s+([A-Za-z0-9._~+/=-]{20,})`},
 		{id: "named", what: "value of a name that speaks of a secret", named: true, fold: true, near: assigned, standIn: namedStandIn,
-			keys:    []string{"password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "access-key", "accesskey", "auth_key", "auth-key", "authkey", "private_key", "private-key", "privatekey"},
+			keys: []string{"password", "passwd", "secret", "token", "api_key", "apikey", "api-key",
+				"access_key", "access-key", "accesskey", "auth_key", "auth-key", "authkey", "private_key", "private-key",
+				"privatekey"},
 			pattern: `(?i)(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key)[a-z0-9_-]*["']?\s*(?::=|[:=]|=>)\s*` + quotes + `([^\s"'` + "`" + `]{8,200})` + quotes},
 	}
 }
