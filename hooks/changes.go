@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -30,21 +31,32 @@ func (r *Repo) Changes(ctx context.Context, base, new string) ([]Change, error) 
 	return r.Listing().Changes(ctx, base, new)
 }
 
-// Listing lists the changes of all updates of one push.
+// Listing lists the changes of all updates of one push. It is safe for
+// concurrent use.
 type Listing struct {
 	repo *Repo
-	left *budget
-	done map[[2]plumbing.Hash][]Change // by the two trees
+
+	mu    sync.Mutex
+	left  *budget
+	done  map[[2]plumbing.Hash][]Change // by the two trees
+	pasts map[string]PastList           // by what Past was asked
 }
 
 // Listing begins to list the changes of a push.
 func (r *Repo) Listing() *Listing {
-	return &Listing{repo: r, left: newBudget(), done: map[[2]plumbing.Hash][]Change{}}
+	return &Listing{repo: r, left: newBudget(), done: map[[2]plumbing.Hash][]Change{}, pasts: map[string]PastList{}}
 }
 
 // Changes is Repo.Changes. The same two trees are listed once, and the list
 // must not be changed.
 func (l *Listing) Changes(ctx context.Context, base, new string) ([]Change, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changes(ctx, base, new)
+}
+
+// changes is Changes with mu held.
+func (l *Listing) changes(ctx context.Context, base, new string) ([]Change, error) {
 	r := l.repo
 	a, err := r.treeOf(ctx, base)
 	if err != nil {

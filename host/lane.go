@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -49,6 +50,7 @@ type laneRun struct {
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	out      *wasm.Out    // /out of the call under way
 	spool    *hooks.Spool // temporary files of the trees it reads
+	blobs    blobs        // that it may read by their ids
 	denials  int          // so far
 	cleanup  []func()
 
@@ -273,6 +275,11 @@ func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 		Limits: sdk.Limits{Memory: pluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut, Fuel: l.policy().MaxFuel}}
 	if wants(l.module.Manifest(), "changes") {
 		if r.Changes, err = l.visibleChanges(ctx); err != nil {
+			return sdk.Request{}, err
+		}
+	}
+	if l.seesPast() && slices.Contains(l.module.Manifest().Input, "history") {
+		if r.History, err = l.visiblePast(ctx); err != nil {
 			return sdk.Request{}, err
 		}
 	}

@@ -22,7 +22,7 @@ func (l *laneRun) input(ctx context.Context) (sdk.Request, []byte, error) {
 	size := requestSize(r)
 	if size > maxRequest {
 		return r, nil, hinted(fmt.Errorf("cannot ask plugin %q: %d changed paths and %d commits make a request of more than %d MiB",
-			l.lane().Plugin, len(r.Changes), len(r.Commits), maxRequest>>20),
+			l.lane().Plugin, len(r.Changes)+len(r.History), len(r.Commits), maxRequest>>20),
 			"push in smaller parts: git push origin main~100:refs/heads/main")
 	}
 	return r, r.AppendJSON(make([]byte, 0, size)), nil
@@ -32,8 +32,10 @@ func (l *laneRun) input(ctx context.Context) (sdk.Request, []byte, error) {
 // more.
 func requestSize(r sdk.Request) int {
 	size := 4096 + len(r.With)
-	for _, c := range r.Changes {
-		size += 160 + jsonSize(c.Path)
+	for _, list := range [][]sdk.Change{r.Changes, r.History} {
+		for _, c := range list {
+			size += 160 + jsonSize(c.Path) + len(c.Commit) + 43*len(c.Merged)
+		}
 	}
 	for _, c := range r.Commits {
 		size += 120 + 43*len(c.Parents) + jsonSize(c.Author) + jsonSize(c.Message)

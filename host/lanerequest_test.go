@@ -20,6 +20,8 @@ func TestRequestSize(t *testing.T) {
 		for range 50 {
 			r.Changes = append(r.Changes, sdk.Change{Path: text, Status: "M", Mode: "100644", OldID: strings.Repeat("a", 40),
 				NewID: strings.Repeat("b", 40)})
+			r.History = append(r.History, sdk.Change{Path: text, Status: "A", Mode: "100644", NewID: strings.Repeat("b", 40),
+				Commit: strings.Repeat("c", 40), Merged: []string{strings.Repeat("d", 40)}})
 			r.Commits = append(r.Commits, sdk.Commit{ID: strings.Repeat("a", 40), Parents: []string{strings.Repeat("b", 40)},
 				Author: text, Time: 1 << 40, Message: text})
 			r.Results = append(r.Results, sdk.Result{ID: "c", Tail: text, Artifacts: []string{text}, Millis: 1 << 40})

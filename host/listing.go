@@ -34,7 +34,8 @@ func (l *laneRun) visibleChanges(ctx context.Context) ([]sdk.Change, error) {
 // change is a change of the push, and whether the plugin may see it.
 func (l *laneRun) change(i int) (sdk.Change, bool) {
 	c := l.update().Changes[i]
-	return sdk.Change(c), l.can("repo.read") && l.permits.sees(c.Path)
+	seen := sdk.Change{Path: c.Path, Status: c.Status, Mode: c.Mode, OldID: c.OldID, NewID: c.NewID}
+	return seen, l.can("repo.read") && l.permits.sees(c.Path)
 }
 
 // toil is work that the host does for a plugin: it ends with the run's context,

@@ -33,7 +33,10 @@ const (
 func (l *laneRun) offered() []string {
 	ops := []string{}
 	if l.can("repo.read") {
-		ops = append(ops, opChanges)
+		ops = append(ops, opChanges, opBlobs)
+	}
+	if l.seesPast() {
+		ops = append(ops, opHistory)
 	}
 	if l.can("container") {
 		ops = append(ops, opStart, opResult, opLog)
@@ -88,6 +91,8 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 			return nil, o.run.refuse(ctx, o.run.denied("repo.read"))
 		}
 		return o.run.listChanges(req, &o.toil)
+	case opHistory, opBlobs:
+		return o.past(ctx, handles, op, req)
 	case opGet, opSet:
 		return o.keep(ctx, op, req)
 	case opInfo:

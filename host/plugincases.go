@@ -33,6 +33,7 @@ type pluginCase struct {
 
 	name      string
 	src, base memTree
+	past      map[int]memTree // files of new commits, by the commit's number
 }
 
 // CaseOptions say how cases are run.
@@ -94,7 +95,8 @@ func readCase(file string) (pluginCase, error) {
 	if err != nil {
 		return pluginCase{}, err
 	}
-	c := pluginCase{name: strings.TrimSuffix(filepath.Base(file), ".txtar"), src: memTree{}, base: memTree{}}
+	c := pluginCase{name: strings.TrimSuffix(filepath.Base(file), ".txtar"), src: memTree{}, base: memTree{},
+		past: map[int]memTree{}}
 	dec := toml.NewDecoder(bytes.NewReader(archive.Comment)).DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
 		var strict *toml.StrictMissingError
@@ -105,9 +107,16 @@ func readCase(file string) (pluginCase, error) {
 	}
 	for _, f := range archive.Files {
 		tree, name, found := strings.Cut(f.Name, "/")
+		if n, path, is := caseCommit(name); is && tree == "commit" {
+			if c.past[n] == nil {
+				c.past[n] = memTree{}
+			}
+			c.past[n][path] = memFile{data: f.Data}
+			continue
+		}
 		into := map[string]memTree{"src": c.src, "base": c.base}[tree]
 		if !found || into == nil {
-			return c, fmt.Errorf("file %q is neither below src/ nor below base/", f.Name)
+			return c, fmt.Errorf("file %q is neither below src/ nor below base/ nor below commit/NUMBER/", f.Name)
 		}
 		into[name] = memFile{data: f.Data}
 	}
@@ -128,8 +137,12 @@ func (c pluginCase) run(ctx context.Context, a author, run runner, sandboxed boo
 	if !sandboxed { // a program of this machine can ask the host for nothing
 		t.request.Changes = t.changes
 	}
+	if t.passed(c.past, m); !sandboxed {
+		t.request.History = t.past
+	}
 	for i, message := range c.Commits {
-		t.request.Commits = append(t.request.Commits, sdk.Commit{ID: fmt.Sprintf("%040x", i+1), Author: "A <a@example.org>", Message: message})
+		commit := sdk.Commit{ID: commitID(i + 1), Author: "A <a@example.org>", Message: message}
+		t.request.Commits = append(t.request.Commits, commit)
 	}
 	t.containers = c.Container
 	return c.compare(t.run(ctx, m, run))
@@ -218,7 +231,7 @@ func different(what string, got, want []string) (faults []string) {
 }
 
 // native runs a plugin as a program of this machine, over real folders that
-// PUSHLANE_SRC and PUSHLANE_BASE name, as the Go SDK does in a dry run. It has
+// PUSHLANE_SRC, PUSHLANE_BASE and PUSHLANE_HISTORY name, as the Go SDK does in a dry run. It has
 // no sandbox: it is its author's own.
 func native(command string) runner {
 	return func(ctx context.Context, call wasm.Call) (wasm.Result, error) {
@@ -228,6 +241,11 @@ func native(command string) runner {
 		}
 		defer os.RemoveAll(dir)
 		local := call.World.(*wasm.Local)
+		if s, ok := local.Ops.(*script); ok {
+			if err := s.trial.writeBlobs(filepath.Join(dir, "history")); err != nil {
+				return wasm.Result{}, err
+			}
+		}
 		for name, tree := range map[string]any{"src": local.Src, "base": local.Base} {
 			if files, ok := tree.(memTree); ok {
 				if err := files.write(filepath.Join(dir, name)); err != nil {
@@ -237,7 +255,8 @@ func native(command string) runner {
 		}
 		var out bytes.Buffer
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)
-		cmd.Env = append(os.Environ(), "PUSHLANE_SRC="+filepath.Join(dir, "src"), "PUSHLANE_BASE="+filepath.Join(dir, "base"), "PUSHLANE_OUT="+filepath.Join(dir, "out"), "LANE_ABI=1")
+		cmd.Env = append(os.Environ(), "PUSHLANE_SRC="+filepath.Join(dir, "src"), "PUSHLANE_BASE="+filepath.Join(dir, "base"),
+			"PUSHLANE_HISTORY="+filepath.Join(dir, "history"), "PUSHLANE_OUT="+filepath.Join(dir, "out"), "LANE_ABI=1")
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(call.Stdin), &out, call.Stderr
 		err = cmd.Run()
 		var exit *exec.ExitError

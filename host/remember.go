@@ -29,7 +29,7 @@ import (
 // which names), and where all facts still hold the verdict is used again.
 
 const (
-	memoryVersion = 2      // of the key: what an older pushlane remembered is not looked at
+	memoryVersion = 3      // of the key: what an older pushlane remembered is not looked at
 	maxFacts      = 50_000 // of one run; a run that asks more is not remembered
 )
 
@@ -50,6 +50,8 @@ type world struct {
 	src, base *hooks.Tree                                            // nil: not to be seen
 	value     func(ctx context.Context, name string) ([]byte, error) // of the plugin's store
 	changes   func(query string) ([]byte, error)                     // answer to changes.list@1
+	past      func(query string) ([]byte, error)                     // answer to history.list@1
+	blobs     func(query string) ([]byte, error)                     // whether blobs.read@1 would be answered
 }
 
 // rememberedRun is what is kept of a lane run.
@@ -106,7 +108,7 @@ func (l *laneRun) worldNow(ctx context.Context) (w world, err error) {
 		}
 		return st.Value(ctx, l.space(), name)
 	}
-	w.changes = l.changesNow(ctx)
+	w.changes, w.past, w.blobs = l.changesNow(ctx), l.pastNow(ctx), l.blobsNow(ctx)
 	if !l.can("repo.read") {
 		return w, nil
 	}
@@ -127,6 +129,12 @@ func (w world) mark(ctx context.Context, fact string) (string, error) {
 	case "ch":
 		page, err := w.changes(name)
 		return markOf(page), err
+	case "hi":
+		page, err := w.past(name)
+		return markOf(page), err
+	case "bl":
+		given, err := w.blobs(name)
+		return markOf(given), err
 	}
 	tree := map[byte]*hooks.Tree{'0': w.src, '1': w.base}[kind[1]]
 	switch {
@@ -167,6 +175,10 @@ func factOf(q wasm.Question) string {
 		}
 	case q.Kind == wasm.AskCall && q.Name == opChanges:
 		return "ch" + string(q.Data)
+	case q.Kind == wasm.AskCall && q.Name == opHistory:
+		return "hi" + string(q.Data)
+	case q.Kind == wasm.AskCall && q.Name == opBlobs:
+		return "bl" + string(q.Data)
 	case q.Tree == wasm.TreeResults:
 	case q.Kind == wasm.AskList:
 		return fmt.Sprintf("l%d%s", q.Tree, q.Name)
@@ -187,7 +199,8 @@ func (m *memory) note(ctx context.Context, now world, q wasm.Question, a wasm.An
 		return nil
 	}
 	m.bytes += len(fact)
-	if fact[:2] == "ch" { // the answer is here: it is not worked out again
+	switch fact[:2] {
+	case "ch", "hi": // the answer is here: it is not worked out again
 		m.facts[fact] = markOf(pageOf(a))
 		return nil
 	}

@@ -25,6 +25,8 @@ type trial struct {
 	request    sdk.Request
 	changes    []sdk.Change // between the trees; the request holds them only where the plugin wants them handed
 	src, base  memTree
+	past       []sdk.Change      // of the commits; nil: the plugin may not see it
+	blobs      map[string][]byte // contents by their ids
 	containers []scripted
 	raw        []byte // standard input in place of the request; nil: the request
 	millis     int64  // of wall time; 0: a minute
@@ -140,10 +142,17 @@ func (s *script) Call(ctx context.Context, handles *wasm.Handles, op string, req
 	case opLog:
 		return withHandle(handles, req, "container", func(j *job) ([]byte, error) { return addHandle(handles, &jobLog{job: j}) })
 	case opChanges:
-		all := s.trial.changes
-		return listChanges(req, len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil }, &toil{ctx: ctx})
+		return s.list(ctx, req, s.trial.changes)
+	case opHistory:
+		return s.list(ctx, req, s.trial.past)
+	case opBlobs:
+		return s.trial.readBlobs(ctx, handles, req)
 	}
 	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + Clean(op)}
+}
+
+func (s *script) list(ctx context.Context, req []byte, all []sdk.Change) ([]byte, error) {
+	return listChanges(req, len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil }, &toil{ctx: ctx})
 }
 
 // author is a module that its author works on, loaded in a sandbox of its own.
@@ -175,11 +184,12 @@ func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
 	}
 	r := sdk.Request{ABI: sdk.ABI, Run: "trial@0000000:trial", Lane: "trial", Repository: "trial", Gate: "manual",
 		Update: sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40), Base: strings.Repeat("1", 40)},
-		With:   with, Granted: names, Ops: []string{opStart, opResult, opLog, opChanges},
+		With:   with, Granted: names, Ops: []string{opStart, opResult, opLog, opChanges, opBlobs},
 		Limits: sdk.Limits{Memory: pluginMemory, Millis: 60_000, Log: maxStderr, Findings: maxFindings, Out: maxOut, Fuel: usualFuel}}
 	if slices.Contains(names, "repo.read") {
 		t.changes = changesBetween(base, src)
 	}
+	t.blobs = blobsOf(src, base)
 	t.request = r.Seen(m)
 	if wants(m, "changes") {
 		t.request.Changes = t.changes

@@ -18,7 +18,8 @@ const (
 	MaxGlobBytes = 64 << 10 // of all globs together
 )
 
-// ChangesQuery is the request of the operation changes.list@1.
+// ChangesQuery is the request of the operations changes.list@1 and
+// history.list@1.
 type ChangesQuery struct {
 	Globs  []string `json:"globs,omitempty"`  // see Match; none: every path
 	Status string   `json:"status,omitempty"` // letters of the statuses that are wanted, "AM"; empty: all
@@ -43,9 +44,14 @@ func (r *Run) Changed(globs ...string) iter.Seq[Change] { return r.changes("AM",
 func (r *Run) Deleted(globs ...string) iter.Seq[Change] { return r.changes("D", globs) }
 
 func (r *Run) changes(status string, globs []string) iter.Seq[Change] {
+	return r.pages(ChangesQuery{Globs: globs, Status: status}, r.page)
+}
+
+// pages gives what a query finds, page by page.
+func (r *Run) pages(q ChangesQuery, page func(ChangesQuery) (ChangesPage, error)) iter.Seq[Change] {
 	return func(yield func(Change) bool) {
-		for q := (ChangesQuery{Globs: globs, Status: status}); ; {
-			page, err := r.page(q)
+		for q := q; ; {
+			page, err := page(q)
 			if err != nil {
 				r.faults.add(err)
 				return
@@ -65,8 +71,7 @@ func (r *Run) changes(status string, globs []string) iter.Seq[Change] {
 // page gives changes out of the request, or asks the host for them.
 func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
 	if r.Changes != nil {
-		at := func(i int) (Change, bool, error) { return r.Changes[i], true, nil }
-		return q.Page(len(r.Changes), at, len(r.Changes), func(int) error { return nil })
+		return pageOf(q, r.Changes)
 	}
 	if !r.session.WithImports || !slices.Contains(r.Ops, opChanges) {
 		return ChangesPage{}, errors.New("cannot list changes: the host hands none to this run (grant it repo.read)")

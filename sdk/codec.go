@@ -33,6 +33,9 @@ func (r *Request) AppendJSON(b []byte) []byte {
 	} else {
 		membersList(&m, "changes", r.Changes, appendChange)
 	}
+	if r.History != nil {
+		membersList(&m, "history", r.History, appendChange)
+	}
 	membersListOpt(&m, "commits", r.Commits, appendCommit)
 	if len(r.With) > 0 {
 		m.key("with")
@@ -81,6 +84,8 @@ func (d *decoder) request(key string, r *Request) bool {
 		d.update(&r.Update)
 	case "changes":
 		list(d, &r.Changes, d.change)
+	case "history":
+		list(d, &r.History, d.change)
 	case "commits":
 		list(d, &r.Commits, d.commit)
 	case "with":
@@ -148,6 +153,8 @@ func appendChange(b []byte, c Change) []byte {
 	m.textOpt("mode", c.Mode)
 	m.textOpt("old", c.OldID)
 	m.textOpt("new", c.NewID)
+	m.textOpt("commit", c.Commit)
+	m.textsOpt("merged", c.Merged)
 	return m.end()
 }
 
@@ -164,6 +171,10 @@ func (d *decoder) change(c *Change) {
 			d.text(&c.OldID)
 		case "new":
 			d.text(&c.NewID)
+		case "commit":
+			d.text(&c.Commit)
+		case "merged":
+			d.texts(&c.Merged)
 		default:
 			return false
 		}

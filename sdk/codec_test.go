@@ -14,7 +14,8 @@ func fullRequest() Request {
 	return Request{
 		ABI: 1, Run: "web@abc1234:go", Lane: "go", Repository: "web", Gate: "pre-push",
 		Update:  Update{Ref: "refs/heads/main", Old: strings.Repeat("a", 40), New: strings.Repeat("b", 40), Base: strings.Repeat("c", 40), Forced: true},
-		Changes: []Change{{Path: "a b\n\"c\\.go", Status: "M", Mode: "100644", OldID: "1", NewID: "2"}, {Path: "é/\u2028x", Status: "D", OldID: "3"}},
+		Changes: []Change{{Path: "a b\n\"c\\.go", Status: "M", Mode: "100644", OldID: "1", NewID: "2", Commit: "3", Merged: []string{"4", "5"}}, {Path: "é/\u2028x", Status: "D", OldID: "3"}},
+		History: []Change{{Path: "gone", Status: "A", Mode: "100644", OldID: "8", NewID: "6", Commit: "7", Merged: []string{"9"}}},
 		Commits: []Commit{{ID: "9", Parents: []string{"7", "8"}, Author: "A <a@b>", Time: 1700000000, Message: "subject\n\nbody \x01\t\r end"}},
 		With:    RawJSON(`{"a":[1,2.5e3,null,{"b":"\u00e9"}]}`),
 		Granted: []string{"repo.read"}, Ops: []string{"container.start@1"},

@@ -179,6 +179,13 @@ func (r *Run) callHost(op string, req []byte) ([]byte, error) {
 	return callHost(op, req)
 }
 
+// readHost reads from a handle of the host.
+func (r *Run) readHost(handle int32, p []byte) (int, error) {
+	r.calls.Lock()
+	defer r.calls.Unlock()
+	return readHandle(handle, p)
+}
+
 // opFault reads the error object that the host parked.
 func opFault(op string, code int64, text []byte) error {
 	v, _ := ParseValue(text)

@@ -9,6 +9,11 @@ import (
 // quoted reads a string whose first quote is next.
 func (d *decoder) quoted(raw bool) string {
 	d.pos++
+	if n := strings.IndexByte(d.s[d.pos:], '"'); n >= 0 && plainASCII(d.s[d.pos:d.pos+n]) {
+		text := d.s[d.pos : d.pos+n]
+		d.pos += n + 1
+		return text
+	}
 	start, ascii := d.pos, true
 	for d.pos < len(d.s) {
 		switch c := d.s[d.pos]; {
@@ -31,6 +36,17 @@ func (d *decoder) quoted(raw bool) string {
 	}
 	d.fail("a string without end")
 	return ""
+}
+
+// plainASCII reports whether a text is the same written in JSON. It is a small
+// function of its own: a loop is charged for the whole of the function it is in.
+func plainASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= utf8.RuneSelf || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // escaped reads the rest of a string from its first backslash on.

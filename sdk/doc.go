@@ -38,7 +38,15 @@
 // all changes, the update and, with the capability repo.history, the commits.
 // [Run.Read] and [Run.Open] read the pushed tree, [Run.ReadBase] the one before.
 // Files come out of git when they are opened: look at what changed rather than
-// walk the tree. A link is opened as itself; look at [Change.Mode] first.
+// walk the tree. A link is opened as itself; look at [Change.Mode] first, or have
+// [Follow] find where a path leads. [Run.Contents] gives the content of many
+// changes in one stream, and [Content.Blocks] as text, whatever its encoding.
+//
+// A push adds all of its commits, not only their end. [Run.History] has what is
+// gone by then, [Run.Additions] both; a secret that a later commit removes is in
+// the repository all the same. [Run.NewLines] tells lines that are new from those
+// that a file, or one that was moved, had before.
+//
 // [Run.With] reads the lane's settings:
 //
 //	limit := run.With("limit").IntOr(100)

@@ -10,7 +10,7 @@ import (
 // the host does not import lane1: the linker drops what nobody calls.
 func process() Session {
 	return Session{In: os.Stdin, Out: os.Stdout, Log: os.Stderr,
-		Src: "/src", Base: "/base", Results: "/results", Artifacts: "/out", WithImports: true}
+		Src: "/src", Base: "/base", History: "/history", Results: "/results", Artifacts: "/out", WithImports: true}
 }
 
 //go:wasmimport lane1 call
@@ -18,6 +18,9 @@ func laneCall(op unsafe.Pointer, opLen uint32, req unsafe.Pointer, reqLen uint32
 
 //go:wasmimport lane1 take
 func laneTake(p unsafe.Pointer, size uint32) int64
+
+//go:wasmimport lane1 read
+func laneRead(handle int32, p unsafe.Pointer, size uint32) int64
 
 //go:wasmimport lane1 wait
 func laneWait(handles unsafe.Pointer, n uint32, ready unsafe.Pointer, timeout int64) int32
@@ -70,6 +73,16 @@ func waitHandles(handles []int32, millis int64) []byte {
 		}
 	}
 	return ready
+}
+
+// readHandle reads from a handle; 0 is its end.
+func readHandle(handle int32, p []byte) (int, error) {
+	n := laneRead(handle, unsafe.Pointer(&p[0]), uint32(len(p)))
+	runtime.KeepAlive(p)
+	if n < 0 {
+		return 0, opFault("read", n, takeParked())
+	}
+	return int(n), nil
 }
 
 func closeHandle(handle int32) { laneClose(handle) }

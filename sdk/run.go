@@ -32,8 +32,12 @@ type Run struct {
 	verdict string
 	reason  string
 	jobs    []*Job
-	replay  int // results of earlier calls not asked for yet
-	pump    pump
+	replay  int      // results of earlier calls not asked for yet
+	spare   [][]byte // buffers that nothing uses
+
+	attributes      map[string][]attributeRule // by folder, of those that were read
+	attributeMacros map[string][]attribute
+	pump            pump
 }
 
 // Session is what a run is connected to. Main uses the process's own;
@@ -43,6 +47,7 @@ type Session struct {
 	Out         io.Writer // the records
 	Log         io.Writer // free text
 	Src, Base   string    // folders of the two trees; Base may be empty
+	History     string    // folder of blobs by id, where the host gives none otherwise; may be empty
 	Results     string    // folder of the containers' artifacts
 	Artifacts   string    // folder for the plugin's own; empty: it may keep none
 	WithImports bool      // module lane1 can be called
@@ -244,6 +249,16 @@ func (r *Run) Stat(name string) (os.FileInfo, error) {
 	return os.Lstat(full)
 }
 
+// ReadLink returns where a symbolic link of the pushed tree leads, as it was
+// written. Nothing follows it: its target may be outside the tree.
+func (r *Run) ReadLink(name string) (string, error) {
+	full, err := below(r.session.Src, name)
+	if err != nil {
+		return "", &os.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return os.Readlink(full)
+}
+
 // ReadResult returns an artifact of the container with that id.
 func (r *Run) ReadResult(id, name string) ([]byte, error) {
 	return readIn(r.session.Results, id+"/"+name)
@@ -311,6 +326,13 @@ func (r *Run) Report(f Finding) {
 	}
 	r.found++
 	r.put(Record{Type: "finding", Finding: &f})
+}
+
+// Failed reports whether an error was reported, or the change was refused.
+func (r *Run) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.errors > 0 || r.verdict == "fail"
 }
 
 // Error reports that the change must not go in, at a line from 1 or, with 0,

@@ -14,6 +14,7 @@ type Request struct {
 	Gate       string   `json:"gate"`       // pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule or manual
 	Update     Update   `json:"update"`
 	Changes    []Change `json:"changes"`           // in git's order, by path bytes; nil: ask for them (changes.list@1)
+	History    []Change `json:"history,omitempty"` // what commits add beyond New; nil: ask for it (history.list@1)
 	Commits    []Commit `json:"commits,omitempty"` // new commits, oldest first; only with capability "repo.history"
 	With       RawJSON  `json:"with,omitempty"`    // the lane's settings, already checked against the manifest's schema
 	Granted    []string `json:"granted"`           // capability names
@@ -44,6 +45,13 @@ type Change struct {
 	Mode   string `json:"mode,omitempty"` // "100644", "100755", "120000", "160000"; empty when deleted
 	OldID  string `json:"old,omitempty"`  // blob id in base
 	NewID  string `json:"new,omitempty"`  // blob id in new
+
+	// Of History alone: the id of the first new commit that has it. OldID is then
+	// what the commit's first parent has at the path, or what the commit moved there.
+	// Merged are ids of what the commit's other parents have there, or of files of
+	// this name that it took away.
+	Commit string   `json:"commit,omitempty"`
+	Merged []string `json:"merged,omitempty"`
 }
 
 // Commit is one commit that the push brings; at commit-msg the one that is
@@ -133,7 +141,7 @@ type Manifest struct {
 	Output       string       `json:"output" toml:"output"` // jsonl, sarif, gnu or text
 	Capabilities []Capability `json:"capabilities,omitempty" toml:"capabilities"`
 	Schema       string       `json:"schema,omitempty" toml:"schema"` // JSON Schema of the lane's "with", as text
-	Input        []string     `json:"input,omitempty" toml:"input"`   // keys of the request that the plugin wants beside those every one has: "run", "gate", "update", "changes", "commits"; absent: all
+	Input        []string     `json:"input,omitempty" toml:"input"`   // keys of the request that the plugin wants beside those every one has: "run", "gate", "update", "changes", "commits"; absent: all of these; "history" too, only where it is listed
 	Tool         *Tool        `json:"tool,omitempty" toml:"tool"`     // for a program that knows nothing of requests
 }
 

@@ -29,6 +29,9 @@ func check(run *sdk.Run) error {
 	if file == "" {
 		return run.Skip("there is no CODEOWNERS")
 	}
+	if run.Failed() {
+		return run.Fail("CODEOWNERS cannot be read")
+	}
 	owners, faults := parse(text)
 	for _, f := range faults {
 		run.Error(file, f.line, f.message)
@@ -36,7 +39,7 @@ func check(run *sdk.Run) error {
 	if len(faults) > 0 {
 		return run.Fail("CODEOWNERS cannot be read")
 	}
-	approve := map[string][]string{} // owners -> changed paths
+	approve := map[string]*paths{}
 	for c := range run.Changed() {
 		names := owners.of(c.Path)
 		if len(names) == 0 {
@@ -44,11 +47,14 @@ func check(run *sdk.Run) error {
 			continue
 		}
 		for _, name := range names {
-			approve[name] = append(approve[name], c.Path)
+			if approve[name] == nil {
+				approve[name] = &paths{}
+			}
+			approve[name].add(c.Path)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(approve)) {
-		run.Note("", 0, name+" must approve "+some(approve[name]))
+		run.Note("", 0, name+" must approve "+approve[name].String())
 	}
 	return run.Pass(summary(approve))
 }
@@ -60,16 +66,40 @@ func read(run *sdk.Run) (file, text string, err error) {
 		where = []string{set}
 	}
 	for _, file := range where {
-		data, err := run.Read(file)
-		if errors.Is(err, fs.ErrNotExist) {
+		if _, err := run.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		return file, string(data), err
+		found, err := sdk.Follow(run, file)
+		if wrong := linkTrouble(found, err); wrong != "" {
+			run.Error(file, 0, wrong)
+			return file, "", nil
+		}
+		if err != nil {
+			return file, "", err
+		}
+		data, err := run.Read(found.Path)
+		return found.Path, string(sdk.DecodeText(data)), err
 	}
 	if run.With("file").Exists() {
 		return "", "", errors.New("there is no " + strconv.Quote(where[0]))
 	}
 	return "", "", nil
+}
+
+// linkTrouble says why a file that is a symbolic link cannot be read; "" where
+// it can, or where the host could not look.
+func linkTrouble(found sdk.Followed, err error) string {
+	switch {
+	case errors.Is(err, sdk.ErrOutside):
+		return "it is a symbolic link that leads out of the repository"
+	case errors.Is(err, sdk.ErrLoop):
+		return "it is a symbolic link that leads to itself"
+	case errors.Is(err, fs.ErrNotExist):
+		return "it is a symbolic link to " + strconv.Quote(found.Path) + ", which is not there"
+	case err == nil && found.IsDir:
+		return strconv.Quote(found.Path) + " is a folder"
+	}
+	return ""
 }
 
 func unowned(run *sdk.Run, path string) {
@@ -78,16 +108,29 @@ func unowned(run *sdk.Run, path string) {
 	}
 }
 
-// some names a few of many paths.
-func some(paths []string) string {
-	const most = 5
-	if len(paths) <= most {
-		return strings.Join(paths, ", ")
-	}
-	return strings.Join(paths[:most], ", ") + " and " + strconv.Itoa(len(paths)-most) + " more"
+// paths are changed files of one owner, the first few of them by name.
+type paths struct {
+	first []string
+	more  int
 }
 
-func summary(approve map[string][]string) string {
+func (p *paths) add(path string) {
+	if len(p.first) < 5 {
+		p.first = append(p.first, path)
+	} else {
+		p.more++
+	}
+}
+
+func (p *paths) String() string {
+	text := strings.Join(p.first, ", ")
+	if p.more > 0 {
+		text += " and " + strconv.Itoa(p.more) + " more"
+	}
+	return text
+}
+
+func summary(approve map[string]*paths) string {
 	if len(approve) == 0 {
 		return "nobody must approve"
 	}

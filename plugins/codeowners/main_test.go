@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -59,9 +61,40 @@ func cases() []sdktest.Case {
 			WantFindings: []sdk.Finding{{Path: "b", Rule: "unowned", Message: "nobody owns this file"}}},
 		{Name: "many", Base: map[string]string{"CODEOWNERS": "* @a"}, Files: map[string]string{"CODEOWNERS": "* @a", "1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": ""}, WantVerdict: "pass: approval of @a",
 			WantFindings: []sdk.Finding{note("@a must approve 1, 2, 3, 4, 5 and 2 more")}},
+		{Name: "a byte order mark", Base: map[string]string{"CODEOWNERS": "\xef\xbb\xbf# who\r\n* @a\r\n"}, Files: map[string]string{"CODEOWNERS": "\xef\xbb\xbf# who\r\n* @a\r\n", "b": ""}, WantVerdict: "pass: approval of @a",
+			WantFindings: []sdk.Finding{note("@a must approve b")}},
+		{Name: "UTF-16", Base: map[string]string{"CODEOWNERS": "\xff\xfe*\x00 \x00@\x00a\x00"}, Files: map[string]string{"CODEOWNERS": "\xff\xfe*\x00 \x00@\x00a\x00", "b": ""}, WantVerdict: "pass: approval of @a",
+			WantFindings: []sdk.Finding{note("@a must approve b")}},
 		{Name: "a fault", Files: map[string]string{"CODEOWNERS": "ok @a\nb nobody\n"}, WantVerdict: "fail: CODEOWNERS cannot be read",
 			WantFindings: []sdk.Finding{{Path: "CODEOWNERS", Line: 2, Message: `"nobody" is no owner: write @name, @org/team or an address`}}},
 		{Name: "a file that is set and not there", With: `{"file":"OWNERS"}`, Files: map[string]string{"a": ""}, WantVerdict: "broken"},
+	}
+}
+
+// TestSymbolicLinks: CODEOWNERS may be a link inside the tree, and no other.
+func TestSymbolicLinks(t *testing.T) {
+	for target, want := range map[string]string{
+		"docs/owners":            `{"type":"finding","finding":{"level":"note","message":"@all must approve a"}}`,
+		"../owners":              `{"type":"finding","finding":{"path":"CODEOWNERS","level":"error","message":"it is a symbolic link that leads out of the repository"}}`,
+		"/etc/passwd":            `{"type":"finding","finding":{"path":"CODEOWNERS","level":"error","message":"it is a symbolic link that leads out of the repository"}}`,
+		"CODEOWNERS":             `{"type":"finding","finding":{"path":"CODEOWNERS","level":"error","message":"it is a symbolic link that leads to itself"}}`,
+		"docs/none":              `{"type":"finding","finding":{"path":"CODEOWNERS","level":"error","message":"it is a symbolic link to \"docs/none\", which is not there"}}`,
+		"docs":                   `{"type":"finding","finding":{"path":"CODEOWNERS","level":"error","message":"\"docs\" is a folder"}}`,
+		"docs/bad":               `{"type":"finding","finding":{"path":"docs/bad","line":1,"level":"error","message":"\"me\" is no owner: write @name, @org/team or an address"}}`,
+		"docs/../docs/.//owners": `{"type":"finding","finding":{"level":"note","message":"@all must approve a"}}`,
+	} {
+		dir := t.TempDir()
+		err := errors.Join(os.Mkdir(dir+"/docs", 0o755), os.WriteFile(dir+"/docs/owners", []byte("* @all\n"), 0o600),
+			os.WriteFile(dir+"/docs/bad", []byte("* me\n"), 0o600), os.Symlink(target, dir+"/CODEOWNERS"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		request := `{"abi":1,"changes":[{"path":"a","status":"A","mode":"100644"}]}`
+		exit := sdk.Session{In: strings.NewReader(request), Out: &out, Log: t.Output(), Src: dir}.Serve(check)
+		if got, _, _ := strings.Cut(out.String(), "\n"); got != want || exit > 1 {
+			t.Errorf("%s: exit status %d\n got %s\nwant %s", target, exit, got, want)
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ type section struct {
 }
 
 type entry struct {
-	globs  []string
+	globs  sdk.Matcher
 	not    bool // !pattern: what it matches has no owner here
 	owners []string
 }
@@ -67,7 +67,11 @@ func (c *codeowners) line(line string) (wrong string) {
 		return wrong
 	}
 	last := (*c)[len(*c)-1]
-	last.lines = append(last.lines, entry{globs, not, names})
+	match, err := sdk.NewMatcher(globs...)
+	if err != nil {
+		return "\"" + pattern + "\": " + err.Error()
+	}
+	last.lines = append(last.lines, entry{match, not, names})
 	return ""
 }
 
@@ -143,11 +147,6 @@ func globsOf(pattern string) (globs []string, wrong string) {
 	if !strings.HasSuffix(p, "*") || folder || strings.HasSuffix(p, "**/*") {
 		globs = append(globs, p+"/**") // a folder's name is all that is in it
 	}
-	for _, g := range globs {
-		if _, err := sdk.Match(g, "x"); err != nil {
-			return nil, "\"" + pattern + "\": " + err.Error()
-		}
-	}
 	return globs, ""
 }
 
@@ -169,7 +168,7 @@ func (c codeowners) of(path string) []string {
 
 func (s *section) of(path string) []string {
 	for _, e := range slices.Backward(s.lines) {
-		if !slices.ContainsFunc(e.globs, func(g string) bool { ok, _ := sdk.Match(g, path); return ok }) {
+		if !e.globs.Match(path) {
 			continue
 		}
 		if e.not {

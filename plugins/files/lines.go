@@ -2,72 +2,57 @@ package main
 
 import (
 	"bytes"
-	"io"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pushlane/pushlane/sdk"
 )
 
-const (
-	// binaryHead is how much of a file is looked at for a NUL byte, which makes
-	// it binary; git looks at as much.
-	binaryHead = 8000
-	// window is how much of a file is in memory, in bytes. Of a line that is
-	// longer, the last overlap bytes are looked at again with what follows, so
-	// that nothing hides at a seam.
-	window  = 64 << 10
-	overlap = 512
-)
-
-// lines looks at the text of one file, a window of whole lines at a time.
-func (s settings) lines(run *sdk.Run, name string, r io.Reader) error {
-	look := looker{settings: s, run: run, path: name, number: 1, firsts: s.firsts()}
-	buf := make([]byte, window)
-	have := 0
-	for first, start := true, true; ; first = false {
-		n, err := io.ReadFull(r, buf[have:])
-		end := err == io.EOF || err == io.ErrUnexpectedEOF
-		if err != nil && !end {
-			return err
-		}
-		text := buf[:have+n]
-		if first && bytes.IndexByte(text[:min(len(text), binaryHead)], 0) >= 0 {
-			return nil
-		}
-		if end {
-			look.block(text, start, true)
-			return nil
-		}
-		cut := bytes.LastIndexByte(text, '\n') + 1
-		if cut == 0 {
-			look.block(text, start, false)
-			have, start = copy(buf, text[len(text)-overlap:]), false
-			continue
-		}
-		look.block(text[:cut], start, false)
-		have, start = copy(buf, text[cut:]), true
+// lines looks at the text of one file, a block at a time. Of an earlier version
+// only what must not be in the history counts, where its commit added it.
+func (s settings) lines(run *sdk.Run, c sdk.Change, content *sdk.Content) error {
+	if c.Commit != "" {
+		s.conflictMarkers, s.trailing = false, false
 	}
+	if !s.conflictMarkers && !s.privateKeys && !s.tokens && !s.trailing {
+		return nil
+	}
+	look := looker{settings: s, run: run, change: c}
+	look.trailing = s.trailing && !isPatch(c.Path) && run.Handmade(c)
+	look.markdown = isMarkdown(c.Path)
+	for b := range content.Blocks() {
+		look.number = b.Line
+		look.block(b.Text, b.Start, b.End)
+	}
+	return look.earlier()
 }
 
 // looker looks at the lines of one file.
 type looker struct {
 	settings
 	run      *sdk.Run
-	path     string
-	firsts   [256]bool      // bytes that a token begins with
+	change   sdk.Change
 	number   int            // of the line, from 1
+	line     []byte         // that is looked at
+	markdown bool           // two blanks at the end of a line break it
 	told     map[string]int // rule and kind: the last line that was told of
 	conflict int            // how many kinds of marker were seen, in order
 	from     int            // line of the first marker
+
+	lines    []sdk.Line // of an earlier version, that a rule has something against
+	findings []sdk.Finding
 }
 
-// firsts are the bytes that tokens begin with.
-func (s settings) firsts() [256]bool {
-	var f [256]bool
-	for i := range s.shapes {
-		f[s.shapes[i].prefix[0]] = true
+// earlier reports what the commit of an earlier version added.
+func (l *looker) earlier() error {
+	added, err := l.run.NewLines(l.change, l.lines)
+	for i, line := range l.lines {
+		if slices.Contains(added, line) {
+			l.run.Report(l.findings[i])
+		}
 	}
-	return f
+	return err
 }
 
 // block looks at a stretch of text. start: it begins a line; end: the file
@@ -82,6 +67,7 @@ func (l *looker) block(text []byte, start, end bool) {
 			n = len(text) - at
 		}
 		line := text[at : at+n]
+		l.line = line
 		if start || at > 0 {
 			l.lineStart(line)
 		}
@@ -111,8 +97,8 @@ func (l *looker) nextPEM(text []byte, from int) int {
 }
 
 func (l *looker) findTokens(line []byte) {
-	for i, c := range line {
-		if l.firsts[c] && (i == 0 || !isWord(line[i-1])) {
+	for i := l.pairs.next(line, 0); i < len(line); i = l.pairs.next(line, i+1) {
+		if i == 0 || !isWord(line[i-1]) {
 			l.token(line[i:])
 		}
 	}
@@ -139,11 +125,28 @@ func (l *looker) lineStart(text []byte) {
 func (l *looker) lineEnd(text []byte) {
 	if l.trailing {
 		text = bytes.TrimSuffix(text, []byte("\r"))
-		if n := len(text); n > 0 && (text[n-1] == ' ' || text[n-1] == '\t') {
+		n := len(text)
+		if n > 0 && (text[n-1] == ' ' || text[n-1] == '\t') && !(l.markdown && hardBreak(text)) {
 			l.tell("trailing-whitespace", "", "white space at the end of the line")
 		}
 	}
 	l.number++
+}
+
+// isPatch reports whether a file is one of changes: a blank in it is a line that
+// stays empty.
+func isPatch(name string) bool {
+	return strings.HasSuffix(name, ".patch") || strings.HasSuffix(name, ".diff")
+}
+
+func isMarkdown(name string) bool {
+	return strings.HasSuffix(name, ".md") || strings.HasSuffix(name, ".markdown")
+}
+
+// hardBreak reports whether a line of Markdown ends with a break: a word and two
+// blanks.
+func hardBreak(text []byte) bool {
+	return bytes.HasSuffix(text, []byte("  ")) && len(bytes.TrimSpace(text)) > 0
 }
 
 func (l *looker) key(kind string) {
@@ -167,7 +170,13 @@ func (l *looker) tell(rule, kind, message string) {
 		l.told = map[string]int{}
 	}
 	l.told[rule+kind] = l.number
-	l.run.Report(sdk.Finding{Path: l.path, Line: l.number, Rule: rule, Message: message})
+	f := sdk.Finding{Path: l.change.Path, Line: l.number, Rule: rule, Message: message + l.change.InCommit()}
+	if l.change.Commit == "" {
+		l.run.Report(f)
+		return
+	}
+	l.lines = append(l.lines, sdk.Line{Number: l.number, Text: string(bytes.TrimRight(l.line, "\r"))})
+	l.findings = append(l.findings, f)
 }
 
 // marker follows git's three conflict markers. One alone is no conflict: a row
@@ -180,7 +189,7 @@ func (l *looker) marker(text []byte) {
 		l.conflict = 2
 	case l.conflict == 2 && isMarker(text, '>'):
 		l.conflict = 0
-		l.run.Report(sdk.Finding{Path: l.path, Line: l.from, Rule: "conflict-marker",
+		l.run.Report(sdk.Finding{Path: l.change.Path, Line: l.from, Rule: "conflict-marker",
 			Message: "merge conflict left in the file, up to line " + strconv.Itoa(l.number)})
 	}
 }

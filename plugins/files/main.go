@@ -5,6 +5,7 @@ package main
 
 import (
 	"errors"
+	"iter"
 	"strconv"
 
 	"github.com/pushlane/pushlane/sdk"
@@ -17,52 +18,74 @@ func check(run *sdk.Run) error {
 	if err != nil {
 		return err
 	}
-	n := 0
-	for c := range run.Changed() {
-		if s.allowed(c.Path) {
-			continue
+	n, past, binary := 0, 0, 0
+	for c, content := range run.Contents(s.additions(run)) {
+		if c.Commit == "" {
+			n++
+		} else {
+			past++
 		}
-		n++
-		if err := s.file(run, c); err != nil {
+		if err := s.file(run, c, content); err != nil {
 			return errors.New("cannot check " + strconv.Quote(c.Path) + ": " + err.Error())
 		}
+		if content.Binary() {
+			binary++
+		}
 	}
-	if n == 1 {
-		return run.Pass("1 changed file looked at")
+	return run.Pass(looked(n, past, binary))
+}
+
+// additions are the files that no exception is made for.
+func (s settings) additions(run *sdk.Run) iter.Seq[sdk.Change] {
+	return func(yield func(sdk.Change) bool) {
+		all := run.Changed()
+		if s.history {
+			all = run.Additions()
+		}
+		for c := range all {
+			if !s.allowed(c.Path) && !yield(c) {
+				return
+			}
+		}
 	}
-	if n == 1 {
-		return run.Pass("1 changed file looked at")
+}
+
+func looked(n, past, binary int) string {
+	what := count(n, "changed file")
+	if past > 0 {
+		what += " and " + count(past, "earlier version")
 	}
-	return run.Pass(strconv.Itoa(n) + " changed files looked at")
+	if what += " looked at"; binary > 0 {
+		what += ", " + strconv.Itoa(binary) + " of them binary: by name and size alone"
+	}
+	return what
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
 }
 
 // file looks at one changed file: its name, its size, its lines.
-func (s settings) file(run *sdk.Run, c sdk.Change) error {
+func (s settings) file(run *sdk.Run, c sdk.Change, content *sdk.Content) error {
 	s.name(run, c)
 	if c.Mode != "100644" && c.Mode != "100755" {
 		return nil // a link or a submodule has no lines
 	}
-	f, err := run.Open(c.Path)
-	if err != nil {
-		return err
+	if s.maxSize > 0 && content.Size > s.maxSize {
+		run.Report(sdk.Finding{Path: c.Path, Rule: "max-size", Message: "file is " + size(content.Size) + ", at most " +
+			size(s.maxSize) + " are allowed" + c.InCommit()})
 	}
-	defer f.Close()
-	if s.maxSize > 0 {
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		if info.Size() > s.maxSize {
-			run.Report(sdk.Finding{Path: c.Path, Rule: "max-size", Message: "file is " + size(info.Size()) + ", at most " + size(s.maxSize) + " are allowed"})
-		}
-	}
-	return s.lines(run, c.Path, f)
+	return s.lines(run, c, content)
 }
 
 func (s settings) name(run *sdk.Run, c sdk.Change) {
 	for _, glob := range s.forbidden {
 		if ok, _ := sdk.Match(glob, c.Path); ok {
-			run.Report(sdk.Finding{Path: c.Path, Rule: "forbidden", Message: "path is forbidden by " + strconv.Quote(glob)})
+			run.Report(sdk.Finding{Path: c.Path, Rule: "forbidden",
+				Message: "path is forbidden by " + strconv.Quote(glob) + c.InCommit()})
 			return
 		}
 	}

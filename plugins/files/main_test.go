@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -63,7 +64,7 @@ func TestTextRules(t *testing.T) {
 		"a key inside JSON":            {"", `{"key":"` + begin("PRIVATE KEY") + `\nMII"}`, key(1, "PEM")},
 		"a PuTTY key":                  {"", "PuTTY-User-Key-" + "File-3: ssh-ed25519\n", key(1, "PuTTY")},
 		"a key far in a long line":     {"", long + begin("PRIVATE KEY") + long, key(1, "PEM")},
-		"a key at a window's seam":     {"", strings.Repeat("x", window-10) + begin("PRIVATE KEY") + "x\n\n", key(1, "PEM")},
+		"a key at a block's seam":      {"", strings.Repeat("x", (64<<10)-10) + begin("PRIVATE KEY") + "x\n\n", key(1, "PEM")},
 		"a key after many dashes":      {"", "----" + begin("PRIVATE KEY"), key(1, "PEM")},
 		"a public key":                 {"", begin("PUBLIC KEY"), nil},
 		"a certificate":                {"", begin("CERTIFICATE"), nil},
@@ -88,11 +89,14 @@ func TestTextRules(t *testing.T) {
 		"a JSON web token":             {`{"tokens":true}`, "eyJ" + secret(20) + ".eyJ" + secret(30) + "." + secret(43), token(1, "JSON web token", "eyJ")},
 		"JSON in base64":               {`{"tokens":true}`, "eyJ" + secret(200), nil},
 		"one token twice in a line":    {`{"tokens":true}`, strings.Repeat("glpat"+"-"+secret(20)+" ", 2), token(1, "GitLab token", "glpat-")},
-		"a token at a window's seam":   {`{"tokens":true}`, strings.Repeat("x", window-11) + " glpat" + "-" + secret(20) + "\n", token(1, "GitLab token", "glpat-")},
+		"a token at a block's seam":    {`{"tokens":true}`, strings.Repeat("x", 64<<10-11) + " glpat" + "-" + secret(20) + "\n", token(1, "GitLab token", "glpat-")},
 	} {
 		verdict := "pass: 1 changed file looked at"
-		if c.want != nil {
+		switch {
+		case c.want != nil:
 			verdict = "fail"
+		case strings.HasPrefix(c.text, "\x00"):
+			verdict += ", 1 of them binary: by name and size alone"
 		}
 		sdktest.Case{Name: name, Files: map[string]string{"f": c.text}, Base: map[string]string{"f": "before"}, With: c.with,
 			WantFindings: c.want, WantVerdict: verdict}.Run(t, check)
@@ -131,36 +135,74 @@ func TestFileRules(t *testing.T) {
 	}
 }
 
+// TestTrailingBlanks: what a format means by them is not refused.
+func TestTrailingBlanks(t *testing.T) {
+	blank := func(name string, line int) sdk.Finding {
+		return sdk.Finding{Path: name, Line: line, Rule: "trailing-whitespace", Message: "white space at the end of the line"}
+	}
+	sdktest.Case{Name: "by format", With: `{"trailing_whitespace":true}`, WantVerdict: "fail",
+		Files:        map[string]string{"a.md": "broken  \nnot \n  \n\t\n", "a.patch": " \n", "a.txt": "x  \n", "gen.txt": "x \n", ".gitattributes": "gen.txt linguist-generated\n"},
+		WantFindings: []sdk.Finding{blank("a.md", 2), blank("a.md", 3), blank("a.md", 4), blank("a.txt", 1)}}.Run(t, check)
+}
+
+// TestHistory: of earlier versions keys, tokens, sizes and paths count, where
+// their commit added them.
+func TestHistory(t *testing.T) {
+	key := begin("PRIVATE KEY")
+	const past = ", in commit 1234567: a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
+	earlier := func(path, text string, had ...string) []sdktest.Past {
+		return []sdktest.Past{{Commit: "1234567890", Path: path, Text: text, Had: had}}
+	}
+	found := sdk.Finding{Path: "k", Line: 2, Rule: "private-key", Message: "private key (PEM): replace the key, it must not be pushed" + past}
+	for name, c := range map[string]sdktest.Case{
+		"a key":                {History: earlier("k", "x\n"+key), WantVerdict: "fail", WantFindings: []sdk.Finding{found}},
+		"a key that was there": {History: earlier("k", "x\r\n"+key+"\r\n", key+"\n"), WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+		"a path":               {With: `{"forbidden":["k"]}`, History: earlier("k", ""), WantVerdict: "fail", WantFindings: []sdk.Finding{{Path: "k", Rule: "forbidden", Message: `path is forbidden by "k"` + past}}},
+		"a size":               {With: `{"max_size":"1"}`, History: earlier("k", "xx"), WantVerdict: "fail", WantFindings: []sdk.Finding{{Path: "k", Rule: "max-size", Message: "file is 2 B, at most 1 B are allowed" + past}}},
+		"a conflict":           {With: `{"trailing_whitespace":true}`, History: earlier("k", conflict(" \n")), WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+		"no history":           {With: `{"history":false}`, History: earlier("k", key), WantVerdict: "pass: 0 changed files looked at"},
+	} {
+		c.Name = name
+		c.Run(t, check)
+	}
+}
+
 // A changed file that cannot be read must not count as looked at.
 func TestAFileThatIsNotThere(t *testing.T) {
 	sdktest.Case{Name: "is broken", Request: sdk.Request{Changes: []sdk.Change{{Path: "gone", Status: "M", Mode: "100644"}}},
 		WantVerdict: "broken"}.Run(t, check)
 }
 
-// looked is what the rules say of a text, without any machinery around.
-func looked(text string, s settings) int {
-	var out strings.Builder
-	exit := sdk.Session{In: strings.NewReader(`{"abi":1}`), Out: &out, Log: io.Discard}.Serve(func(run *sdk.Run) error {
-		return s.lines(run, "f", strings.NewReader(text))
+// said is what the rules say of a text, read from a file of this folder.
+func said(dir, text string, s settings) int {
+	if err := os.WriteFile(dir+"/f", []byte(text), 0o600); err != nil {
+		panic(err)
+	}
+	request := `{"abi":1,"changes":[{"path":"f","status":"A","mode":"100644"}]}`
+	return sdk.Session{In: strings.NewReader(request), Out: io.Discard, Log: io.Discard, Src: dir}.Serve(func(run *sdk.Run) error {
+		for c, content := range run.Contents(run.Changed()) {
+			return s.lines(run, c, content)
+		}
+		return nil
 	})
-	return exit
 }
 
 func all() settings {
-	return settings{conflictMarkers: true, privateKeys: true, tokens: true, trailing: true, shapes: shapes()}
+	return settings{conflictMarkers: true, privateKeys: true, tokens: true, trailing: true, shapes: shapes(), pairs: pairsOf(shapes())}
 }
 
 func FuzzLines(f *testing.F) {
 	f.Add(conflict("\n"))
 	f.Add("eyJ" + secret(20) + ".eyJ." + begin("X PRIVATE KEY"))
 	f.Fuzz(func(t *testing.T, text string) {
-		if exit := looked(text, all()); exit > 1 {
+		dir := t.TempDir()
+		if exit := said(dir, text, all()); exit > 1 {
 			t.Fatalf("exit status %d", exit)
 		}
 		// What is refused stays refused with other lines around it.
-		plain := settings{privateKeys: true, tokens: true, shapes: shapes()}
-		if looked(text, plain) == 1 && !strings.Contains(text, "\x00") {
-			if looked(strings.Repeat("y\n", 40_000)+text+"\ny\n", plain) != 1 {
+		plain := settings{privateKeys: true, tokens: true, shapes: shapes(), pairs: pairsOf(shapes())}
+		if said(dir, text, plain) == 1 && !strings.Contains(text, "\x00") {
+			if said(dir, strings.Repeat("y\n", 40_000)+text+"\ny\n", plain) != 1 {
 				t.Fatalf("%q hides among other lines", text)
 			}
 		}
@@ -173,8 +215,9 @@ func BenchmarkLines(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
+			dir := b.TempDir()
 			for b.Loop() {
-				looked(text, s)
+				said(dir, text, s)
 			}
 		})
 	}

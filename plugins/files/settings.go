@@ -16,10 +16,12 @@ type settings struct {
 	privateKeys     bool
 	tokens          bool
 	trailing        bool
+	history         bool  // also what the commits add on the way
 	maxSize         int64 // bytes; 0: no limit
 	forbidden       []string
 	allow           []string
 	shapes          []token
+	pairs           *pairs
 }
 
 func readSettings(run *sdk.Run) (settings, error) {
@@ -27,12 +29,14 @@ func readSettings(run *sdk.Run) (settings, error) {
 		conflictMarkers: run.With("conflict_markers").BoolOr(true),
 		privateKeys:     run.With("private_keys").BoolOr(true),
 		tokens:          run.With("tokens").Bool(),
+		history:         run.With("history").BoolOr(true),
 		trailing:        run.With("trailing_whitespace").Bool(),
 		forbidden:       run.With("forbidden").Strings(),
 		allow:           run.With("allow").Strings(),
 	}
 	if s.tokens {
 		s.shapes = shapes()
+		s.pairs = pairsOf(s.shapes)
 	}
 	for _, glob := range slices.Concat(s.forbidden, s.allow) {
 		if _, err := sdk.Match(glob, ""); err != nil {

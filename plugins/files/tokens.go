@@ -38,6 +38,36 @@ func shapes() []token {
 	}
 }
 
+// pairs marks the two bytes that tokens begin with.
+type pairs [1 << 16]uint8
+
+func pairsOf(shapes []token) *pairs {
+	p := new(pairs)
+	for _, t := range shapes {
+		p[uint(t.prefix[0])<<8|uint(t.prefix[1])] = 1
+	}
+	return p
+}
+
+// next is the next place, from one on, where a token may begin; the text's
+// length where there is none. A guest pays for its code each time that it jumps,
+// so eight bytes are looked at a jump.
+func (p *pairs) next(text []byte, from int) int {
+	for ; len(text)-from > 8; from += 8 {
+		t := text[from : from+9 : from+9]
+		if p[uint(t[0])<<8|uint(t[1])]|p[uint(t[1])<<8|uint(t[2])]|p[uint(t[2])<<8|uint(t[3])]|p[uint(t[3])<<8|uint(t[4])]|
+			p[uint(t[4])<<8|uint(t[5])]|p[uint(t[5])<<8|uint(t[6])]|p[uint(t[6])<<8|uint(t[7])]|p[uint(t[7])<<8|uint(t[8])] != 0 {
+			break
+		}
+	}
+	for ; from+1 < len(text); from++ {
+		if p[uint(text[from])<<8|uint(text[from+1])] != 0 {
+			return from
+		}
+	}
+	return len(text)
+}
+
 // begins reports whether text begins with such a token. The token itself is
 // never handed on: a finding is read by more people than the file.
 func (t *token) begins(text []byte) bool {

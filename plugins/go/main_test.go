@@ -208,7 +208,7 @@ func FuzzOutput(f *testing.F) {
 	f.Add(vetSaid)
 	f.Add(events("m/p", "run A", `output A     p_test.go:7: got 1\n`, "fail A", "fail"))
 	f.Fuzz(func(t *testing.T, text string) {
-		in := tree{run: &sdk.Run{}, dir: source, known: map[string]bool{}}
+		in := tree{run: &sdk.Run{}, dir: source, known: map[string]string{}}
 		objects, rest := vetObjects(text)
 		in.vet(objects)
 		in.compiler(rest)

@@ -11,29 +11,33 @@ import (
 // tree turns the names that go prints into paths of the pushed tree.
 type tree struct {
 	run    *sdk.Run
-	dir    string // where go ran
-	module string // its path
-	known  map[string]bool
+	dir    string            // where go ran
+	module string            // its path
+	known  map[string]string // a path as it was printed: where it is; "" for nowhere
 }
 
 func newTree(run *sdk.Run, dir string) tree {
-	t := tree{run: run, dir: dir, known: map[string]bool{}}
+	t := tree{run: run, dir: dir, known: map[string]string{}}
 	name := strings.TrimPrefix(path.Join(dir, "go.mod"), source+"/")
-	text, err := run.Read(name)
+	found, err := sdk.Follow(run, name)
 	if err != nil {
 		return t
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "module "); ok {
-			rest, _, _ = strings.Cut(rest, "//")
-			t.module = strings.Trim(strings.TrimSpace(rest), `"`)
+	text, err := run.Read(found.Path)
+	if err != nil {
+		return t
+	}
+	for line := range strings.Lines(string(sdk.DecodeText(text))) {
+		line, _, _ = strings.Cut(line, "//")
+		if words := strings.Fields(line); len(words) == 2 && words[0] == "module" {
+			t.module = strings.Trim(words[1], "\"`")
 		}
 	}
 	return t
 }
 
-// file returns a name that go printed, from folder, as a path of the tree; ""
-// where it is none.
+// file returns a name that go printed, from folder, as a path of the tree
+// without symbolic links; "" where it is none.
 func (t tree) file(folder, name string) string {
 	if !path.IsAbs(name) {
 		name = path.Join(t.dir, folder, name)
@@ -42,18 +46,15 @@ func (t tree) file(folder, name string) string {
 	if !ok {
 		return ""
 	}
-	there, looked := t.known[in]
+	at, looked := t.known[in]
 	if !looked {
-		f, err := t.run.Open(in)
-		if there = err == nil; there {
-			f.Close()
+		found, err := sdk.Follow(t.run, in)
+		if err == nil && !found.Submodule {
+			at = found.Path
 		}
-		t.known[in] = there
+		t.known[in] = at
 	}
-	if !there {
-		return ""
-	}
-	return in
+	return at
 }
 
 // folder is that of a package, from where go ran.

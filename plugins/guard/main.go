@@ -22,16 +22,44 @@ type rule struct {
 }
 
 func check(run *sdk.Run) error {
-	rules := readRules(run)
-	all := run.With("all").Bool()
-	n := 0
-	for c := range run.Changed() {
-		n++
-		if err := look(run, c, rules, all); err != nil {
+	g := guard{run: run, rules: readRules(run), all: run.With("all").Bool()}
+	files := run.Changed()
+	if run.With("history").BoolOr(true) {
+		files = run.Additions()
+	}
+	n, past, binary := 0, 0, 0
+	for c, content := range run.Contents(files) {
+		if err := g.look(c, content); err != nil {
 			return errors.New("cannot check " + strconv.Quote(c.Path) + ": " + err.Error())
 		}
+		switch {
+		case content.Binary():
+			binary++
+		case c.Commit != "":
+			past++
+		default:
+			n++
+		}
 	}
-	return run.Pass(strconv.Itoa(n) + " changed files looked at")
+	return run.Pass(looked(n, past, binary))
+}
+
+func looked(n, past, binary int) string {
+	text := count(n, "changed file")
+	if past > 0 {
+		text += " and " + count(past, "earlier version")
+	}
+	if text += " looked at"; binary > 0 {
+		text += ", of " + count(binary, "binary file") + " the name alone"
+	}
+	return text
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
 }
 
 func readRules(run *sdk.Run) []rule {
@@ -40,48 +68,76 @@ func readRules(run *sdk.Run) []rule {
 		r := rule{word: v.Get("word").String(), text: v.Get("text").String(), path: v.Get("path").String(), reason: v.Get("reason").String(),
 			fold: !v.Get("case").BoolOr(true), allow: v.Get("allow").Strings()}
 		if r.fold {
-			r.word, r.text = strings.ToLower(r.word), strings.ToLower(r.text)
+			r.word, r.text = fold(r.word), fold(r.text)
 		}
 		rules = append(rules, r)
 	}
 	return rules
 }
 
-// look holds a file's path, its new lines and, if all are wanted, its old ones
-// against every rule.
-func look(run *sdk.Run, c sdk.Change, rules []rule, all bool) error {
-	for _, r := range rules {
+// guard is one lane run.
+type guard struct {
+	run   *sdk.Run
+	rules []rule
+	all   bool
+}
+
+// look holds a file's path and its lines against every rule: new lines must not
+// have a name, old ones may be told of.
+func (g *guard) look(c sdk.Change, content *sdk.Content) error {
+	for _, r := range g.rules {
 		if r.forbidsPath(c.Path) {
-			run.Report(sdk.Finding{Path: c.Path, Rule: "path", Message: "this path must not come back: " + r.reason})
+			g.run.Report(sdk.Finding{Path: c.Path, Rule: "path",
+				Message: "this path must not come back: " + r.reason + c.InCommit()})
 		}
 	}
-	added, err := run.Added(c)
-	if err != nil {
-		return err
+	if c.Mode != "100644" && c.Mode != "100755" {
+		return nil // a link or a submodule has no lines
 	}
-	isNew := map[int]bool{}
-	for _, line := range added {
-		isNew[line.Number] = true
-		for _, r := range rules {
-			r.line(run, c.Path, line, "error")
+	var hits hits
+	for b := range content.Blocks() {
+		texts := [2]string{string(b.Text)}
+		for i := range g.rules {
+			if r := &g.rules[i]; r.path == "" && !r.allowed(c.Path) {
+				hits.find(b, r.wanted(&texts), i, r)
+			}
 		}
-	}
-	if !all {
-		return nil
-	}
-	c.OldID = "" // so that every line counts as added
-	lines, err := run.Added(c)
-	for _, line := range lines {
-		for _, r := range rules {
-			if !isNew[line.Number] {
-				r.line(run, c.Path, line, "warning")
+		if len(hits.all) > maxHeld {
+			if err := g.report(c, &hits); err != nil {
+				return err
 			}
 		}
 	}
+	return g.report(c, &hits)
+}
+
+// maxHeld is how many places of one file are held before they are compared with
+// what the file had.
+const maxHeld = 10_000
+
+// report tells of the places that are found, in the file's order.
+func (g *guard) report(c sdk.Change, h *hits) error {
+	h.sort()
+	added, err := g.run.NewLines(c, h.lines())
+	isNew := map[sdk.Line]bool{}
+	for _, line := range added {
+		isNew[line] = true
+	}
+	for _, hit := range h.all {
+		r, level := &g.rules[hit.rule], "error"
+		if !isNew[hit.line] {
+			level = "warning"
+		}
+		if level == "error" || g.all && c.Commit == "" {
+			g.run.Report(sdk.Finding{Path: c.Path, Line: hit.line.Number, Col: hit.col, Level: level, Rule: "name",
+				Message: strconv.Quote(r.word+r.text) + " must not come back: " + r.reason + c.InCommit()})
+		}
+	}
+	h.all = h.all[:0]
 	return err
 }
 
-func (r rule) forbidsPath(path string) bool {
+func (r *rule) forbidsPath(path string) bool {
 	if r.allowed(path) {
 		return false
 	}
@@ -89,11 +145,11 @@ func (r rule) forbidsPath(path string) bool {
 		ok, _ := sdk.Match(r.path, path)
 		return ok
 	}
-	_, found := r.find(path)
+	_, found := r.find(r.wanted(&[2]string{path}), 0)
 	return found
 }
 
-func (r rule) allowed(path string) bool {
+func (r *rule) allowed(path string) bool {
 	for _, glob := range r.allow {
 		if ok, _ := sdk.Match(glob, path); ok {
 			return true
@@ -102,25 +158,42 @@ func (r rule) allowed(path string) bool {
 	return false
 }
 
-// line reports the first place of a line where the rule's name stands.
-func (r rule) line(run *sdk.Run, path string, line sdk.Line, level string) {
-	at, found := r.find(line.Text)
-	if r.path != "" || !found || r.allowed(path) {
-		return
+// wanted is a text as the rule's name is compared with it; both is it as it is
+// and, once a rule wanted that, folded.
+func (r *rule) wanted(both *[2]string) string {
+	if !r.fold {
+		return both[0]
 	}
-	run.Report(sdk.Finding{Path: path, Line: line.Number, Col: at + 1, Level: level, Rule: "name", Message: strconv.Quote(r.word+r.text) + " must not come back: " + r.reason})
+	if both[1] == "" {
+		both[1] = fold(both[0])
+	}
+	return both[1]
 }
 
-// find gives the place, in bytes, where the name stands in a text.
-func (r rule) find(text string) (int, bool) {
-	if r.fold {
-		text = strings.ToLower(text)
+// fold makes small letters of a text, each in its place: a letter whose small
+// one has another length stays.
+func fold(text string) string {
+	var b strings.Builder
+	b.Grow(len(text))
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if small := unicode.ToLower(r); utf8.RuneLen(small) == n && r != utf8.RuneError {
+			b.WriteRune(small)
+		} else {
+			b.WriteString(text[i : i+n])
+		}
+		i += n
 	}
+	return b.String()
+}
+
+// find gives the place, in bytes, where the name is in a text, from a place on.
+func (r *rule) find(text string, from int) (int, bool) {
 	if r.text != "" {
-		at := strings.Index(text, r.text)
-		return at, at >= 0
+		at := strings.Index(text[from:], r.text)
+		return from + at, at >= 0
 	}
-	for from := 0; r.word != ""; {
+	for r.word != "" {
 		at := strings.Index(text[from:], r.word)
 		if at < 0 {
 			break
@@ -137,5 +210,5 @@ func (r rule) find(text string) (int, bool) {
 }
 
 func wordRune(r rune) bool {
-	return r == '_' || r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
+	return r != utf8.RuneError && unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.Pc)
 }

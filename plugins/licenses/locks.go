@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/mod/modfile"
+
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -46,31 +49,45 @@ func (c *checker) goModules(folder string) ([]dependency, error) {
 	return all, nil
 }
 
-// requirements are what go.mod asks for.
+// requirements are what go.mod asks for, as the go command reads it. A module
+// that is replaced by another counts as that one.
 func (c *checker) requirements(folder string) ([]dependency, error) {
 	file := path.Join(folder, "go.mod")
-	text, _, err := c.read(file)
-	if err != nil {
+	text, there, err := c.read(file)
+	if err != nil || !there {
 		return nil, err
 	}
+	mod, err := modfile.Parse(file, []byte(text), nil)
+	if err != nil { // of a later Go than this, perhaps
+		mod, err = modfile.ParseLax(file, []byte(text), nil)
+	}
+	if err != nil {
+		c.unreadable(file, err)
+		return nil, nil
+	}
 	var all []dependency
-	inside, n := false, 0
-	for line := range strings.Lines(text) {
-		n++
-		line, _, _ = strings.Cut(strings.TrimSpace(line), "//")
-		rest, single := strings.CutPrefix(line, "require ")
-		words := strings.Fields(rest)
-		switch {
-		case line == "require (" || line == "require(":
-			inside = true
-		case line == ")":
-			inside = false
-		case (inside || single) && len(words) == 2:
-			all = append(all, dependency{name: strings.Trim(words[0], `"`), version: words[1], file: file, line: n,
-				why: "it is not vendored (go mod vendor)"})
+	for _, r := range mod.Require {
+		d := dependency{name: r.Mod.Path, version: r.Mod.Version, file: file, line: r.Syntax.Start.Line,
+			why: "it is not vendored (go mod vendor)"}
+		for _, by := range mod.Replace {
+			if by.Old.Path == d.name && (by.Old.Version == "" || by.Old.Version == d.version) && by.New.Version != "" {
+				d.name, d.version = by.New.Path, by.New.Version
+				break
+			}
 		}
+		all = append(all, d)
 	}
 	return all, nil
+}
+
+// unreadable reports a lock file that is none.
+func (c *checker) unreadable(file string, err error) {
+	c.run.Report(sdk.Finding{Path: file, Rule: "lock-file", Message: "cannot read the lock file: " + oneLine(err)})
+}
+
+func oneLine(err error) string {
+	text, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+	return text
 }
 
 // npmPackages are those of package-lock.json, versions 2 and 3.
@@ -82,7 +99,7 @@ func (c *checker) npmPackages(folder string) ([]dependency, error) {
 	}
 	lock, err := sdk.ParseValue([]byte(text))
 	if err != nil {
-		c.run.Report(sdk.Finding{Path: file, Rule: "lock-file", Message: "cannot read the lock file: " + err.Error()})
+		c.unreadable(file, err)
 		return nil, nil
 	}
 	if !lock.Get("packages").Exists() {
@@ -110,7 +127,16 @@ func npmLicence(p sdk.Value) string {
 	if text := v.String(); text != "" {
 		return text
 	}
-	return v.Get("type").String()
+	if text := v.Get("type").String(); text != "" {
+		return text
+	}
+	var all []string // of very old packages; whether one may choose, nothing says
+	for _, one := range p.Get("licenses").Items() {
+		if text := one.Get("type").String(); text != "" {
+			all = append(all, "("+text+")")
+		}
+	}
+	return strings.Join(all, " AND ")
 }
 
 // keyLines says on which line each key of the lock file stands.
@@ -128,6 +154,11 @@ func keyLines(text string) map[string]int {
 	return all
 }
 
+// cargoLock is what counts of a Cargo.lock.
+type cargoLock struct {
+	Package []struct{ Name, Version, Source string }
+}
+
 // crates are those that Cargo.lock takes from elsewhere; cargo vendor brings
 // their manifests, which name the licence.
 func (c *checker) crates(folder string) ([]dependency, error) {
@@ -136,36 +167,52 @@ func (c *checker) crates(folder string) ([]dependency, error) {
 	if err != nil || !there {
 		return nil, err
 	}
+	var lock cargoLock
+	if err := toml.Unmarshal([]byte(text), &lock); err != nil {
+		c.unreadable(file, err)
+		return nil, nil
+	}
+	lines := nameLines(text)
 	var all []dependency
-	var d dependency
-	source, n := false, 0
-	for line := range strings.Lines(text + "\n[[package]]\n") {
-		n++
-		key, value := tomlString(line)
-		switch {
-		case strings.TrimSpace(line) == "[[package]]":
-			if source {
-				if d.licence, d.why, err = c.crate(folder, d); err != nil {
-					return nil, err
-				}
-				all = append(all, d)
-			}
-			d, source = dependency{file: file}, false
-		case key == "name":
-			d.name, d.line = value, n
-		case key == "version":
-			d.version = value
-		case key == "source":
-			source = true
+	for i, p := range lock.Package {
+		if p.Source == "" {
+			continue // a part of the repository itself
 		}
+		d := dependency{name: p.Name, version: p.Version, file: file}
+		if len(lines) == len(lock.Package) {
+			d.line = lines[i]
+		}
+		if d.licence, d.why, err = c.crate(folder, d); err != nil {
+			return nil, err
+		}
+		all = append(all, d)
 	}
 	return all, nil
+}
+
+// nameLines are the lines that begin with a key "name": of a file as cargo
+// writes it one for each package.
+func nameLines(text string) (all []int) {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if key, _, found := strings.Cut(line, "="); found && strings.Trim(strings.TrimSpace(key), `"'`) == "name" {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// cargoManifest is what counts of a Cargo.toml. A value may be a table that
+// leads to the workspace's: then it says nothing here.
+type cargoManifest struct {
+	Package struct{ Version, License any }
 }
 
 // crate reads the manifest of a vendored crate, whose folder may have its
 // version in its name.
 func (c *checker) crate(folder string, d dependency) (licence, why string, err error) {
-	if strings.ContainsAny(d.name+d.version, "/\\") {
+	if strings.ContainsAny(d.name+d.version, "/\\") || d.name == "" || d.name == ".." {
 		return "", "", errors.New("cannot read " + strconv.Quote(d.file) + ": it names a crate " + strconv.Quote(d.name))
 	}
 	for _, name := range []string{d.name + "-" + d.version, d.name} {
@@ -174,40 +221,15 @@ func (c *checker) crate(folder string, d dependency) (licence, why string, err e
 		if err != nil {
 			return "", "", err
 		}
-		said := packageKeys(text)
-		if !there || said["version"] != d.version {
+		var manifest cargoManifest
+		if !there || toml.Unmarshal([]byte(text), &manifest) != nil || manifest.Package.Version != d.version {
 			continue
 		}
-		if said["license"] != "" {
-			return said["license"], "", nil
+		if said, ok := manifest.Package.License.(string); ok && said != "" {
+			return said, "", nil
 		}
 		licence, _, why, err = c.licenceIn(dir)
 		return licence, why, err
 	}
 	return "", "it is not vendored (cargo vendor)", nil
-}
-
-// packageKeys are the strings of a manifest's section [package].
-func packageKeys(text string) map[string]string {
-	all := map[string]string{}
-	section := ""
-	for line := range strings.Lines(text) {
-		if bare := strings.TrimSpace(line); strings.HasPrefix(bare, "[") {
-			section = bare
-		}
-		if key, value := tomlString(line); section == "[package]" && key != "" {
-			all[key] = value
-		}
-	}
-	return all
-}
-
-// tomlString reads a line such as name = "serde", as cargo writes them.
-func tomlString(line string) (key, value string) {
-	key, rest, ok := strings.Cut(strings.TrimSpace(line), " = \"")
-	value, _, closed := strings.Cut(rest, "\"")
-	if !ok || !closed {
-		return "", ""
-	}
-	return key, value
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path"
 	"strconv"
@@ -36,6 +37,11 @@ type checker struct {
 func check(run *sdk.Run) error {
 	c := &checker{run: run, known: run.With("known").Map(), level: run.With("unknown").StringOr("error"), dev: run.With("dev").BoolOr(true)}
 	c.policy = policy{allow: run.With("allow").Strings(), deny: run.With("deny").Strings()}
+	for setting, ids := range map[string][]string{"allow": c.policy.allow, "deny": c.policy.deny} {
+		if err := checkIDs(setting, ids); err != nil {
+			return err
+		}
+	}
 	if err := c.own(run.With("repository").String()); err != nil {
 		return err
 	}
@@ -53,6 +59,9 @@ func check(run *sdk.Run) error {
 		if err := c.folder(folder); err != nil {
 			return err
 		}
+	}
+	if c.count == 1 {
+		return run.Pass("1 dependency looked at")
 	}
 	return run.Pass(strconv.Itoa(c.count) + " dependencies looked at")
 }
@@ -122,21 +131,38 @@ func (c *checker) headers(globs []string, want string) error {
 	if len(globs) == 0 {
 		return nil
 	}
-	for change := range c.run.Changed(globs...) {
-		if change.Mode != "100644" && change.Mode != "100755" {
-			continue // a link or a submodule has no lines
+	for change, content := range c.run.Heads(c.run.Changed(globs...), maxHead) {
+		if change.Mode != "100644" && change.Mode != "100755" || !c.run.Handmade(change) {
+			continue // a link or a submodule has no lines, what others made is theirs
 		}
-		text, err := c.run.Read(change.Path)
+		text, err := io.ReadAll(content)
 		if err != nil {
 			return errors.New("cannot check " + strconv.Quote(change.Path) + ": " + err.Error())
 		}
-		if line, said := header(string(text)); line == 0 {
-			c.run.Report(sdk.Finding{Path: change.Path, Line: 1, Rule: "header", Message: "no " + tag + " " + want + " in the first " + strconv.Itoa(headerLines) + " lines"})
-		} else if want != "" && said != want {
-			c.run.Report(sdk.Finding{Path: change.Path, Line: line, Rule: "header", Message: "the header says " + strconv.Quote(said) + ", want " + strconv.Quote(want)})
+		if line, wrong := headerTrouble(string(sdk.DecodeText(text)), want); wrong != "" {
+			c.run.Report(sdk.Finding{Path: change.Path, Line: line, Rule: "header", Message: wrong})
 		}
 	}
 	return nil
+}
+
+// maxHead is how much of a file its first lines are looked for in, bytes.
+const maxHead = 64 << 10
+
+// headerTrouble says what is wrong with a file's header, and in which line.
+func headerTrouble(text, want string) (int, string) {
+	line, said := header(text)
+	switch {
+	case line == 0:
+		return 1, strings.TrimRight("no "+tag+" "+want, " ") + " in the first " + strconv.Itoa(headerLines) + " lines"
+	case want != "" && said != want:
+		return line, "the header says " + strconv.Quote(said) + ", want " + strconv.Quote(want)
+	case want == "":
+		if _, err := parseExpression(said); err != nil {
+			return line, "the header says " + strconv.Quote(said) + ", which is not an SPDX expression: " + err.Error()
+		}
+	}
+	return 0, ""
 }
 
 // header returns what a file's licence header says, and its line.
@@ -157,14 +183,38 @@ func header(text string) (int, string) {
 	return 0, ""
 }
 
-// read returns a file, "" and false where there is none.
+// read returns a file, "" and false where there is none. A symbolic link is
+// followed inside the tree; one that leads out of it, or that leads nowhere, is
+// reported and counts as none.
 func (c *checker) read(name string) (string, bool, error) {
-	text, err := c.run.Read(name)
-	if errors.Is(err, os.ErrNotExist) {
+	if _, err := c.run.Stat(name); errors.Is(err, os.ErrNotExist) {
 		return "", false, nil
+	}
+	found, err := sdk.Follow(c.run, name)
+	if errors.Is(err, sdk.ErrOutside) || errors.Is(err, sdk.ErrLoop) || errors.Is(err, os.ErrNotExist) {
+		c.run.Report(sdk.Finding{Path: name, Rule: "lock-file",
+			Message: "cannot read the file: it is a symbolic link that leads " + whereTo(err)})
+		return "", false, nil
+	}
+	if err == nil && found.IsDir {
+		return "", false, nil
+	}
+	var text []byte
+	if err == nil {
+		text, err = c.run.Read(found.Path)
 	}
 	if err != nil {
 		return "", false, errors.New("cannot read " + strconv.Quote(name) + ": " + err.Error())
 	}
-	return string(text), true, nil
+	return string(sdk.DecodeText(text)), true, nil
+}
+
+func whereTo(err error) string {
+	switch {
+	case errors.Is(err, sdk.ErrOutside):
+		return "out of the repository"
+	case errors.Is(err, sdk.ErrLoop):
+		return "to itself"
+	}
+	return "to a file that is not there"
 }

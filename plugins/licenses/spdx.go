@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/github/go-spdx/v2/spdxexp"
 )
 
 // policy says which licences may be.
@@ -121,6 +123,9 @@ func (p *spdxParser) one() (*expression, error) {
 		exception, err = p.id()
 		id += " WITH " + exception
 	}
+	if err == nil && !known(id) {
+		err = errors.New(strconv.Quote(id) + " is not on the SPDX list")
+	}
 	return &expression{id: id}, err
 }
 
@@ -140,4 +145,23 @@ func (p *spdxParser) id() (string, error) {
 	}
 	p.at++
 	return word, nil
+}
+
+// known reports whether an id, perhaps with an exception, is on the SPDX list
+// or is a LicenseRef of the project's own.
+func known(id string) bool {
+	ok, _ := spdxexp.ValidateLicenses([]string{id})
+	return ok
+}
+
+// checkIDs refuses a setting that names what is not an id: nothing would ever match
+// it.
+func checkIDs(setting string, ids []string) error {
+	for _, id := range ids {
+		if !known(id) {
+			return errors.New("setting " + setting + ": " + strconv.Quote(id) +
+				" is not an SPDX licence id (see https://spdx.org/licenses)")
+		}
+	}
+	return nil
 }

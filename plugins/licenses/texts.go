@@ -129,9 +129,12 @@ func (c *checker) licenceIn(folder string) (licence, file, why string, err error
 	var all []string
 	for _, name := range names {
 		file = path.Join(folder, name)
-		text, _, err := c.read(file)
+		text, there, err := c.read(file)
 		if err != nil {
 			return "", file, "", err
+		}
+		if !there {
+			return "", file, file + ": it cannot be read", nil
 		}
 		if len(text) > maxText {
 			return "", file, file + ": it is too large", nil
@@ -166,7 +169,7 @@ func (c *checker) licenceFiles(folder string) ([]string, error) {
 	for _, e := range entries {
 		stem := strings.ToUpper(e.Name())
 		stem = stem[:strings.IndexAny(stem+".", ".-_")]
-		if e.Type().IsRegular() && slices.Contains([]string{"LICENSE", "LICENCE", "COPYING", "UNLICENSE"}, stem) && !strings.HasSuffix(e.Name(), ".go") {
+		if !e.IsDir() && slices.Contains([]string{"LICENSE", "LICENCE", "COPYING", "UNLICENSE"}, stem) && !strings.HasSuffix(e.Name(), ".go") {
 			names = append(names, e.Name())
 		}
 	}

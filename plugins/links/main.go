@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -20,46 +22,138 @@ type checker struct {
 	run     *sdk.Run
 	files   []string // globs
 	ignore  []string
-	pages   map[string]*page // read so far, by path; nil: cannot be read as one
+	reader  reader
+	found   map[string]found // followed of late
+	parsed  map[string]*page // of late, by blob id
+	pages   map[string]*page // read of late, by path; nil: too large
 	looked  int
+	made    int // by programs or others: not looked at
 	targets int
 }
 
 func check(run *sdk.Run) error {
-	c := &checker{run: run, files: run.With("files").Strings(), ignore: run.With("ignore").Strings(), pages: map[string]*page{}}
+	c := &checker{run: run, files: run.With("files").Strings(), ignore: run.With("ignore").Strings(), reader: newReader(),
+		found: map[string]found{}, parsed: map[string]*page{}, pages: map[string]*page{}}
 	if len(c.files) == 0 {
 		c.files = []string{"**/*.md"}
 	}
-	names, err := c.names()
-	for _, name := range names {
-		if err == nil {
-			err = c.page(name)
-		}
-	}
-	if err != nil {
+	if err := c.all(); err != nil {
 		return err
 	}
-	return run.Pass(strconv.Itoa(c.targets) + " links in " + strconv.Itoa(c.looked) + " files looked at")
+	said := count(c.targets, "link") + " in " + count(c.looked, "file") + " looked at"
+	if c.made > 0 {
+		said += ", " + count(c.made, "generated or vendored file") + " not"
+	}
+	return run.Pass(said)
 }
 
-// names are the files to look at. A file that is gone, or moved, may be what
-// any other linked to.
-func (c *checker) names() ([]string, error) {
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
+}
+
+// all looks at the changed pages. A file that is gone, or moved, may be what any
+// other linked to: then at every page.
+func (c *checker) all() error {
 	all := c.run.With("all").Bool()
 	for range c.run.Deleted() {
 		all = true
 		break
 	}
-	if all {
-		return c.walk(".")
+	if !all {
+		for change, content := range c.run.Contents(c.run.Changed(c.files...)) {
+			if change.Mode != "100644" && change.Mode != "100755" {
+				continue // a link: the page that it leads to is looked at itself
+			}
+			if err := c.changed(change, content); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	var names []string
-	for ch := range c.run.Changed(c.files...) {
-		if ch.Mode == "100644" || ch.Mode == "100755" {
-			names = append(names, ch.Path)
+	names, err := c.walk(".")
+	for _, name := range names {
+		if err == nil && c.handmade(name) {
+			err = c.page(name)
 		}
 	}
-	return names, nil
+	return err
+}
+
+// handmade counts what is not, and reports whether a page is.
+func (c *checker) handmade(name string) bool {
+	hand := c.run.Handmade(sdk.Change{Path: name})
+	if !hand {
+		c.made++
+	}
+	return hand
+}
+
+func (c *checker) changed(change sdk.Change, content *sdk.Content) error {
+	if !c.handmade(change.Path) {
+		return nil
+	}
+	p, err := c.once(change, content)
+	if err != nil {
+		return errors.New("cannot check " + strconv.Quote(change.Path) + ": " + err.Error())
+	}
+	if p != noLinks {
+		c.keep(change.Path, p)
+	}
+	return c.follow(change.Path, p)
+}
+
+// maxPage is how large a page may be that is read, in bytes. Forges show none
+// that is a tenth of it.
+const maxPage = 4 << 20
+
+// once parses a changed page, and of those with the same content the first: to
+// parse it is the most of what a small page costs.
+func (c *checker) once(change sdk.Change, content *sdk.Content) (*page, error) {
+	if p, known := c.parsed[change.NewID]; known && change.NewID != "" {
+		return p, nil
+	}
+	p, err := c.parse(content.Size, content, mayLink)
+	if err == nil {
+		if len(c.parsed) >= maxKept {
+			clear(c.parsed)
+		}
+		c.parsed[change.NewID] = p
+	}
+	return p, err
+}
+
+// noLinks is a page without any, of which the anchors were not looked for.
+var noLinks = &page{}
+
+// mayLink reports whether a page is worth to be parsed for its links: each has
+// a bracket.
+func mayLink(text []byte) bool { return bytes.IndexByte(text, '[') >= 0 }
+
+func always([]byte) bool { return true }
+
+// parse reads a page that is worth it, else noLinks; nil: it is too large.
+func (c *checker) parse(size int64, src io.Reader, worth func([]byte) bool) (*page, error) {
+	if size > maxPage {
+		return nil, nil
+	}
+	data, err := io.ReadAll(src)
+	if data = sdk.DecodeText(data); err != nil || !worth(data) {
+		return noLinks, err
+	}
+	return c.reader.parse(data), nil
+}
+
+// maxKept is how many pages are cached for the links of others.
+const maxKept = 1000
+
+func (c *checker) keep(name string, p *page) {
+	if len(c.pages) >= maxKept {
+		clear(c.pages)
+	}
+	c.pages[name] = p
 }
 
 func (c *checker) walk(folder string) (names []string, err error) {
@@ -93,6 +187,17 @@ func (c *checker) page(name string) error {
 	if err != nil {
 		return errors.New("cannot check " + strconv.Quote(name) + ": " + err.Error())
 	}
+	return c.follow(name, p)
+}
+
+// follow follows the links of a page.
+func (c *checker) follow(name string, p *page) error {
+	if p == nil {
+		c.run.Report(sdk.Finding{Path: name, Rule: "too-large",
+			Message: "the page is larger than " + strconv.Itoa(maxPage>>20) +
+				" MiB, its links are not looked at: split it, or leave it out by the setting files"})
+		return nil
+	}
 	c.looked++
 	for _, l := range p.links {
 		c.targets++
@@ -107,13 +212,20 @@ func (c *checker) read(name string) (*page, error) {
 	if p, known := c.pages[name]; known {
 		return p, nil
 	}
-	data, err := c.run.Read(name)
+	f, err := c.run.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	p := parse(data)
-	c.pages[name] = p
-	return p, nil
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.parse(info.Size(), f, always)
+	if err == nil {
+		c.keep(name, p)
+	}
+	return p, err
 }
 
 func (c *checker) link(from string, l link) error {
@@ -129,37 +241,88 @@ func (c *checker) link(from string, l link) error {
 		c.report(from, l, "leads out of the repository")
 		return nil
 	}
-	info, err := c.run.Stat(at)
-	if errors.Is(err, fs.ErrNotExist) {
-		c.report(from, l, "there is no "+strconv.Quote(at))
+	found, err := c.find(at)
+	switch {
+	case errors.Is(err, sdk.ErrOutside):
+		c.report(from, l, "the symbolic link "+strconv.Quote(found.Path)+" leads out of the repository")
+		return nil
+	case errors.Is(err, sdk.ErrLoop):
+		c.report(from, l, "the symbolic link "+strconv.Quote(found.Path)+" leads to itself")
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		c.report(from, l, "there is no "+strconv.Quote(at)+through(at, found.Path))
 		return nil
 	}
-	if err != nil || anchor == "" {
+	if err != nil || anchor == "" || found.Submodule {
 		return err
 	}
-	return c.heading(from, l, at, anchor, info)
+	return c.heading(from, l, found, anchor)
+}
+
+// found is where a path leads, or why not.
+type found struct {
+	sdk.Followed
+	err error
+}
+
+// find follows a path, once for all links to it.
+func (c *checker) find(at string) (sdk.Followed, error) {
+	f, known := c.found[at]
+	if !known {
+		if len(c.found) >= 10*maxKept {
+			clear(c.found)
+		}
+		f.Followed, f.err = sdk.Follow(c.run, at)
+		c.found[at] = f
+	}
+	return f.Followed, f.err
+}
+
+// through names where a symbolic link led.
+func through(at, end string) string {
+	if end == at || end == "" {
+		return ""
+	}
+	return ": a symbolic link leads to " + strconv.Quote(end)
 }
 
 // heading looks for the anchor, where the target is a page that has some.
-func (c *checker) heading(from string, l link, at, anchor string, info fs.FileInfo) error {
-	if info.IsDir() {
-		at = path.Join(at, "README.md")
+func (c *checker) heading(from string, l link, target sdk.Followed, anchor string) error {
+	at := target.Path
+	if target.IsDir {
+		name, err := c.readme(at)
+		if err != nil || name == "" {
+			return err
+		}
+		at = name
 	}
-	if !strings.HasSuffix(strings.ToLower(at), ".md") || anchor == "top" {
+	if !strings.HasSuffix(strings.ToLower(at), ".md") {
 		return nil
 	}
 	p, err := c.read(at)
-	if errors.Is(err, fs.ErrNotExist) {
-		c.report(from, l, "there is no "+strconv.Quote(at))
-		return nil
-	}
 	if err != nil {
 		return err
 	}
-	if !p.anchors[anchor] && !p.anchors[strings.ToLower(anchor)] {
+	if p != nil && !p.has(anchor) {
 		c.report(from, l, "there is no heading #"+anchor+" in "+strconv.Quote(at))
 	}
 	return nil
+}
+
+// readme is the page that forges show for a folder; empty: there is none, and
+// it has no headings.
+func (c *checker) readme(folder string) (string, error) {
+	entries, err := c.run.List(folder)
+	for _, e := range entries {
+		if strings.EqualFold(e.Name(), "README.md") {
+			found, err := sdk.Follow(c.run, path.Join(folder, e.Name()))
+			if err != nil || found.IsDir {
+				return "", nil
+			}
+			return found.Path, nil
+		}
+	}
+	return "", err
 }
 
 func (c *checker) report(from string, l link, what string) {

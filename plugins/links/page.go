@@ -3,9 +3,8 @@ package main
 import (
 	"bytes"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
@@ -21,7 +20,7 @@ type page struct {
 }
 
 type link struct {
-	target string // as written
+	target string // as the page means it: without escapes and entities
 	line   int    // from 1
 }
 
@@ -34,88 +33,64 @@ func (l link) inside() (target, anchor string, inside bool) {
 	return u.Path, u.Fragment, u.Path != "" || u.Fragment != ""
 }
 
-// parse reads a file as GitHub does: CommonMark with tables and footnotes.
-// Code holds no links.
-func parse(data []byte) *page {
+// reader reads pages as GitHub does: CommonMark with tables and footnotes. Code
+// holds no links.
+type reader struct{ parser parser.Parser }
+
+func newReader() reader {
+	return reader{goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote)).Parser()}
+}
+
+func (r reader) parse(data []byte) *page {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	p := &page{anchors: map[string]bool{}}
 	lines := newLines(data)
-	seen := map[string]int{}
+	slugs := slugs{}
 	context := parser.NewContext()
-	doc := goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote)).Parser().Parse(text.NewReader(data), parser.WithContext(context))
+	doc := r.parser.Parse(text.NewReader(data), parser.WithContext(context))
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
 			return ast.WalkContinue, nil
 		}
 		switch n := n.(type) {
 		case *ast.Link:
-			p.add(string(n.Destination), lines.of(n))
+			p.add(n.Destination, lines.of(n))
 		case *ast.Image:
-			p.add(string(n.Destination), lines.of(n))
+			p.add(n.Destination, lines.of(n))
 		case *ast.Heading:
-			p.heading(plain(n, data), seen)
+			p.heading(plain(n, data), slugs)
 		case *ast.RawHTML:
-			p.named(segments(n.Segments, data))
+			p.html(segments(n.Segments, data), slugs)
 		case *ast.HTMLBlock:
-			p.named(segments(n.Lines(), data))
+			html := segments(n.Lines(), data)
+			if n.HasClosure() {
+				html += string(n.ClosureLine.Value(data))
+			}
+			p.html(html, slugs)
 		}
 		return ast.WalkContinue, nil
 	})
-	for _, ref := range context.References() { // also those that nothing uses
-		if !bytes.HasPrefix(ref.Destination(), []byte("#")) && !p.has(string(ref.Destination())) {
-			p.add(string(ref.Destination()), lines.find(ref.Destination()))
-		}
-	}
+	p.references(context.References(), lines)
 	return p
 }
 
-func (p *page) add(target string, line int) { p.links = append(p.links, link{target, line}) }
-
-func (p *page) has(target string) bool {
+// references adds the targets of references, also of those that nothing uses.
+func (p *page) references(all []parser.Reference, lines lineIndex) {
+	known := map[string]bool{}
 	for _, l := range p.links {
-		if l.target == target {
-			return true
+		known[l.target] = true
+	}
+	for _, ref := range all {
+		target := meant(string(ref.Destination()))
+		if !strings.HasPrefix(target, "#") && !known[target] {
+			known[target] = true
+			p.add(ref.Destination(), lines.find(ref.Destination()))
 		}
 	}
-	return false
 }
 
-// heading adds the anchor that GitHub gives a heading: lower case, blanks as
-// hyphens, other marks left out, a number behind the second of a name.
-func (p *page) heading(words string, seen map[string]int) {
-	var b strings.Builder
-	for _, r := range strings.ToLower(strings.TrimSpace(words)) {
-		switch {
-		case r == ' ' || r == '-':
-			b.WriteByte('-')
-		case r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r):
-			b.WriteRune(r)
-		}
-	}
-	name := b.String()
-	n := seen[name]
-	if seen[name]++; n > 0 {
-		name += "-" + strconv.Itoa(n)
-	}
-	p.anchors[name] = true
-}
-
-// named adds the anchors of HTML: id="…" and name="…".
-func (p *page) named(html string) {
-	for _, key := range []string{"id=", "name="} {
-		rest := html
-		for {
-			_, after, found := strings.Cut(rest, key)
-			if !found {
-				break
-			}
-			rest = after
-			if quote := strings.IndexAny(after, `"'`); quote == 0 {
-				if name, _, closed := strings.Cut(after[1:], after[:1]); closed {
-					p.anchors[name] = true
-				}
-			}
-		}
-	}
+func (p *page) add(destination []byte, line int) {
+	p.links = append(p.links, link{meant(string(destination)), line})
 }
 
 // plain is the text of a heading without its marks.
@@ -124,10 +99,16 @@ func plain(n ast.Node, data []byte) string {
 	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
 		switch c := c.(type) {
 		case *ast.Text:
-			b.Write(c.Segment.Value(data))
+			if _, code := n.(*ast.CodeSpan); code || c.IsRaw() {
+				b.Write(c.Segment.Value(data))
+			} else {
+				b.WriteString(meant(string(c.Segment.Value(data))))
+			}
 		case *ast.String:
 			b.Write(c.Value)
-		case *ast.Image:
+		case *ast.Image, *ast.RawHTML:
+		case *ast.AutoLink:
+			b.Write(c.Label(data))
 		default:
 			b.WriteString(plain(c, data))
 		}
@@ -146,13 +127,28 @@ func segments(all *text.Segments, data []byte) string {
 
 // lineIndex finds the line of a place in the file.
 type lineIndex struct {
-	data []byte
+	data  []byte
+	begin []int // of each line
 }
 
-func newLines(data []byte) lineIndex { return lineIndex{data} }
+func newLines(data []byte) lineIndex {
+	l := lineIndex{data: data, begin: []int{0}}
+	for at := 0; ; {
+		n := bytes.IndexByte(data[at:], '\n')
+		if n < 0 {
+			return l
+		}
+		at += n + 1
+		l.begin = append(l.begin, at)
+	}
+}
 
 func (l lineIndex) at(offset int) int {
-	return 1 + bytes.Count(l.data[:min(offset, len(l.data))], []byte("\n"))
+	n, found := slices.BinarySearch(l.begin, offset)
+	if found {
+		return n + 1
+	}
+	return n
 }
 
 func (l lineIndex) find(what []byte) int { return l.at(max(0, bytes.Index(l.data, what))) }

@@ -162,12 +162,11 @@ func (t tree) file(name string) string {
 	if in == "" || path.Clean(in) != in {
 		return ""
 	}
-	f, err := t.run.Open(in)
-	if err != nil {
+	found, err := sdk.Follow(t.run, in)
+	if err != nil || found.Submodule {
 		return ""
 	}
-	f.Close()
-	return in
+	return found.Path
 }
 
 // finding is what an error means: at the first place after its message that

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +95,66 @@ func bomb() string {
 	return text
 }
 
+// encodedCases are files that are not plain UTF-8, or too large.
+func encodedCases() []sdktest.Case {
+	base := map[string]string{"server.json": server}
+	with := func(name, text string) map[string]string { return map[string]string{"server.json": server, name: text} }
+	large := "{\"name\":\"" + strings.Repeat("x", maxFile) + "\"}"
+	tooLarge := sdk.Finding{Rule: "too-large", Message: "the file is larger than 4 MiB, it is not checked: split it, or leave it out of the lane's settings"}
+	at := func(name string) []sdk.Finding { f := tooLarge; f.Path = name; return []sdk.Finding{f} }
+	return []sdktest.Case{
+		{Name: "a byte order mark", With: ruled, Base: base, Files: with("conf/a.json", "\xef\xbb\xbf{\"name\":1}"), WantVerdict: "fail", WantFindings: []sdk.Finding{wrong("conf/a.json", 1, 9, "/name: got number, want string")}},
+		{Name: "UTF-16", With: ruled, Base: base, Files: with("conf/a.json", "\xff\xfe{\x00}\x00"), WantVerdict: "fail", WantFindings: []sdk.Finding{wrong("conf/a.json", 1, 1, "the top: missing property 'name'")}},
+		{Name: "CR LF", With: ruled, Base: base, Files: with("conf/a.yaml", "name: x\r\nport: y\r\n"), WantVerdict: "fail", WantFindings: []sdk.Finding{wrong("conf/a.yaml", 2, 7, "/port: got string, want integer")}},
+		{Name: "a file that is too large", With: ruled, Base: base, Files: with("conf/a.json", large), WantVerdict: "fail", WantFindings: at("conf/a.json")},
+		{Name: "a large file that no schema is for", With: ruled, Base: base, Files: with("a.json", large), WantVerdict: "pass: 0 files checked against a schema"},
+		{Name: "a large file that names a schema", Base: base, Files: with("a.json", large[:len(large)-1]+`,"$schema":"server.json"}`), WantVerdict: "fail", WantFindings: at("a.json")},
+	}
+}
+
+// declaredCases are files that name schemas which are not the repository's.
+func declaredCases() []sdktest.Case {
+	fine := "pass: 0 files checked against a schema"
+	file := func(schema string) map[string]string {
+		return map[string]string{"sub/tool.json": `{"$schema": "` + schema + `"}`}
+	}
+	with := func(all map[string]string, name, text string) map[string]string { all[name] = text; return all }
+	return []sdktest.Case{
+		{Name: "in a folder of packages", Files: file("./node_modules/tool/schema.json"), WantVerdict: fine},
+		{Name: "in one further up", Files: file("../node_modules/tool/schema.json"), WantVerdict: fine},
+		{Name: "in a folder that git ignores", Files: with(file("../deps/tool/schema.json"), ".gitignore", "# packages\r\n/deps/\r\n"), WantVerdict: fine},
+		{Name: "in one that a nested file ignores", Files: with(file("gen/s.json"), "sub/.gitignore", "*.json\n!gen\ngen/*.json\n"), WantVerdict: fine},
+		{Name: "one that is ignored no more", Files: with(file("gen/s.json"), "sub/.gitignore", "gen/*\n!gen/s.json\n"), WantVerdict: "fail",
+			WantFindings: []sdk.Finding{{Path: "sub/gen/s.json", Rule: "schema", Message: "cannot use the schema: sub/gen/s.json: there is no such file in the pushed tree"}}},
+		{Name: "an address", Files: file("https://example.org/s.json"), WantVerdict: fine},
+		{Name: "a key of a value within", Files: map[string]string{"a.json": `{"x": {"$schema": "./s.json"}}`}, WantVerdict: fine},
+	}
+}
+
+// addressCases are schemas that have addresses.
+func addressCases() []sdktest.Case {
+	const one = `{"schemas":[{"files":["c/*.json"],"schema":"s/a.json"},{"files":["none"],"schema":"other/d.json"}]}`
+	tree := func(a, b string) map[string]string {
+		return map[string]string{"c/x.json": `{"port":"x"}`, "s/a.json": a, "s/b.json": b, "other/d.json": `{"$id":"https://example.org/far/d.json","type":"integer"}`}
+	}
+	ref := func(to string) string {
+		return `{"$id":"https://example.org/s/a.json","properties":{"port":{"$ref":"` + to + `"}}}`
+	}
+	bad := []sdk.Finding{wrong("c/x.json", 1, 9, "/port: got string, want integer")}
+	remote := func(address string) []sdk.Finding {
+		return []sdk.Finding{{Path: "s/a.json", Rule: "schema", Message: "cannot use the schema: " + address + ": remote schemas are not fetched: copy it into the repository and refer to it by a relative path"}}
+	}
+	return []sdktest.Case{
+		{Name: "a relative reference", With: one, Files: tree(ref("b.json"), `{"$id":"https://example.org/s/b.json","type":"integer"}`), WantVerdict: "fail", WantFindings: bad},
+		{Name: "to a file without an id", With: one, Files: tree(ref("./b.json#/$defs/p"), `{"$defs":{"p":{"type":"integer"}}}`), WantVerdict: "fail", WantFindings: bad},
+		{Name: "by the whole address", With: one, Files: tree(ref("https://example.org/s/b.json"), `{"type":"integer"}`), WantVerdict: "fail", WantFindings: bad},
+		{Name: "to a schema of the settings in another folder", With: one, Files: tree(ref("/far/d.json"), `true`), WantVerdict: "fail", WantFindings: bad},
+		{Name: "a file that says it is another", With: one, Files: tree(ref("b.json"), `{"$id":"https://example.org/else.json"}`), WantVerdict: "fail", WantFindings: remote("https://example.org/s/b.json")},
+		{Name: "another host", With: one, Files: tree(ref("https://example.com/s/b.json"), `true`), WantVerdict: "fail", WantFindings: remote("https://example.com/s/b.json")},
+		{Name: "out of the tree", With: one, Files: tree(ref("../../../b.json"), `true`), WantVerdict: "fail", WantFindings: remote("https://example.org/b.json")},
+	}
+}
+
 func schemaCases() []sdktest.Case {
 	fits, bad := `{"name":"x"}`, `{"name":1}`
 	return []sdktest.Case{
@@ -125,20 +186,20 @@ func schemaCases() []sdktest.Case {
 			WantFindings: []sdk.Finding{wrong("x.json", 1, 13, `$schema "../s.json" is outside the repository`)}},
 		{Name: "declared schemas may be left out", Files: map[string]string{"x.json": `{"$schema":"../s.json"}`}, With: `{"declared":false}`, WantVerdict: "pass: 0 files checked against a schema"},
 		{Name: "a link is not read", Files: map[string]string{"conf/l.json": "x", "server.json": server}, Base: map[string]string{"server.json": server}, Modes: map[string]string{"conf/l.json": "120000"}, With: ruled, WantVerdict: "pass: 0 files checked against a schema"},
-		{Name: "a glob that is none", With: `{"schemas":[{"files":["["],"schema":"x"}]}`, WantVerdict: `broken: setting schemas: "[" is no glob: syntax error in pattern`},
+		{Name: "a glob that is none", With: `{"schemas":[{"files":["["],"schema":"x"}]}`, WantVerdict: `broken: setting schemas: cannot match "[": syntax error in pattern`},
 		{Name: "a schema outside", With: `{"schemas":[{"files":["x"],"schema":"../x"}]}`, WantVerdict: `broken: setting schemas: "../x" is no path from the repository's top`},
 	}
 }
 
 func TestSchema(t *testing.T) {
-	for _, c := range append(valueCases(), schemaCases()...) {
+	for _, c := range slices.Concat(valueCases(), schemaCases(), encodedCases(), declaredCases(), addressCases()) {
 		c.Run(t, check)
 	}
 }
 
 func TestSchemaAsWasm(t *testing.T) {
 	guest := wasmtest.Build(t)
-	for _, c := range append(valueCases(), schemaCases()...) {
+	for _, c := range slices.Concat(valueCases(), schemaCases(), encodedCases(), declaredCases(), addressCases()) {
 		c.Serve = guest.Serve
 		c.Run(t, nil)
 	}

@@ -88,11 +88,7 @@ type jsonReader struct {
 }
 
 func parseJSON(text []byte) ([]document, *fault) {
-	skip := 0
-	if bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) {
-		return nil, &fault{rule: "syntax", message: "JSON begins with a byte order mark: remove it"}
-	}
-	r := &jsonReader{text: text[skip:], dec: json.NewDecoder(bytes.NewReader(text)), places: map[string]place{}}
+	r := &jsonReader{text: text, dec: json.NewDecoder(bytes.NewReader(text)), places: map[string]place{}}
 	r.dec.UseNumber()
 	v, err := r.value(nil, r.start(), 0)
 	if err == nil {

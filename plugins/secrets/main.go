@@ -8,10 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -24,13 +24,13 @@ const allowMark = "pushlane:allow secret"
 // usualEntropy is what a value needs that only its name speaks for.
 const usualEntropy = 3.5
 
-// scanner holds lines against the rules.
+// scanner holds texts against the rules.
 type scanner struct {
 	run     *sdk.Run
 	rules   []rule
+	finder  *finder
 	skip    []string // fingerprints
 	entropy float64
-	files   int
 }
 
 func check(run *sdk.Run) error {
@@ -38,21 +38,62 @@ func check(run *sdk.Run) error {
 	if err != nil {
 		return err
 	}
-	paths := run.With("allow_paths").Strings()
-	for c := range run.Changed() {
-		if matches(paths, c.Path) {
-			continue
-		}
-		s.files++
-		lines, err := run.Added(c)
-		if err != nil {
+	files := run.Changed()
+	if run.With("history").BoolOr(true) {
+		files = run.Additions()
+	}
+	var seen tally
+	for c, content := range run.Contents(without(files, run.With("allow_paths").Strings())) {
+		if err := s.text(c, content); err != nil {
 			return errors.New("cannot check " + strconv.Quote(c.Path) + ": " + err.Error())
 		}
-		for _, line := range lines {
-			s.line(c.Path, line)
+		seen.add(c, content)
+	}
+	return run.Pass(seen.String())
+}
+
+// without leaves out paths that a glob matches.
+func without(files iter.Seq[sdk.Change], globs []string) iter.Seq[sdk.Change] {
+	return func(yield func(sdk.Change) bool) {
+		for c := range files {
+			if !matches(globs, c.Path) && !yield(c) {
+				return
+			}
 		}
 	}
-	return run.Pass(strconv.Itoa(s.files) + " changed files looked at")
+}
+
+// tally counts what was looked at.
+type tally struct{ files, past, binary int }
+
+func (t *tally) add(c sdk.Change, content *sdk.Content) {
+	switch {
+	case content.Binary():
+		t.binary++
+	case c.Commit != "":
+		t.past++
+	default:
+		t.files++
+	}
+}
+
+// String says it; what is binary was not read.
+func (t tally) String() string {
+	text := count(t.files, "changed file")
+	if t.past > 0 {
+		text += " and " + count(t.past, "earlier version")
+	}
+	if text += " looked at"; t.binary > 0 {
+		text += ", " + count(t.binary, "binary file") + " not"
+	}
+	return text
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
 }
 
 func newScanner(run *sdk.Run) (*scanner, error) {
@@ -70,6 +111,7 @@ func newScanner(run *sdk.Run) (*scanner, error) {
 		}
 		s.rules = slices.DeleteFunc(s.rules, func(r rule) bool { return r.id == id })
 	}
+	s.finder = newFinder(s.rules)
 	return s, nil
 }
 
@@ -77,59 +119,28 @@ func matches(globs []string, path string) bool {
 	return slices.ContainsFunc(globs, func(g string) bool { ok, _ := sdk.Match(g, path); return ok })
 }
 
-// maxLine is how much of a line is looked at, bytes: more is data.
-const maxLine = 64 << 10
-
-func (s *scanner) line(path string, line sdk.Line) {
-	if strings.Contains(line.Text, allowMark) {
-		return
-	}
-	text := line.Text[:min(len(line.Text), maxLine)]
-	lower := strings.ToLower(text)
-	told := ""
-	for _, r := range s.rules {
-		if !slices.ContainsFunc(r.keys, func(k string) bool { return strings.Contains(lower, k) }) {
-			continue
-		}
-		for _, at := range r.pattern.FindAllStringSubmatchIndex(text, -1) {
-			secret := text[at[2]:at[3]]
-			if strings.Contains(told, "\x00"+secret+"\x00") || !s.counts(r, secret) {
-				continue
-			}
-			told += "\x00" + secret + "\x00"
-			s.report(path, line.Number, at[2]+1, r, secret)
-		}
-	}
-}
-
-// counts tells a secret from an example of one.
-func (s *scanner) counts(r rule, secret string) bool {
+// counts tells a secret from an example of one; f is its whole form.
+func (s *scanner) counts(r *rule, f form) bool {
 	least := r.entropy
 	if r.named {
 		least = s.entropy
 	}
-	return entropy(secret) >= least && !(r.named && placeholder(secret)) && !slices.Contains(s.skip, fingerprint(secret))
+	return entropy(f.secret) >= least && (r.standIn == nil || !r.standIn(f)) &&
+		!slices.Contains(s.skip, fingerprint(f.secret))
 }
 
-// placeholder is a value that stands for one: a variable, a path, words.
-func placeholder(value string) bool {
-	lower := strings.ToLower(value)
-	for _, sign := range []string{"${", "$(", "{{", "<", "%(", "example", "changeme", "placeholder", "your", "xxxx", "****", "...", "os.environ", "getenv", "process.env"} {
-		if strings.Contains(lower, sign) {
-			return true
-		}
+func finding(c sdk.Change, line, col int, r *rule, secret string) sdk.Finding {
+	todo := ": make it invalid, and take it out of the commit (fingerprint "
+	if c.Commit != "" {
+		todo = ": make it invalid (fingerprint "
 	}
-	return strings.HasPrefix(value, "/") || strings.HasPrefix(value, "./") || strings.HasPrefix(value, "$") || !strings.ContainsAny(value, "0123456789")
-}
-
-func (s *scanner) report(path string, line, col int, r rule, secret string) {
-	s.run.Report(sdk.Finding{Path: path, Line: line, Col: col, Rule: r.id,
-		Message: r.what + " " + redacted(r, secret) + ": take it out of the commit and make it invalid (fingerprint " + fingerprint(secret) + ")"})
+	return sdk.Finding{Path: c.Path, Line: line, Col: col, Rule: r.id,
+		Message: r.what + " " + redacted(r, secret) + todo + fingerprint(secret) + ")" + c.InCommit()}
 }
 
 // redacted shows of a secret its first four characters, which say what it is,
 // and its length. Of one that only its name speaks for it shows nothing.
-func redacted(r rule, secret string) string {
+func redacted(r *rule, secret string) string {
 	if r.named || r.entropy == 0 || len(secret) < 16 {
 		return "(" + strconv.Itoa(len(secret)) + " characters)"
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/pushlane/pushlane/plugins/internal/wasmtest"
 	"github.com/pushlane/pushlane/sdk"
@@ -54,45 +57,156 @@ func TestEveryRule(t *testing.T) {
 			if !known {
 				t.Fatal("there is no token of this form in the test")
 			}
-			secret := r.pattern.FindStringSubmatch("value: " + text + " # and more")
+			secret := r.regexp().FindStringSubmatch("value: " + text + " # and more")
 			if secret == nil {
 				t.Fatalf("%q is not found", text)
 			}
-			if message := redacted(r, secret[1]); len(secret[1]) > 8 && strings.Contains(message, secret[1][:5]) {
+			if message := redacted(&r, secret[1]); len(secret[1]) > 8 && strings.Contains(message, secret[1][:5]) {
 				t.Errorf("%q says too much", message)
 			}
 			if entropy(secret[1]) < r.entropy {
 				t.Errorf("it has %.2f bits per character, the rule wants %.2f", entropy(secret[1]), r.entropy)
 			}
+			for _, frame := range []string{"value: %s # and more", "%s", "a\n\n%s\r\n", strings.Repeat("x ", 80_000) + "%s"} {
+				if got := ruleOf(t, strings.Replace(frame, "%s", text, 1)); !slices.Contains(got, r.id) {
+					t.Errorf("in %.20q the rules %q find it", frame, got)
+				}
+			}
 		})
 	}
+}
+
+// ruleOf are the rules that find something in a file.
+func ruleOf(t *testing.T, text string) (ids []string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/f", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	request := `{"abi":1,"changes":[{"path":"f","status":"A","mode":"100644"}]}`
+	exit := sdk.Session{In: strings.NewReader(request), Out: &out, Log: t.Output(), Src: dir}.Serve(check)
+	if exit > 1 {
+		t.Fatalf("exit status %d", exit)
+	}
+	for line := range strings.Lines(out.String()) {
+		if r, err := sdk.ParseRecord([]byte(line)); err == nil && r.Finding != nil {
+			ids = append(ids, r.Finding.Rule)
+		}
+	}
+	return ids
+}
+
+// Stand-ins and names that only speak of a secret, next to what is one.
+func TestStandIns(t *testing.T) {
+	value := mixed[:20]
+	for text, want := range map[string]string{
+		"postgres://app:changeme@db/app":               "",
+		"https://username:password@example.org/":       "",
+		"amqp://guest:guest99@mq/":                     "",
+		"redis://default:default@r":                    "",
+		"https://user:%s@host/ https://u:<password>@h": "",
+		"https://user:your-password@host":              "",
+		"git clone https://example.org:8080/x@y/z":     "",
+		"http://old-user:old-password@localhost:80/":   "",
+		"http://new-user:new_secret@host":              "",
+		"http://evil:hacker@localhost":                 "",
+		"http://evil:hackers-word@host.example.org":    "url-password",
+		"Authorization: Basic cHJveHk6c2VjcmV0":        "",
+		"postgres://app:" + value + "@db/app":          "url-password",
+		"postgres://app:password" + value + "@db/app":  "url-password",
+		`{"tokenizer_class": "Quick2TokenizerFast"}`:   "",
+		`tokenized = "` + value + `"`:                  "",
+		`secretary = "` + value + `"`:                  "",
+		`passwordless: "` + value + `"`:                "",
+		`token_type = "` + value + `"`:                 "",
+		`"token_endpoint": "` + value + `"`:            "",
+		`secretKeyRef = "` + value + `"`:               "",
+		`TOKEN_URL="` + value + `"`:                    "",
+		`token = "` + value + `"`:                      "named",
+		`tokens = ["` + value + `"]`:                   "",
+		`tokens: "` + value + `"`:                      "named",
+		`tokenValue := "` + value + `"`:                "named",
+		`"SECRET_KEY": "` + value + `"`:                "named",
+		`db_password1 => '` + value + `'`:              "named",
+		`myApiKey: "` + value + `"`:                    "named",
+		`password = "Password123!"`:                    "",
+		`password = "insert-your-key-1"`:               "",
+	} {
+		if got := strings.Join(ruleOf(t, text), " "); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// FuzzKeys: the automaton finds a key wherever a search for it does.
+func FuzzKeys(f *testing.F) {
+	f.Add("xghp_ api_KEY sk SG. -us passwordpasswd")
+	rules := makeRules()
+	find := newFinder(rules)
+	f.Fuzz(func(t *testing.T, text string) {
+		got := map[keyEnd]bool{}
+		state, n := uint16(0), 0
+		for at := 0; at < len(text); {
+			n, state = find.next(state, []byte(text[at:]))
+			if at += n; at > len(text) {
+				break
+			}
+			for _, k := range find.outs[state] {
+				got[k] = true
+			}
+		}
+		folded := strings.Map(func(r rune) rune { return unicode.ToLower(r) }, strings.ToValidUTF8(text, ""))
+		for i, r := range rules {
+			for _, key := range r.keys {
+				k := keyEnd{i, key}
+				if has := strings.Contains(folded, strings.ToLower(key)); has && !got[k] && !strings.ContainsFunc(text, func(r rune) bool { return r >= 0x80 }) {
+					t.Fatalf("%q of %s is not found in %q", key, r.id, text)
+				}
+			}
+		}
+	})
 }
 
 func found(file string, line, col int, rule, message string) sdk.Finding {
 	return sdk.Finding{Path: file, Line: line, Col: col, Rule: rule, Message: message}
 }
 
-const mend = ": take it out of the commit and make it invalid (fingerprint "
+const mend = ": make it invalid, and take it out of the commit (fingerprint "
 
 func cases() []sdktest.Case {
 	pat, named := tokens["github-pat"], tokens["named"]
 	patSaid := "GitHub personal access token ghp_… (40 characters)" + mend + fingerprint(pat) + ")"
+	pastSaid := "GitHub personal access token ghp_… (40 characters): make it invalid (fingerprint " + fingerprint(pat) +
+		"), in commit 1234567: a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
 	namedSaid := "value of a name that speaks of a secret (16 characters)" + mend + fingerprint(mixed[:16]) + ")"
 	return []sdktest.Case{
-		{Name: "nothing", Files: map[string]string{"a.go": "token := os.Getenv(\"TOKEN\")\npassword = \"${DB_PASSWORD}\"\nsecret: \"changeme-please\"\napi_key = '/run/secrets/key1'\n"}, WantVerdict: "pass: 1 changed files looked at"},
+		{Name: "nothing", Files: map[string]string{"a.go": "token := os.Getenv(\"TOKEN\")\npassword = \"${DB_PASSWORD}\"\nsecret: \"changeme-please\"\napi_key = '/run/secrets/key1'\n"}, WantVerdict: "pass: 1 changed file looked at"},
 		{Name: "a token", Files: map[string]string{"a.go": "x\nvar t = \"" + pat + "\"\n"}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("a.go", 2, 10, "github-pat", patSaid)}},
 		{Name: "a name", Files: map[string]string{"a.py": named + "\n"}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("a.py", 1, 16, "named", namedSaid)}},
 		{Name: "one secret, one finding", Files: map[string]string{"a.py": "token = \"" + pat + "\"\n"}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("a.py", 1, 10, "github-pat", patSaid)}},
-		{Name: "too long for its form", Files: map[string]string{"a": pat + "tail\n"}, WantVerdict: "pass: 1 changed files looked at"},
-		{Name: "too plain for its form", Files: map[string]string{"a": "ghp_" + strings.Repeat("a", 36) + "\n"}, WantVerdict: "pass: 1 changed files looked at"},
-		{Name: "was there before", Base: map[string]string{"a": pat + "\n"}, Files: map[string]string{"a": "first\n" + pat + "\n"}, WantVerdict: "pass: 1 changed files looked at"},
-		{Name: "looked at", Files: map[string]string{"a": pat + " # pushlane:allow secret\n"}, WantVerdict: "pass: 1 changed files looked at"},
+		{Name: "too long for its form", Files: map[string]string{"a": pat + "tail\n"}, WantVerdict: "pass: 1 changed file looked at"},
+		{Name: "too plain for its form", Files: map[string]string{"a": "ghp_" + strings.Repeat("a", 36) + "\n"}, WantVerdict: "pass: 1 changed file looked at"},
+		{Name: "was there before", Base: map[string]string{"a": pat + "\n"}, Files: map[string]string{"a": "first\n" + pat + "\n"}, WantVerdict: "pass: 1 changed file looked at"},
+		{Name: "looked at", Files: map[string]string{"a": pat + " # pushlane:allow secret\n"}, WantVerdict: "pass: 1 changed file looked at"},
 		{Name: "allowed path", With: `{"allow_paths":["testdata/**"]}`, Files: map[string]string{"testdata/a": pat + "\n"}, WantVerdict: "pass: 0 changed files looked at"},
-		{Name: "allowed rule", With: `{"allow_rules":["github-pat"]}`, Files: map[string]string{"a": pat + "\n"}, WantVerdict: "pass: 1 changed files looked at"},
-		{Name: "allowed fingerprint", With: `{"allow_fingerprints":["` + fingerprint(pat) + `"]}`, Files: map[string]string{"a": pat + "\n"}, WantVerdict: "pass: 1 changed files looked at"},
+		{Name: "allowed rule", With: `{"allow_rules":["github-pat"]}`, Files: map[string]string{"a": pat + "\n"}, WantVerdict: "pass: 1 changed file looked at"},
+		{Name: "allowed fingerprint", With: `{"allow_fingerprints":["` + fingerprint(pat) + `"]}`, Files: map[string]string{"a": pat + "\n"}, WantVerdict: "pass: 1 changed file looked at"},
 		{Name: "unknown rule", With: `{"allow_rules":["github"]}`, Files: map[string]string{"a": "x\n"}, WantVerdict: "broken"},
-		{Name: "more entropy", With: `{"entropy":6}`, Files: map[string]string{"a.py": named + "\n"}, WantVerdict: "pass: 1 changed files looked at"},
-		{Name: "binary", Files: map[string]string{"a": "\x00" + pat + "\n"}, WantVerdict: "pass: 1 changed files looked at"},
+		{Name: "more entropy", With: `{"entropy":6}`, Files: map[string]string{"a.py": named + "\n"}, WantVerdict: "pass: 1 changed file looked at"},
+		{Name: "binary", Files: map[string]string{"a": "\x00" + pat + "\n"}, WantVerdict: "pass: 0 changed files looked at, 1 binary file not"},
+		{Name: "UTF-16", Files: map[string]string{"a": "\xff\xfe" + wide(pat+"\n", false)}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("a", 1, 1, "github-pat", patSaid)}},
+		{Name: "UTF-16 that lies about its order", Files: map[string]string{"a": "\xff\xfe" + wide("\n"+pat, true)}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("a", 2, 1, "github-pat", patSaid)}},
+		{Name: "UTF-16 without a mark", Files: map[string]string{"a": wide("x = "+pat, true)}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("a", 1, 5, "github-pat", patSaid)}},
+		{Name: "moved", Base: map[string]string{"a": pat + "\n"}, Files: map[string]string{"b": pat + "\n"}, WantVerdict: "pass: 1 changed file looked at"},
+		{Name: "moved and edited", Base: map[string]string{"x/a": pat + "\n"}, Files: map[string]string{"y/a": "new\r\n" + pat + "\r\n"}, WantVerdict: "pass: 1 changed file looked at"},
+		{Name: "written anew in another encoding", Base: map[string]string{"a.txt": pat + "\n"}, Files: map[string]string{"b.txt": "\xff\xfe" + wide(pat+"\n", false)}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("b.txt", 1, 1, "github-pat", patSaid)}},
+		{Name: "moved to where it was not alone", Base: map[string]string{"x/a": pat + "\n"}, Files: map[string]string{"y/a": pat + "\n" + pat + "\n"}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("y/a", 2, 1, "github-pat", patSaid)}},
+		{Name: "added and removed again", History: []sdktest.Past{{Commit: "1234567890", Path: "k", Text: "x\n" + pat}}, WantVerdict: "fail", WantFindings: []sdk.Finding{found("k", 2, 1, "github-pat", pastSaid)}},
+		{Name: "an earlier version that was looked at", Files: map[string]string{"a": "x"}, History: []sdktest.Past{{Commit: "1234567890", Path: "a", Text: "y"}}, WantVerdict: "pass: 1 changed file and 1 earlier version looked at"},
+		{Name: "an earlier version of what was there", History: []sdktest.Past{{Commit: "1234567890", Path: "k", Text: "new\n" + pat + "\n", Had: []string{pat + "\n"}}}, WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+		{Name: "a merge of what was there", History: []sdktest.Past{{Commit: "1234567890", Path: "k", Text: "new\n" + pat + "\n", Had: []string{"old\n", pat + "\n"}}}, WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+		{Name: "without history", With: `{"history":false}`, History: []sdktest.Past{{Commit: "1234567890", Path: "k", Text: pat}}, WantVerdict: "pass: 0 changed files looked at"},
 	}
 }
 
@@ -105,12 +219,27 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// BenchmarkLines: ten megabytes of source without a secret in it.
-func BenchmarkLines(b *testing.B) {
-	line := sdk.Line{Number: 1, Text: "	if err := s.store.Record(ctx, run.ID, Result{LaneRun: l.ID, State: Passed}); err != nil {"}
+// wide is a text of ASCII as UTF-16.
+func wide(text string, big bool) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		if big {
+			b.Write([]byte{0, c})
+		} else {
+			b.Write([]byte{c, 0})
+		}
+	}
+	return b.String()
+}
+
+// BenchmarkText: source without a secret in it.
+func BenchmarkText(b *testing.B) {
+	text := []byte(strings.Repeat("\tif err := s.store.Record(ctx, run.ID, Result{LaneRun: l.ID, State: Passed}); err != nil {\n", 700))
 	s := &scanner{rules: makeRules(), entropy: usualEntropy}
-	b.SetBytes(int64(len(line.Text)))
+	s.finder = newFinder(s.rules)
+	t := scan{scanner: s, told: map[string]int{}}
+	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		s.line("a.go", line)
+		t.block(sdk.Block{Text: text, Line: 1, Start: true, End: true})
 	}
 }

@@ -23,6 +23,7 @@ type Case struct {
 	Files      map[string]string     // the pushed tree: path to content
 	Base       map[string]string     // the tree before; the changes are counted between the two
 	Modes      map[string]string     // modes that are not 100644, by path; the file stays a plain one
+	History    []Past                // what the new commits add beyond Files; nil: the run may not see it
 	With       string                // settings, JSON
 	Commits    []sdk.Commit          // new commits, oldest first
 	Containers map[string]sdk.Result // how containers end, by id; the id may be left out of the result
@@ -40,6 +41,38 @@ type Case struct {
 	WantArtifacts  map[string]string // what the check kept; nil: not compared
 }
 
+// Past is a file as a new commit has it, and the pushed tree has not.
+type Past struct {
+	Commit, Path, Text string
+	Mode               string   // empty: 100644
+	Had                []string // what the commit's parents have at the path
+}
+
+// change is it as the check gets it.
+func (p Past) change() sdk.Change {
+	c := sdk.Change{Path: p.Path, Status: "A", Mode: p.Mode, NewID: id(p.Text), Commit: p.Commit}
+	def(&c.Mode, "100644")
+	for i, text := range p.Had {
+		if i == 0 {
+			c.Status, c.OldID = "M", id(text)
+		} else {
+			c.Merged = append(c.Merged, id(text))
+		}
+	}
+	return c
+}
+
+// pastBlobs are the contents of History by their ids.
+func (c Case) pastBlobs() map[string]string {
+	all := map[string]string{}
+	for _, p := range c.History {
+		for _, text := range append([]string{p.Text}, p.Had...) {
+			all[id(text)] = text
+		}
+	}
+	return all
+}
+
 // maxRounds is how often a check may ask for containers.
 const maxRounds = 16
 
@@ -54,7 +87,8 @@ func (c Case) Run(t *testing.T, check func(*sdk.Run) error) {
 
 func (c Case) run(t *testing.T, check func(*sdk.Run) error) {
 	t.Helper()
-	s := sdk.Session{Src: c.write(t, c.Files), Results: c.write(t, c.Artifacts), Artifacts: t.TempDir(), Base: c.write(t, c.Base)}
+	s := sdk.Session{Src: c.write(t, c.Files), Results: c.write(t, c.Artifacts), Artifacts: t.TempDir(),
+		Base: c.write(t, c.Base), History: c.write(t, c.pastBlobs())}
 	request := asSeen(t, c.request(), c.Request.Granted != nil)
 	var asked []sdk.Container
 	var progress []string
@@ -226,6 +260,12 @@ func (c Case) request() sdk.Request {
 	r.With = sdk.RawJSON(c.With)
 	r.Commits = append(r.Commits, c.Commits...)
 	r.Changes = append(append([]sdk.Change{}, r.Changes...), c.changes()...)
+	if c.History != nil {
+		r.History = []sdk.Change{}
+	}
+	for _, p := range c.History {
+		r.History = append(r.History, p.change())
+	}
 	def(&r.Run, "repo@1111111:lane")
 	def(&r.Lane, "lane")
 	def(&r.Repository, "repo")

@@ -73,7 +73,8 @@ func testCommand(p *program) *cobra.Command {
 		Use: "test FILE.wasm", Short: "run a plugin's declared cases", Args: exactly(1),
 		Long: `test runs every case of a folder through the sandbox, and natively as well where
 --native says how. A case is a txtar file: TOML, then the files of the pushed tree
-below src/ and of the one before below base/.
+below src/ and of the one before below base/. Files that the nth of the commits had
+and the pushed tree has not are below commit/N/.
 
     verdict = "fail: 1 line is not ready"
     findings = ["a.go:1: error: FIXME [fixme]"]

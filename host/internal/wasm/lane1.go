@@ -175,6 +175,7 @@ func laneRead(s *session, g guest, p []uint64) int64 {
 		return int64(fault)
 	}
 	a := s.onHandle(Question{Kind: AskTake, Handle: uint32(p[0]), Count: int64(len(b))})
+	s.spend(a.Size)
 	if a.Code > 0 {
 		return int64(copy(b, a.Data))
 	}

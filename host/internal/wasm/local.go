@@ -259,6 +259,9 @@ func (l *Local) handle(q Question) (Answer, error) {
 		if n > 0 {
 			a.Data = b[:n]
 		}
+		if w, can := l.Ops.(Worker); can {
+			a.Size = w.Work()
+		}
 		return a, nil
 	}
 	w, can := h.(io.Writer)

@@ -32,7 +32,7 @@ const (
 	AskRead                   // Handle, Offset, Count -> Data; short at the end only
 	AskClosed                 // Handle of a file is not needed any more
 	AskCall                   // Name: operation, Data: request -> Code below 0: Data is the error's JSON; else Data. Size: units of fuel that the host spent
-	AskTake                   // Handle of lane1, Count -> Code, Data: bytes read
+	AskTake                   // Handle of lane1, Count -> Code, Data: bytes read; Size as of AskCall
 	AskGive                   // Handle, Data -> Code: bytes taken
 	AskWait                   // Data: handles, Count: milliseconds -> Data: states, Code 1: the time was over
 	AskDrop                   // Handle -> Code

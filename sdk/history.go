@@ -1,0 +1,78 @@
+package sdk
+
+import (
+	"errors"
+	"iter"
+	"slices"
+)
+
+// opHistory lists what the new commits add beyond the pushed tree.
+const opHistory = "history.list@1"
+
+// HasHistory reports whether the run may see what its commits add on the way
+// (see History). It may not where the lane grants no repo.history, at gates
+// without commits and on a host that is older than the operation.
+func (r *Run) HasHistory() bool {
+	return r.Request.History != nil || r.session.WithImports && slices.Contains(r.Ops, opHistory)
+}
+
+// History are the files of the new commits that the pushed tree has not got,
+// or has with other content: what the push adds to the repository all the
+// same. Each has the Commit that it is first in; the order is that of the
+// commits, oldest first, then of their paths. With globs (see Match) only paths
+// that one of them matches. Together with Changed it is all that a push adds.
+//
+// A file that comes back to what it was before the push is not in it. Needs the
+// capabilities repo.read and repo.history.
+func (r *Run) History(globs ...string) iter.Seq[Change] {
+	return r.pages(ChangesQuery{Globs: globs}, r.historyPage)
+}
+
+// Additions are the files of Changed, then those of History where the run has
+// that.
+func (r *Run) Additions() iter.Seq[Change] {
+	return func(yield func(Change) bool) {
+		for c := range r.Changed() {
+			if !yield(c) {
+				return
+			}
+		}
+		if !r.HasHistory() {
+			return
+		}
+		for c := range r.History() {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// InCommit is what a finding in an earlier version has behind its message; empty
+// for a change that is in the pushed tree.
+func (c Change) InCommit() string {
+	if c.Commit == "" {
+		return ""
+	}
+	return ", in commit " + c.Commit[:min(len(c.Commit), 7)] +
+		": a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
+}
+
+func (r *Run) historyPage(q ChangesQuery) (ChangesPage, error) {
+	if r.Request.History != nil {
+		return pageOf(q, r.Request.History)
+	}
+	if !r.HasHistory() {
+		return ChangesPage{}, errors.New("cannot list history: the host hands none to this run (grant it repo.history)")
+	}
+	answer, err := r.callHost(opHistory, q.AppendJSON(nil))
+	if err != nil {
+		return ChangesPage{}, err
+	}
+	return ParseChangesPage(answer)
+}
+
+func pageOf(q ChangesQuery, all []Change) (ChangesPage, error) {
+	at := func(i int) (Change, bool, error) { return all[i], true, nil }
+	return q.Page(len(all), at, len(all), func(int) error { return nil })
+}
