@@ -38,7 +38,7 @@ var arrows = map[string][]string{
 	"host/internal/web/api":  {"host/internal/bounded"},
 	"host/internal/tell":     {"host/internal/bounded", "host/internal/store"},
 	"host":                   {"hooks", "host/internal/bounded", "host/internal/hostile", "host/internal/incus", "host/internal/lanelog", "host/internal/own", "host/internal/sandbox", "host/internal/scaffold", "host/internal/ship", "host/internal/store", "host/internal/tell", "host/internal/wasm", "host/internal/zone", "lanes", "sdk"},
-	"host/cmd/pushlane":      {"hooks", "host", "host/internal/lanelog", "host/internal/store", "host/internal/tell", "host/internal/web", "host/internal/web/api", "lanes", "sdk"},
+	"host/cmd/pushlane":      {"hooks", "host", "host/internal/bounded", "host/internal/lanelog", "host/internal/store", "host/internal/tell", "host/internal/web", "host/internal/web/api", "lanes", "sdk"},
 	"host/cmd/pushlane-hook": nil,
 
 	"host/internal/histories": nil,
