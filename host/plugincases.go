@@ -17,6 +17,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/internal/plaintext"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -95,7 +96,11 @@ func readCase(file string) (pluginCase, error) {
 		return pluginCase{}, err
 	}
 	c := pluginCase{name: strings.TrimSuffix(filepath.Base(file), ".txtar"), src: memTree{}, base: memTree{}}
-	dec := toml.NewDecoder(bytes.NewReader(archive.Comment)).DisallowUnknownFields()
+	head, err := plaintext.Of(archive.Comment)
+	if err != nil {
+		return c, err
+	}
+	dec := toml.NewDecoder(bytes.NewReader(head)).DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
 		var strict *toml.StrictMissingError
 		if errors.As(err, &strict) {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/pushlane/pushlane/internal/plaintext"
 )
 
 // Imported is a lanes file made of another tool's.
@@ -29,7 +31,7 @@ func Import(tool, source string, data []byte, files fs.FS) (Imported, error) {
 	if len(data) > MaxFile {
 		return Imported{}, &FormatError{File: source, Msg: fmt.Sprintf("the file has %d bytes, more than the %d allowed", len(data), MaxFile)}
 	}
-	data, err := Text(data)
+	data, err := plaintext.Of(data)
 	if err != nil {
 		return Imported{}, &FormatError{File: source, Msg: err.Error()}
 	}

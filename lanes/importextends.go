@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/pushlane/pushlane/internal/plaintext"
 )
 
 // maxExtends is how many files a lefthook file may extend in all.
@@ -94,7 +96,7 @@ func readFile(files fs.FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Text(data)
+	return plaintext.Of(data)
 }
 
 // overlaid is a mapping with another laid over it, mappings in each other too.

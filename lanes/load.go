@@ -13,6 +13,8 @@ import (
 	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
 	tomlv2 "github.com/pelletier/go-toml/v2"
+
+	"github.com/pushlane/pushlane/internal/plaintext"
 )
 
 // MaxFile is the largest lanes file taken, in bytes.
@@ -98,7 +100,7 @@ func (l *loader) parse(data []byte) (table, bool) {
 		l.fault(0, "the file has %d bytes, more than the %d allowed", len(data), MaxFile)
 		return table{}, false
 	}
-	data, err := Text(data)
+	data, err := plaintext.Of(data)
 	if err != nil {
 		l.fault(0, "%s", err)
 		return table{}, false

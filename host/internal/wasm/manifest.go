@@ -10,6 +10,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/pushlane/pushlane/internal/plaintext"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -102,6 +103,10 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 	var m sdk.Manifest
 	if len(text) > maxManifest {
 		return m, manifestError("it is %d bytes long, at most %d are allowed", len(text), maxManifest)
+	}
+	text, err := plaintext.Of(text)
+	if err != nil {
+		return m, manifestError("%v", err)
 	}
 	dec := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
 	if err := dec.Decode(&m); err != nil {

@@ -1,4 +1,6 @@
-package lanes
+// Package plaintext reads configuration files whatever editor wrote them: byte
+// order marks, UTF-16 and CR LF.
+package plaintext
 
 import (
 	"bytes"
@@ -8,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// Text is a configuration file as every reader of one means it: UTF-8 without
+// Of is a configuration file as every reader of one means it: UTF-8 without
 // a byte order mark, whose lines end in LF. It takes UTF-8, and UTF-16 with a
 // byte order mark. The error says what the bytes are not; UTF-8 is not checked.
-func Text(data []byte) ([]byte, error) {
+func Of(data []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe, 0, 0}), bytes.HasPrefix(data, []byte{0, 0, 0xfe, 0xff}):
 		return nil, errors.New("the file is UTF-32; save it as UTF-8")
