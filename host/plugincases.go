@@ -25,12 +25,13 @@ import (
 // stands before its first file is TOML, the files below src/ are the pushed
 // tree and those below base/ the one before.
 type pluginCase struct {
-	With       map[string]any `toml:"with"`
-	Container  []scripted     `toml:"container"`
-	Commits    []string       `toml:"commits"`    // messages, oldest first
-	Verdict    string         `toml:"verdict"`    // pass (where left out), fail, skip or broken; "fail: words" also compares the reason
-	Findings   []string       `toml:"findings"`   // "path:line:col: level: message [rule]", in order; where left out they are not compared
-	Containers []string       `toml:"containers"` // commands that were asked for, in order; where left out they are not compared
+	With       map[string]any  `toml:"with"`
+	Container  []scripted      `toml:"container"`
+	HTTP       []scriptedReply `toml:"http"`
+	Commits    []string        `toml:"commits"`    // messages, oldest first
+	Verdict    string          `toml:"verdict"`    // pass (where left out), fail, skip or broken; "fail: words" also compares the reason
+	Findings   []string        `toml:"findings"`   // "path:line:col: level: message [rule]", in order; where left out they are not compared
+	Containers []string        `toml:"containers"` // commands that were asked for, in order; where left out they are not compared
 
 	name      string
 	src, base memTree
@@ -136,7 +137,7 @@ func (c pluginCase) run(ctx context.Context, a author, run runner, sandboxed boo
 	for i, message := range c.Commits {
 		t.request.Commits = append(t.request.Commits, sdk.Commit{ID: fmt.Sprintf("%040x", i+1), Author: "A <a@example.org>", Message: message})
 	}
-	t.containers = c.Container
+	t.containers, t.replies, t.native, t.policy = c.Container, c.HTTP, !sandboxed, a.policy
 	return c.compare(t.run(ctx, m, run))
 }
 

@@ -81,10 +81,14 @@ below src/ and of the one before below base/.
     match = "go test"
     exit = 1
     output = "FAIL"
+    [[http]]                # what a request gets whose address holds match
+    match = "example.org"
+    status = 200
+    body = "{}"
     -- src/a.go --
     // FIXME
 
-Keys: with, commits, container, verdict, findings, containers. Exit status 1: a case
+Keys: with, commits, container, http, verdict, findings, containers. Exit status 1: a case
 came out otherwise.`,
 		Example: "  pushlane plugin test todo.wasm\n  pushlane plugin test todo.wasm --native 'go run .'",
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {

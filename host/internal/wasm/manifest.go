@@ -157,6 +157,9 @@ func checkTool(m sdk.Manifest) error {
 		if arg == "{changed}" {
 			changed++
 		}
+		if arg != "{changed}" && strings.Contains(arg, "{changed}") {
+			return manifestError("tool: {changed} is an argument of its own, not a part of %q", arg)
+		}
 		if strings.IndexByte(arg, 0) >= 0 {
 			return manifestError("tool: an argument holds a NUL byte")
 		}
