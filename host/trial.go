@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -326,7 +325,7 @@ type author struct {
 
 // authored loads a module file.
 func (h *Host) authored(ctx context.Context, file string) (author, error) {
-	module, err := os.ReadFile(file)
+	module, err := readModule(file)
 	if err != nil {
 		return author{}, usageError{fmt.Errorf("cannot read plugin: %w", err)}
 	}

@@ -79,6 +79,13 @@ func ReadManifest(module []byte) (sdk.Manifest, error) {
 	return manifestOf(module, sections)
 }
 
+// HasManifest reports whether a module has a manifest, be it a wrong one. What
+// is not a module has none to be put in, and counts as one that has.
+func HasManifest(module []byte) bool {
+	sections, err := split(module)
+	return err != nil || slices.ContainsFunc(sections, func(s section) bool { return s.id == 0 && s.name == manifestSection })
+}
+
 func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
 	var text []byte
 	found := 0
