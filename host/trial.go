@@ -170,10 +170,18 @@ func (s *script) reaches(name, item string) bool {
 	return s.can(name) && (slices.Contains(s.trial.scopes[name], item) || slices.Contains(s.trial.scopes[name], "*"))
 }
 
+// notGranted is a use of a capability that the manifest asks for and the trial
+// does not grant.
+type notGranted struct{ plugin, name string }
+
+func (e *notGranted) Error() string {
+	return fmt.Sprintf("plugin %q used capability %s, which was not granted", e.plugin, e.name)
+}
+
 // denied is the host's word for what was not granted.
 func (s *script) denied(name string) error {
 	if slices.ContainsFunc(s.manifest.Capabilities, func(c sdk.Capability) bool { return c.Name == name }) {
-		return fmt.Errorf("plugin %q used capability %s, which was not granted", s.manifest.Name, name)
+		return &notGranted{s.manifest.Name, name}
 	}
 	return fmt.Errorf("plugin %q used capability %s, which its manifest does not ask for", s.manifest.Name, name)
 }
