@@ -119,7 +119,7 @@ func TestPackTakesTheContractsManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(text), "\n    name = \"todo\"\n")
-	rest, _, found := strings.Cut(rest, "\n`name`")
+	rest, _, found := strings.Cut(rest, "\n`input` lists")
 	if !found {
 		t.Fatal("the manifest is not where this test looks for it")
 	}
