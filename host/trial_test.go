@@ -47,6 +47,7 @@ func TestTrialHoldsContainers(t *testing.T) {
 		want    string
 	}{
 		"a good one":            {manifestOf("container"), []string{container(`{"id":"a","command":["true"]}`)}, ""},
+		"one with artifacts":    {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"artifacts":["/tmp/x"]}`)}, ""},
 		"no capability":         {manifestOf("repo.read"), []string{container(`{"id":"a","command":["true"]}`)}, `plugin "p" used capability container, which its manifest does not ask for`},
 		"no network":            {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"network":true}`)}, `plugin "p" used capability container.network, which its manifest does not ask for`},
 		"a network":             {manifestOf("container", "container.network"), []string{container(`{"id":"a","command":["true"],"network":true}`)}, ""},

@@ -114,12 +114,19 @@ func (s Spec) plan() (plan, error) {
 	return p, nil
 }
 
-// Check says what is wrong with an intent, without running it. ErrAbove is in
-// the error where it asks for more than the limits allow.
+// Check says what is wrong with an intent, without running it: who takes its
+// artifacts need not be known. ErrAbove is in the error where it asks for more
+// than the limits allow.
 func (s Spec) Check() error {
+	s.Keep = unused{}
 	_, err := s.plan()
 	return err
 }
+
+// unused is the sink of an intent that is not run.
+type unused struct{}
+
+func (unused) Keep(string, int64, io.Reader) error { return errors.New("it is not run") }
 
 // ErrAbove is an intent that asks for more than its limits allow.
 var ErrAbove = errors.New("above the policy")
