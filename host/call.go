@@ -29,6 +29,7 @@ type Call struct {
 	All    bool     // manual: every lane, whatever the paths
 	Trace  *Tracer  // what plugins are given and say goes here; nil: nowhere
 	Fresh  bool     // run everything, also what is remembered
+	tried  string   // sha256 of the module that its author tries: it needs no signature
 	Config string   // lanes file to use instead of the judged revision's
 	Format string   // text (default), json, junit or sarif
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -50,15 +53,34 @@ func (l *laneRun) allowContainers(asked []sdk.Container) error {
 				return l.outside("secret", name)
 			}
 		}
-		if l.asked[c.ID] {
-			return fmt.Errorf("plugin %q asks twice for a container called %q", l.lane().Plugin, Clean(c.ID))
-		}
-		l.asked[c.ID] = true
 	}
-	if len(l.asked) > l.policy().MaxContainers {
-		return fmt.Errorf("plugin %q asks for %d containers, the policy allows %d", l.lane().Plugin, len(l.asked), l.policy().MaxContainers)
+	return takeIDs(l.asked, asked, l.lane().Plugin, l.policy().MaxContainers)
+}
+
+// takeIDs notes the ids of containers that are asked for. An id that was used
+// is an *wasm.OpError, and so is one container too many.
+func takeIDs(taken map[string]bool, asked []sdk.Container, plugin string, most int) error {
+	for _, c := range asked {
+		if taken[c.ID] {
+			return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf("plugin %q asks twice for a container called %q", plugin, Clean(c.ID))}
+		}
+		if len(taken) == most {
+			return &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("plugin %q asks for more than the %d containers that the policy allows", plugin, most)}
+		}
+		taken[c.ID] = true
 	}
 	return nil
+}
+
+// containerFault refuses a container object before it is started: as an
+// *wasm.OpError where it is wrong in itself, with another error where it asks
+// for more than the limits allow.
+func containerFault(c sdk.Container, most incus.Limits, in zone.Zone) error {
+	err := incus.Spec{Container: c, Attempt: 1, Zone: in, Max: most}.Check()
+	if err == nil || errors.Is(err, incus.ErrAbove) {
+		return err
+	}
+	return &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
 }
 
 // runContainer runs one container. That it will is recorded before Incus

@@ -22,15 +22,9 @@ func (o *operations) keep(ctx context.Context, op string, req []byte) ([]byte, e
 	if !o.run.can("kv") {
 		return nil, o.run.refuse(ctx, o.run.denied("kv"))
 	}
-	var r struct {
-		Name  string  `json:"name"`
-		Value *string `json:"value"`
-	}
-	if err := json.Unmarshal(req, &r); err != nil {
-		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
-	}
-	if r.Name == "" || len(r.Name) > maxKeptName || !utf8.ValidString(r.Name) || r.Value != nil && len(*r.Value) > maxKeptValue {
-		return nil, &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf("a name is UTF-8 text of 1 to %d bytes, a value of at most %d", maxKeptName, maxKeptValue)}
+	r, err := parseKept(req)
+	if err != nil {
+		return nil, err
 	}
 	st, err := o.run.host.Store(ctx)
 	if err != nil {
@@ -46,6 +40,23 @@ func (o *operations) keep(ctx context.Context, op string, req []byte) ([]byte, e
 		return []byte(`{}`), err
 	}
 	return json.Marshal(map[string]string{"value": string(value)})
+}
+
+// keptValue is the request of kv.get@1 and kv.set@1.
+type keptValue struct {
+	Name  string  `json:"name"`
+	Value *string `json:"value"`
+}
+
+func parseKept(req []byte) (keptValue, error) {
+	var r keptValue
+	if err := json.Unmarshal(req, &r); err != nil {
+		return r, invalid("want an object with name and value, both texts")
+	}
+	if r.Name == "" || len(r.Name) > maxKeptName || !utf8.ValidString(r.Name) || r.Value != nil && len(*r.Value) > maxKeptValue {
+		return r, invalid("a name is UTF-8 text of 1 to %d bytes, a value of at most %d", maxKeptName, maxKeptValue)
+	}
+	return r, nil
 }
 
 func (o *operations) set(ctx context.Context, st *store.Store, space store.Space, name string, value *string) ([]byte, error) {

@@ -228,6 +228,7 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 		call.World.Close()
 		return answer{verdict: "skip", reason: "no changed file is for it"}, 0, err
 	}
+	opened := opensOf(l.module.Manifest().Tool, &call)
 	stderr := l.log.stream('p')
 	call.Stderr = stderr
 	run := l.module.Run
@@ -243,10 +244,24 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 		return answer{}, 0, err
 	}
 	said, err := readAnswer(l.module.Manifest().Output, done.Stdout, maxFindings)
+	l.logTalk(said)
+	if err == nil {
+		err = opened.pass(done.Exit)
+	}
 	for _, text := range said.progress {
 		l.log.line('h', text)
 	}
 	return said, done.Exit, err
+}
+
+// logTalk writes what a tool printed besides its findings into the lane's log.
+func (l *laneRun) logTalk(said answer) {
+	out := l.log.stream('o')
+	out.Write(said.talk)
+	out.flush()
+	if shown := said.shown(); shown != "" {
+		l.log.line('h', shown)
+	}
 }
 
 // asTool makes the call one of a tool, where the plugin is one; false: there is
@@ -312,26 +327,27 @@ func (o *Outcome) settle(ctx context.Context, said answer, exit int, err error) 
 	case exit == 1:
 		o.State = store.Failed
 		if o.Message == "" {
-			o.Message = countErrors(said.findings)
+			o.Message = said.refusal()
 		}
 	case said.verdict == "skip":
 		o.State = store.Skipped
 	default:
 		o.State = store.Passed
 	}
+	if shown := said.shown(); shown != "" && err == nil {
+		o.Message = strings.TrimPrefix(o.Message+"; "+shown, "; ")
+	}
 }
 
-func countErrors(findings []sdk.Finding) string {
-	n := 0
-	for _, f := range findings {
-		if f.Level == "error" {
-			n++
-		}
+// refusal is the reason of a no that came without one.
+func (a answer) refusal() string {
+	switch {
+	case a.errors > 0:
+		return count(a.errors, "error")
+	case a.places && a.total == 0:
+		return "exit status 1 without a finding: it said no, or could not run; its output is in the log"
 	}
-	if n == 0 {
-		return "the plugin said no"
-	}
-	return count(n, "error")
+	return "the plugin said no"
 }
 
 // contradiction: a plugin whose words and exit status differ is not believed.
@@ -345,5 +361,6 @@ func contradiction(said answer, exit int) error {
 func (a *answer) merge(b answer) {
 	a.findings = append(a.findings, b.findings...)
 	a.artifacts = append(a.artifacts, b.artifacts...)
+	a.total, a.errors, a.places = a.total+b.total, a.errors+b.errors, b.places
 	a.verdict, a.reason = b.verdict, b.reason
 }

@@ -30,21 +30,23 @@ const (
 
 // offered are the operations a lane run has: those of the capabilities that
 // were granted.
-func (l *laneRun) offered() []string {
+func (l *laneRun) offered() []string { return offeredTo(l.can) }
+
+func offeredTo(can func(capability string) bool) []string {
 	ops := []string{}
-	if l.can("repo.read") {
+	if can("repo.read") {
 		ops = append(ops, opChanges, opBlobs)
 	}
-	if l.seesPast() {
+	if can("repo.read") && can("repo.history") {
 		ops = append(ops, opHistory)
 	}
-	if l.can("container") {
+	if can("container") {
 		ops = append(ops, opStart, opResult, opLog)
 	}
-	if l.can("http") {
+	if can("http") {
 		ops = append(ops, opRequest, opResponse)
 	}
-	if l.can("kv") {
+	if can("kv") {
 		ops = append(ops, opGet, opSet)
 	}
 	return append(ops, opInfo)
@@ -115,8 +117,16 @@ func (o *operations) start(ctx context.Context, handles *wasm.Handles, req []byt
 	if err != nil {
 		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
 	}
-	if err := o.run.allowContainers([]sdk.Container{c}); err != nil {
+	err = containerFault(c, o.run.policy().containerLimits(), o.run.zone())
+	if err == nil {
+		err = o.run.allowContainers([]sdk.Container{c})
+	}
+	if err != nil {
 		o.note(sdk.Result{}, err)
+		var wrong *wasm.OpError
+		if errors.As(err, &wrong) {
+			return nil, wrong
+		}
 		return nil, o.run.refuse(ctx, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)

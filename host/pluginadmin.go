@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
@@ -68,6 +69,7 @@ func (f LockFile) Save() error {
 type Offer struct {
 	lanes.Locked
 	pack      ship.Package
+	checked   checkedModule
 	unchecked []string // why signatures of it were not looked at
 }
 
@@ -105,7 +107,7 @@ func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, 
 	pinned := lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(),
 		PluginVer: m.Version,
 		Signer:    signer, SignerKey: signerKey(policy, pack), Capabilities: grantedOf(m)}
-	return Offer{pinned, pack, unchecked(policy, pack)}, nil
+	return Offer{pinned, pack, checked, unchecked(policy, pack)}, nil
 }
 
 // Take keeps an offered plugin's module on this host.
@@ -117,6 +119,8 @@ func (o Offer) Describe(w io.Writer) {
 	switch {
 	case o.Signer != "":
 		fmt.Fprintf(w, "signed by %s\n", Clean(o.Signer))
+	case o.SignerKey != "":
+		fmt.Fprintf(w, "signed with the key %s\n", o.SignerKey)
 	case len(o.pack.Signatures) == 0:
 		fmt.Fprintln(w, "not signed")
 	}
@@ -136,11 +140,42 @@ func writeAsks(w io.Writer, all []lanes.Granted) {
 	}
 }
 
+// RefusedSettings says which lanes beside the lock have settings that the
+// offered version refuses, a line for each.
+func (o Offer) RefusedSettings(lock LockFile) ([]string, error) {
+	file := filepath.Join(filepath.Dir(lock.Path), "lanes.toml")
+	data, err := bounded.ReadFile(file, lanes.MaxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", file, err)
+	}
+	set, err := lanes.Load("lanes.toml", data)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, l := range set.Lanes {
+		if l.Plugin != o.Name {
+			continue
+		}
+		with, err := settingsJSON(l.With)
+		if err == nil {
+			err = o.checked.CheckWith(with)
+		}
+		if err != nil {
+			lines = append(lines, fmt.Sprintf("lane %q: its settings are refused: %s", l.ID, firstLine(CleanText(err.Error()))))
+		}
+	}
+	return lines, nil
+}
+
 // Update moves a pinned plugin to an offered version. One that asks for more
-// than was granted, that another signer or another key has signed, or, without
-// allowOlder, that is not clearly newer is held: the pinned one stays until
-// a user approves. Lines say what happened.
-func Update(p lanes.Locked, o Offer, allowOlder bool) (now lanes.Locked, lines []string, held bool) {
+// than was granted, that another signer or another key has signed, that refuses
+// settings of lanes, or, without allowOlder, that is not clearly newer is held:
+// the pinned one stays until a user approves. Lines say what happened.
+func Update(p lanes.Locked, o Offer, refused []string, allowOlder bool) (now lanes.Locked, lines []string, held bool) {
 	if o.SHA256 == p.SHA256 {
 		p.Held = nil
 		return p, []string{fmt.Sprintf("%s is up to date (sha256 %s)", p.Name, short12(p.SHA256))}, false
@@ -148,14 +183,15 @@ func Update(p lanes.Locked, o Offer, allowOlder bool) (now lanes.Locked, lines [
 	next := lanes.HeldVersion{Resolved: o.Resolved, SHA256: o.SHA256, PluginVer: o.PluginVer, Signer: o.Signer,
 		SignerKey: o.SignerKey, Capabilities: o.Capabilities}
 	lines = moveLines(p, next)
-	held = p.Signer != o.Signer || otherKey(p, next) || len(lanes.More(p.Capabilities, o.Capabilities)) > 0
+	lines = append(lines, refused...)
+	held = p.Signer != o.Signer || otherKey(p, next) || len(refused) > 0 || len(lanes.More(p.Capabilities, o.Capabilities)) > 0
 	if why := notNewer(p.PluginVer, o.PluginVer); why != "" {
 		lines = append(lines, "not newer: "+why)
 		held = held || !allowOlder
 	}
 	if held {
 		p.Held = &next
-		return p, append(lines, fmt.Sprintf("held back: %s stays at %s until somebody approves", p.Name, short12(p.SHA256))), true
+		return p, append(lines, fmt.Sprintf("held back: %s stays at %s until it is approved", p.Name, short12(p.SHA256))), true
 	}
 	o.Source = p.Source
 	return o.Locked, lines, false

@@ -47,6 +47,7 @@ func TestUpdateHolds(t *testing.T) {
 	tests := map[string]struct {
 		change func(p, o *lanes.Locked)
 		older  bool
+		faults []string
 		want   []string // lines; none: it is pinned with the move alone
 	}{
 		"newer": {change: func(_, o *lanes.Locked) { o.PluginVer = "2.0.1" }},
@@ -65,8 +66,9 @@ func TestUpdateHolds(t *testing.T) {
 			want: []string{"signing key: SHA256:one -> SHA256:two"}},
 		"by no key": {change: func(_, o *lanes.Locked) { o.SignerKey, o.Signer = "", "" }, older: true,
 			want: []string{"signer: ann@x -> nobody", "signing key: SHA256:one -> nobody"}},
-		"key was not on record": {change: func(p, _ *lanes.Locked) { p.SignerKey = "" }},
-		"asks for more":         {change: func(_, o *lanes.Locked) { o.Capabilities = kv }, want: []string{"+ kv: counts"}},
+		"key was not on record":     {change: func(p, _ *lanes.Locked) { p.SignerKey = "" }},
+		"asks for more":             {change: func(_, o *lanes.Locked) { o.Capabilities = kv }, want: []string{"+ kv: counts"}},
+		"refuses a lane's settings": {change: func(_, _ *lanes.Locked) {}, faults: []string{"lane x"}, want: []string{"lane x"}},
 		"older and asks for more": {change: func(_, o *lanes.Locked) { o.Capabilities, o.PluginVer = kv, "1.0" }, older: true,
 			want: []string{"+ kv: counts", "not newer: it is older"}},
 	}
@@ -76,7 +78,7 @@ func TestUpdateHolds(t *testing.T) {
 			p, o := pinned, pinned
 			o.SHA256, o.PluginVer = strings.Repeat("b", 64), "3.0"
 			test.change(&p, &o)
-			now, lines, held := Update(p, Offer{Locked: o}, test.older)
+			now, lines, held := Update(p, Offer{Locked: o}, test.faults, test.older)
 			if held != (test.want != nil) {
 				t.Fatalf("held back: %v\n%s", held, strings.Join(lines, "\n"))
 			}
@@ -99,7 +101,7 @@ func TestUpdateHolds(t *testing.T) {
 				t.Errorf("approved is %+v, %v", approved, err)
 			}
 			for _, want := range test.want {
-				if !slices.Contains(lines, want) {
+				if !slices.Contains(append(lines, test.faults...), want) {
 					t.Errorf("approve has no line %q in\n%s", want, strings.Join(lines, "\n"))
 				}
 			}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/internal/plaintext"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -24,12 +25,13 @@ import (
 // stands before its first file is TOML, the files below src/ are the pushed
 // tree and those below base/ the one before.
 type pluginCase struct {
-	With       map[string]any `toml:"with"`
-	Container  []scripted     `toml:"container"`
-	Commits    []string       `toml:"commits"`    // messages, oldest first
-	Verdict    string         `toml:"verdict"`    // pass (where left out), fail, skip or broken; "fail: words" also compares the reason
-	Findings   []string       `toml:"findings"`   // "path:line:col: level: message [rule]", in order; where left out they are not compared
-	Containers []string       `toml:"containers"` // commands that were asked for, in order; where left out they are not compared
+	With       map[string]any  `toml:"with"`
+	Container  []scripted      `toml:"container"`
+	HTTP       []scriptedReply `toml:"http"`
+	Commits    []string        `toml:"commits"`    // messages, oldest first
+	Verdict    string          `toml:"verdict"`    // pass (where left out), fail, skip or broken; "fail: words" also compares the reason
+	Findings   []string        `toml:"findings"`   // "path:line:col: level: message [rule]", in order; where left out they are not compared
+	Containers []string        `toml:"containers"` // commands that were asked for, in order; where left out they are not compared
 
 	name      string
 	src, base memTree
@@ -97,7 +99,11 @@ func readCase(file string) (pluginCase, error) {
 	}
 	c := pluginCase{name: strings.TrimSuffix(filepath.Base(file), ".txtar"), src: memTree{}, base: memTree{},
 		past: map[int]memTree{}}
-	dec := toml.NewDecoder(bytes.NewReader(archive.Comment)).DisallowUnknownFields()
+	head, err := plaintext.Of(archive.Comment)
+	if err != nil {
+		return c, err
+	}
+	dec := toml.NewDecoder(bytes.NewReader(head)).DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
 		var strict *toml.StrictMissingError
 		if errors.As(err, &strict) {
@@ -144,7 +150,7 @@ func (c pluginCase) run(ctx context.Context, a author, run runner, sandboxed boo
 		commit := sdk.Commit{ID: commitID(i + 1), Author: "A <a@example.org>", Message: message}
 		t.request.Commits = append(t.request.Commits, commit)
 	}
-	t.containers = c.Container
+	t.containers, t.replies, t.native, t.policy = c.Container, c.HTTP, !sandboxed, a.policy
 	return c.compare(t.run(ctx, m, run))
 }
 

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -22,7 +25,7 @@ func (h *Host) TryPlugin(ctx context.Context, call Call, file, with string, out 
 	if err != nil {
 		return ExitUsage, err
 	}
-	module, err := os.ReadFile(file)
+	module, err := readModule(file)
 	if err != nil {
 		return ExitUsage, usageError{fmt.Errorf("cannot run plugin: %w", err)}
 	}
@@ -49,12 +52,33 @@ func (h *Host) TryPlugin(ctx context.Context, call Call, file, with string, out 
 	call.Config = filepath.Join(dir, "lanes.toml")
 	call.Lanes = []string{name}
 	call.Fresh = true
+	call.tried = checked.Digest()
 	for path, data := range map[string][]byte{filepath.Join(dir, name+".wasm"): module, call.Config: trialLane(name, settings, lock.Plugins[0])} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			return ExitUndecided, err
 		}
 	}
 	return h.Judge(ctx, call, out), nil
+}
+
+// manifestBeside is the manifest of a module that was just built.
+const manifestBeside = "manifest.toml"
+
+// readModule reads a module as its author has it: one without a manifest is
+// packed with the manifest.toml beside it.
+func readModule(file string) ([]byte, error) {
+	module, err := os.ReadFile(file)
+	if err != nil || wasm.HasManifest(module) {
+		return module, err
+	}
+	manifest, err := os.ReadFile(filepath.Join(filepath.Dir(file), manifestBeside))
+	if errors.Is(err, fs.ErrNotExist) {
+		return module, nil // which loading refuses
+	}
+	if err != nil {
+		return nil, err
+	}
+	return PackPlugin(module, manifest)
 }
 
 // trialLane is a lanes file with one lane that grants what its plugin asks.

@@ -26,14 +26,18 @@ func PackPlugin(module, manifest []byte) ([]byte, error) {
 	return packed, nil
 }
 
+// checkedModule is a module that can be loaded, with its schema of settings.
+type checkedModule struct {
+	*wasm.Checked
+	*settings.Schema
+}
+
 // checkModule looks at a module and its manifest, without running it.
-func checkModule(name string, module []byte) (*wasm.Checked, error) {
-	checked, err := wasm.Check(name, module)
-	if err != nil {
-		return nil, err
+func checkModule(name string, module []byte) (m checkedModule, err error) {
+	if m.Checked, err = wasm.Check(name, module); err == nil {
+		m.Schema, err = settings.Of(m.Checked)
 	}
-	_, err = settings.Of(checked)
-	return checked, err
+	return m, err
 }
 
 // readSettings is settings.Of for a sandbox.

@@ -14,12 +14,14 @@ import (
 
 	"github.com/knadh/koanf/parsers/toml/v2"
 	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
 
+	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/tell"
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/internal/plaintext"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -195,7 +197,11 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 		return err
 	}
 	one := koanf.New(".")
-	if err := one.Load(file.Provider(name), toml.Parser()); err != nil {
+	text, err := readPolicyFile(name)
+	if err == nil {
+		err = one.Load(rawbytes.Provider(text), toml.Parser())
+	}
+	if err != nil {
 		return fmt.Errorf("cannot read policy %s: %w", name, err)
 	}
 	for _, key := range one.Keys() {
@@ -212,6 +218,17 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 		}
 	}
 	return k.Merge(one)
+}
+
+// maxPolicy is the longest policy file, in bytes.
+const maxPolicy = 1 << 20
+
+func readPolicyFile(name string) ([]byte, error) {
+	data, err := bounded.ReadFile(name, maxPolicy)
+	if err != nil {
+		return nil, err
+	}
+	return plaintext.Of(data)
 }
 
 // checkTables refuses unknown keys in a list of tables.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,18 @@ type answer struct {
 	progress   []string
 	verdict    string // pass, fail, skip; empty: the exit status alone
 	reason     string
+	talk       []byte // lines of standard output that are no findings: for the log
+	total      int    // findings, those included that are above the limit
+	errors     int    // of the total, those of level error
+	places     bool   // the output is of a kind that names places
+}
+
+// shown is how many findings there are, where some were left out.
+func (a answer) shown() string {
+	if a.total <= len(a.findings) {
+		return ""
+	}
+	return fmt.Sprintf("%d findings, the first %d are shown", a.total, len(a.findings))
 }
 
 // readAnswer reads standard output as the manifest says it is written: jsonl,
@@ -32,22 +45,34 @@ func readAnswer(output string, stdout []byte, limit int) (answer, error) {
 	case "jsonl":
 		err = a.readRecords(stdout)
 	case "sarif":
+		a.places = true
 		err = a.readSARIF(stdout)
 	case "gnu":
+		a.places = true
 		a.readGNU(stdout)
 	case "text":
+		a.talk = stdout
 	default:
 		err = fmt.Errorf("cannot read answer: unknown output %q", output)
 	}
-	if err == nil && len(a.findings) > limit {
-		err = fmt.Errorf("cannot take answer: %d findings, at most %d are allowed", len(a.findings), limit)
-	}
+	a.count(limit)
 	for i := range a.findings {
 		if err == nil {
 			err = checkFinding(&a.findings[i])
 		}
 	}
 	return a, err
+}
+
+// count notes how many findings there are and cuts them at the limit.
+func (a *answer) count(limit int) {
+	a.total, a.errors = len(a.findings), 0
+	for _, f := range a.findings {
+		if f.Level == "error" {
+			a.errors++
+		}
+	}
+	a.findings = a.findings[:min(len(a.findings), limit)]
 }
 
 func (a *answer) readRecords(stdout []byte) error {
@@ -62,7 +87,8 @@ func (a *answer) readRecords(stdout []byte) error {
 		}
 		record, err := sdk.ParseRecord(line)
 		if err != nil {
-			return fmt.Errorf("cannot read answer: line %d of standard output is no record: %w", n, err)
+			return hinted(fmt.Errorf("cannot read answer: line %d of standard output is not a record: %w: %s", n, err, Clean(string(line[:min(len(line), 80)]))),
+				"print to standard error what is for people")
 		}
 		if err := a.add(record); err != nil {
 			return fmt.Errorf("cannot read answer: line %d of standard output: %w", n, err)
@@ -86,6 +112,8 @@ func (a *answer) add(r sdk.Record) error {
 			return fmt.Errorf("a second verdict")
 		}
 		a.verdict, a.reason = r.Verdict, CleanText(r.Message)
+	case !slices.Contains([]string{"finding", "container", "artifact", "verdict"}, r.Type):
+		return fmt.Errorf("unknown record type %q", Clean(r.Type))
 	default:
 		return fmt.Errorf("a record of type %q without its value", Clean(r.Type))
 	}
@@ -116,6 +144,7 @@ func (a *answer) readGNU(stdout []byte) {
 	for line := range strings.Lines(string(stdout)) {
 		m := gnuLine.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
 		if m == nil {
+			a.talk = append(a.talk, line...)
 			continue
 		}
 		n, _ := strconv.Atoi(m[2])

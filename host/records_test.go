@@ -22,8 +22,8 @@ func TestReadAnswer(t *testing.T) {
 		"records": {"jsonl", `{"type":"finding","finding":{"path":"a.go","line":3,"level":"error","message":"left over"}}` + "\n\n" +
 			`{"type":"verdict","verdict":"fail","message":"no"}` + "\n",
 			[]sdk.Finding{{Path: "a.go", Line: 3, Level: "error", Message: "left over"}}, "fail", ""},
-		"garbage is no empty answer":        {"jsonl", "hello\n", nil, "", "line 1 of standard output is no record"},
-		"an unknown type":                   {"jsonl", `{"type":"nonesuch"}`, nil, "", `a record of type "nonesuch" without its value`},
+		"garbage is no empty answer":        {"jsonl", "hello\n", nil, "", "line 1 of standard output is not a record: want an object, found \"h\" at byte 0: hello"},
+		"an unknown type":                   {"jsonl", `{"type":"nonesuch"}`, nil, "", `unknown record type "nonesuch"`},
 		"two verdicts":                      {"jsonl", `{"type":"verdict","verdict":"pass"}` + "\n" + `{"type":"verdict","verdict":"pass"}`, nil, "", "a second verdict"},
 		"a verdict nobody knows":            {"jsonl", `{"type":"verdict","verdict":"maybe"}`, nil, "", "without its value"},
 		"a finding outside the tree":        {"jsonl", `{"type":"finding","finding":{"path":"../x","level":"error","message":"m"}}`, nil, "", `a finding at "../x"`},
@@ -57,9 +57,20 @@ func TestReadAnswer(t *testing.T) {
 func TestReadAnswerCountsFindings(t *testing.T) {
 	t.Parallel()
 	line := `{"type":"finding","finding":{"level":"note","message":"m"}}` + "\n"
-	_, err := readAnswer("jsonl", []byte(strings.Repeat(line, 11)), 10)
-	if err == nil || err.Error() != "cannot take answer: 11 findings, at most 10 are allowed" {
-		t.Errorf("error %v", err)
+	said, err := readAnswer("jsonl", []byte(strings.Repeat(line, 11)), 10)
+	if err != nil || len(said.findings) != 10 || said.shown() != "11 findings, the first 10 are shown" {
+		t.Errorf("%d findings, %q, %v", len(said.findings), said.shown(), err)
+	}
+}
+
+// What a tool prints besides its findings is its user's to read.
+func TestReadAnswerKeepsTalk(t *testing.T) {
+	t.Parallel()
+	for output, want := range map[string]string{"text": "a.c:1: bad\nwhy\n", "gnu": "why\n"} {
+		said, err := readAnswer(output, []byte("a.c:1: bad\nwhy\n"), 10)
+		if err != nil || string(said.talk) != want {
+			t.Errorf("%s: talk is %q, want %q, %v", output, said.talk, want, err)
+		}
 	}
 }
 
@@ -78,7 +89,9 @@ func TestSettle(t *testing.T) {
 	}{
 		"exit 0 passes":                       {said: answer{}, state: store.Passed},
 		"exit 1 fails with its reason":        {said: answer{verdict: "fail", reason: "2 tests"}, exit: 1, state: store.Failed, message: "2 tests"},
-		"exit 1 without a word counts errors": {said: answer{findings: []sdk.Finding{{Level: "error"}, {Level: "note"}}}, exit: 1, state: store.Failed, message: "1 error"},
+		"exit 1 without a word counts errors": {said: answer{findings: []sdk.Finding{{Level: "error"}, {Level: "note"}}, total: 2, errors: 1}, exit: 1, state: store.Failed, message: "1 error"},
+		"more findings than are shown":        {said: answer{findings: make([]sdk.Finding, 2), total: 9, errors: 8}, exit: 1, state: store.Failed, message: "8 errors; 9 findings, the first 2 are shown"},
+		"exit 1 of a tool without a finding":  {said: answer{places: true}, exit: 1, state: store.Failed, message: "exit status 1 without a finding: it said no, or could not run; its output is in the log"},
 		"exit 1 without anything":             {exit: 1, state: store.Failed, message: "the plugin said no"},
 		"skip":                                {said: answer{verdict: "skip", reason: "no Go here"}, state: store.Skipped, message: "no Go here"},
 		"says pass, exits 1":                  {said: answer{verdict: "pass"}, exit: 1, state: store.Broken, message: `the plugin contradicts itself: it says "pass" and exits with status 1`},

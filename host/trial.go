@@ -2,25 +2,30 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/sandbox"
+	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
 )
 
 // trial is a plugin run outside a push: over files of memory, with containers
-// that end as was written down.
+// and requests that end as was written down.
 type trial struct {
 	request    sdk.Request
 	changes    []sdk.Change // between the trees; the request holds them only where the plugin wants them handed
@@ -28,8 +33,12 @@ type trial struct {
 	past       []sdk.Change      // of the commits; nil: the plugin may not see it
 	blobs      map[string][]byte // contents by their ids
 	containers []scripted
-	raw        []byte // standard input in place of the request; nil: the request
-	millis     int64  // of wall time; 0: a minute
+	replies    []scriptedReply
+	scopes     map[string][]string                  // of the capabilities that have one
+	shape      func(request []byte) ([]byte, error) // makes standard input of the request; nil: it is that
+	policy     Policy                               // of this host
+	native     bool                                 // a program of this machine, whose reading nobody sees
+	millis     int64                                // of wall time; 0: a minute
 }
 
 // scripted is how a container ends that a plugin asks for.
@@ -37,6 +46,13 @@ type scripted struct {
 	Match  string `toml:"match"` // stands in its id or its command; empty: in any
 	Exit   int    `toml:"exit"`
 	Output string `toml:"output"`
+}
+
+// scriptedReply is what a request over http gets that a plugin makes.
+type scriptedReply struct {
+	Match  string `toml:"match"` // stands in its address; empty: in any
+	Status int    `toml:"status"`
+	Body   string `toml:"body"`
 }
 
 // tried is what came of a trial.
@@ -56,33 +72,16 @@ type runner func(ctx context.Context, call wasm.Call) (wasm.Result, error)
 
 func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
 	var done tried
+	state := &trialState{asked: map[string]bool{}, kept: map[string]string{}}
 	for range maxRounds {
 		done.rounds++
-		script := &script{trial: &t}
-		var log bytes.Buffer
-		call := wasm.Call{Stdin: t.raw, Stderr: &log, Out: wasm.NewOut(maxOut, maxOutFiles), Memory: pluginMemory, Fuel: usualFuel, MaxStdout: maxStdout, MaxStderr: maxStderr,
-			World: &wasm.Local{Src: t.src, Base: t.base, Ops: script}}
-		if call.Stdin == nil {
-			call.Stdin = t.request.AppendJSON(nil)
-		}
-		if m.Tool != nil {
-			if looks, err := toolCall(ctx, &call, m.Tool, t.changes); err != nil || !looks {
-				done.err = err
-				return done
-			}
-		}
-		limited, cancel := context.WithTimeoutCause(ctx, t.limit(), errLaneTimeout)
-		result, err := run(limited, call)
-		cancel()
-		done.exit, done.stdout, done.log, done.used, done.err = result.Exit, result.Stdout, log.String(), result.Used, err
-		if err == nil {
-			done.said, done.err = readAnswer(m.Output, result.Stdout, maxFindings)
-		}
+		script := &script{trial: &t, manifest: m, state: state}
+		goesOn := t.round(ctx, m, run, script, &done)
 		done.asked = append(done.asked, script.asked...)
-		if done.err != nil || len(done.said.containers) == 0 || done.exit != 0 {
-			if done.err == nil {
-				done.err = contradiction(done.said, done.exit)
-			}
+		if !goesOn {
+			return done
+		}
+		if done.err = script.allow(done.said.containers); done.err != nil {
 			return done
 		}
 		for _, c := range done.said.containers {
@@ -92,6 +91,44 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
 	}
 	done.err = fmt.Errorf("it asked for containers in %d rounds, no more are allowed", maxRounds)
 	return done
+}
+
+// round is one call of the plugin. It goes on where the call asked for
+// containers by records.
+func (t trial) round(ctx context.Context, m sdk.Manifest, run runner, script *script, done *tried) (goesOn bool) {
+	var log bytes.Buffer
+	call := wasm.Call{Stdin: t.request.AppendJSON(nil), Stderr: &log, Out: wasm.NewOut(maxOut, maxOutFiles), Memory: pluginMemory, Fuel: usualFuel,
+		MaxStdout: maxStdout, MaxStderr: maxStderr, World: &wasm.Local{Src: t.src, Base: t.base, Ops: script}}
+	if t.shape != nil {
+		if call.Stdin, done.err = t.shape(call.Stdin); done.err != nil {
+			return false
+		}
+	}
+	var opened *opens
+	if m.Tool != nil {
+		if looks, err := toolCall(ctx, &call, m.Tool, t.changes); err != nil || !looks {
+			done.err = err
+			return false
+		}
+		if !t.native {
+			opened = opensOf(m.Tool, &call)
+		}
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, t.limit(), errLaneTimeout)
+	defer cancel()
+	result, err := run(limited, call)
+	done.exit, done.stdout, done.used, done.err = result.Exit, result.Stdout, result.Used, err
+	if err == nil {
+		done.said, done.err = readAnswer(m.Output, result.Stdout, maxFindings)
+	}
+	done.log = log.String() + string(done.said.talk)
+	if done.err == nil {
+		done.err = opened.pass(done.exit)
+	}
+	if done.err == nil {
+		done.err = contradiction(done.said, done.exit)
+	}
+	return done.err == nil && len(done.said.containers) > 0 && done.exit == 0
 }
 
 func (t trial) limit() time.Duration {
@@ -112,41 +149,105 @@ func (t trial) result(c sdk.Container) sdk.Result {
 	return sdk.Result{ID: c.ID, Millis: 1}
 }
 
-// script answers lane1 with containers that have ended already.
-type script struct {
-	trial *trial
+// trialState is what the calls of one trial share.
+type trialState struct {
 	mu    sync.Mutex
-	asked []sdk.Container
+	asked map[string]bool   // ids of containers
+	kept  map[string]string // values of kv
+}
+
+// script answers lane1 as a host does, with containers and requests that have
+// ended already.
+type script struct {
+	trial    *trial
+	manifest sdk.Manifest
+	state    *trialState
+	asked    []sdk.Container
+	held     atomic.Int64
+}
+
+func (s *script) can(name string) bool { return slices.Contains(s.trial.request.Granted, name) }
+
+func (s *script) reaches(name, item string) bool {
+	return s.can(name) && (slices.Contains(s.trial.scopes[name], item) || slices.Contains(s.trial.scopes[name], "*"))
+}
+
+// notGranted is a use of a capability that the manifest asks for and the trial
+// does not grant.
+type notGranted struct{ plugin, name string }
+
+func (e *notGranted) Error() string {
+	return fmt.Sprintf("plugin %q used capability %s, which was not granted", e.plugin, e.name)
+}
+
+// denied is the host's word for what was not granted.
+func (s *script) denied(name string) error {
+	if slices.ContainsFunc(s.manifest.Capabilities, func(c sdk.Capability) bool { return c.Name == name }) {
+		return &notGranted{s.manifest.Name, name}
+	}
+	return fmt.Errorf("plugin %q used capability %s, which its manifest does not ask for", s.manifest.Name, name)
+}
+
+// allow holds containers that were asked for against what a host would let
+// through: capabilities, ids, the form of each.
+func (s *script) allow(asked []sdk.Container) error {
+	policy := s.trial.policy
+	limits := policy.containerLimits()
+	limits.Networks = append([]string{"trial"}, limits.Networks...)
+	for _, c := range asked {
+		switch {
+		case !s.can("container"):
+			return s.denied("container")
+		case c.Network && !s.can("container.network"):
+			return s.denied("container.network")
+		}
+		for _, name := range c.Secrets {
+			if !s.reaches("secret", name) {
+				return fmt.Errorf("plugin %q asks for the secret %q, which is not in its scope", s.manifest.Name, Clean(name))
+			}
+		}
+		if err := containerFault(c, limits, zone.Zone{Repository: "/trial"}); err != nil {
+			return err
+		}
+	}
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	return takeIDs(s.state.asked, asked, s.manifest.Name, policy.MaxContainers)
 }
 
 // Call carries out an operation; see wasm.Ops.
 func (s *script) Call(ctx context.Context, handles *wasm.Handles, op string, req []byte) ([]byte, error) {
 	switch op {
 	case opStart:
-		c, err := sdk.ParseContainer(req)
-		if err != nil {
-			return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
-		}
-		s.mu.Lock()
-		s.asked = append(s.asked, c)
-		s.mu.Unlock()
-		r := s.trial.result(c)
-		j := &job{cancel: func() {}, changed: make(chan struct{})}
-		for line := range strings.Lines(r.Tail) {
-			j.line(strings.TrimRight(line, "\n"))
-		}
-		j.end(r, nil)
-		return addHandle(handles, j)
+		return s.start(handles, req)
 	case opResult:
 		return withHandle(handles, req, "container", (*job).answer)
 	case opLog:
 		return withHandle(handles, req, "container", func(j *job) ([]byte, error) { return addHandle(handles, &jobLog{job: j}) })
 	case opChanges:
+		if !s.can("repo.read") {
+			return nil, refusedOp(s.denied("repo.read"))
+		}
 		return s.list(ctx, req, s.trial.changes)
 	case opHistory:
+		if !s.can("repo.read") || !s.can("repo.history") {
+			return nil, refusedOp(s.denied("repo.history"))
+		}
 		return s.list(ctx, req, s.trial.past)
 	case opBlobs:
+		if !s.can("repo.read") {
+			return nil, refusedOp(s.denied("repo.read"))
+		}
 		return s.trial.readBlobs(ctx, handles, req)
+	case opGet, opSet:
+		return s.keep(op, req)
+	case opRequest:
+		return s.send(handles, req)
+	case opResponse:
+		return withHandle(handles, req, "request", (*exchange).response)
+	case opInfo:
+		r := s.trial.request
+		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": r.Ops, "granted": r.Granted, "limits": r.Limits})
 	}
 	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + Clean(op)}
 }
@@ -155,15 +256,99 @@ func (s *script) list(ctx context.Context, req []byte, all []sdk.Change) ([]byte
 	return listChanges(req, len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil }, &toil{ctx: ctx})
 }
 
+func refusedOp(err error) error {
+	var wrong *wasm.OpError
+	if errors.As(err, &wrong) {
+		return err
+	}
+	return &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: hintOf(err)}
+}
+
+func (s *script) start(handles *wasm.Handles, req []byte) ([]byte, error) {
+	c, err := sdk.ParseContainer(req)
+	if err != nil {
+		return nil, invalid("%s", err)
+	}
+	if err := s.allow([]sdk.Container{c}); err != nil {
+		return nil, refusedOp(err)
+	}
+	s.state.mu.Lock()
+	s.asked = append(s.asked, c)
+	s.state.mu.Unlock()
+	r := s.trial.result(c)
+	j := &job{cancel: func() {}, changed: make(chan struct{})}
+	for line := range strings.Lines(r.Tail) {
+		j.line(strings.TrimRight(line, "\n"))
+	}
+	j.end(r, nil)
+	return addHandle(handles, j)
+}
+
+// keep is kv in memory: it outlives the calls of a trial and not the trial.
+func (s *script) keep(op string, req []byte) ([]byte, error) {
+	if !s.can("kv") {
+		return nil, refusedOp(s.denied("kv"))
+	}
+	r, err := parseKept(req)
+	if err != nil {
+		return nil, err
+	}
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	value, known := s.state.kept[r.Name]
+	switch {
+	case op == opGet && known:
+		return json.Marshal(map[string]string{"value": value})
+	case op == opGet:
+	case r.Value == nil:
+		delete(s.state.kept, r.Name)
+	case !known && len(s.state.kept) == store.MaxValues:
+		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a plugin keeps at most %d values", store.MaxValues)}
+	default:
+		s.state.kept[r.Name] = *r.Value
+	}
+	return []byte(`{}`), nil
+}
+
+// send answers a request as was written down; one that was not gets none.
+func (s *script) send(handles *wasm.Handles, req []byte) ([]byte, error) {
+	var a ask
+	if err := json.Unmarshal(req, &a); err != nil {
+		return nil, invalid("%s", err)
+	}
+	u, err := url.Parse(a.URL)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return nil, invalid("url is no http or https address without a user: %q", Clean(a.URL))
+	case !s.can("http"):
+		return nil, refusedOp(s.denied("http"))
+	case !s.reaches("http", u.Host) && !s.reaches("http", u.Hostname()):
+		return nil, refusedOp(fmt.Errorf("plugin %q sends a request to %s, which is not in its scope", s.manifest.Name, Clean(u.Host)))
+	}
+	e := &exchange{cancel: func() {}, done: make(chan struct{}), held: &s.held}
+	e.end(s.trial.reply(a.URL))
+	return addHandle(handles, e)
+}
+
+func (t trial) reply(address string) (*reply, error) {
+	for _, r := range t.replies {
+		if strings.Contains(address, r.Match) {
+			return &reply{Status: cmp.Or(r.Status, 200), Headers: map[string]string{}, Body: r.Body}, nil
+		}
+	}
+	return nil, fmt.Errorf("no [[http]] of the case answers %s", Clean(address))
+}
+
 // author is a module that its author works on, loaded in a sandbox of its own.
 type author struct {
 	pool   *sandbox.Pool
 	plugin *sandbox.Plugin
+	policy Policy
 }
 
 // authored loads a module file.
 func (h *Host) authored(ctx context.Context, file string) (author, error) {
-	module, err := os.ReadFile(file)
+	module, err := readModule(file)
 	if err != nil {
 		return author{}, usageError{fmt.Errorf("cannot read plugin: %w", err)}
 	}
@@ -172,21 +357,23 @@ func (h *Host) authored(ctx context.Context, file string) (author, error) {
 		return author{}, err
 	}
 	m, err := pool.Load(ctx, strings.TrimSuffix(filepath.Base(file), ".wasm"), module)
-	return author{pool, m}, err
+	return author{pool, m, h.policy}, err
 }
 
 // trialOf is a trial of a usual request over two trees.
 func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
-	t := trial{src: src, base: base, changes: []sdk.Change{}}
+	t := trial{src: src, base: base, changes: []sdk.Change{}, scopes: map[string][]string{}}
 	var names []string
 	for _, c := range m.Capabilities {
 		names = append(names, c.Name)
+		t.scopes[c.Name] = c.Scope
 	}
+	granted := func(name string) bool { return slices.Contains(names, name) }
 	r := sdk.Request{ABI: sdk.ABI, Run: "trial@0000000:trial", Lane: "trial", Repository: "trial", Gate: "manual",
 		Update: sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40), Base: strings.Repeat("1", 40)},
-		With:   with, Granted: names, Ops: []string{opStart, opResult, opLog, opChanges, opBlobs},
+		With:   with, Granted: names, Ops: offeredTo(granted),
 		Limits: sdk.Limits{Memory: pluginMemory, Millis: 60_000, Log: maxStderr, Findings: maxFindings, Out: maxOut, Fuel: usualFuel}}
-	if slices.Contains(names, "repo.read") {
+	if granted("repo.read") {
 		t.changes = changesBetween(base, src)
 	}
 	t.blobs = blobsOf(src, base)
@@ -248,6 +435,9 @@ func toolCall(ctx context.Context, c *wasm.Call, tool *sdk.Tool, changes []sdk.C
 		}
 	}
 	c.Stdin, c.Fails = nil, tool.Fail
+	if len(c.Fails) == 0 {
+		c.Fails = []int{1}
+	}
 	for _, arg := range tool.Args {
 		if arg == toolChanged {
 			c.Args = append(c.Args, files...)
@@ -262,10 +452,6 @@ func toolCall(ctx context.Context, c *wasm.Call, tool *sdk.Tool, changes []sdk.C
 func (t tried) cause() string {
 	if t.err == nil {
 		return ""
-	}
-	var trap *wasm.TrapError
-	if errors.As(t.err, &trap) && len(trap.Said) > 0 {
-		return firstLine(CleanText(t.err.Error())) + ": " + Clean(trap.Said[0])
 	}
 	return firstLine(CleanText(t.err.Error()))
 }

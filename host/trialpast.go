@@ -62,7 +62,6 @@ func (t *trial) passed(commits map[int]memTree, m sdk.Manifest) {
 		}
 		maps.Copy(before, commits[n])
 	}
-	t.request.Ops = append(t.request.Ops, opHistory)
 	if slices.Contains(m.Input, "history") {
 		t.request.History = t.past
 	}

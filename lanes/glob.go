@@ -21,7 +21,7 @@ const maxPattern = 4096
 //
 // Some corners are git's too. A pattern, or its beginning up to a slash, that
 // stands for a name with wildcards (a folder really called `[id]`) names that
-// folder as well. `./` and a doubled slash are dropped. And `**` right after
+// folder as well, except under `ignore`. `./` and a doubled slash are dropped. And `**` right after
 // the pattern's leading plain text, as in `lib**`, crosses slashes although no
 // slash stands before it.
 //
@@ -153,6 +153,10 @@ func (g *Glob) below(path string) bool {
 	}
 	return len(path) == len(t) || t[len(t)-1] == '/' || path[len(t)] == '/'
 }
+
+// namesake says that a pattern with wildcards matches a path for its spelling
+// alone.
+func (g *Glob) namesake(path string) bool { return len(g.prog) > 0 && !g.matchWild(path) }
 
 // equal is Match without the rule about folders, for the names of refs.
 func (g *Glob) equal(name string) bool {

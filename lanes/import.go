@@ -3,24 +3,40 @@ package lanes
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/pushlane/pushlane/internal/plaintext"
 )
+
+// Imported is a lanes file made of another tool's.
+type Imported struct {
+	Text   []byte
+	Lanes  int
+	Refuse []string // ids of the lanes that refuse until their command is written
+}
 
 // Import turns the file of another tool into the text of a lanes file that
 // Load takes. Tool is "forge-lanes", "lefthook" or "pre-commit"; source is the
-// name that errors and the first comment carry. Ids and order are kept. What
-// has no equal here becomes a comment, and where leaving it out would let
-// through what was checked before, the lane refuses every push until somebody
-// has replaced it.
-func Import(tool, source string, data []byte) ([]byte, error) {
+// name that errors and the first comment carry. Files holds what the file may
+// extend; nil where it is alone. Ids and order are the file's.
+//
+// The lanes never check less: a trigger that has no equal becomes a wider one,
+// an exclusion a narrower one, and what cannot be run becomes a lane that
+// refuses every push until its command is written. Only what refuses nothing
+// becomes a comment.
+func Import(tool, source string, data []byte, files fs.FS) (Imported, error) {
 	if len(data) > MaxFile {
-		return nil, &FormatError{File: source, Msg: fmt.Sprintf("the file has %d bytes, more than the %d allowed", len(data), MaxFile)}
+		return Imported{}, &FormatError{File: source, Msg: fmt.Sprintf("the file has %d bytes, more than the %d allowed", len(data), MaxFile)}
 	}
-	d := &draft{groups: map[string]bool{}, ids: map[string]bool{}}
+	data, err := plaintext.Of(data)
+	if err != nil {
+		return Imported{}, &FormatError{File: source, Msg: err.Error()}
+	}
+	d := &draft{groups: map[string]bool{}, ids: map[string]bool{}, files: files}
 	d.note("Imported from %s (%s) by `pushlane import`. Read it, try it, then keep it.", quoted(filepath.Base(source)), tool)
-	var err error
 	switch tool {
 	case "forge-lanes":
 		err = importForge(d, source, data)
@@ -32,13 +48,41 @@ func Import(tool, source string, data []byte) ([]byte, error) {
 		err = &toolError{tool}
 	}
 	if err != nil {
-		return nil, err
+		return Imported{}, err
 	}
-	text := d.render()
-	if _, err := Load(source, text); err != nil {
-		return nil, fmt.Errorf("internal error: the import of %s is no lanes file: %w", source, err)
+	return d.imported(source)
+}
+
+// imported writes the lanes file and loads it, as a push would.
+func (d *draft) imported(source string) (Imported, error) {
+	d.boundPatterns()
+	out := Imported{Text: d.render(), Lanes: len(d.lanes)}
+	for _, l := range d.lanes {
+		if l.refuses {
+			out.Refuse = append(out.Refuse, l.id)
+		}
 	}
-	return text, nil
+	if len(out.Text) > MaxFile {
+		return Imported{}, &FormatError{File: source, Msg: fmt.Sprintf("its lanes would be %d bytes, more than the %d allowed", len(out.Text), MaxFile)}
+	}
+	if _, err := Load(source, out.Text); err != nil {
+		return Imported{}, fmt.Errorf("internal error: the import of %s is not a lanes file: %w", source, err)
+	}
+	return out, nil
+}
+
+// boundPatterns leaves out the paths of lanes from where there are more than a
+// file may have: those lanes run on every push.
+func (d *draft) boundPatterns() {
+	n := 0
+	for i := range d.lanes {
+		l := &d.lanes[i]
+		if n+len(l.paths)+len(l.ignore) > maxPatterns {
+			l.note("The file has more than %d paths, so the lane runs on every push.", maxPatterns)
+			l.paths, l.ignore = nil, nil
+		}
+		n += len(l.paths) + len(l.ignore)
+	}
 }
 
 type toolError struct{ tool string }
@@ -53,6 +97,7 @@ type draft struct {
 	groups map[string]bool
 	lanes  []draftLane
 	ids    map[string]bool
+	files  fs.FS // beside the file; nil: none
 }
 
 func (d *draft) note(format string, args ...any) {
@@ -65,6 +110,7 @@ type draftLane struct {
 	paths, ignore, on          []string
 	command                    []string // argv; or
 	run                        string   // a script
+	refuses                    bool
 }
 
 func (l *draftLane) note(format string, args ...any) {
@@ -115,24 +161,31 @@ func slug(name string) string {
 	return id[:min(len(id), 100)]
 }
 
-// refuse makes a lane say no until somebody has written what it shall do.
+// refuse makes a lane say no until its command is written.
 func (l *draftLane) refuse(why string) {
-	l.command = nil
-	l.run = "echo " + shellQuote("pushlane: "+why+"; write its command into lanes.toml") + " >&2\nexit 1"
+	l.command, l.refuses = nil, true
+	l.run = "echo " + shellQuote("pushlane: "+oneLine(why)+"; write its command into lanes.toml") + " >&2\nexit 1"
 }
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// setPaths takes another tool's globs. Braces are written out. A lane that
-// has one without an equal runs on every push: rather too often than not.
-func (l *draftLane) setPaths(globs []string) {
-	for _, pattern := range globs {
-		for _, p := range braces(pattern) {
-			if _, err := ParseGlob(p); err != nil {
-				l.note("No equal for the path %s: %s. So the lane runs on every push.", quoted(pattern), cause(err))
-				l.paths = nil
-				return
-			}
+// trigger takes another tool's globs as the paths that make the lane run. With
+// one that has no equal it runs on every push: rather too often than not.
+func (l *draftLane) trigger(globs []string, d dialect) {
+	for _, glob := range globs {
+		forms, err := d.forms(glob)
+		var paths []string
+		if err == nil {
+			paths, err = widened(forms, d.anyCase)
+		}
+		if err != nil {
+			l.note("No equal for the path %s: %s. So the lane runs on every push.", quoted(glob), err)
+		}
+		if err != nil || len(paths) == 0 {
+			l.paths = nil
+			return
+		}
+		for _, p := range paths {
 			if !slices.Contains(l.paths, p) {
 				l.paths = append(l.paths, p)
 			}
@@ -140,23 +193,17 @@ func (l *draftLane) setPaths(globs []string) {
 	}
 }
 
-// folderLike says that a path of another tool, which means a file, may be a
-// folder's name; ours would take in all that is below.
-func folderLike(p string) bool {
-	name := p[strings.LastIndexByte(p, '/')+1:]
-	return name != "" && !strings.ContainsAny(name, ".*?[")
-}
-
-// setIgnore takes another tool's globs of what does not count. What has no
-// equal is left out: the lane then runs rather too often.
-func (l *draftLane) setIgnore(globs []string) {
-	for _, pattern := range globs {
-		for _, p := range braces(pattern) {
-			if _, err := ParseGlob(p); err != nil {
-				l.note("No equal for the excluded path %s: %s.", quoted(pattern), cause(err))
-			} else if folderLike(p) {
-				l.note("No equal for the excluded path %s: here it would exclude a folder of that name as well.", quoted(pattern))
-			} else if !slices.Contains(l.ignore, p) {
+// exclude takes another tool's globs of what does not count. What has no equal
+// is left out: the lane then runs rather too often.
+func (l *draftLane) exclude(globs []string, d dialect) {
+	for _, glob := range globs {
+		forms, err := d.forms(glob)
+		paths, less := narrowed(forms)
+		if err != nil || less {
+			l.note("No full equal for the excluded path %s. So the lane runs more often.", quoted(glob))
+		}
+		for _, p := range paths {
+			if !slices.Contains(l.ignore, p) {
 				l.ignore = append(l.ignore, p)
 			}
 		}
@@ -169,51 +216,4 @@ func cause(err error) error {
 		return inner
 	}
 	return err
-}
-
-// braces writes {a,b} out, inner ones too. A pattern that would become more
-// than a hundred, or whose braces do not pair, stays as it is.
-func braces(pattern string) []string {
-	todo, done := []string{pattern}, []string(nil)
-	for len(todo) > 0 && len(todo)+len(done) <= 100 {
-		p := todo[0]
-		todo = todo[1:]
-		open, parts, after := firstBraces(p)
-		if parts == nil {
-			done = append(done, p)
-			continue
-		}
-		var more []string
-		for _, part := range parts {
-			more = append(more, p[:open]+part+after)
-		}
-		todo = append(more, todo...)
-	}
-	if len(todo) > 0 {
-		return []string{pattern}
-	}
-	return done
-}
-
-// firstBraces finds the first pair of braces and cuts what is in it at its
-// own commas.
-func firstBraces(p string) (open int, parts []string, after string) {
-	depth, from := 0, 0
-	for i := 0; i < len(p); i++ {
-		switch {
-		case p[i] == '\\':
-			i++
-		case p[i] == '{':
-			if depth++; depth == 1 {
-				open, from = i, i+1
-			}
-		case p[i] == ',' && depth == 1:
-			parts, from = append(parts, p[from:i]), i+1
-		case p[i] == '}' && depth > 0:
-			if depth--; depth == 0 {
-				return open, append(parts, p[from:i]), p[i+1:]
-			}
-		}
-	}
-	return 0, nil, ""
 }

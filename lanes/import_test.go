@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -49,6 +50,9 @@ limit = 1
 [groups.nightly-android]
 limit = 1
 
+[groups.staged-linux-pre-merge-rust]
+limit = 1
+
 # entrypoint: just check
 [[lane]]
 id = "check-rust"
@@ -63,24 +67,27 @@ command = ["nix", "develop", ".#default", "-c", "just check \"all\""]
 container = true
 
 # entrypoint: stage
-# staged_linux_target = "pre-merge-rust" is a build of the forge's own executor and has no equal.
+# staged_linux_target = "pre-merge-rust", for which the forge runs this command. It needs what that script needs: see its image and network.
+# The concurrency_group was "staged-linux:pre-merge-rust".
 [[lane]]
 id = "pre-merge-rust"
 plugin = "shell"
 paths = ["crates/x/**"]
 on = ["pre-push", "pre-receive"]
+concurrency_group = "staged-linux-pre-merge-rust"
 [lane.with]
-run = "echo 'pushlane: lane \"pre-merge-rust\" ran the staged target \"pre-merge-rust\", which pushlane does not know; write its command into lanes.toml' >&2\nexit 1"
+command = ["./scripts/pikaci-staged-linux-remote.sh", "run", "pre-merge-rust"]
 [lane.grant]
 container = true
 
 # No equal for the key "owner" of the lane: someone
+# Its command was ["true"].
 [[lane]]
 id = "docs"
 plugin = "shell"
 on = ["pre-push", "pre-receive"]
 [lane.with]
-command = ["true"]
+run = "echo 'pushlane: lane \"docs\" has a key that pushlane does not know; write its command into lanes.toml' >&2\nexit 1"
 [lane.grant]
 container = true
 
@@ -137,21 +144,21 @@ commit-msg:
   commands: { x: { run: "y" } }
 `
 
-const lefthookWant = `# A group of jobs of pre-push is written out; what else the group says is left out.
-# No equal for "commit-msg": [{commands [{x [{run y}]}]}]
-lane go-test, on pre-push, paths **/*.go, ignore vendor/**/*, run go test ./...
-  # No equal for the excluded path "docs": here it would exclude a folder of that name as well.
+const lefthookWant = `# A group of jobs of pre-push is written out as single lanes.
+lane go-test, on pre-push, paths **/*.go, ignore vendor/** doc[s], run go test ./...
   # No equal for "tags": slow
   # The id was "go test".
 lane types, on pre-push, paths src/**/*.ts src/**/*.tsx a*.js a*/**/*.js, ignore , run cd 'web/' npm run types
 lane files, on pre-push, paths , ignore , run echo 'pushlane: the command of lane "files" asked for names of files; write its command into lanes.toml' >&2 exit 1
-  # It ran "lint {push_files}"; there are no names of files to put in.
+  # It ran "lint {push_files}".
 lane pre-push-1, on pre-push, paths , ignore , run make check
 lane types-pre-push, on pre-push, paths , ignore , run echo
   # The id "types" stands twice in the file.
 lane types-pre-commit, on pre-commit, paths , ignore , run true
-  # No equal for the regular expression exclude = "\\.md$".
+  # No equal for the regular expression exclude = "\\.md$". So the lane runs more often.
   # The id "types" stands twice in the file.
+lane x, on commit-msg, paths , ignore , run echo 'pushlane: it ran as the hook commit-msg, which has no equal; write its command into lanes.toml' >&2 exit 1
+  # It ran "y".
 `
 
 const preCommitFile = `default_stages: [pre-push]
@@ -186,22 +193,26 @@ repos:
     stages: [commit-msg]
 `
 
-const preCommitWant = `# No equal for "exclude", which counts for every hook: ^vendor/
-# Left out: hook "message" of local, which runs at no gate of ours.
+const preCommitWant = `# No equal for "exclude", which counts for every hook: ^vendor/. So the lanes run more often.
 lane trailing-whitespace, on pre-push, paths , ignore , run echo 'pushlane: the code of lane "trailing-whitespace" is in another repository; write its command into lanes.toml' >&2 exit 1
   # It is hook "trailing-whitespace" of https://example.org/hooks at v1.
-lane unit, on pre-push, paths **/*.py **/*.pyi, ignore docs/, run make 'test' 'A=it'\''s'
-  # No equal for "language": system
-lane one, on pre-commit manual, paths setup.cfg, ignore , run echo 'pushlane: the command of lane "one" asked for names of files; write its command into lanes.toml' >&2 exit 1
-  # No equal for the stage "commit-msg".
-  # It ran "check" with the names of the files after it.
-lane any, on pre-push, paths , ignore , run any
+lane unit, on pre-push, paths **/*.py **/*.pyi, ignore docs/**, command make test A=it's
+lane one, on pre-commit manual commit-msg, paths setup.cfg, ignore , run echo 'pushlane: the command of lane "one" asked for names of files; write its command into lanes.toml' >&2 exit 1
+  # It ran ["check"] with the names of the files after it.
+lane any, on pre-push, paths , ignore , command any
   # always_run, so the lane does not look at files = "x.*y".
   # No equal for "types": [python]. So the lane runs for files of every type.
+lane message, on commit-msg, paths , ignore , run echo 'pushlane: the command of lane "message" asked for names of files; write its command into lanes.toml' >&2 exit 1
+  # It ran ["m"] with the names of the files after it.
 `
 
+func importText(tool, source, file string) ([]byte, error) {
+	got, err := Import(tool, source, []byte(file), nil)
+	return got.Text, err
+}
+
 func TestImportForge(t *testing.T) {
-	got, err := Import("forge-lanes", "ci/forge-lanes.toml", []byte(forgeFile))
+	got, err := importText("forge-lanes", "ci/forge-lanes.toml", forgeFile)
 	if err != nil || string(got) != forgeWant {
 		t.Errorf("%v\n%s", err, got)
 	}
@@ -222,7 +233,7 @@ func TestImportOfHookManagers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			out, err := Import(test.tool, test.source, []byte(test.file))
+			out, err := importText(test.tool, test.source, test.file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -246,8 +257,12 @@ func outline(set *Set, text string) string {
 	above := strings.Split(rest, "[[lane]]\n")
 	for i, l := range set.Lanes {
 		run, _ := l.With["run"].(string)
+		run = "run " + run
+		if argv, ok := l.With["command"].([]any); ok {
+			run = strings.TrimSuffix(fmt.Sprintln(append([]any{"command"}, argv...)...), "\n")
+		}
 		b.WriteString("lane " + l.ID + ", on " + strings.Join(l.On, " ") + ", paths " + strings.Join(l.Paths, " ") +
-			", ignore " + strings.Join(l.Ignore, " ") + ", run " + strings.ReplaceAll(run, "\n", " ") + "\n")
+			", ignore " + strings.Join(l.Ignore, " ") + ", " + strings.ReplaceAll(run, "\n", " ") + "\n")
 		for _, line := range strings.Split(above[i], "\n") {
 			if strings.HasPrefix(line, "# ") {
 				b.WriteString("  " + line + "\n")
@@ -262,7 +277,7 @@ func TestImportRefuses(t *testing.T) {
 		"an unknown tool":      {"make", "", "cannot import from \"make\": unknown tool", "one of forge-lanes, lefthook, pre-commit"},
 		"broken TOML":          {"forge-lanes", "version = 1\n[[branch.lanes]\n", "f:2: broken TOML: expected character ]", ""},
 		"broken YAML":          {"lefthook", "a: b\n  c: d\n", "f:2: broken YAML: mapping values are not allowed in this context", ""},
-		"YAML of another kind": {"pre-commit", "- a\n", "f:1: broken YAML: the file is no mapping of keys to values", ""},
+		"YAML of another kind": {"pre-commit", "- a\n", "f:1: broken YAML: the file is not a mapping of keys to values", ""},
 		"a lane without an id": {"forge-lanes", "[[branch.lanes]]\ntitle = \"x\"\n", "f:1: a lane of [[branch.lanes]] has no id", ""},
 		"a wrong type":         {"forge-lanes", "[[branch.lanes]]\nid = \"x\"\npaths = \"y\"\n", "f:3: paths must be a list of strings, not a string", ""},
 		"an hour that is none": {"forge-lanes", "nightly_schedule_utc = \"8am\"\n", "f:1: bad nightly_schedule_utc \"8am\"; write it like \"08:00\"", ""},
@@ -271,7 +286,7 @@ func TestImportRefuses(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := Import(test.tool, "f", []byte(test.file))
+			_, err := Import(test.tool, "f", []byte(test.file), nil)
 			var h interface{ Hint() string }
 			hint := ""
 			if errors.As(err, &h) {
@@ -284,18 +299,6 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-func TestBraces(t *testing.T) {
-	tests := map[string]string{
-		"a": "a", "a.{b,c}": "a.b a.c", "{a,b}{c,d}": "ac ad bc bd", "{a,{b,c}d}": "a bd cd", "a{b": "a{b", "\\{a,b}": "\\{a,b}", "{a}": "a",
-		strings.Repeat("{a,b}", 9): strings.Repeat("{a,b}", 9),
-	}
-	for pattern, want := range tests {
-		if got := strings.Join(braces(pattern), " "); got != want {
-			t.Errorf("%q: got %q, want %q", pattern, got, want)
-		}
-	}
-}
-
 func FuzzImport(f *testing.F) {
 	f.Add(0, []byte(forgeFile))
 	f.Add(1, []byte(lefthookFile))
@@ -303,7 +306,7 @@ func FuzzImport(f *testing.F) {
 	f.Add(0, []byte("[[branch.lanes]]\nid=\"\\u202ea\"\ntitle=\"\\u0000\\U000e0001\"\ncommand=[\"\\u007f\"]\nx=\"a\\nb\"\n[[nightly.lanes]]\nid=\"é\"\n"))
 	f.Fuzz(func(t *testing.T, tool int, data []byte) {
 		name := []string{"forge-lanes", "lefthook", "pre-commit"}[uint(tool)%3]
-		_, err := Import(name, "f", data)
+		_, err := Import(name, "f", data, nil)
 		if err != nil && strings.Contains(err.Error(), "internal error") {
 			t.Fatal(err)
 		}

@@ -71,7 +71,8 @@ func (f *forge) lane(list string, t table) {
 	}
 	lane := draftLane{id: id, title: t.text("title", ""), on: []string{"pre-push", "pre-receive"}}
 	lane.notes = strange("the lane", t, "id", "title", "paths", "entrypoint", "command", "staged_linux_target", "concurrency_group")
-	lane.setPaths(t.texts("paths"))
+	unknown := len(lane.notes) > 0
+	lane.trigger(t.texts("paths"), globsetGlobs)
 	if list == "nightly" {
 		lane.on, lane.schedule = []string{"schedule"}, f.schedule
 		if lane.schedule == "" {
@@ -81,8 +82,16 @@ func (f *forge) lane(list string, t table) {
 	}
 	f.work(&lane, t)
 	f.group(&lane, t)
+	if unknown {
+		lane.note("Its command was %q.", lane.command)
+		lane.refuse(fmt.Sprintf("lane %q has a key that pushlane does not know", lane.id))
+	}
 	f.d.add(lane, "-nightly")
 }
+
+// stagedScript builds and runs a staged target. The forge puts it in for the
+// lane's command, and in a group of its own.
+const stagedScript = "./scripts/pikaci-staged-linux-remote.sh"
 
 // work says what the lane runs.
 func (f *forge) work(lane *draftLane, t table) {
@@ -90,21 +99,24 @@ func (f *forge) work(lane *draftLane, t table) {
 		lane.note("entrypoint: %s", entry)
 	}
 	lane.command = t.texts("command")
-	target := t.text("staged_linux_target", "")
+	target := strings.TrimSpace(t.text("staged_linux_target", ""))
 	switch {
 	case target != "":
-		lane.note("staged_linux_target = %s is a build of the forge's own executor and has no equal.", quoted(target))
+		lane.note("staged_linux_target = %s, for which the forge runs this command. It needs what that script needs: see its image and network.", quoted(target))
 		if len(lane.command) > 0 {
-			lane.note("It also had the command %q.", lane.command)
+			lane.note("The forge does not run its command %q.", lane.command)
 		}
-		lane.refuse(fmt.Sprintf("lane %q ran the staged target %q, which pushlane does not know", lane.id, target))
+		lane.command = []string{stagedScript, "run", target}
 	case len(lane.command) == 0 || lane.command[0] == "":
 		lane.refuse(fmt.Sprintf("lane %q came without a command", lane.id))
 	}
 }
 
 func (f *forge) group(lane *draftLane, t table) {
-	name := t.text("concurrency_group", "")
+	name := strings.TrimSpace(t.text("concurrency_group", ""))
+	if target := strings.TrimSpace(t.text("staged_linux_target", "")); name == "" && target != "" {
+		name = "staged-linux:" + target
+	}
 	if name == "" {
 		return
 	}

@@ -1,21 +1,21 @@
 package lanes
 
 import (
+	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
 
 // importPreCommit reads the hooks of a .pre-commit-config.yaml. Only hooks of
 // the repository itself say what they run; those of other repositories become
-// lanes that refuse until somebody writes it.
+// lanes that refuse until their command is written.
 func importPreCommit(d *draft, source string, data []byte) error {
 	root, err := readYAML(source, data)
 	if err != nil {
 		return err
 	}
-	p := &preCommit{d: d, stages: root.get("default_stages").texts()}
+	p := &preCommit{d: d, stages: root.get("default_stages").texts(), installed: root.get("default_install_hook_types").texts()}
 	for _, e := range root.entries() {
 		switch e.key {
 		case "repos":
@@ -24,9 +24,9 @@ func importPreCommit(d *draft, source string, data []byte) error {
 					p.hook(repo, hook)
 				}
 			}
-		case "default_stages", "minimum_pre_commit_version":
+		case "default_stages", "default_install_hook_types", "minimum_pre_commit_version", "ci", "default_language_version", "fail_fast":
 		case "files", "exclude":
-			d.note("No equal for %s, which counts for every hook: %s", quoted(e.key), e.value)
+			d.note("No equal for %s, which counts for every hook: %s. So the lanes run more often.", quoted(e.key), e.value)
 		default:
 			d.note("No equal for %s: %s", quoted(e.key), e.value)
 		}
@@ -35,127 +35,184 @@ func importPreCommit(d *draft, source string, data []byte) error {
 }
 
 type preCommit struct {
-	d      *draft
-	stages []string
+	d         *draft
+	stages    []string
+	installed []string
 }
 
 func (p *preCommit) hook(repo, hook node) {
-	lane := draftLane{id: hook.get("id").text(), title: hook.get("name").text()}
-	if alias := hook.get("alias").text(); alias != "" {
+	lane := draftLane{id: hook.get("id").plain(), title: hook.get("name").plain()}
+	if alias := hook.get("alias").plain(); alias != "" {
 		lane.id = alias
 	}
-	lane.on = p.gates(&lane, hook)
-	lane.run = command(hook)
-	if lane.id == "" || len(lane.on) == 0 {
-		p.d.note("Left out: hook %s of %s, which runs at no gate of ours.", quoted(lane.id), repo.get("repo"))
+	why := p.gates(&lane, hook)
+	if len(lane.on) == 0 {
+		p.d.note("Left out: hook %s of %s, which refuses nothing at its stages.", quoted(lane.id), repo.get("repo"))
 		return
 	}
 	always := hook.get("always_run").is(true)
 	for _, e := range hook.entries() {
 		switch e.key {
-		case "id", "alias", "name", "entry", "args", "stages", "always_run", "pass_filenames", "verbose":
+		case "id", "alias", "name", "entry", "args", "stages", "always_run", "pass_filenames", "verbose", "language", "description",
+			"language_version", "require_serial", "log_file", "minimum_pre_commit_version", "fail_fast":
 		case "files":
-			p.files(&lane, e.value.text(), always)
+			p.files(&lane, e.value.plain(), always)
 		case "exclude":
-			p.exclude(&lane, e.value.text())
-		case "types", "types_or":
+			p.exclude(&lane, e.value.plain())
+		case "types", "types_or", "exclude_types":
 			lane.note("No equal for %s: %s. So the lane runs for files of every type.", quoted(e.key), e.value)
+		case "additional_dependencies":
+			lane.note("No equal for %s: %s", quoted(e.key), e.value)
 		default:
 			lane.note("No equal for %s: %s", quoted(e.key), e.value)
+			why = or(why, fmt.Sprintf("lane %q has the key %s, which has no equal", lane.id, e.key))
 		}
 	}
-	p.work(&lane, repo, hook)
+	if why = or(p.work(&lane, repo, hook), why); why != "" {
+		lane.refuse(why)
+	}
 	p.d.add(lane, "")
 }
 
-func (p *preCommit) work(lane *draftLane, repo, hook node) {
-	where := repo.get("repo").text()
+// work settles what the lane runs, and says why it cannot run that.
+func (p *preCommit) work(lane *draftLane, repo, hook node) string {
+	where, entry, language := repo.get("repo").plain(), hook.get("entry").plain(), hook.get("language").plain()
+	args := hook.get("args").texts()
+	if where != "local" {
+		lane.note("It is hook %s of %s at %s.", quoted(hook.get("id").plain()), where, repo.get("rev"))
+		return fmt.Sprintf("the code of lane %q is in another repository", lane.id)
+	}
+	if entry == "" {
+		return fmt.Sprintf("lane %q came without an entry", lane.id)
+	}
+	if language == "fail" {
+		return fmt.Sprintf("lane %q refuses its files: %s", lane.id, entry)
+	}
+	words, err := shellWords(entry)
+	if err != nil || len(words) == 0 {
+		lane.note("It ran %s.", quoted(entry))
+		return fmt.Sprintf("the entry of lane %q cannot be read", lane.id)
+	}
+	if inRepository := language == "script" || language == "unsupported_script"; inRepository && !strings.Contains(words[0], "/") {
+		words[0] = "./" + words[0]
+	}
+	lane.command = slices.Concat(words, args)
+	said := fmt.Sprintf("%q", lane.command)
 	switch {
-	case where != "local":
-		lane.note("It is hook %s of %s at %s.", quoted(hook.get("id").text()), where, repo.get("rev"))
-		lane.refuse(fmt.Sprintf("the code of lane %q is in another repository", lane.id))
-	case hook.get("entry").text() == "":
-		lane.refuse(fmt.Sprintf("lane %q came without an entry", lane.id))
+	case !slices.Contains([]string{"", "system", "script", "unsupported", "unsupported_script"}, language):
+		lane.note("It ran %s in an environment of %s.", said, language)
+		return fmt.Sprintf("lane %q ran in an environment that pre-commit makes", lane.id)
 	case !hook.get("pass_filenames").is(false):
-		lane.note("It ran %s with the names of the files after it.", quoted(lane.run))
-		lane.refuse(fmt.Sprintf("the command of lane %q asked for names of files", lane.id))
+		lane.note("It ran %s with the names of the files after it.", said)
+		return fmt.Sprintf("the command of lane %q asked for names of files", lane.id)
 	}
+	return ""
 }
 
-func command(hook node) string {
-	words := []string{hook.get("entry").text()}
-	for _, arg := range hook.get("args").texts() {
-		words = append(words, shellQuote(arg))
+// shellWords splits an entry as Python's shlex does: quotes and backslashes,
+// and nothing else of a shell.
+func shellWords(text string) ([]string, error) {
+	var words []string
+	var b strings.Builder
+	started, quote := false, byte(0)
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		escape := c == '\\' && (quote == 0 || quote == '"' && i+1 < len(text) && strings.IndexByte(`"\`, text[i+1]) >= 0)
+		switch {
+		case escape && i+1 == len(text):
+			return nil, errors.New("it ends in a backslash")
+		case escape:
+			i++
+			b.WriteByte(text[i])
+			started = true
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote, started = c, true
+		case quote == 0 && strings.IndexByte(" \t\r\n", c) >= 0:
+			if started {
+				words = append(words, b.String())
+			}
+			started = false
+			b.Reset()
+		default:
+			b.WriteByte(c)
+			started = true
+		}
 	}
-	return strings.Join(words, " ")
+	if quote != 0 {
+		return nil, errors.New("a quote of it does not close")
+	}
+	if started {
+		words = append(words, b.String())
+	}
+	return words, nil
 }
 
-// gates turns a hook's stages into gates.
-func (p *preCommit) gates(lane *draftLane, hook node) []string {
+// gates turns a hook's stages into gates. A hook without stages runs at all of
+// them, so it keeps those that check what is committed or pushed, and what the
+// file installs beyond these. A stage that can refuse and has no gate is judged
+// at the push, by a lane that refuses: why says so.
+func (p *preCommit) gates(lane *draftLane, hook node) (why string) {
 	stages := hook.get("stages").texts()
 	if len(stages) == 0 {
 		stages = p.stages
 	}
 	if len(stages) == 0 {
-		return []string{"pre-commit"}
+		stages = append([]string{"pre-commit", "pre-push"}, p.installed...)
 	}
-	var on []string
-	for _, s := range stages {
-		gate := map[string]string{"commit": "pre-commit", "pre-commit": "pre-commit", "push": "pre-push", "pre-push": "pre-push", "manual": "manual"}[s]
-		switch {
-		case gate == "":
-			lane.note("No equal for the stage %s.", quoted(s))
-		case !slices.Contains(on, gate):
-			on = append(on, gate)
+	add := func(gate string) {
+		if !slices.Contains(lane.on, gate) {
+			lane.on = append(lane.on, gate)
 		}
 	}
-	return on
+	for _, s := range stages {
+		switch s {
+		case "commit", "pre-commit", "merge-commit", "pre-merge-commit":
+			add("pre-commit")
+		case "push", "pre-push":
+			add("pre-push")
+		case "commit-msg", "prepare-commit-msg":
+			add("commit-msg")
+		case "manual":
+			add("manual")
+		case "post-checkout", "post-commit", "post-merge", "post-rewrite":
+			lane.note("No equal for the stage %s, which refuses nothing.", quoted(s))
+		default:
+			lane.note("No equal for the stage %s.", quoted(s))
+			add("pre-push")
+			why = fmt.Sprintf("lane %q ran at the stage %s, which has no equal", lane.id, s)
+		}
+	}
+	return why
 }
 
 func (p *preCommit) files(lane *draftLane, re string, always bool) {
-	globs := regexpGlobs(re)
-	switch {
-	case always:
+	if always {
 		lane.note("always_run, so the lane does not look at files = %s.", quoted(re))
-	case globs == nil:
-		lane.note("No equal for the regular expression files = %s. So the lane runs on every change.", quoted(re))
-	default:
-		lane.setPaths(globs)
-	}
-}
-
-func (p *preCommit) exclude(lane *draftLane, re string) {
-	if globs := regexpGlobs(re); globs != nil {
-		lane.setIgnore(globs)
 		return
 	}
-	lane.note("No equal for the regular expression exclude = %s.", quoted(re))
+	forms, err := regexpForms(re)
+	if err == nil {
+		lane.paths, err = widened(forms, false)
+	}
+	if err != nil {
+		lane.note("No equal for the regular expression files = %s. So the lane runs on every change.", quoted(re))
+	}
 }
 
-var (
-	reEnding = regexp.MustCompile(`^\\\.(?:([A-Za-z0-9_+-]+)|\(\??:?([A-Za-z0-9_|+-]+)\))\$$`)
-	reFolder = regexp.MustCompile(`^\^((?:[A-Za-z0-9_-]|\\\.|/)+)(/|\$|/\.\*)$`)
-)
-
-// regexpGlobs knows the few regular expressions that nearly all files use:
-// `\.py$`, `\.(c|h)$`, `^docs/`, `^setup\.cfg$`. Nil for all others.
-func regexpGlobs(re string) []string {
-	if m := reEnding.FindStringSubmatch(re); m != nil {
-		var globs []string
-		for end := range strings.SplitSeq(m[1]+m[2], "|") {
-			globs = append(globs, "**/*."+end)
-		}
-		return globs
+// exclude takes what of an expression has an equal. An empty one and `^$`, the
+// default, exclude nothing.
+func (p *preCommit) exclude(lane *draftLane, re string) {
+	if re == "" || re == "^$" {
+		return
 	}
-	if m := reFolder.FindStringSubmatch(re); m != nil {
-		path := strings.TrimSuffix(strings.ReplaceAll(m[1], `\.`, "."), "/")
-		if m[2] != "$" {
-			path += "/"
-		}
-		if strings.Contains(path, "+") || path == "/" {
-			return nil
-		}
-		return []string{path}
+	forms, err := regexpForms(re)
+	less := err != nil
+	if err == nil {
+		lane.ignore, less = narrowed(forms)
 	}
-	return nil
+	if less {
+		lane.note("No full equal for the regular expression exclude = %s. So the lane runs more often.", quoted(re))
+	}
 }

@@ -1,7 +1,6 @@
 package lanes
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
 	tomlv2 "github.com/pelletier/go-toml/v2"
+
+	"github.com/pushlane/pushlane/internal/plaintext"
 )
 
 // MaxFile is the largest lanes file taken, in bytes.
@@ -99,11 +100,15 @@ func (l *loader) parse(data []byte) (table, bool) {
 		l.fault(0, "the file has %d bytes, more than the %d allowed", len(data), MaxFile)
 		return table{}, false
 	}
+	data, err := plaintext.Of(data)
+	if err != nil {
+		l.fault(0, "%s", err)
+		return table{}, false
+	}
 	if bracketsTooDeep(data) {
 		l.fault(0, "brackets are nested too deep")
 		return table{}, false
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors begin with it
 	doc := readPlaces(data)
 	if doc.excess.Line > 0 {
 		l.fault(doc.excess.Line, "%s", doc.excess.Msg)

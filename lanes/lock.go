@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	tomlv2 "github.com/pelletier/go-toml/v2"
+
+	"github.com/pushlane/pushlane/internal/plaintext"
 )
 
 // Lock is a lanes.lock: the plugins of others that lanes may name, each pinned
@@ -60,8 +62,12 @@ func ReadLock(source string, data []byte) (*Lock, error) {
 	if len(data) > MaxFile {
 		return nil, fail("it has %d bytes, at most %d are allowed", len(data), MaxFile)
 	}
+	data, err := plaintext.Of(data)
+	if err != nil {
+		return nil, fail("%v", err)
+	}
 	var lock Lock
-	err := tomlv2.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&lock)
+	err = tomlv2.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&lock)
 	var strict *tomlv2.StrictMissingError
 	var wrong *tomlv2.DecodeError
 	switch {

@@ -171,7 +171,9 @@ func (m *matcher) first(lane Lane, skip map[int32]bool) (at int, glob, bad strin
 	return at, glob, "", ignored
 }
 
-// ignored marks the paths that a lane ignores.
+// ignored marks the paths that a lane ignores. A name that is spelled like a
+// pattern with wildcards is not ignored for that: a folder called `**` would
+// take all that is below it out of every check.
 func (m *matcher) ignored(patterns []string) (map[int32]bool, string) {
 	if len(patterns) == 0 {
 		return nil, ""
@@ -182,8 +184,9 @@ func (m *matcher) ignored(patterns []string) (map[int32]bool, string) {
 		if err != nil {
 			return nil, p
 		}
+		g, _ := m.glob(p)
 		for _, i := range list {
-			skip[i] = true
+			skip[i] = skip[i] || !g.namesake(m.paths[i])
 		}
 	}
 	return skip, ""

@@ -23,7 +23,7 @@ func check(run *sdk.Run) error {
 	}
 	switch {
 	case result.TimedOut:
-		return run.Fail(withTail("timed out: "+s.short, result.Tail))
+		return run.Fail(withTail(strings.TrimSuffix("timed out: "+s.short, ": "), result.Tail))
 	case result.Exit == 0:
 		return run.Pass("")
 	}
@@ -33,7 +33,24 @@ func check(run *sdk.Run) error {
 	if why := serviceTrouble(result.Tail); result.Exit == serviceExit && why != "" {
 		return run.Fail(withTail(why, result.Tail))
 	}
-	return run.Fail(withTail("exit status "+strconv.Itoa(result.Exit)+": "+s.short, result.Tail))
+	return run.Fail(withTail(s.failure(result), result.Tail))
+}
+
+// failure says how the command ended, and which command it was where that is
+// known.
+func (s settings) failure(result sdk.Result) string {
+	reason := "exit status " + strconv.Itoa(result.Exit)
+	which := s.short
+	if s.script != "" {
+		which = failedCommand(s.script, result.Tail)
+	}
+	if which != "" {
+		reason += ": " + which
+	}
+	if name := missingProgram(result.Tail); result.Exit == 127 && name != "" {
+		reason += ": the image has no program " + strconv.Quote(clip(name, 60))
+	}
+	return reason
 }
 
 // tailLines is how many lines of output follow the reason in a verdict.
@@ -44,28 +61,11 @@ func withTail(reason, tail string) string {
 	lines := strings.Split(tail, "\n")
 	var last []string
 	for i := len(lines) - 1; i >= 0 && len(last) < tailLines; i-- {
-		if line := strings.TrimRight(lines[i], " \t\r"); strings.Trim(line, " \t-=*#+~_") != "" {
+		if line := strings.TrimRight(lines[i], " \t\r"); strings.Trim(line, " \t-=*#+~_") != "" && !strings.HasPrefix(line, lineMark) {
 			last = append([]string{clip(line, 200)}, last...)
 		}
 	}
 	return strings.Join(append([]string{reason}, last...), "\n")
-}
-
-// shortened is a command as one line of at most 60 characters: a script by its
-// first line that does something.
-func shortened(script string) string {
-	lines := strings.Split(script, "\n")
-	for i, line := range lines {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "set ") {
-			continue
-		}
-		if strings.TrimSpace(strings.Join(lines[i+1:], "")) != "" && len(line) <= 58 {
-			line += " …"
-		}
-		return clip(line, 60)
-	}
-	return "an empty script"
 }
 
 // clip cuts a text to n characters.

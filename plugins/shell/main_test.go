@@ -9,7 +9,9 @@ import (
 )
 
 func TestWhatIsAskedFor(t *testing.T) {
-	sh := func(script string) []string { return []string{"/bin/sh", "-eu", "-c", script} }
+	sh := func(script string) []string {
+		return []string{"/bin/sh", "-c", starter, "pushlane", script, bashTrap, shTrap, ""}
+	}
 	for name, c := range map[string]struct {
 		with string
 		want sdk.Container
@@ -21,6 +23,12 @@ func TestWhatIsAskedFor(t *testing.T) {
 		"another folder":    {`{"run":"x","workdir":"/tmp"}`, sdk.Container{Command: sh("x"), Cwd: "/tmp"}},
 		"everything": {`{"run":"x","image":"go","env":{"A":"1"},"user":"root","cpu":2,"memory":"1GiB","disk":"5GiB","processes":50,"network":true,"caches":[{"name":"go","path":"/c"}]}`,
 			sdk.Container{Command: sh("x"), Image: "go", Env: map[string]string{"A": "1"}, User: "root", CPU: "2", Memory: "1GiB", Disk: "5GiB", Processes: 50, Network: true, Caches: []sdk.Cache{{Name: "go", Path: "/c"}}}},
+		"a script with a pipe": {`{"run":"a || b | c"}`, sdk.Container{Command: []string{"/bin/sh", "-c", starter, "pushlane", "a || b | c", bashTrap, shTrap, "pipe"}}},
+		"a script with CR LF":  {`{"run":"a\r\nb"}`, sdk.Container{Command: sh("a\nb")}},
+		"a script for bash":    {`{"run":"x","shell":"bash"}`, sdk.Container{Command: []string{"/bin/sh", "-c", bashStarter, "pushlane", "x", bashTrap}}},
+		"a script for sh":      {`{"run":"x|y","shell":"sh"}`, sdk.Container{Command: []string{"/bin/sh", "-c", plainStarter, "pushlane", "x|y", "", shTrap, ""}}},
+		"a script for another": {`{"run":"x","shell":"python3 -c"}`, sdk.Container{Command: []string{"python3", "-c", "x"}}},
+		"a script with #!":     {`{"run":"#!/usr/bin/env bash\nx"}`, sdk.Container{Command: []string{"/bin/sh", "-c", fileStarter, "pushlane", "#!/usr/bin/env bash\nx", "/usr/bin/env"}}},
 		"half a core":          {`{"run":"x","cpu":0.5}`, sdk.Container{Command: sh("x"), CPU: "0.5"}},
 		"half a core, as text": {`{"run":"x","cpu":"0.5"}`, sdk.Container{Command: sh("x"), CPU: "0.5"}},
 	} {
@@ -36,7 +44,11 @@ func TestVerdicts(t *testing.T) {
 		want   string
 	}{
 		"status 0 passes":           {`{"run":"make"}`, sdk.Result{}, "pass"},
-		"a failed script":           {`{"run":"set -x\n# build\nmake\nmake test\n"}`, sdk.Result{Exit: 2, Tail: "one\n\n-----\ntwo\n"}, "fail: exit status 2: make …\none\ntwo"},
+		"a failed script":           {`{"run":"set -x\n# build\nmake\nmake test\n"}`, sdk.Result{Exit: 2, Tail: "one\n\n-----\ntwo\n"}, "fail: exit status 2\none\ntwo"},
+		"the line that failed":      {`{"run":"set -x\n# build\nmake\nmake test\n"}`, sdk.Result{Exit: 2, Tail: "one\npushlane: failed in line 1\npushlane: failed in line 4\n"}, "fail: exit status 2: make test (line 4)\none"},
+		"a line that is not there":  {`{"run":"a\nb"}`, sdk.Result{Exit: 2, Tail: "pushlane: failed in line 99\npushlane: failed in line x\n"}, "fail: exit status 2"},
+		"a program that is missing": {`{"run":"a\nb"}`, sdk.Result{Exit: 127, Tail: "bash: line 2: vitest: command not found\npushlane: failed in line 2\n"}, "fail: exit status 127: b (line 2): the image has no program \"vitest\"\nbash: line 2: vitest: command not found"},
+		"a shell with a command":    {`{"command":["x"],"shell":"sh"}`, sdk.Result{}, "broken: setting shell: it goes with run, not with command"},
 		"a failed command":          {`{"command":["go","vet"]}`, sdk.Result{Exit: 1}, "fail: exit status 1: go vet"},
 		"only the last lines":       {`{"run":"x"}`, sdk.Result{Exit: 1, Tail: "1\n2\n3\n4\n5\n6\n7"}, "fail: exit status 1: x\n3\n4\n5\n6\n7"},
 		"a long command":            {`{"run":"` + strings.Repeat("y", 90) + `"}`, sdk.Result{Exit: 1}, "fail: exit status 1: " + strings.Repeat("y", 59) + "…"},
@@ -90,7 +102,8 @@ func FuzzMatchers(f *testing.F) {
 			s, err := readSettings(run)
 			s.findings(run, tail)
 			withTail("x", tail)
-			shortened(tail)
+			failedCommand(tail, tail)
+			missingProgram(tail)
 			return err
 		})
 	})

@@ -129,15 +129,19 @@ start() {
 	last=$!
 	groups="$groups $last"
 }
-trouble() { echo "pushlane: service $1"; exit 125; }
+trouble() {
+	if [ -s "$dir/said" ]; then name "$1 ready" <"$dir/said"; fi
+	echo "pushlane: service $2"
+	exit 125
+}
 ready() {
 	end=$(($(date +%s) + $2))
-	until /bin/sh -eu -c "$3" >/dev/null 2>&1 </dev/null; do
+	until /bin/sh -eu -c "$3" >"$dir/said" 2>&1 </dev/null; do
 		if ! kill -0 "$last" 2>/dev/null; then
 			wait "$last"
-			trouble "$1 ended with status $? before it was ready"
+			trouble "$1" "$1 ended with status $? before it was ready"
 		fi
-		if [ "$(date +%s)" -ge "$end" ]; then trouble "$1 was not ready after $2s"; fi
+		if [ "$(date +%s)" -ge "$end" ]; then trouble "$1" "$1 was not ready after $2s"; fi
 		sleep 0.1
 	done
 }

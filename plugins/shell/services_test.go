@@ -54,8 +54,10 @@ func TestServices(t *testing.T) {
 		"two services":                        {[]service{{name: "a", run: "echo 1; sleep 1000"}, {name: "b", run: "echo 2; sleep 1000"}}, "sleep 0.3", 0, []string{"a: 1", "b: 2"}},
 		"a service that dies":                 {[]service{{name: "a", run: "echo bad; exit 3", ready: "false", timeout: 20}}, "echo never", 125, []string{"a: bad", "pushlane: service a ended with status 3 before it was ready"}},
 		"a service that is never ready":       {[]service{{name: "a", run: "sleep 1000", ready: "false", timeout: 1}}, "echo never", 125, []string{"pushlane: service a was not ready after 1s"}},
-		"a script with quotes":                {[]service{{name: "a", run: `echo "it's $0" 'a b'`}}, "sleep 0.3", 0, []string{"a: it's a a b"}},
-		"a command that is killed":            {[]service{{name: "a", run: "sleep 1000"}}, "kill -9 $$", 137, nil},
+		"what ready said last": {[]service{{name: "a", run: "sleep 1000", ready: "echo cannot connect >&2; exit 1", timeout: 1}}, "echo never", 125,
+			[]string{"a ready: cannot connect", "pushlane: service a was not ready after 1s"}},
+		"a script with quotes":     {[]service{{name: "a", run: `echo "it's $0" 'a b'`}}, "sleep 0.3", 0, []string{"a: it's a a b"}},
+		"a command that is killed": {[]service{{name: "a", run: "sleep 1000"}}, "kill -9 $$", 137, nil},
 	} {
 		for kind, shell := range shells(t) {
 			t.Run(name+", "+kind, func(t *testing.T) {

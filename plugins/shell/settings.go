@@ -16,7 +16,8 @@ const maxScript = 120 << 10
 // settings are the lane's, see README.md, made into the container to ask for.
 type settings struct {
 	container sdk.Container
-	short     string   // the command for a person
+	short     string // the command for a person; of a script its only line
+	script    string
 	dir       string   // working folder in the container, absolute
 	matchers  []string // how its output is read
 }
@@ -61,16 +62,19 @@ func number(v sdk.Value) string {
 	return v.String()
 }
 
-// setCommand settles argv: run is a script for sh -eu, command is argv itself;
-// services wrap either.
+// setCommand settles argv: run is a script, command is argv itself; services
+// wrap either.
 func (s *settings) setCommand(run *sdk.Run) error {
 	script, argv := run.With("run"), run.With("command").Strings()
 	switch {
 	case script.Exists() == run.With("command").Exists():
 		return errors.New("settings: want one of run and command")
 	case script.Exists():
-		s.short = shortened(script.String())
-		argv = []string{"/bin/sh", "-eu", "-c", script.String()}
+		s.script = strings.ReplaceAll(script.String(), "\r\n", "\n")
+		s.short = onlyCommand(strings.Split(s.script, "\n"))
+		argv = scriptCommand(s.script, run.With("shell").String())
+	case run.With("shell").Exists() && len(argv) > 0:
+		return errors.New("setting shell: it goes with run, not with command")
 	case len(argv) == 0:
 		return errors.New("setting command: want at least the program's name")
 	default:

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -86,21 +89,70 @@ func printLanes(p *program, e host.ExplainJSON) {
 func importCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "import TOOL FILE", Short: "turn another tool's configuration into a lanes.toml", Args: exactly(2),
-		Long:    "import prints an equal lanes.toml on standard output, with a comment at everything\nthat has no equal. TOOL is forge-lanes, lefthook or pre-commit.",
+		Long: "import prints a lanes.toml on standard output that checks no less than FILE. A lane that\n" +
+			"cannot be run here refuses every push until its command is written; standard error\n" +
+			"names those. TOOL is forge-lanes, lefthook or pre-commit.",
 		Example: "  pushlane import lefthook lefthook.yml > .pushlane/lanes.toml",
 		RunE: func(_ *cobra.Command, args []string) error {
-			data, err := os.ReadFile(args[1])
+			data, err := readImport(args[1])
 			if err != nil {
 				return wrongUse{fmt.Errorf("cannot import: %w", err)}
 			}
-			text, err := lanes.Import(args[0], args[1], data)
+			root, err := os.OpenRoot(importRoot(args[1]))
+			if err != nil {
+				return wrongUse{fmt.Errorf("cannot import: %w", err)}
+			}
+			defer root.Close()
+			got, err := lanes.Import(args[0], args[1], data, root.FS())
 			if err != nil {
 				return err
 			}
-			_, err = p.out.Write(text)
+			if _, err = p.out.Write(got.Text); err == nil {
+				sayImported(p, got)
+			}
 			return err
 		},
 	}
+}
+
+func readImport(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := bounded.ReadAll(f, lanes.MaxFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
+}
+
+// importRoot is the folder that names in a file are taken from: the
+// repository's top, one above .config.
+func importRoot(file string) string {
+	dir := filepath.Dir(file)
+	if filepath.Base(dir) == ".config" {
+		return filepath.Dir(dir)
+	}
+	return dir
+}
+
+// sayImported tells which lanes still need a command.
+func sayImported(p *program, got lanes.Imported) {
+	if len(got.Refuse) == 0 {
+		fmt.Fprintf(p.err, "pushlane: imported: %s\n", count(got.Lanes, "lane"))
+		return
+	}
+	fmt.Fprintf(p.err, "pushlane: imported: %s; refusing until you write their command: %s\n",
+		count(got.Lanes, "lane"), strings.Join(got.Refuse, ", "))
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // firstLanes is what init writes: lanes that need no container and hold for

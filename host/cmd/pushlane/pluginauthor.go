@@ -82,10 +82,14 @@ and the pushed tree has not are below commit/N/.
     match = "go test"
     exit = 1
     output = "FAIL"
+    [[http]]                # what a request gets whose address holds match
+    match = "example.org"
+    status = 200
+    body = "{}"
     -- src/a.go --
     // FIXME
 
-Keys: with, commits, container, verdict, findings, containers. Exit status 1: a case
+Keys: with, commits, container, http, verdict, findings, containers. Exit status 1: a case
 came out otherwise.`,
 		Example: "  pushlane plugin test todo.wasm\n  pushlane plugin test todo.wasm --native 'go run .'",
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
@@ -128,7 +132,7 @@ func tryCommand(p *program) *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
 		Use: "run FILE.wasm", Short: "try a plugin on a real repository, with real containers", Args: exactly(1),
-		Long:    "run has the module judge what a push of the current branch would bring, or the\nrange given, as a lane that grants what the module asks for within this host's\npolicy. With --watch it does so again after every change of the module; with\n--build it runs that command after every change of another file beside it.",
+		Long:    "run has the module judge what a push of the current branch would bring, or the\nrange given, as a lane that grants what the module asks for within this host's\npolicy. A module without a manifest is packed with the manifest.toml beside it, and\none that is not signed runs although the policy wants plugins signed. With --watch it does so again after every change of the module; with\n--build it runs that command after every change of another file beside it.",
 		Example: "  pushlane plugin run todo.wasm --range HEAD~5..HEAD\n  pushlane plugin run plugin.wasm --watch --build ./build.sh",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !watch {
@@ -148,12 +152,12 @@ func (p *program) watch(ctx context.Context, a attempt, file string) error {
 	folder := filepath.Dir(file)
 	for sources, module := "", ""; ; {
 		if now := newest(folder, file); a.build != "" && now != sources {
-			sources = now
 			cmd := exec.CommandContext(ctx, "sh", "-c", a.build)
 			cmd.Dir, cmd.Stdout, cmd.Stderr = folder, p.err, p.err
 			if err := cmd.Run(); err != nil {
 				fmt.Fprintf(p.err, "pushlane: error: cannot build: %v\n", err)
 			}
+			sources = newest(folder, file) // what the build itself wrote is not a change
 		}
 		if now := stamp(file); now != module && now != "" {
 			module = now

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,38 +90,52 @@ func updateCommand(p *program) *cobra.Command {
 		Use: "update [NAME]", Short: "look for newer versions of pinned plugins", Args: atMost(1),
 		Long: `update fetches every pinned plugin (or one) from its source again. A newer version
 that asks for no more than was granted is pinned at once. One that is not clearly
-newer, that asks for more, or that another signer or another key has signed, is shown
-and held back: the pinned one stays in use until ` + "`pushlane plugin approve NAME`" + `.
+newer, that asks for more, that refuses the settings of a lane, or that another signer or
+another key has signed, is shown and held back: the pinned one stays in use until ` + "`pushlane plugin approve NAME`" + `.
 Exit status 1: something is held back.`,
 		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
 			all, err := wanted(lock, args)
 			if err != nil {
 				return err
 			}
+			var failed error
 			for _, pinned := range all {
-				pinned = h.OwnVersion(pinned)
-				o, err := h.Offer(cmd.Context(), policy, lock, pinned.Source, pinned.Name)
+				now, err := p.update(cmd.Context(), h, policy, lock, h.OwnVersion(pinned), older)
 				if err != nil {
-					return err
-				}
-				now, lines, held := host.Update(pinned, o, older)
-				for _, line := range lines {
-					fmt.Fprintln(p.out, line)
-				}
-				if held {
-					fmt.Fprintf(p.out, "approve it with: pushlane plugin approve %s\n", pinned.Name)
-					p.exit = host.ExitRefuse
-				}
-				if err := h.Take(o); err != nil {
-					return err
+					failed = errors.Join(failed, fmt.Errorf("cannot update plugin %q: %w", pinned.Name, err))
+					continue
 				}
 				lock.Put(now)
 			}
-			return lock.Save()
+			return errors.Join(failed, lock.Save())
 		}),
 	}
 	cmd.Flags().BoolVar(&older, "allow-downgrade", false, "take a version that is older, or not clearly newer")
 	return cmd
+}
+
+// update looks for another version of one plugin and says what came of it.
+func (p *program) update(ctx context.Context, h *host.Host, policy host.Policy, lock host.LockFile, pinned lanes.Locked, older bool) (lanes.Locked, error) {
+	o, err := h.Offer(ctx, policy, lock, pinned.Source, pinned.Name)
+	if err != nil {
+		return pinned, err
+	}
+	refused, err := o.RefusedSettings(lock)
+	if err != nil {
+		return pinned, err
+	}
+	if err := h.Take(o); err != nil {
+		return pinned, err
+	}
+	now, lines, held := host.Update(pinned, o, refused, older)
+	for _, line := range lines {
+		fmt.Fprintln(p.out, line)
+	}
+	if held {
+		fmt.Fprintf(p.out, "approve it with: pushlane plugin approve %s\n", pinned.Name)
+		p.exit = host.ExitRefuse
+	}
+	return now, nil
 }
 
 // wanted are the named plugins, or all.

@@ -16,6 +16,7 @@ var cuts = map[string]string{
 	"host/internal/bounded/bounded.go Head":   "its caller wants a beginning and says so",
 	"host/cmd/pushlane-hook/main.go readMost": "reads one byte more and refuses it; the client imports nothing of ours",
 	"hooks/bounded.go readHead":               "reads one byte more and says that there is more; hooks imports nothing of ours",
+	"lanes/importextends.go readFile":         "reads one byte more and refuses it; lanes imports nothing of host",
 	"hooks/objects_stream.go applyDelta":      "a stretch of known length: a source that ends before it is an error",
 	"host/internal/wasm/source.go seek":       "skips a known length, of which an early end is an error",
 	"host/internal/lanelog/lanelog.go skip":   "skips to where a reader of a log was; what follows is read to its end",

@@ -104,32 +104,32 @@ func sizes() []Attack {
 			m.customs = slices.Repeat([][]byte{custom("", nil)}, 2000)
 		}), Want: `it has more than 1024 sections`, Kind: Refused},
 		{ID: "nested-100k", About: "blocks nested 100,000 deep",
-			Module: running(times(100_000, op(0x02, 0x40)), times(100_000, op(0x0b))), Want: `nests blocks deeper than 4096`, Kind: Refused},
-		{ID: "ifs-32k", About: "32,000 ifs, one behind the other", Module: running(ifs(32_000)), Want: `has 32000 branches, at most 10000 are allowed|too much memory to compile`, Kind: Refused},
+			Module: running(times(100_000, op(0x02, 0x40)), times(100_000, op(0x0b))), Want: `nests blocks deeper than 32768`, Kind: Refused},
+		{ID: "ifs-70k", About: "70,000 ifs, one behind the other", Module: running(ifs(70_000)), Want: `has 70000 branches, at most 65536 are allowed|too much memory to compile`, Kind: Refused},
 		{ID: "ifs-by-locals", About: "4,000 ifs over 4,000 locals: seconds to compile", Module: changed(func(m *module) {
 			m.bodies[0] = body(seq(op(1), u32(4000), op(0x7f)), ifs(4000))
-		}), Want: `has 4000 branches over 4000 locals, the product may be 200000`, Kind: Refused},
-		{ID: "ifs-everywhere", About: "9,000 ifs in each of 50 functions", Module: changed(func(m *module) {
-			m.funcs = make([]byte, 50)
-			m.bodies = slices.Repeat([][]byte{body(nil, ifs(9000))}, 50)
+		}), Want: `has 4000 branches over 4000 locals, the product may be 1000000`, Kind: Refused},
+		{ID: "ifs-everywhere", About: "9,000 ifs in each of 60 functions", Module: changed(func(m *module) {
+			m.funcs = make([]byte, 60)
+			m.bodies = slices.Repeat([][]byte{body(nil, ifs(9000))}, 60)
 		}), Want: `branches so much that compiling it would take too long`, Kind: Refused},
 		{ID: "br-table-1m", About: "a br_table of a million branches",
-			Module: running(i32(0), op(0x0e), u32(1<<20), make([]byte, 1<<20+1)), Want: `bytes long, at most 1048576 are allowed`, Kind: Refused},
-		{ID: "br-table-20k", About: "a br_table of 20,000 branches",
-			Module: running(i32(0), op(0x0e), u32(20_000), make([]byte, 20_001)), Want: `it has 20000 branches of a table, at most 16384 are allowed`, Kind: Refused},
-		{ID: "body-2m", About: "a function of 2 MiB of straight code", Module: running(times(1<<19, i32(0), drop())), Want: `bytes long, at most 1048576 are allowed`, Kind: Refused},
-		{ID: "loops-5k", About: "5,000 loops in 15 KiB: seconds to compile", Module: running(times(5000, op(0x03, 0x40, 0x0b))), Want: `has 20000 branches, at most 10000 are allowed`, Kind: Refused},
-		{ID: "fills-10k", About: "10,000 memory.fill in 100 KiB: half a gigabyte to compile", Module: running(times(10_000, i32(0), i32(1), i32(9), memoryFill())), Want: `has 30000 branches, at most 10000 are allowed`, Kind: Refused},
-		{ID: "loads-170k", About: "170,000 loads in a function: a gigabyte to compile", Module: running(times(170_000, i32(8), op(0x28, 2, 0), drop())), Want: `would take too much memory to compile`, Kind: Refused},
-		{ID: "truncations-250k", About: "250,000 truncations in a function: two gigabytes to compile", Module: changed(func(m *module) {
-			m.bodies[0] = body(op(1, 1, 0x7c), times(250_000, get(0), op(0xaa, 0x1a)))
+			Module: running(i32(0), op(0x0e), u32(1<<20), make([]byte, 1<<20+1)), Want: `it has 1048576 branches of a table, at most 65536 are allowed`, Kind: Refused},
+		{ID: "br-table-70k", About: "a br_table of 70,000 branches",
+			Module: running(i32(0), op(0x0e), u32(70_000), make([]byte, 70_001)), Want: `it has 70000 branches of a table, at most 65536 are allowed`, Kind: Refused},
+		{ID: "body-3m", About: "a function of 3 MiB of straight code", Module: running(times(1<<20, i32(0), drop())), Want: `bytes long, at most 2097152 are allowed`, Kind: Refused},
+		{ID: "loops-17k", About: "17,000 loops in 50 KiB: a minute to compile", Module: running(times(17_000, op(0x03, 0x40, 0x0b))), Want: `has 68000 branches, at most 65536 are allowed`, Kind: Refused},
+		{ID: "fills-22k", About: "22,000 memory.fill in 220 KiB: a gigabyte to compile", Module: running(times(22_000, i32(0), i32(1), i32(9), memoryFill())), Want: `has 66000 branches, at most 65536 are allowed`, Kind: Refused},
+		{ID: "loads-345k", About: "345,000 loads in a function: two gigabytes to compile", Module: running(times(345_000, i32(8), op(0x28, 2, 0), drop())), Want: `would take too much memory to compile`, Kind: Refused},
+		{ID: "truncations-300k", About: "300,000 truncations in a function: two gigabytes to compile", Module: changed(func(m *module) {
+			m.bodies[0] = body(op(1, 1, 0x7c), times(300_000, get(0), op(0xaa, 0x1a)))
 		}), Want: `would take too much memory to compile`, Kind: Refused},
 		{ID: "indirect-200k", About: "200,000 indirect calls in a function: nearly three gigabytes to compile", Module: changed(func(m *module) {
 			m.tables = [][]byte{{0x70, 0, 1}}
 			*m = m.with(times(200_000, i32(0), callIndirect(0)))
 		}), Want: `would take too much memory to compile`, Kind: Refused},
-		{ID: "loads-in-90-functions", About: "36,000 loads in each of 90 functions: half a minute to compile", Module: changed(func(m *module) {
-			m.funcs, m.bodies = make([]byte, 90), slices.Repeat([][]byte{body(nil, times(36_000, i32(8), op(0x28, 2, 0), drop()))}, 90)
+		{ID: "loads-in-130-functions", About: "36,000 loads in each of 130 functions: half a minute to compile", Module: changed(func(m *module) {
+			m.funcs, m.bodies = make([]byte, 130), slices.Repeat([][]byte{body(nil, times(36_000, i32(8), op(0x28, 2, 0), drop()))}, 130)
 		}), Want: `so much code that compiling it would take too long`, Kind: Refused},
 		{ID: "loads-allowed", About: "the most that is let through, in ten functions", Module: changed(func(m *module) {
 			m.funcs, m.bodies = make([]byte, 10), slices.Repeat([][]byte{body(nil, times(36_000, i32(8), op(0x28, 2, 0), drop()))}, 10)
@@ -141,13 +141,13 @@ func sizes() []Attack {
 			m.tables = [][]byte{seq(op(0x70, 0), u32(1<<20))}
 			m.elements = slices.Repeat([][]byte{seq(op(0), i32(0), op(0x0b), u32(1<<20), make([]byte, 1<<20))}, 20)
 		}), Want: `element segments have more than 1048576 entries`, Kind: Refused},
-		{ID: "br-table-values", About: "a br_table of 16,000 branches that each carry 256 values", Module: changed(func(m *module) {
+		{ID: "br-table-values", About: "a br_table of 60,000 branches that each carry 256 values", Module: changed(func(m *module) {
 			m.types = append(m.types, funcType("", letters('i', 256)))
-			*m = m.with(op(0x02, 1), times(256, i32(1)), i32(0), op(0x0e), u32(16_000), make([]byte, 16_001), op(0x0b), times(256, drop()))
+			*m = m.with(op(0x02, 1), times(256, i32(1)), i32(0), op(0x0e), u32(60_000), make([]byte, 60_001), op(0x0b), times(256, drop()))
 		}), Want: `would take too much memory to compile`, Kind: Refused},
-		{ID: "branches-values", About: "9,000 branches that each carry 256 values", Module: changed(func(m *module) {
+		{ID: "branches-values", About: "45,000 branches that each carry 256 values", Module: changed(func(m *module) {
 			m.types = append(m.types, funcType("", letters('i', 256)))
-			*m = m.with(op(0x02, 1), times(256, i32(1)), times(9000, i32(1), op(0x0d, 0)), op(0x0b), times(256, drop()))
+			*m = m.with(op(0x02, 1), times(256, i32(1)), times(45_000, i32(1), op(0x0d, 0)), op(0x0b), times(256, drop()))
 		}), Want: `would take too much memory to compile`, Kind: Refused},
 		{ID: "params-1000", About: "a type of 1,000 parameters", Module: changed(func(m *module) {
 			m.types = append(m.types, slices.Concat(op(0x60), u32(1000), slices.Repeat(op(0x7f), 1000), op(0)))

@@ -3,6 +3,7 @@ package incus
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"io"
 	"sync"
 )
@@ -97,7 +98,11 @@ func (a *ack) Read([]byte) (int, error) {
 func (a *ack) outcome(exit int, err error) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	ran := unstartable{}
 	switch {
+	case a.left == 0 && a.how == 'e' && errors.As(err, &ran):
+		// Incus takes the statuses 126 and 127 of a command that ran for its start.
+		return ran.exit, nil
 	case err != nil || a.left != 0:
 		return exit, err
 	case a.how == 'n':

@@ -13,11 +13,12 @@ import (
 )
 
 // prepareScript makes the work folders, as root. Arguments: "tar" or "", uid,
-// "net" or "", then the paths of caches. It must run in a busybox shell.
+// "net" or "", the number of caches and their paths, then programs that bring
+// loopback up. It must run in a busybox shell.
 const prepareScript = `set -e
 umask 022
-from=$1 uid=$2 net=$3
-shift 3
+from=$1 uid=$2 net=$3 caches=$4
+shift 4
 mkdir -p /work/base /work/src /work/.rw
 chmod 700 /work/.rw
 if [ "$from" = tar ]; then
@@ -31,8 +32,21 @@ mount -t overlay -o lowerdir=/work/base,upperdir=/work/.rw/upper,workdir=/work/.
 	chown 1000:1000 /work/src
 }
 [ -d /home/lane ] || { mkdir -p /home/lane; chown 1000:1000 /home/lane; }
-for cache; do chown "$uid:$uid" "$cache"; done
-ip link set lo up 2>/dev/null || ifconfig lo 127.0.0.1 up 2>/dev/null || :
+while [ "$caches" -gt 0 ]; do
+	chown "$uid:$uid" "$1"
+	shift
+	caches=$((caches - 1))
+done
+looped() { while read -r line; do case $line in *" 127.0.0.1"*) return 0 ;; esac; done </proc/net/fib_trie; return 1; }
+for program in "$@"; do
+	looped && break
+	printf "$program" >/work/.rw/lo && chmod 700 /work/.rw/lo && /work/.rw/lo
+done 2>/dev/null
+rm -f /work/.rw/lo
+looped || for way in "ip link set lo up" "ifconfig lo 127.0.0.1 up" "busybox ifconfig lo 127.0.0.1 up"; do
+	$way 2>/dev/null && looped && break
+done
+looped || { echo "its loopback interface stays down" >&2; exit 4; }
 if [ "$net" = net ]; then
 	ip=ip
 	command -v ip >/dev/null || ip="busybox ip"
@@ -53,7 +67,7 @@ fi
 
 // prepare gives the container its source, caches and network.
 func (b *box) prepare(ctx context.Context, p plan, t tree) error {
-	args := []string{"", strconv.Itoa(int(p.uid)), ""}
+	args := []string{"", strconv.Itoa(int(p.uid)), "", strconv.Itoa(len(p.Caches))}
 	cmd := command{cwd: "/"}
 	var stdin *watched
 	if t.open != nil {
@@ -69,6 +83,7 @@ func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 	for _, cache := range p.Caches {
 		args = append(args, cache.Path)
 	}
+	args = append(args, loopbackPrograms()...)
 	cmd.argv = append([]string{"/bin/sh", "-c", prepareScript, "pushlane"}, args...)
 	var said bytes.Buffer
 	cmd.stderr = &capped{w: &said, left: 4 << 10}
@@ -121,6 +136,8 @@ func prepareError(name string, exit int, said string) error {
 	case exit == 127 || strings.Contains(said, "not found"):
 		return failed("prepare container "+name, fmt.Errorf("its image lacks what pushlane needs: %s", or(said, "/bin/sh")),
 			"an image needs sh, tar, mount, mkdir, chown and cp; busybox has them all")
+	case exit == 4:
+		return failed("prepare container "+name, errors.New(said), "nothing in it could reach 127.0.0.1; an image for another processor needs ip, ifconfig or busybox")
 	case strings.Contains(said, "No space left"), strings.Contains(said, "quota exceeded"):
 		return failed("prepare container "+name, errors.New("the source does not fit: its disk is full"), "ask for more with disk in the lane's settings")
 	}

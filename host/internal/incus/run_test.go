@@ -26,6 +26,8 @@ func TestExitStatus(t *testing.T) {
 		"killed by a signal":           {[]string{"sh", "-c", "kill -9 $$"}, 137},
 		"terminated":                   {[]string{"sh", "-c", "kill -15 $$"}, 143},
 		"no such command":              {[]string{"no-such-command"}, 127},
+		"a script that misses one":     {[]string{"sh", "-c", "no-such-command"}, 127},
+		"a script that exits with 126": {[]string{"sh", "-c", "exit 126"}, 126},
 		"a file that is no program":    {[]string{"/etc/passwd"}, 126},
 		"arguments arrive as they are": {[]string{"sh", "-c", `[ "$1" = 'a  "b" $c' ]`, "x", `a  "b" $c`}, 0},
 	} {
@@ -34,6 +36,9 @@ func TestExitStatus(t *testing.T) {
 			s := busybox("")
 			s.Command = test.argv
 			ended, _, errOut := run(t, c, s)
+			if strings.HasPrefix(name, "a script") && strings.Contains(errOut, "cannot start") {
+				t.Errorf("stderr %q of a command that ran", errOut)
+			}
 			if want := "pushlane: cannot start \"no-such-command\": no such command\n"; name == "no such command" && errOut != want {
 				t.Errorf("stderr %q, want %q", errOut, want)
 			}

@@ -115,6 +115,28 @@ func (s Spec) plan() (plan, error) {
 	return p, nil
 }
 
+// Check says what is wrong with an intent, without running it: who takes its
+// artifacts need not be known. ErrAbove is in the error where it asks for more
+// than the limits allow.
+func (s Spec) Check() error {
+	s.Keep = unused{}
+	_, err := s.plan()
+	return err
+}
+
+// unused is the sink of an intent that is not run.
+type unused struct{}
+
+func (unused) Keep(string, int64, io.Reader) error { return errors.New("it is not run") }
+
+// ErrAbove is an intent that asks for more than its limits allow.
+var ErrAbove = errors.New("above the policy")
+
+// above marks an error as one of the limits, not of the intent's form.
+type above struct{ error }
+
+func (a above) Is(target error) bool { return target == ErrAbove }
+
 func refused(id string, err error) error {
 	return failed(fmt.Sprintf("start container %q", short(id, 64)), err,
 		"ask for less, or have the host's owner raise the policy: /etc/pushlane/config.toml")
@@ -129,7 +151,7 @@ func (p *plan) checkNames() error {
 	case p.Attempt < 0 || p.Attempt > 1000:
 		return fmt.Errorf("attempt %d is not one of 1 to 1000", p.Attempt)
 	case p.Network && len(p.Max.Networks) == 0:
-		return errors.New("it asks for a network, and the policy of this host has none to give")
+		return above{errors.New("it asks for a network, and the policy of this host has none to give")}
 	}
 	p.Image = or(p.Image, "default")
 	if !aliasForm.MatchString(p.Image) || strings.Contains(p.Image, "..") {
@@ -221,7 +243,7 @@ func (p *plan) checkSizes() (err error) {
 		p.processes = min(defaultProcesses, p.Max.Processes)
 	}
 	if p.processes < 4 || p.processes > p.Max.Processes {
-		return fmt.Errorf("it asks for %d processes, the policy allows 4 to %d", p.processes, p.Max.Processes)
+		return above{fmt.Errorf("it asks for %d processes, the policy allows 4 to %d", p.processes, p.Max.Processes)}
 	}
 	return nil
 }
@@ -240,7 +262,7 @@ func within(what, asked, allowed string, parse func(string) (int64, error), othe
 	case err != nil:
 		return 0, fmt.Errorf("%s: %w", what, err)
 	case n > most:
-		return 0, fmt.Errorf("it asks for %s %s, the policy allows %s", what, asked, allowed)
+		return 0, above{fmt.Errorf("it asks for %s %s, the policy allows %s", what, asked, allowed)}
 	case n < least:
 		return 0, fmt.Errorf("it asks for %s %s, which is too little to start", what, asked)
 	}

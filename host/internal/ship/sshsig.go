@@ -128,6 +128,19 @@ func KeyOf(sig Signature) string {
 	return ssh.FingerprintSHA256(key)
 }
 
+// GoodKey is the fingerprint of the key that has made a good SSH signature of
+// the module, whoever's it is; empty: there is none.
+func GoodKey(p Package, sig Signature) string {
+	if sig.Kind != SSH {
+		return ""
+	}
+	key, err := checkSSH(p, sig)
+	if err != nil {
+		return ""
+	}
+	return ssh.FingerprintSHA256(key)
+}
+
 // checkSSH checks that the signature is good, whoever's it is.
 func checkSSH(p Package, sig Signature) (ssh.PublicKey, error) {
 	blob, err := parseBlob(sig)

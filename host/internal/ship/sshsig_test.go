@@ -147,3 +147,24 @@ func FuzzVerifySSH(f *testing.F) {
 		}
 	})
 }
+
+// The key of a good signature is known also where nobody says whose it is.
+func TestGoodKey(t *testing.T) {
+	one, _ := keygen(t, "-t", "ed25519")
+	two, _ := keygen(t, "-t", "ed25519")
+	a, err := SignSSH(one, module)
+	b, err2 := SignSSH(two, module)
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	p := Package{Module: module}
+	if GoodKey(p, a) == "" || GoodKey(p, a) != KeyOf(a) || GoodKey(p, a) == GoodKey(p, b) {
+		t.Errorf("keys are %q and %q", GoodKey(p, a), GoodKey(p, b))
+	}
+	if key := GoodKey(Package{Module: append([]byte{0}, module...)}, a); key != "" {
+		t.Errorf("a signature of another module counts: %q", key)
+	}
+	if key := GoodKey(p, Signature{Kind: Sigstore, Data: a.Data}); key != "" {
+		t.Errorf("a bundle counts as a key: %q", key)
+	}
+}

@@ -5,8 +5,11 @@ import (
 	"strings"
 )
 
-// What a module may be made of. Everything a good compiler puts out stays far
-// below; a few bytes above it can take gigabytes or minutes to compile.
+// What a module may be made of. Go's compiler, clang and those of Rust stay
+// below for programs as large as actionlint, yq and CPython, whose largest
+// functions come from one switch each. Some megabytes above it can take
+// gigabytes or minutes to compile; the process that compiles has limits of its
+// own as well (package sandbox). sdk/ABI.md, section 10, tells authors.
 const (
 	maxModule    = 64 << 20 // bytes
 	maxSections  = 1024
@@ -23,16 +26,16 @@ const (
 	maxExports   = 20_000
 	maxSegments  = 100_000
 	maxElements  = 1 << 20 // entries of all element segments together
-	maxBody      = 1 << 20 // bytes of one function
+	maxBody      = 2 << 20 // bytes of one function
 	maxLocals    = 4096
-	maxNesting   = 4096
-	maxBrTable   = 16 << 10
-	maxBranches  = 10_000      // of one function
-	maxLocalWork = 200_000     // locals times branches of one function
-	maxEffort    = 400_000_000 // sum of branches² over all functions: compiling takes time like that
-	maxWeight    = 300_000     // of one function: about the KiB that compiling it takes
-	heavy        = 100_000     // functions above are not compiled beside each other
-	maxWeights   = 20_000_000  // of all functions together: a Go program of 30 MB
+	maxNesting   = 32 << 10
+	maxBrTable   = 64 << 10
+	maxBranches  = 64 << 10      // of one function
+	maxLocalWork = 1_000_000     // locals times branches of one function
+	maxEffort    = 4_300_000_000 // sum of branches² over all functions: compiling takes time like that
+	maxWeight    = 2_500_000     // of one function: about the KiB that compiling it takes
+	heavy        = 100_000       // functions above are not compiled beside each other
+	maxWeights   = 32_000_000    // of all functions together: a Go program of 45 MB
 )
 
 // facts is what the walk over a module found out.

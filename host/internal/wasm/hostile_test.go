@@ -32,7 +32,7 @@ func TestHostile(t *testing.T) {
 					t.Errorf("used %d", limit.Used.Fuel)
 				}
 			}},
-		"a panic": {guest: "trap", want: []string{`plugin "trap" broke: exit status 2` + "\n",
+		"a panic": {guest: "trap", want: []string{`plugin "trap" broke: exit status 2: panic: runtime error: index out of range [7] with length 1` + "\n",
 			"\n  said: panic: runtime error: index out of range [7] with length 1\n", "trap/main.go:12", "\n  last host call: proc_exit\n", "\n  used: "}},
 		"a flood of log": {guest: "floodlog", call: Call{MaxStderr: 1 << 20},
 			check: func(t *testing.T, r Result, _ error, log string) {

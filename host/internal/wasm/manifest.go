@@ -10,6 +10,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/pushlane/pushlane/internal/plaintext"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -81,6 +82,13 @@ func ReadManifest(module []byte) (sdk.Manifest, error) {
 	return manifestOf(module, sections)
 }
 
+// HasManifest reports whether a module has a manifest, be it a wrong one. What
+// is not a module has none to be put in, and counts as one that has.
+func HasManifest(module []byte) bool {
+	sections, err := split(module)
+	return err != nil || slices.ContainsFunc(sections, func(s section) bool { return s.id == 0 && s.name == manifestSection })
+}
+
 func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
 	var text []byte
 	found := 0
@@ -106,6 +114,10 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 	var m sdk.Manifest
 	if len(text) > maxManifest {
 		return m, manifestError("it is %d bytes long, at most %d are allowed", len(text), maxManifest)
+	}
+	text, err := plaintext.Of(text)
+	if err != nil {
+		return m, manifestError("%v", err)
 	}
 	dec := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
 	if err := dec.Decode(&m); err != nil {
@@ -152,6 +164,9 @@ func checkTool(m sdk.Manifest) error {
 	for _, arg := range m.Tool.Args {
 		if arg == "{changed}" {
 			changed++
+		}
+		if arg != "{changed}" && strings.Contains(arg, "{changed}") {
+			return manifestError("tool: {changed} is an argument of its own, not a part of %q", arg)
 		}
 		if strings.IndexByte(arg, 0) >= 0 {
 			return manifestError("tool: an argument holds a NUL byte")

@@ -3,6 +3,9 @@ package wasm
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -55,5 +58,50 @@ func TestHintOfAMissingManifest(t *testing.T) {
 	var format *FormatError
 	if !errors.As(err, &format) || format.Hint() != "put one in with: pushlane plugin pack IN.wasm OUT.wasm" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The manifest in the contract is one that pack takes: it is what authors copy.
+func TestPackTakesTheContractsManifest(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "sdk", "ABI.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n    name = \"todo\"\n")
+	rest, _, found := strings.Cut(rest, "\n`input` lists")
+	if !found {
+		t.Fatal("the manifest is not where this test looks for it")
+	}
+	manifest := "name = \"todo\"\n" + strings.ReplaceAll(rest, "\n    ", "\n")
+	module, err := Pack(minimal().bytes(), []byte(manifest))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, manifest)
+	}
+	m, err := ReadManifest(module)
+	if err != nil || m.Name != "todo" || len(m.Capabilities) != 1 || len(m.Input) != 1 || m.Schema == "" {
+		t.Errorf("got %+v, %v", m, err)
+	}
+}
+
+func TestManifestInOtherEncodings(t *testing.T) {
+	t.Parallel()
+	text := "\ufeffname = \"a\"\r\nabi = 1\r\noutput = \"text\"\r\n"
+	if m, err := parseManifest([]byte(text)); err != nil || m.Name != "a" {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	_, err := parseManifest([]byte("\xff\xfen"))
+	want := "cannot read module: its manifest is wrong: the file begins as UTF-16 and is not; save it as UTF-8"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestExitStatusIsOfEightBits(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[uint32]int{0: 0, 1: 1, 255: 255, 256: 256, 257: 1, 0xffffffff: 255, 0xffffff00: 0xffffff00} {
+		if got := exitStatus(code); got != want {
+			t.Errorf("%d: got %d, want %d", code, got, want)
+		}
 	}
 }

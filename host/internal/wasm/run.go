@@ -20,7 +20,7 @@ type Call struct {
 	Args   []string  // after the plugin's name; only a manifest with a tool table gets any
 	Env    []string  // "NAME=value", beside the contract's own; only with the capability env
 	Clock  time.Time // the true time, at which the instance's clock starts; zero: it has none. Only with the capability clock
-	Fails  []int     // exit statuses that mean no; none: 1
+	Fails  []int     // exit statuses of a tool that mean no, of eight bits; none: it is not a tool, 1 means no
 	World  World     // what /src, /base and /results show and lane1 does; nil: nothing
 	Out    *Out      // at /out; nil: an empty folder that takes nothing
 	Stderr io.Writer // gets standard error and log lines as they come; nil: kept only for errors
@@ -116,14 +116,27 @@ func (m *Module) verdict(s *session, used Usage, err error) (int, error) {
 		return 0, nil
 	case !errors.As(err, &exit):
 		return 0, m.trap(s, used, err)
-	case slices.Contains(s.call.Fails, int(exit.ExitCode())):
+	case slices.Contains(s.call.Fails, exitStatus(exit.ExitCode())):
 		return 1, nil
 	case exit.ExitCode() == 0 || exit.ExitCode() == 1 && len(s.call.Fails) == 0:
 		return int(exit.ExitCode()), nil
 	case s.memory.refused:
 		return int(exit.ExitCode()), &LimitError{Plugin: m.name, What: "memory", Limit: s.call.Memory, Unit: "bytes", Used: used}
 	}
-	return int(exit.ExitCode()), m.exited(s, used, fmt.Sprintf("exit status %d", exit.ExitCode()))
+	status := int(exit.ExitCode())
+	if len(s.call.Fails) > 0 {
+		status = exitStatus(exit.ExitCode())
+	}
+	return status, m.exited(s, used, fmt.Sprintf("exit status %d", status))
+}
+
+// exitStatus is the status of a program as other programs see it: its lowest
+// eight bits. What only these make a success is not one.
+func exitStatus(code uint32) int {
+	if low := int(code & 0xff); low != 0 {
+		return low
+	}
+	return int(code)
 }
 
 // take gives a started instance that waits for its request, or starts one.

@@ -22,18 +22,37 @@ func (m *Module) trap(s *session, used Usage, err error) error {
 
 // exited makes an error of an exit status that says the plugin broke.
 func (m *Module) exited(s *session, used Usage, cause string) error {
-	return &TrapError{Plugin: m.name, Cause: cause, Said: s.lastWords(), Last: s.last, Used: used}
+	said := s.lastWords()
+	if word := lastWord(said); word != "" {
+		cause += ": " + word
+	}
+	return &TrapError{Plugin: m.name, Cause: cause, Said: said, Last: s.last, Used: used}
+}
+
+// lastWord is the line that says why a plugin broke: the last one it wrote, or
+// the first of a traceback.
+func lastWord(said []string) string {
+	if len(said) > 0 && beginsTraceback(said[0]) {
+		return said[0]
+	}
+	for _, line := range slices.Backward(said) {
+		if strings.TrimSpace(line) != "" {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
+
+func beginsTraceback(line string) bool {
+	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") ||
+		strings.HasPrefix(line, "runtime: ") || strings.HasPrefix(line, "thread '")
 }
 
 // lastWords is the end of what the plugin wrote to standard error: from the
 // start of a traceback, where there is one.
 func (s *session) lastWords() []string {
 	all := s.log.lines(200)
-	starts := func(line string) bool {
-		return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") ||
-			strings.HasPrefix(line, "runtime: ") || strings.HasPrefix(line, "thread '")
-	}
-	if i := slices.IndexFunc(all, starts); i >= 0 {
+	if i := slices.IndexFunc(all, beginsTraceback); i >= 0 {
 		all = all[i:]
 		return all[:min(len(all), saidLines)]
 	}
