@@ -29,7 +29,7 @@ import (
 // which names), and where all facts still hold the verdict is used again.
 
 const (
-	memoryVersion = 3      // of the key: what an older pushlane remembered is not looked at
+	memoryVersion = 4      // of the key: what an older pushlane remembered is not looked at
 	maxFacts      = 50_000 // of one run; a run that asks more is not remembered
 )
 
@@ -64,6 +64,9 @@ type rememberedRun struct {
 	Verdict    string                `json:"verdict,omitempty"`
 	Reason     string                `json:"reason,omitempty"`
 	Findings   []sdk.Finding         `json:"findings,omitempty"`
+	Total      int                   `json:"total,omitempty"`  // see answer
+	Errors     int                   `json:"errors,omitempty"` // see answer
+	Places     bool                  `json:"places,omitempty"` // see answer
 	Image      string                `json:"image,omitempty"`
 	At         time.Time             `json:"at"`
 }
@@ -287,8 +290,9 @@ func (l *laneRun) remember(ctx context.Context, o *Outcome, said answer, exit in
 		l.log.line('h', "not remembered: "+why)
 		return
 	}
-	run := rememberedRun{Facts: l.mem.facts, Containers: l.mem.containers, Run: l.rec.number(), Address: l.address(), Exit: exit, Verdict: said.verdict,
-		Reason: said.reason, Findings: said.findings, Image: o.Image, At: time.Now().UTC()}
+	run := rememberedRun{Facts: l.mem.facts, Containers: l.mem.containers, Run: l.rec.number(), Address: l.address(),
+		Exit: exit, Verdict: said.verdict, Reason: said.reason, Findings: said.findings, Total: said.total,
+		Errors: said.errors, Places: said.places, Image: o.Image, At: time.Now().UTC()}
 	st, in, key := l.rec.store, l.mem.zone, l.mem.key
 	l.host.afterwards(ctx, func(ctx context.Context) error {
 		body, err := packRun(run)
@@ -335,5 +339,6 @@ func unpackRun(body []byte) (*rememberedRun, error) {
 
 // again gives a remembered run's answer.
 func (r *rememberedRun) again() answer {
-	return answer{findings: slices.Clone(r.Findings), verdict: r.Verdict, reason: r.Reason}
+	return answer{findings: slices.Clone(r.Findings), verdict: r.Verdict, reason: r.Reason, total: r.Total,
+		errors: r.Errors, places: r.Places}
 }
