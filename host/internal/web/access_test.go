@@ -103,14 +103,23 @@ func TestFoldersAreHidden(t *testing.T) {
 	run := f.begin("pre-receive")
 	state := filepath.Join(f.dir, "state")
 	why := "cannot open " + state + "/runs/1 of " + f.key
-	f.record(run, store.Result{LaneRun: run.Lanes[0].ID, State: store.Broken, Message: why},
+	f.say(run, "built")
+	f.sayAs(run, 'h', why)
+	log := store.File{Path: f.logPath(run)}
+	f.record(run, store.Result{LaneRun: run.Lanes[0].ID, State: store.Broken, Message: why, Log: log},
 		store.Event{Kind: "note", Message: why}, store.End{State: store.Broken, Exit: 1, Message: why})
 	f.opts.Loopback, f.opts.Private = false, []string{state, "/", ""}
 	h := f.handler()
 	read := []string{"Authorization", "Bearer " + f.token(store.Token{Name: "read", Scope: "run"})}
 	admin := []string{"Authorization", "Bearer " + f.token(store.Token{Name: "admin", Scope: "admin"})}
 	const api = "/api/v1/repositories"
-	for _, path := range []string{"/", "/r/app", "/r/app/runs/1", "/r/app/runs/1/test", api, api + "/app/runs",
+	const lane = "/r/app/runs/1/test"
+	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events", api + "/app/runs/1/lanes/test/log"} {
+		if text := get(t, h, path, read...).Body.String(); !strings.Contains(text, "…/runs/1 of app") {
+			t.Errorf("%s does not show a reader the log:\n%s", path, text)
+		}
+	}
+	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events", "/", "/r/app", "/r/app/runs/1", api, api + "/app/runs",
 		api + "/app/runs/1"} {
 		if text := get(t, h, path, read...).Body.String(); strings.Contains(text, f.dir) {
 			t.Errorf("%s tells a reader of %s:\n%s", path, f.dir, text)

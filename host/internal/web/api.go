@@ -131,7 +131,7 @@ func (s *site) apiLog(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.rawLog(w, r, d.Attempt)
+	s.rawLog(w, r, d)
 }
 
 func (s *site) apiCancel(w http.ResponseWriter, r *http.Request) {

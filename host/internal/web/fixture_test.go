@@ -160,13 +160,18 @@ func (f *fixture) logPath(run store.Run) string {
 // say adds lines to the run's log, as the host does.
 func (f *fixture) say(run store.Run, lines ...string) {
 	f.t.Helper()
+	f.sayAs(run, 'o', lines...)
+}
+
+func (f *fixture) sayAs(run store.Run, stream byte, lines ...string) {
+	f.t.Helper()
 	file, err := os.OpenFile(f.logPath(run), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	defer file.Close()
 	for _, text := range lines {
-		file.Write(lanelog.Line{At: time.Now(), Stream: 'o', Text: text}.Append(nil))
+		file.Write(lanelog.Line{At: time.Now(), Stream: stream, Text: text}.Append(nil))
 	}
 }
 

@@ -47,15 +47,16 @@ type laneData struct {
 	Lines    int    // number of the last line shown
 	Follow   string // address of what comes after; "" it has ended
 	Gone     bool   // the log was removed
-	All      bool   // all lines, which are written as they are read
-	lastPart int    // of All: which group is the last, from 1
+	hider    *strings.Replacer
+	All      bool // all lines, which are written as they are read
+	lastPart int  // of All: which group is the last, from 1
 }
 
 // lane finds the lane run that a request names: a lane, its attempt (?attempt=,
 // the newest without) and update (?update=).
 func (s *site) lane(r *http.Request) (laneData, error) {
 	repo, run, err := s.run(r)
-	d := laneData{Repo: repo, Run: run}
+	d := laneData{Repo: repo, Run: run, hider: s.hider(r.Context(), repo.Key, repo.Slug)}
 	if err != nil {
 		return d, err
 	}
@@ -89,7 +90,7 @@ func (s *site) lanePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Query().Get("raw") != "" {
-		s.rawLog(w, r, d.Attempt)
+		s.rawLog(w, r, d)
 		return
 	}
 	if r.URL.Query().Get("all") != "" {
@@ -146,7 +147,7 @@ func (d *laneData) read() error {
 	var lines []logLine
 	var texts []string
 	for i, l := range last.lines {
-		lines = append(lines, lineOf(d.Lines-len(last.lines)+i+1, l))
+		lines = append(lines, d.line(d.Lines-len(last.lines)+i+1, l))
 		texts = append(texts, l.Text)
 	}
 	d.Skipped = d.Lines - len(last.lines)
@@ -154,8 +155,17 @@ func (d *laneData) read() error {
 	return err
 }
 
-func lineOf(n int, l lanelog.Line) logLine {
-	return logLine{N: n, At: l.At, Stream: string(l.Stream), HTML: colored(l.Text)}
+func (d *laneData) line(n int, l lanelog.Line) logLine {
+	return logLine{N: n, At: l.At, Stream: string(l.Stream), HTML: colored(d.hide(l))}
+}
+
+// hide is a line's text without the folders of this machine that the host
+// itself may name in it.
+func (d *laneData) hide(l lanelog.Line) string {
+	if l.Stream != 'h' {
+		return l.Text
+	}
+	return d.hider.Replace(l.Text)
 }
 
 func (d *laneData) failed() bool { return d.Attempt.State.Final() && d.Attempt.State != store.Passed }
@@ -224,16 +234,16 @@ func stripColor(line string) string {
 }
 
 // rawLog sends the whole log as text, as far as it is written.
-func (s *site) rawLog(w http.ResponseWriter, r *http.Request, l store.LaneRun) {
+func (s *site) rawLog(w http.ResponseWriter, r *http.Request, d laneData) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	f, err := lanelog.Open(l.Log.Path)
+	f, err := lanelog.Open(d.Attempt.Log.Path)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	defer f.Close()
 	lanelog.Read(f, 0, func(_ int64, l lanelog.Line) error {
-		_, err := io.WriteString(w, strings.Map(printable, stripColor(l.Text))+"\n")
+		_, err := io.WriteString(w, strings.Map(printable, stripColor(d.hide(l)))+"\n")
 		return err
 	})
 }
@@ -310,7 +320,7 @@ func (s *site) logEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	err = lanelog.Follow(ctx, path, from, ended, func(offset int64, l lanelog.Line) error {
 		line++
-		data, err := json.Marshal(map[string]any{"n": line, "at": l.At.UTC().Format(time.RFC3339), "stream": string(l.Stream), "html": string(colored(l.Text))})
+		data, err := json.Marshal(map[string]any{"n": line, "at": l.At.UTC().Format(time.RFC3339), "stream": string(l.Stream), "html": string(colored(d.hide(l)))})
 		if err != nil {
 			return err
 		}

@@ -89,7 +89,7 @@ func (d *laneData) writeAll(w io.Writer) error {
 			end()
 			return nil
 		}
-		return writeLine(w, lineOf(n, l))
+		return writeLine(w, d.line(n, l))
 	})
 	end()
 	return err
