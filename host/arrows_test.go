@@ -13,8 +13,8 @@ const module = "github.com/pushlane/pushlane/"
 // added here is a decision about the architecture.
 var arrows = map[string][]string{
 	"hooks":                  nil,
-	"internal/plaintext":     nil,
-	"lanes":                  {"internal/plaintext"},
+	"lanes/plaintext":        nil,
+	"lanes":                  {"lanes/plaintext"},
 	"sdk":                    nil,
 	"sdk/sdktest":            {"sdk"},
 	"plugins/files":          {"sdk"},
@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 	"plugins/codeowners":     {"sdk"},
 	"plugins/secrets":        {"sdk"},
 	"plugins/links":          {"sdk"},
-	"host/internal/wasm":     {"internal/plaintext", "sdk"},
+	"host/internal/wasm":     {"lanes/plaintext", "sdk"},
 	"host/internal/sandbox":  {"host/internal/wasm"},
 	"host/internal/settings": {"host/internal/wasm"},
 	"host/internal/alive":    nil,
@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 	"host/internal/web":      {"hooks", "host/internal/lanelog", "host/internal/store", "host/internal/web/api"},
 	"host/internal/web/api":  {"host/internal/bounded"},
 	"host/internal/tell":     {"host/internal/bounded", "host/internal/store"},
-	"host":                   {"hooks", "host/internal/alive", "host/internal/bounded", "host/internal/hostile", "host/internal/incus", "host/internal/lanelog", "host/internal/own", "host/internal/sandbox", "host/internal/scaffold", "host/internal/settings", "host/internal/ship", "host/internal/store", "host/internal/tell", "host/internal/wasm", "host/internal/zone", "internal/plaintext", "lanes", "sdk"},
+	"host":                   {"hooks", "host/internal/alive", "host/internal/bounded", "host/internal/hostile", "host/internal/incus", "host/internal/lanelog", "host/internal/own", "host/internal/sandbox", "host/internal/scaffold", "host/internal/settings", "host/internal/ship", "host/internal/store", "host/internal/tell", "host/internal/wasm", "host/internal/zone", "lanes/plaintext", "lanes", "sdk"},
 	"host/cmd/pushlane":      {"hooks", "host", "host/internal/bounded", "host/internal/lanelog", "host/internal/store", "host/internal/tell", "host/internal/web", "host/internal/web/api", "lanes", "sdk"},
 	"host/cmd/pushlane-hook": nil,
 	// Plugins run in it: nothing that a plugin does not need may be in it.

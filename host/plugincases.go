@@ -17,7 +17,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/pushlane/pushlane/host/internal/wasm"
-	"github.com/pushlane/pushlane/internal/plaintext"
+	"github.com/pushlane/pushlane/lanes/plaintext"
 	"github.com/pushlane/pushlane/sdk"
 )
 

@@ -21,8 +21,8 @@ import (
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/tell"
 	"github.com/pushlane/pushlane/host/internal/wasm"
-	"github.com/pushlane/pushlane/internal/plaintext"
 	"github.com/pushlane/pushlane/lanes"
+	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
 // Policy is the host owner's ceiling on what lanes and plugins may ask for,

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pushlane/pushlane/internal/plaintext"
+	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
 // Imported is a lanes file made of another tool's.

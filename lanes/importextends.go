@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pushlane/pushlane/internal/plaintext"
+	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
 // maxExtends is how many files a lefthook file may extend in all.

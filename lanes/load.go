@@ -14,7 +14,7 @@ import (
 	"github.com/knadh/koanf/v2"
 	tomlv2 "github.com/pelletier/go-toml/v2"
 
-	"github.com/pushlane/pushlane/internal/plaintext"
+	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
 // MaxFile is the largest lanes file taken, in bytes.

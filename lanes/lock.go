@@ -10,7 +10,7 @@ import (
 
 	tomlv2 "github.com/pelletier/go-toml/v2"
 
-	"github.com/pushlane/pushlane/internal/plaintext"
+	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
 // Lock is a lanes.lock: the plugins of others that lanes may name, each pinned

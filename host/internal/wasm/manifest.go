@@ -10,7 +10,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"github.com/pushlane/pushlane/internal/plaintext"
+	"github.com/pushlane/pushlane/lanes/plaintext"
 	"github.com/pushlane/pushlane/sdk"
 )
 
