@@ -52,9 +52,7 @@ func (s settings) look(m message) []fault {
 		if !s.merges {
 			return []fault{{"merge", "merge commits are not allowed here: rebase instead"}}
 		}
-		if strings.HasPrefix(m.subject, "Merge ") {
-			return nil // git, or a forge, wrote its message
-		}
+		return nil // git wrote its message
 	}
 	return slices.Concat(s.subject(m), s.body(m), s.trailer(m))
 }
