@@ -194,3 +194,23 @@ func Config(ctx context.Context, env Env, key string) ([]string, error) {
 	c, err := readConfig(ctx, env, p)
 	return c[strings.ToLower(key)], err
 }
+
+// configMatching lists the settings of all configuration files whose keys match,
+// each key with its value, in the order in which git reads them.
+func (r *Repo) configMatching(ctx context.Context, pattern string) ([][2]string, error) {
+	out, err := r.git(ctx, "config", "--null", "--get-regexp", pattern)
+	var failed *gitError
+	if errors.As(err, &failed) && failed.status == 1 {
+		return nil, nil // none is set
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all [][2]string
+	for _, item := range strings.Split(out, "\x00") {
+		if key, value, _ := strings.Cut(item, "\n"); key != "" {
+			all = append(all, [2]string{key, value})
+		}
+	}
+	return all, nil
+}

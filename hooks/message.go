@@ -75,13 +75,9 @@ func (s messageSettings) auto() bool { return s.comment == "auto" }
 
 func (r *Repo) messageSettings(ctx context.Context) (messageSettings, error) {
 	var s messageSettings
-	out, err := r.git(ctx, "config", "--null", "--get-regexp", `^(commit\.(cleanup|verbose)|core\.comment(char|string))$`)
-	var failed *gitError
-	if errors.As(err, &failed) && failed.status == 1 {
-		return s, nil // none is set
-	}
-	for _, item := range strings.Split(out, "\x00") {
-		switch key, value, _ := strings.Cut(item, "\n"); key {
+	all, err := r.configMatching(ctx, `^(commit\.(cleanup|verbose)|core\.comment(char|string))$`)
+	for _, pair := range all {
+		switch key, value := pair[0], pair[1]; key {
 		case "commit.cleanup":
 			s.cleanup = value
 		case "commit.verbose":
@@ -144,7 +140,7 @@ func (r *Repo) gitOn(ctx context.Context, in []byte, args ...string) ([]byte, er
 }
 
 // MergeParents are the parents of the merge commit that is being made, HEAD
-// first; none where it is no merge.
+// first; none where no merge is under way.
 func (r *Repo) MergeParents(ctx context.Context) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(r.place.git, "MERGE_HEAD"))
 	if errors.Is(err, fs.ErrNotExist) {

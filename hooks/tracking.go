@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -46,19 +45,13 @@ func globMatch(pattern, ref string) bool {
 // remotes reads the remotes out of all configuration files, rewritten by
 // url.*.insteadOf as git does.
 func (r *Repo) remotes(ctx context.Context) ([]remote, error) {
-	out, err := r.git(ctx, "config", "--null", "--get-regexp", `^(remote\..*\.(pushurl|url|fetch)|url\..*\.(pushinsteadof|insteadof))$`)
-	var failed *gitError
-	if errors.As(err, &failed) && failed.status == 1 {
-		return nil, nil // none at all
-	}
+	all, err := r.configMatching(ctx, `^(remote\..*\.(pushurl|url|fetch)|url\..*\.(pushinsteadof|insteadof))$`)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the remotes: %w", err)
 	}
 	c := make(config)
-	for _, item := range strings.Split(out, "\x00") {
-		if key, value, _ := strings.Cut(item, "\n"); key != "" {
-			c[key] = append(c[key], value)
-		}
+	for _, pair := range all {
+		c[pair[0]] = append(c[pair[0]], pair[1])
 	}
 	return c.remotes(), nil
 }
@@ -151,10 +144,7 @@ func (r *Repo) trackingRefs(ctx context.Context, url string) (map[string]plumbin
 	tips := make(map[string]plumbing.Hash)
 	for _, m := range counts {
 		for _, pattern := range m.into {
-			before, _, wild := strings.Cut(pattern, "*")
-			if !wild {
-				before = before[:strings.LastIndexByte(before, '/')+1]
-			}
+			before, _, _ := strings.Cut(pattern, "*")
 			before = before[:strings.LastIndexByte(before, '/')+1]
 			found, err := r.refs(before)
 			if err != nil {
