@@ -47,6 +47,7 @@ type laneRun struct {
 	mem      *memory      // what it is remembered by; nil: it is not
 	attempt  int          // from 1
 	recorded bool         // starting stands in the store
+	first    *input       // of the first call, made for the cached result's key; nil: taken
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	out      *wasm.Out    // /out of the call under way
 	spool    *hooks.Spool // temporary files of the trees it reads
@@ -215,7 +216,7 @@ func (l *laneRun) prepare(ctx context.Context, o *Outcome) error {
 
 // callPlugin runs the module once: request in, answer out.
 func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
-	request, text, err := l.input(ctx)
+	request, text, err := l.takeInput(ctx)
 	if err != nil {
 		return answer{}, 0, err
 	}

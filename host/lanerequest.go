@@ -12,6 +12,21 @@ import (
 // stores in one byte, JSON may write with six.
 const maxRequest = 64 << 20
 
+// input is a request, and the same as JSON.
+type input struct {
+	request sdk.Request
+	text    []byte
+}
+
+// takeInput is input, or at the first call what was made already.
+func (l *laneRun) takeInput(ctx context.Context) (sdk.Request, []byte, error) {
+	if in := l.first; in != nil {
+		l.first = nil
+		return in.request, in.text, nil
+	}
+	return l.input(ctx)
+}
+
 // input is what the plugin is asked, and the same as JSON. It is an error where
 // that would be longer than a request may be.
 func (l *laneRun) input(ctx context.Context) (sdk.Request, []byte, error) {

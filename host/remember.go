@@ -90,10 +90,11 @@ func (l *laneRun) memory(ctx context.Context) (*memory, string, error) {
 	case l.can("http"):
 		return nil, "it may send requests", nil
 	}
-	_, text, err := l.input(ctx)
+	request, text, err := l.input(ctx)
 	if err != nil {
 		return nil, "", err
 	}
+	l.first = &input{request, text}
 	given := fmt.Sprintf("%d\x00%s\x00%s\x00%q\x00%s\x00", memoryVersion, l.zone().Key(), l.module.Digest(),
 		l.environment(), l.lane().Remember)
 	sum := sha256.New()
