@@ -12,7 +12,7 @@ import (
 )
 
 // TestFilesOthersMayWrite: each file that decides something is refused where it
-// is used, named, with the command that mends it, and doctor lists them all.
+// is used, named, with the command that fixes it, and doctor lists them all.
 func TestFilesOthersMayWrite(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -25,7 +25,7 @@ const (
 )
 
 // Sweep deletes this owner's containers whose process is gone or, where that
-// cannot be told, whose deadline has passed, and volumes that nobody uses any
+// cannot be told, whose deadline has passed, and volumes that no run uses any
 // more. It touches nothing without this owner's label.
 func (c *Client) Sweep(ctx context.Context) ([]Swept, error) {
 	swept, err := c.SweepContainers(ctx)

@@ -38,8 +38,8 @@ const maxLinks = 40
 
 // Check gives an *Error where others may change a file or folder, or what its
 // path leads to: by its own mode or owner, those of a folder above it, or of a
-// symbolic link on the way. Folders in which everybody may make files and nobody
-// may take those of others away (/tmp) are on the way of many, and good. A file
+// symbolic link on the way. Folders in which all users may make files and none
+// may remove those of others (/tmp) are on the way of many, and good. A file
 // that is not there is good where all that leads to it is. Nothing is opened.
 func Check(path string) error {
 	path, err := filepath.Abs(path)

@@ -197,11 +197,14 @@ func (t *Teller) sendStatus(ctx context.Context, target string, d store.Delivery
 	if err := t.refused(ctx, run, &b); err != nil {
 		return err
 	}
+	object := b.SHA
 	if b.SHA, err = statusCommit(ctx, run.RepoKey, b.SHA); err != nil {
 		return err
 	}
-	if err := t.refused(ctx, run, &b); err != nil { // of a tag, also what its commit met
-		return err
+	if b.SHA != object { // of a tag, also what its commit met
+		if err := t.refused(ctx, run, &b); err != nil {
+			return err
+		}
 	}
 	return t.postStatus(ctx, t.config.Statuses[i], target, b)
 }
