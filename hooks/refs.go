@@ -235,3 +235,5 @@ func (r *Repo) headIn(ctx context.Context, worktree string) (string, error) {
 }
 
 func isID(s string) bool { return len(s) == len(ZeroID) && isHex(s) }
+
+func IsZero(id string) bool { return strings.Trim(id, "0") == "" }

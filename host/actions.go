@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -50,7 +52,7 @@ func (h *Host) Rerun(ctx context.Context, run int64, failedOnly bool, by string)
 // Rerunnable tells why a run cannot be repeated; nil: it can.
 func (h *Host) Rerunnable(ctx context.Context, run store.Run) error {
 	if !run.State.Final() {
-		return usageError{fmt.Errorf("it is %s still", run.State)}
+		return problem.Usage(fmt.Errorf("it is %s still", run.State))
 	}
 	return h.stillThere(ctx, run)
 }
@@ -58,7 +60,7 @@ func (h *Host) Rerunnable(ctx context.Context, run store.Run) error {
 // stillThere: a push that was refused left nothing to judge again.
 func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 	if run.Gate == "pre-commit" || run.Gate == "commit-msg" {
-		return usageError{fmt.Errorf("it judged a commit that was being made")}
+		return problem.Usage(fmt.Errorf("it judged a commit that was being made"))
 	}
 	repo, release, err := h.repo(ctx, queuedCall(run))
 	if err != nil {
@@ -67,7 +69,7 @@ func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 	defer release()
 	for _, u := range run.Updates {
 		if _, err := repo.Resolve(ctx, u.New); errors.As(err, new(*hooks.NoRevisionError)) || errors.As(err, new(*hooks.MissingError)) {
-			return usageError{hinted(fmt.Errorf("%s is not in the repository: the push was refused and left nothing", short(u.New)), "push it again")}
+			return problem.Usage(problem.WithHint(fmt.Errorf("%s is not in the repository: the push was refused and left nothing", printable.Short(u.New)), "push it again"))
 		} else if err != nil {
 			return err
 		}
@@ -103,7 +105,7 @@ func (h *Host) RerunRun(ctx context.Context, call Call, which string, failedOnly
 
 // who is the person at the command line.
 func (c Call) who() string {
-	if name := Clean(c.Getenv("USER")); name != "" {
+	if name := printable.Clean(c.Getenv("USER")); name != "" {
 		return name
 	}
 	return "somebody"

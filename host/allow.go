@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
@@ -165,7 +166,7 @@ func (p Policy) checkAllows() error {
 	}
 	for _, a := range p.Allows {
 		if _, err := path.Match(a.Repository, ""); err != nil || !filepath.IsAbs(a.Repository) && !names[a.Repository] {
-			return hinted(fmt.Errorf("cannot read the policy: allow: repository %q is not a full path, and no [[repository]] has that name", a.Repository),
+			return problem.WithHint(fmt.Errorf("cannot read the policy: allow: repository %q is not a full path, and no [[repository]] has that name", a.Repository),
 				"write the path of its git directory, or \"*\" for all")
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
@@ -180,9 +181,9 @@ func TestArtifactQuota(t *testing.T) {
 					n++
 				}
 			}
-			if n != test.fits || err == nil || err.Error() != test.want || !strings.Contains(hintOf(err),
+			if n != test.fits || err == nil || err.Error() != test.want || !strings.Contains(problem.Hint(err),
 				"raise limits.artifacts in "+PolicyFile) {
-				t.Errorf("%d fit, then %v (hint %q); want %d, then %s", n, err, hintOf(err), test.fits, test.want)
+				t.Errorf("%d fit, then %v (hint %q); want %d, then %s", n, err, problem.Hint(err), test.fits, test.want)
 			}
 			if err := keep.drop(nil); err != nil || diskUse(t, h.state) != 0 {
 				t.Errorf("drop: %v, and %d bytes stay", err, diskUse(t, h.state))
@@ -245,9 +246,9 @@ func TestArtifactsOfAllRuns(t *testing.T) {
 		}
 	}
 	const want = "the artifacts of all unprotected runs of this repository would take more than 2MiB (limits.artifacts_total)"
-	if err := save(h, zone.Unprotected, "3"); err == nil || err.Error() != want || !strings.Contains(hintOf(err),
+	if err := save(h, zone.Unprotected, "3"); err == nil || err.Error() != want || !strings.Contains(problem.Hint(err),
 		"retention.runs") {
-		t.Errorf("err = %v (hint %q), want %s", err, hintOf(err), want)
+		t.Errorf("err = %v (hint %q), want %s", err, problem.Hint(err), want)
 	}
 	if err := save(&Host{state: h.state}, zone.Unprotected, "4"); err == nil || err.Error() != want {
 		t.Errorf("another process: err = %v, want %s", err, want)

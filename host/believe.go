@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/pushlane/pushlane/host/internal/own"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 // believed refuses a file or folder that others may change: whoever may, may
@@ -20,7 +21,7 @@ func believed(what, path string) error {
 	if wrong := (*own.Error)(nil); errors.As(err, &wrong) {
 		hint = wrong.Hint()
 	}
-	return hinted(fmt.Errorf("cannot use %s %s: %w", what, path, err), hint)
+	return problem.WithHint(fmt.Errorf("cannot use %s %s: %w", what, path, err), hint)
 }
 
 // CheckFolder refuses a folder in which others may replace what is in it.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/tell"
 )
@@ -71,8 +72,8 @@ func TestFilesOthersMayWrite(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 			continue
 		}
-		if path := want[strings.LastIndex(want, " ")+1:]; hintOf(err) != "chmod go-w "+path {
-			t.Errorf("%s: hint %q", want, hintOf(err))
+		if path := want[strings.LastIndex(want, " ")+1:]; problem.Hint(err) != "chmod go-w "+path {
+			t.Errorf("%s: hint %q", want, problem.Hint(err))
 		}
 	}
 	if _, err := readSecret(p.Secrets, "TOKEN"); err == nil || err.Error() != "others may write it (mode 0666)" {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -74,7 +75,7 @@ func (h *Host) giveBack(ctx context.Context, st *store.Store, run store.Run, cau
 		return h.giveUp(ctx, st, run, cause)
 	}
 	h.blind.failed(run.RepoKey, time.Now())
-	why := CleanText("this host cannot open the repository: " + cause.Error())
+	why := printable.CleanText("this host cannot open the repository: " + cause.Error())
 	err := st.Holding(run).Requeue(context.WithoutCancel(ctx), run.ID, why)
 	return errors.Join(fmt.Errorf("it waits again: %s", why), err)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -26,7 +27,7 @@ func bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call,
 	var found []string
 	for _, u := range updates {
 		branch, isBranch := strings.CutPrefix(u.Ref, "refs/heads/")
-		if !isBranch || zeros(u.Old) {
+		if !isBranch || hooks.IsZero(u.Old) {
 			continue
 		}
 		at, pushedHere := lastPush(filepath.Join(repo.CommonDir(), "logs", "refs", "remotes", call.arg(0), branch), u.Old)
@@ -38,7 +39,7 @@ func bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call,
 			return nil, err
 		}
 		if err != nil || run.Exit != ExitAccept {
-			found = append(found, fmt.Sprintf("%s was pushed to %s past the gate (git push --no-verify)", Clean(branch), short(u.Old)))
+			found = append(found, fmt.Sprintf("%s was pushed to %s past the gate (git push --no-verify)", printable.Clean(branch), printable.Short(u.Old)))
 		}
 	}
 	return found, nil

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -148,18 +149,18 @@ func manualUpdate(ctx context.Context, repo *hooks.Repo, call Call) (manual, err
 	}
 	head, err := repo.Resolve(ctx, "HEAD")
 	if err != nil {
-		return manual{}, hinted(err, "name what to judge with --range A..B")
+		return manual{}, problem.WithHint(err, "name what to judge with --range A..B")
 	}
 	to := call.target
 	m := manual{Update: hooks.Update{Ref: to.Ref, New: head, Old: to.Old}}
-	if !zeros(to.Old) {
+	if !hooks.IsZero(to.Old) {
 		there, err := repo.Contains(ctx, to.Old, head)
 		if err != nil {
 			return m, err
 		}
 		if there {
 			m.Base = head
-			m.nothing = fmt.Sprintf("%s of %s has %s already", refWord(to.Ref), Clean(to.Remote), short(head))
+			m.nothing = fmt.Sprintf("%s of %s has %s already", printable.Ref(to.Ref), printable.Clean(to.Remote), printable.Short(head))
 			return m, nil
 		}
 	}
@@ -191,7 +192,7 @@ func pusherNames() []string { return append(serverNames(), "USER", "LOGNAME") }
 // pusher is who pushes, as the server before us says it.
 func (c Call) pusher() string {
 	for _, name := range pusherNames() {
-		if who := Clean(c.Getenv(name)); who != "" && (c.Receives() || name == "USER") {
+		if who := printable.Clean(c.Getenv(name)); who != "" && (c.Receives() || name == "USER") {
 			return who
 		}
 	}
@@ -202,31 +203,23 @@ func (c Call) pusher() string {
 // system's user is known.
 func (c Call) namedPusher() string {
 	for _, name := range serverNames() {
-		if who := Clean(c.Getenv(name)); who != "" && c.Receives() {
+		if who := printable.Clean(c.Getenv(name)); who != "" && c.Receives() {
 			return who
 		}
 	}
 	return ""
 }
 
-// usageError is wrong use: exit status 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// IsUsage reports whether err is wrong use rather than a breakage.
-func IsUsage(err error) bool { return errors.As(err, new(usageError)) }
-
 // readConfig reads a lanes file given by --config.
 func readConfig(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("cannot read lanes file: %w", err)}
+		return nil, problem.Usage(fmt.Errorf("cannot read lanes file: %w", err))
 	}
 	defer f.Close()
 	data, err := bounded.ReadAll(f, lanes.MaxFile)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("cannot read lanes file %s: %w", name, err)}
+		return nil, problem.Usage(fmt.Errorf("cannot read lanes file %s: %w", name, err))
 	}
 	return data, nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -150,10 +152,10 @@ func (l *laneRun) denied(name string) error {
 	case slices.Contains(l.j.Policy.Capabilities, name) && !slices.Contains(l.policy().Capabilities, name):
 		return l.notInZone(name)
 	case !slices.Contains(l.policy().Capabilities, name):
-		return hinted(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow", l.lane().Plugin, name),
+		return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow", l.lane().Plugin, name),
 			"the host's owner may add it to `capabilities` in "+PolicyFiles(l.call.Getenv)[0])
 	}
-	return hinted(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name, l.lane().ID),
+	return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name, l.lane().ID),
 		"grant it in the lane:\n[lane.grant]\n"+grantLine(name))
 }
 
@@ -161,11 +163,11 @@ func (l *laneRun) denied(name string) error {
 func (l *laneRun) notInZone(name string) error {
 	z := l.zone()
 	if z.Trust != zone.Protected {
-		return hinted(fmt.Errorf("plugin %q asks for %s, which only runs of protected refs have, judged by protected lanes",
+		return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which only runs of protected refs have, judged by protected lanes",
 			l.lane().Plugin, name),
 			"push to a protected branch whose lanes grant it, or take the grant out of lane "+l.lane().ID)
 	}
-	return hinted(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow lane %q of this repository", l.lane().Plugin, name, l.lane().ID),
+	return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow lane %q of this repository", l.lane().Plugin, name, l.lane().ID),
 		fmt.Sprintf("the host's owner may add it to an [[allow]] of %s in %s", z.Repository, PolicyFiles(l.call.Getenv)[0]))
 }
 
@@ -187,16 +189,16 @@ func (l *laneRun) outside(name, item string) error {
 	if !l.permits.has(name) {
 		return l.denied(name)
 	}
-	g, what := l.lane().Grant, Clean(item)
+	g, what := l.lane().Grant, printable.Clean(item)
 	granted := map[string][]string{"http": g.HTTP, "secret": g.Secrets, "env": g.Env}[name]
 	switch {
 	case !slices.Contains(granted, item):
-		return hinted(fmt.Errorf("plugin %q asks for %s %q, which lane %q does not grant", l.lane().Plugin, name, what, l.lane().ID),
+		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which lane %q does not grant", l.lane().Plugin, name, what, l.lane().ID),
 			"grant it in the lane:\n[lane.grant]\n"+strings.Replace(strings.Replace(grantLine(name), "HOST", what, 1), "NAME", what, 1))
 	case !l.policy().lets(name, item):
 		return l.notInZone(fmt.Sprintf("%s %q", name, what))
 	case name == "http" && !hostAllowed(l.policy().HTTPHosts, item):
-		return hinted(fmt.Errorf("plugin %q asks for %s %q, which the policy of this host does not allow", l.lane().Plugin, name, what),
+		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which the policy of this host does not allow", l.lane().Plugin, name, what),
 			"the host's owner may add it to `http.hosts` in "+PolicyFiles(l.call.Getenv)[0])
 	}
 	return fmt.Errorf("plugin %q used %s %q, which its manifest does not ask for", l.lane().Plugin, name, what)
@@ -209,9 +211,9 @@ const maxDenials = 100
 func (l *laneRun) refuse(ctx context.Context, err error) error {
 	if l.denials++; l.denials <= maxDenials {
 		l.log.line('h', "denied: "+err.Error())
-		l.rec.event(ctx, l.i, l.lane().ID, "denied", Clean(err.Error()))
+		l.rec.event(ctx, l.i, l.lane().ID, "denied", printable.Clean(err.Error()))
 	}
-	return &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: hintOf(err)}
+	return &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: problem.Hint(err)}
 }
 
 // touched notes that the run depends on, or changes, something that no record

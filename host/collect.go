@@ -12,6 +12,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/alive"
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -90,7 +91,7 @@ func (h *Host) dropOld(ctx context.Context, p Policy) (lines []string, err error
 		before := time.Now().Add(-p.KeepRuns)
 		ids, dropErr := st.DropRuns(ctx, before)
 		if len(ids) > 0 {
-			lines = append(lines, fmt.Sprintf("removed %s older than %s", count(len(ids), "run"), p.KeepRuns))
+			lines = append(lines, fmt.Sprintf("removed %s older than %s", printable.Count(len(ids), "run"), p.KeepRuns))
 		}
 		for _, id := range ids {
 			dropErr = errors.Join(dropErr, os.RemoveAll(h.runFolder(id)))
@@ -100,12 +101,12 @@ func (h *Host) dropOld(ctx context.Context, p Policy) (lines []string, err error
 	}
 	n, logErr := h.dropOldLogs(p.KeepRuns)
 	if n > 0 {
-		lines = append(lines, fmt.Sprintf("removed the logs of %s older than %s", count(n, "run"), p.KeepRuns))
+		lines = append(lines, fmt.Sprintf("removed the logs of %s older than %s", printable.Count(n, "run"), p.KeepRuns))
 	}
 	n, roomErr := h.dropLargeLogs(p, time.Now())
 	if n > 0 {
 		lines = append(lines, fmt.Sprintf("removed the logs of the %s that ended first: all together took more than %s (limits.logs_total)",
-			count(n, "run"), p.MaxLogsTotal))
+			printable.Count(n, "run"), p.MaxLogsTotal))
 	}
 	return lines, errors.Join(err, logErr, roomErr)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/sdk"
@@ -62,7 +63,7 @@ func (l *laneRun) allowContainers(asked []sdk.Container) error {
 func takeIDs(taken map[string]bool, asked []sdk.Container, plugin string, most int) error {
 	for _, c := range asked {
 		if taken[c.ID] {
-			return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf("plugin %q asks twice for a container called %q", plugin, Clean(c.ID))}
+			return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf("plugin %q asks twice for a container called %q", plugin, printable.Clean(c.ID))}
 		}
 		if len(taken) == most {
 			return &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("plugin %q asks for more than the %d containers that the policy allows", plugin, most)}
@@ -122,7 +123,7 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
 	l.mu.Unlock()
 	return sdk.Result{ID: c.ID, Exit: ended.Exit, TimedOut: ended.TimedOut, Millis: time.Since(began).Milliseconds(),
-		Tail: l.unmasked(CleanText(ended.Tail)), Artifacts: ended.Artifacts}, nil
+		Tail: l.unmasked(printable.CleanText(ended.Tail)), Artifacts: ended.Artifacts}, nil
 }
 
 // follow is a stream of the lane's log that a plugin may read as well.
@@ -131,7 +132,7 @@ func (l *laneRun) follow(stream byte, j *job) *lineWriter {
 		line = l.unmasked(line)
 		l.log.line(stream, line)
 		if j != nil {
-			j.line(Clean(line))
+			j.line(printable.Clean(line))
 		}
 	}}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/hostile"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -30,7 +32,7 @@ func good(name, format string, args ...any) Check {
 }
 
 func bad(name string, err error, hint string) Check {
-	if h := hintOf(err); h != "" {
+	if h := problem.Hint(err); h != "" {
 		hint = h
 	}
 	return Check{Name: name, Message: err.Error(), Hint: hint}
@@ -95,7 +97,7 @@ func (h *Host) checkRepo(ctx context.Context, call Call, policy Policy) []Check 
 	if err != nil {
 		return append(checks, bad("lanes", err, "mend the lanes file and commit it"))
 	}
-	return append(checks, good("lanes", "%s in %s", count(len(by.Set.Lanes), "lane"), by.Set.Source))
+	return append(checks, good("lanes", "%s in %s", printable.Count(len(by.Set.Lanes), "lane"), by.Set.Source))
 }
 
 // checkHooks looks for the hooks that the repository at hand needs: a server's
@@ -176,7 +178,7 @@ func (h *Host) checkPlugins(ctx context.Context, policy Policy) []Check {
 			checks = append(checks, bad("plugins", err, "./install.sh"))
 			continue
 		}
-		checks = append(checks, good("plugins", "%s %s, sha256 %s", name, m.Manifest().Version, short(m.Digest())))
+		checks = append(checks, good("plugins", "%s %s, sha256 %s", name, m.Manifest().Version, printable.Short(m.Digest())))
 	}
 	return checks
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
 // checkEarlier looks at a hook that was there before pushlane and runs first.
@@ -82,14 +83,14 @@ func pushRefused(ctx context.Context, call Call, dir, bin string) error {
 	}
 	for _, args := range [][]string{{"init", "-q", "work"}, {"init", "-q", "--bare", "remote.git"}} {
 		if out, err := git(args...); err != nil {
-			return fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, firstLine(out))
+			return fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, printable.FirstLine(out))
 		}
 	}
 	// Lanes that let everything through: if the hook did not count, the push would go in.
 	err := os.WriteFile(filepath.Join(work, LanesFiles[1]), []byte("version = 1\n"), 0o644)
 	for _, args := range [][]string{{"add", "."}, {"commit", "-q", "-m", "trial"}} {
 		if out, err := git(append([]string{"-C", "work"}, args...)...); err != nil {
-			return fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, firstLine(out))
+			return fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, printable.FirstLine(out))
 		}
 	}
 	folder := filepath.Join(work, ".git", "hooks")
@@ -109,7 +110,7 @@ func pushRefused(ctx context.Context, call Call, dir, bin string) error {
 	case err == nil:
 		return errors.New("the push was let through")
 	case !strings.Contains(string(said), "refs/heads/trial"):
-		return fmt.Errorf("the hook was not run as git runs it: %s", firstLine(out))
+		return fmt.Errorf("the hook was not run as git runs it: %s", printable.FirstLine(out))
 	}
 	return nil
 }

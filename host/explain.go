@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -66,22 +68,22 @@ func (h *Host) ExplainLanes(ctx context.Context, policy Policy, call Call, ask L
 // explainMemory says what memory would do for one picked lane.
 func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call Call, policy Policy, gate string, p pushed, i int) string {
 	j := &Judgement{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: gate, Policy: policy, Updates: []pushed{p},
-		Outcomes: []Outcome{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), short(p.New), p.Picked[i].Lane.ID)}}}
+		Outcomes: []Outcome{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New), p.Picked[i].Lane.ID)}}}
 	l := &laneRun{host: h, repo: repo, call: call, j: j, attempt: 1}
 	if err := l.prepare(ctx, &j.Outcomes[0]); err != nil {
-		return "cannot tell: " + Clean(err.Error())
+		return "cannot tell: " + printable.Clean(err.Error())
 	}
 	mem, why, err := l.memory(ctx)
 	switch {
 	case err != nil:
-		return "cannot tell: " + Clean(err.Error())
+		return "cannot tell: " + printable.Clean(err.Error())
 	case mem == nil:
 		return "runs every time: " + why
 	}
 	run, err := l.recall(ctx, mem)
 	switch {
 	case err != nil:
-		return "cannot tell: " + Clean(err.Error())
+		return "cannot tell: " + printable.Clean(err.Error())
 	case run == nil:
 		return "runs: no earlier run was given the same, or what it read has changed"
 	}
@@ -96,7 +98,7 @@ func Top(ctx context.Context, call Call) (string, error) {
 	}
 	defer repo.Close()
 	if repo.Top() == "" {
-		return "", usageError{fmt.Errorf("cannot write lanes: %s has no work tree", repo.GitDir())}
+		return "", problem.Usage(fmt.Errorf("cannot write lanes: %s has no work tree", repo.GitDir()))
 	}
 	return repo.Top(), nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -102,7 +103,7 @@ func (h *Host) endLost(ctx context.Context) ([]string, error) {
 }
 
 func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why error) (string, error) {
-	message := CleanText("its host could not record what became of it: " + why.Error())
+	message := printable.CleanText("its host could not record what became of it: " + why.Error())
 	if r.Waiting {
 		return fmt.Sprintf("run #%d of %s waits again: %s", r.Number, r.RepoName, message), st.Requeue(ctx, r.ID, message)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/histories"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -230,7 +231,7 @@ func (g *quickGate) answer(a *histories.Answer, p histories.Push, j Judgement) {
 			if u.Strict {
 				a.JudgedBy[u.Ref] = ""
 			}
-			a.Said += fmt.Sprintf("%s: base %s, lanes of %s, own: %t\n", u.Named(), short(u.Base), short(u.Rev), u.Strict)
+			a.Said += fmt.Sprintf("%s: base %s, lanes of %s, own: %t\n", u.Named(), printable.Short(u.Base), printable.Short(u.Rev), u.Strict)
 		} else {
 			a.Said += fmt.Sprintf("%s: %s\n", u.Named(), u.Refusal)
 		}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -51,16 +53,16 @@ func (h *Host) history(ctx context.Context, call Call) (*store.Store, string, er
 func runLine(r store.Run) string {
 	line := fmt.Sprintf("#%d  %-9s  %-12s  %s  %s", r.Number, r.State, r.Gate, r.Queued.Local().Format("2006-01-02 15:04:05"), updateWords(r))
 	if waited := r.Started.Sub(r.Queued); !r.Started.IsZero() && waited >= time.Second {
-		line += "  queued " + elapsed(waited)
+		line += "  queued " + printable.Elapsed(waited)
 	}
 	if !r.Ended.IsZero() && !r.Started.IsZero() {
-		line += "  " + elapsed(r.Ended.Sub(r.Started))
+		line += "  " + printable.Elapsed(r.Ended.Sub(r.Started))
 	}
 	if r.RerunOf != 0 {
 		line += fmt.Sprintf("  again #%d", r.RerunOf)
 	}
 	if r.Skip != "" {
-		line += "  lanes skipped: " + Clean(r.Skip)
+		line += "  lanes skipped: " + printable.Clean(r.Skip)
 	}
 	return line
 }
@@ -118,7 +120,7 @@ func recordOf(r store.Run) runRecord {
 	rec := runRecord{Run: r.Number, State: string(r.State), Gate: r.Gate, Remote: r.Remote, Pusher: r.Pusher,
 		Exit: r.Exit, Skip: r.Skip, RerunOf: r.RerunOf, Cancel: r.CancelBy, Message: r.Message, Queued: r.Queued.UTC(), Started: r.Started.UTC(), Ended: r.Ended.UTC(), Updates: []UpdateJSON{}}
 	for _, u := range r.Updates {
-		rec.Updates = append(rec.Updates, UpdateJSON{Ref: Clean(u.Ref), Old: u.Old, New: u.New, Base: u.Base})
+		rec.Updates = append(rec.Updates, UpdateJSON{Ref: printable.Clean(u.Ref), Old: u.Old, New: u.New, Base: u.Base})
 	}
 	for _, l := range r.Lanes {
 		rec.Lanes = append(rec.Lanes, laneRecord{ID: l.Lane, State: string(l.State), Attempt: l.Attempt, Reason: l.Reason,
@@ -151,7 +153,7 @@ func (h *Host) ShowRun(ctx context.Context, call Call, which string, asJSON bool
 	}
 	fmt.Fprintln(w, runLine(run))
 	for _, l := range run.Lanes {
-		fmt.Fprintf(w, "  %-9s  %s  %s  %s\n", l.State, l.Lane, elapsed(max(0, l.Ended.Sub(l.Started))), firstLine(l.Message))
+		fmt.Fprintf(w, "  %-9s  %s  %s  %s\n", l.State, l.Lane, printable.Elapsed(max(0, l.Ended.Sub(l.Started))), printable.FirstLine(l.Message))
 		for _, f := range findings {
 			if f.LaneRun == l.ID {
 				fmt.Fprintf(w, "    %s\n", findingLine(wireFinding(f)))
@@ -172,7 +174,7 @@ func eventLine(e store.Event) string {
 	}
 	line += " " + e.Kind
 	if e.Message != "" {
-		line += ": " + Clean(e.Message)
+		line += ": " + printable.Clean(e.Message)
 	}
 	return line
 }
@@ -181,7 +183,7 @@ func eventLine(e store.Event) string {
 func (h *Host) findRun(ctx context.Context, call Call, which string) (*store.Store, store.Run, store.Address, error) {
 	at, err := store.ParseAddress(which)
 	if err != nil {
-		return nil, store.Run{}, at, usageError{err}
+		return nil, store.Run{}, at, problem.Usage(err)
 	}
 	st, repo, err := h.history(ctx, call)
 	if err != nil {
@@ -191,10 +193,10 @@ func (h *Host) findRun(ctx context.Context, call Call, which string) (*store.Sto
 	whole.Lane = "" // a lane that the run has not is the caller's to say
 	run, err := st.Find(ctx, repo, whole)
 	if errors.Is(err, store.ErrNoRun) {
-		return nil, run, at, usageError{hinted(fmt.Errorf("cannot show run %s: %w", which, store.ErrNoRun), "see them with: pushlane runs")}
+		return nil, run, at, problem.Usage(problem.WithHint(fmt.Errorf("cannot show run %s: %w", which, store.ErrNoRun), "see them with: pushlane runs"))
 	}
 	if errors.As(err, new(*store.AmbiguousError)) {
-		err = usageError{err}
+		err = problem.Usage(err)
 	}
 	return st, run, at, err
 }
@@ -217,7 +219,7 @@ func (h *Host) Logs(ctx context.Context, call Call, which string) ([]StoredLog, 
 	var all []StoredLog
 	for _, l := range run.Lanes {
 		if at.Lane == "" || at.Lane == l.Lane {
-			log := StoredLog{Lane: l.Lane, State: string(l.State), Message: firstLine(l.Message), Path: l.Log.Path}
+			log := StoredLog{Lane: l.Lane, State: string(l.State), Message: printable.FirstLine(l.Message), Path: l.Log.Path}
 			if _, err := os.Stat(log.Path); err != nil && l.Log.SHA256 == "" {
 				log.Path = "" // a host that was killed before the lane's first line
 			}
@@ -225,7 +227,7 @@ func (h *Host) Logs(ctx context.Context, call Call, which string) ([]StoredLog, 
 		}
 	}
 	if len(all) == 0 {
-		return nil, usageError{hinted(fmt.Errorf("cannot show log %s: run #%d has no such lane", which, run.Number), fmt.Sprintf("see them with: pushlane runs %d", run.Number))}
+		return nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot show log %s: run #%d has no such lane", which, run.Number), fmt.Sprintf("see them with: pushlane runs %d", run.Number)))
 	}
 	return all, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/alive"
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -68,7 +69,7 @@ type Host struct {
 // wait for their next request: 0 for a host that judges once.
 func Open(p Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
-		return nil, hinted(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
+		return nil, problem.WithHint(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
 	}
 	if err := believed("state folder", p.State); err != nil {
 		return nil, err

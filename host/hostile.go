@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/hostile"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
@@ -81,7 +82,7 @@ func tryIn(pool *sandbox.Pool, limit time.Duration) hostile.Try {
 			err = m.CheckWith(nil)
 		}
 		if err != nil {
-			return hostile.Outcome{Kind: hostile.Refused, Text: CleanText(err.Error())}
+			return hostile.Outcome{Kind: hostile.Refused, Text: printable.CleanText(err.Error())}
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("its time was up"))
 		defer cancel()
@@ -94,7 +95,7 @@ func tryIn(pool *sandbox.Pool, limit time.Duration) hostile.Try {
 }
 
 func trialError(err error) hostile.Outcome {
-	o := hostile.Outcome{Kind: hostile.Broken, Text: CleanText(err.Error())}
+	o := hostile.Outcome{Kind: hostile.Broken, Text: printable.CleanText(err.Error())}
 	if errors.As(err, new(*wasm.LimitError)) || errors.As(err, new(*wasm.StoppedError)) {
 		o.Kind = hostile.Stopped
 	}
@@ -105,14 +106,14 @@ func trialError(err error) hostile.Outcome {
 // is shown by it.
 func trialAnswer(m *sandbox.Plugin, done wasm.Result) hostile.Outcome {
 	if m.Manifest().Output == "text" {
-		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit, Clean(string(done.Stdout[:min(len(done.Stdout), 4000)])))}
+		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit, printable.Clean(string(done.Stdout[:min(len(done.Stdout), 4000)])))}
 	}
 	said, err := readAnswer(m.Manifest().Output, done.Stdout, maxFindings)
 	if err == nil {
 		err = contradiction(said, done.Exit)
 	}
 	if err != nil {
-		return hostile.Outcome{Kind: hostile.Broken, Text: CleanText(err.Error())}
+		return hostile.Outcome{Kind: hostile.Broken, Text: printable.CleanText(err.Error())}
 	}
 	text := fmt.Sprintf("exit %d: %d findings", done.Exit, len(said.findings))
 	if len(said.findings) > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -116,7 +117,7 @@ func (l *laneRun) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
 	defer f.Close()
 	text, err := bounded.ReadAll(f, maxMessage)
 	if err != nil {
-		return nil, hinted(fmt.Errorf("cannot read the commit message: %w", err),
+		return nil, problem.WithHint(fmt.Errorf("cannot read the commit message: %w", err),
 			"shorten it: git commit --edit --file "+name)
 	}
 	// git says by the editor's name that there is none.

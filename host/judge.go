@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/tell"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -51,7 +53,7 @@ func (h *Host) Judge(ctx context.Context, call Call, out Output) int {
 // leave keeps an accepted push for the resident host that is not there now.
 func (h *Host) leave(ctx context.Context, call Call, out Output) int {
 	if err := h.spool(ctx, call); err != nil {
-		WriteError(out.Err, err)
+		problem.Write(out.Err, err)
 		return ExitUndecided
 	}
 	return ExitAccept
@@ -195,7 +197,7 @@ func (j *Judgement) refuseStale(stale *hooks.StaleError) {
 		p := pushed{Update: u, Protected: j.to.protects(u.Ref),
 			Refusal: "another ref of this push is not where the push takes it to be"}
 		if u.Named() == stale.Ref {
-			p.Refusal = Clean(stale.Error()) + ": " + stale.Hint()
+			p.Refusal = printable.Clean(stale.Error()) + ": " + stale.Hint()
 		}
 		p.Base = hooks.ZeroID
 		j.Updates = append(j.Updates, p)
@@ -215,13 +217,13 @@ func (j *Judgement) receiveOne(ctx context.Context, repo *hooks.Repo, call Call,
 		return nil
 	}
 	if p.lanesFile, err = j.to.lanes(ctx, u); err != nil {
-		return fmt.Errorf("%s: %w", Clean(u.Named()), err)
+		return fmt.Errorf("%s: %w", printable.Clean(u.Named()), err)
 	}
 	if p.Notes, p.OtherLanes, p.Refusal = j.to.review(ctx, u, p.lanesFile); !j.to.decides {
 		p.Refusal = ""
 	}
 	if u.Alias != "" {
-		p.Notes = append(p.Notes, fmt.Sprintf("%s is another name of %s, which is judged", refWord(u.Alias), refWord(u.Ref)))
+		p.Notes = append(p.Notes, fmt.Sprintf("%s is another name of %s, which is judged", printable.Ref(u.Alias), printable.Ref(u.Ref)))
 	}
 	return j.add(ctx, repo, call, p)
 }
@@ -247,7 +249,7 @@ func (j *Judgement) add(ctx context.Context, repo *hooks.Repo, call Call, p push
 	event := lanes.Event{Gate: call.laneGate(), Ref: p.Ref, Paths: lanesTouched(changedPaths(p.Changes), p.OtherLanes)}
 	picked, err := p.Set.Pick(ctx, event)
 	if err != nil {
-		return hinted(err, "push fewer files at once, or give the lane fewer patterns that begin with a wildcard")
+		return problem.WithHint(err, "push fewer files at once, or give the lane fewer patterns that begin with a wildcard")
 	}
 	p.Picked, err = choose(picked, call, j.wishes)
 	j.Updates = append(j.Updates, p)
@@ -267,7 +269,7 @@ func changedPaths(changes []hooks.Change) []string {
 func choose(picked []lanes.Picked, call Call, w wishes) ([]lanes.Picked, error) {
 	for _, id := range call.Lanes {
 		if !slices.ContainsFunc(picked, func(p lanes.Picked) bool { return p.Lane.ID == id }) {
-			return nil, usageError{hinted(fmt.Errorf("cannot run lane %q: there is no such lane", id), "see them with: pushlane lanes")}
+			return nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot run lane %q: there is no such lane", id), "see them with: pushlane lanes"))
 		}
 	}
 	for i := range picked {
@@ -330,7 +332,5 @@ func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call Call, j *J
 
 // address is how a lane run is named in every message, file and label.
 func address(repo, id, lane string) string {
-	return repo + "@" + short(id) + ":" + lane
+	return repo + "@" + printable.Short(id) + ":" + lane
 }
-
-func short(id string) string { return id[:min(7, len(id))] }

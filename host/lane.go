@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -101,7 +103,7 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 	said, exit, err := l.judge(limited, o)
 	err = l.spoolWord(err)
 	if err != nil && errors.Is(context.Cause(limited), errLaneTimeout) {
-		err = hinted(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout), "raise `timeout` of the lane, or look at the end of its log")
+		err = problem.WithHint(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout), "raise `timeout` of the lane, or look at the end of its log")
 	}
 	o.settle(ctx, said, exit, err)
 	if o.Remembered == 0 {
@@ -134,7 +136,7 @@ func (l *laneRun) spoolWord(err error) error {
 	if err == nil {
 		return nil
 	}
-	return hinted(fmt.Errorf("%w\n  the host: %w", err, full), "have the plugin read large files from start to end")
+	return problem.WithHint(fmt.Errorf("%w\n  the host: %w", err, full), "have the plugin read large files from start to end")
 }
 
 func (l *laneRun) logPath() string {
@@ -195,7 +197,7 @@ func (l *laneRun) recalled(ctx context.Context) (*rememberedRun, error) {
 func (l *laneRun) prepare(ctx context.Context, o *Outcome) error {
 	lane := l.lane()
 	if lane.Timeout > l.policy().MaxTime {
-		return hinted(fmt.Errorf("lane asks for a timeout of %s, the policy allows %s", lane.Timeout, l.policy().MaxTime), "lower the lane's `timeout`")
+		return problem.WithHint(fmt.Errorf("lane asks for a timeout of %s, the policy allows %s", lane.Timeout, l.policy().MaxTime), "lower the lane's `timeout`")
 	}
 	m, err := l.plugin(ctx)
 	if err != nil {
@@ -324,7 +326,7 @@ func (o *Outcome) settle(ctx context.Context, said answer, exit int, err error) 
 			o.Message = cancelledBy(ctx)
 		}
 	case err != nil:
-		o.State, o.Message, o.Err = store.Broken, CleanText(err.Error()), err
+		o.State, o.Message, o.Err = store.Broken, printable.CleanText(err.Error()), err
 	case exit == 1:
 		o.State = store.Failed
 		if o.Message == "" {
@@ -344,7 +346,7 @@ func (o *Outcome) settle(ctx context.Context, said answer, exit int, err error) 
 func (a answer) refusal() string {
 	switch {
 	case a.errors > 0:
-		return count(a.errors, "error")
+		return printable.Count(a.errors, "error")
 	case a.places && a.total == 0:
 		return "exit status 1 without a finding: it said no, or could not run; its output is in the log"
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -37,7 +38,7 @@ func laneChanges(ref string, old, pushed lanesFile) []string {
 	}
 	by := "the host's default lanes"
 	if old.Rev != "" {
-		by = "the lanes of " + short(old.Rev)
+		by = "the lanes of " + printable.Short(old.Rev)
 	}
 	return []string{fmt.Sprintf("%s brings another lanes file (%s); this push is judged by %s", ref,
 		strings.Join(words, ", "), by)}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/lanelog"
+	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
 const (
@@ -63,8 +64,8 @@ func (l *laneLog) open() error {
 }
 
 func (l *laneLog) line(stream byte, text string) {
-	colored := CleanColor(text)
-	text = Clean(text)
+	colored := printable.CleanColor(text)
+	text = printable.Clean(text)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.remember(text) // the end of the output is what a failure shows, also where the log has no room for it
@@ -121,7 +122,7 @@ func (l *laneLog) addEnd() error {
 	}
 	if lines, bytes := l.end.leftOut(); lines > 0 {
 		l.put('h', fmt.Sprintf("here %s of %.1f MiB are left out; they counted for the verdict all the same",
-			count(int(lines), "line"), float64(bytes)/(1<<20)))
+			printable.Count(int(lines), "line"), float64(bytes)/(1<<20)))
 	}
 	n, err := l.end.writeTo(io.MultiWriter(l.file, l.digest))
 	l.size += n
@@ -178,7 +179,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 		w.to(string(append(w.part, p[:i]...)))
 		w.part, p = w.part[:0], p[i+1:]
 	}
-	if room := maxLine + 1 - len(w.part); room > 0 {
+	if room := printable.MaxLine + 1 - len(w.part); room > 0 {
 		w.part = append(w.part, p[:min(room, len(p))]...)
 	}
 	return n, nil

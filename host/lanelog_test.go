@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
 // logLines are the lines of a log without their times.
@@ -82,10 +84,10 @@ func TestLogEnds(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.log")
 	log := newLaneLog(func() string { return path }, nil)
-	log.size = headLog - 3*maxLine
+	log.size = headLog - 3*printable.MaxLine
 	start := log.size
 	for range 3000 {
-		log.line('o', strings.Repeat("x", maxLine))
+		log.line('o', strings.Repeat("x", printable.MaxLine))
 	}
 	files, _ := filepath.Glob(path + "*")
 	var on int64
@@ -94,11 +96,11 @@ func TestLogEnds(t *testing.T) {
 			on += info.Size()
 		}
 	}
-	if on > maxLog-start+4*maxLine {
+	if on > maxLog-start+4*printable.MaxLine {
 		t.Errorf("%d bytes on the disk while it is written", on)
 	}
 	size, _, err := log.close()
-	if err != nil || size > maxLog+4*maxLine || size < maxLog-endPart {
+	if err != nil || size > maxLog+4*printable.MaxLine || size < maxLog-endPart {
 		t.Errorf("size %d, %v; want about %d", size, err, maxLog)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() != size-start {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -36,7 +37,7 @@ func (l *laneRun) input(ctx context.Context) (sdk.Request, []byte, error) {
 	}
 	size := requestSize(r)
 	if size > maxRequest {
-		return r, nil, hinted(fmt.Errorf("cannot ask plugin %q: %d changed paths and %d commits make a request of more than %d MiB",
+		return r, nil, problem.WithHint(fmt.Errorf("cannot ask plugin %q: %d changed paths and %d commits make a request of more than %d MiB",
 			l.lane().Plugin, len(r.Changes)+len(r.History), len(r.Commits), maxRequest>>20),
 			"push in smaller parts: git push origin main~100:refs/heads/main")
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -136,6 +138,6 @@ func defaultLanes(rev string, policy Policy) (lanesFile, error) {
 		set, err := lanes.Load("(none)", text)
 		return lanesFile{Set: set, Text: text}, err
 	}
-	return lanesFile{}, hinted(fmt.Errorf("cannot judge %s: it has no lanes file (looked for %s)", short(rev), strings.Join(LanesFiles, ", ")),
+	return lanesFile{}, problem.WithHint(fmt.Errorf("cannot judge %s: it has no lanes file (looked for %s)", printable.Short(rev), strings.Join(LanesFiles, ", ")),
 		"write and commit one with: pushlane init")
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
@@ -53,7 +54,7 @@ type LaneJSON struct {
 func writeJSON(w io.Writer, j Judgement) error {
 	run := RunJSON{Run: j.Number, Repository: j.Repo, Gate: j.Gate, Exit: j.Exit(), Updates: []UpdateJSON{}, Lanes: []LaneJSON{}}
 	for _, p := range j.Updates {
-		run.Updates = append(run.Updates, UpdateJSON{Ref: Clean(p.Ref), Old: p.Old, New: p.New, Base: p.Base})
+		run.Updates = append(run.Updates, UpdateJSON{Ref: printable.Clean(p.Ref), Old: p.Old, New: p.New, Base: p.Base})
 	}
 	for _, o := range j.Outcomes {
 		run.Lanes = append(run.Lanes, LaneJSON{
@@ -238,7 +239,7 @@ func writeSARIF(w io.Writer, j Judgement) error {
 }
 
 func sarifOf(o Outcome, f sdk.Finding) sarifResult {
-	r := sarifResult{RuleID: f.Rule, Level: f.Level, Message: sarifMessage{Clean(f.Message)}}
+	r := sarifResult{RuleID: f.Rule, Level: f.Level, Message: sarifMessage{printable.Clean(f.Message)}}
 	if r.RuleID == "" {
 		r.RuleID = o.lane().ID
 	}
@@ -246,7 +247,7 @@ func sarifOf(o Outcome, f sdk.Finding) sarifResult {
 		return r
 	}
 	var at sarifLocation
-	at.Physical.Artifact.URI = uriPath(f.Path)
+	at.Physical.Artifact.URI = printable.URIPath(f.Path)
 	if f.Line > 0 {
 		at.Physical.Region = &sarifRegion{StartLine: f.Line, StartColumn: f.Col}
 	}

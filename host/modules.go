@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
@@ -114,7 +115,7 @@ func (h *Host) keptModule(folder, digest string) (ship.Package, error) {
 		return p, err
 	}
 	if p = p.Summed(); p.Digest() != digest {
-		return p, fmt.Errorf("cannot use stored plugin %s: it is damaged", short12(digest))
+		return p, fmt.Errorf("cannot use stored plugin %s: it is damaged", printable.ShortDigest(digest))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

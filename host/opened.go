@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -59,8 +61,8 @@ func (o *opens) pass(exit int) error {
 	}
 	what := "it opened no file"
 	if o.changed != nil {
-		what = fmt.Sprintf("it opened none of %s", count(len(o.changed), "changed file"))
+		what = fmt.Sprintf("it opened none of %s", printable.Count(len(o.changed), "changed file"))
 	}
-	return hinted(fmt.Errorf("cannot take exit status 0 for a pass: %s", what),
+	return problem.WithHint(fmt.Errorf("cannot take exit status 0 for a pass: %s", what),
 		"see its log; name in `files` of its manifest, or leave out with `ignore` of the lane, what it does not look at")
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -100,7 +102,7 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 	case opInfo:
 		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": o.request.Ops, "granted": o.request.Granted, "limits": o.request.Limits})
 	}
-	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + Clean(op)}
+	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + printable.Clean(op)}
 }
 
 // Work is what this host has worked for the instance since the last call, in
@@ -232,7 +234,7 @@ func (j *job) answer() ([]byte, error) {
 	case !j.ended:
 		return nil, &wasm.OpError{Code: wasm.WouldBlock, Message: "the container has not ended"}
 	case j.err != nil:
-		return nil, &wasm.OpError{Code: wasm.Failed, Message: j.err.Error(), Hint: hintOf(j.err)}
+		return nil, &wasm.OpError{Code: wasm.Failed, Message: j.err.Error(), Hint: problem.Hint(j.err)}
 	}
 	return json.Marshal(j.result)
 }

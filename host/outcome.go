@@ -2,11 +2,11 @@ package host
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
@@ -256,11 +256,10 @@ func (j Judgement) refusals() []string {
 
 // exitOf is the status of a call that ended before any lane ran.
 func exitOf(err error, p Policy) int {
-	var usage usageError
 	switch {
 	case err == nil:
 		return ExitAccept
-	case errors.As(err, &usage):
+	case problem.IsUsage(err):
 		return ExitUsage
 	case p.OnUndecided == "accept":
 		return ExitAccept

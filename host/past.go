@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -188,7 +189,7 @@ func (l *laneRun) readBlobs(handles *wasm.Handles, req []byte, w *toil) ([]byte,
 
 // unseen is the denial of a blob.
 func unseen(id string) error {
-	message := fmt.Sprintf("cannot read blob %q: no change that the plugin sees has it", Clean(id))
+	message := fmt.Sprintf("cannot read blob %q: no change that the plugin sees has it", printable.Clean(id))
 	return &wasm.OpError{Code: wasm.Denied, Message: message}
 }
 

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 // git takes what pre-receive refuses as a whole: one bad ref keeps the good
@@ -50,12 +52,12 @@ func (c Call) perRef(ctx context.Context) (bool, error) {
 	}
 	for _, s := range status {
 		if s.Gate == "proc-receive" && s.State != hooks.Installed {
-			return false, hinted(fmt.Errorf("cannot answer per ref: the proc-receive hook is %s", s.State), "pushlane install --server --per-ref REPO.git")
+			return false, problem.WithHint(fmt.Errorf("cannot answer per ref: the proc-receive hook is %s", s.State), "pushlane install --server --per-ref REPO.git")
 		}
 	}
 	values, err := hooks.Config(ctx, c.hooksEnv(), hooks.PerRefKey)
 	if err == nil && !slices.Equal(values, []string{hooks.PerRefValue}) {
-		err = hinted(fmt.Errorf("cannot answer per ref: %s is %q, want %q", hooks.PerRefKey, values, hooks.PerRefValue), "pushlane install --server --per-ref REPO.git")
+		err = problem.WithHint(fmt.Errorf("cannot answer per ref: %s is %q, want %q", hooks.PerRefKey, values, hooks.PerRefValue), "pushlane install --server --per-ref REPO.git")
 	}
 	return err == nil, err
 }
@@ -108,7 +110,7 @@ func ProcReceive(call Call, p Policy, in io.Reader, out io.Writer) error {
 		}
 		all := map[string]string{}
 		for _, u := range updates {
-			all[u.Ref] = "pushlane cannot decide: " + firstLine(Clean(err.Error()))
+			all[u.Ref] = "pushlane cannot decide: " + printable.FirstLine(printable.Clean(err.Error()))
 		}
 		return all, nil
 	})

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 )
 
@@ -87,7 +88,7 @@ func missingPlugin(policy Policy, name string) error {
 	if len(have) == 0 {
 		hint = "put the first-party plugins in place with: ./install.sh"
 	}
-	return hinted(fmt.Errorf("cannot load plugin %q: not found in %s", name, policy.Plugins), hint)
+	return problem.WithHint(fmt.Errorf("cannot load plugin %q: not found in %s", name, policy.Plugins), hint)
 }
 
 // settingsJSON turns a lane's `with` into the JSON the plugin gets.

@@ -13,6 +13,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
@@ -79,7 +81,7 @@ type Offer struct {
 func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, name string) (Offer, error) {
 	s, err := ship.ParseSource(source)
 	if err != nil {
-		return Offer{}, usageError{fmt.Errorf("cannot add plugin: %w", err)}
+		return Offer{}, problem.Usage(fmt.Errorf("cannot add plugin: %w", err))
 	}
 	at := s
 	if s.Kind == "file" && !filepath.IsAbs(s.Name) {
@@ -96,13 +98,13 @@ func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, 
 	m := checked.Manifest()
 	signer, err := signerOf(policy, pack)
 	if err != nil {
-		return Offer{}, hinted(fmt.Errorf("cannot add plugin %q: %w", m.Name, err), signersHint(policy))
+		return Offer{}, problem.WithHint(fmt.Errorf("cannot add plugin %q: %w", m.Name, err), signersHint(policy))
 	}
 	if name == "" {
 		name = m.Name
 	}
 	if h.firstParty(policy, name) {
-		return Offer{}, usageError{hinted(fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME")}
+		return Offer{}, problem.Usage(problem.WithHint(fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME"))
 	}
 	pinned := lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(),
 		PluginVer: m.Version,
@@ -115,10 +117,10 @@ func (h *Host) Take(o Offer) error { return h.keepModule(zone.Zone{Trust: zone.L
 
 // Describe says what a plugin is and may ask for, a line each.
 func (o Offer) Describe(w io.Writer) {
-	fmt.Fprintf(w, "%s %s, sha256 %s, from %s\n", o.Name, Clean(o.PluginVer), short12(o.SHA256), o.Source)
+	fmt.Fprintf(w, "%s %s, sha256 %s, from %s\n", o.Name, printable.Clean(o.PluginVer), printable.ShortDigest(o.SHA256), o.Source)
 	switch {
 	case o.Signer != "":
-		fmt.Fprintf(w, "signed by %s\n", Clean(o.Signer))
+		fmt.Fprintf(w, "signed by %s\n", printable.Clean(o.Signer))
 	case o.SignerKey != "":
 		fmt.Fprintf(w, "signed with the key %s\n", o.SignerKey)
 	case len(o.pack.Signatures) == 0:
@@ -133,7 +135,7 @@ func (o Offer) Describe(w io.Writer) {
 // writeAsks lists capabilities, a line each.
 func writeAsks(w io.Writer, all []lanes.Granted) {
 	for _, line := range lanes.Difference(nil, all) {
-		fmt.Fprintf(w, "asks for %s\n", Clean(strings.TrimPrefix(line, "+ ")))
+		fmt.Fprintf(w, "asks for %s\n", printable.Clean(strings.TrimPrefix(line, "+ ")))
 	}
 	if len(all) == 0 {
 		fmt.Fprintln(w, "asks for nothing")
@@ -165,7 +167,7 @@ func (o Offer) RefusedSettings(lock LockFile) ([]string, error) {
 			err = o.checked.CheckWith(with)
 		}
 		if err != nil {
-			lines = append(lines, fmt.Sprintf("lane %q: its settings are refused: %s", l.ID, firstLine(CleanText(err.Error()))))
+			lines = append(lines, fmt.Sprintf("lane %q: its settings are refused: %s", l.ID, printable.FirstLine(printable.CleanText(err.Error()))))
 		}
 	}
 	return lines, nil
@@ -178,7 +180,7 @@ func (o Offer) RefusedSettings(lock LockFile) ([]string, error) {
 func Update(p lanes.Locked, o Offer, refused []string, allowOlder bool) (now lanes.Locked, lines []string, held bool) {
 	if o.SHA256 == p.SHA256 {
 		p.Held = nil
-		return p, []string{fmt.Sprintf("%s is up to date (sha256 %s)", p.Name, short12(p.SHA256))}, false
+		return p, []string{fmt.Sprintf("%s is up to date (sha256 %s)", p.Name, printable.ShortDigest(p.SHA256))}, false
 	}
 	next := lanes.HeldVersion{Resolved: o.Resolved, SHA256: o.SHA256, PluginVer: o.PluginVer, Signer: o.Signer,
 		SignerKey: o.SignerKey, Capabilities: o.Capabilities}
@@ -191,7 +193,7 @@ func Update(p lanes.Locked, o Offer, refused []string, allowOlder bool) (now lan
 	}
 	if held {
 		p.Held = &next
-		return p, append(lines, fmt.Sprintf("held back: %s stays at %s until it is approved", p.Name, short12(p.SHA256))), true
+		return p, append(lines, fmt.Sprintf("held back: %s stays at %s until it is approved", p.Name, printable.ShortDigest(p.SHA256))), true
 	}
 	o.Source = p.Source
 	return o.Locked, lines, false
@@ -199,14 +201,14 @@ func Update(p lanes.Locked, o Offer, refused []string, allowOlder bool) (now lan
 
 // moveLines says what another version of a pinned plugin changes.
 func moveLines(p lanes.Locked, next lanes.HeldVersion) []string {
-	move := fmt.Sprintf("%s %s -> %s (sha256 %s -> %s)", p.Name, p.PluginVer, next.PluginVer, short12(p.SHA256),
-		short12(next.SHA256))
-	lines := append([]string{Clean(move)}, cleanAll(lanes.Difference(p.Capabilities, next.Capabilities))...)
+	move := fmt.Sprintf("%s %s -> %s (sha256 %s -> %s)", p.Name, p.PluginVer, next.PluginVer, printable.ShortDigest(p.SHA256),
+		printable.ShortDigest(next.SHA256))
+	lines := append([]string{printable.Clean(move)}, cleanAll(lanes.Difference(p.Capabilities, next.Capabilities))...)
 	if p.Signer != next.Signer {
 		lines = append(lines, fmt.Sprintf("signer: %s -> %s", orNobody(p.Signer), orNobody(next.Signer)))
 	}
 	if otherKey(p, next) {
-		lines = append(lines, fmt.Sprintf("signing key: %s -> %s", Clean(p.SignerKey), orNobody(next.SignerKey)))
+		lines = append(lines, fmt.Sprintf("signing key: %s -> %s", printable.Clean(p.SignerKey), orNobody(next.SignerKey)))
 	}
 	return lines
 }
@@ -233,7 +235,7 @@ func (h *Host) OwnVersion(p lanes.Locked) lanes.Locked {
 // Approve puts a held version in the place of the pinned one.
 func Approve(p lanes.Locked) (lanes.Locked, []string, error) {
 	if p.Held == nil {
-		return p, nil, usageError{hinted(fmt.Errorf("cannot approve plugin %q: no version of it is held back", p.Name), "look for one with: pushlane plugin update "+p.Name)}
+		return p, nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot approve plugin %q: no version of it is held back", p.Name), "look for one with: pushlane plugin update "+p.Name))
 	}
 	h := *p.Held
 	lines := moveLines(p, h)
@@ -242,19 +244,19 @@ func Approve(p lanes.Locked) (lanes.Locked, []string, error) {
 	}
 	p.Resolved, p.SHA256, p.PluginVer, p.Signer, p.SignerKey, p.Capabilities, p.Held = h.Resolved, h.SHA256, h.PluginVer, h.Signer,
 		h.SignerKey, h.Capabilities, nil
-	return p, append(lines, fmt.Sprintf("%s is now %s (sha256 %s)", p.Name, Clean(p.PluginVer), short12(p.SHA256))), nil
+	return p, append(lines, fmt.Sprintf("%s is now %s (sha256 %s)", p.Name, printable.Clean(p.PluginVer), printable.ShortDigest(p.SHA256))), nil
 }
 
 func orNobody(signer string) string {
 	if signer == "" {
 		return "nobody"
 	}
-	return Clean(signer)
+	return printable.Clean(signer)
 }
 
 func cleanAll(lines []string) []string {
 	for i := range lines {
-		lines[i] = Clean(lines[i])
+		lines[i] = printable.Clean(lines[i])
 	}
 	return lines
 }
@@ -272,14 +274,14 @@ func (h *Host) ListPlugins(w io.Writer, policy Policy, lock LockFile) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\tfirst-party\t%s\n", m.Name, m.Version, short12(wasm.Digest(module)), strings.Join(namesOf(grantedOf(m)), ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\tfirst-party\t%s\n", m.Name, m.Version, printable.ShortDigest(wasm.Digest(module)), strings.Join(namesOf(grantedOf(m)), ", "))
 	}
 	for _, p := range lock.Plugins {
 		state := "signed by " + orNobody(p.Signer)
 		if p.Held != nil {
-			state += fmt.Sprintf("; %s held back", Clean(p.Held.PluginVer))
+			state += fmt.Sprintf("; %s held back", printable.Clean(p.Held.PluginVer))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Name, Clean(p.PluginVer), short12(p.SHA256), state, strings.Join(namesOf(p.Capabilities), ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Name, printable.Clean(p.PluginVer), printable.ShortDigest(p.SHA256), state, strings.Join(namesOf(p.Capabilities), ", "))
 	}
 	return errors.Join(err, t.Flush())
 }
@@ -314,14 +316,14 @@ func (h *Host) Audit(ctx context.Context, call Call, policy Policy, lock LockFil
 	var lines []string
 	for _, p := range lock.Plugins {
 		if _, err := h.VerifyPlugin(ctx, policy, lock, p); err != nil {
-			lines = append(lines, "cannot be used: "+Clean(err.Error()))
+			lines = append(lines, "cannot be used: "+printable.Clean(err.Error()))
 		}
 		if p.Signer == "" {
 			lines = append(lines, fmt.Sprintf("%s: nobody answers for it: it is not signed, or was not checked when it was added", p.Name))
 		}
 		if p.Held != nil {
 			lines = append(lines, fmt.Sprintf("%s: version %s is held back: see it with pushlane plugin approve %s", p.Name,
-				Clean(p.Held.PluginVer), p.Name))
+				printable.Clean(p.Held.PluginVer), p.Name))
 		}
 		for _, c := range p.Capabilities {
 			if slices.Contains(c.Scope, "*") {
@@ -376,7 +378,7 @@ func auditLanes(set *lanes.Set, lock LockFile) (lines []string) {
 func (h *Host) PushPlugin(ctx context.Context, file, to, key string) (string, error) {
 	s, err := ship.ParseSource(to)
 	if err != nil {
-		return "", usageError{fmt.Errorf("cannot push plugin: %w", err)}
+		return "", problem.Usage(fmt.Errorf("cannot push plugin: %w", err))
 	}
 	pack, err := h.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: file})
 	if err != nil {
@@ -418,7 +420,7 @@ func SignPlugin(file, key string) (string, error) {
 func (h *Host) FetchPlugin(ctx context.Context, source string) (string, error) {
 	s, err := ship.ParseSource(source)
 	if err != nil {
-		return "", usageError{fmt.Errorf("cannot fetch plugin: %w", err)}
+		return "", problem.Usage(fmt.Errorf("cannot fetch plugin: %w", err))
 	}
 	pack, err := h.shipping.Fetch(ctx, s)
 	if err == nil {

@@ -16,6 +16,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"golang.org/x/tools/txtar"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes/plaintext"
 	"github.com/pushlane/pushlane/sdk"
@@ -79,7 +81,7 @@ func (h *Host) TestPlugin(ctx context.Context, w io.Writer, file, folder string,
 func readCases(folder string) ([]pluginCase, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.txtar"))
 	if err == nil && len(files) == 0 {
-		err = hinted(usageError{fmt.Errorf("cannot test plugin: there are no cases in %s", folder)}, "a case is a file of the form cases/NAME.txtar; see: pushlane plugin test --help")
+		err = problem.WithHint(problem.Usage(fmt.Errorf("cannot test plugin: there are no cases in %s", folder)), "a case is a file of the form cases/NAME.txtar; see: pushlane plugin test --help")
 	}
 	var all []pluginCase
 	for _, file := range files {
@@ -165,7 +167,7 @@ func (c pluginCase) compare(got tried) (faults []string) {
 	if is != want {
 		faults = append(faults, fmt.Sprintf("      verdict: got %s, want %s\n", got.verdict(), want))
 		if got.err != nil {
-			faults = append(faults, "      "+indent(CleanText(got.err.Error()))+"\n")
+			faults = append(faults, "      "+printable.Indent(printable.CleanText(got.err.Error()))+"\n")
 		}
 	}
 	var findings, containers []string
@@ -222,7 +224,7 @@ func different(what string, got, want []string) (faults []string) {
 	}
 	for _, g := range got {
 		if !slices.Contains(want, g) {
-			faults = append(faults, fmt.Sprintf("      %s not wanted: %s\n", what, Clean(g)))
+			faults = append(faults, fmt.Sprintf("      %s not wanted: %s\n", what, printable.Clean(g)))
 		}
 	}
 	for _, w := range want {
@@ -282,7 +284,7 @@ func withJSON(text string) ([]byte, error) {
 		text = "{}"
 	}
 	if !json.Valid([]byte(text)) {
-		return nil, usageError{fmt.Errorf("cannot read settings: %q is not JSON", text)}
+		return nil, problem.Usage(fmt.Errorf("cannot read settings: %q is not JSON", text))
 	}
 	return []byte(text), nil
 }

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -28,7 +30,7 @@ func (h *Host) CheckPlugin(ctx context.Context, w io.Writer, file, text string) 
 		return false, err
 	}
 	if err := a.plugin.CheckWith(with); err != nil {
-		return false, hinted(err, "give settings that its schema takes: --with JSON")
+		return false, problem.WithHint(err, "give settings that its schema takes: --with JSON")
 	}
 	a.describe(w)
 	c := conformance{ctx: ctx, author: a, with: with, w: w}
@@ -43,7 +45,7 @@ func (h *Host) CheckPlugin(ctx context.Context, w io.Writer, file, text string) 
 
 func (a author) describe(w io.Writer) {
 	m, f := a.plugin.Manifest(), a.plugin.Facts()
-	fmt.Fprintf(w, "%s %s, sha256 %s\n", m.Name, Clean(m.Version), a.plugin.Digest())
+	fmt.Fprintf(w, "%s %s, sha256 %s\n", m.Name, printable.Clean(m.Version), a.plugin.Digest())
 	fmt.Fprintf(w, "abi %d, output %s, input %s\n", m.ABI, m.Output, inputWords(m))
 	fmt.Fprintf(w, "%d functions, starts with %.1f MiB of memory (at most %d MiB), imports %s\n", f.Functions, float64(f.MinMemory)/(1<<20), pluginMemory>>20, strings.Join(f.Imports, ", "))
 	writeAsks(w, grantedOf(m))

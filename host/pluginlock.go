@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/zone"
@@ -93,7 +95,7 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 		return nil, err
 	}
 	if more := lanes.More(p.Capabilities, grantedOf(m.Manifest())); len(more) > 0 {
-		return nil, hinted(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, lockName, strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
+		return nil, problem.WithHint(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, lockName, strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
 	}
 	l.who = identity(m, signer)
 	return m, nil
@@ -125,7 +127,7 @@ func (l *laneRun) fromTree(ctx context.Context, name string) (ship.Package, erro
 		return ship.Client{}.Fetch(ctx, ship.Source{Kind: "file", Name: name})
 	}
 	if path.IsAbs(name) {
-		return ship.Package{}, hinted(fmt.Errorf("its source %q in %s is not a file of the repository", Clean(name),
+		return ship.Package{}, problem.WithHint(fmt.Errorf("its source %q in %s is not a file of the repository", printable.Clean(name),
 			lockName),
 			"commit the module next to "+lockName+" and pin that, or have the host's owner run: pushlane plugin fetch")
 	}
@@ -186,7 +188,7 @@ func (h *Host) findModule(ctx context.Context, p lanes.Locked, from moduleSource
 	case source.Kind == "file":
 		pack, err = from.tree(ctx, source.Name)
 	case !from.remote:
-		return ship.Package{}, hinted(fmt.Errorf("cannot load plugin %q: it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)", p.Name),
+		return ship.Package{}, problem.WithHint(fmt.Errorf("cannot load plugin %q: it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)", p.Name),
 			"its owner may bring it here: pushlane plugin fetch "+source.String())
 	default:
 		pack, err = h.shipping.Fetch(ctx, source)
@@ -197,13 +199,11 @@ func (h *Host) findModule(ctx context.Context, p lanes.Locked, from moduleSource
 	case !bytes.HasPrefix(pack.Module, []byte("\x00asm")): // a digest would tell what it is
 		return ship.Package{}, fmt.Errorf("cannot load plugin %q: %s is not a WebAssembly module", p.Name, source)
 	case pack.Digest() != p.SHA256:
-		return ship.Package{}, hinted(fmt.Errorf("cannot load plugin %q: %s is now sha256 %s, and %s is pinned", p.Name, source, short12(pack.Digest()), short12(p.SHA256)),
+		return ship.Package{}, problem.WithHint(fmt.Errorf("cannot load plugin %q: %s is now sha256 %s, and %s is pinned", p.Name, source, printable.ShortDigest(pack.Digest()), printable.ShortDigest(p.SHA256)),
 			"if that is an update you want: pushlane plugin update "+p.Name)
 	}
 	return pack, nil
 }
-
-func short12(digest string) string { return digest[:min(12, len(digest))] }
 
 // lockChanges lists what a push changes about pinned plugins.
 func lockChanges(old, pushed *lanes.Lock) []string {
@@ -214,7 +214,7 @@ func lockChanges(old, pushed *lanes.Lock) []string {
 		case !known:
 			words = append(words, fmt.Sprintf("pins plugin %s (%s)", p.Name, strings.Join(namesOf(p.Capabilities), ", ")))
 		case was.SHA256 != p.SHA256 || len(lanes.Difference(was.Capabilities, p.Capabilities)) > 0:
-			words = append(words, strings.TrimSpace(fmt.Sprintf("moves plugin %s to %s %s", p.Name, short12(p.SHA256), strings.Join(lanes.Difference(was.Capabilities, p.Capabilities), "; "))))
+			words = append(words, strings.TrimSpace(fmt.Sprintf("moves plugin %s to %s %s", p.Name, printable.ShortDigest(p.SHA256), strings.Join(lanes.Difference(was.Capabilities, p.Capabilities), "; "))))
 		}
 	}
 	for _, p := range old.Plugins {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -27,7 +28,7 @@ func (h *Host) TryPlugin(ctx context.Context, call Call, file, with string, out 
 	}
 	module, err := readModule(file)
 	if err != nil {
-		return ExitUsage, usageError{fmt.Errorf("cannot run plugin: %w", err)}
+		return ExitUsage, problem.Usage(fmt.Errorf("cannot run plugin: %w", err))
 	}
 	checked, err := checkModule(filepath.Base(file), module)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/ship"
 )
 
@@ -120,7 +121,7 @@ func unchecked(policy Policy, p ship.Package) (lines []string) {
 func checkSigner(policy Policy, name string, p ship.Package) (string, error) {
 	who, err := signerOf(policy, p)
 	if err != nil {
-		err = hinted(fmt.Errorf("cannot load plugin %q: %w", name, err), signersHint(policy))
+		err = problem.WithHint(fmt.Errorf("cannot load plugin %q: %w", name, err), signersHint(policy))
 	}
 	return who, err
 }

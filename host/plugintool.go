@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/scaffold"
 	"github.com/pushlane/pushlane/host/internal/settings"
@@ -51,7 +53,7 @@ func InspectPlugin(w io.Writer, module []byte) error {
 	}
 	fmt.Fprintf(w, "%s %s\nabi %d, output %s\n", m.Name, m.Version, m.ABI, m.Output)
 	for _, c := range m.Capabilities {
-		fmt.Fprintf(w, "asks for %s: %s\n", c.Name, Clean(c.Why))
+		fmt.Fprintf(w, "asks for %s: %s\n", c.Name, printable.Clean(c.Why))
 	}
 	return nil
 }
@@ -82,10 +84,10 @@ func (l *laneRun) keepNamed(keep *artifactFolder, names []string) error {
 		clean := strings.TrimPrefix(path.Clean("/"+name), "/")
 		data, err := l.out.ReadFile(clean)
 		if err != nil {
-			return fmt.Errorf("plugin %q names artifact %q, which is not below /out", l.lane().Plugin, Clean(name))
+			return fmt.Errorf("plugin %q names artifact %q, which is not below /out", l.lane().Plugin, printable.Clean(name))
 		}
 		if err := keep.Keep(clean, int64(len(data)), bytes.NewReader(data)); err != nil {
-			return fmt.Errorf("cannot keep artifact %q: %w", Clean(name), err)
+			return fmt.Errorf("cannot keep artifact %q: %w", printable.Clean(name), err)
 		}
 	}
 	return nil
@@ -95,7 +97,7 @@ func (l *laneRun) keepNamed(keep *artifactFolder, names []string) error {
 func NewPlugin(name, lang string) ([]string, error) {
 	files, err := scaffold.Write(name, lang, filepath.Base(name))
 	if err != nil {
-		return files, usageError{err}
+		return files, problem.Usage(err)
 	}
 	return files, nil
 }

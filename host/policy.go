@@ -19,6 +19,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/tell"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
@@ -184,7 +185,7 @@ func loadPolicy(getenv func(string) string, files []string, defaults map[string]
 	}
 	var p Policy
 	if err := k.UnmarshalWithConf("", &p, koanf.UnmarshalConf{FlatPaths: true}); err != nil {
-		return Policy{}, hinted(fmt.Errorf("cannot read the policy: %w", err), "check "+strings.Join(PolicyFiles(getenv), " and "))
+		return Policy{}, problem.WithHint(fmt.Errorf("cannot read the policy: %w", err), "check "+strings.Join(PolicyFiles(getenv), " and "))
 	}
 	return p, p.validate()
 }
@@ -206,7 +207,7 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 	}
 	for _, key := range one.Keys() {
 		if !slices.Contains(policyKeys(), key) {
-			return hinted(fmt.Errorf("cannot read policy %s: unknown key %q", name, key), "known keys: "+strings.Join(policyKeys(), ", "))
+			return problem.WithHint(fmt.Errorf("cannot read policy %s: unknown key %q", name, key), "known keys: "+strings.Join(policyKeys(), ", "))
 		}
 	}
 	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[tell.Status]()),
@@ -214,7 +215,7 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 		"repository": keysOf(reflect.TypeFor[Repository]()), "allow": keysOf(reflect.TypeFor[Allow]()),
 		"access": keysOf(reflect.TypeFor[Access]())} {
 		if err := checkTables(one.Get(key), key, known); err != nil {
-			return hinted(fmt.Errorf("cannot read policy %s: %w", name, err), "known keys: "+strings.Join(known, ", "))
+			return problem.WithHint(fmt.Errorf("cannot read policy %s: %w", name, err), "known keys: "+strings.Join(known, ", "))
 		}
 	}
 	return k.Merge(one)
@@ -312,9 +313,9 @@ func (p Policy) validate() error {
 	case p.checkSizes() != nil:
 		return p.checkSizes()
 	case len(p.SigstoreIdentities) > 0 && p.SigstoreRoots == "":
-		return hinted(errors.New("cannot read the policy: sigstore_identities needs sigstore_roots"), "name the instance's trusted_root.json")
+		return problem.WithHint(errors.New("cannot read the policy: sigstore_identities needs sigstore_roots"), "name the instance's trusted_root.json")
 	case !filepath.IsAbs(p.State) || p.Cache != "" && !filepath.IsAbs(p.Cache):
-		return hinted(fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State, p.Cache),
+		return problem.WithHint(fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State, p.Cache),
 			"set HOME, or state and cache in "+PolicyFile)
 	}
 	if _, err := p.identities(); err != nil {
@@ -398,14 +399,3 @@ func configHome(getenv func(string) string) string {
 	}
 	return ""
 }
-
-// hintedError is an error with the command that mends it.
-type hintedError struct {
-	error
-	hint string
-}
-
-func (e hintedError) Hint() string  { return e.hint }
-func (e hintedError) Unwrap() error { return e.error }
-
-func hinted(err error, hint string) error { return hintedError{err, hint} }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 // Access is what one user may do on the page whom the proxy names.
@@ -50,7 +52,7 @@ func (p Policy) checkHeader() error {
 	if headerName.MatchString(p.ProxyHeader) && !slices.Contains(own, strings.ToLower(p.ProxyHeader)) {
 		return nil
 	}
-	return hinted(fmt.Errorf("cannot read the policy: proxy_header is %q, want a header of its own", p.ProxyHeader),
+	return problem.WithHint(fmt.Errorf("cannot read the policy: proxy_header is %q, want a header of its own", p.ProxyHeader),
 		`set proxy_header = "X-Forwarded-User"`)
 }
 
@@ -63,7 +65,7 @@ func (p Policy) checkProxies() error {
 		return err
 	}
 	if len(p.ProxyAddresses) > 0 && p.ProxyHeader == "" {
-		return hinted(errors.New("cannot read the policy: proxy_addresses needs proxy_header"),
+		return problem.WithHint(errors.New("cannot read the policy: proxy_addresses needs proxy_header"),
 			`set proxy_header = "X-Forwarded-User"`)
 	}
 	_, err := p.Proxies()
@@ -79,11 +81,11 @@ func (p Policy) Proxies() ([]netip.Prefix, error) {
 			prefix, err = netip.PrefixFrom(ip, ip.BitLen()), nil
 		}
 		if err != nil || prefix.Addr().Is4In6() {
-			return nil, hinted(fmt.Errorf("cannot read the policy: proxy_addresses: %q is not an address", text),
+			return nil, problem.WithHint(fmt.Errorf("cannot read the policy: proxy_addresses: %q is not an address", text),
 				`set proxy_addresses = ["127.0.0.1/32"]`)
 		}
 		if prefix.Bits() == 0 {
-			return nil, hinted(fmt.Errorf("cannot read the policy: proxy_addresses: %q is every address", text),
+			return nil, problem.WithHint(fmt.Errorf("cannot read the policy: proxy_addresses: %q is every address", text),
 				`set proxy_addresses = ["127.0.0.1/32"]`)
 		}
 		list = append(list, prefix)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
 )
 
 func TestProxyKeysOfAPolicy(t *testing.T) {
@@ -49,7 +50,7 @@ func TestProxyKeysOfAPolicy(t *testing.T) {
 		got := ""
 		if err != nil {
 			got = err.Error()
-			if h, ok := err.(hintedError); ok {
+			if h, ok := err.(interface{ Hint() string }); ok {
 				got += "; " + h.Hint()
 			}
 		} else {

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 // The push options that a policy may allow; see Policy.PushOptions.
@@ -68,14 +71,16 @@ func (c Call) pushOptions(p Policy) (wishes, error) {
 		case !ours:
 			continue
 		case !slices.Contains([]string{optionSkip, optionOnly, optionPriority}, key):
-			return w, usageError{hinted(fmt.Errorf("cannot take push option %q: there is no such option", Clean(key)),
-				"there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low")}
+			return w, problem.Usage(problem.WithHint(fmt.Errorf("cannot take push option %q: there is no such option", printable.Clean(key)),
+				"there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low"))
+
 		case !slices.Contains(p.PushOptions, key):
-			return w, usageError{hinted(fmt.Errorf("cannot take push option %s: the policy of this host does not allow it", key),
-				"the host's owner may add it to `push_options`")}
+			return w, problem.Usage(problem.WithHint(fmt.Errorf("cannot take push option %s: the policy of this host does not allow it", key),
+				"the host's owner may add it to `push_options`"))
+
 		}
-		if err := w.take(key, Clean(value)); err != nil {
-			return w, usageError{err}
+		if err := w.take(key, printable.Clean(value)); err != nil {
+			return w, problem.Usage(err)
 		}
 	}
 	return w, nil
@@ -86,7 +91,7 @@ func (w *wishes) take(key, value string) error {
 	case optionSkip:
 		id, reason, _ := strings.Cut(value, ":")
 		if strings.TrimSpace(reason) == "" {
-			return hinted(errors.New("cannot skip lanes: no reason given"), "git push -o 'lane.skip="+id+":why'")
+			return problem.WithHint(errors.New("cannot skip lanes: no reason given"), "git push -o 'lane.skip="+id+":why'")
 		}
 		w.skip[id] = strings.TrimSpace(reason)
 	case optionOnly:
@@ -94,7 +99,7 @@ func (w *wishes) take(key, value string) error {
 	case optionPriority:
 		level, ok := map[string]int{"high": 1, "normal": 0, "low": -1}[value]
 		if !ok {
-			return hinted(fmt.Errorf("cannot take push option priority=%s", value), "say high, normal or low")
+			return problem.WithHint(fmt.Errorf("cannot take push option priority=%s", value), "say high, normal or low")
 		}
 		w.priority = level
 	}
@@ -108,13 +113,14 @@ func (c Call) skipVariable(p Policy) (wishes, error) {
 	if text == "" {
 		return w, nil
 	}
-	reason := strings.TrimSpace(Clean(c.Getenv("PUSHLANE_SKIP_REASON")))
+	reason := strings.TrimSpace(printable.Clean(c.Getenv("PUSHLANE_SKIP_REASON")))
 	switch {
 	case !p.AllowSkip:
-		return w, usageError{errors.New("cannot skip lanes: the policy of this host says allow_skip = false")}
+		return w, problem.Usage(errors.New("cannot skip lanes: the policy of this host says allow_skip = false"))
 	case reason == "":
-		return w, usageError{hinted(errors.New("cannot skip lanes: no reason given"),
-			"PUSHLANE_SKIP="+text+` PUSHLANE_SKIP_REASON="why" git push`)}
+		return w, problem.Usage(problem.WithHint(errors.New("cannot skip lanes: no reason given"),
+			"PUSHLANE_SKIP="+text+` PUSHLANE_SKIP_REASON="why" git push`))
+
 	}
 	for id := range strings.SplitSeq(text, ",") {
 		w.skip[strings.TrimSpace(id)] = reason
@@ -133,7 +139,7 @@ func (w wishes) check(j Judgement) error {
 	}
 	for _, id := range append(slices.Sorted(maps.Keys(w.skip)), w.only...) {
 		if !known[id] && len(j.Updates) > 0 {
-			return usageError{hinted(fmt.Errorf("cannot skip lane %q: there is no such lane", id), "see them with: pushlane lanes")}
+			return problem.Usage(problem.WithHint(fmt.Errorf("cannot skip lane %q: there is no such lane", id), "see them with: pushlane lanes"))
 		}
 	}
 	return nil

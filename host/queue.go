@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -75,7 +76,7 @@ func writeQueued(w io.Writer, j Judgement) {
 	if len(j.Outcomes) == 0 {
 		return
 	}
-	line := fmt.Sprintf("pushlane: run #%d: %s queued now that the push is in", j.Number, count(len(j.Outcomes), "lane"))
+	line := fmt.Sprintf("pushlane: run #%d: %s queued now that the push is in", j.Number, printable.Count(len(j.Outcomes), "lane"))
 	if j.Address != "" {
 		line += ": " + pageURL(j.Policy.URL, j.Address, j.Number, "")
 	}
@@ -197,7 +198,7 @@ func ownCall(gate, repo string) Call {
 // its objects were pruned.
 func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause error) error {
 	err := st.Holding(run).Record(context.WithoutCancel(ctx), run.ID,
-		store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: CleanText(cause.Error())})
+		store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: printable.CleanText(cause.Error())})
 	if err != nil {
 		return errors.Join(cause, err)
 	}

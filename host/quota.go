@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
@@ -56,7 +57,7 @@ func (q *artifactQuota) file(size int64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.files == maxArtifactFiles {
-		return hinted(fmt.Errorf("a lane run may leave at most %d artifacts", maxArtifactFiles),
+		return problem.WithHint(fmt.Errorf("a lane run may leave at most %d artifacts", maxArtifactFiles),
 			"name fewer files in artifacts, or pack them into one")
 	}
 	if size < 0 || size > q.most-q.apparent {
@@ -109,13 +110,13 @@ func (q *artifactQuota) giveBack(n int64) error {
 func (q *artifactQuota) allTooMuch() error {
 	err := fmt.Errorf("the artifacts of all %s runs of this repository would take more than %s (limits.artifacts_total)",
 		q.zone.Trust, q.policy.MaxArtifactsTotal)
-	return hinted(err, "lower retention.runs in "+PolicyFile+" and remove older runs with: pushlane gc; "+
+	return problem.WithHint(err, "lower retention.runs in "+PolicyFile+" and remove older runs with: pushlane gc; "+
 		"or raise limits.artifacts_total there")
 }
 
 func (q *artifactQuota) tooMuch() error {
 	err := fmt.Errorf("the artifacts of this lane run would take more than %s (limits.artifacts)", q.policy.MaxArtifacts)
-	return hinted(err,
+	return problem.WithHint(err,
 		"name fewer or smaller files in artifacts, or raise limits.artifacts in "+PolicyFile)
 }
 

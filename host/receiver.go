@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -72,7 +73,7 @@ func (r *receiver) before(ctx context.Context, ref string) (string, error) {
 	for _, u := range r.push {
 		switch {
 		case u.Ref != ref:
-		case zeros(u.Old):
+		case hooks.IsZero(u.Old):
 			return "", nil
 		default:
 			return u.Old, nil
@@ -152,7 +153,7 @@ func (r *receiver) judgeEffect(ctx context.Context, u *hooks.Update) error {
 	}
 	old, err := r.repo.Commit(ctx, u.Old)
 	if err == nil && old == "" {
-		err = fmt.Errorf("cannot judge %s: the commit that it has now, %s, cannot be read", Clean(u.Ref), short(u.Old))
+		err = fmt.Errorf("cannot judge %s: the commit that it has now, %s, cannot be read", printable.Clean(u.Ref), printable.Short(u.Old))
 	}
 	u.Base = old
 	return err
@@ -207,7 +208,7 @@ func (r *receiver) lanes(ctx context.Context, u hooks.Update) (lanesFile, error)
 // protected ref is never judged by the lanes of one that is not.
 func (r *receiver) trusted(u hooks.Update) []string {
 	var revs []string
-	if strings.HasPrefix(u.Ref, "refs/heads/") && !zeros(u.Old) {
+	if strings.HasPrefix(u.Ref, "refs/heads/") && !hooks.IsZero(u.Old) {
 		revs = append(revs, u.Old)
 	}
 	revs = append(revs, r.root.ID)
@@ -221,7 +222,7 @@ func (r *receiver) trusted(u hooks.Update) []string {
 // it, and why it may not.
 func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (notes []string, other bool,
 	refusal string) {
-	ref := Clean(strings.TrimPrefix(u.Ref, "refs/heads/"))
+	ref := printable.Clean(strings.TrimPrefix(u.Ref, "refs/heads/"))
 	if by.Strict {
 		return []string{ownLanesNote(ref, r.protects(u.Ref))}, false, ""
 	}
@@ -236,15 +237,15 @@ func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (no
 		return nil, false, ""
 	case err != nil && (r.protects(u.Ref) || errors.As(err, new(*twoLanesError))):
 		return nil, true, fmt.Sprintf("%s would get a lanes file that cannot be used: %s", ref,
-			firstLine(CleanText(err.Error())))
+			printable.FirstLine(printable.CleanText(err.Error())))
 	case err != nil:
 		return []string{fmt.Sprintf("%s gets a lanes file that cannot be used: %s", ref,
-			firstLine(CleanText(err.Error())))}, false, ""
+			printable.FirstLine(printable.CleanText(err.Error())))}, false, ""
 	}
 	locks, err := r.lockReview(ctx, ref, by, pushed)
 	if err != nil && r.protects(u.Ref) {
 		return nil, true, fmt.Sprintf("%s would get a %s that cannot be used: %s", ref, lockName,
-			firstLine(CleanText(err.Error())))
+			printable.FirstLine(printable.CleanText(err.Error())))
 	}
 	notes = append(laneChanges(ref, by, pushed), locks...)
 	return notes, len(notes) > 0, ""
@@ -259,17 +260,17 @@ func ownLanesNote(ref string, protected bool) string {
 
 // moves is why a protected ref may not move as the update says; "" where it may.
 func (r *receiver) moves(u hooks.Update) string {
-	ref := refWord(u.Ref)
+	ref := printable.Ref(u.Ref)
 	switch {
 	case !r.protects(u.Ref):
 	case u.Delete && !r.policy.AllowDelete:
 		return ref + " is protected and cannot be deleted"
-	case u.Delete || r.policy.AllowForce || zeros(u.Old) || u.Old == u.New:
+	case u.Delete || r.policy.AllowForce || hooks.IsZero(u.Old) || u.Old == u.New:
 	case strings.HasPrefix(u.Ref, "refs/tags/"):
 		return ref + " is a protected tag and cannot be moved"
 	case u.Forced:
 		return fmt.Sprintf("%s is protected and %s does not contain what it has (%s): only a fast-forward may move it", ref,
-			short(u.New), short(u.Old))
+			printable.Short(u.New), printable.Short(u.Old))
 	}
 	return ""
 }

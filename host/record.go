@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -90,7 +91,7 @@ func (j *Judgement) findAddress(ctx context.Context, st *store.Store) (err error
 }
 
 func newRun(repo *hooks.Repo, call Call, j *Judgement) store.NewRun {
-	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: Clean(call.arg(0)),
+	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: printable.Clean(call.arg(0)),
 		Pusher: call.pusher(), Skip: j.wishes.reason(), At: j.Started}
 	if call.Gate == "pre-receive" && call.Getenv("PUSHLANE_PUSH") != "" {
 		n.Origin = "pre-receive:" + call.pushID()

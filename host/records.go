@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -87,7 +89,7 @@ func (a *answer) readRecords(stdout []byte) error {
 		}
 		record, err := sdk.ParseRecord(line)
 		if err != nil {
-			return hinted(fmt.Errorf("cannot read answer: line %d of standard output is not a record: %w: %s", n, err, Clean(string(line[:min(len(line), 80)]))),
+			return problem.WithHint(fmt.Errorf("cannot read answer: line %d of standard output is not a record: %w: %s", n, err, printable.Clean(string(line[:min(len(line), 80)]))),
 				"print to standard error what is for people")
 		}
 		if err := a.add(record); err != nil {
@@ -111,11 +113,11 @@ func (a *answer) add(r sdk.Record) error {
 		if a.verdict != "" {
 			return fmt.Errorf("a second verdict")
 		}
-		a.verdict, a.reason = r.Verdict, CleanText(r.Message)
+		a.verdict, a.reason = r.Verdict, printable.CleanText(r.Message)
 	case !slices.Contains([]string{"finding", "container", "artifact", "verdict"}, r.Type):
-		return fmt.Errorf("unknown record type %q", Clean(r.Type))
+		return fmt.Errorf("unknown record type %q", printable.Clean(r.Type))
 	default:
-		return fmt.Errorf("a record of type %q without its value", Clean(r.Type))
+		return fmt.Errorf("a record of type %q without its value", printable.Clean(r.Type))
 	}
 	return nil
 }
@@ -125,7 +127,7 @@ func checkFinding(f *sdk.Finding) error {
 	switch f.Level {
 	case "error", "warning", "note":
 	default:
-		return fmt.Errorf("cannot take answer: a finding of level %q, want error, warning or note", Clean(f.Level))
+		return fmt.Errorf("cannot take answer: a finding of level %q, want error, warning or note", printable.Clean(f.Level))
 	}
 	if f.Path != "" && (path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == ".." || strings.HasPrefix(f.Path, "../")) {
 		return fmt.Errorf("cannot take answer: a finding at %q, want a path below the tree's top", f.Path)
@@ -133,7 +135,7 @@ func checkFinding(f *sdk.Finding) error {
 	if f.Line < 0 || f.Col < 0 {
 		return fmt.Errorf("cannot take answer: a finding at line %d, column %d", f.Line, f.Col)
 	}
-	f.Message, f.Rule = CleanText(f.Message), Clean(f.Rule)
+	f.Message, f.Rule = printable.CleanText(f.Message), printable.Clean(f.Rule)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 // ReadRefLines reads what git writes to a hook's standard input, all of it:
@@ -13,7 +14,7 @@ import (
 func ReadRefLines(r io.Reader) ([]byte, error) {
 	data, err := bounded.ReadAll(r, hooks.MaxRefLines)
 	if err != nil {
-		return nil, hinted(fmt.Errorf("cannot read git's ref lines: %w", err),
+		return nil, problem.WithHint(fmt.Errorf("cannot read git's ref lines: %w", err),
 			"push fewer refs at once, and by shorter names: git push origin main")
 	}
 	return data, nil

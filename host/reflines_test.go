@@ -13,6 +13,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -24,7 +25,7 @@ func TestReadRefLines(t *testing.T) {
 	}
 	data, err := ReadRefLines(bytes.NewReader(make([]byte, hooks.MaxRefLines+1)))
 	var said bytes.Buffer
-	WriteError(&said, err)
+	problem.Write(&said, err)
 	want := "pushlane: error: cannot read git's ref lines: it is longer than 64 MiB\n" +
 		"pushlane: hint: push fewer refs at once, and by shorter names: git push origin main\n"
 	if said.String() != want || data != nil {
@@ -64,7 +65,7 @@ func TestConfigOfALanesFileIsReadWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := readConfig(name)
-	if want := "cannot read lanes file " + name + ": it is longer than 1 MiB"; err == nil || err.Error() != want || !IsUsage(err) {
+	if want := "cannot read lanes file " + name + ": it is longer than 1 MiB"; err == nil || err.Error() != want || !problem.IsUsage(err) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
@@ -80,8 +81,8 @@ func TestAMessageTooLongIsNotJudgedInPart(t *testing.T) {
 	if want := "cannot read the commit message: it is longer than 1 MiB"; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
-	if want := "shorten it: git commit --edit --file " + name; hintOf(err) != want {
-		t.Errorf("hint %q, want %q", hintOf(err), want)
+	if want := "shorten it: git commit --edit --file " + name; problem.Hint(err) != want {
+		t.Errorf("hint %q, want %q", problem.Hint(err), want)
 	}
 }
 

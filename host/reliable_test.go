@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -125,8 +126,8 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 	close(r.begun)
 	r.lane(ctx, 0, passed, false)
 	err = r.end(ctx, &Judgement{Ended: time.Now()})
-	if err == nil || !strings.HasSuffix(err.Error(), "database or disk is full (13)") || hintOf(err) == "" {
-		t.Errorf("the end of a run in a full store: %v, hint %q", err, hintOf(err))
+	if err == nil || !strings.HasSuffix(err.Error(), "database or disk is full (13)") || problem.Hint(err) == "" {
+		t.Errorf("the end of a run in a full store: %v, hint %q", err, problem.Hint(err))
 	}
 	h.held.unrecorded(gate.ID, err)
 	select {
@@ -229,7 +230,7 @@ func TestADatabaseThatWasEmptied(t *testing.T) {
 			if err == nil || !strings.HasPrefix(err.Error(), "runs are lost: ") || !strings.HasSuffix(err.Error(), want) {
 				t.Errorf("got %v, want %s", err, want)
 			}
-			hint := hintOf(err)
+			hint := problem.Hint(err)
 			command := hint[strings.LastIndex(hint, ": ")+2:]
 			if path, ok := strings.CutPrefix(command, "rm "); !ok || os.Remove(path) != nil || h.StoreLoss() != nil {
 				t.Errorf("the hint %q does not help", hint)

@@ -116,7 +116,7 @@ func (l *laneRun) worldNow(ctx context.Context) (w world, err error) {
 	if !l.can("repo.read") {
 		return w, nil
 	}
-	if w.src, err = l.tree(ctx, l.update().New); err == nil && !zeros(l.update().Base) {
+	if w.src, err = l.tree(ctx, l.update().New); err == nil && !hooks.IsZero(l.update().Base) {
 		w.base, err = l.tree(ctx, l.update().Base)
 	}
 	return w, err

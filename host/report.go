@@ -2,14 +2,15 @@ package host
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -26,44 +27,11 @@ type Output struct {
 // fail prints an error that ended the call.
 func (o Output) fail(call Call, err error) {
 	var b bytes.Buffer
-	WriteError(&b, err)
+	problem.Write(&b, err)
 	if hookGate(call.Gate) && exitOf(err, Policy{}) != ExitUsage {
 		fmt.Fprintf(&b, "pushlane: cannot decide: the %s is refused\n", noun(call.Gate))
 	}
 	o.Err.Write(b.Bytes())
-}
-
-// WriteError prints an error, all of a joined one, and every hint it carries.
-func WriteError(w io.Writer, err error) {
-	for _, one := range unjoin(err) {
-		fmt.Fprintf(w, "pushlane: error: %s\n", indent(CleanText(one.Error())))
-		if hint := hintOf(one); hint != "" {
-			fmt.Fprintf(w, "pushlane: hint: %s\n", indent(CleanText(hint)))
-		}
-	}
-}
-
-func unjoin(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, e := range joined.Unwrap() {
-			all = append(all, unjoin(e)...)
-		}
-		return all
-	}
-	return []error{err}
-}
-
-func hintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
-}
-
-func indent(text string) string {
-	return strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
 }
 
 func hookGate(gate string) bool { return gate != "manual" }
@@ -131,7 +99,7 @@ func header(j *Judgement) string {
 		if !p.Protected {
 			free = ", needs no pass"
 		}
-		fmt.Fprintf(&b, "pushlane: %s: %d of %s%s\n", rangeWord(p), n, count(len(p.Picked), "lane"), free)
+		fmt.Fprintf(&b, "pushlane: %s: %d of %s%s\n", rangeWord(p), n, printable.Count(len(p.Picked), "lane"), free)
 		for _, note := range p.Notes {
 			fmt.Fprintf(&b, "pushlane: note: %s\n", note)
 		}
@@ -141,51 +109,38 @@ func header(j *Judgement) string {
 
 // rangeWord names an update: "main 1a2b3c4..5d6e7f8", "v1 (new) 5d6e7f8".
 func rangeWord(p pushed) string {
-	name := refWord(p.Ref)
+	name := printable.Ref(p.Ref)
 	if p.Alias != "" {
-		name = refWord(p.Alias) + " -> " + name
+		name = printable.Ref(p.Alias) + " -> " + name
 	}
 	if name != "" {
 		name += " "
 	}
 	switch {
 	case p.Delete:
-		return name + "(deleted) " + short(p.Old)
-	case zeros(p.Base):
-		return name + "(all of) " + short(p.New)
+		return name + "(deleted) " + printable.Short(p.Old)
+	case hooks.IsZero(p.Base):
+		return name + "(all of) " + printable.Short(p.New)
 	case p.Forced:
-		return name + "(forced) " + short(p.Base) + ".." + short(p.New)
+		return name + "(forced) " + printable.Short(p.Base) + ".." + printable.Short(p.New)
 	}
-	return name + short(p.Base) + ".." + short(p.New)
-}
-
-func refWord(ref string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(Clean(ref), "refs/heads/"), "refs/")
-}
-
-func zeros(id string) bool { return strings.Trim(id, "0") == "" }
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return name + printable.Short(p.Base) + ".." + printable.Short(p.New)
 }
 
 // resultLine is one lane's line: state, lane, time and the reason.
 func resultLine(paint painter, o Outcome, width int) string {
 	line := fmt.Sprintf("  %s  %-*s", paint.state(o.State), width, laneTitle(&o))
 	if !o.Started.IsZero() {
-		line += "  " + elapsed(o.Ended.Sub(o.Started))
+		line += "  " + printable.Elapsed(o.Ended.Sub(o.Started))
 	}
 	if o.Message != "" {
-		line += "  " + firstLine(o.Message)
+		line += "  " + printable.FirstLine(o.Message)
 	}
 	return strings.TrimRight(line, " ") + "\n"
 }
 
 func laneTitle(o *Outcome) string {
-	if t := Clean(o.lane().Title); t != "" && t != o.lane().ID {
+	if t := printable.Clean(o.lane().Title); t != "" && t != o.lane().ID {
 		return o.lane().ID + " (" + t + ")"
 	}
 	return o.lane().ID
@@ -197,21 +152,6 @@ func titleWidth(titles []string) int {
 		width = max(width, len([]rune(t)))
 	}
 	return width
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return line
-}
-
-func elapsed(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return fmt.Sprintf("%dms", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 }
 
 // worstFirst puts what stands in the way before what does not, each in lane
@@ -238,7 +178,7 @@ func onRef(j Judgement, o Outcome) string {
 	if len(j.Updates) < 2 {
 		return ""
 	}
-	return " on " + refWord(j.Updates[o.Update].Ref)
+	return " on " + printable.Ref(j.Updates[o.Update].Ref)
 }
 
 // writeRefs says of every ref what stands against it.
@@ -253,7 +193,7 @@ func writeRefs(b *bytes.Buffer, j Judgement) {
 		case len(against) > 0:
 			word = "needs no pass, but " + strings.Join(against, ", ")
 		}
-		fmt.Fprintf(b, "pushlane: %s: %s\n", refWord(p.Ref), word)
+		fmt.Fprintf(b, "pushlane: %s: %s\n", printable.Ref(p.Ref), word)
 	}
 }
 
@@ -296,8 +236,8 @@ func writeOutcome(b *bytes.Buffer, paint painter, call Call, j Judgement, o Outc
 			fmt.Fprintf(b, "  | %s\n", line)
 		}
 	}
-	if hint := hintOf(o.Err); o.Err != nil && hint != "" {
-		fmt.Fprintf(b, "pushlane: hint: %s\n", indent(CleanText(hint)))
+	if hint := problem.Hint(o.Err); o.Err != nil && hint != "" {
+		fmt.Fprintf(b, "pushlane: hint: %s\n", printable.Indent(printable.CleanText(hint)))
 	}
 	if bad {
 		writeNext(b, call, j, o)
@@ -311,7 +251,7 @@ func writeFindings(b *bytes.Buffer, all []sdk.Finding) {
 		fmt.Fprintf(b, "  %s\n", findingLine(f))
 	}
 	if more := len(all) - shownFindings; more > 0 {
-		fmt.Fprintf(b, "  and %s\n", count(more, "more finding"))
+		fmt.Fprintf(b, "  and %s\n", printable.Count(more, "more finding"))
 	}
 }
 
@@ -319,7 +259,7 @@ func writeFindings(b *bytes.Buffer, all []sdk.Finding) {
 func findingLine(f sdk.Finding) string {
 	var b strings.Builder
 	if f.Path != "" {
-		b.WriteString(Clean(quotePath(f.Path)))
+		b.WriteString(printable.Clean(printable.QuotePath(f.Path)))
 		if f.Line > 0 {
 			fmt.Fprintf(&b, ":%d", f.Line)
 			if f.Col > 0 {
@@ -328,9 +268,9 @@ func findingLine(f sdk.Finding) string {
 		}
 		b.WriteString(": ")
 	}
-	fmt.Fprintf(&b, "%s: %s", f.Level, Clean(f.Message))
+	fmt.Fprintf(&b, "%s: %s", f.Level, printable.Clean(f.Message))
 	if f.Rule != "" {
-		fmt.Fprintf(&b, " [%s]", Clean(f.Rule))
+		fmt.Fprintf(&b, " [%s]", printable.Clean(f.Rule))
 	}
 	return b.String()
 }
@@ -360,10 +300,10 @@ func pageURL(base, repo string, number int64, lane string) string {
 }
 
 func againRange(p pushed) string {
-	if zeros(p.Base) {
-		return emptyTree + ".." + short(p.New)
+	if hooks.IsZero(p.Base) {
+		return emptyTree + ".." + printable.Short(p.New)
 	}
-	return short(p.Base) + ".." + short(p.New)
+	return printable.Short(p.Base) + ".." + printable.Short(p.New)
 }
 
 // emptyTree is the tree without entries, which git knows in every repository.
@@ -394,7 +334,7 @@ func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {
 	case len(j.Outcomes) == 0:
 		fmt.Fprintf(b, "pushlane: %s: no lane asks for these paths (run #%d)\n", paint.good("accepted"), j.Number)
 	default:
-		fmt.Fprintf(b, "pushlane: %s: %s in %s (run #%d)\n", paint.good("accepted"), tally(j), elapsed(j.Ended.Sub(j.Started)), j.Number)
+		fmt.Fprintf(b, "pushlane: %s: %s in %s (run #%d)\n", paint.good("accepted"), tally(j), printable.Elapsed(j.Ended.Sub(j.Started)), j.Number)
 	}
 }
 
@@ -408,7 +348,7 @@ func refusing(j Judgement) []string {
 		}
 		for _, word := range v.against(i) {
 			if len(j.Updates) > 1 && p.Refusal == "" {
-				word = refWord(p.Ref) + ": " + word
+				word = printable.Ref(p.Ref) + ": " + word
 			}
 			if !slices.Contains(names, word) {
 				names = append(names, word)
@@ -441,7 +381,7 @@ func tally(j Judgement) string {
 			optional++
 		}
 	}
-	text := count(passed, "lane") + " passed"
+	text := printable.Count(passed, "lane") + " passed"
 	if skipped > 0 {
 		text += fmt.Sprintf(", %d skipped", skipped)
 	}

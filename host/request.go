@@ -20,6 +20,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
@@ -78,7 +79,7 @@ func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byt
 		cancel()
 		return nil, err
 	}
-	o.run.log.line('h', fmt.Sprintf("request: %s %s", req.Method, Clean(req.URL.Redacted())))
+	o.run.log.line('h', fmt.Sprintf("request: %s %s", req.Method, printable.Clean(req.URL.Redacted())))
 	o.jobs.Go(func() {
 		defer cancel()
 		e.end(o.run.send(req.WithContext(ctx), a.Max))
@@ -95,7 +96,7 @@ func invalid(format string, args ...any) error {
 func (l *laneRun) prepareRequest(a ask) (*http.Request, error) {
 	u, err := url.Parse(a.URL)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, invalid("url is no http or https address without a user: %q", Clean(a.URL))
+		return nil, invalid("url is no http or https address without a user: %q", printable.Clean(a.URL))
 	}
 	if !l.permits.reaches("http", u.Host) {
 		return nil, l.outside("http", u.Host)
@@ -116,11 +117,11 @@ func (l *laneRun) prepareRequest(a ask) (*http.Request, error) {
 		a.Method = "GET"
 	}
 	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}, a.Method) {
-		return nil, invalid("method is %q, want GET, HEAD, POST, PUT, PATCH or DELETE", Clean(a.Method))
+		return nil, invalid("method is %q, want GET, HEAD, POST, PUT, PATCH or DELETE", printable.Clean(a.Method))
 	}
 	req, err := http.NewRequest(a.Method, u.String(), bytes.NewReader(body))
 	if err != nil {
-		return nil, invalid("%s", Clean(err.Error()))
+		return nil, invalid("%s", printable.Clean(err.Error()))
 	}
 	return req, l.headers(req, a)
 }
@@ -132,18 +133,18 @@ func (l *laneRun) headers(req *http.Request, a ask) error {
 	req.Header.Set("User-Agent", "pushlane")
 	for name, value := range a.Headers {
 		if slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
-			return invalid("header %q is set by the host", Clean(name))
+			return invalid("header %q is set by the host", printable.Clean(name))
 		}
 		req.Header.Set(name, value)
 	}
 	for name, text := range a.Secrets {
 		if slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
-			return invalid("header %q is set by the host", Clean(name))
+			return invalid("header %q is set by the host", printable.Clean(name))
 		}
 		before, rest, found := strings.Cut(text, "{{")
 		secret, after, closed := strings.Cut(rest, "}}")
 		if !found || !closed {
-			return invalid("secret header %q names no secret: write {{NAME}}", Clean(name))
+			return invalid("secret header %q names no secret: write {{NAME}}", printable.Clean(name))
 		}
 		if req.URL.Scheme != "https" && !loopback(req.URL.Hostname()) {
 			return invalid("a secret goes over https only")
@@ -275,7 +276,7 @@ func (e *exchange) response() ([]byte, error) {
 		return nil, &wasm.OpError{Code: wasm.WouldBlock, Message: "there is no answer yet"}
 	}
 	if e.err != nil {
-		return nil, &wasm.OpError{Code: wasm.Failed, Message: Clean(e.err.Error())}
+		return nil, &wasm.OpError{Code: wasm.Failed, Message: printable.Clean(e.err.Error())}
 	}
 	return json.Marshal(e.reply)
 }

@@ -17,6 +17,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
+
+	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
 // Resident serves hook calls on a unix socket, so that a push does not pay
@@ -97,7 +99,7 @@ func (r *Resident) callTime(ctx context.Context) (context.Context, context.Cance
 	stop := cmp.Or(r.Stop, stopTime)
 	context.AfterFunc(ctx, func() {
 		if n := r.busy.Load(); n > 0 {
-			r.Log.Infof("stopping: %s under way, at most %s more", count(int(n), "call"), stop)
+			r.Log.Infof("stopping: %s under way, at most %s more", printable.Count(int(n), "call"), stop)
 		}
 		time.AfterFunc(stop, end)
 	})

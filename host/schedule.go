@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -102,7 +103,7 @@ const maxAttempts = 20
 // or its group could not be asked for.
 func (l *laneRun) notBegun(ctx context.Context, o *Outcome, err error) {
 	if ctx.Err() == nil {
-		o.State, o.Message, o.Err = store.Broken, CleanText(err.Error()), err
+		o.State, o.Message, o.Err = store.Broken, printable.CleanText(err.Error()), err
 		return
 	}
 	o.State, o.Message = store.Cancelled, "cancelled before it started"

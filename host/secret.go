@@ -12,6 +12,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/own"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 const (
@@ -28,7 +29,7 @@ func (l *laneRun) secret(name string) ([]byte, error) {
 	}
 	value, err := readSecret(l.policy().Secrets, name)
 	if err != nil {
-		return nil, hinted(fmt.Errorf("cannot read secret %q: %w", name, err),
+		return nil, problem.WithHint(fmt.Errorf("cannot read secret %q: %w", name, err),
 			fmt.Sprintf("write it to %s/%s, readable by this host alone (chmod 600)", l.policy().Secrets, name))
 	}
 	l.mask(value)

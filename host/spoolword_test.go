@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 // TestTheRunSaysThatThereWasNoSpace: what a plugin was refused stands in the
@@ -59,8 +60,8 @@ func TestTheRunSaysThatThereWasNoSpace(t *testing.T) {
 	if want := "plugin broke\n  the host: " + word; err == nil || err.Error() != want || !errors.Is(err, broke) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
-	if hintOf(err) != "have the plugin read large files from start to end" {
-		t.Errorf("hint %q", hintOf(err))
+	if problem.Hint(err) != "have the plugin read large files from start to end" {
+		t.Errorf("hint %q", problem.Hint(err))
 	}
 	if lines := strings.Join(log.lines(), "\n"); !strings.Contains(lines, "no space: "+word) {
 		t.Errorf("the log says %q", lines)

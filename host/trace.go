@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
@@ -146,7 +148,7 @@ const maxTraceLine = 128 << 20
 func (h *Host) Replay(ctx context.Context, w io.Writer, trace, other string) (bool, error) {
 	f, err := os.Open(trace)
 	if err != nil {
-		return false, usageError{fmt.Errorf("cannot replay: %w", err)}
+		return false, problem.Usage(fmt.Errorf("cannot replay: %w", err))
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(bufio.NewReader(f))
@@ -200,7 +202,7 @@ func (r *replay) repeat(ctx context.Context, want *tracedEnd) error {
 	if r.other != "" {
 		var err error
 		if module, err = os.ReadFile(r.other); err != nil {
-			return usageError{fmt.Errorf("cannot replay: %w", err)}
+			return problem.Usage(fmt.Errorf("cannot replay: %w", err))
 		}
 	}
 	pool, err := r.host.sandbox()
@@ -217,9 +219,9 @@ func (r *replay) repeat(ctx context.Context, want *tracedEnd) error {
 		MaxStderr: maxStderr, Out: wasm.NewOut(maxOut, maxOutFiles), Stderr: &log, World: world})
 	got := endOf(result, err, log.String())
 	fmt.Fprintf(r.w, "call %d: exit %d, %d questions, %d units of fuel\n", r.calls, got.Exit, world.at, got.Fuel)
-	fmt.Fprint(r.w, indentLines(CleanText(string(got.Stdout))), indentLines(CleanText(got.Log)))
+	fmt.Fprint(r.w, indentLines(printable.CleanText(string(got.Stdout))), indentLines(printable.CleanText(got.Log)))
 	if got.Error != "" {
-		fmt.Fprint(r.w, indentLines(CleanText(got.Error)))
+		fmt.Fprint(r.w, indentLines(printable.CleanText(got.Error)))
 	}
 	r.compare(world, got, want)
 	return nil
@@ -262,7 +264,7 @@ func (w *replayedWorld) Ask(_ context.Context, q wasm.Question) (wasm.Answer, er
 	}
 	if w.at >= len(w.asks) || !slices.Equal(w.asks[w.at].Question, data) {
 		if w.strayed == "" {
-			w.strayed = fmt.Sprintf("question %d: %s %q", w.at+1, q.Kind, Clean(q.Name))
+			w.strayed = fmt.Sprintf("question %d: %s %q", w.at+1, q.Kind, printable.Clean(q.Name))
 		}
 		return wasm.Answer{}, errStrayed
 	}

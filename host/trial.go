@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -203,7 +205,7 @@ func (s *script) allow(asked []sdk.Container) error {
 		}
 		for _, name := range c.Secrets {
 			if !s.reaches("secret", name) {
-				return fmt.Errorf("plugin %q asks for the secret %q, which is not in its scope", s.manifest.Name, Clean(name))
+				return fmt.Errorf("plugin %q asks for the secret %q, which is not in its scope", s.manifest.Name, printable.Clean(name))
 			}
 		}
 		if err := containerFault(c, limits, zone.Zone{Repository: "/trial"}); err != nil {
@@ -249,7 +251,7 @@ func (s *script) Call(ctx context.Context, handles *wasm.Handles, op string, req
 		r := s.trial.request
 		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": r.Ops, "granted": r.Granted, "limits": r.Limits})
 	}
-	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + Clean(op)}
+	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + printable.Clean(op)}
 }
 
 func (s *script) list(ctx context.Context, req []byte, all []sdk.Change) ([]byte, error) {
@@ -261,7 +263,7 @@ func refusedOp(err error) error {
 	if errors.As(err, &wrong) {
 		return err
 	}
-	return &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: hintOf(err)}
+	return &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: problem.Hint(err)}
 }
 
 func (s *script) start(handles *wasm.Handles, req []byte) ([]byte, error) {
@@ -319,11 +321,11 @@ func (s *script) send(handles *wasm.Handles, req []byte) ([]byte, error) {
 	u, err := url.Parse(a.URL)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return nil, invalid("url is no http or https address without a user: %q", Clean(a.URL))
+		return nil, invalid("url is no http or https address without a user: %q", printable.Clean(a.URL))
 	case !s.can("http"):
 		return nil, refusedOp(s.denied("http"))
 	case !s.reaches("http", u.Host) && !s.reaches("http", u.Hostname()):
-		return nil, refusedOp(fmt.Errorf("plugin %q sends a request to %s, which is not in its scope", s.manifest.Name, Clean(u.Host)))
+		return nil, refusedOp(fmt.Errorf("plugin %q sends a request to %s, which is not in its scope", s.manifest.Name, printable.Clean(u.Host)))
 	}
 	e := &exchange{cancel: func() {}, done: make(chan struct{}), held: &s.held}
 	e.end(s.trial.reply(a.URL))
@@ -336,7 +338,7 @@ func (t trial) reply(address string) (*reply, error) {
 			return &reply{Status: cmp.Or(r.Status, 200), Headers: map[string]string{}, Body: r.Body}, nil
 		}
 	}
-	return nil, fmt.Errorf("no [[http]] of the case answers %s", Clean(address))
+	return nil, fmt.Errorf("no [[http]] of the case answers %s", printable.Clean(address))
 }
 
 // author is a module that its author works on, loaded in a sandbox of its own.
@@ -350,7 +352,7 @@ type author struct {
 func (h *Host) authored(ctx context.Context, file string) (author, error) {
 	module, err := readModule(file)
 	if err != nil {
-		return author{}, usageError{fmt.Errorf("cannot read plugin: %w", err)}
+		return author{}, problem.Usage(fmt.Errorf("cannot read plugin: %w", err))
 	}
 	pool, err := h.sandbox()
 	if err != nil {
@@ -453,5 +455,5 @@ func (t tried) cause() string {
 	if t.err == nil {
 		return ""
 	}
-	return firstLine(CleanText(t.err.Error()))
+	return printable.FirstLine(printable.CleanText(t.err.Error()))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -115,7 +116,7 @@ func (r *receiver) protectedRefs(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	for _, u := range r.push {
-		if zeros(u.Old) {
+		if hooks.IsZero(u.Old) {
 			delete(all, u.Ref)
 		} else {
 			all[u.Ref] = u.Old
@@ -169,6 +170,6 @@ func (r *receiver) trustFirst(ctx context.Context, st trustRecord) error {
 // lostRoot is why a protected ref is not judged by its own lanes: the
 // repository had trusted ones, and they are gone.
 func (r *receiver) lostRoot() error {
-	return hinted(fmt.Errorf("cannot tell whose lanes judge it: those of %s were trusted, and no protected ref has lanes now", r.spent.Ref),
+	return problem.WithHint(fmt.Errorf("cannot tell whose lanes judge it: those of %s were trusted, and no protected ref has lanes now", r.spent.Ref),
 		fmt.Sprintf("restore them: git -C %s update-ref %s %s", r.repo.CommonDir(), r.spent.Ref, r.spent.ID))
 }

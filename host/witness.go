@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -84,6 +86,6 @@ func (h *Host) StoreLoss() error {
 	if err != nil {
 		return err
 	}
-	return hinted(fmt.Errorf("runs are lost: %s", Clean(strings.TrimSpace(string(data)))),
+	return problem.WithHint(fmt.Errorf("runs are lost: %s", printable.Clean(strings.TrimSpace(string(data)))),
 		"restore a backup (host/SERVER.md, Backup), or go on without them: rm "+h.lossPath())
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
 func doctorCommand(p *program) *cobra.Command {
@@ -47,9 +48,9 @@ func (p *program) show(checks ...host.Check) {
 		case c.Warn:
 			mark = "warn"
 		}
-		fmt.Fprintf(p.out, "%s  %-9s %s\n", mark, c.Name, host.Clean(c.Message))
+		fmt.Fprintf(p.out, "%s  %-9s %s\n", mark, c.Name, printable.Clean(c.Message))
 		if c.Hint != "" {
-			fmt.Fprintf(p.out, "      hint: %s\n", host.Clean(c.Hint))
+			fmt.Fprintf(p.out, "      hint: %s\n", printable.Clean(c.Hint))
 		}
 	}
 }

@@ -22,7 +22,7 @@ func hookCommand(p *program) *cobra.Command {
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return wrongUse{errors.New("hook takes a gate")}
+				return wrongUse(errors.New("hook takes a gate"))
 			}
 			call := p.call(args[0])
 			call.Args = args[1:]

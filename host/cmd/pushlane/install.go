@@ -9,6 +9,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 // installation is what `pushlane install` was asked for.
@@ -37,7 +38,7 @@ func installCommand(p *program) *cobra.Command {
 			case in.server:
 				return p.installServer(cmd.Context(), in, bin, args)
 			case len(args) > 0:
-				return wrongUse{fmt.Errorf("install takes repositories only with --server")}
+				return wrongUse(fmt.Errorf("install takes repositories only with --server"))
 			}
 			o := hooks.InstallOptions{Gates: in.gates(), Bin: bin}
 			lines, err := hooks.Install(cmd.Context(), p.hooksEnv(), o)
@@ -96,15 +97,7 @@ func hookClient() (string, error) {
 	}
 	bin := filepath.Join(filepath.Dir(exe), "pushlane-hook")
 	if _, err := os.Stat(bin); err != nil {
-		return "", hint{fmt.Errorf("cannot find the hook client: %w", err), "put both programs in place with: ./install.sh"}
+		return "", problem.WithHint(fmt.Errorf("cannot find the hook client: %w", err), "put both programs in place with: ./install.sh")
 	}
 	return bin, nil
 }
-
-// hint is an error with the command that mends it.
-type hint struct {
-	error
-	text string
-}
-
-func (h hint) Hint() string { return h.text }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -71,7 +72,7 @@ func printExplained(p *program, e host.ExplainJSON) {
 		}
 		line := fmt.Sprintf("%s %-*s  %s", mark, width, l.ID, l.Reason)
 		if l.Path != "" {
-			line += ": " + host.Clean(l.Path)
+			line += ": " + printable.Clean(l.Path)
 		}
 		fmt.Fprintln(p.out, line)
 		if l.Memory != "" {
@@ -96,11 +97,11 @@ func importCommand(p *program) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := readImport(args[1])
 			if err != nil {
-				return wrongUse{fmt.Errorf("cannot import: %w", err)}
+				return wrongUse(fmt.Errorf("cannot import: %w", err))
 			}
 			root, err := os.OpenRoot(importRoot(args[1]))
 			if err != nil {
-				return wrongUse{fmt.Errorf("cannot import: %w", err)}
+				return wrongUse(fmt.Errorf("cannot import: %w", err))
 			}
 			defer root.Close()
 			got, err := lanes.Import(args[0], args[1], data, root.FS())
@@ -190,7 +191,7 @@ func initCommand(p *program) *cobra.Command {
 			name := top + "/" + host.LanesFiles[0]
 			for _, other := range host.LanesFiles {
 				if _, err := os.Stat(top + "/" + other); err == nil {
-					return wrongUse{fmt.Errorf("cannot write lanes: %s is there already", other)}
+					return wrongUse(fmt.Errorf("cannot write lanes: %s is there already", other))
 				}
 			}
 			if err := os.MkdirAll(top+"/.pushlane", 0o755); err != nil {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 func main() {
@@ -66,7 +66,7 @@ func run(ctx context.Context, p program, args []string) int {
 	root.SetOut(p.out)
 	root.SetErr(p.err)
 	if err := root.ExecuteContext(ctx); err != nil {
-		host.WriteError(p.err, err)
+		problem.Write(p.err, err)
 		return exitStatus(err)
 	}
 	return p.exit
@@ -74,27 +74,17 @@ func run(ctx context.Context, p program, args []string) int {
 
 // exitStatus: wrong use is 2, a broken part 3; "no" is never an error.
 func exitStatus(err error) int {
-	if errors.As(err, new(wrongUse)) || host.IsUsage(err) {
+	if problem.IsUsage(err) {
 		return host.ExitUsage
 	}
 	return host.ExitUndecided
 }
 
 // wrongUse is an error of the command line.
-type wrongUse struct{ error }
-
-func (w wrongUse) Hint() string { return "see: pushlane --help" }
+func wrongUse(err error) error { return hintedUse(err, "see: pushlane --help") }
 
 // hintedUse is a wrong use with its own hint.
-func hintedUse(err error, hint string) error { return useHint{wrongUse{err}, hint} }
-
-type useHint struct {
-	wrongUse
-	hint string
-}
-
-func (u useHint) Hint() string  { return u.hint }
-func (u useHint) Unwrap() error { return u.wrongUse }
+func hintedUse(err error, hint string) error { return problem.WithHint(problem.Usage(err), hint) }
 
 func rootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
@@ -105,13 +95,13 @@ func rootCommand(p *program) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return wrongUse{fmt.Errorf("unknown command %q", args[0])}
+				return wrongUse(fmt.Errorf("unknown command %q", args[0]))
 			}
 			return cmd.Help()
 		},
 		Args: cobra.ArbitraryArgs,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUse{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUse(err) })
 	root.PersistentFlags().StringP("C", "C", "", "run as if started in `DIR`")
 	root.PersistentFlags().StringVar(&p.config, "config", "", "read the lanes from `FILE` instead of the judged revision")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -133,7 +123,7 @@ func rootCommand(p *program) *cobra.Command {
 func exactly(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return wrongUse{fmt.Errorf("%s takes %d arguments, got %d", cmd.CommandPath(), n, len(args))}
+			return wrongUse(fmt.Errorf("%s takes %d arguments, got %d", cmd.CommandPath(), n, len(args)))
 		}
 		return nil
 	}
@@ -143,7 +133,7 @@ func exactly(n int) cobra.PositionalArgs {
 func atMost(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > n {
-			return wrongUse{fmt.Errorf("%s takes at most %d arguments, got %d", cmd.CommandPath(), n, len(args))}
+			return wrongUse(fmt.Errorf("%s takes at most %d arguments, got %d", cmd.CommandPath(), n, len(args)))
 		}
 		return nil
 	}

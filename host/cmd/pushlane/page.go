@@ -18,6 +18,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/web"
 )
@@ -41,7 +42,7 @@ func startPage(ctx context.Context, h *host.Host, policy host.Policy, metrics ht
 	}
 	listener, err := listenAt(ctx, policy.Listen)
 	if err != nil {
-		return nil, hint{fmt.Errorf("cannot show the page: %w", err), `name another address with listen = "127.0.0.1:7332" in the policy, or none with listen = ""`}
+		return nil, problem.WithHint(fmt.Errorf("cannot show the page: %w", err), `name another address with listen = "127.0.0.1:7332" in the policy, or none with listen = ""`)
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		DisableGeneralOptionsHandler: true, // it would wait for a body without end
@@ -151,8 +152,9 @@ func serveHTTP(server *http.Server, l net.Listener, policy host.Policy, log *log
 func checkListen(policy host.Policy) (local bool, err error) {
 	if path, socket := socketOf(policy.Listen); socket {
 		if !filepath.IsAbs(path) {
-			return false, hint{fmt.Errorf("cannot show the page: the socket's path %q is not absolute", path),
-				`set listen = "unix:/run/pushlane/page.sock"`}
+			return false, problem.WithHint(fmt.Errorf("cannot show the page: the socket's path %q is not absolute", path),
+				`set listen = "unix:/run/pushlane/page.sock"`)
+
 		}
 		return false, host.CheckFolder(filepath.Dir(path)) // who can replace it would see all tokens
 	}
@@ -161,8 +163,9 @@ func checkListen(policy host.Policy) (local bool, err error) {
 	}
 	local = atLoopback(policy.Listen)
 	if !local && policy.TLSCert == "" && len(policy.ProxyAddresses) == 0 {
-		return false, hint{fmt.Errorf("cannot show the page at %s: beyond this machine it needs TLS or a trusted proxy", policy.Listen),
-			`give it tls.cert and tls.key, or proxy_header and proxy_addresses, or listen = "127.0.0.1:7331"`}
+		return false, problem.WithHint(fmt.Errorf("cannot show the page at %s: beyond this machine it needs TLS or a trusted proxy", policy.Listen),
+			`give it tls.cert and tls.key, or proxy_header and proxy_addresses, or listen = "127.0.0.1:7331"`)
+
 	}
 	return local && policy.ProxyHeader == "" && atHome(policy.URL), nil
 }

@@ -25,7 +25,7 @@ func pluginCommand(p *program) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := os.ReadFile(args[0])
 			if err != nil {
-				return wrongUse{err}
+				return wrongUse(err)
 			}
 			return host.InspectPlugin(p.out, data)
 		},
@@ -38,15 +38,15 @@ func pluginCommand(p *program) *cobra.Command {
 
 func packPlugin(manifest, in, out string) error {
 	if filepath.Ext(out) != ".wasm" { // most likely it is the manifest, which must not be overwritten
-		return wrongUse{fmt.Errorf("cannot pack into %q: a module's name ends in .wasm", out)}
+		return wrongUse(fmt.Errorf("cannot pack into %q: a module's name ends in .wasm", out))
 	}
 	text, err := os.ReadFile(manifest)
 	if err != nil {
-		return wrongUse{fmt.Errorf("cannot pack: %w", err)}
+		return wrongUse(fmt.Errorf("cannot pack: %w", err))
 	}
 	module, err := os.ReadFile(in)
 	if err != nil {
-		return wrongUse{fmt.Errorf("cannot pack: %w", err)}
+		return wrongUse(fmt.Errorf("cannot pack: %w", err))
 	}
 	packed, err := host.PackPlugin(module, text)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 // authorCommands are for people who write plugins.
@@ -162,7 +163,7 @@ func (p *program) watch(ctx context.Context, a attempt, file string) error {
 		if now := stamp(file); now != module && now != "" {
 			module = now
 			if err := p.try(ctx, a, file, nil); err != nil {
-				host.WriteError(p.err, err)
+				problem.Write(p.err, err)
 			}
 			fmt.Fprintf(p.err, "pushlane: waiting for a change of %s\n", folder)
 		}
@@ -211,7 +212,7 @@ func traceCommand(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := os.Create(out)
 			if err != nil {
-				return wrongUse{err}
+				return wrongUse(err)
 			}
 			defer f.Close()
 			t := host.NewTracer(f)
@@ -252,7 +253,7 @@ func replayCommand(p *program) *cobra.Command {
 func between(low, high int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < low || len(args) > high {
-			return wrongUse{fmt.Errorf("%s takes %d to %d arguments, got %d", cmd.CommandPath(), low, high, len(args))}
+			return wrongUse(fmt.Errorf("%s takes %d to %d arguments, got %d", cmd.CommandPath(), low, high, len(args)))
 		}
 		return nil
 	}

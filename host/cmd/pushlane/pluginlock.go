@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -48,7 +49,7 @@ func (p *program) agree(yes bool, question string) error {
 	fmt.Fprintf(p.err, "%s [y/N] ", question)
 	line, _ := bufio.NewReader(p.in).ReadString('\n')
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-		return wrongUse{fmt.Errorf("not done: %q was answered with no", question)}
+		return wrongUse(fmt.Errorf("not done: %q was answered with no", question))
 	}
 	return nil
 }
@@ -211,7 +212,7 @@ func verifyCommand(p *program) *cobra.Command {
 				}
 				line := fmt.Sprintf("ok    %s %s", pinned.Name, pinned.SHA256)
 				if signer != "" {
-					line += ", signed by " + host.Clean(signer)
+					line += ", signed by " + printable.Clean(signer)
 				}
 				fmt.Fprintln(p.out, line)
 			}

@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/web/api"
 )
 
@@ -40,7 +41,7 @@ func (a *away) client(ctx context.Context, p *program) (c api.Client, repo strin
 	if repo == "" {
 		out, err := exec.CommandContext(ctx, "git", "remote", "get-url", "origin").Output()
 		if err != nil {
-			return c, "", true, hint{fmt.Errorf("cannot tell which repository is meant: there is no remote origin here"), "name it with --repo"}
+			return c, "", true, problem.WithHint(fmt.Errorf("cannot tell which repository is meant: there is no remote origin here"), "name it with --repo")
 		}
 		repo = strings.TrimSuffix(path.Base(strings.TrimSpace(string(out))), ".git")
 	}
@@ -58,7 +59,7 @@ func numberOf(ctx context.Context, c api.Client, repo, which string) (int64, err
 	}
 	n, err := strconv.ParseInt(strings.TrimPrefix(which, "#"), 10, 64)
 	if err != nil {
-		return 0, wrongUse{fmt.Errorf("cannot find run %q: over a URL a run is its number, or last", which)}
+		return 0, wrongUse(fmt.Errorf("cannot find run %q: over a URL a run is its number, or last", which))
 	}
 	return n, nil
 }
@@ -115,14 +116,14 @@ func (a *away) show(ctx context.Context, p *program, which string, asJSON bool) 
 		}
 		fmt.Fprintln(p.out, apiLine(r))
 		for _, l := range r.LaneRuns {
-			fmt.Fprintf(p.out, "  %-9s  %s  %s\n", l.State, host.Clean(l.Lane), host.Clean(l.Message))
+			fmt.Fprintf(p.out, "  %-9s  %s  %s\n", l.State, printable.Clean(l.Lane), printable.Clean(l.Message))
 			for _, f := range l.Findings {
-				fmt.Fprintf(p.out, "    %s:%d: %s: %s\n", host.Clean(f.Path), f.Line, f.Level, host.Clean(f.Message))
+				fmt.Fprintf(p.out, "    %s:%d: %s: %s\n", printable.Clean(f.Path), f.Line, f.Level, printable.Clean(f.Message))
 			}
 		}
 		fmt.Fprintln(p.out, "decisions:")
 		for _, e := range r.Events {
-			fmt.Fprintf(p.out, "  %s %s %s: %s\n", e.At.Format("15:04:05.000"), host.Clean(e.Lane), e.Kind, host.Clean(e.Message))
+			fmt.Fprintf(p.out, "  %s %s %s: %s\n", e.At.Format("15:04:05.000"), printable.Clean(e.Lane), e.Kind, printable.Clean(e.Message))
 		}
 		return nil
 	})
@@ -132,7 +133,7 @@ func (a *away) show(ctx context.Context, p *program, which string, asJSON bool) 
 func apiLine(r api.Run) string {
 	line := fmt.Sprintf("#%d  %-9s  %-12s  %s", r.Number, r.State, r.Gate, r.Queued.Local().Format("2006-01-02 15:04:05"))
 	for _, u := range r.Updates {
-		line += "  " + host.Clean(strings.TrimPrefix(u.Ref, "refs/heads/")) + " " + u.New[:min(7, len(u.New))]
+		line += "  " + printable.Clean(strings.TrimPrefix(u.Ref, "refs/heads/")) + " " + u.New[:min(7, len(u.New))]
 	}
 	return line + fmt.Sprintf("  %d of %d passed", r.Passed, r.Total)
 }
@@ -142,7 +143,7 @@ func (a *away) log(ctx context.Context, p *program, which string) (bool, error) 
 	run, lane, _ := strings.Cut(which, ":")
 	return a.withRun(ctx, p, run, func(c api.Client, repo string, number int64) error {
 		if lane == "" {
-			return wrongUse{fmt.Errorf("over a URL a log is RUN:LANE")}
+			return wrongUse(fmt.Errorf("over a URL a log is RUN:LANE"))
 		}
 		return c.Log(ctx, repo, number, lane, p.out)
 	})

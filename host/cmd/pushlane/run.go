@@ -45,7 +45,7 @@ func formatOf(json, junit, sarif bool) (string, error) {
 		}
 	}
 	if n > 1 {
-		return "", wrongUse{errors.New("--json, --junit and --sarif exclude each other")}
+		return "", wrongUse(errors.New("--json, --junit and --sarif exclude each other"))
 	}
 	return format, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/lanelog"
+	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
 func runsCommand(p *program) *cobra.Command {
@@ -103,9 +104,9 @@ func (p *program) printLog(path string, times bool) error {
 		if times {
 			fmt.Fprintf(p.out, "%s ", l.At.UTC().Format(time.RFC3339))
 		}
-		text := host.Clean(l.Text)
+		text := printable.Clean(l.Text)
 		if p.terminal.Color {
-			text = host.CleanColor(l.Text)
+			text = printable.CleanColor(l.Text)
 		}
 		_, err := fmt.Fprintln(p.out, text)
 		return err

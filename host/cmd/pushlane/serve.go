@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/tell"
 )
 
@@ -70,7 +71,7 @@ func startServer(ctx context.Context, h *host.Host, policy host.Policy, log *log
 		return nil, err
 	}
 	if err := h.StoreLoss(); err != nil {
-		host.WriteError(log.Out, err)
+		problem.Write(log.Out, err)
 	}
 	if errs := policy.CheckFiles(); len(errs) > 0 {
 		return nil, errs[0]

@@ -37,12 +37,12 @@ func (p *program) installServer(ctx context.Context, in installation, bin string
 	}
 	switch {
 	case in.print != "" && !slices.Contains(in.serverGates(), in.print):
-		return wrongUse{fmt.Errorf("cannot print the hook of %q: a server's gates are %s", in.print, strings.Join(in.serverGates(), ", "))}
+		return wrongUse(fmt.Errorf("cannot print the hook of %q: a server's gates are %s", in.print, strings.Join(in.serverGates(), ", ")))
 	case in.print != "":
 		fmt.Fprint(p.out, hooks.Script(in.print, bin, "", args...))
 		return nil
 	case len(repos) == 0:
-		return wrongUse{errors.New("install --server takes the repositories to guard")}
+		return wrongUse(errors.New("install --server takes the repositories to guard"))
 	}
 	h, err := host.Open(policy, 0)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/web"
 )
@@ -33,7 +34,7 @@ func tokenAddCommand(p *program) *cobra.Command {
 			"  pushlane token add bot --repository /srv/git/app.git --repository alice/web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(web.Scopes(), scope) {
-				return wrongUse{fmt.Errorf("there is no scope %q: say %s", scope, strings.Join(web.Scopes(), ", "))}
+				return wrongUse(fmt.Errorf("there is no scope %q: say %s", scope, strings.Join(web.Scopes(), ", ")))
 			}
 			return p.withStore(cmd, func(st *store.Store) error {
 				keys, err := repositoryKeys(cmd.Context(), st, repositories)
@@ -41,7 +42,7 @@ func tokenAddCommand(p *program) *cobra.Command {
 					return err
 				}
 				token := web.NewToken()
-				err = st.AddToken(cmd.Context(), store.Token{Name: host.Clean(args[0]), Scope: scope, Repositories: keys,
+				err = st.AddToken(cmd.Context(), store.Token{Name: printable.Clean(args[0]), Scope: scope, Repositories: keys,
 					Hash: web.HashToken(token)})
 				if err != nil {
 					return err
@@ -103,7 +104,7 @@ func tokenListCommand(p *program) *cobra.Command {
 				for _, t := range all {
 					fmt.Fprintf(p.out, "%s  %s  made %s", t.Name, t.Scope, t.Created.UTC().Format("2006-01-02"))
 					for _, key := range t.Repositories {
-						fmt.Fprintf(p.out, "  %s", host.Clean(key))
+						fmt.Fprintf(p.out, "  %s", printable.Clean(key))
 					}
 					fmt.Fprintln(p.out)
 				}
@@ -120,7 +121,7 @@ func tokenDropCommand(p *program) *cobra.Command {
 			return p.withStore(cmd, func(st *store.Store) error {
 				err := st.DropToken(cmd.Context(), args[0])
 				if errors.Is(err, store.ErrNoToken) {
-					return wrongUse{err}
+					return wrongUse(err)
 				}
 				return err
 			})

@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 //go:embed all:templates
@@ -131,15 +133,6 @@ func writeOne(to, from, name string) error {
 	return errors.Join(err, f.Close())
 }
 
-// hinted is an error that knows what mends it.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e *hinted) Hint() string  { return e.hint }
-func (e *hinted) Unwrap() error { return e.error }
-
 func withHint(err error, format string, args ...any) error {
-	return &hinted{error: err, hint: fmt.Sprintf(format, args...)}
+	return problem.WithHint(err, fmt.Sprintf(format, args...))
 }

@@ -1,4 +1,4 @@
-package host
+package printable
 
 import (
 	"strings"
@@ -53,9 +53,9 @@ func TestCleanColor(t *testing.T) {
 
 func TestCleanCutsLongLines(t *testing.T) {
 	t.Parallel()
-	got := Clean(strings.Repeat("x", 10*maxLine))
-	if len(got) > maxLine+40 || !strings.HasSuffix(got, "(line cut)") {
-		t.Errorf("a line of %d bytes became %d bytes ending in %q", 10*maxLine, len(got), got[len(got)-20:])
+	got := Clean(strings.Repeat("x", 10*MaxLine))
+	if len(got) > MaxLine+40 || !strings.HasSuffix(got, "(line cut)") {
+		t.Errorf("a line of %d bytes became %d bytes ending in %q", 10*MaxLine, len(got), got[len(got)-20:])
 	}
 }
 
@@ -64,7 +64,7 @@ func FuzzClean(f *testing.F) {
 	f.Add("\x1b]0;t\x07\u202e\xff")
 	f.Fuzz(func(t *testing.T, in string) {
 		got := Clean(in)
-		if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return !keep(r) }) {
+		if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return !isPrintable(r) }) {
 			t.Fatalf("Clean(%q) = %q keeps what it must not", in, got)
 		}
 		if Clean(got) != got {

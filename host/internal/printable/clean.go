@@ -1,12 +1,14 @@
-package host
+// Package printable makes what outsiders wrote fit for a terminal, a sideband and
+// a page, and has the short forms that lines show.
+package printable
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// maxLine is the longest line of a log or message that is kept, in bytes.
-const maxLine = 16 << 10
+// MaxLine is the longest line of a log or message that is kept, in bytes.
+const MaxLine = 16 << 10
 
 // Clean makes one line of text from a plugin or a container harmless to a
 // terminal, a sideband and a page: no escapes, no control characters but tab,
@@ -22,8 +24,8 @@ func clean(line string, color bool) string {
 	if i := strings.LastIndexByte(line, '\r'); i >= 0 {
 		line = line[i+1:]
 	}
-	if len(line) > maxLine {
-		line = line[:maxLine] + " … (line cut)"
+	if len(line) > MaxLine {
+		line = line[:MaxLine] + " … (line cut)"
 	}
 	if plain(line) {
 		return line
@@ -39,7 +41,7 @@ func clean(line string, color bool) string {
 		}
 		r, n := utf8.DecodeRuneInString(line[i:])
 		i += n
-		if keep(r) {
+		if isPrintable(r) {
 			b.WriteRune(r)
 		}
 	}
@@ -64,7 +66,7 @@ func plain(s string) bool {
 	return true
 }
 
-func keep(r rune) bool {
+func isPrintable(r rune) bool {
 	switch {
 	case r == '\t':
 		return true
