@@ -16,12 +16,13 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
 // artifactsOf makes the folder for artifacts of one lane run's container.
-func artifactsOf(t *testing.T, h *Host, p Policy, trust zone.Trust, run string) *artifactFolder {
+func artifactsOf(t *testing.T, h *Host, p config.Policy, trust zone.Trust, run string) *artifactFolder {
 	t.Helper()
 	folder := filepath.Join(run, "0-test.1.out")
 	quota, err := h.artifactQuota(p, zone.Zone{Repository: "/srv/app.git", Trust: trust}, folder)
@@ -33,8 +34,8 @@ func artifactsOf(t *testing.T, h *Host, p Policy, trust zone.Trust, run string) 
 	return keep
 }
 
-func roomFor(artifacts, total string) Policy {
-	return Policy{MaxArtifacts: artifacts, MaxArtifactsTotal: total}
+func roomFor(artifacts, total string) config.Policy {
+	return config.Policy{MaxArtifacts: artifacts, MaxArtifactsTotal: total}
 }
 
 // diskUse is what all files below a folder take, in bytes.
@@ -182,7 +183,7 @@ func TestArtifactQuota(t *testing.T) {
 				}
 			}
 			if n != test.fits || err == nil || err.Error() != test.want || !strings.Contains(problem.Hint(err),
-				"raise limits.artifacts in "+PolicyFile) {
+				"raise limits.artifacts in "+config.PolicyFile) {
 				t.Errorf("%d fit, then %v (hint %q); want %d, then %s", n, err, problem.Hint(err), test.fits, test.want)
 			}
 			if err := keep.drop(nil); err != nil || diskUse(t, h.state) != 0 {
@@ -296,7 +297,7 @@ func TestSizesOfThePolicy(t *testing.T) {
 		if err := os.WriteFile(file, fmt.Appendf(nil, "%s = %q\n", key, "much"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := LoadPolicy(func(name string) string {
+		_, err := config.Load(func(name string) string {
 			return map[string]string{"PUSHLANE_CONFIG": file,
 				"HOME": "/home/x"}[name]
 		})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/tell"
@@ -31,7 +32,7 @@ func TestFilesOthersMayWrite(t *testing.T) {
 		}
 		return path
 	}
-	p := Policy{State: filepath.Join(dir, "state"), Plugins: filepath.Join(dir, "plugins"),
+	p := config.Policy{State: filepath.Join(dir, "state"), Plugins: filepath.Join(dir, "plugins"),
 		Secrets: filepath.Join(dir, "secrets"), Parallel: 1,
 		AllowedSigners: file("signers", ""), SigstoreRoots: file("roots", ""),
 		SigstoreIdentities: []string{"https://a b"},
@@ -39,16 +40,16 @@ func TestFilesOthersMayWrite(t *testing.T) {
 		Statuses: []tell.Status{{TokenFile: file("token", "x")}}, Webhooks: []tell.Webhook{{SecretFile: file("hook",
 			"x")}}}
 	module, secret := file("plugins/look.wasm", ""), file("secrets/TOKEN", "secret value")
-	config := file("config.toml", "")
+	policyFile := file("policyFile.toml", "")
 	os.Mkdir(p.State, 0o700)
 	os.Chmod(p.State, 0o777)
 	ctx := context.Background()
 	sshOnly, sigstoreOnly := p, p
 	sshOnly.SigstoreRoots, sigstoreOnly.AllowedSigners = "", ""
 	for want, use := range map[string]func() error{
-		"cannot use policy " + config: func() error {
-			_, err := LoadServerPolicy(func(key string) string {
-				return map[string]string{"PUSHLANE_CONFIG": config,
+		"cannot use policy " + policyFile: func() error {
+			_, err := config.LoadServer(func(key string) string {
+				return map[string]string{"PUSHLANE_CONFIG": policyFile,
 					"HOME": dir}[key]
 			})
 			return err

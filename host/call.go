@@ -9,6 +9,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
@@ -173,11 +174,11 @@ func (c Call) Receives() bool {
 	return c.Gate == "pre-receive" || c.Gate == "post-receive"
 }
 
-func (c Call) policy() (Policy, error) {
+func (c Call) policy() (config.Policy, error) {
 	if c.Receives() {
-		return LoadServerPolicy(c.Getenv)
+		return config.LoadServer(c.Getenv)
 	}
-	return LoadPolicy(c.Getenv)
+	return config.Load(c.Getenv)
 }
 
 // serverNames are the variables in which a git server names the pusher:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -28,7 +29,7 @@ type reach struct {
 	globs [][]lanes.Glob // of repo.read
 }
 
-func permitted(m sdk.Manifest, g lanes.Grant, p Policy) permits {
+func permitted(m sdk.Manifest, g lanes.Grant, p config.Policy) permits {
 	given := map[string]bool{"repo.read": g.Read, "repo.history": g.History, "container": g.Container, "container.network": g.Network,
 		"http": len(g.HTTP) > 0, "secret": len(g.Secrets) > 0, "kv": g.KV, "clock": g.Clock, "env": len(g.Env) > 0}
 	all := permits{}
@@ -40,21 +41,21 @@ func permitted(m sdk.Manifest, g lanes.Grant, p Policy) permits {
 	return all
 }
 
-func reachOf(c sdk.Capability, g lanes.Grant, p Policy) reach {
+func reachOf(c sdk.Capability, g lanes.Grant, p config.Policy) reach {
 	switch c.Name {
 	case "repo.read":
 		return reach{globs: slices.DeleteFunc([][]lanes.Glob{parseGlobs(c.Scope), parseGlobs(g.Files)}, func(set []lanes.Glob) bool { return set == nil })}
 	case "http":
 		hosts := both(c.Scope, g.HTTP)
 		return reach{items: slices.DeleteFunc(hosts, func(h string) bool {
-			return !hostAllowed(p.HTTPHosts, h) ||
-				!p.lets("http", h)
+			return !config.AllowsHost(p.HTTPHosts, h) ||
+				!p.Lets("http", h)
 		})}
 	case "secret":
 		return reach{items: slices.DeleteFunc(both(c.Scope, g.Secrets),
-			func(name string) bool { return !p.lets("secret", name) })}
+			func(name string) bool { return !p.Lets("secret", name) })}
 	case "env":
-		return reach{items: slices.DeleteFunc(both(c.Scope, g.Env), func(name string) bool { return !p.lets("env", name) })}
+		return reach{items: slices.DeleteFunc(both(c.Scope, g.Env), func(name string) bool { return !p.Lets("env", name) })}
 	}
 	return reach{}
 }
@@ -81,15 +82,6 @@ func parseGlobs(patterns []string) []lanes.Glob {
 		all = append(all, g)
 	}
 	return all
-}
-
-// hostAllowed holds a host, perhaps with a port, against the policy's list.
-func hostAllowed(allowed []string, host string) bool {
-	name, _, _ := strings.Cut(host, ":")
-	return slices.ContainsFunc(allowed, func(a string) bool {
-		suffix, wild := strings.CutPrefix(a, "*")
-		return a == host || a == name || wild && strings.HasSuffix(name, suffix)
-	})
 }
 
 func (p permits) has(name string) bool { _, ok := p[name]; return ok }
@@ -153,7 +145,7 @@ func (l *laneRun) denied(name string) error {
 		return l.notInZone(name)
 	case !slices.Contains(l.policy().Capabilities, name):
 		return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow", l.lane().Plugin, name),
-			"the host's owner may add it to `capabilities` in "+PolicyFiles(l.call.Getenv)[0])
+			"the host's owner may add it to `capabilities` in "+config.PolicyFiles(l.call.Getenv)[0])
 	}
 	return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name, l.lane().ID),
 		"grant it in the lane:\n[lane.grant]\n"+grantLine(name))
@@ -168,7 +160,7 @@ func (l *laneRun) notInZone(name string) error {
 			"push to a protected branch whose lanes grant it, or take the grant out of lane "+l.lane().ID)
 	}
 	return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow lane %q of this repository", l.lane().Plugin, name, l.lane().ID),
-		fmt.Sprintf("the host's owner may add it to an [[allow]] of %s in %s", z.Repository, PolicyFiles(l.call.Getenv)[0]))
+		fmt.Sprintf("the host's owner may add it to an [[allow]] of %s in %s", z.Repository, config.PolicyFiles(l.call.Getenv)[0]))
 }
 
 // grantLine is what grants a capability in a lane.
@@ -195,11 +187,11 @@ func (l *laneRun) outside(name, item string) error {
 	case !slices.Contains(granted, item):
 		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which lane %q does not grant", l.lane().Plugin, name, what, l.lane().ID),
 			"grant it in the lane:\n[lane.grant]\n"+strings.Replace(strings.Replace(grantLine(name), "HOST", what, 1), "NAME", what, 1))
-	case !l.policy().lets(name, item):
+	case !l.policy().Lets(name, item):
 		return l.notInZone(fmt.Sprintf("%s %q", name, what))
-	case name == "http" && !hostAllowed(l.policy().HTTPHosts, item):
+	case name == "http" && !config.AllowsHost(l.policy().HTTPHosts, item):
 		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which the policy of this host does not allow", l.lane().Plugin, name, what),
-			"the host's owner may add it to `http.hosts` in "+PolicyFiles(l.call.Getenv)[0])
+			"the host's owner may add it to `http.hosts` in "+config.PolicyFiles(l.call.Getenv)[0])
 	}
 	return fmt.Errorf("plugin %q used %s %q, which its manifest does not ask for", l.lane().Plugin, name, what)
 }

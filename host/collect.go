@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/alive"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -19,7 +20,7 @@ import (
 // CheckIncus looks at what containers depend on: the daemon, the project, the
 // pool, the image (empty: the default one).
 func CheckIncus(ctx context.Context, getenv func(string) string, image string) []Check {
-	policy, err := LoadPolicy(getenv)
+	policy, err := config.Load(getenv)
 	if err != nil {
 		return []Check{bad("policy", err, "")}
 	}
@@ -42,7 +43,7 @@ func CheckIncus(ctx context.Context, getenv func(string) string, image string) [
 
 // Collect removes what was left behind: containers, runs that a killed host
 // never ended, runs and logs older than the policy keeps.
-func (h *Host) Collect(ctx context.Context, p Policy) ([]string, error) {
+func (h *Host) Collect(ctx context.Context, p config.Policy) ([]string, error) {
 	lines, err := h.endAbandoned(ctx)
 	if err != nil {
 		return lines, err
@@ -56,7 +57,7 @@ func (h *Host) Collect(ctx context.Context, p Policy) ([]string, error) {
 }
 
 // sweep removes what earlier runs left in Incus.
-func (h *Host) sweep(ctx context.Context, p Policy) (lines []string, err error) {
+func (h *Host) sweep(ctx context.Context, p config.Policy) (lines []string, err error) {
 	client, err := h.incusClient(ctx, p)
 	if err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (h *Host) sweep(ctx context.Context, p Policy) (lines []string, err error) 
 
 // dropOld removes what the policy keeps for a time or to a size: runs, their
 // files, cached results, compiled modules.
-func (h *Host) dropOld(ctx context.Context, p Policy) (lines []string, err error) {
+func (h *Host) dropOld(ctx context.Context, p config.Policy) (lines []string, err error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ const logsEvery = 10 * time.Minute
 
 // dropLargeLogs removes the logs of the oldest runs where all together take more
 // than the policy allows. Those of the last hours stay: their lanes may run.
-func (h *Host) dropLargeLogs(p Policy, now time.Time) (int, error) {
+func (h *Host) dropLargeLogs(p config.Policy, now time.Time) (int, error) {
 	h.mu.Lock()
 	due := now.Sub(h.logsLooked) >= logsEvery
 	if due {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -109,7 +110,7 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
 	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.runID(), Zone: l.zone(),
-		Attempt: l.attempt, Deadline: deadline, Source: source, Secrets: secrets, Max: l.policy().containerLimits(), Keep: keep}, out, errOut)
+		Attempt: l.attempt, Deadline: deadline, Source: source, Secrets: secrets, Max: l.policy().ContainerLimits(), Keep: keep}, out, errOut)
 	out.flush()
 	errOut.flush()
 	if err != nil {
@@ -154,21 +155,14 @@ func orDefault(image string) string {
 	return image
 }
 
-// containerLimits are the policy's ceilings for one container.
-func (p Policy) containerLimits() incus.Limits {
-	return incus.Limits{CPU: p.MaxCPU, Memory: p.MaxMemory, Disk: p.MaxDisk, Caches: p.MaxCaches,
-		Processes: p.MaxProcesses,
-		Networks:  p.IncusNetworks, Images: p.IncusImages}
-}
-
 // incusConfig says which Incus the policy means and what of it is this host's.
-func (h *Host) incusConfig(p Policy) incus.Config {
+func (h *Host) incusConfig(p config.Policy) incus.Config {
 	return incus.Config{URL: p.IncusURL, Socket: p.IncusSocket, Cert: p.IncusCert, Key: p.IncusKey, ServerCert: p.IncusServerCert,
 		Project: p.IncusProject, Pool: p.IncusPool, Owner: h.owner(), Hosts: h.marks()}
 }
 
 // incusClient connects once per Incus.
-func (h *Host) incusClient(ctx context.Context, p Policy) (*incus.Client, error) {
+func (h *Host) incusClient(ctx context.Context, p config.Policy) (*incus.Client, error) {
 	if err := h.markAlive(); err != nil {
 		return nil, err
 	}

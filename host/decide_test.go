@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 )
 
 // pushTo is a bare repository app.git and a work tree to make commits in.
 type pushTo struct {
 	t         *testing.T
 	host      *Host
-	policy    Policy
+	policy    config.Policy
 	env       []string
 	work, app string
 }
@@ -27,7 +28,7 @@ func newPushTo(t *testing.T) *pushTo {
 		"PATH=" + os.Getenv("PATH"), "PUSHLANE_CONFIG=/dev/null", "PUSHLANE_STATE=" + filepath.Join(dir,
 			"state"), "GIT_CONFIG_NOSYSTEM=1"}}
 	var err error
-	if p.policy, err = LoadServerPolicy(Call{Env: p.env}.Getenv); err != nil {
+	if p.policy, err = config.LoadServer(Call{Env: p.env}.Getenv); err != nil {
 		t.Fatal(err)
 	}
 	if p.host, err = Open(p.policy, 0); err != nil {
@@ -51,7 +52,7 @@ func (p *pushTo) commit(name, text string) string {
 func (p *pushTo) set(ref, id string) { git(p.t, p.app, p.env, "update-ref", ref, id) }
 
 // decide asks about lines "<old> <new> <ref>".
-func (p *pushTo) decide(policy Policy, perRef bool, lines ...string) (Judgement, error) {
+func (p *pushTo) decide(policy config.Policy, perRef bool, lines ...string) (Judgement, error) {
 	p.t.Helper()
 	call := Call{Gate: "pre-receive", Dir: p.app, Env: append(p.env, "GIT_DIR=."),
 		Stdin: []byte(strings.Join(lines, "\n") + "\n")}

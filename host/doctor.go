@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/hostile"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -40,7 +41,7 @@ func bad(name string, err error, hint string) Check {
 
 // Doctor checks everything a push depends on, in the order in which it would
 // fail. What containers need is CheckIncus.
-func (h *Host) Doctor(ctx context.Context, call Call, policy Policy) []Check {
+func (h *Host) Doctor(ctx context.Context, call Call, policy config.Policy) []Check {
 	checks := []Check{checkGit(ctx), checkPolicy(call)}
 	checks = append(checks, checkFiles(policy)...)
 	checks = append(checks, h.checkRepo(ctx, call, policy)...)
@@ -66,7 +67,7 @@ func checkGit(ctx context.Context) Check {
 
 func checkPolicy(call Call) Check {
 	var read []string
-	for _, name := range PolicyFiles(call.Getenv) {
+	for _, name := range config.PolicyFiles(call.Getenv) {
 		if _, err := os.Stat(name); err == nil {
 			read = append(read, name)
 		}
@@ -79,7 +80,7 @@ func checkPolicy(call Call) Check {
 
 // checkRepo looks at the hooks and the lanes of the repository at hand; none
 // is no fault.
-func (h *Host) checkRepo(ctx context.Context, call Call, policy Policy) []Check {
+func (h *Host) checkRepo(ctx context.Context, call Call, policy config.Policy) []Check {
 	repo, err := hooks.Open(ctx, call.hooksEnv())
 	if err != nil {
 		return []Check{bad("repo", err, "run doctor inside a repository")}
@@ -165,7 +166,7 @@ func (h *Host) checkSandbox(ctx context.Context) Check {
 	return good("sandbox", "plugins run in processes of their own, confined by landlock and seccomp")
 }
 
-func (h *Host) checkPlugins(ctx context.Context, policy Policy) []Check {
+func (h *Host) checkPlugins(ctx context.Context, policy config.Policy) []Check {
 	files, _ := filepath.Glob(filepath.Join(policy.Plugins, "*.wasm"))
 	if len(files) == 0 {
 		return []Check{bad("plugins", fmt.Errorf("none in %s: %w", policy.Plugins, fs.ErrNotExist), "./install.sh")}

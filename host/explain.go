@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
@@ -21,7 +22,7 @@ type LanesQuestion struct {
 
 // ExplainLanes picks the lanes of a range, as a push would, and says why; and
 // whether what earlier runs said would be used again.
-func (h *Host) ExplainLanes(ctx context.Context, policy Policy, call Call, ask LanesQuestion) (ExplainJSON, error) {
+func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call Call, ask LanesQuestion) (ExplainJSON, error) {
 	repo, err := hooks.Open(ctx, call.hooksEnv())
 	if err != nil {
 		return ExplainJSON{}, err
@@ -66,7 +67,7 @@ func (h *Host) ExplainLanes(ctx context.Context, policy Policy, call Call, ask L
 }
 
 // explainMemory says what memory would do for one picked lane.
-func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call Call, policy Policy, gate string, p pushed, i int) string {
+func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call Call, policy config.Policy, gate string, p pushed, i int) string {
 	j := &Judgement{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: gate, Policy: policy, Updates: []pushed{p},
 		Outcomes: []Outcome{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New), p.Picked[i].Lane.ID)}}}
 	l := &laneRun{host: h, repo: repo, call: call, j: j, attempt: 1}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/pushlane/pushlane/host/internal/config"
 )
 
 // TestHammer judges many pushes at once in one host, as a resident does: every
@@ -28,7 +30,7 @@ func TestHammer(t *testing.T) {
 	write(t, work, "note", "<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n")
 	bad := commit(t, work, env, "bad")
 
-	policy, err := LoadPolicy(Call{Env: env}.Getenv)
+	policy, err := config.Load(Call{Env: env}.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}

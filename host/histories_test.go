@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/histories"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -113,7 +114,7 @@ func runHistory(t *testing.T, pool *histories.Pool, gate histories.Gate, name st
 // The plugins alone do not run; histories.Verdict says what they would say.
 type quickGate struct {
 	host   *Host
-	policy Policy
+	policy config.Policy
 	env    []string
 }
 
@@ -128,7 +129,7 @@ func newQuickGate(t testing.TB) *quickGate {
 		"PUSHLANE_STATE=" + filepath.Join(dir, "state"),
 		"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"), "GIT_CONFIG_NOSYSTEM=1"}
 	write(t, dir, "policy.toml", fmt.Sprintf("plugins = %q\n", plugins))
-	policy, err := LoadServerPolicy(Call{Env: env}.Getenv)
+	policy, err := config.LoadServer(Call{Env: env}.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}

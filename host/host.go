@@ -18,6 +18,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/alive"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -34,7 +35,7 @@ type Host struct {
 	sweeps       sync.WaitGroup
 	warm         int // plugin instances kept started, per module
 	slots        *slots
-	policy       Policy
+	policy       config.Policy
 	since        time.Time
 	resident     bool        // it outlives its calls, and sees to what others left behind
 	observer     Observer    // may be nil
@@ -67,11 +68,11 @@ type Host struct {
 // Open makes a host over the policy's state folder (runs, logs, the socket)
 // and its cache of compiled modules. Warm is how many instances of each plugin
 // wait for their next request: 0 for a host that judges once.
-func Open(p Policy, warm int) (*Host, error) {
+func Open(p config.Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return nil, problem.WithHint(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
 	}
-	if err := believed("state folder", p.State); err != nil {
+	if err := config.Trusted("state folder", p.State); err != nil {
 		return nil, err
 	}
 	return &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(), plugins: map[string]*plugin{}, kept: map[string]kept{}, repos: map[string]*openRepo{},
@@ -187,7 +188,7 @@ func (h *Host) sandbox() (*sandbox.Pool, error) {
 	if h.pool != nil {
 		return h.pool, nil
 	}
-	o := sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: pluginMemory, Warm: h.warm,
+	o := sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: config.PluginMemory, Warm: h.warm,
 		Program: h.program, Settings: readSettings, Uncached: h.warn}
 	if h.warm == 0 { // one call's host: a plugin that has run is hardly needed again
 		o.Workers = h.policy.Parallel + 1

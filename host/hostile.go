@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/hostile"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -108,7 +109,7 @@ func trialAnswer(m *sandbox.Plugin, done wasm.Result) hostile.Outcome {
 	if m.Manifest().Output == "text" {
 		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit, printable.Clean(string(done.Stdout[:min(len(done.Stdout), 4000)])))}
 	}
-	said, err := readAnswer(m.Manifest().Output, done.Stdout, maxFindings)
+	said, err := readAnswer(m.Manifest().Output, done.Stdout, config.MaxFindings)
 	if err == nil {
 		err = contradiction(said, done.Exit)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
@@ -17,9 +18,9 @@ import (
 
 // wasmCall gives the plugin its input and its files.
 func (l *laneRun) wasmCall(ctx context.Context, request []byte, ops wasm.Ops) (wasm.Call, error) {
-	l.out = wasm.NewOut(maxOut, maxOutFiles)
+	l.out = wasm.NewOut(config.MaxOut, config.MaxOutFiles)
 	world, err := l.world(ctx, ops)
-	c := wasm.Call{Stdin: request, MaxStdout: maxStdout, MaxStderr: maxStderr, Memory: pluginMemory, Fuel: l.policy().MaxFuel, Out: l.out, World: world, Env: l.environment()}
+	c := wasm.Call{Stdin: request, MaxStdout: config.MaxStdout, MaxStderr: config.MaxStderr, Memory: config.PluginMemory, Fuel: l.policy().MaxFuel, Out: l.out, World: world, Env: l.environment()}
 	if l.can("clock") {
 		c.Clock = time.Now()
 		l.touched("it looks at the clock")

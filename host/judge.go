@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/tell"
@@ -72,7 +73,7 @@ func (h *Host) exit(ctx context.Context, call Call, j *Judgement) (int, error) {
 	return j.Exit(), err
 }
 
-func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) (Judgement, error) {
+func (h *Host) judge(ctx context.Context, call Call, policy config.Policy, out Output) (Judgement, error) {
 	repo, release, err := h.repo(ctx, call)
 	if err != nil {
 		return Judgement{}, err
@@ -113,8 +114,8 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 }
 
 // decide reads what is pushed and decides about every lane; nothing has run.
-func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call Call, policy Policy, perRef bool) (Judgement, error) {
-	j := Judgement{Repo: policy.nameOf(repo), GitDir: repo.CommonDir(), Gate: call.Gate, Remote: call.arg(0),
+func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call Call, policy config.Policy, perRef bool) (Judgement, error) {
+	j := Judgement{Repo: policy.RepositoryTitle(repo), GitDir: repo.CommonDir(), Gate: call.Gate, Remote: call.arg(0),
 		Started: time.Now(), Policy: policy, perRef: perRef}
 	var err error
 	if j.wishes, err = call.wishes(policy); err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -17,17 +18,6 @@ import (
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
-)
-
-// Limits of every lane run that no policy raises.
-const (
-	maxFindings = 10_000
-	maxStdout   = 16 << 20 // bytes of records
-	maxRecord   = 1 << 20  // bytes of one of them
-	maxStderr   = 8 << 20  // bytes of a plugin's own log
-	maxOut      = 64 << 20 // bytes below /out
-	maxOutFiles = 4096
-	maxRounds   = 16 // calls of one plugin in one lane run
 )
 
 // laneRun is one lane run under way.
@@ -84,7 +74,9 @@ func (l *laneRun) pusher() string {
 	return l.call.namedPusher()
 }
 
-func (l *laneRun) policy() Policy { return l.j.Policy.within(l.zone(), l.lane().ID, l.update().Strict) }
+func (l *laneRun) policy() config.Policy {
+	return l.j.Policy.Within(l.zone(), l.lane().ID, l.update().Strict)
+}
 
 // run judges the lane and settles its outcome.
 func (l *laneRun) run(ctx context.Context, o *Outcome) {
@@ -162,7 +154,7 @@ func (l *laneRun) judge(ctx context.Context, o *Outcome) (answer, int, error) {
 		return run.again(), run.Exit, nil
 	}
 	var all answer
-	for range maxRounds {
+	for range config.MaxRounds {
 		said, exit, err := l.callPlugin(ctx)
 		if err != nil {
 			return all, exit, err
@@ -177,7 +169,7 @@ func (l *laneRun) judge(ctx context.Context, o *Outcome) (answer, int, error) {
 			return all, 0, err
 		}
 	}
-	return all, 0, fmt.Errorf("plugin %q asked for containers in %d rounds, no more are allowed", l.lane().Plugin, maxRounds)
+	return all, 0, fmt.Errorf("plugin %q asked for containers in %d rounds, no more are allowed", l.lane().Plugin, config.MaxRounds)
 }
 
 // recalled looks for an earlier run that this one would only repeat.
@@ -246,7 +238,7 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	if err != nil {
 		return answer{}, 0, err
 	}
-	said, err := readAnswer(l.module.Manifest().Output, done.Stdout, maxFindings)
+	said, err := readAnswer(l.module.Manifest().Output, done.Stdout, config.MaxFindings)
 	l.logTalk(said)
 	if err == nil {
 		err = opened.pass(done.Exit)
@@ -290,7 +282,7 @@ func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 	r := sdk.Request{ABI: sdk.ABI, Run: l.address(), Lane: l.lane().ID, Repository: l.j.Repo, Gate: l.j.Gate,
 		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
 		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
-		Limits: sdk.Limits{Memory: pluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: maxStderr, Findings: maxFindings, Out: maxOut, Fuel: l.policy().MaxFuel}}
+		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: config.MaxStderr, Findings: config.MaxFindings, Out: config.MaxOut, Fuel: l.policy().MaxFuel}}
 	if wants(l.module.Manifest(), "changes") {
 		if r.Changes, err = l.visibleChanges(ctx); err != nil {
 			return sdk.Request{}, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
@@ -22,7 +23,7 @@ var LanesFiles = []string{".pushlane/lanes.toml", "lanes.toml", "ci/lanes.toml"}
 // it has none, as branches of pages, notes and old tags have not, they are
 // those that a server would choose: of what the branch was before the push, of
 // the default branch, and else the host's default set.
-func localLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call, policy Policy) (lanesFile, error) {
+func localLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call, policy config.Policy) (lanesFile, error) {
 	if call.Config != "" {
 		return loadLanes(call.Config, call.Config)
 	}
@@ -126,10 +127,10 @@ func loadLanes(path, source string) (lanesFile, error) {
 	return lanesFile{Set: set, Text: data, Path: path}, err
 }
 
-func defaultLanes(rev string, policy Policy) (lanesFile, error) {
+func defaultLanes(rev string, policy config.Policy) (lanesFile, error) {
 	switch {
 	case policy.DefaultLanes != "":
-		if err := believed("lanes file", policy.DefaultLanes); err != nil {
+		if err := config.Trusted("lanes file", policy.DefaultLanes); err != nil {
 			return lanesFile{}, err
 		}
 		return loadLanes(policy.DefaultLanes, filepath.Base(policy.DefaultLanes))

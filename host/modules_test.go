@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
@@ -37,7 +38,7 @@ func TestAModuleIsStoredOnceItWasChecked(t *testing.T) {
 		return ship.Package{Module: module}, nil
 	}}
 	pinned := lanes.Locked{Name: "p", Source: "p.wasm", SHA256: digestOf(module), Signer: "ann@x"}
-	_, _, err := h.pinnedModule(t.Context(), Policy{AllowedSigners: signers}, pinned, from)
+	_, _, err := h.pinnedModule(t.Context(), config.Policy{AllowedSigners: signers}, pinned, from)
 	if err == nil || err.Error() != `cannot load plugin "p": nobody has signed it` {
 		t.Errorf("unsigned: %v", err)
 	}
@@ -46,14 +47,14 @@ func TestAModuleIsStoredOnceItWasChecked(t *testing.T) {
 			t.Errorf("it is stored in %s", folder)
 		}
 	}
-	if _, _, err := h.pinnedModule(t.Context(), Policy{}, pinned, from); err != nil {
+	if _, _, err := h.pinnedModule(t.Context(), config.Policy{}, pinned, from); err != nil {
 		t.Error(err)
 	}
 	protected := moduleSource{zone: zone.Zone{Repository: "/r", Trust: zone.Protected},
 		tree: func(context.Context, string) (ship.Package, error) {
 			return ship.Package{}, errors.New("not asked from an unprotected store")
 		}}
-	if _, _, err := h.pinnedModule(t.Context(), Policy{}, pinned,
+	if _, _, err := h.pinnedModule(t.Context(), config.Policy{}, pinned,
 		protected); err == nil || !strings.Contains(err.Error(), "not asked") {
 		t.Errorf("a protected run took what a branch stored: %v", err)
 	}
@@ -73,7 +74,7 @@ func TestNoMessageTellsAFile(t *testing.T) {
 		"https://example.org/p.wasm":   `cannot load plugin "p": it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)`,
 		"oci:registry.example.org/p:1": `cannot load plugin "p": it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)`,
 	} {
-		_, _, err := h.pinnedModule(t.Context(), Policy{},
+		_, _, err := h.pinnedModule(t.Context(), config.Policy{},
 			lanes.Locked{Name: "p", Source: source, SHA256: strings.Repeat("0", 64)}, from)
 		if err == nil || err.Error() != want || strings.Contains(err.Error(), digestOf(secret)[:6]) {
 			t.Errorf("%s: %v", source, err)

@@ -95,7 +95,7 @@ func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, to *
 	if !ok {
 		return nil
 	}
-	j := Judgement{Repo: h.policy.nameOf(repo), GitDir: repo.CommonDir(), Gate: "schedule", Started: now, Policy: h.policy}
+	j := Judgement{Repo: h.policy.RepositoryTitle(repo), GitDir: repo.CommonDir(), Gate: "schedule", Started: now, Policy: h.policy}
 	u := hooks.Update{Ref: to.root.Ref, Old: to.root.ID, New: to.root.ID, Base: hooks.ZeroID}
 	picked := lanes.Picked{Lane: l, Picked: true, Reason: "due at " + due.UTC().Format("2006-01-02 15:04") + " UTC"}
 	j.Updates = []pushed{{Update: u, lanesFile: by, Protected: to.protects(u.Ref), Picked: []lanes.Picked{picked}}}

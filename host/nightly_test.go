@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -65,7 +66,7 @@ func guarded(t *testing.T, text string) (*Host, *store.Store) {
 	getenv := func(key string) string {
 		return map[string]string{"PUSHLANE_CONFIG": "/dev/null", "HOME": dir, "PUSHLANE_STATE": filepath.Join(dir, "state"), "PATH": os.Getenv("PATH")}[key]
 	}
-	policy, err := LoadServerPolicy(getenv)
+	policy, err := config.LoadServer(getenv)
 	if err != nil {
 		t.Fatal(err)
 	}

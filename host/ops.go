@@ -119,7 +119,7 @@ func (o *operations) start(ctx context.Context, handles *wasm.Handles, req []byt
 	if err != nil {
 		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
 	}
-	err = containerFault(c, o.run.policy().containerLimits(), o.run.zone())
+	err = containerFault(c, o.run.policy().ContainerLimits(), o.run.zone())
 	if err == nil {
 		err = o.run.allowContainers([]sdk.Container{c})
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/zone"
@@ -112,7 +113,7 @@ type Judgement struct {
 	Outcomes []Outcome // by update, then in lanes file order, whatever finished first
 	Started  time.Time
 	Ended    time.Time
-	Policy   Policy
+	Policy   config.Policy
 
 	wishes wishes
 	lists  *hooks.Listing // of the changes of all updates; nil: none was asked for yet
@@ -255,7 +256,7 @@ func (j Judgement) refusals() []string {
 }
 
 // exitOf is the status of a call that ended before any lane ran.
-func exitOf(err error, p Policy) int {
+func exitOf(err error, p config.Policy) int {
 	switch {
 	case err == nil:
 		return ExitAccept

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -21,21 +22,21 @@ func TestExit(t *testing.T) {
 	optional := func(s store.State) Outcome { return Outcome{State: s} }
 	for name, c := range map[string]struct {
 		outcomes []Outcome
-		policy   Policy
+		policy   config.Policy
 		want     int
 	}{
-		"nothing ran":                                   {nil, Policy{}, ExitAccept},
-		"all passed":                                    {[]Outcome{required(store.Passed, "")}, Policy{}, ExitAccept},
-		"one said no":                                   {[]Outcome{required(store.Passed, ""), required(store.Failed, "")}, Policy{}, ExitRefuse},
-		"a no comes before a breakage":                  {[]Outcome{required(store.Broken, ""), required(store.Failed, "")}, Policy{}, ExitRefuse},
-		"broken refuses":                                {[]Outcome{required(store.Broken, "")}, Policy{}, ExitUndecided},
-		"cancelled refuses":                             {[]Outcome{required(store.Cancelled, "")}, Policy{}, ExitUndecided},
-		"broken where the owner accepts":                {[]Outcome{required(store.Broken, "")}, Policy{OnUndecided: "accept"}, ExitAccept},
-		"a no where the owner accepts breakages":        {[]Outcome{required(store.Failed, "")}, Policy{OnUndecided: "accept"}, ExitRefuse},
-		"what is not required never refuses":            {[]Outcome{optional(store.Failed), optional(store.Broken)}, Policy{}, ExitAccept},
-		"skipped by its own word":                       {[]Outcome{required(store.Skipped, "needs no check")}, Policy{}, ExitAccept},
-		"skipped because a lane it needs did not pass":  {[]Outcome{blocked}, Policy{}, ExitRefuse},
-		"skipped because a lane it needs was cancelled": {[]Outcome{waited}, Policy{}, ExitUndecided},
+		"nothing ran":                                   {nil, config.Policy{}, ExitAccept},
+		"all passed":                                    {[]Outcome{required(store.Passed, "")}, config.Policy{}, ExitAccept},
+		"one said no":                                   {[]Outcome{required(store.Passed, ""), required(store.Failed, "")}, config.Policy{}, ExitRefuse},
+		"a no comes before a breakage":                  {[]Outcome{required(store.Broken, ""), required(store.Failed, "")}, config.Policy{}, ExitRefuse},
+		"broken refuses":                                {[]Outcome{required(store.Broken, "")}, config.Policy{}, ExitUndecided},
+		"cancelled refuses":                             {[]Outcome{required(store.Cancelled, "")}, config.Policy{}, ExitUndecided},
+		"broken where the owner accepts":                {[]Outcome{required(store.Broken, "")}, config.Policy{OnUndecided: "accept"}, ExitAccept},
+		"a no where the owner accepts breakages":        {[]Outcome{required(store.Failed, "")}, config.Policy{OnUndecided: "accept"}, ExitRefuse},
+		"what is not required never refuses":            {[]Outcome{optional(store.Failed), optional(store.Broken)}, config.Policy{}, ExitAccept},
+		"skipped by its own word":                       {[]Outcome{required(store.Skipped, "needs no check")}, config.Policy{}, ExitAccept},
+		"skipped because a lane it needs did not pass":  {[]Outcome{blocked}, config.Policy{}, ExitRefuse},
+		"skipped because a lane it needs was cancelled": {[]Outcome{waited}, config.Policy{}, ExitUndecided},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

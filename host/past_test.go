@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
@@ -201,7 +202,7 @@ func TestManySmallFiles(t *testing.T) {
 		t.Run(plugin, func(t *testing.T) {
 			t.Parallel()
 			p := newPastProbe(t, plugin)
-			p.host.policy.MaxFuel = max(50_000_000, start[plugin]) + files*(usualFuel-start[plugin])/200_000
+			p.host.policy.MaxFuel = max(50_000_000, start[plugin]) + files*(config.DefaultFuel-start[plugin])/200_000
 			dir := filepath.Join(t.TempDir(), "work")
 			commit := manyFiles(t, dir, map[string]int{c.suffix: files})
 			one := p.lane(plugin, dir, []string{hooks.ZeroID, commit})

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
@@ -97,7 +98,7 @@ func verdictPath(state string, call Call) string {
 
 // ProcReceive answers git for a repository that was installed with --per-ref.
 // Without a verdict for exactly this push every ref is refused.
-func ProcReceive(call Call, p Policy, in io.Reader, out io.Writer) error {
+func ProcReceive(call Call, p config.Policy, in io.Reader, out io.Writer) error {
 	path := verdictPath(p.State, call)
 	defer os.Remove(path)
 	return hooks.ProcReceive(in, out, func(updates []hooks.Update) (map[string]string, error) {

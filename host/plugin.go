@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 )
@@ -30,13 +31,13 @@ type plugin struct {
 var pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 // plugin loads the first-party module of that name.
-func (h *Host) plugin(ctx context.Context, policy Policy, name string) (*sandbox.Plugin, error) {
+func (h *Host) plugin(ctx context.Context, policy config.Policy, name string) (*sandbox.Plugin, error) {
 	if !pluginName.MatchString(name) {
 		return nil, fmt.Errorf("cannot load plugin %q: not a plugin's name", name)
 	}
 	path := filepath.Join(policy.Plugins, name+".wasm")
 	for _, one := range []string{policy.Plugins, path} {
-		if err := believed("plugin", one); err != nil {
+		if err := config.Trusted("plugin", one); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +79,7 @@ func (h *Host) loadPlugin(ctx context.Context, name, path string, info fs.FileIn
 	return m, nil
 }
 
-func missingPlugin(policy Policy, name string) error {
+func missingPlugin(policy config.Policy, name string) error {
 	var have []string
 	files, _ := filepath.Glob(filepath.Join(policy.Plugins, "*.wasm"))
 	for _, f := range files {

@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/ship"
@@ -78,7 +79,7 @@ type Offer struct {
 // Offer fetches a plugin and says what it is. Name may be empty: the
 // manifest's. Paths that begin with ./ are in the repository, beside the lock,
 // and move with it.
-func (h *Host) Offer(ctx context.Context, policy Policy, lock LockFile, source, name string) (Offer, error) {
+func (h *Host) Offer(ctx context.Context, policy config.Policy, lock LockFile, source, name string) (Offer, error) {
 	s, err := ship.ParseSource(source)
 	if err != nil {
 		return Offer{}, problem.Usage(fmt.Errorf("cannot add plugin: %w", err))
@@ -262,7 +263,7 @@ func cleanAll(lines []string) []string {
 }
 
 // ListPlugins prints first-party and pinned plugins.
-func (h *Host) ListPlugins(w io.Writer, policy Policy, lock LockFile) error {
+func (h *Host) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	files, err := filepath.Glob(filepath.Join(policy.Plugins, "*.wasm"))
 	for _, file := range files {
@@ -288,7 +289,7 @@ func (h *Host) ListPlugins(w io.Writer, policy Policy, lock LockFile) error {
 
 // VerifyPlugin checks a pinned plugin as a push would: module, signature,
 // capabilities. It says who signed it, if this host wants to know.
-func (h *Host) VerifyPlugin(ctx context.Context, policy Policy, lock LockFile, p lanes.Locked) (signer string, err error) {
+func (h *Host) VerifyPlugin(ctx context.Context, policy config.Policy, lock LockFile, p lanes.Locked) (signer string, err error) {
 	tree := func(ctx context.Context, name string) (ship.Package, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(name))
@@ -312,7 +313,7 @@ func (h *Host) VerifyPlugin(ctx context.Context, policy Policy, lock LockFile, p
 
 // Audit looks for what somebody who answers for a repository would want to
 // know about its plugins: a line for each, worst first.
-func (h *Host) Audit(ctx context.Context, call Call, policy Policy, lock LockFile) ([]string, error) {
+func (h *Host) Audit(ctx context.Context, call Call, policy config.Policy, lock LockFile) ([]string, error) {
 	var lines []string
 	for _, p := range lock.Plugins {
 		if _, err := h.VerifyPlugin(ctx, policy, lock, p); err != nil {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -47,7 +48,7 @@ func (a author) describe(w io.Writer) {
 	m, f := a.plugin.Manifest(), a.plugin.Facts()
 	fmt.Fprintf(w, "%s %s, sha256 %s\n", m.Name, printable.Clean(m.Version), a.plugin.Digest())
 	fmt.Fprintf(w, "abi %d, output %s, input %s\n", m.ABI, m.Output, inputWords(m))
-	fmt.Fprintf(w, "%d functions, starts with %.1f MiB of memory (at most %d MiB), imports %s\n", f.Functions, float64(f.MinMemory)/(1<<20), pluginMemory>>20, strings.Join(f.Imports, ", "))
+	fmt.Fprintf(w, "%d functions, starts with %.1f MiB of memory (at most %d MiB), imports %s\n", f.Functions, float64(f.MinMemory)/(1<<20), config.PluginMemory>>20, strings.Join(f.Imports, ", "))
 	writeAsks(w, grantedOf(m))
 }
 

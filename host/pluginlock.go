@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -69,7 +70,7 @@ func (l *laneRun) plugin(ctx context.Context) (*sandbox.Plugin, error) {
 	return l.pinned(ctx, pinned)
 }
 
-func (h *Host) firstParty(policy Policy, name string) bool {
+func (h *Host) firstParty(policy config.Policy, name string) bool {
 	_, err := os.Stat(filepath.Join(policy.Plugins, name+".wasm"))
 	return err == nil
 }
@@ -149,7 +150,7 @@ type moduleSource struct {
 // store, in the repository, or where it was published. It is stored once its
 // digest and its signature were found to be right. A stored one whose
 // signatures do not count here, or no longer, is looked for again.
-func (h *Host) pinnedModule(ctx context.Context, policy Policy, p lanes.Locked, from moduleSource) (ship.Package,
+func (h *Host) pinnedModule(ctx context.Context, policy config.Policy, p lanes.Locked, from moduleSource) (ship.Package,
 	string, error) {
 	var unsigned error
 	for _, folder := range h.moduleFolders(from.zone) {

@@ -7,31 +7,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/ship"
 )
 
-// wantsSigned says whether plugins of others must be signed on this host.
-func (p Policy) wantsSigned() bool { return p.AllowedSigners != "" || len(p.SigstoreIdentities) > 0 }
-
-// identities are those whose sigstore bundles count.
-func (p Policy) identities() ([]ship.Identity, error) {
-	var all []ship.Identity
-	for _, text := range p.SigstoreIdentities {
-		one, err := ship.ParseIdentity(text)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, nil
-}
-
 // signerOf says who signed a module: the first signature of somebody whom the
 // policy names. Where it names nobody, so does this; else it is an error that
 // none of them has signed.
-func signerOf(policy Policy, p ship.Package) (string, error) {
-	if !policy.wantsSigned() {
+func signerOf(policy config.Policy, p ship.Package) (string, error) {
+	if !policy.WantsSigned() {
 		return "", nil
 	}
 	var refused error
@@ -56,9 +41,9 @@ func signerOf(policy Policy, p ship.Package) (string, error) {
 // empty: there is none, or it is one of sigstore, whose keys are new each time.
 // Where the policy names nobody it is the first key that has signed the module:
 // nobody knows whose it is, but an update by another one is told from it.
-func signerKey(policy Policy, p ship.Package) string {
+func signerKey(policy config.Policy, p ship.Package) string {
 	for _, sig := range p.Signatures {
-		if key := ship.GoodKey(p, sig); key != "" && !policy.wantsSigned() {
+		if key := ship.GoodKey(p, sig); key != "" && !policy.WantsSigned() {
 			return key
 		}
 		if _, err := verifySignature(policy, p, sig); err == nil {
@@ -68,12 +53,12 @@ func signerKey(policy Policy, p ship.Package) string {
 	return ""
 }
 
-func verifySignature(policy Policy, p ship.Package, sig ship.Signature) (string, error) {
+func verifySignature(policy config.Policy, p ship.Package, sig ship.Signature) (string, error) {
 	if why := notVerified(policy, sig.Kind); why != "" {
 		return "", errors.New(why)
 	}
-	if err := errors.Join(believed("allowed signers", policy.AllowedSigners),
-		believed("sigstore roots", policy.SigstoreRoots)); err != nil {
+	if err := errors.Join(config.Trusted("allowed signers", policy.AllowedSigners),
+		config.Trusted("sigstore roots", policy.SigstoreRoots)); err != nil {
 		return "", err
 	}
 	if sig.Kind == ship.SSH {
@@ -83,7 +68,7 @@ func verifySignature(policy Policy, p ship.Package, sig ship.Signature) (string,
 		}
 		return ship.VerifySSH(allowed, p, sig, time.Now())
 	}
-	identities, err := policy.identities()
+	identities, err := policy.Identities()
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +81,7 @@ func verifySignature(policy Policy, p ship.Package, sig ship.Signature) (string,
 
 // notVerified says why signatures of a kind are carried and not looked at;
 // empty: they are.
-func notVerified(policy Policy, kind string) string {
+func notVerified(policy config.Policy, kind string) string {
 	switch {
 	case kind == ship.SSH && policy.AllowedSigners == "":
 		return "SSH signature not verified: this host knows no signers (allowed_signers in its policy)"
@@ -107,7 +92,7 @@ func notVerified(policy Policy, kind string) string {
 }
 
 // unchecked lists why signatures of a module were not looked at.
-func unchecked(policy Policy, p ship.Package) (lines []string) {
+func unchecked(policy config.Policy, p ship.Package) (lines []string) {
 	for _, sig := range p.Signatures {
 		if why := notVerified(policy, sig.Kind); why != "" {
 			lines = append(lines, why)
@@ -118,7 +103,7 @@ func unchecked(policy Policy, p ship.Package) (lines []string) {
 
 // checkSigner holds a module against what this host wants signed, and says who
 // has.
-func checkSigner(policy Policy, name string, p ship.Package) (string, error) {
+func checkSigner(policy config.Policy, name string, p ship.Package) (string, error) {
 	who, err := signerOf(policy, p)
 	if err != nil {
 		err = problem.WithHint(fmt.Errorf("cannot load plugin %q: %w", name, err), signersHint(policy))
@@ -126,7 +111,7 @@ func checkSigner(policy Policy, name string, p ship.Package) (string, error) {
 	return who, err
 }
 
-func signersHint(policy Policy) string {
+func signersHint(policy config.Policy) string {
 	var names []string
 	if policy.AllowedSigners != "" {
 		names = append(names, policy.AllowedSigners)

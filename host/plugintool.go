@@ -58,9 +58,6 @@ func InspectPlugin(w io.Writer, module []byte) error {
 	return nil
 }
 
-// pluginMemory is the linear memory one plugin instance may use, in bytes.
-const pluginMemory = 256 << 20
-
 // keepArtifacts copies what the plugin named below /out to the lane run's
 // folder.
 func (l *laneRun) keepArtifacts(said answer) error {

@@ -8,15 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
-)
-
-// The push options that a policy may allow; see Policy.PushOptions.
-const (
-	optionSkip     = "lane.skip"
-	optionOnly     = "lane.only"
-	optionPriority = "priority"
 )
 
 // wishes are what the pusher asked for beside the push itself.
@@ -50,7 +44,7 @@ func (w wishes) why(id string) (string, bool) {
 
 // wishes reads what the pusher asked for: push options at a server's gate,
 // where no variable counts, and PUSHLANE_SKIP elsewhere.
-func (c Call) wishes(p Policy) (wishes, error) {
+func (c Call) wishes(p config.Policy) (wishes, error) {
 	if c.Receives() {
 		return c.pushOptions(p)
 	}
@@ -58,7 +52,7 @@ func (c Call) wishes(p Policy) (wishes, error) {
 }
 
 // pushOptions reads git's push options. Those of others are left alone.
-func (c Call) pushOptions(p Policy) (wishes, error) {
+func (c Call) pushOptions(p config.Policy) (wishes, error) {
 	w := wishes{skip: map[string]string{}}
 	n, err := strconv.Atoi(c.Getenv("GIT_PUSH_OPTION_COUNT"))
 	if err != nil || n < 0 || n > 1000 {
@@ -66,11 +60,11 @@ func (c Call) pushOptions(p Policy) (wishes, error) {
 	}
 	for i := range n {
 		key, value, _ := strings.Cut(c.Getenv("GIT_PUSH_OPTION_"+strconv.Itoa(i)), "=")
-		ours := strings.HasPrefix(key, "lane.") || key == optionPriority
+		ours := strings.HasPrefix(key, "lane.") || key == config.OptionPriority
 		switch {
 		case !ours:
 			continue
-		case !slices.Contains([]string{optionSkip, optionOnly, optionPriority}, key):
+		case !slices.Contains([]string{config.OptionSkip, config.OptionOnly, config.OptionPriority}, key):
 			return w, problem.Usage(problem.WithHint(fmt.Errorf("cannot take push option %q: there is no such option", printable.Clean(key)),
 				"there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low"))
 
@@ -88,15 +82,15 @@ func (c Call) pushOptions(p Policy) (wishes, error) {
 
 func (w *wishes) take(key, value string) error {
 	switch key {
-	case optionSkip:
+	case config.OptionSkip:
 		id, reason, _ := strings.Cut(value, ":")
 		if strings.TrimSpace(reason) == "" {
 			return problem.WithHint(errors.New("cannot skip lanes: no reason given"), "git push -o 'lane.skip="+id+":why'")
 		}
 		w.skip[id] = strings.TrimSpace(reason)
-	case optionOnly:
+	case config.OptionOnly:
 		w.only = append(w.only, value)
-	case optionPriority:
+	case config.OptionPriority:
 		level, ok := map[string]int{"high": 1, "normal": 0, "low": -1}[value]
 		if !ok {
 			return problem.WithHint(fmt.Errorf("cannot take push option priority=%s", value), "say high, normal or low")
@@ -107,7 +101,7 @@ func (w *wishes) take(key, value string) error {
 }
 
 // skipVariable reads PUSHLANE_SKIP: lane ids, or all, with PUSHLANE_SKIP_REASON.
-func (c Call) skipVariable(p Policy) (wishes, error) {
+func (c Call) skipVariable(p config.Policy) (wishes, error) {
 	w := wishes{skip: map[string]string{}}
 	text := c.Getenv("PUSHLANE_SKIP")
 	if text == "" {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/zone"
@@ -22,7 +23,7 @@ const maxArtifactFiles = 10_000
 // artifactQuota is what the artifacts of one lane run may take on the host.
 // Safe for several containers at once.
 type artifactQuota struct {
-	policy      Policy
+	policy      config.Policy
 	most, total int64 // bytes: limits.artifacts, limits.artifacts_total
 	zone        zone.Zone
 	kept        *zoneArtifacts
@@ -36,7 +37,7 @@ type artifactQuota struct {
 
 // artifactQuota makes the quota of the lane run whose artifacts go to folder,
 // a path below <state>/runs.
-func (h *Host) artifactQuota(p Policy, z zone.Zone, folder string) (*artifactQuota, error) {
+func (h *Host) artifactQuota(p config.Policy, z zone.Zone, folder string) (*artifactQuota, error) {
 	most, err := incus.ParseSize(p.MaxArtifacts)
 	if err != nil {
 		return nil, fmt.Errorf("the policy's limits.artifacts: %w", err)
@@ -110,14 +111,14 @@ func (q *artifactQuota) giveBack(n int64) error {
 func (q *artifactQuota) allTooMuch() error {
 	err := fmt.Errorf("the artifacts of all %s runs of this repository would take more than %s (limits.artifacts_total)",
 		q.zone.Trust, q.policy.MaxArtifactsTotal)
-	return problem.WithHint(err, "lower retention.runs in "+PolicyFile+" and remove older runs with: pushlane gc; "+
+	return problem.WithHint(err, "lower retention.runs in "+config.PolicyFile+" and remove older runs with: pushlane gc; "+
 		"or raise limits.artifacts_total there")
 }
 
 func (q *artifactQuota) tooMuch() error {
 	err := fmt.Errorf("the artifacts of this lane run would take more than %s (limits.artifacts)", q.policy.MaxArtifacts)
 	return problem.WithHint(err,
-		"name fewer or smaller files in artifacts, or raise limits.artifacts in "+PolicyFile)
+		"name fewer or smaller files in artifacts, or raise limits.artifacts in "+config.PolicyFile)
 }
 
 // list notes the lane run in its zone's folder and counts what is there.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
@@ -18,7 +19,7 @@ import (
 // what judges a push never comes out of the pushed commits.
 type receiver struct {
 	repo    *hooks.Repo
-	policy  Policy
+	policy  config.Policy
 	push    []hooks.Update
 	decides bool             // the push waits for the verdict; else git has taken it, or there is none
 	untrue  bool             // the push lies about where refs are: nothing is recorded because of it
@@ -38,7 +39,7 @@ type RefAt struct{ Ref, ID string }
 // newReceiver reads what judges a push. The lines of a push that is still to
 // be decided are held against the repository: one that differs from it is a
 // *hooks.StaleError.
-func newReceiver(ctx context.Context, repo *hooks.Repo, policy Policy, st trustRecord, call Call,
+func newReceiver(ctx context.Context, repo *hooks.Repo, policy config.Policy, st trustRecord, call Call,
 	push []hooks.Update) (*receiver, error) {
 	r := &receiver{repo: repo, policy: policy, push: push, decides: call.Gate == "pre-receive", first: map[string]string{}}
 	stale := repo.Received(ctx, push, r.decides)
@@ -304,6 +305,6 @@ func (h *Host) Guard(ctx context.Context, env hooks.Env) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := h.policy.nameOf(repo)
+	name := h.policy.RepositoryTitle(repo)
 	return name, st.Register(ctx, repo.CommonDir(), name)
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/sdk"
@@ -84,8 +85,8 @@ func (a *answer) readRecords(stdout []byte) error {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		if len(line) > maxRecord {
-			return fmt.Errorf("cannot read answer: line %d of standard output is longer than %d bytes", n, maxRecord)
+		if len(line) > config.MaxRecord {
+			return fmt.Errorf("cannot read answer: line %d of standard output is longer than %d bytes", n, config.MaxRecord)
 		}
 		record, err := sdk.ParseRecord(line)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -21,7 +22,7 @@ func openHost(t *testing.T, state string) *Host {
 	t.Helper()
 	dir := t.TempDir()
 	env := map[string]string{"HOME": dir, "PUSHLANE_CONFIG": "/dev/null", "PUSHLANE_STATE": state}
-	policy, err := LoadPolicy(func(key string) string { return env[key] })
+	policy, err := config.Load(func(key string) string { return env[key] })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
@@ -138,7 +139,7 @@ func probeHost(t testing.TB, dir, plugin, manifest string) *Host {
 	}
 	write(t, filepath.Join(dir, "plugins"), filepath.Base(plugin)+".wasm", string(packed))
 	env := []string{"HOME=" + dir, "PUSHLANE_CONFIG=" + filepath.Join(dir, "none"), "PUSHLANE_PLUGINS=" + filepath.Join(dir, "plugins")}
-	policy, err := LoadPolicy(Call{Env: env}.Getenv)
+	policy, err := config.Load(Call{Env: env}.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}

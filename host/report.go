@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -28,7 +29,7 @@ type Output struct {
 func (o Output) fail(call Call, err error) {
 	var b bytes.Buffer
 	problem.Write(&b, err)
-	if hookGate(call.Gate) && exitOf(err, Policy{}) != ExitUsage {
+	if hookGate(call.Gate) && exitOf(err, config.Policy{}) != ExitUsage {
 		fmt.Fprintf(&b, "pushlane: cannot decide: the %s is refused\n", noun(call.Gate))
 	}
 	o.Err.Write(b.Bytes())

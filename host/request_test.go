@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
@@ -52,7 +53,7 @@ func asking(t *testing.T, server *httptest.Server, hosts ...string) *operations 
 	if err := os.Chmod(filepath.Join(dir, "secrets", "TOKEN"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	policy := Policy{State: dir, Capabilities: []string{"http", "secret"}, HTTPHosts: hosts, Secrets: filepath.Join(dir, "secrets")}
+	policy := config.Policy{State: dir, Capabilities: []string{"http", "secret"}, HTTPHosts: hosts, Secrets: filepath.Join(dir, "secrets")}
 	h := &Host{state: dir}
 	if server.TLS != nil {
 		roots := x509.NewCertPool()
@@ -185,7 +186,7 @@ func TestPermits(t *testing.T) {
 	t.Parallel()
 	m := sdk.Manifest{Capabilities: []sdk.Capability{{Name: "repo.read", Scope: []string{"**/*.go"}}, {Name: "http", Scope: []string{"a.org", "b.org"}}, {Name: "env", Scope: []string{"*"}}, {Name: "kv"}}}
 	g := lanes.Grant{Read: true, Files: []string{"src/**"}, HTTP: []string{"b.org", "c.org", "d.b.org"}, Env: []string{"CI"}, KV: true, Clock: true}
-	p := permitted(m, g, Policy{Capabilities: []string{"repo.read", "http", "env", "clock"}, HTTPHosts: []string{"*.org"}})
+	p := permitted(m, g, config.Policy{Capabilities: []string{"repo.read", "http", "env", "clock"}, HTTPHosts: []string{"*.org"}})
 	if got := strings.Join(p.names(m), " "); got != "repo.read http env" {
 		t.Errorf("got %q", got)
 	}

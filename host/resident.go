@@ -18,6 +18,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
@@ -38,9 +39,6 @@ type Resident struct {
 	last atomic.Int64 // unix nanoseconds of the last call's end
 }
 
-// SocketPath is where the resident of a state folder listens.
-func SocketPath(state string) string { return filepath.Join(state, "host.sock") }
-
 // ErrRunning says that another resident holds the state folder.
 var ErrRunning = errors.New("a resident host is running already")
 
@@ -58,7 +56,7 @@ func (r *Resident) Serve(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	path := SocketPath(state)
+	path := config.SocketPath(state)
 	os.Remove(path) // we hold the lock: whoever made it is gone
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "unix", path)

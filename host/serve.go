@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/lanelog"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -83,7 +84,7 @@ func (h *Host) takeAccepted(ctx context.Context, call Call) error {
 }
 
 // takeIn queues what comes after an accepted push.
-func (h *Host) takeIn(ctx context.Context, call Call, policy Policy) error {
+func (h *Host) takeIn(ctx context.Context, call Call, policy config.Policy) error {
 	repo, release, err := h.repo(ctx, call)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -215,8 +216,8 @@ func (r *replay) repeat(ctx context.Context, want *tracedEnd) error {
 	}
 	var log bytes.Buffer
 	world := &replayedWorld{asks: r.asks}
-	result, err := m.Run(ctx, wasm.Call{Stdin: r.call.Stdin, Args: r.call.Args, Env: r.call.Env, Clock: r.call.Clock, Fails: r.call.Fails, Memory: pluginMemory, MaxStdout: maxStdout,
-		MaxStderr: maxStderr, Out: wasm.NewOut(maxOut, maxOutFiles), Stderr: &log, World: world})
+	result, err := m.Run(ctx, wasm.Call{Stdin: r.call.Stdin, Args: r.call.Args, Env: r.call.Env, Clock: r.call.Clock, Fails: r.call.Fails, Memory: config.PluginMemory, MaxStdout: config.MaxStdout,
+		MaxStderr: config.MaxStderr, Out: wasm.NewOut(config.MaxOut, config.MaxOutFiles), Stderr: &log, World: world})
 	got := endOf(result, err, log.String())
 	fmt.Fprintf(r.w, "call %d: exit %d, %d questions, %d units of fuel\n", r.calls, got.Exit, world.at, got.Fuel)
 	fmt.Fprint(r.w, indentLines(printable.CleanText(string(got.Stdout))), indentLines(printable.CleanText(got.Log)))

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -38,7 +39,7 @@ type trial struct {
 	replies    []scriptedReply
 	scopes     map[string][]string                  // of the capabilities that have one
 	shape      func(request []byte) ([]byte, error) // makes standard input of the request; nil: it is that
-	policy     Policy                               // of this host
+	policy     config.Policy                        // of this host
 	native     bool                                 // a program of this machine, whose reading nobody sees
 	millis     int64                                // of wall time; 0: a minute
 }
@@ -75,7 +76,7 @@ type runner func(ctx context.Context, call wasm.Call) (wasm.Result, error)
 func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
 	var done tried
 	state := &trialState{asked: map[string]bool{}, kept: map[string]string{}}
-	for range maxRounds {
+	for range config.MaxRounds {
 		done.rounds++
 		script := &script{trial: &t, manifest: m, state: state}
 		goesOn := t.round(ctx, m, run, script, &done)
@@ -91,7 +92,7 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
 			t.request.Results = append(t.request.Results, t.result(c))
 		}
 	}
-	done.err = fmt.Errorf("it asked for containers in %d rounds, no more are allowed", maxRounds)
+	done.err = fmt.Errorf("it asked for containers in %d rounds, no more are allowed", config.MaxRounds)
 	return done
 }
 
@@ -99,8 +100,8 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
 // containers by records.
 func (t trial) round(ctx context.Context, m sdk.Manifest, run runner, script *script, done *tried) (goesOn bool) {
 	var log bytes.Buffer
-	call := wasm.Call{Stdin: t.request.AppendJSON(nil), Stderr: &log, Out: wasm.NewOut(maxOut, maxOutFiles), Memory: pluginMemory, Fuel: usualFuel,
-		MaxStdout: maxStdout, MaxStderr: maxStderr, World: &wasm.Local{Src: t.src, Base: t.base, Ops: script}}
+	call := wasm.Call{Stdin: t.request.AppendJSON(nil), Stderr: &log, Out: wasm.NewOut(config.MaxOut, config.MaxOutFiles), Memory: config.PluginMemory, Fuel: config.DefaultFuel,
+		MaxStdout: config.MaxStdout, MaxStderr: config.MaxStderr, World: &wasm.Local{Src: t.src, Base: t.base, Ops: script}}
 	if t.shape != nil {
 		if call.Stdin, done.err = t.shape(call.Stdin); done.err != nil {
 			return false
@@ -121,7 +122,7 @@ func (t trial) round(ctx context.Context, m sdk.Manifest, run runner, script *sc
 	result, err := run(limited, call)
 	done.exit, done.stdout, done.used, done.err = result.Exit, result.Stdout, result.Used, err
 	if err == nil {
-		done.said, done.err = readAnswer(m.Output, result.Stdout, maxFindings)
+		done.said, done.err = readAnswer(m.Output, result.Stdout, config.MaxFindings)
 	}
 	done.log = log.String() + string(done.said.talk)
 	if done.err == nil {
@@ -194,7 +195,7 @@ func (s *script) denied(name string) error {
 // through: capabilities, ids, the form of each.
 func (s *script) allow(asked []sdk.Container) error {
 	policy := s.trial.policy
-	limits := policy.containerLimits()
+	limits := policy.ContainerLimits()
 	limits.Networks = append([]string{"trial"}, limits.Networks...)
 	for _, c := range asked {
 		switch {
@@ -345,7 +346,7 @@ func (t trial) reply(address string) (*reply, error) {
 type author struct {
 	pool   *sandbox.Pool
 	plugin *sandbox.Plugin
-	policy Policy
+	policy config.Policy
 }
 
 // authored loads a module file.
@@ -374,7 +375,7 @@ func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
 	r := sdk.Request{ABI: sdk.ABI, Run: "trial@0000000:trial", Lane: "trial", Repository: "trial", Gate: "manual",
 		Update: sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40), Base: strings.Repeat("1", 40)},
 		With:   with, Granted: names, Ops: offeredTo(granted),
-		Limits: sdk.Limits{Memory: pluginMemory, Millis: 60_000, Log: maxStderr, Findings: maxFindings, Out: maxOut, Fuel: usualFuel}}
+		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: 60_000, Log: config.MaxStderr, Findings: config.MaxFindings, Out: config.MaxOut, Fuel: config.DefaultFuel}}
 	if granted("repo.read") {
 		t.changes = changesBetween(base, src)
 	}

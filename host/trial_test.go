@@ -2,16 +2,20 @@ package host
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
 
-func trialPolicy(t *testing.T) Policy {
+func trialPolicy(t *testing.T) config.Policy {
 	t.Helper()
-	p, err := loadPolicy(func(name string) string { return map[string]string{"HOME": t.TempDir()}[name] }, nil, nil)
+	p, err := config.Load(func(name string) string {
+		return map[string]string{"HOME": t.TempDir(), "PUSHLANE_CONFIG": os.DevNull}[name]
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

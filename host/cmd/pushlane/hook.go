@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/config"
 )
 
 // hookCommand is what pushlane-hook becomes when no resident host answers:
@@ -40,7 +41,7 @@ func hookCommand(p *program) *cobra.Command {
 
 // procReceive answers git ref by ref with what pre-receive decided.
 func (p *program) procReceive(call host.Call) error {
-	policy, err := host.LoadServerPolicy(p.getenv)
+	policy, err := config.LoadServer(p.getenv)
 	if err != nil {
 		return err
 	}

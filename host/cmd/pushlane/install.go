@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/hooks"
-	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
@@ -52,7 +52,7 @@ func installCommand(p *program) *cobra.Command {
 	_ = cmd.Flags().MarkDeprecated("force", "nothing is written into a hooks folder that other repositories share, so it is not needed") // the flag is there
 	cmd.Flags().BoolVar(&in.server, "server", false, "guard the named repositories on a git server")
 	cmd.Flags().BoolVar(&in.perRef, "per-ref", false, "with --server: answer every ref by itself, so that one bad ref does not keep the others out")
-	cmd.Flags().StringVar(&in.policy, "policy", host.PolicyFile, "with --server: the policy `FILE`")
+	cmd.Flags().StringVar(&in.policy, "policy", config.PolicyFile, "with --server: the policy `FILE`")
 	cmd.Flags().StringVar(&in.print, "print", "", "with --server: print the hook of `GATE` and install nothing")
 	return cmd
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
@@ -48,10 +49,10 @@ func (p *program) call(gate string) host.Call {
 func (p *program) output() host.Output { return host.Output{Out: p.out, Err: p.err} }
 
 // host opens the host of this user's state folder, for one command.
-func (p *program) host() (*host.Host, host.Policy, error) { return p.openHost(0) }
+func (p *program) host() (*host.Host, config.Policy, error) { return p.openHost(0) }
 
-func (p *program) openHost(warm int) (*host.Host, host.Policy, error) {
-	policy, err := host.LoadPolicy(p.getenv)
+func (p *program) openHost(warm int) (*host.Host, config.Policy, error) {
+	policy, err := config.Load(p.getenv)
 	if err != nil {
 		return nil, policy, err
 	}

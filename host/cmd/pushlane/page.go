@@ -18,13 +18,14 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/web"
 )
 
 // startPage shows the page where the policy says; stop ends it.
-func startPage(ctx context.Context, h *host.Host, policy host.Policy, metrics http.Handler, log *logrus.Logger) (stop func(), err error) {
+func startPage(ctx context.Context, h *host.Host, policy config.Policy, metrics http.Handler, log *logrus.Logger) (stop func(), err error) {
 	if policy.Listen == "" {
 		return func() {}, nil
 	}
@@ -56,7 +57,7 @@ func startPage(ctx context.Context, h *host.Host, policy host.Policy, metrics ht
 	return func() { server.Close() }, nil
 }
 
-func pageHandler(h *host.Host, st *store.Store, policy host.Policy, metrics http.Handler, local bool,
+func pageHandler(h *host.Host, st *store.Store, policy config.Policy, metrics http.Handler, local bool,
 	log *logrus.Logger) (http.Handler, error) {
 	addresses, err := policy.Proxies()
 	if err != nil {
@@ -79,7 +80,7 @@ func pageHandler(h *host.Host, st *store.Store, policy host.Policy, metrics http
 
 // overTLS reports whether users reach the page over TLS: its own, or that of
 // the proxy at the policy's url.
-func overTLS(policy host.Policy) bool {
+func overTLS(policy config.Policy) bool {
 	u, err := url.Parse(policy.URL)
 	return policy.TLSCert != "" || err == nil && u.Scheme == "https"
 }
@@ -135,7 +136,7 @@ func atLoopback(listen string) bool {
 	return name == "localhost" || err == nil && ip.IsLoopback()
 }
 
-func serveHTTP(server *http.Server, l net.Listener, policy host.Policy, log *logrus.Logger) {
+func serveHTTP(server *http.Server, l net.Listener, policy config.Policy, log *logrus.Logger) {
 	var err error
 	if policy.TLSCert != "" {
 		err = server.ServeTLS(l, policy.TLSCert, policy.TLSKey)
@@ -149,14 +150,14 @@ func serveHTTP(server *http.Server, l net.Listener, policy host.Policy, log *log
 
 // checkListen tells whether the page is for this machine alone. Beyond it the
 // page wants TLS, or a proxy in front that has it and names the user.
-func checkListen(policy host.Policy) (local bool, err error) {
+func checkListen(policy config.Policy) (local bool, err error) {
 	if path, socket := socketOf(policy.Listen); socket {
 		if !filepath.IsAbs(path) {
 			return false, problem.WithHint(fmt.Errorf("cannot show the page: the socket's path %q is not absolute", path),
 				`set listen = "unix:/run/pushlane/page.sock"`)
 
 		}
-		return false, host.CheckFolder(filepath.Dir(path)) // who can replace it would see all tokens
+		return false, config.CheckFolder(filepath.Dir(path)) // who can replace it would see all tokens
 	}
 	if _, _, err := net.SplitHostPort(policy.Listen); err != nil {
 		return false, fmt.Errorf("cannot show the page: listen is %q: %w", policy.Listen, err)

@@ -13,16 +13,17 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/config"
 )
 
 // loadPolicy reads a policy as a server does.
-func loadPolicy(t *testing.T, text string) host.Policy {
+func loadPolicy(t *testing.T, text string) config.Policy {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "policy.toml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	policy, err := host.LoadServerPolicy(func(key string) string {
+	policy, err := config.LoadServer(func(key string) string {
 		return map[string]string{"PUSHLANE_CONFIG": file, "HOME": t.TempDir()}[key]
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -23,7 +24,7 @@ func lockCommands(p *program) []*cobra.Command {
 }
 
 // locked is a command on the work tree's lock and this user's host.
-func (p *program) locked(do func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error) func(*cobra.Command, []string) error {
+func (p *program) locked(do func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock host.LockFile) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		h, policy, err := p.host()
 		if err != nil {
@@ -60,7 +61,7 @@ func addCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add SOURCE", Short: "pin a plugin of others in lanes.lock", Args: exactly(1),
 		Long: "add fetches a plugin, shows what it asks for and who signed it, and pins it in\nlanes.lock: this very module, with these capabilities. SOURCE is\noci:HOST/NAME:TAG, an https address, or a path; one that begins with ./ lies in\nthe repository beside lanes.lock and is committed with it.",
-		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
 			o, err := h.Offer(cmd.Context(), policy, lock, args[0], name)
 			if err != nil {
 				return err
@@ -94,7 +95,7 @@ that asks for no more than was granted is pinned at once. One that is not clearl
 newer, that asks for more, that refuses the settings of a lane, or that another signer or
 another key has signed, is shown and held back: the pinned one stays in use until ` + "`pushlane plugin approve NAME`" + `.
 Exit status 1: something is held back.`,
-		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
 			all, err := wanted(lock, args)
 			if err != nil {
 				return err
@@ -116,7 +117,7 @@ Exit status 1: something is held back.`,
 }
 
 // update looks for another version of one plugin and says what came of it.
-func (p *program) update(ctx context.Context, h *host.Host, policy host.Policy, lock host.LockFile, pinned lanes.Locked, older bool) (lanes.Locked, error) {
+func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy, lock host.LockFile, pinned lanes.Locked, older bool) (lanes.Locked, error) {
 	o, err := h.Offer(ctx, policy, lock, pinned.Source, pinned.Name)
 	if err != nil {
 		return pinned, err
@@ -155,7 +156,7 @@ func approveCommand(p *program) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "approve NAME", Short: "pin a held-back version, with what it asks for", Args: exactly(1),
-		RunE: p.locked(func(_ *cobra.Command, args []string, h *host.Host, _ host.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(_ *cobra.Command, args []string, h *host.Host, _ config.Policy, lock host.LockFile) error {
 			all, err := wanted(lock, args)
 			if err != nil {
 				return err
@@ -181,7 +182,7 @@ func approveCommand(p *program) *cobra.Command {
 func removeCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "remove NAME", Short: "take a plugin out of lanes.lock", Args: exactly(1),
-		RunE: p.locked(func(_ *cobra.Command, args []string, _ *host.Host, _ host.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(_ *cobra.Command, args []string, _ *host.Host, _ config.Policy, lock host.LockFile) error {
 			if _, err := wanted(lock, args); err != nil {
 				return err
 			}
@@ -194,7 +195,7 @@ func removeCommand(p *program) *cobra.Command {
 func listCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "list the plugins that lanes may name", Args: exactly(0),
-		RunE: p.locked(func(_ *cobra.Command, _ []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(_ *cobra.Command, _ []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
 			return h.ListPlugins(p.out, policy, lock)
 		}),
 	}
@@ -203,7 +204,7 @@ func listCommand(p *program) *cobra.Command {
 func verifyCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "verify [NAME]", Short: "check pinned plugins as a push would: module, signature, capabilities", Args: atMost(1),
-		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
 			all, err := wanted(lock, args)
 			for _, pinned := range all {
 				signer, err := h.VerifyPlugin(cmd.Context(), policy, lock, pinned)
@@ -225,7 +226,7 @@ func auditCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "audit", Short: "say what about the pinned plugins deserves a look", Args: exactly(0),
 		Long: "audit checks every pinned plugin and lists what is not signed, held back, granted\nwithout being asked for, or unused. Exit status 1: there is something.",
-		RunE: p.locked(func(cmd *cobra.Command, _ []string, h *host.Host, policy host.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(cmd *cobra.Command, _ []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
 			lines, err := h.Audit(cmd.Context(), p.call("manual"), policy, lock)
 			for _, line := range lines {
 				fmt.Fprintln(p.out, line)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/tell"
 )
@@ -52,20 +53,20 @@ func serveCommand(p *program) *cobra.Command {
 	return cmd
 }
 
-func (p *program) servePolicy(file string) (host.Policy, error) {
+func (p *program) servePolicy(file string) (config.Policy, error) {
 	if file == "" {
-		return host.LoadPolicy(p.getenv)
+		return config.Load(p.getenv)
 	}
 	file, err := filepath.Abs(file)
 	if err != nil {
-		return host.Policy{}, err
+		return config.Policy{}, err
 	}
-	return host.LoadServerPolicy(p.serverEnv(file))
+	return config.LoadServer(p.serverEnv(file))
 }
 
 // startServer starts what a server's host has beside its queue: the page, and
 // telling others.
-func startServer(ctx context.Context, h *host.Host, policy host.Policy, log *logrus.Logger) (stop func(), err error) {
+func startServer(ctx context.Context, h *host.Host, policy config.Policy, log *logrus.Logger) (stop func(), err error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err

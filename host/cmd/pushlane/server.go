@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/config"
 )
 
 // serverGates are the hooks of a guarded repository.
@@ -27,7 +28,7 @@ func (p *program) installServer(ctx context.Context, in installation, bin string
 	if err != nil {
 		return err
 	}
-	policy, err := host.LoadServerPolicy(p.serverEnv(policyFile))
+	policy, err := config.LoadServer(p.serverEnv(policyFile))
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,10 @@
-package host
+package config
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
-
 )
 
 func TestProxyKeysOfAPolicy(t *testing.T) {
@@ -46,7 +45,7 @@ func TestProxyKeysOfAPolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 		env := map[string]string{"PUSHLANE_CONFIG": file, "HOME": "/home/ann"}
-		policy, err := LoadServerPolicy(func(key string) string { return env[key] })
+		policy, err := LoadServer(func(key string) string { return env[key] })
 		got := ""
 		if err != nil {
 			got = err.Error()

@@ -1,4 +1,6 @@
-package host
+// Package config reads what the owner of a host decides: the policy, what it lets
+// which repository have, and the files that it names.
+package config
 
 import (
 	"errors"
@@ -121,7 +123,7 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"incus.project": "pushlane", "incus.pool": "pushlane",
 		"incus.images": []string{"*"}, "incus.networks": []string{},
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
-		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": usualFuel,
+		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": DefaultFuel,
 		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB", "limits.logs_total": "20GiB",
 		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
 		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
@@ -129,8 +131,8 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 	}
 }
 
-// usualFuel is some two minutes of one core.
-const usualFuel = 100_000_000_000
+// DefaultFuel is some two minutes of one core.
+const DefaultFuel = 100_000_000_000
 
 // PolicyFile is the machine's own policy, and all of a server's.
 const PolicyFile = "/etc/pushlane/config.toml"
@@ -148,24 +150,24 @@ func PolicyFiles(getenv func(string) string) []string {
 	return files
 }
 
-// LoadPolicy reads the policy of this host: defaults, files, PUSHLANE_*
+// Load reads the policy of this host: defaults, files, PUSHLANE_*
 // variables (PUSHLANE_INCUS_POOL is incus.pool). An unknown key is an error.
-func LoadPolicy(getenv func(string) string) (Policy, error) {
-	return loadPolicy(getenv, PolicyFiles(getenv), nil, policyEnv(getenv))
+func Load(getenv func(string) string) (Policy, error) {
+	return loadFiles(getenv, PolicyFiles(getenv), nil, policyEnv(getenv))
 }
 
-// LoadServerPolicy is LoadPolicy for a server's gates: the machine's file, or
+// LoadServer is LoadPolicy for a server's gates: the machine's file, or
 // the one that the hook names, and nothing out of a home or a variable. Where
 // it names no cache, that is in the state folder, which the hook names too.
-func LoadServerPolicy(getenv func(string) string) (Policy, error) {
-	p, err := loadPolicy(getenv, PolicyFiles(getenv)[:1], map[string]any{"fetch_plugins": false, "cache": ""})
+func LoadServer(getenv func(string) string) (Policy, error) {
+	p, err := loadFiles(getenv, PolicyFiles(getenv)[:1], map[string]any{"fetch_plugins": false, "cache": ""})
 	if err == nil && p.Cache == "" {
 		p.Cache = filepath.Join(p.State, "cache")
 	}
 	return p, err
 }
 
-func loadPolicy(getenv func(string) string, files []string, defaults map[string]any, env ...map[string]any) (Policy, error) {
+func loadFiles(getenv func(string) string, files []string, defaults map[string]any, env ...map[string]any) (Policy, error) {
 	k := koanf.New(".")
 	if err := k.Load(confmap.Provider(defaultPolicy(getenv), "."), nil); err != nil {
 		return Policy{}, err
@@ -194,7 +196,7 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err := believed("policy", name); err != nil {
+	if err := Trusted("policy", name); err != nil {
 		return err
 	}
 	one := koanf.New(".")
@@ -318,7 +320,7 @@ func (p Policy) validate() error {
 		return problem.WithHint(fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State, p.Cache),
 			"set HOME, or state and cache in "+PolicyFile)
 	}
-	if _, err := p.identities(); err != nil {
+	if _, err := p.Identities(); err != nil {
 		return fmt.Errorf("cannot read the policy: sigstore_identities: %w", err)
 	}
 	if err := p.checkProxies(); err != nil {
@@ -343,7 +345,7 @@ func (p Policy) checkSizes() error {
 func unknownCapability(name string) bool { return !slices.Contains(wasm.Capabilities(), name) }
 
 func unknownOption(name string) bool {
-	return !slices.Contains([]string{optionSkip, optionOnly, optionPriority}, name)
+	return !slices.Contains([]string{OptionSkip, OptionOnly, OptionPriority}, name)
 }
 
 // pluginFolder is where install.sh puts the first-party modules, seen from

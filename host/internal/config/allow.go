@@ -1,4 +1,4 @@
-package host
+package config
 
 import (
 	"cmp"
@@ -50,9 +50,9 @@ func (p Policy) RepositoryNames() map[string]string {
 	return names
 }
 
-// nameOf is what people read of a repository: its configured name, else its
+// RepositoryTitle is what people read of a repository: its configured name, else its
 // folder's. Nothing is decided by it.
-func (p Policy) nameOf(repo *hooks.Repo) string {
+func (p Policy) RepositoryTitle(repo *hooks.Repo) string {
 	return cmp.Or(p.repositoryName(repo.CommonDir()), repo.Name())
 }
 
@@ -77,10 +77,10 @@ func (a Allow) reaches(p Policy, z zone.Zone, lane string) bool {
 	return a.Repository == "*" || err == nil && matched || name != "" && name == a.Repository
 }
 
-// within is the policy for the runs of one lane in one zone. On a server, what
+// Within is the policy for the runs of one lane in one zone. On a server, what
 // reaches beyond the run is for runs that are judged by protected lanes; lanes
 // that come with the push they judge have their containers and no more.
-func (p Policy) within(z zone.Zone, lane string, strict bool) Policy {
+func (p Policy) Within(z zone.Zone, lane string, strict bool) Policy {
 	if z.Trust == zone.Local {
 		return p
 	}
@@ -131,9 +131,9 @@ func (a Allow) gives(capability string) bool {
 	return false
 }
 
-// lets reports whether a run may reach an item of a capability: all of the
+// Lets reports whether a run may reach an item of a capability: all of the
 // policy's where no table binds it.
-func (p Policy) lets(capability, item string) bool {
+func (p Policy) Lets(capability, item string) bool {
 	if p.only == nil {
 		return true
 	}
@@ -143,7 +143,7 @@ func (p Policy) lets(capability, item string) bool {
 	case "env":
 		return slices.Contains(p.only.Env, item)
 	case "http":
-		return hostAllowed(p.only.HTTP, item)
+		return AllowsHost(p.only.HTTP, item)
 	}
 	return true
 }
@@ -171,4 +171,13 @@ func (p Policy) checkAllows() error {
 		}
 	}
 	return nil
+}
+
+// AllowsHost holds a host, perhaps with a port, against the policy's list.
+func AllowsHost(allowed []string, host string) bool {
+	name, _, _ := strings.Cut(host, ":")
+	return slices.ContainsFunc(allowed, func(a string) bool {
+		suffix, wild := strings.CutPrefix(a, "*")
+		return a == host || a == name || wild && strings.HasSuffix(name, suffix)
+	})
 }

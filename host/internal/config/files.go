@@ -1,0 +1,82 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/pushlane/pushlane/host/internal/own"
+	"github.com/pushlane/pushlane/host/internal/problem"
+)
+
+// Trusted refuses a file or folder that others may change: whoever may, may
+// decide about pushes.
+func Trusted(what, path string) error {
+	err := own.Check(path)
+	if err == nil {
+		return nil
+	}
+	hint := "check where it is: " + path
+	if wrong := (*own.Error)(nil); errors.As(err, &wrong) {
+		hint = wrong.Hint()
+	}
+	return problem.WithHint(fmt.Errorf("cannot use %s %s: %w", what, path, err), hint)
+}
+
+// CheckFolder refuses a folder in which others may replace what is in it.
+func CheckFolder(path string) error { return Trusted("folder", path) }
+
+// namedFile is a file or folder that a policy names.
+type namedFile struct{ what, path string }
+
+// files are those that decide who is believed and what is let in, or hold what
+// only this host may know. Policy files themselves are checked as they are read.
+func (p Policy) files() []namedFile {
+	all := []namedFile{{"state folder", p.State}, {"cache folder", p.Cache}, {"plugins folder", p.Plugins},
+		{"secrets folder", p.Secrets}, {"allowed signers", p.AllowedSigners}, {"sigstore roots", p.SigstoreRoots},
+		{"lanes file", p.DefaultLanes}, {"notes key", p.NotesKey}, {"certificate", p.TLSCert}, {"key", p.TLSKey},
+		{"Incus certificate", p.IncusCert}, {"Incus key", p.IncusKey}, {"Incus server certificate", p.IncusServerCert}}
+	for _, s := range p.Statuses {
+		all = append(all, namedFile{"token file", s.TokenFile})
+	}
+	for _, w := range p.Webhooks {
+		all = append(all, namedFile{"secret file", w.SecretFile})
+	}
+	modules, _ := filepath.Glob(filepath.Join(p.Plugins, "*.wasm")) // its only error is a bad pattern
+	for _, m := range modules {
+		all = append(all, namedFile{"plugin", m})
+	}
+	secrets, _ := os.ReadDir(p.Secrets)
+	for _, s := range secrets {
+		all = append(all, namedFile{"secret", filepath.Join(p.Secrets, s.Name())})
+	}
+	return append(all, namedFile{"socket", SocketPath(p.State)})
+}
+
+// Private lists the folders and files that a policy names: nothing that users of
+// the page need to know.
+func (p Policy) Private() []string {
+	var all []string
+	for _, f := range p.files() {
+		all = append(all, f.path)
+	}
+	return all
+}
+
+// CheckFiles gives an error for each file that the policy names and others may
+// change.
+func (p Policy) CheckFiles() (errs []error) {
+	for _, f := range p.files() {
+		if f.path == "" {
+			continue
+		}
+		if err := Trusted(f.what, f.path); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// SocketPath is where the resident of a state folder listens.
+func SocketPath(state string) string { return filepath.Join(state, "host.sock") }
