@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -79,12 +80,12 @@ func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 
 // CancelRun and RerunRun are Cancel and Rerun of a run named on the command
 // line; they say what was done.
-func (h *Host) CancelRun(ctx context.Context, call Call, which string) (store.Run, error) {
+func (h *Host) CancelRun(ctx context.Context, call gate.Call, which string) (store.Run, error) {
 	_, run, _, err := h.findRun(ctx, call, which)
 	if err != nil {
 		return run, err
 	}
-	if err := h.Cancel(ctx, run.ID, call.who()); err != nil {
+	if err := h.Cancel(ctx, run.ID, call.Who()); err != nil {
 		return run, err
 	}
 	st, err := h.Store(ctx)
@@ -95,20 +96,12 @@ func (h *Host) CancelRun(ctx context.Context, call Call, which string) (store.Ru
 }
 
 // RerunRun is Rerun of a run named on the command line.
-func (h *Host) RerunRun(ctx context.Context, call Call, which string, failedOnly bool) (int64, error) {
+func (h *Host) RerunRun(ctx context.Context, call gate.Call, which string, failedOnly bool) (int64, error) {
 	_, run, _, err := h.findRun(ctx, call, which)
 	if err != nil {
 		return 0, err
 	}
-	return h.Rerun(ctx, run.ID, failedOnly, call.who())
-}
-
-// who is the person at the command line.
-func (c Call) who() string {
-	if name := printable.Clean(c.Getenv("USER")); name != "" {
-		return name
-	}
-	return "somebody"
+	return h.Rerun(ctx, run.ID, failedOnly, call.Who())
 }
 
 // cancelEvery is how often a run under way looks whether it was cancelled.

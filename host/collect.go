@@ -12,6 +12,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/alive"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -237,7 +238,7 @@ func (h *Host) endAbandoned(ctx context.Context) ([]string, error) {
 	}
 	var lines []string
 	for _, r := range runs {
-		err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: "its host process is gone"})
+		err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: "its host process is gone"})
 		if errors.As(err, new(*store.ConflictError)) {
 			continue // another host was first
 		}

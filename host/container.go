@@ -121,7 +121,7 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 	}
 	l.mu.Lock()
 	l.outcome().Image = ended.Fingerprint
-	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
+	l.outcome().Artifacts = append(l.outcome().Artifacts, keep.files...)
 	l.mu.Unlock()
 	return sdk.Result{ID: c.ID, Exit: ended.Exit, TimedOut: ended.TimedOut, Millis: time.Since(began).Milliseconds(),
 		Tail: l.unmasked(printable.CleanText(ended.Tail)), Artifacts: ended.Artifacts}, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 )
 
 // pushTo is a bare repository app.git and a work tree to make commits in.
@@ -28,7 +29,7 @@ func newPushTo(t *testing.T) *pushTo {
 		"PATH=" + os.Getenv("PATH"), "PUSHLANE_CONFIG=/dev/null", "PUSHLANE_STATE=" + filepath.Join(dir,
 			"state"), "GIT_CONFIG_NOSYSTEM=1"}}
 	var err error
-	if p.policy, err = config.LoadServer(Call{Env: p.env}.Getenv); err != nil {
+	if p.policy, err = config.LoadServer(gate.Call{Env: p.env}.Getenv); err != nil {
 		t.Fatal(err)
 	}
 	if p.host, err = Open(p.policy, 0); err != nil {
@@ -52,16 +53,17 @@ func (p *pushTo) commit(name, text string) string {
 func (p *pushTo) set(ref, id string) { git(p.t, p.app, p.env, "update-ref", ref, id) }
 
 // decide asks about lines "<old> <new> <ref>".
-func (p *pushTo) decide(policy config.Policy, perRef bool, lines ...string) (Judgement, error) {
+func (p *pushTo) decide(policy config.Policy, perRef bool, lines ...string) (gate.Run, error) {
 	p.t.Helper()
-	call := Call{Gate: "pre-receive", Dir: p.app, Env: append(p.env, "GIT_DIR=."),
+	call := gate.Call{Gate: "pre-receive", Dir: p.app, Env: append(p.env, "GIT_DIR=."),
 		Stdin: []byte(strings.Join(lines, "\n") + "\n")}
-	repo, err := hooks.Open(p.t.Context(), call.hooksEnv())
+	repo, err := hooks.Open(p.t.Context(), call.HooksEnv())
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer repo.Close()
-	return p.host.decide(p.t.Context(), repo, call, policy, perRef)
+	call.PerRef = perRef
+	return p.host.decide(p.t.Context(), repo, call, policy)
 }
 
 const oneFilesLane = "version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\n"
@@ -109,7 +111,7 @@ func TestUntrueOldValueIsNotTrusted(t *testing.T) {
 	p := newPushTo(t)
 	one := p.commit("lanes.toml", oneFilesLane)
 	j, err := p.decide(p.policy, false, fmt.Sprint(one, " ", one, " refs/heads/topic"))
-	if err != nil || j.Exit() != ExitRefuse {
+	if err != nil || j.Exit() != gate.ExitRefuse {
 		t.Fatalf("got %d, %v", j.Exit(), err)
 	}
 	st, err := p.host.Store(t.Context())
@@ -143,7 +145,7 @@ func TestRootIsProtected(t *testing.T) {
 	policy := p.policy
 	policy.AllowDelete = true
 	if j, err = p.decide(policy, false, fmt.Sprint(strict, " ", hooks.ZeroID,
-		" refs/heads/main")); err != nil || j.Exit() != ExitAccept {
+		" refs/heads/main")); err != nil || j.Exit() != gate.ExitAccept {
 		t.Fatalf("deletion: %d, %v", j.Exit(), err)
 	}
 	git(t, p.app, p.env, "update-ref", "-d", "refs/heads/main")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/hostile"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -41,7 +42,7 @@ func bad(name string, err error, hint string) Check {
 
 // Doctor checks everything a push depends on, in the order in which it would
 // fail. What containers need is CheckIncus.
-func (h *Host) Doctor(ctx context.Context, call Call, policy config.Policy) []Check {
+func (h *Host) Doctor(ctx context.Context, call gate.Call, policy config.Policy) []Check {
 	checks := []Check{checkGit(ctx), checkPolicy(call)}
 	checks = append(checks, checkFiles(policy)...)
 	checks = append(checks, h.checkRepo(ctx, call, policy)...)
@@ -65,7 +66,7 @@ func checkGit(ctx context.Context) Check {
 	return good("git", "%s", strings.TrimSpace(string(out)))
 }
 
-func checkPolicy(call Call) Check {
+func checkPolicy(call gate.Call) Check {
 	var read []string
 	for _, name := range config.PolicyFiles(call.Getenv) {
 		if _, err := os.Stat(name); err == nil {
@@ -80,8 +81,8 @@ func checkPolicy(call Call) Check {
 
 // checkRepo looks at the hooks and the lanes of the repository at hand; none
 // is no fault.
-func (h *Host) checkRepo(ctx context.Context, call Call, policy config.Policy) []Check {
-	repo, err := hooks.Open(ctx, call.hooksEnv())
+func (h *Host) checkRepo(ctx context.Context, call gate.Call, policy config.Policy) []Check {
+	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
 		return []Check{bad("repo", err, "run doctor inside a repository")}
 	}
@@ -91,10 +92,10 @@ func (h *Host) checkRepo(ctx context.Context, call Call, policy config.Policy) [
 	if err != nil {
 		return append(checks, good("lanes", "no commit yet"))
 	}
-	if call, err = call.aimed(ctx, repo); err != nil {
+	if call, err = call.Aimed(ctx, repo); err != nil {
 		return append(checks, bad("lanes", err, "see: git remote --verbose"))
 	}
-	by, err := localLanes(ctx, repo, hooks.Update{Ref: call.target.Ref, New: head, Old: hooks.ZeroID}, call, policy)
+	by, err := gate.LocalLanes(ctx, repo, hooks.Update{Ref: call.Target.Ref, New: head, Old: hooks.ZeroID}, call, policy)
 	if err != nil {
 		return append(checks, bad("lanes", err, "mend the lanes file and commit it"))
 	}
@@ -103,8 +104,8 @@ func (h *Host) checkRepo(ctx context.Context, call Call, policy config.Policy) [
 
 // checkHooks looks for the hooks that the repository at hand needs: a server's
 // where it is guarded or bare, else a developer's.
-func (h *Host) checkHooks(ctx context.Context, call Call, repo *hooks.Repo) []Check {
-	all, err := hooks.Status(ctx, call.hooksEnv())
+func (h *Host) checkHooks(ctx context.Context, call gate.Call, repo *hooks.Repo) []Check {
+	all, err := hooks.Status(ctx, call.HooksEnv())
 	if err != nil {
 		return []Check{bad("hooks", err, "pushlane install")}
 	}
@@ -135,7 +136,7 @@ func (h *Host) checkHooks(ctx context.Context, call Call, repo *hooks.Repo) []Ch
 
 // guards tells whether the repository is a server's: this host guards it, or
 // no one can work in it. Args are what the hint's command needs.
-func (h *Host) guards(ctx context.Context, call Call, repo *hooks.Repo) (server bool, args string) {
+func (h *Host) guards(ctx context.Context, call gate.Call, repo *hooks.Repo) (server bool, args string) {
 	if file := call.Getenv("PUSHLANE_CONFIG"); file != "" {
 		args = "--policy " + file + " "
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
@@ -54,7 +55,7 @@ const saysNo = "#!/bin/sh\n[ \"$(basename \"$0\")\" = pre-push ] && [ -e \"$(dir
 
 // tryEarlier pushes in a scratch repository, with the same hook client and a
 // hook that was there and says no: the push must be refused because of it.
-func tryEarlier(ctx context.Context, call Call, all []hooks.HookStatus) Check {
+func tryEarlier(ctx context.Context, call gate.Call, all []hooks.HookStatus) Check {
 	i := slices.IndexFunc(all, func(s hooks.HookStatus) bool { return s.Kept != "" && s.Bin != "" })
 	if i < 0 {
 		return bad("hooks", errors.New("cannot tell which program runs the hook that was there"), "pushlane install")
@@ -70,7 +71,7 @@ func tryEarlier(ctx context.Context, call Call, all []hooks.HookStatus) Check {
 	return good("hooks", "the no of a hook that was there refuses a push (tried in a scratch repository)")
 }
 
-func pushRefused(ctx context.Context, call Call, dir, bin string) error {
+func pushRefused(ctx context.Context, call gate.Call, dir, bin string) error {
 	work := filepath.Join(dir, "work")
 	env := []string{"PATH=" + call.Getenv("PATH"), "HOME=" + dir, "GIT_CONFIG_NOSYSTEM=1", "PUSHLANE_RESIDENT=off",
 		"PUSHLANE_STATE=" + filepath.Join(dir, "state"), "GIT_AUTHOR_NAME=doctor", "GIT_AUTHOR_EMAIL=doctor@localhost",
@@ -87,7 +88,7 @@ func pushRefused(ctx context.Context, call Call, dir, bin string) error {
 		}
 	}
 	// Lanes that let everything through: if the hook did not count, the push would go in.
-	err := os.WriteFile(filepath.Join(work, LanesFiles[1]), []byte("version = 1\n"), 0o644)
+	err := os.WriteFile(filepath.Join(work, gate.LanesFiles[1]), []byte("version = 1\n"), 0o644)
 	for _, args := range [][]string{{"add", "."}, {"commit", "-q", "-m", "trial"}} {
 		if out, err := git(append([]string{"-C", "work"}, args...)...); err != nil {
 			return fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, printable.FirstLine(out))
@@ -100,8 +101,8 @@ func pushRefused(ctx context.Context, call Call, dir, bin string) error {
 	if err != nil {
 		return err
 	}
-	scratch := Call{Dir: work, Env: env}
-	if _, err := hooks.Install(ctx, scratch.hooksEnv(), hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin}); err != nil {
+	scratch := gate.Call{Dir: work, Env: env}
+	if _, err := hooks.Install(ctx, scratch.HooksEnv(), hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin}); err != nil {
 		return err
 	}
 	out, err := git("-C", "work", "push", "../remote.git", "HEAD:refs/heads/trial")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
@@ -22,22 +23,22 @@ type LanesQuestion struct {
 
 // ExplainLanes picks the lanes of a range, as a push would, and says why; and
 // whether what earlier runs said would be used again.
-func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call Call, ask LanesQuestion) (ExplainJSON, error) {
-	repo, err := hooks.Open(ctx, call.hooksEnv())
+func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate.Call, ask LanesQuestion) (ExplainJSON, error) {
+	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
 		return ExplainJSON{}, err
 	}
 	defer repo.Close()
 	call.Range = ask.Range
-	if call, err = call.aimed(ctx, repo); err != nil {
+	if call, err = call.Aimed(ctx, repo); err != nil {
 		return ExplainJSON{}, err
 	}
-	m, err := manualUpdate(ctx, repo, call)
+	m, err := gate.ManualUpdate(ctx, repo, call)
 	if err != nil {
 		return ExplainJSON{}, err
 	}
 	u := m.Update
-	by, err := localLanes(ctx, repo, u, call, policy)
+	by, err := gate.LocalLanes(ctx, repo, u, call, policy)
 	if err != nil {
 		return ExplainJSON{}, err
 	}
@@ -46,18 +47,18 @@ func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call Call
 		return ExplainJSON{}, err
 	}
 	picked, err := by.Set.Pick(ctx, lanes.Event{Gate: ask.Gate, Ref: cmp.Or(ask.Ref, u.Ref),
-		Paths: lanesTouched(changedPaths(changes), false)})
+		Paths: gate.LanesTouched(gate.ChangedPaths(changes), false)})
 	if err != nil {
 		return ExplainJSON{}, err
 	}
 	for i := range picked {
-		if m.nothing != "" {
+		if m.Nothing != "" {
 			picked[i].Picked, picked[i].Reason = false, "nothing to push"
 		}
 	}
 	e := Explain(u.Base, u.New, picked)
-	e.Nothing = m.nothing
-	p := pushed{Update: u, lanesFile: by, Changes: changes, Picked: picked, Protected: true}
+	e.Nothing = m.Nothing
+	p := gate.Update{Update: u, LanesFile: by, Changes: changes, Picked: picked, Protected: true}
 	for i := range e.Lanes {
 		if ask.Memory && e.Lanes[i].Picked {
 			e.Lanes[i].Memory = h.explainMemory(ctx, repo, call, policy, ask.Gate, p, i)
@@ -67,9 +68,9 @@ func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call Call
 }
 
 // explainMemory says what memory would do for one picked lane.
-func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call Call, policy config.Policy, gate string, p pushed, i int) string {
-	j := &Judgement{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: gate, Policy: policy, Updates: []pushed{p},
-		Outcomes: []Outcome{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New), p.Picked[i].Lane.ID)}}}
+func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call gate.Call, policy config.Policy, at string, p gate.Update, i int) string {
+	j := &gate.Run{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: at, Policy: policy, Updates: []gate.Update{p},
+		Outcomes: []gate.LaneRun{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New), p.Picked[i].Lane.ID)}}}
 	l := &laneRun{host: h, repo: repo, call: call, j: j, attempt: 1}
 	if err := l.prepare(ctx, &j.Outcomes[0]); err != nil {
 		return "cannot tell: " + printable.Clean(err.Error())
@@ -92,8 +93,8 @@ func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call Call, p
 }
 
 // Top is the work tree's folder.
-func Top(ctx context.Context, call Call) (string, error) {
-	repo, err := hooks.Open(ctx, call.hooksEnv())
+func Top(ctx context.Context, call gate.Call) (string, error) {
+	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
 		return "", err
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 )
 
 // maxPatched bounds the files of which a refused run keeps the changed lines.
@@ -16,8 +17,8 @@ const maxPatched = 40
 
 // keepPatches keeps the lines that findings of a refused push are about: its
 // objects are gone once the hook has said no.
-func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *Judgement, run int64) error {
-	if j.Gate != "pre-receive" || j.Exit() == ExitAccept {
+func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, run int64) error {
+	if j.Gate != "pre-receive" || j.Exit() == gate.ExitAccept {
 		return nil
 	}
 	all := map[string]hooks.FilePatch{}
@@ -51,7 +52,7 @@ func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *Judgement, 
 }
 
 // findingPaths are the files with findings of update i, in their order.
-func findingPaths(j *Judgement, i int) []string {
+func findingPaths(j *gate.Run, i int) []string {
 	var paths []string
 	for _, o := range j.Outcomes {
 		for _, f := range o.Findings {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 )
 
 // TestHammer judges many pushes at once in one host, as a resident does: every
@@ -30,7 +31,7 @@ func TestHammer(t *testing.T) {
 	write(t, work, "note", "<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n")
 	bad := commit(t, work, env, "bad")
 
-	policy, err := config.Load(Call{Env: env}.Getenv)
+	policy, err := config.Load(gate.Call{Env: env}.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +45,12 @@ func TestHammer(t *testing.T) {
 	numbers := make([]string, 24)
 	for i := range numbers {
 		all.Go(func() {
-			tip, exit, word := good, ExitAccept, "accepted"
+			tip, exit, word := good, gate.ExitAccept, "accepted"
 			if i%2 == 1 {
-				tip, exit, word = bad, ExitRefuse, `refused: lane "a" failed, lane "b" needs "a", which failed`
+				tip, exit, word = bad, gate.ExitRefuse, `refused: lane "a" failed, lane "b" needs "a", which failed`
 			}
 			var said bytes.Buffer
-			call := Call{Gate: "pre-push", Args: []string{"", ""}, Dir: work, Env: env,
+			call := gate.Call{Gate: "pre-push", Args: []string{"", ""}, Dir: work, Env: env,
 				Stdin: fmt.Appendf(nil, "refs/heads/main %s refs/heads/b%d %s\n", tip, i, base)}
 			if code := h.Judge(t.Context(), call, Output{Out: &said, Err: &said}); code != exit || !strings.Contains(said.String(), word) {
 				t.Errorf("exit %d, want %d with %q:\n%s", code, exit, word, said.String())

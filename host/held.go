@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -107,6 +108,6 @@ func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why
 	if r.Waiting {
 		return fmt.Sprintf("run #%d of %s waits again: %s", r.Number, r.RepoName, message), st.Requeue(ctx, r.ID, message)
 	}
-	err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: message})
+	err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: message})
 	return fmt.Sprintf("run #%d of %s is broken: %s", r.Number, r.RepoName, message), err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/histories"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -129,7 +130,7 @@ func newQuickGate(t testing.TB) *quickGate {
 		"PUSHLANE_STATE=" + filepath.Join(dir, "state"),
 		"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"), "GIT_CONFIG_NOSYSTEM=1"}
 	write(t, dir, "policy.toml", fmt.Sprintf("plugins = %q\n", plugins))
-	policy, err := config.LoadServer(Call{Env: env}.Getenv)
+	policy, err := config.LoadServer(gate.Call{Env: env}.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,13 +175,14 @@ func (g *quickGate) Push(ctx context.Context, p histories.Push) (histories.Answe
 	a := histories.Answer{Accepted: make([]bool, len(p.Lines)), JudgedBy: map[string]string{}}
 	policy := g.policy
 	policy.Protect, policy.AllowDelete, policy.AllowForce = p.Policy.Protect, p.Policy.AllowDelete, p.Policy.AllowForce
-	call := Call{Gate: "pre-receive", Dir: p.Dir, Env: append(g.env, "GIT_DIR=."), Stdin: p.Stdin()}
-	repo, err := hooks.Open(ctx, call.hooksEnv())
+	call := gate.Call{Gate: "pre-receive", Dir: p.Dir, Env: append(g.env, "GIT_DIR=."), Stdin: p.Stdin()}
+	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
 		return a, err
 	}
 	defer repo.Close()
-	j, err := g.host.decide(ctx, repo, call, policy, p.Policy.PerRef)
+	call.PerRef = p.Policy.PerRef
+	j, err := g.host.decide(ctx, repo, call, policy)
 	if err != nil {
 		a.Said = err.Error()
 		return a, nil
@@ -195,13 +197,13 @@ func (g *quickGate) Push(ctx context.Context, p histories.Push) (histories.Answe
 }
 
 // runStandIn settles the outcome of one lane without its plugin.
-func runStandIn(ctx context.Context, repo *hooks.Repo, j *Judgement, o *Outcome) error {
+func runStandIn(ctx context.Context, repo *hooks.Repo, j *gate.Run, o *gate.LaneRun) error {
 	if o.State = store.Skipped; o.Message != "" {
 		return nil
 	}
 	u := j.Updates[o.Update]
-	size, _ := o.lane().With["max_size"].(string)
-	lane := histories.Lane{Plugin: o.lane().Plugin, MaxSize: size, Ref: u.Ref, Forced: u.Forced}
+	size, _ := o.Lane().With["max_size"].(string)
+	lane := histories.Lane{Plugin: o.Lane().Plugin, MaxSize: size, Ref: u.Ref, Forced: u.Forced}
 	tree, err := repo.Tree(ctx, u.New)
 	if err != nil {
 		return err
@@ -223,10 +225,10 @@ func runStandIn(ctx context.Context, repo *hooks.Repo, j *Judgement, o *Outcome)
 }
 
 // answer is what git is told, line by line.
-func (g *quickGate) answer(a *histories.Answer, p histories.Push, j Judgement) {
+func (g *quickGate) answer(a *histories.Answer, p histories.Push, j gate.Run) {
 	refused := map[string]bool{}
 	for i, u := range j.Updates {
-		refused[u.Named()] = j.verdicts().exitOf(i) != ExitAccept
+		refused[u.Named()] = j.Verdicts().ExitOf(i) != gate.ExitAccept
 		if u.Refusal == "" {
 			a.JudgedBy[u.Ref] = u.Rev
 			if u.Strict {
@@ -238,10 +240,10 @@ func (g *quickGate) answer(a *histories.Answer, p histories.Push, j Judgement) {
 		}
 	}
 	for _, o := range j.Outcomes {
-		a.Said += fmt.Sprintf("lane %s of %s: %s %s\n", o.lane().ID, j.Updates[o.Update].Named(), o.State, o.Message)
+		a.Said += fmt.Sprintf("lane %s of %s: %s %s\n", o.Lane().ID, j.Updates[o.Update].Named(), o.State, o.Message)
 	}
 	for i, l := range p.Lines {
-		a.Accepted[i] = j.Exit() == ExitAccept
+		a.Accepted[i] = j.Exit() == gate.ExitAccept
 		if p.Policy.PerRef {
 			a.Accepted[i] = !refused[l.Ref]
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -17,7 +18,7 @@ import (
 )
 
 // ListRuns prints the newest runs of the call's repository.
-func (h *Host) ListRuns(ctx context.Context, call Call, limit int, asJSON bool, w io.Writer) error {
+func (h *Host) ListRuns(ctx context.Context, call gate.Call, limit int, asJSON bool, w io.Writer) error {
 	st, repo, err := h.history(ctx, call)
 	if err != nil {
 		return err
@@ -39,8 +40,8 @@ func (h *Host) ListRuns(ctx context.Context, call Call, limit int, asJSON bool, 
 }
 
 // history opens the store and names the call's repository in it.
-func (h *Host) history(ctx context.Context, call Call) (*store.Store, string, error) {
-	repo, err := hooks.Open(ctx, call.hooksEnv())
+func (h *Host) history(ctx context.Context, call gate.Call) (*store.Store, string, error) {
+	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
 		return nil, "", err
 	}
@@ -70,7 +71,7 @@ func runLine(r store.Run) string {
 func updateWords(r store.Run) string {
 	var words []string
 	for _, u := range r.Updates {
-		words = append(words, rangeWord(pushed{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}}))
+		words = append(words, rangeWord(gate.Update{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}}))
 	}
 	return strings.Join(words, ", ")
 }
@@ -131,7 +132,7 @@ func recordOf(r store.Run) runRecord {
 }
 
 // ShowRun prints one run in full: its lanes, their findings, every decision.
-func (h *Host) ShowRun(ctx context.Context, call Call, which string, asJSON bool, w io.Writer) error {
+func (h *Host) ShowRun(ctx context.Context, call gate.Call, which string, asJSON bool, w io.Writer) error {
 	st, run, _, err := h.findRun(ctx, call, which)
 	if err != nil {
 		return err
@@ -180,7 +181,7 @@ func eventLine(e store.Event) string {
 }
 
 // findRun reads an address, "last" or a number, with or without a lane.
-func (h *Host) findRun(ctx context.Context, call Call, which string) (*store.Store, store.Run, store.Address, error) {
+func (h *Host) findRun(ctx context.Context, call gate.Call, which string) (*store.Store, store.Run, store.Address, error) {
 	at, err := store.ParseAddress(which)
 	if err != nil {
 		return nil, store.Run{}, at, problem.Usage(err)
@@ -211,7 +212,7 @@ type StoredLog struct {
 }
 
 // Logs finds the logs that an address names, in lane order.
-func (h *Host) Logs(ctx context.Context, call Call, which string) ([]StoredLog, error) {
+func (h *Host) Logs(ctx context.Context, call gate.Call, which string) ([]StoredLog, error) {
 	_, run, at, err := h.findRun(ctx, call, which)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/alive"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -209,9 +210,9 @@ type openRepo struct {
 
 // repo opens the call's repository, or takes the one an earlier call opened
 // with the same variables. A quarantine is never kept: it is gone afterwards.
-func (h *Host) repo(ctx context.Context, call Call) (*hooks.Repo, func(), error) {
+func (h *Host) repo(ctx context.Context, call gate.Call) (*hooks.Repo, func(), error) {
 	if call.Getenv("GIT_QUARANTINE_PATH") != "" {
-		r, err := hooks.Open(ctx, call.hooksEnv())
+		r, err := hooks.Open(ctx, call.HooksEnv())
 		return r, func() { r.Close() }, err
 	}
 	key := repoKey(call)
@@ -219,7 +220,7 @@ func (h *Host) repo(ctx context.Context, call Call) (*hooks.Repo, func(), error)
 	defer h.mu.Unlock()
 	open := h.repos[key]
 	if open == nil {
-		r, err := hooks.Open(ctx, call.hooksEnv())
+		r, err := hooks.Open(ctx, call.HooksEnv())
 		if err != nil {
 			return nil, nil, err
 		}
@@ -272,7 +273,7 @@ func ownerName(state string) string {
 // something about one call. A pusher has a say in few of them at a server's
 // gate: sshd and git's HTTP server pass GIT_PROTOCOL, git itself the push
 // options. GIT_CONFIG_PARAMETERS and its like come from the server in front.
-func repoKey(call Call) string {
+func repoKey(call gate.Call) string {
 	last := map[string]string{}
 	for _, pair := range call.Env {
 		name, value, _ := strings.Cut(pair, "=")

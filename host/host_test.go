@@ -3,13 +3,15 @@ package host
 import (
 	"slices"
 	"testing"
+
+	"github.com/pushlane/pushlane/host/internal/gate"
 )
 
 func TestRepoKey(t *testing.T) {
 	t.Parallel()
 	base := []string{"GIT_DIR=/srv/app.git", "HOME=/home/git", "PATH=/bin", "TERM=x"}
 	key := func(more ...string) string {
-		return repoKey(Call{Dir: "/srv/app.git", Env: append(slices.Clone(base), more...)})
+		return repoKey(gate.Call{Dir: "/srv/app.git", Env: append(slices.Clone(base), more...)})
 	}
 	for _, same := range []string{"GIT_PUSH_OPTION_COUNT=1", "GIT_PUSH_OPTION_0=GIT_DIR=/x",
 		"GIT_PROTOCOL=version=2", "LANG=C",

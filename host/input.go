@@ -71,7 +71,7 @@ func (l *laneRun) commits(ctx context.Context) ([]sdk.Commit, error) {
 	case "commit-msg":
 		return l.messageCommit(ctx)
 	}
-	known, err := l.known(ctx)
+	known, err := p.KnownTips(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,31 +83,10 @@ func (l *laneRun) commits(ctx context.Context) ([]sdk.Commit, error) {
 	return all, err
 }
 
-// known are the tips that the receiver of the push has already. A run by hand
-// of a range has no receiver: the range alone says what is new.
-func (l *laneRun) known(ctx context.Context) ([]string, error) {
-	switch {
-	case l.j.to != nil: // a receiver's gate, still under way
-		return l.repo.KnownReceived(ctx, l.j.to.push, l.j.to.counts(l.update().Protected))
-	case l.j.Gate != "pre-push" && (l.j.Gate != "manual" || l.call.Range != ""):
-		return nil, nil
-	}
-	return l.repo.Known(ctx, l.j.hookUpdates(), l.call.arg(0), l.call.url())
-}
-
-// hookUpdates are the run's updates as package hooks knows them.
-func (j *Judgement) hookUpdates() []hooks.Update {
-	var all []hooks.Update
-	for _, p := range j.Updates {
-		all = append(all, p.Update)
-	}
-	return all
-}
-
 // messageCommit is the commit that is about to be made: git's commit-msg hook
 // gets the file of its message. Only of a merge are the parents known.
 func (l *laneRun) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
-	name := l.call.arg(0)
+	name := l.call.Arg(0)
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(l.call.Dir, name)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -24,8 +25,8 @@ import (
 type laneRun struct {
 	host  *Host
 	repo  *hooks.Repo
-	call  Call
-	j     *Judgement
+	call  gate.Call
+	j     *gate.Run
 	i     int // index of its outcome
 	rec   *recorder
 	watch watcher
@@ -54,15 +55,15 @@ type laneRun struct {
 	beyond string          // why the run depends on more than what was recorded of it; empty: it does not
 }
 
-func (l *laneRun) outcome() *Outcome   { return &l.j.Outcomes[l.i] }
-func (l *laneRun) lane() lanes.Lane    { return l.outcome().lane() }
-func (l *laneRun) update() *pushed     { return &l.j.Updates[l.outcome().Update] }
-func (l *laneRun) address() string     { return l.outcome().Address }
-func (l *laneRun) can(cap string) bool { return l.permits.has(cap) }
+func (l *laneRun) outcome() *gate.LaneRun { return &l.j.Outcomes[l.i] }
+func (l *laneRun) lane() lanes.Lane       { return l.outcome().Lane() }
+func (l *laneRun) update() *gate.Update   { return &l.j.Updates[l.outcome().Update] }
+func (l *laneRun) address() string        { return l.outcome().Address }
+func (l *laneRun) can(cap string) bool    { return l.permits.has(cap) }
 
 // zone is what the run may share with others.
 func (l *laneRun) zone() zone.Zone {
-	return zone.Zone{Repository: l.j.GitDir, Trust: l.update().trust(l.j.Gate)}
+	return zone.Zone{Repository: l.j.GitDir, Trust: l.update().Trust(l.j.Gate)}
 }
 
 // pusher is who pushed, as far as the server told us; USER says that of a
@@ -71,7 +72,7 @@ func (l *laneRun) pusher() string {
 	if l.rec != nil && l.rec.claimed {
 		return l.rec.run.Pusher
 	}
-	return l.call.namedPusher()
+	return l.call.NamedPusher()
 }
 
 func (l *laneRun) policy() config.Policy {
@@ -79,7 +80,7 @@ func (l *laneRun) policy() config.Policy {
 }
 
 // run judges the lane and settles its outcome.
-func (l *laneRun) run(ctx context.Context, o *Outcome) {
+func (l *laneRun) run(ctx context.Context, o *gate.LaneRun) {
 	log := newLaneLog(l.logPath, func(line string) { l.watch.line(l.i, line) })
 	l.log, l.asked = log, map[string]bool{}
 	defer func() {
@@ -97,7 +98,7 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 	if err != nil && errors.Is(context.Cause(limited), errLaneTimeout) {
 		err = problem.WithHint(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout), "raise `timeout` of the lane, or look at the end of its log")
 	}
-	o.settle(ctx, said, exit, err)
+	settle(ctx, o, said, exit, err)
 	if o.Remembered == 0 {
 		l.remember(ctx, o, said, exit)
 	} else {
@@ -108,10 +109,10 @@ func (l *laneRun) run(ctx context.Context, o *Outcome) {
 		log.verdict(fmt.Sprintf("%s: %s", o.State, o.Message))
 	}
 	var logErr error
-	if o.logSize, o.logSum, logErr = log.close(); logErr != nil && o.State != store.Broken {
-		o.settle(ctx, said, exit, logErr)
+	if o.LogSize, o.LogSum, logErr = log.close(); logErr != nil && o.State != store.Broken {
+		settle(ctx, o, said, exit, logErr)
 	}
-	if o.logSum != "" {
+	if o.LogSum != "" {
 		o.Log = l.logPath()
 	}
 }
@@ -141,7 +142,7 @@ func (l *laneRun) folder() string { return strings.TrimSuffix(l.logPath(), ".log
 var errLaneTimeout = errors.New("lane timeout")
 
 // judge calls the plugin until it asks for no further container.
-func (l *laneRun) judge(ctx context.Context, o *Outcome) (answer, int, error) {
+func (l *laneRun) judge(ctx context.Context, o *gate.LaneRun) (answer, int, error) {
 	if err := l.prepare(ctx, o); err != nil {
 		return answer{}, 0, err
 	}
@@ -186,7 +187,7 @@ func (l *laneRun) recalled(ctx context.Context) (*rememberedRun, error) {
 }
 
 // prepare loads the plugin and checks what it may do before any of it runs.
-func (l *laneRun) prepare(ctx context.Context, o *Outcome) error {
+func (l *laneRun) prepare(ctx context.Context, o *gate.LaneRun) error {
 	lane := l.lane()
 	if lane.Timeout > l.policy().MaxTime {
 		return problem.WithHint(fmt.Errorf("lane asks for a timeout of %s, the policy allows %s", lane.Timeout, l.policy().MaxTime), "lower the lane's `timeout`")
@@ -228,7 +229,7 @@ func (l *laneRun) callPlugin(ctx context.Context) (answer, int, error) {
 	call.Stderr = stderr
 	run := l.module.Run
 	if l.call.Trace != nil {
-		run = l.call.Trace.traced(l.module.Name(), l.module.Bytes(), run)
+		run = l.call.Trace.Wrap(l.module.Name(), l.module.Bytes(), run)
 	}
 	done, err := run(ctx, call)
 	stderr.flush()
@@ -306,7 +307,7 @@ func wants(m sdk.Manifest, key string) bool { return m.Wants(key) }
 
 // settle turns what was said and what went wrong into the outcome's state. A
 // "no" and a breakage never become each other.
-func (o *Outcome) settle(ctx context.Context, said answer, exit int, err error) {
+func settle(ctx context.Context, o *gate.LaneRun, said answer, exit int, err error) {
 	o.Findings = said.findings
 	o.Message = said.reason
 	if err == nil {

@@ -4,18 +4,9 @@ import (
 	"context"
 	"errors"
 
-	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
-
-// listing lists the changes of the push: all of its updates share one bound.
-func (j *Judgement) listing(repo *hooks.Repo) *hooks.Listing {
-	if j.lists == nil {
-		j.lists = repo.Listing()
-	}
-	return j.lists
-}
 
 // visibleChanges are the changes that the plugin may see; never nil.
 func (l *laneRun) visibleChanges(ctx context.Context) ([]sdk.Change, error) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -106,7 +107,7 @@ func TestRecallDoesNoMoreWorkThanARun(t *testing.T) {
 		changes[i] = hooks.Change{Path: fmt.Sprintf("d/file%d", i), Status: "A"}
 	}
 	l := &laneRun{permits: permits{"repo.read": reach{}},
-		j: &Judgement{Updates: []pushed{{Changes: changes}}, Outcomes: []Outcome{{}}}}
+		j: &gate.Run{Updates: []gate.Update{{Changes: changes}}, Outcomes: []gate.LaneRun{{}}}}
 	now := world{changes: l.changesNow(t.Context())}
 	page, err := l.changesNow(t.Context())(string(manyGlobs(900)))
 	if err != nil {
@@ -130,7 +131,7 @@ func TestRecallDoesNoMoreWorkThanARun(t *testing.T) {
 func TestChangesOfARequestEndWithTheRun(t *testing.T) {
 	t.Parallel()
 	l := &laneRun{permits: permits{"repo.read": reach{}},
-		j: &Judgement{Updates: []pushed{{Changes: make([]hooks.Change, 1000)}}, Outcomes: []Outcome{{}}}}
+		j: &gate.Run{Updates: []gate.Update{{Changes: make([]hooks.Change, 1000)}}, Outcomes: []gate.LaneRun{{}}}}
 	if all, err := l.visibleChanges(t.Context()); err != nil || len(all) != 1000 {
 		t.Errorf("%d, %v", len(all), err)
 	}

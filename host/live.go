@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -45,11 +46,11 @@ func (p painter) state(s store.State) string {
 type progress struct {
 	mu      sync.Mutex
 	w       io.Writer
-	call    Call
+	call    gate.Call
 	paint   painter
 	titles  []string // of the outcomes, which change while they run
 	width   int
-	finals  []*Outcome
+	finals  []*gate.LaneRun
 	running map[int]time.Time
 	last    []string
 	printed int // outcomes whose line stands
@@ -60,13 +61,13 @@ type progress struct {
 
 const redrawEvery = 100 * time.Millisecond
 
-func (o Output) watch(call Call, j *Judgement) *progress {
+func (o Output) watch(call gate.Call, j *gate.Run) *progress {
 	titles := make([]string, len(j.Outcomes))
 	for i := range j.Outcomes {
 		titles[i] = laneTitle(&j.Outcomes[i])
 	}
 	p := &progress{titles: titles, w: o.Err, call: call, paint: painter(call.Term.Color), width: titleWidth(titles),
-		finals: make([]*Outcome, len(j.Outcomes)), last: make([]string, len(j.Outcomes)),
+		finals: make([]*gate.LaneRun, len(j.Outcomes)), last: make([]string, len(j.Outcomes)),
 		running: map[int]time.Time{}, stop: make(chan struct{}), quiet: call.Format != "" && call.Format != "text"}
 	if !p.quiet {
 		io.WriteString(p.w, header(j))
@@ -89,7 +90,7 @@ func (p *progress) line(i int, text string) {
 	p.last[i] = text
 }
 
-func (p *progress) ended(i int, o Outcome) {
+func (p *progress) ended(i int, o gate.LaneRun) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.running, i)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
@@ -51,14 +52,14 @@ type LaneJSON struct {
 	Image      string        `json:"image,omitempty"`
 }
 
-func writeJSON(w io.Writer, j Judgement) error {
+func writeJSON(w io.Writer, j gate.Run) error {
 	run := RunJSON{Run: j.Number, Repository: j.Repo, Gate: j.Gate, Exit: j.Exit(), Updates: []UpdateJSON{}, Lanes: []LaneJSON{}}
 	for _, p := range j.Updates {
 		run.Updates = append(run.Updates, UpdateJSON{Ref: printable.Clean(p.Ref), Old: p.Old, New: p.New, Base: p.Base})
 	}
 	for _, o := range j.Outcomes {
 		run.Lanes = append(run.Lanes, LaneJSON{
-			ID: o.lane().ID, Address: o.Address, Update: o.Update, State: string(o.State), Required: o.lane().Required,
+			ID: o.Lane().ID, Address: o.Address, Update: o.Update, State: string(o.State), Required: o.Lane().Required,
 			Reason: o.Picked.Reason, Path: o.Picked.Path, Glob: o.Picked.Glob, Message: o.Message,
 			Millis: o.Ended.Sub(o.Started).Milliseconds(), Findings: append([]sdk.Finding{}, o.Findings...),
 			Log: o.Log, Plugin: o.Digest, Image: o.Image, Remembered: o.Remembered,
@@ -133,10 +134,10 @@ type junitText struct {
 	Text    string `xml:",chardata"`
 }
 
-func writeJUnit(w io.Writer, j Judgement) error {
+func writeJUnit(w io.Writer, j gate.Run) error {
 	suite := junitSuite{Name: "pushlane " + j.Repo, Tests: len(j.Outcomes), Time: seconds(j.Ended.Sub(j.Started)), Stamp: j.Started.UTC().Format(time.RFC3339)}
 	for _, o := range j.Outcomes {
-		c := junitCase{Name: o.lane().ID, Class: o.Address, Time: seconds(o.Ended.Sub(o.Started))}
+		c := junitCase{Name: o.Lane().ID, Class: o.Address, Time: seconds(o.Ended.Sub(o.Started))}
 		text := &junitText{Message: o.Message, Text: strings.Join(findingLines(o), "\n")}
 		switch o.State {
 		case store.Failed:
@@ -163,7 +164,7 @@ func writeJUnit(w io.Writer, j Judgement) error {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", max(0, d).Seconds()) }
 
-func findingLines(o Outcome) []string {
+func findingLines(o gate.LaneRun) []string {
 	var lines []string
 	for _, f := range o.Findings {
 		lines = append(lines, findingLine(f))
@@ -220,28 +221,28 @@ type sarifRegion struct {
 }
 
 // writeSARIF prints one SARIF run per lane, so that each keeps its own name.
-func writeSARIF(w io.Writer, j Judgement) error {
+func writeSARIF(w io.Writer, j gate.Run) error {
 	log := sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{}}
 	for _, o := range j.Outcomes {
 		run := sarifRun{Results: []sarifResult{}}
-		run.Tool.Driver.Name = "pushlane/" + o.lane().ID
+		run.Tool.Driver.Name = "pushlane/" + o.Lane().ID
 		run.Tool.Driver.URI = "https://github.com/pushlane/pushlane"
 		run.AutomationDetails.ID = o.Address
 		for _, f := range o.Findings {
 			run.Results = append(run.Results, sarifOf(o, f))
 		}
 		if len(o.Findings) == 0 && (o.State == store.Failed || o.State == store.Broken) {
-			run.Results = append(run.Results, sarifResult{RuleID: o.lane().ID, Level: "error", Message: sarifMessage{o.Message}})
+			run.Results = append(run.Results, sarifResult{RuleID: o.Lane().ID, Level: "error", Message: sarifMessage{o.Message}})
 		}
 		log.Runs = append(log.Runs, run)
 	}
 	return indented(w, log)
 }
 
-func sarifOf(o Outcome, f sdk.Finding) sarifResult {
+func sarifOf(o gate.LaneRun, f sdk.Finding) sarifResult {
 	r := sarifResult{RuleID: f.Rule, Level: f.Level, Message: sarifMessage{printable.Clean(f.Message)}}
 	if r.RuleID == "" {
-		r.RuleID = o.lane().ID
+		r.RuleID = o.Lane().ID
 	}
 	if f.Path == "" {
 		return r

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
@@ -80,7 +81,7 @@ func TestNoMessageTellsAFile(t *testing.T) {
 			t.Errorf("%s: %v", source, err)
 		}
 	}
-	l := &laneRun{j: &Judgement{Updates: []pushed{{lanesFile: lanesFile{Rev: "1"}}}, Outcomes: []Outcome{{}}}}
+	l := &laneRun{j: &gate.Run{Updates: []gate.Update{{LanesFile: gate.LanesFile{Rev: "1"}}}, Outcomes: []gate.LaneRun{{}}}}
 	if _, err := l.fromTree(t.Context(), "/etc/shadow"); err == nil || err.Error() != `its source "/etc/shadow" in lanes.lock is not a file of the repository` {
 		t.Errorf("got %v", err)
 	}

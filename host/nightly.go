@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -47,28 +48,18 @@ func (h *Host) nightlyOf(ctx context.Context, st *store.Store, key string, now t
 		return err
 	}
 	defer release()
-	to, err := newReceiver(ctx, repo, h.policy, st, Call{Gate: "schedule"}, nil)
-	if err != nil {
-		return err
-	}
-	if to.root == (RefAt{}) { // none is protected: the default branch's lanes run as a branch's own
-		to.root = RefAt{Ref: to.head, ID: to.headID}
-	}
-	if to.root.ID == "" {
-		return nil
-	}
-	by, err := readLanes(ctx, repo, to.root.ID)
+	root, err := gate.ScheduledUpdate(ctx, repo, h.policy, st)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	for _, l := range by.Set.Lanes {
+	for _, l := range root.Set.Lanes {
 		if l.Schedule == "" || !slices.Contains(l.On, "schedule") {
 			continue
 		}
-		if err := h.fire(ctx, st, repo, to, by, l, now); err != nil {
+		if err := h.fire(ctx, st, repo, root, l, now); err != nil {
 			return err
 		}
 	}
@@ -76,7 +67,7 @@ func (h *Host) nightlyOf(ctx context.Context, st *store.Store, key string, now t
 }
 
 // fire begins the run of one lane when it is due.
-func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, to *receiver, by lanesFile, l lanes.Lane, now time.Time) error {
+func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, u gate.Update, l lanes.Lane, now time.Time) error {
 	schedule, err := lanes.ParseSchedule(l.Schedule)
 	if err != nil {
 		return err
@@ -95,12 +86,12 @@ func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, to *
 	if !ok {
 		return nil
 	}
-	j := Judgement{Repo: h.policy.RepositoryTitle(repo), GitDir: repo.CommonDir(), Gate: "schedule", Started: now, Policy: h.policy}
-	u := hooks.Update{Ref: to.root.Ref, Old: to.root.ID, New: to.root.ID, Base: hooks.ZeroID}
+	j := gate.Run{Repo: h.policy.RepositoryTitle(repo), GitDir: repo.CommonDir(), Gate: "schedule", Started: now, Policy: h.policy}
 	picked := lanes.Picked{Lane: l, Picked: true, Reason: "due at " + due.UTC().Format("2006-01-02 15:04") + " UTC"}
-	j.Updates = []pushed{{Update: u, lanesFile: by, Protected: to.protects(u.Ref), Picked: []lanes.Picked{picked}}}
-	j.plan(func(int, lanes.Lane) bool { return false })
-	n := newRun(repo, Call{Gate: "schedule"}, &j)
+	u.Picked = []lanes.Picked{picked}
+	j.Updates = []gate.Update{u}
+	j.Plan(func(int, lanes.Lane) bool { return false })
+	n := newRun(repo, gate.Call{Gate: "schedule"}, &j)
 	n.Waiting, n.Origin = true, fmt.Sprintf("schedule:%s:%s", l.ID, due.UTC().Format(time.RFC3339))
 	run, err := st.Begin(ctx, n)
 	if errors.Is(err, store.ErrKnown) {

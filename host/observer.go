@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -40,8 +41,8 @@ func (h *Host) tell(ctx context.Context, run int64, what func(Observer, context.
 
 // tellRefused tells of a run that nothing comes after: a push that went in is
 // told of once git has taken it.
-func (h *Host) tellRefused(ctx context.Context, run int64, j Judgement) error {
-	if j.Gate == "pre-receive" && j.Exit() == ExitAccept {
+func (h *Host) tellRefused(ctx context.Context, run int64, j gate.Run) error {
+	if j.Gate == "pre-receive" && j.Exit() == gate.ExitAccept {
 		return nil
 	}
 	return h.tell(context.WithoutCancel(ctx), run, Observer.Ended)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -84,7 +85,7 @@ func (o *outage) away() bool {
 
 // infrastructure reports whether a lane broke for a reason that another attempt
 // may not meet. A "no" is never tried again.
-func infrastructure(o *Outcome) bool {
+func infrastructure(o *gate.LaneRun) bool {
 	return o.State == store.Broken && (errors.As(o.Err, new(*incus.MachineError)) || incus.Away(o.Err) ||
 		errors.As(o.Err, new(*sandbox.DiedError)) || store.Transient(o.Err))
 }
@@ -112,7 +113,7 @@ func (h *Host) lookAtIncus(ctx context.Context) (up, restarted, wait bool) {
 
 // brokenByOutage tells whether a lane broke because Incus was away or was
 // started again meanwhile, and waits until it answers.
-func (h *Host) brokenByOutage(ctx context.Context, o *Outcome) bool {
+func (h *Host) brokenByOutage(ctx context.Context, o *gate.LaneRun) bool {
 	if o.State != store.Broken || !errors.As(o.Err, new(*incus.MachineError)) && !incus.Away(o.Err) {
 		return false
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -55,7 +56,7 @@ func TestInfrastructure(t *testing.T) {
 		"Incus refuses what it asks": {store.Broken, &incus.Error{What: "x", Err: errors.New("y")}, false},
 		"a no":                       {store.Failed, &incus.MachineError{What: "x", Err: errors.New("y")}, false},
 	} {
-		if got := infrastructure(&Outcome{State: c.state, Err: c.err}); got != c.want {
+		if got := infrastructure(&gate.LaneRun{State: c.state, Err: c.err}); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

@@ -28,11 +28,11 @@ func (l *laneRun) past(ctx context.Context) (hooks.PastList, error) {
 	case "pre-commit", "commit-msg", "schedule":
 		return hooks.PastList{}, nil
 	}
-	known, err := l.known(ctx)
+	known, err := l.update().KnownTips(ctx)
 	if err != nil {
 		return hooks.PastList{}, err
 	}
-	lists := l.j.lists
+	lists := l.j.Lists
 	if lists == nil {
 		lists = l.repo.Listing()
 	}

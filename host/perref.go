@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,8 +14,8 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
-	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 // git takes what pre-receive refuses as a whole: one bad ref keeps the good
@@ -41,39 +40,17 @@ func verdictLines(updates []hooks.Update) []string {
 	return lines
 }
 
-// perRef tells whether the call's repository answers per ref; a repository
-// that says so and would not ask proc-receive about every ref is a broken gate.
-func (c Call) perRef(ctx context.Context) (bool, error) {
-	if c.Gate != "pre-receive" || c.Getenv("PUSHLANE_PER_REF") == "" {
-		return false, nil
-	}
-	status, err := hooks.Status(ctx, c.hooksEnv())
-	if err != nil {
-		return false, err
-	}
-	for _, s := range status {
-		if s.Gate == "proc-receive" && s.State != hooks.Installed {
-			return false, problem.WithHint(fmt.Errorf("cannot answer per ref: the proc-receive hook is %s", s.State), "pushlane install --server --per-ref REPO.git")
-		}
-	}
-	values, err := hooks.Config(ctx, c.hooksEnv(), hooks.PerRefKey)
-	if err == nil && !slices.Equal(values, []string{hooks.PerRefValue}) {
-		err = problem.WithHint(fmt.Errorf("cannot answer per ref: %s is %q, want %q", hooks.PerRefKey, values, hooks.PerRefValue), "pushlane install --server --per-ref REPO.git")
-	}
-	return err == nil, err
-}
-
 // leaveVerdict writes what proc-receive will say, and tells whether git may go
 // on to ask it: when at least one ref goes in.
-func (h *Host) leaveVerdict(call Call, j Judgement) (goOn bool, err error) {
-	v := refVerdict{Lines: verdictLines(j.to.push), Refused: map[string]string{}}
-	on := j.verdicts()
+func (h *Host) leaveVerdict(call gate.Call, j gate.Run) (goOn bool, err error) {
+	v := refVerdict{Lines: verdictLines(j.Pushed), Refused: map[string]string{}}
+	on := j.Verdicts()
 	for i, p := range j.Updates {
-		if on.exitOf(i) != ExitAccept {
-			v.Refused[p.Named()] = strings.Join(on.against(i), ", ") + fmt.Sprintf(" (run #%d)", j.Number)
+		if on.ExitOf(i) != gate.ExitAccept {
+			v.Refused[p.Named()] = strings.Join(on.Against(i), ", ") + fmt.Sprintf(" (run #%d)", j.Number)
 		}
 	}
-	if len(v.Refused) == len(j.to.push) {
+	if len(v.Refused) == len(j.Pushed) {
 		return false, nil
 	}
 	data, err := json.Marshal(v)
@@ -91,14 +68,14 @@ func (h *Host) leaveVerdict(call Call, j Judgement) (goOn bool, err error) {
 }
 
 // verdictPath is named after the push: the process that runs all its hooks.
-func verdictPath(state string, call Call) string {
+func verdictPath(state string, call gate.Call) string {
 	sum := sha256.Sum256([]byte(call.Getenv("PUSHLANE_PUSH")))
 	return filepath.Join(state, "verdicts", hex.EncodeToString(sum[:12]))
 }
 
 // ProcReceive answers git for a repository that was installed with --per-ref.
 // Without a verdict for exactly this push every ref is refused.
-func ProcReceive(call Call, p config.Policy, in io.Reader, out io.Writer) error {
+func ProcReceive(call gate.Call, p config.Policy, in io.Reader, out io.Writer) error {
 	path := verdictPath(p.State, call)
 	defer os.Remove(path)
 	return hooks.ProcReceive(in, out, func(updates []hooks.Update) (map[string]string, error) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/ship"
@@ -30,25 +31,25 @@ type LockFile struct {
 
 // OpenLock reads the lock beside the work tree's lanes file; there need be
 // neither yet.
-func OpenLock(ctx context.Context, call Call) (LockFile, error) {
+func OpenLock(ctx context.Context, call gate.Call) (LockFile, error) {
 	top, err := Top(ctx, call)
 	if err != nil {
 		return LockFile{}, err
 	}
-	beside := LanesFiles[0]
-	for _, name := range LanesFiles {
+	beside := gate.LanesFiles[0]
+	for _, name := range gate.LanesFiles {
 		if _, err := os.Stat(filepath.Join(top, name)); err == nil {
 			beside = name
 			break
 		}
 	}
-	f := LockFile{&lanes.Lock{Version: 1}, filepath.Join(top, lockBeside(beside))}
+	f := LockFile{&lanes.Lock{Version: 1}, filepath.Join(top, gate.LockBeside(beside))}
 	data, err := os.ReadFile(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
 	if err == nil {
-		f.Lock, err = lanes.ReadLock(lockBeside(beside), data)
+		f.Lock, err = lanes.ReadLock(gate.LockBeside(beside), data)
 	}
 	return f, err
 }
@@ -275,14 +276,14 @@ func (h *Host) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) err
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\tfirst-party\t%s\n", m.Name, m.Version, printable.ShortDigest(wasm.Digest(module)), strings.Join(namesOf(grantedOf(m)), ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\tfirst-party\t%s\n", m.Name, m.Version, printable.ShortDigest(wasm.Digest(module)), strings.Join(gate.GrantedNames(grantedOf(m)), ", "))
 	}
 	for _, p := range lock.Plugins {
 		state := "signed by " + orNobody(p.Signer)
 		if p.Held != nil {
 			state += fmt.Sprintf("; %s held back", printable.Clean(p.Held.PluginVer))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Name, printable.Clean(p.PluginVer), printable.ShortDigest(p.SHA256), state, strings.Join(namesOf(p.Capabilities), ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Name, printable.Clean(p.PluginVer), printable.ShortDigest(p.SHA256), state, strings.Join(gate.GrantedNames(p.Capabilities), ", "))
 	}
 	return errors.Join(err, t.Flush())
 }
@@ -306,14 +307,14 @@ func (h *Host) VerifyPlugin(ctx context.Context, policy config.Policy, lock Lock
 		return "", err
 	}
 	if more := lanes.More(p.Capabilities, grantedOf(checked.Manifest())); len(more) > 0 {
-		return "", fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, lockName, strings.Join(more, "; "))
+		return "", fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, gate.LockName, strings.Join(more, "; "))
 	}
 	return signer, nil
 }
 
 // Audit looks for what somebody who answers for a repository would want to
 // know about its plugins: a line for each, worst first.
-func (h *Host) Audit(ctx context.Context, call Call, policy config.Policy, lock LockFile) ([]string, error) {
+func (h *Host) Audit(ctx context.Context, call gate.Call, policy config.Policy, lock LockFile) ([]string, error) {
 	var lines []string
 	for _, p := range lock.Plugins {
 		if _, err := h.VerifyPlugin(ctx, policy, lock, p); err != nil {
@@ -354,7 +355,7 @@ func auditLanes(set *lanes.Set, lock LockFile) (lines []string) {
 		if !pinned {
 			continue
 		}
-		asked := namesOf(p.Capabilities)
+		asked := gate.GrantedNames(p.Capabilities)
 		given := map[string]bool{"container": l.Grant.Container, "container.network": l.Grant.Network, "http": len(l.Grant.HTTP) > 0,
 			"secret": len(l.Grant.Secrets) > 0, "kv": l.Grant.KV, "clock": l.Grant.Clock, "env": len(l.Grant.Env) > 0}
 		for _, name := range wasm.Capabilities() {

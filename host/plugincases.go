@@ -18,6 +18,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/trace"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes/plaintext"
 	"github.com/pushlane/pushlane/sdk"
@@ -56,7 +57,7 @@ func (h *Host) TestPlugin(ctx context.Context, w io.Writer, file, folder string,
 	if err != nil {
 		return false, err
 	}
-	ways := map[string]runner{"wasm": a.plugin.Run}
+	ways := map[string]trace.Runner{"wasm": a.plugin.Run}
 	if o.Native != "" {
 		ways["native"] = native(o.Native)
 	}
@@ -132,7 +133,7 @@ func readCase(file string) (pluginCase, error) {
 }
 
 // run gives what differs from what was declared.
-func (c pluginCase) run(ctx context.Context, a author, run runner, sandboxed bool) []string {
+func (c pluginCase) run(ctx context.Context, a author, run trace.Runner, sandboxed bool) []string {
 	m := a.plugin.Manifest()
 	with, err := settingsJSON(c.With)
 	if err == nil {
@@ -241,7 +242,7 @@ func different(what string, got, want []string) (faults []string) {
 // native runs a plugin as a program of this machine, over real folders that
 // PUSHLANE_SRC, PUSHLANE_BASE and PUSHLANE_HISTORY name, as the Go SDK does in a dry run. It has
 // no sandbox: it is its author's own.
-func native(command string) runner {
+func native(command string) trace.Runner {
 	return func(ctx context.Context, call wasm.Call) (wasm.Result, error) {
 		dir, err := os.MkdirTemp("", "pushlane-case-")
 		if err != nil {

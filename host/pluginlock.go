@@ -4,16 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
-	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -23,34 +21,6 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// lockName is the lock file's name beside the lanes file.
-const lockName = "lanes.lock"
-
-// lockBeside names the lock file that belongs to a lanes file.
-func lockBeside(lanesFile string) string { return path.Join(path.Dir(lanesFile), lockName) }
-
-// lock reads the lock that belongs to the lanes that judge: out of the same
-// commit, never out of the pushed one. None is an empty one.
-func (f lanesFile) lock(ctx context.Context, repo *hooks.Repo) (*lanes.Lock, error) {
-	name := lockBeside(f.Set.Source)
-	var data []byte
-	var err error
-	if f.Rev == "" && f.Path == "" {
-		err = fs.ErrNotExist
-	} else if f.Rev == "" {
-		data, err = os.ReadFile(filepath.Join(filepath.Dir(f.Path), lockName))
-	} else {
-		data, err = repo.File(ctx, f.Rev, name)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return &lanes.Lock{Version: 1}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", name, err)
-	}
-	return lanes.ReadLock(name, data)
-}
-
 // plugin loads the module that the lane names: a first-party one, else the one
 // pinned in the lock.
 func (l *laneRun) plugin(ctx context.Context) (*sandbox.Plugin, error) {
@@ -59,7 +29,7 @@ func (l *laneRun) plugin(ctx context.Context) (*sandbox.Plugin, error) {
 		l.who = "first-party " + name
 		return l.host.plugin(ctx, l.policy(), name)
 	}
-	lock, err := l.update().lock(ctx, l.repo)
+	lock, err := l.update().Lock(ctx, l.repo)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +53,7 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 		return nil, err
 	}
 	policy := l.policy()
-	if l.call.tried == p.SHA256 && l.call.Gate == "manual" {
+	if l.call.Tried == p.SHA256 && l.call.Gate == "manual" {
 		policy.AllowedSigners, policy.SigstoreIdentities = "", nil
 	}
 	pack, signer, err := l.host.pinnedModule(ctx, policy, p,
@@ -96,7 +66,7 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 		return nil, err
 	}
 	if more := lanes.More(p.Capabilities, grantedOf(m.Manifest())); len(more) > 0 {
-		return nil, problem.WithHint(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, lockName, strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
+		return nil, problem.WithHint(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, gate.LockName, strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
 	}
 	l.who = identity(m, signer)
 	return m, nil
@@ -120,7 +90,7 @@ func (l *laneRun) mayFetch() bool {
 // fromTree reads a module that lies in the repository, next to its lock. A lock
 // out of a tree names files of that tree only: any other path is the host's.
 func (l *laneRun) fromTree(ctx context.Context, name string) (ship.Package, error) {
-	f := l.update().lanesFile
+	f := l.update().LanesFile
 	if f.Rev == "" {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(f.Path), filepath.FromSlash(name))
@@ -129,8 +99,8 @@ func (l *laneRun) fromTree(ctx context.Context, name string) (ship.Package, erro
 	}
 	if path.IsAbs(name) {
 		return ship.Package{}, problem.WithHint(fmt.Errorf("its source %q in %s is not a file of the repository", printable.Clean(name),
-			lockName),
-			"commit the module next to "+lockName+" and pin that, or have the host's owner run: pushlane plugin fetch")
+			gate.LockName),
+			"commit the module next to "+gate.LockName+" and pin that, or have the host's owner run: pushlane plugin fetch")
 	}
 	tree, err := l.repo.Tree(ctx, f.Rev)
 	if err != nil {
@@ -204,32 +174,4 @@ func (h *Host) findModule(ctx context.Context, p lanes.Locked, from moduleSource
 			"if that is an update you want: pushlane plugin update "+p.Name)
 	}
 	return pack, nil
-}
-
-// lockChanges lists what a push changes about pinned plugins.
-func lockChanges(old, pushed *lanes.Lock) []string {
-	var words []string
-	for _, p := range pushed.Plugins {
-		was, known := old.Find(p.Name)
-		switch {
-		case !known:
-			words = append(words, fmt.Sprintf("pins plugin %s (%s)", p.Name, strings.Join(namesOf(p.Capabilities), ", ")))
-		case was.SHA256 != p.SHA256 || len(lanes.Difference(was.Capabilities, p.Capabilities)) > 0:
-			words = append(words, strings.TrimSpace(fmt.Sprintf("moves plugin %s to %s %s", p.Name, printable.ShortDigest(p.SHA256), strings.Join(lanes.Difference(was.Capabilities, p.Capabilities), "; "))))
-		}
-	}
-	for _, p := range old.Plugins {
-		if _, stays := pushed.Find(p.Name); !stays {
-			words = append(words, "drops plugin "+p.Name)
-		}
-	}
-	return words
-}
-
-func namesOf(all []lanes.Granted) []string {
-	var names []string
-	for _, g := range all {
-		names = append(names, g.Name)
-	}
-	return names
 }

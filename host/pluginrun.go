@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -13,7 +14,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/trace"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -21,22 +24,22 @@ import (
 // TryPlugin has a module judge a range of a real repository, as a lane of its
 // own that is granted what the module asks for, within the policy: with real
 // files and real containers.
-func (h *Host) TryPlugin(ctx context.Context, call Call, file, with string, out Output) (int, error) {
+func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string, out Output) (int, error) {
 	settings, err := withJSON(with)
 	if err != nil {
-		return ExitUsage, err
+		return gate.ExitUsage, err
 	}
 	module, err := readModule(file)
 	if err != nil {
-		return ExitUsage, problem.Usage(fmt.Errorf("cannot run plugin: %w", err))
+		return gate.ExitUsage, problem.Usage(fmt.Errorf("cannot run plugin: %w", err))
 	}
 	checked, err := checkModule(filepath.Base(file), module)
 	if err != nil {
-		return ExitUndecided, err
+		return gate.ExitUndecided, err
 	}
 	dir, err := os.MkdirTemp("", "pushlane-try-")
 	if err != nil {
-		return ExitUndecided, err
+		return gate.ExitUndecided, err
 	}
 	defer os.RemoveAll(dir)
 	name := checked.Manifest().Name
@@ -45,18 +48,18 @@ func (h *Host) TryPlugin(ctx context.Context, call Call, file, with string, out 
 		as = "tried-" + name
 	}
 	var lock LockFile
-	lock.Lock, lock.Path = &lanes.Lock{Version: 1}, filepath.Join(dir, lockName)
+	lock.Lock, lock.Path = &lanes.Lock{Version: 1}, filepath.Join(dir, gate.LockName)
 	lock.Put(lanes.Locked{Name: as, Source: "./" + name + ".wasm", SHA256: checked.Digest(), Capabilities: grantedOf(checked.Manifest())})
 	if err := lock.Save(); err != nil {
-		return ExitUndecided, err
+		return gate.ExitUndecided, err
 	}
 	call.Config = filepath.Join(dir, "lanes.toml")
 	call.Lanes = []string{name}
 	call.Fresh = true
-	call.tried = checked.Digest()
+	call.Tried = checked.Digest()
 	for path, data := range map[string][]byte{filepath.Join(dir, name+".wasm"): module, call.Config: trialLane(name, settings, lock.Plugins[0])} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
-			return ExitUndecided, err
+			return gate.ExitUndecided, err
 		}
 	}
 	return h.Judge(ctx, call, out), nil
@@ -149,4 +152,13 @@ func tomlValue(v any) string {
 		return string(data)
 	}
 	return fmt.Sprint(v)
+}
+
+// Replay repeats every call of a trace in this host's sandbox; see Replay.
+func (h *Host) Replay(ctx context.Context, w io.Writer, file, other string) (bool, error) {
+	pool, err := h.sandbox()
+	if err != nil {
+		return false, err
+	}
+	return trace.Replay(ctx, pool, w, file, other)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -76,7 +77,7 @@ func TestRefusedSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	lock := LockFile{&lanes.Lock{Version: 1}, filepath.Join(dir, lockName)}
+	lock := LockFile{&lanes.Lock{Version: 1}, filepath.Join(dir, gate.LockName)}
 	o := Offer{Locked: lanes.Locked{Name: "x"}, checked: checked}
 	if lines, err := o.RefusedSettings(lock); err != nil || len(lines) > 0 {
 		t.Errorf("without a lanes file: %q, %v", lines, err)

@@ -72,7 +72,7 @@ func (l *laneRun) keepArtifacts(said answer) error {
 	if err := l.keepNamed(keep, said.artifacts); err != nil {
 		return keep.drop(err)
 	}
-	l.outcome().artifacts = append(l.outcome().artifacts, keep.files...)
+	l.outcome().Artifacts = append(l.outcome().Artifacts, keep.files...)
 	return nil
 }
 

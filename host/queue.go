@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
@@ -16,7 +17,7 @@ import (
 
 // enqueue records an accepted push as a run that waits. The same push handed
 // over twice is one run.
-func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement) error {
+func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run) error {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return err
@@ -25,11 +26,11 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call Call, j *Judg
 	if len(j.Outcomes) == 0 {
 		return nil
 	}
-	if err := j.findAddress(ctx, st); err != nil {
+	if err := findAddress(ctx, st, j); err != nil {
 		return err
 	}
 	n := newRun(repo, call, j)
-	n.Waiting, n.Origin, n.Priority = true, "post-receive:"+call.pushID(), j.wishes.priority
+	n.Waiting, n.Origin, n.Priority = true, "post-receive:"+call.PushID(), j.Wishes.Priority
 	run, err := st.Begin(ctx, n)
 	if errors.Is(err, store.ErrKnown) {
 		j.Number = run.Number
@@ -46,7 +47,7 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call Call, j *Judg
 }
 
 // skippedLanes ends the lanes that the pusher left out before they wait.
-func skippedLanes(run store.Run, j *Judgement) []store.Change {
+func skippedLanes(run store.Run, j *gate.Run) []store.Change {
 	var all []store.Change
 	for i, o := range j.Outcomes {
 		if o.Message != "" {
@@ -57,8 +58,8 @@ func skippedLanes(run store.Run, j *Judgement) []store.Change {
 }
 
 // accepted notes at the run that judged a push in pre-receive that git took it.
-func (h *Host) accepted(ctx context.Context, st *store.Store, repo string, call Call) error {
-	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+call.pushID())
+func (h *Host) accepted(ctx context.Context, st *store.Store, repo string, call gate.Call) error {
+	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+call.PushID())
 	if errors.Is(err, store.ErrNoRun) {
 		return nil
 	}
@@ -72,7 +73,7 @@ func (h *Host) accepted(ctx context.Context, st *store.Store, repo string, call 
 }
 
 // writeQueued tells the pusher what still runs.
-func writeQueued(w io.Writer, j Judgement) {
+func writeQueued(w io.Writer, j gate.Run) {
 	if len(j.Outcomes) == 0 {
 		return
 	}
@@ -184,21 +185,21 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 }
 
 // queuedCall is the call that a waiting run is the answer to.
-func queuedCall(run store.Run) Call {
+func queuedCall(run store.Run) gate.Call {
 	return ownCall(run.Gate, run.RepoKey)
 }
 
 // ownCall is a call that no hook made: this process's own git looks at the
 // repository.
-func ownCall(gate, repo string) Call {
-	return Call{Gate: gate, Dir: repo, Env: []string{"GIT_DIR=" + repo, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}}
+func ownCall(name, repo string) gate.Call {
+	return gate.Call{Gate: name, Dir: repo, Env: []string{"GIT_DIR=" + repo, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}}
 }
 
 // giveUp ends a run that cannot even begin: its repository is gone for long, or
 // its objects were pruned.
 func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause error) error {
 	err := st.Holding(run).Record(context.WithoutCancel(ctx), run.ID,
-		store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(), Message: printable.CleanText(cause.Error())})
+		store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: printable.CleanText(cause.Error())})
 	if err != nil {
 		return errors.Join(cause, err)
 	}
@@ -207,20 +208,20 @@ func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause
 
 // resume builds the judgement of a run out of its record: the same lanes, the
 // same trees, and what has ended already.
-func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (Judgement, error) {
+func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (gate.Run, error) {
 	policy := h.policy
-	j := Judgement{Repo: run.RepoName, GitDir: run.RepoKey, Gate: run.Gate, Number: run.Number, Started: run.Started,
+	j := gate.Run{Repo: run.RepoName, GitDir: run.RepoKey, Gate: run.Gate, Number: run.Number, Started: run.Started,
 		Policy: policy}
-	j.wishes.priority = run.Priority
+	j.Wishes.Priority = run.Priority
 	for _, u := range run.Updates {
-		p := pushed{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}, Protected: u.Protected}
+		p := gate.Update{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}, Protected: u.Protected}
 		p.Rev, p.Text = u.LanesRev, u.Lanes.Text
 		p.Strict = run.OwnLanes(u)
 		var err error
 		if p.Set, err = lanes.Load(u.Lanes.Source, u.Lanes.Text); err != nil {
 			return j, err
 		}
-		if p.Changes, err = j.listing(repo).Changes(ctx, u.Base, u.New); err != nil {
+		if p.Changes, err = j.Listing(repo).Changes(ctx, u.Base, u.New); err != nil {
 			return j, err
 		}
 		j.Updates = append(j.Updates, p)
@@ -255,23 +256,23 @@ func latest(all []store.LaneRun) []store.LaneRun {
 	return last
 }
 
-func resumeLane(j Judgement, l store.LaneRun) (Outcome, error) {
+func resumeLane(j gate.Run, l store.LaneRun) (gate.LaneRun, error) {
 	p := &j.Updates[l.Update]
-	lane, known := lanesByID(p.Set)[l.Lane]
+	lane, known := gate.LanesByID(p.Set)[l.Lane]
 	if !known {
-		return Outcome{}, fmt.Errorf("lane %q is not in the run's own lanes file", l.Lane)
+		return gate.LaneRun{}, fmt.Errorf("lane %q is not in the run's own lanes file", l.Lane)
 	}
 	picked := lanes.Picked{Lane: lane, Picked: true, Path: l.Path, Glob: l.Glob, Reason: l.Reason}
 	p.Picked = append(p.Picked, picked)
-	o := Outcome{Update: l.Update, Picked: picked, Address: address(j.Repo, p.New, l.Lane), attempt: l.Attempt}
+	o := gate.LaneRun{Update: l.Update, Picked: picked, Address: gate.Address(j.Repo, p.New, l.Lane), Attempt: l.Attempt}
 	if l.State.Final() {
-		o.State, o.Message, o.Started, o.Ended, o.done = l.State, l.Message, l.Started, l.Ended, true
+		o.State, o.Message, o.Started, o.Ended, o.Done = l.State, l.Message, l.Started, l.Ended, true
 	}
 	return o, nil
 }
 
 // resumed is the recorder of a claimed run.
-func resumed(st *store.Store, run store.Run, j *Judgement) *recorder {
+func resumed(st *store.Store, run store.Run, j *gate.Run) *recorder {
 	r := &recorder{store: st.Holding(run), claimed: true, begun: make(chan struct{}), run: run, release: func() {}}
 	for _, l := range latest(run.Lanes) {
 		r.ids = append(r.ids, l.ID)
@@ -372,7 +373,7 @@ func (h *Host) recover(ctx context.Context) ([]string, error) {
 
 func (h *Host) recoverRun(ctx context.Context, st *store.Store, r store.Run) (string, error) {
 	if r.Deaths >= maxDeaths-1 {
-		err := st.Holding(r).Record(ctx, r.ID, store.End{State: store.Broken, Exit: ExitUndecided, At: time.Now(),
+		err := st.Holding(r).Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(),
 			Message: fmt.Sprintf("given up: its host died %d times while it ran", maxDeaths)})
 		return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxDeaths), err
 	}

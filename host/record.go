@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -53,7 +54,7 @@ func (r *recorder) laneID(i int) int64 {
 // it does outside this process waits for it (see starting). A lane that two
 // refs ask for in the same way is recorded as picked once; for the other ref
 // the decision names the first.
-func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement) (*recorder, error) {
+func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run) (*recorder, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
@@ -66,10 +67,10 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 			return nil, err
 		}
 	}
-	if err := j.findAddress(ctx, st); err != nil {
+	if err := findAddress(ctx, st, j); err != nil {
 		return nil, err
 	}
-	if j.Bypasses, err = bypasses(ctx, st, repo, call, j.Updates); err != nil {
+	if j.Bypasses, err = gate.Bypasses(ctx, st, repo, call, j.Updates); err != nil {
 		return nil, err
 	}
 	r := &recorder{store: st, begun: make(chan struct{}), release: func() {}}
@@ -80,7 +81,7 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call Call, j *Judgem
 
 // findAddress looks up where the page shows the repository: by its name, where
 // this is its first run.
-func (j *Judgement) findAddress(ctx context.Context, st *store.Store) (err error) {
+func findAddress(ctx context.Context, st *store.Store, j *gate.Run) (err error) {
 	if j.Policy.URL == "" {
 		return nil
 	}
@@ -90,22 +91,22 @@ func (j *Judgement) findAddress(ctx context.Context, st *store.Store) (err error
 	return err
 }
 
-func newRun(repo *hooks.Repo, call Call, j *Judgement) store.NewRun {
-	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: printable.Clean(call.arg(0)),
-		Pusher: call.pusher(), Skip: j.wishes.reason(), At: j.Started}
+func newRun(repo *hooks.Repo, call gate.Call, j *gate.Run) store.NewRun {
+	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: printable.Clean(call.Arg(0)),
+		Pusher: call.Pusher(), Skip: j.Wishes.Reason(), At: j.Started}
 	if call.Gate == "pre-receive" && call.Getenv("PUSHLANE_PUSH") != "" {
-		n.Origin = "pre-receive:" + call.pushID()
+		n.Origin = "pre-receive:" + call.PushID()
 	}
 	for i, p := range j.Updates {
 		n.Updates = append(n.Updates, store.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced,
-			Protected: p.Protected, LanesRev: p.Rev, Lanes: p.stored()})
+			Protected: p.Protected, LanesRev: p.Rev, Lanes: storedLanes(p.LanesFile)})
 		n.Lanes = append(n.Lanes, newLanes(j, i)...)
 	}
 	return n
 }
 
-// stored is the file as the run's record keeps it.
-func (f lanesFile) stored() store.LanesFile {
+// storedLanes is the file as the run's record keeps it.
+func storedLanes(f gate.LanesFile) store.LanesFile {
 	if f.Set == nil {
 		return store.LanesFile{}
 	}
@@ -142,7 +143,7 @@ func (r *recorder) begin(ctx context.Context, h *Host, n store.NewRun, lanes int
 }
 
 // notesOf is what was said about the push as a whole.
-func notesOf(j *Judgement) []store.Change {
+func notesOf(j *gate.Run) []store.Change {
 	var all []store.Change
 	for _, b := range j.Bypasses {
 		all = append(all, store.Event{Kind: "bypass", Message: b})
@@ -160,11 +161,11 @@ func notesOf(j *Judgement) []store.Change {
 
 // newLanes lists the decisions about the lanes of update i in file order; the
 // picked ones stand in the order of the outcomes.
-func newLanes(j *Judgement, i int) []store.NewLane {
+func newLanes(j *gate.Run, i int) []store.NewLane {
 	planned := map[string]bool{}
 	for _, o := range j.Outcomes {
 		if o.Update == i {
-			planned[o.lane().ID] = true
+			planned[o.Lane().ID] = true
 		}
 	}
 	var all []store.NewLane
@@ -315,7 +316,7 @@ func (r *recorder) failed(err error) {
 
 // starting is recorded before a lane touches anything outside this process:
 // an intent that a killed host leaves is found by the next one.
-func (r *recorder) starting(ctx context.Context, i int, o *Outcome, why, log string) {
+func (r *recorder) starting(ctx context.Context, i int, o *gate.LaneRun, why, log string) {
 	id := r.laneID(i)
 	r.record(ctx, store.Move{LaneRun: id, From: store.Queued, To: store.Starting, At: o.Started, Message: why},
 		store.Facts{LaneRun: id, Digest: o.Digest, Log: log},
@@ -329,7 +330,7 @@ func (r *recorder) event(ctx context.Context, i int, lane, kind, message string)
 
 // lane records how outcome i ended, with all it went through where nothing
 // was recorded before: a lane without containers costs one transaction.
-func (r *recorder) lane(ctx context.Context, i int, o *Outcome, recorded bool) {
+func (r *recorder) lane(ctx context.Context, i int, o *gate.LaneRun, recorded bool) {
 	id := r.laneID(i)
 	from := store.Queued
 	var changes []store.Change
@@ -344,8 +345,8 @@ func (r *recorder) lane(ctx context.Context, i int, o *Outcome, recorded bool) {
 	}
 	changes = append(changes, store.Facts{LaneRun: id, Digest: o.Digest, Image: o.Image},
 		store.Result{LaneRun: id, From: from, State: o.State, At: o.Ended, Message: o.Message,
-			Findings: storedFindings(o), Artifacts: o.artifacts,
-			Log: store.File{Path: o.Log, Size: o.logSize, SHA256: o.logSum}})
+			Findings: storedFindings(o), Artifacts: o.Artifacts,
+			Log: store.File{Path: o.Log, Size: o.LogSize, SHA256: o.LogSum}})
 	r.later(ctx, changes...)
 }
 
@@ -363,7 +364,7 @@ func (r *recorder) retry(ctx context.Context, i int, why string) {
 	r.failed(err)
 }
 
-func storedFindings(o *Outcome) []store.Finding {
+func storedFindings(o *gate.LaneRun) []store.Finding {
 	var all []store.Finding
 	for _, f := range o.Findings {
 		all = append(all, store.Finding{Path: f.Path, Line: f.Line, Col: f.Col, Level: f.Level, Rule: f.Rule, Message: f.Message})
@@ -372,7 +373,7 @@ func storedFindings(o *Outcome) []store.Finding {
 }
 
 // end records the run's verdict.
-func (r *recorder) end(ctx context.Context, j *Judgement) error {
+func (r *recorder) end(ctx context.Context, j *gate.Run) error {
 	r.record(ctx, store.End{State: j.State(), Exit: j.Exit(), At: j.Ended})
 	j.Number = r.run.Number
 	return r.failure()

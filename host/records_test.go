@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -104,8 +105,8 @@ func TestSettle(t *testing.T) {
 			if c.ctx == nil {
 				c.ctx = t.Context()
 			}
-			var o Outcome
-			o.settle(c.ctx, c.said, c.exit, c.err)
+			var o gate.LaneRun
+			settle(c.ctx, &o, c.said, c.exit, c.err)
 			if o.State != c.state || o.Message != c.message {
 				t.Errorf("got %s %q, want %s %q", o.State, o.Message, c.state, c.message)
 			}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -110,27 +111,27 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	ctx, h := t.Context(), openHost(t, filepath.Join(dir, "state"))
 	st := openStore(t, h)
-	gate, waiting := beginRun(t, st, store.NewRun{Gate: "pre-receive"}), beginRun(t, st, store.NewRun{Gate: "post-receive", Waiting: true})
+	judged, waiting := beginRun(t, st, store.NewRun{Gate: "pre-receive"}), beginRun(t, st, store.NewRun{Gate: "post-receive", Waiting: true})
 	claimed, ok, err := st.Claim(ctx, store.ThisHost(), lease)
 	if err != nil || !ok || claimed.ID != waiting.ID {
 		t.Fatalf("%+v, %v", claimed, err)
 	}
 	defer h.held.hold(claimed.ID)()
 	empty := fill(t, dir)
-	queue := resumed(st, claimed, &Judgement{})
-	passed := &Outcome{State: store.Passed, Message: strings.Repeat("x", 64<<10), Started: time.Now(), Ended: time.Now()}
+	queue := resumed(st, claimed, &gate.Run{})
+	passed := &gate.LaneRun{State: store.Passed, Message: strings.Repeat("x", 64<<10), Started: time.Now(), Ended: time.Now()}
 	queue.lane(ctx, 0, passed, false)
 	ended := make(chan error, 1)
-	go func() { ended <- queue.end(ctx, &Judgement{Ended: time.Now()}) }()
+	go func() { ended <- queue.end(ctx, &gate.Run{Ended: time.Now()}) }()
 
-	r := &recorder{store: st, run: gate, ids: []int64{gate.Lanes[0].ID}, begun: make(chan struct{})}
+	r := &recorder{store: st, run: judged, ids: []int64{judged.Lanes[0].ID}, begun: make(chan struct{})}
 	close(r.begun)
 	r.lane(ctx, 0, passed, false)
-	err = r.end(ctx, &Judgement{Ended: time.Now()})
+	err = r.end(ctx, &gate.Run{Ended: time.Now()})
 	if err == nil || !strings.HasSuffix(err.Error(), "database or disk is full (13)") || problem.Hint(err) == "" {
 		t.Errorf("the end of a run in a full store: %v, hint %q", err, problem.Hint(err))
 	}
-	h.held.unrecorded(gate.ID, err)
+	h.held.unrecorded(judged.ID, err)
 	select {
 	case err := <-ended:
 		t.Errorf("the queue's run ended in a full store: %v", err)
@@ -145,7 +146,7 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 		"cannot record run 1: database or disk is full (13)"}; err != nil || !slices.Equal(lines, want) {
 		t.Errorf("%q, %v; want %q", lines, err, want)
 	}
-	for id, want := range map[int64]store.State{gate.ID: store.Broken, claimed.ID: store.Passed} {
+	for id, want := range map[int64]store.State{judged.ID: store.Broken, claimed.ID: store.Passed} {
 		if run, err := st.RunByID(ctx, id); err != nil || run.State != want || run.Lanes[0].State != want {
 			t.Errorf("run %d is %s, its lane %s, %v; want %s", id, run.State, run.Lanes[0].State, err, want)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
@@ -283,7 +284,7 @@ func (l *laneRun) holds(ctx context.Context, now world, run *rememberedRun) (boo
 
 // remember keeps a run that ended in a verdict; why not is said in the lane's
 // log, where somebody may wonder.
-func (l *laneRun) remember(ctx context.Context, o *Outcome, said answer, exit int) {
+func (l *laneRun) remember(ctx context.Context, o *gate.LaneRun, said answer, exit int) {
 	if l.mem == nil || o.State != store.Passed && o.State != store.Failed {
 		return
 	}
@@ -304,7 +305,7 @@ func (l *laneRun) remember(ctx context.Context, o *Outcome, said answer, exit in
 	})
 }
 
-func (l *laneRun) unmemorable(o *Outcome) string {
+func (l *laneRun) unmemorable(o *gate.LaneRun) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
@@ -139,7 +140,7 @@ func probeHost(t testing.TB, dir, plugin, manifest string) *Host {
 	}
 	write(t, filepath.Join(dir, "plugins"), filepath.Base(plugin)+".wasm", string(packed))
 	env := []string{"HOME=" + dir, "PUSHLANE_CONFIG=" + filepath.Join(dir, "none"), "PUSHLANE_PLUGINS=" + filepath.Join(dir, "plugins")}
-	policy, err := config.Load(Call{Env: env}.Getenv)
+	policy, err := config.Load(gate.Call{Env: env}.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,9 +161,9 @@ type probe struct {
 func probeLane(h *Host, r *hooks.Repo, st *store.Store, plugin string, u hooks.Update, changes []hooks.Change) probe {
 	set := &lanes.Set{Source: "lanes.toml"}
 	lane := lanes.Lane{ID: plugin, Plugin: plugin, Remember: lanes.RememberPlugin, Timeout: h.policy.MaxTime, Grant: lanes.Grant{Read: true}}
-	j := &Judgement{Repo: "work", GitDir: "/work", Gate: "manual", Policy: h.policy,
-		Updates:  []pushed{{Update: u, lanesFile: lanesFile{Set: set}, Changes: changes}},
-		Outcomes: []Outcome{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + u.New[:7] + ":" + plugin}}}
+	j := &gate.Run{Repo: "work", GitDir: "/work", Gate: "manual", Policy: h.policy,
+		Updates:  []gate.Update{{Update: u, LanesFile: gate.LanesFile{Set: set}, Changes: changes}},
+		Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + u.New[:7] + ":" + plugin}}}
 	begun := make(chan struct{})
 	close(begun)
 	l := &laneRun{host: h, repo: r, j: j, rec: &recorder{store: st, begun: begun}, attempt: 1}
@@ -196,7 +197,7 @@ func (p probe) remembered(t *testing.T) *rememberedRun {
 
 func (p probe) keep(t *testing.T, said answer, exit int) {
 	t.Helper()
-	p.outcome().settle(t.Context(), said, exit, nil)
+	settle(t.Context(), p.outcome(), said, exit, nil)
 	p.remember(t.Context(), p.outcome(), said, exit)
 	p.host.sweeps.Wait() // it is kept behind the pusher's back
 	if p.mem == nil || len(p.mem.facts) == 0 {

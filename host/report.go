@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -26,10 +27,10 @@ type Output struct {
 }
 
 // fail prints an error that ended the call.
-func (o Output) fail(call Call, err error) {
+func (o Output) fail(call gate.Call, err error) {
 	var b bytes.Buffer
 	problem.Write(&b, err)
-	if hookGate(call.Gate) && exitOf(err, config.Policy{}) != ExitUsage {
+	if hookGate(call.Gate) && gate.ExitOf(err, config.Policy{}) != gate.ExitUsage {
 		fmt.Fprintf(&b, "pushlane: cannot decide: the %s is refused\n", noun(call.Gate))
 	}
 	o.Err.Write(b.Bytes())
@@ -49,7 +50,7 @@ func noun(gate string) string {
 }
 
 // report prints the end of a run in the format asked for.
-func (o Output) report(call Call, j Judgement) error {
+func (o Output) report(call gate.Call, j gate.Run) error {
 	switch call.Format {
 	case "json":
 		return writeJSON(o.Out, j)
@@ -83,7 +84,7 @@ func (o Output) report(call Call, j Judgement) error {
 }
 
 // header says what is judged, a line per update.
-func header(j *Judgement) string {
+func header(j *gate.Run) string {
 	var b strings.Builder
 	for i, p := range j.Updates {
 		n := 0
@@ -109,7 +110,7 @@ func header(j *Judgement) string {
 }
 
 // rangeWord names an update: "main 1a2b3c4..5d6e7f8", "v1 (new) 5d6e7f8".
-func rangeWord(p pushed) string {
+func rangeWord(p gate.Update) string {
 	name := printable.Ref(p.Ref)
 	if p.Alias != "" {
 		name = printable.Ref(p.Alias) + " -> " + name
@@ -129,7 +130,7 @@ func rangeWord(p pushed) string {
 }
 
 // resultLine is one lane's line: state, lane, time and the reason.
-func resultLine(paint painter, o Outcome, width int) string {
+func resultLine(paint painter, o gate.LaneRun, width int) string {
 	line := fmt.Sprintf("  %s  %-*s", paint.state(o.State), width, laneTitle(&o))
 	if !o.Started.IsZero() {
 		line += "  " + printable.Elapsed(o.Ended.Sub(o.Started))
@@ -140,11 +141,11 @@ func resultLine(paint painter, o Outcome, width int) string {
 	return strings.TrimRight(line, " ") + "\n"
 }
 
-func laneTitle(o *Outcome) string {
-	if t := printable.Clean(o.lane().Title); t != "" && t != o.lane().ID {
-		return o.lane().ID + " (" + t + ")"
+func laneTitle(o *gate.LaneRun) string {
+	if t := printable.Clean(o.Lane().Title); t != "" && t != o.Lane().ID {
+		return o.Lane().ID + " (" + t + ")"
 	}
-	return o.lane().ID
+	return o.Lane().ID
 }
 
 func titleWidth(titles []string) int {
@@ -157,25 +158,25 @@ func titleWidth(titles []string) int {
 
 // worstFirst puts what stands in the way before what does not, each in lane
 // order.
-func worstFirst(j Judgement) []Outcome {
+func worstFirst(j gate.Run) []gate.LaneRun {
 	all := slices.Clone(j.Outcomes)
-	slices.SortStableFunc(all, func(a, b Outcome) int { return rank(j, a) - rank(j, b) })
+	slices.SortStableFunc(all, func(a, b gate.LaneRun) int { return rank(j, a) - rank(j, b) })
 	return all
 }
 
-func rank(j Judgement, o Outcome) int {
+func rank(j gate.Run, o gate.LaneRun) int {
 	binding := j.Updates[o.Update].Protected
 	switch {
-	case binding && o.refuses():
+	case binding && o.Refuses():
 		return 0
-	case binding && o.undecided():
+	case binding && o.Undecided():
 		return 1
 	}
 	return 2
 }
 
 // onRef names the ref where a run has several.
-func onRef(j Judgement, o Outcome) string {
+func onRef(j gate.Run, o gate.LaneRun) string {
 	if len(j.Updates) < 2 {
 		return ""
 	}
@@ -183,13 +184,13 @@ func onRef(j Judgement, o Outcome) string {
 }
 
 // writeRefs says of every ref what stands against it.
-func writeRefs(b *bytes.Buffer, j Judgement) {
-	v := j.verdicts()
+func writeRefs(b *bytes.Buffer, j gate.Run) {
+	v := j.Verdicts()
 	for i, p := range j.Updates {
-		against := v.against(i)
+		against := v.Against(i)
 		word := "nothing stands against it"
 		switch {
-		case v.exitOf(i) != ExitAccept:
+		case v.ExitOf(i) != gate.ExitAccept:
 			word = "refused: " + strings.Join(against, ", ")
 		case len(against) > 0:
 			word = "needs no pass, but " + strings.Join(against, ", ")
@@ -198,23 +199,9 @@ func writeRefs(b *bytes.Buffer, j Judgement) {
 	}
 }
 
-// against lists what lanes, or the gate itself, have against update i.
-func (v verdicts) against(i int) []string {
-	if refusal := v.j.Updates[i].Refusal; refusal != "" {
-		return []string{refusal}
-	}
-	var all []string
-	for _, k := range v.about(i) {
-		if o := v.j.Outcomes[k]; o.refuses() || o.undecided() {
-			all = append(all, fmt.Sprintf("lane %q %s", o.lane().ID, verdictWord(o)))
-		}
-	}
-	return all
-}
-
 // writeOutcome prints what a person needs of a lane that did not pass: its
 // findings, or else the end of its log; for one that passed its warnings.
-func writeOutcome(b *bytes.Buffer, paint painter, call Call, j Judgement, o Outcome) {
+func writeOutcome(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run, o gate.LaneRun) {
 	bad := o.State == store.Failed || o.State == store.Broken || o.State == store.Cancelled
 	if !bad && len(o.Findings) == 0 {
 		return
@@ -224,12 +211,12 @@ func writeOutcome(b *bytes.Buffer, paint painter, call Call, j Judgement, o Outc
 		rest = ""
 	}
 	if bad {
-		fmt.Fprintf(b, "pushlane: %s\n", paint.bad(fmt.Sprintf("lane %q %s%s: %s", o.lane().ID, stateWord(o.State), onRef(j, o), what)))
+		fmt.Fprintf(b, "pushlane: %s\n", paint.bad(fmt.Sprintf("lane %q %s%s: %s", o.Lane().ID, gate.StateWord(o.State), onRef(j, o), what)))
 		for line := range strings.Lines(rest) { // indented: no plugin writes a line of ours
 			fmt.Fprintf(b, "  %s\n", strings.TrimSpace(line))
 		}
 	} else {
-		fmt.Fprintf(b, "pushlane: lane %q says:\n", o.lane().ID)
+		fmt.Fprintf(b, "pushlane: lane %q says:\n", o.Lane().ID)
 	}
 	writeFindings(b, o.Findings)
 	if bad && rest == "" && len(o.Findings) == 0 {
@@ -277,17 +264,17 @@ func findingLine(f sdk.Finding) string {
 }
 
 // writeNext says where the whole log is and how to try the lane again.
-func writeNext(b *bytes.Buffer, call Call, j Judgement, o Outcome) {
+func writeNext(b *bytes.Buffer, call gate.Call, j gate.Run, o gate.LaneRun) {
 	p := j.Updates[o.Update]
-	server := j.to != nil
+	server := j.Pushed != nil
 	if o.Log != "" && !server {
-		fmt.Fprintf(b, "pushlane: log: pushlane log %d:%s\n", j.Number, o.lane().ID)
+		fmt.Fprintf(b, "pushlane: log: pushlane log %d:%s\n", j.Number, o.Lane().ID)
 	}
 	if server && j.Address != "" {
-		fmt.Fprintf(b, "pushlane: page: %s\n", pageURL(j.Policy.URL, j.Address, j.Number, o.lane().ID))
+		fmt.Fprintf(b, "pushlane: page: %s\n", pageURL(j.Policy.URL, j.Address, j.Number, o.Lane().ID))
 	}
 	if j.Gate != "pre-commit" && j.Gate != "commit-msg" && call.Config == "" {
-		fmt.Fprintf(b, "pushlane: again: pushlane run --lane %s --range %s\n", o.lane().ID, againRange(p))
+		fmt.Fprintf(b, "pushlane: again: pushlane run --lane %s --range %s\n", o.Lane().ID, againRange(p))
 	}
 }
 
@@ -300,7 +287,7 @@ func pageURL(base, repo string, number int64, lane string) string {
 	return at
 }
 
-func againRange(p pushed) string {
+func againRange(p gate.Update) string {
 	if hooks.IsZero(p.Base) {
 		return emptyTree + ".." + printable.Short(p.New)
 	}
@@ -311,7 +298,7 @@ func againRange(p pushed) string {
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 // writeSummary is the last word of a run.
-func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {
+func writeSummary(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run) {
 	switch {
 	case len(j.Updates) == 0 && call.Gate == "manual":
 		fmt.Fprintf(b, "pushlane: nothing to push: the remote has it already; judge a range with --range A..B\n")
@@ -323,11 +310,11 @@ func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {
 	exit := j.Exit()
 	names := refusing(j)
 	switch {
-	case exit != ExitAccept && j.partly:
+	case exit != gate.ExitAccept && j.Partly:
 		fmt.Fprintf(b, "pushlane: %s: %s (the rest goes in, run #%d)\n", paint.bad("refused"), strings.Join(names, ", "), j.Number)
-	case exit == ExitRefuse:
+	case exit == gate.ExitRefuse:
 		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("refused"), strings.Join(names, ", "), noun(call.Gate), j.Number)
-	case exit == ExitUndecided:
+	case exit == gate.ExitUndecided:
 		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("cannot decide"), strings.Join(names, ", "), noun(call.Gate), j.Number)
 	case len(names) > 0:
 		fmt.Fprintf(b, "pushlane: %s: %s (%s let through by on_undecided = \"accept\", run #%d)\n",
@@ -340,14 +327,14 @@ func writeSummary(b *bytes.Buffer, paint painter, call Call, j Judgement) {
 }
 
 // refusing lists what stands in the way of a run, ref by ref.
-func refusing(j Judgement) []string {
+func refusing(j gate.Run) []string {
 	var names []string
-	v := j.verdicts()
+	v := j.Verdicts()
 	for i, p := range j.Updates {
 		if !p.Protected && p.Refusal == "" {
 			continue
 		}
-		for _, word := range v.against(i) {
+		for _, word := range v.Against(i) {
 			if len(j.Updates) > 1 && p.Refusal == "" {
 				word = printable.Ref(p.Ref) + ": " + word
 			}
@@ -359,16 +346,9 @@ func refusing(j Judgement) []string {
 	return names
 }
 
-func verdictWord(o Outcome) string {
-	if o.Blocked != "" {
-		return o.Message
-	}
-	return stateWord(o.State)
-}
-
 // tally counts an accepted run: "3 lanes passed, 1 skipped, 1 failed but is
 // not required".
-func tally(j Judgement) string {
+func tally(j gate.Run) string {
 	var passed, skipped, optional, free int
 	for _, o := range j.Outcomes {
 		switch {
@@ -376,7 +356,7 @@ func tally(j Judgement) string {
 			passed++
 		case o.State == store.Skipped:
 			skipped++
-		case o.lane().Required && !j.Updates[o.Update].Protected:
+		case o.Lane().Required && !j.Updates[o.Update].Protected:
 			free++
 		default:
 			optional++

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
@@ -63,7 +64,7 @@ func asking(t *testing.T, server *httptest.Server, hosts ...string) *operations 
 	at := strings.TrimPrefix(strings.TrimPrefix(server.URL, "https://"), "http://")
 	manifest := sdk.Manifest{Capabilities: []sdk.Capability{{Name: "http", Scope: []string{"*"}}, {Name: "secret", Scope: []string{"*"}}}}
 	grant := lanes.Grant{HTTP: []string{at, "example.org", "127.0.0.1:1"}, Secrets: []string{"TOKEN"}}
-	j := &Judgement{Policy: policy, Updates: []pushed{{Update: hooks.Update{}}}, Outcomes: []Outcome{{Picked: lanes.Picked{Lane: lanes.Lane{ID: "l", Plugin: "p", Grant: grant}}}}}
+	j := &gate.Run{Policy: policy, Updates: []gate.Update{{Update: hooks.Update{}}}, Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lanes.Lane{ID: "l", Plugin: "p", Grant: grant}}}}}
 	begun := make(chan struct{})
 	close(begun)
 	l := &laneRun{host: h, j: j, rec: &recorder{begun: begun}, permits: permitted(manifest, grant, policy)}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -17,25 +18,25 @@ import (
 type watcher interface {
 	started(i int)
 	line(i int, text string)
-	ended(i int, o Outcome)
+	ended(i int, o gate.LaneRun)
 }
 
 // runLanes runs every planned lane, at most policy.Parallel at once in this
 // host, each after the lanes it needs. Results stand at their own index, so that the
 // order of what is printed never depends on time.
-func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, rec *recorder, out Output) {
+func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *recorder, out Output) {
 	h.runLanesUntil(ctx, repo, call, j, rec, out, nil)
 }
 
 // runLanesUntil is runLanes of a run that can be given back while it waits.
-func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call Call, j *Judgement, rec *recorder, out Output, idle *idleness) {
+func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *recorder, out Output, idle *idleness) {
 	watch := out.watch(call, j)
 	defer watch.close()
 	done := make([]chan struct{}, len(j.Outcomes))
 	for i := range done {
 		done[i] = make(chan struct{})
 	}
-	v := j.verdicts()
+	v := j.Verdicts()
 	var wg sync.WaitGroup
 	for i := range j.Outcomes {
 		idle.begin()
@@ -43,16 +44,16 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call Call, j
 			defer close(done[i])
 			defer idle.end()
 			o := &j.Outcomes[i]
-			if o.done {
+			if o.Done {
 				return
 			}
 			l := &laneRun{host: h, repo: repo, call: call, j: j, i: i, rec: rec, watch: watch, idle: idle}
-			needs := v.needsOf(i)
+			needs := v.NeedsOf(i)
 			idle.end()
 			waitForNeeds(needs, done)
 			idle.begin()
 			if o.Message == "" {
-				o.Message, o.Blocked = unmetNeed(j, needs)
+				o.Message, o.Blocked = gate.UnmetNeed(j, needs)
 			}
 			if o.Message != "" {
 				o.State = store.Skipped
@@ -77,7 +78,7 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call Call, j
 // no one waits for, is also run again where Incus was away.
 func (h *Host) runInSlot(ctx context.Context, l *laneRun) {
 	o := &l.j.Outcomes[l.i]
-	l.attempt = max(1, o.attempt)
+	l.attempt = max(1, o.Attempt)
 	for tried := 0; ; l.attempt++ {
 		if err := h.runOnce(ctx, l, o); err != nil {
 			l.notBegun(ctx, o, err)
@@ -101,7 +102,7 @@ const maxAttempts = 20
 
 // notBegun is the outcome of an attempt that did not begin: it was called off,
 // or its group could not be asked for.
-func (l *laneRun) notBegun(ctx context.Context, o *Outcome, err error) {
+func (l *laneRun) notBegun(ctx context.Context, o *gate.LaneRun, err error) {
 	if ctx.Err() == nil {
 		o.State, o.Message, o.Err = store.Broken, printable.CleanText(err.Error()), err
 		return
@@ -113,14 +114,14 @@ func (l *laneRun) notBegun(ctx context.Context, o *Outcome, err error) {
 }
 
 // runOnce is one attempt; an error means that it did not begin.
-func (h *Host) runOnce(ctx context.Context, l *laneRun, o *Outcome) error {
+func (h *Host) runOnce(ctx context.Context, l *laneRun, o *gate.LaneRun) error {
 	free, err := h.enterGroup(ctx, l)
 	if err != nil {
 		return err
 	}
 	defer free()
 	release, err := h.slots.acquire(ctx, claimant{zone: l.zone(), ref: l.update().Ref, pusher: l.pusher(),
-		priority: l.j.wishes.priority})
+		priority: l.j.Wishes.Priority})
 	if err != nil {
 		return err
 	}
@@ -149,12 +150,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // again records the attempt that broke and makes ready for the next one.
-func (l *laneRun) again(ctx context.Context, o *Outcome) {
+func (l *laneRun) again(ctx context.Context, o *gate.LaneRun) {
 	l.rec.lane(context.WithoutCancel(ctx), l.i, o, l.recorded)
 	l.rec.retry(ctx, l.i, o.Message)
 	// What says which lane this is stays untouched: other lanes read it.
-	o.State, o.Message, o.Err, o.Findings, o.Tail, o.artifacts = "", "", nil, nil, nil, nil
-	o.Log, o.logSize, o.logSum, o.Image, o.Started, o.Ended = "", 0, "", "", time.Now(), time.Time{}
+	o.State, o.Message, o.Err, o.Findings, o.Tail, o.Artifacts = "", "", nil, nil, nil, nil
+	o.Log, o.LogSize, o.LogSum, o.Image, o.Started, o.Ended = "", 0, "", "", time.Now(), time.Time{}
 	l.recorded, l.results, l.quota = false, nil, nil
 }
 
@@ -204,33 +205,4 @@ func waitForNeeds(needs []int, done []chan struct{}) {
 	for _, k := range needs {
 		<-done[k]
 	}
-}
-
-// unmetNeed says which needed lane did not pass; a lane skipped by its own
-// word or by the pusher does not stand in the way.
-func unmetNeed(j *Judgement, needs []int) (message string, blocked store.State) {
-	for _, k := range needs {
-		need := &j.Outcomes[k]
-		blocked := need.State
-		if need.Blocked != "" {
-			blocked = need.Blocked
-		}
-		if blocked == store.Passed || blocked == store.Skipped {
-			continue
-		}
-		return fmt.Sprintf("needs %q, which %s", need.lane().ID, stateWord(need.State)), blocked
-	}
-	return "", ""
-}
-
-func stateWord(s store.State) string {
-	switch s {
-	case store.Failed:
-		return "failed"
-	case store.Broken:
-		return "broke"
-	case store.Cancelled:
-		return "was cancelled"
-	}
-	return "did not pass"
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/lanelog"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -75,8 +76,8 @@ func (r *Resident) every(ctx context.Context, wg *sync.WaitGroup, pause time.Dur
 }
 
 // takeAccepted takes in a push that a hook left in the spool.
-func (h *Host) takeAccepted(ctx context.Context, call Call) error {
-	policy, err := call.policy()
+func (h *Host) takeAccepted(ctx context.Context, call gate.Call) error {
+	policy, err := call.Policy()
 	if err != nil {
 		return err
 	}
@@ -84,13 +85,13 @@ func (h *Host) takeAccepted(ctx context.Context, call Call) error {
 }
 
 // takeIn queues what comes after an accepted push.
-func (h *Host) takeIn(ctx context.Context, call Call, policy config.Policy) error {
+func (h *Host) takeIn(ctx context.Context, call gate.Call, policy config.Policy) error {
 	repo, release, err := h.repo(ctx, call)
 	if err != nil {
 		return err
 	}
 	defer release()
-	j, err := h.decide(ctx, repo, call, policy, false)
+	j, err := h.decide(ctx, repo, call, policy)
 	if err != nil || len(j.Updates) == 0 {
 		return err
 	}
@@ -98,7 +99,7 @@ func (h *Host) takeIn(ctx context.Context, call Call, policy config.Policy) erro
 }
 
 // packLogs compresses the logs of a run that ended, while nobody waits.
-func (h *Host) packLogs(j *Judgement) {
+func (h *Host) packLogs(j *gate.Run) {
 	if !h.resident {
 		return
 	}

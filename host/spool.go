@@ -2,8 +2,6 @@ package host
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 )
 
 // A push that git has accepted is never lost: where no resident host takes it
@@ -21,18 +19,18 @@ import (
 
 // spooled is one such push.
 type spooled struct {
-	Dir   string   `json:"dir"`
-	Env   []string `json:"env"`
-	Stdin string   `json:"stdin"`
-	Tip   RefAt    `json:"tip"` // the default branch as it was before it
+	Dir   string     `json:"dir"`
+	Env   []string   `json:"env"`
+	Stdin string     `json:"stdin"`
+	Tip   gate.RefAt `json:"tip"` // the default branch as it was before it
 }
 
 func (h *Host) spoolFolder() string { return filepath.Join(h.state, "spool") }
 
 // spool keeps a post-receive call for the next resident host. Once it returns
 // the file is on the disk.
-func (h *Host) spool(ctx context.Context, call Call) error {
-	tip, err := tipBefore(ctx, call)
+func (h *Host) spool(ctx context.Context, call gate.Call) error {
+	tip, err := gate.TipBefore(ctx, call)
 	if err != nil {
 		return err
 	}
@@ -43,33 +41,11 @@ func (h *Host) spool(ctx context.Context, call Call) error {
 	if err := os.MkdirAll(h.spoolFolder(), 0o700); err != nil {
 		return fmt.Errorf("cannot keep the push for later: %w", err)
 	}
-	name := fmt.Sprintf("%020d-%s.json", time.Now().UnixNano(), call.pushID()) // in the order of the pushes
+	name := fmt.Sprintf("%020d-%s.json", time.Now().UnixNano(), call.PushID()) // in the order of the pushes
 	if err := writeDurably(filepath.Join(h.spoolFolder(), name), data); err != nil {
 		return fmt.Errorf("cannot keep the push for later: %w", err)
 	}
 	return nil
-}
-
-// tipBefore is the default branch as it was before the push.
-func tipBefore(ctx context.Context, call Call) (RefAt, error) {
-	repo, err := hooks.Open(ctx, call.hooksEnv())
-	if err != nil {
-		return RefAt{}, err
-	}
-	defer repo.Close()
-	updates, err := hooks.ReadUpdates(strings.NewReader(string(call.Stdin)), call.Gate)
-	if err == nil {
-		err = repo.Received(ctx, updates, false)
-	}
-	if err != nil {
-		return RefAt{}, err
-	}
-	r := &receiver{repo: repo, push: updates}
-	if r.head, err = repo.DefaultBranch(ctx); err != nil {
-		return RefAt{}, err
-	}
-	id, err := r.before(ctx, r.head)
-	return RefAt{Ref: r.head, ID: id}, err
 }
 
 // spoolEnv is what the judgement of an accepted push needs of its environment.
@@ -77,24 +53,13 @@ func spoolEnv(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(pair string) bool {
 		key, _, _ := strings.Cut(pair, "=")
 		git := strings.HasPrefix(key, "GIT_") && !strings.Contains(key, "QUARANTINE") && !strings.Contains(key, "OBJECT_DIRECTOR")
-		return !git && !slices.Contains(pusherNames(), key) && !slices.Contains([]string{"HOME", "PATH", "PUSHLANE_PUSH", "PUSHLANE_CONFIG"}, key)
+		return !git && !slices.Contains(gate.PusherNames(), key) && !slices.Contains([]string{"HOME", "PATH", "PUSHLANE_PUSH", "PUSHLANE_CONFIG"}, key)
 	})
-}
-
-// pushID names a push over all its hooks: git's process that runs them, the
-// machine's boot, and the ref lines.
-func (c Call) pushID() string {
-	if c.origin != "" {
-		return c.origin
-	}
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	sum := sha256.Sum256([]byte(string(boot) + c.Getenv("PUSHLANE_PUSH") + "\x00" + c.Dir + "\x00" + string(c.Stdin)))
-	return hex.EncodeToString(sum[:16])
 }
 
 // takeSpool takes in what hooks left, oldest first. What cannot be read now is
 // tried again the next time; what can never be is put aside, and said.
-func (h *Host) takeSpool(ctx context.Context, take func(context.Context, Call) error) error {
+func (h *Host) takeSpool(ctx context.Context, take func(context.Context, gate.Call) error) error {
 	files, err := os.ReadDir(h.spoolFolder())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -112,7 +77,7 @@ func (h *Host) takeSpool(ctx context.Context, take func(context.Context, Call) e
 	return errors.Join(append(errs, err)...)
 }
 
-func takeSpooled(ctx context.Context, path string, take func(context.Context, Call) error) error {
+func takeSpooled(ctx context.Context, path string, take func(context.Context, gate.Call) error) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -121,7 +86,7 @@ func takeSpooled(ctx context.Context, path string, take func(context.Context, Ca
 	if err := json.Unmarshal(data, &s); err != nil {
 		return errors.Join(err, os.Rename(path, path+".bad"))
 	}
-	err = take(ctx, Call{Gate: "post-receive", Dir: s.Dir, Env: s.Env, Stdin: []byte(s.Stdin), Tip: s.Tip})
+	err = take(ctx, gate.Call{Gate: "post-receive", Dir: s.Dir, Env: s.Env, Stdin: []byte(s.Stdin), Tip: s.Tip})
 	if _, gone := os.Stat(s.Dir); err != nil && errors.Is(gone, os.ErrNotExist) {
 		return errors.Join(err, os.Rename(path, path+".bad"))
 	}

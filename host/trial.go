@@ -21,6 +21,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/host/internal/trace"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
@@ -70,10 +71,7 @@ type tried struct {
 	err    error // it broke, or was stopped
 }
 
-// runner runs one call of a plugin: in the sandbox, or natively.
-type runner func(ctx context.Context, call wasm.Call) (wasm.Result, error)
-
-func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
+func (t trial) run(ctx context.Context, m sdk.Manifest, run trace.Runner) tried {
 	var done tried
 	state := &trialState{asked: map[string]bool{}, kept: map[string]string{}}
 	for range config.MaxRounds {
@@ -98,7 +96,7 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run runner) tried {
 
 // round is one call of the plugin. It goes on where the call asked for
 // containers by records.
-func (t trial) round(ctx context.Context, m sdk.Manifest, run runner, script *script, done *tried) (goesOn bool) {
+func (t trial) round(ctx context.Context, m sdk.Manifest, run trace.Runner, script *script, done *tried) (goesOn bool) {
 	var log bytes.Buffer
 	call := wasm.Call{Stdin: t.request.AppendJSON(nil), Stderr: &log, Out: wasm.NewOut(config.MaxOut, config.MaxOutFiles), Memory: config.PluginMemory, Fuel: config.DefaultFuel,
 		MaxStdout: config.MaxStdout, MaxStderr: config.MaxStderr, World: &wasm.Local{Src: t.src, Base: t.base, Ops: script}}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/trace"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -32,7 +33,7 @@ func manifestOf(names ...string) sdk.Manifest {
 }
 
 // saying is a plugin that prints records, first these, then none.
-func saying(records ...string) runner {
+func saying(records ...string) trace.Runner {
 	return func(_ context.Context, call wasm.Call) (wasm.Result, error) {
 		if strings.Contains(string(call.Stdin), `"results":[{`) {
 			return wasm.Result{}, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -105,9 +106,9 @@ func (h *Host) takeLate(ctx context.Context, st *store.Store, r store.Run, taken
 		fmt.Fprintf(&lines, "%s %s %s\n", u.Old, u.New, u.Ref)
 	}
 	call.Stdin = []byte(lines.String())
-	call.origin = strings.TrimPrefix(r.Origin, "pre-receive:")
+	call.Origin = strings.TrimPrefix(r.Origin, "pre-receive:")
 	var err error
-	if call.Tip, err = tipBefore(ctx, call); err == nil {
+	if call.Tip, err = gate.TipBefore(ctx, call); err == nil {
 		err = h.takeIn(ctx, call, h.policy)
 	}
 	if err != nil || r.Origin != "" { // it was noted at the run of that origin

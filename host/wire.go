@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/pushlane/pushlane/host/internal/gate"
 )
 
 // The frames between pushlane-hook and the resident host: a kind byte, a
@@ -36,8 +38,8 @@ const (
 var errOtherBuild = errors.New("the caller is another build")
 
 // readCall reads one call; build is this process's stamp.
-func readCall(r *bufio.Reader, build string) (Call, error) {
-	var c Call
+func readCall(r *bufio.Reader, build string) (gate.Call, error) {
+	var c gate.Call
 	for left := int64(maxFrames); ; {
 		kind, payload, err := readFrame(r, &left)
 		if err != nil {
@@ -86,10 +88,10 @@ func readFrame(r *bufio.Reader, left *int64) (kind byte, payload string, err err
 
 // parseTerminal reads "<1 or 0> <columns>"; colour follows the usual rules of
 // NO_COLOR and TERM.
-func parseTerminal(text string, getenv func(string) string) Terminal {
+func parseTerminal(text string, getenv func(string) string) gate.Terminal {
 	live, columns, _ := strings.Cut(text, " ")
 	n, _ := strconv.Atoi(columns)
-	t := Terminal{Live: live == "1" && getenv("TERM") != "dumb", Columns: n}
+	t := gate.Terminal{Live: live == "1" && getenv("TERM") != "dumb", Columns: n}
 	t.Color = t.Live && getenv("NO_COLOR") == ""
 	return t
 }

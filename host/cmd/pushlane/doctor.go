@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
@@ -44,7 +45,7 @@ func (p *program) show(checks ...host.Check) {
 		mark := "ok  "
 		switch {
 		case !c.OK:
-			mark, p.exit = "FAIL", host.ExitUndecided
+			mark, p.exit = "FAIL", gate.ExitUndecided
 		case c.Warn:
 			mark = "warn"
 		}

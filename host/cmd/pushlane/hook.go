@@ -13,6 +13,7 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 )
 
 // hookCommand is what pushlane-hook becomes when no resident host answers:
@@ -31,7 +32,7 @@ func hookCommand(p *program) *cobra.Command {
 				return p.procReceive(call)
 			}
 			var err error
-			if call.Stdin, err = host.ReadRefLines(p.in); err != nil {
+			if call.Stdin, err = gate.ReadRefLines(p.in); err != nil {
 				return err
 			}
 			return p.judge(cmd.Context(), call, !call.Receives())
@@ -40,7 +41,7 @@ func hookCommand(p *program) *cobra.Command {
 }
 
 // procReceive answers git ref by ref with what pre-receive decided.
-func (p *program) procReceive(call host.Call) error {
+func (p *program) procReceive(call gate.Call) error {
 	policy, err := config.LoadServer(p.getenv)
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func (p *program) procReceive(call host.Call) error {
 }
 
 // judge runs one call inline.
-func (p *program) judge(ctx context.Context, call host.Call, leaveResident bool) error {
+func (p *program) judge(ctx context.Context, call gate.Call, leaveResident bool) error {
 	h, policy, err := p.host()
 	if err != nil {
 		return err
@@ -104,7 +105,7 @@ func startResident(state, wish string) {
 
 // residentEnv leaves out what belongs to one call: every call brings its own.
 func residentEnv(env []string) []string {
-	call := host.Call{Env: env}
+	call := gate.Call{Env: env}
 	keep := []string{}
 	for _, key := range []string{"HOME", "PATH", "USER", "LANG", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "PUSHLANE_STATE", "PUSHLANE_CONFIG", "TMPDIR"} {
 		if v := call.Getenv(key); v != "" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -188,8 +189,8 @@ func initCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			name := top + "/" + host.LanesFiles[0]
-			for _, other := range host.LanesFiles {
+			name := top + "/" + gate.LanesFiles[0]
+			for _, other := range gate.LanesFiles {
 				if _, err := os.Stat(top + "/" + other); err == nil {
 					return wrongUse(fmt.Errorf("cannot write lanes: %s is there already", other))
 				}
@@ -200,7 +201,7 @@ func initCommand(p *program) *cobra.Command {
 			if err := os.WriteFile(name, []byte(firstLanes), 0o644); err != nil {
 				return fmt.Errorf("cannot write lanes: %w", err)
 			}
-			fmt.Fprintf(p.out, "wrote %s\nnext: git add %[1]s && git commit -m \"lanes\" && pushlane install\n", host.LanesFiles[0])
+			fmt.Fprintf(p.out, "wrote %s\nnext: git add %[1]s && git commit -m \"lanes\" && pushlane install\n", gate.LanesFiles[0])
 			return nil
 		},
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
@@ -33,7 +34,7 @@ type program struct {
 	in       io.Reader
 	out, err io.Writer
 	env      []string
-	terminal host.Terminal
+	terminal gate.Terminal
 	config   string // lanes file given with --config
 	exit     int
 }
@@ -41,9 +42,9 @@ type program struct {
 func (p *program) getenv(key string) string { return p.call("").Getenv(key) }
 
 // call starts a host.Call with what every call has.
-func (p *program) call(gate string) host.Call {
+func (p *program) call(name string) gate.Call {
 	dir, _ := os.Getwd()
-	return host.Call{Gate: gate, Dir: dir, Env: p.env, Term: p.terminal, Config: p.config}
+	return gate.Call{Gate: name, Dir: dir, Env: p.env, Term: p.terminal, Config: p.config}
 }
 
 func (p *program) output() host.Output { return host.Output{Out: p.out, Err: p.err} }
@@ -76,9 +77,9 @@ func run(ctx context.Context, p program, args []string) int {
 // exitStatus: wrong use is 2, a broken part 3; "no" is never an error.
 func exitStatus(err error) int {
 	if problem.IsUsage(err) {
-		return host.ExitUsage
+		return gate.ExitUsage
 	}
-	return host.ExitUndecided
+	return gate.ExitUndecided
 }
 
 // wrongUse is an error of the command line.
@@ -140,11 +141,11 @@ func atMost(n int) cobra.PositionalArgs {
 	}
 }
 
-func terminal() host.Terminal {
+func terminal() gate.Terminal {
 	fd := int(os.Stderr.Fd())
 	if !term.IsTerminal(fd) || os.Getenv("TERM") == "dumb" {
-		return host.Terminal{}
+		return gate.Terminal{}
 	}
 	columns, _, _ := term.GetSize(fd)
-	return host.Terminal{Live: true, Color: os.Getenv("NO_COLOR") == "", Columns: columns}
+	return gate.Terminal{Live: true, Color: os.Getenv("NO_COLOR") == "", Columns: columns}
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/trace"
 )
 
 // authorCommands are for people who write plugins.
@@ -58,7 +60,7 @@ func checkCommand(p *program) *cobra.Command {
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
 			ok, err := h.CheckPlugin(ctx, p.out, args[0], with)
 			if err == nil && !ok {
-				p.exit = host.ExitRefuse
+				p.exit = gate.ExitRefuse
 			}
 			return err
 		}),
@@ -96,7 +98,7 @@ came out otherwise.`,
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
 			ok, err := h.TestPlugin(ctx, p.out, args[0], cases, o)
 			if err == nil && !ok {
-				p.exit = host.ExitRefuse
+				p.exit = gate.ExitRefuse
 			}
 			return err
 		}),
@@ -116,7 +118,7 @@ func (a *attempt) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.with, "with", "", "the lane's settings, `JSON`")
 }
 
-func (p *program) try(ctx context.Context, a attempt, file string, trace *host.Tracer) error {
+func (p *program) try(ctx context.Context, a attempt, file string, trace *trace.Tracer) error {
 	h, _, err := p.host()
 	if err != nil {
 		return err
@@ -215,7 +217,7 @@ func traceCommand(p *program) *cobra.Command {
 				return wrongUse(err)
 			}
 			defer f.Close()
-			t := host.NewTracer(f)
+			t := trace.New(f)
 			err = p.try(cmd.Context(), a, args[0], t)
 			if closed := t.Close(); err == nil {
 				err = closed
@@ -242,7 +244,7 @@ func replayCommand(p *program) *cobra.Command {
 			}
 			same, err := h.Replay(ctx, p.out, args[0], other)
 			if err == nil && !same {
-				p.exit = host.ExitRefuse
+				p.exit = gate.ExitRefuse
 			}
 			return err
 		}),

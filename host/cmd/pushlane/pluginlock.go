@@ -12,6 +12,7 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -135,7 +136,7 @@ func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy
 	}
 	if held {
 		fmt.Fprintf(p.out, "approve it with: pushlane plugin approve %s\n", pinned.Name)
-		p.exit = host.ExitRefuse
+		p.exit = gate.ExitRefuse
 	}
 	return now, nil
 }
@@ -230,7 +231,7 @@ func auditCommand(p *program) *cobra.Command {
 			lines, err := h.Audit(cmd.Context(), p.call("manual"), policy, lock)
 			for _, line := range lines {
 				fmt.Fprintln(p.out, line)
-				p.exit = host.ExitRefuse
+				p.exit = gate.ExitRefuse
 			}
 			if err == nil && len(lines) == 0 {
 				fmt.Fprintln(p.out, "nothing to look at")

@@ -1,7 +1,9 @@
-package host
+package gate
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/trace"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -26,17 +29,18 @@ type Call struct {
 	Tip   RefAt    // post-receive: the default branch as it was before the push; zero: as it is
 	Term  Terminal
 
-	Range  string   // manual: "A..B"; empty: what would be pushed now
-	Lanes  []string // manual: only these lanes, whatever the paths
-	All    bool     // manual: every lane, whatever the paths
-	Trace  *Tracer  // what plugins are given and say goes here; nil: nowhere
-	Fresh  bool     // run everything, also what is remembered
-	tried  string   // sha256 of the module that its author tries: it needs no signature
-	Config string   // lanes file to use instead of the judged revision's
-	Format string   // text (default), json, junit or sarif
+	Range  string        // manual: "A..B"; empty: what would be pushed now
+	Lanes  []string      // manual: only these lanes, whatever the paths
+	All    bool          // manual: every lane, whatever the paths
+	Trace  *trace.Tracer // what plugins are given and say goes here; nil: nowhere
+	Fresh  bool          // run everything, also what is remembered
+	Tried  string        // sha256 of the module that its author tries: it needs no signature
+	Config string        // lanes file to use instead of the judged revision's
+	Format string        // text (default), json, junit or sarif
 
-	target hooks.Target // manual without a range: where a push would go
-	origin string       // names the push, where its hook did not; see pushID
+	PerRef bool         // pre-receive: git asks about each ref before it moves any
+	Target hooks.Target // manual without a range: where a push would go
+	Origin string       // names the push, where its hook did not; see pushID
 }
 
 // Terminal says what the person's output can do.
@@ -65,7 +69,7 @@ func (c Call) laneGate() string {
 	return c.Gate
 }
 
-func (c Call) hooksEnv() hooks.Env {
+func (c Call) HooksEnv() hooks.Env {
 	return hooks.Env{Dir: c.Dir, Getenv: c.Getenv}
 }
 
@@ -75,8 +79,8 @@ func (c Call) updates(ctx context.Context, repo *hooks.Repo) ([]hooks.Update, er
 	case "pre-commit", "commit-msg":
 		return indexUpdate(ctx, repo)
 	case "manual":
-		u, err := manualUpdate(ctx, repo, c)
-		if u.nothing != "" && len(c.Lanes) == 0 && !c.All {
+		u, err := ManualUpdate(ctx, repo, c)
+		if u.Nothing != "" && len(c.Lanes) == 0 && !c.All {
 			return nil, err
 		}
 		return []hooks.Update{u.Update}, err
@@ -85,21 +89,21 @@ func (c Call) updates(ctx context.Context, repo *hooks.Repo) ([]hooks.Update, er
 	if err != nil {
 		return nil, err
 	}
-	return updates, repo.SetBases(ctx, updates, c.arg(0), c.url())
+	return updates, repo.SetBases(ctx, updates, c.Arg(0), c.url())
 }
 
 // url is the URL that the push goes to. Of a push that names none nothing is
 // known: a repository that is pushed from is never taken for the receiver.
 func (c Call) url() string {
-	if url := c.arg(1); url != "" {
+	if url := c.Arg(1); url != "" {
 		return url
 	}
 	return "(no URL)"
 }
 
-// aimed is the call with the arguments that git would give the pre-push hook
+// Aimed is the call with the arguments that git would give the pre-push hook
 // for a push of the current branch, where it is a run by hand without a range.
-func (c Call) aimed(ctx context.Context, repo *hooks.Repo) (Call, error) {
+func (c Call) Aimed(ctx context.Context, repo *hooks.Repo) (Call, error) {
 	if c.Gate != "manual" || c.Range != "" {
 		return c, nil
 	}
@@ -108,11 +112,21 @@ func (c Call) aimed(ctx context.Context, repo *hooks.Repo) (Call, error) {
 		return c, err
 	}
 	to, err := repo.PushTarget(ctx, branch)
-	c.Args, c.target = []string{to.Remote, to.URL}, to
+	c.Args, c.Target = []string{to.Remote, to.URL}, to
 	return c, err
 }
 
-func (c Call) arg(i int) string {
+// knownTips gives what the receiver of a push is known to have; nil where the
+// call has no receiver: a run by hand of a range, and a commit.
+func (c Call) knownTips(repo *hooks.Repo, updates []hooks.Update) func(context.Context) ([]string, error) {
+	if c.Gate != "pre-push" && (c.Gate != "manual" || c.Range != "") {
+		return nil
+	}
+	judged := slices.DeleteFunc(slices.Clone(updates), func(u hooks.Update) bool { return u.Delete })
+	return func(ctx context.Context) ([]string, error) { return repo.Known(ctx, judged, c.Arg(0), c.url()) }
+}
+
+func (c Call) Arg(i int) string {
 	if i < len(c.Args) {
 		return c.Args[i]
 	}
@@ -137,13 +151,13 @@ func indexUpdate(ctx context.Context, repo *hooks.Repo) ([]hooks.Update, error) 
 // manual is what a run by hand judges.
 type manual struct {
 	hooks.Update
-	nothing string // why a push would change nothing; "" where it would
+	Nothing string // why a push would change nothing; "" where it would
 }
 
-// manualUpdate is the range asked for; without one, what a push of the current
+// ManualUpdate is the range asked for; without one, what a push of the current
 // branch to its push remote would be judged for, as far as that remote is
 // known.
-func manualUpdate(ctx context.Context, repo *hooks.Repo, call Call) (manual, error) {
+func ManualUpdate(ctx context.Context, repo *hooks.Repo, call Call) (manual, error) {
 	if call.Range != "" {
 		u, err := repo.Range(ctx, call.Range)
 		return manual{Update: u}, err
@@ -152,7 +166,7 @@ func manualUpdate(ctx context.Context, repo *hooks.Repo, call Call) (manual, err
 	if err != nil {
 		return manual{}, problem.WithHint(err, "name what to judge with --range A..B")
 	}
-	to := call.target
+	to := call.Target
 	m := manual{Update: hooks.Update{Ref: to.Ref, New: head, Old: to.Old}}
 	if !hooks.IsZero(to.Old) {
 		there, err := repo.Contains(ctx, to.Old, head)
@@ -161,11 +175,11 @@ func manualUpdate(ctx context.Context, repo *hooks.Repo, call Call) (manual, err
 		}
 		if there {
 			m.Base = head
-			m.nothing = fmt.Sprintf("%s of %s has %s already", printable.Ref(to.Ref), printable.Clean(to.Remote), printable.Short(head))
+			m.Nothing = fmt.Sprintf("%s of %s has %s already", printable.Ref(to.Ref), printable.Clean(to.Remote), printable.Short(head))
 			return m, nil
 		}
 	}
-	return m, repo.SetBase(ctx, &m.Update, call.arg(0), call.url())
+	return m, repo.SetBase(ctx, &m.Update, call.Arg(0), call.url())
 }
 
 // Receives tells whether the call is a server's: nothing the pusher brings,
@@ -174,7 +188,7 @@ func (c Call) Receives() bool {
 	return c.Gate == "pre-receive" || c.Gate == "post-receive"
 }
 
-func (c Call) policy() (config.Policy, error) {
+func (c Call) Policy() (config.Policy, error) {
 	if c.Receives() {
 		return config.LoadServer(c.Getenv)
 	}
@@ -187,12 +201,12 @@ func serverNames() []string {
 	return []string{"GL_USER", "GITEA_PUSHER_NAME", "SOFT_SERVE_USERNAME", "REMOTE_USER"}
 }
 
-// pusherNames are serverNames and, after them, those of the system's user.
-func pusherNames() []string { return append(serverNames(), "USER", "LOGNAME") }
+// PusherNames are serverNames and, after them, those of the system's user.
+func PusherNames() []string { return append(serverNames(), "USER", "LOGNAME") }
 
-// pusher is who pushes, as the server before us says it.
-func (c Call) pusher() string {
-	for _, name := range pusherNames() {
+// Pusher is who pushes, as the server before us says it.
+func (c Call) Pusher() string {
+	for _, name := range PusherNames() {
 		if who := printable.Clean(c.Getenv(name)); who != "" && (c.Receives() || name == "USER") {
 			return who
 		}
@@ -200,9 +214,9 @@ func (c Call) pusher() string {
 	return ""
 }
 
-// namedPusher is the pusher as the git server names it, "" where only the
+// NamedPusher is the pusher as the git server names it, "" where only the
 // system's user is known.
-func (c Call) namedPusher() string {
+func (c Call) NamedPusher() string {
 	for _, name := range serverNames() {
 		if who := printable.Clean(c.Getenv(name)); who != "" && c.Receives() {
 			return who
@@ -223,4 +237,45 @@ func readConfig(name string) ([]byte, error) {
 		return nil, problem.Usage(fmt.Errorf("cannot read lanes file %s: %w", name, err))
 	}
 	return data, nil
+}
+
+// TipBefore is the default branch as it was before the push.
+func TipBefore(ctx context.Context, call Call) (RefAt, error) {
+	repo, err := hooks.Open(ctx, call.HooksEnv())
+	if err != nil {
+		return RefAt{}, err
+	}
+	defer repo.Close()
+	updates, err := hooks.ReadUpdates(strings.NewReader(string(call.Stdin)), call.Gate)
+	if err == nil {
+		err = repo.Received(ctx, updates, false)
+	}
+	if err != nil {
+		return RefAt{}, err
+	}
+	r := &receiver{repo: repo, push: updates}
+	if r.head, err = repo.DefaultBranch(ctx); err != nil {
+		return RefAt{}, err
+	}
+	id, err := r.before(ctx, r.head)
+	return RefAt{Ref: r.head, ID: id}, err
+}
+
+// PushID names a push over all its hooks: git's process that runs them, the
+// machine's boot, and the ref lines.
+func (c Call) PushID() string {
+	if c.Origin != "" {
+		return c.Origin
+	}
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	sum := sha256.Sum256([]byte(string(boot) + c.Getenv("PUSHLANE_PUSH") + "\x00" + c.Dir + "\x00" + string(c.Stdin)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Who is the person at the command line.
+func (c Call) Who() string {
+	if name := printable.Clean(c.Getenv("USER")); name != "" {
+		return name
+	}
+	return "somebody"
 }

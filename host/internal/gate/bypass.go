@@ -1,4 +1,4 @@
-package host
+package gate
 
 import (
 	"context"
@@ -15,11 +15,11 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// bypasses finds the updates whose old commit this repository itself pushed
+// Bypasses finds the updates whose old commit this repository itself pushed
 // while the hook stood, without a run that let it through: `git push
 // --no-verify`. git does not tell a hook that it was passed over, but its
 // reflog of the remote's branch does afterwards.
-func bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call, updates []pushed) ([]string, error) {
+func Bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call, updates []Update) ([]string, error) {
 	since, ok := hookSince(call)
 	if !ok || call.Gate != "pre-push" {
 		return nil, nil
@@ -30,7 +30,7 @@ func bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call,
 		if !isBranch || hooks.IsZero(u.Old) {
 			continue
 		}
-		at, pushedHere := lastPush(filepath.Join(repo.CommonDir(), "logs", "refs", "remotes", call.arg(0), branch), u.Old)
+		at, pushedHere := lastPush(filepath.Join(repo.CommonDir(), "logs", "refs", "remotes", call.Arg(0), branch), u.Old)
 		if !pushedHere || at.Before(since) {
 			continue
 		}

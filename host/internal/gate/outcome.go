@@ -1,7 +1,8 @@
-package host
+package gate
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
@@ -22,10 +23,10 @@ const (
 	ExitUndecided = 3 // the gate could not decide
 )
 
-// pushed is one update with what was decided about it.
-type pushed struct {
+// Update is one update with what was decided about it.
+type Update struct {
 	hooks.Update
-	lanesFile
+	LanesFile
 	Commit     string // that New names: a tag's own id is not what is judged
 	Changes    []hooks.Change
 	Picked     []lanes.Picked // every lane, in file order
@@ -33,11 +34,23 @@ type pushed struct {
 	Notes      []string       // what it would change about later pushes
 	OtherLanes bool           // its lanes or lock file is not the one that judges it
 	Refusal    string         // why it is refused whatever the lanes say; "" it is not
+
+	known func(context.Context) ([]string, error) // see KnownTips; nil: none are
 }
 
-// trust says what the update's runs may share with others. What the push itself
+// KnownTips are commits that the receiver of the push has already: the history
+// behind them is not new. Of a run that has no receiver, or whose push is over,
+// none are known, and its base alone says what is new.
+func (p Update) KnownTips(ctx context.Context) ([]string, error) {
+	if p.known == nil {
+		return nil, nil
+	}
+	return p.known(ctx)
+}
+
+// Trust says what the update's runs may share with others. What the push itself
 // decides is not trusted, and neither is a ref that is not protected.
-func (p pushed) trust(gate string) zone.Trust {
+func (p Update) Trust(gate string) zone.Trust {
 	switch {
 	case gate != "pre-receive" && gate != "post-receive" && gate != "schedule":
 		return zone.Local
@@ -49,7 +62,7 @@ func (p pushed) trust(gate string) zone.Trust {
 
 // work names what is judged and how: lanes of two refs with the same work may
 // be run once.
-func (p pushed) work() work {
+func (p Update) work() work {
 	return work{cmp.Or(p.Commit, p.New), p.Base, p.Rev, p.Path, p.Strict, p.Protected}
 }
 
@@ -58,8 +71,8 @@ type work struct {
 	strict, protected       bool
 }
 
-// Outcome is how one lane run ended.
-type Outcome struct {
+// LaneRun is how one lane run ended.
+type LaneRun struct {
 	Update   int // index into Judgement.Updates
 	Picked   lanes.Picked
 	Address  string // repo@abc1234:lane
@@ -77,58 +90,58 @@ type Outcome struct {
 
 	Remembered int64 // number of the run whose verdict this is; 0: it is its own
 
-	attempt   int  // from 1, of which this is the outcome; 0 counts as 1
-	done      bool // it ended before this host had the run
-	logSize   int64
-	logSum    string
-	artifacts []store.File
+	Attempt   int  // from 1, of which this is the outcome; 0 counts as 1
+	Done      bool // it ended before this host had the run
+	LogSize   int64
+	LogSum    string
+	Artifacts []store.File
 }
 
-// lane reads what never changes: other lanes may ask while this one runs.
-func (o *Outcome) lane() lanes.Lane { return o.Picked.Lane }
+// Lane reads what never changes: other lanes may ask while this one runs.
+func (o *LaneRun) Lane() lanes.Lane { return o.Picked.Lane }
 
-// refuses: a required lane that said no, or that waited for one. Skipped by its
+// Refuses: a required lane that said no, or that waited for one. Skipped by its
 // own word or by the pusher's recorded one is no refusal.
-func (o Outcome) refuses() bool {
-	return o.lane().Required && (o.State == store.Failed || o.Blocked == store.Failed)
+func (o LaneRun) Refuses() bool {
+	return o.Lane().Required && (o.State == store.Failed || o.Blocked == store.Failed)
 }
 
-// undecided: a required lane whose verdict is not known.
-func (o Outcome) undecided() bool {
+// Undecided: a required lane whose verdict is not known.
+func (o LaneRun) Undecided() bool {
 	lost := func(s store.State) bool { return s == store.Broken || s == store.Cancelled }
-	return o.lane().Required && (lost(o.State) || lost(o.Blocked))
+	return o.Lane().Required && (lost(o.State) || lost(o.Blocked))
 }
 
-// Judgement is one run: everything the report is made of.
-type Judgement struct {
+// Run is one run: everything the report is made of.
+type Run struct {
 	Repo     string
 	GitDir   string // of the repository, which is known by it
 	Address  string // of the repository on the page; empty where the policy has no url
 	Gate     string
 	Number   int64
 	Remote   string
-	Updates  []pushed
+	Updates  []Update
 	Bypasses []string  // earlier pushes that the gate did not see
 	Unsealed string    // what the plugins' processes lacked; empty: nothing
-	Outcomes []Outcome // by update, then in lanes file order, whatever finished first
+	Outcomes []LaneRun // by update, then in lanes file order, whatever finished first
 	Started  time.Time
 	Ended    time.Time
 	Policy   config.Policy
 
-	wishes wishes
-	lists  *hooks.Listing // of the changes of all updates; nil: none was asked for yet
-	to     *receiver      // receive gates
-	perRef bool           // each ref of the push has its own answer
-	partly bool           // what is good of it goes in: each ref has its own answer
+	Wishes wishes
+	Lists  *hooks.Listing // of the changes of all updates; nil: none was asked for yet
+	Pushed []hooks.Update // a server's gate: every line of the push, those that nothing is judged of too
+	PerRef bool           // each ref of the push has its own answer
+	Partly bool           // what is good of it goes in: each ref has its own answer
 }
 
 // Exit is the run's exit status: a no comes before "cannot decide", and only
 // what needs a pass counts.
-func (j Judgement) Exit() int {
-	v := j.verdicts()
+func (j Run) Exit() int {
+	v := j.Verdicts()
 	worst := ExitAccept
 	for i := range j.Updates {
-		switch exit := v.exitOf(i); exit {
+		switch exit := v.ExitOf(i); exit {
 		case ExitRefuse:
 			return ExitRefuse
 		case ExitUndecided:
@@ -142,12 +155,12 @@ func (j Judgement) Exit() int {
 // at all of them for each: a push may have thousands of both. It is made once
 // the lane runs are planned, and reads only what does not change afterwards.
 type verdicts struct {
-	j    *Judgement
+	j    *Run
 	own  map[int][]int  // update to its outcomes
 	same map[work][]int // work to the outcomes of all updates with it
 }
 
-func (j *Judgement) verdicts() verdicts {
+func (j *Run) Verdicts() verdicts {
 	v := verdicts{j, map[int][]int{}, map[work][]int{}}
 	for k, o := range j.Outcomes {
 		w := j.Updates[o.Update].work()
@@ -157,8 +170,8 @@ func (j *Judgement) verdicts() verdicts {
 	return v
 }
 
-// exitOf is what becomes of update i alone.
-func (v verdicts) exitOf(i int) int {
+// ExitOf is what becomes of update i alone.
+func (v verdicts) ExitOf(i int) int {
 	p := v.j.Updates[i]
 	switch verdict := v.verdict(i); {
 	case verdict == store.Failed && (p.Protected || p.Refusal != ""):
@@ -178,9 +191,9 @@ func (v verdicts) verdict(i int) store.State {
 	state := store.Passed
 	for _, k := range v.about(i) {
 		switch o := &v.j.Outcomes[k]; {
-		case o.refuses():
+		case o.Refuses():
 			return store.Failed
-		case o.undecided():
+		case o.Undecided():
 			state = store.Broken
 		}
 	}
@@ -194,8 +207,8 @@ func (v verdicts) about(i int) []int {
 	var all []int
 	for _, k := range v.same[p.work()] {
 		o := &v.j.Outcomes[k]
-		picks := func(p lanes.Picked) bool { return p.Picked && p.Lane.ID == o.lane().ID }
-		if o.Update == i || !v.hasOwn(i, o.lane().ID) && slices.ContainsFunc(p.Picked, picks) {
+		picks := func(p lanes.Picked) bool { return p.Picked && p.Lane.ID == o.Lane().ID }
+		if o.Update == i || !v.hasOwn(i, o.Lane().ID) && slices.ContainsFunc(p.Picked, picks) {
 			all = append(all, k)
 		}
 	}
@@ -204,22 +217,22 @@ func (v verdicts) about(i int) []int {
 
 // hasOwn reports whether update i has a lane run of its own for a lane.
 func (v verdicts) hasOwn(i int, lane string) bool {
-	return slices.ContainsFunc(v.own[i], func(k int) bool { return v.j.Outcomes[k].lane().ID == lane })
+	return slices.ContainsFunc(v.own[i], func(k int) bool { return v.j.Outcomes[k].Lane().ID == lane })
 }
 
-// needsOf lists the outcomes that outcome i waits for: picked lanes that judge
+// NeedsOf lists the outcomes that outcome i waits for: picked lanes that judge
 // the same trees, under whichever ref they were planned. A needed lane that
 // this push did not pick counts as passed.
-func (v verdicts) needsOf(i int) []int {
+func (v verdicts) NeedsOf(i int) []int {
 	o := &v.j.Outcomes[i]
-	if len(o.lane().Needs) == 0 {
+	if len(o.Lane().Needs) == 0 {
 		return nil
 	}
 	var found []int
 	for _, k := range v.same[v.j.Updates[o.Update].work()] {
 		other := &v.j.Outcomes[k]
-		same := other.Update == o.Update || !v.hasOwn(o.Update, other.lane().ID)
-		if same && slices.Contains(o.lane().Needs, other.lane().ID) {
+		same := other.Update == o.Update || !v.hasOwn(o.Update, other.Lane().ID)
+		if same && slices.Contains(o.Lane().Needs, other.Lane().ID) {
 			found = append(found, k)
 		}
 	}
@@ -227,9 +240,9 @@ func (v verdicts) needsOf(i int) []int {
 }
 
 // State is what the lanes say of the whole run.
-func (j Judgement) State() store.State {
+func (j Run) State() store.State {
 	state := store.Passed
-	v := j.verdicts()
+	v := j.Verdicts()
 	for i := range j.Updates {
 		switch v.verdict(i) {
 		case store.Failed:
@@ -238,14 +251,14 @@ func (j Judgement) State() store.State {
 			state = store.Broken
 		}
 	}
-	if state == store.Broken && !slices.ContainsFunc(j.Outcomes, func(o Outcome) bool { return o.undecided() && o.State == store.Broken }) {
+	if state == store.Broken && !slices.ContainsFunc(j.Outcomes, func(o LaneRun) bool { return o.Undecided() && o.State == store.Broken }) {
 		return store.Cancelled // nothing broke: somebody stopped it
 	}
 	return state
 }
 
 // refusals are the reasons for which updates are refused whatever lanes say.
-func (j Judgement) refusals() []string {
+func (j Run) refusals() []string {
 	var all []string
 	for _, p := range j.Updates {
 		if p.Refusal != "" {
@@ -255,8 +268,8 @@ func (j Judgement) refusals() []string {
 	return all
 }
 
-// exitOf is the status of a call that ended before any lane ran.
-func exitOf(err error, p config.Policy) int {
+// ExitOf is the status of a call that ended before any lane ran.
+func ExitOf(err error, p config.Policy) int {
 	switch {
 	case err == nil:
 		return ExitAccept

@@ -1,4 +1,4 @@
-package host
+package gate
 
 import (
 	"context"
@@ -18,12 +18,12 @@ import (
 // LanesFiles are the places a lanes file is looked for in a tree, in order.
 var LanesFiles = []string{".pushlane/lanes.toml", "lanes.toml", "ci/lanes.toml"}
 
-// localLanes reads the lanes that judge an update where no one is to be
+// LocalLanes reads the lanes that judge an update where no one is to be
 // protected from it: the file named by --config, or the revision's own. Where
 // it has none, as branches of pages, notes and old tags have not, they are
 // those that a server would choose: of what the branch was before the push, of
 // the default branch, and else the host's default set.
-func localLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call, policy config.Policy) (lanesFile, error) {
+func LocalLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call, policy config.Policy) (LanesFile, error) {
 	if call.Config != "" {
 		return loadLanes(call.Config, call.Config)
 	}
@@ -31,7 +31,7 @@ func localLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}
-	url := call.arg(1)
+	url := call.Arg(1)
 	if !hookUpdate(call.Gate) {
 		to, err := repo.PushTarget(ctx, u.Ref)
 		if err != nil {
@@ -74,35 +74,35 @@ func (e *twoLanesError) Hint() string { return "keep one: git rm " + e.second }
 // readPushedLanes is readLanes of a revision that is pushed: two lanes files
 // in one tree are a *twoLanesError. A revision that is there already keeps the
 // first of two, so that a push can take the other one away.
-func readPushedLanes(ctx context.Context, repo *hooks.Repo, rev string) (lanesFile, error) {
+func readPushedLanes(ctx context.Context, repo *hooks.Repo, rev string) (LanesFile, error) {
 	tree, err := repo.Tree(ctx, rev)
 	if err != nil {
-		return lanesFile{}, err
+		return LanesFile{}, err
 	}
 	var found []string
 	for _, name := range LanesFiles {
 		if _, err := tree.Lstat(name); err == nil {
 			found = append(found, name)
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return lanesFile{}, err
+			return LanesFile{}, err
 		}
 	}
 	if len(found) > 1 {
-		return lanesFile{}, &twoLanesError{found[0], found[1]}
+		return LanesFile{}, &twoLanesError{found[0], found[1]}
 	}
 	return readLanes(ctx, repo, rev)
 }
 
 // readLanes reads the lanes file of one revision; fs.ErrNotExist: it has none.
 // A tag's file is that of the commit it names.
-func readLanes(ctx context.Context, repo *hooks.Repo, rev string) (lanesFile, error) {
+func readLanes(ctx context.Context, repo *hooks.Repo, rev string) (LanesFile, error) {
 	rev, err := repo.Resolve(ctx, rev)
 	if err != nil {
-		return lanesFile{}, err
+		return LanesFile{}, err
 	}
 	tree, err := repo.Tree(ctx, rev)
 	if err != nil {
-		return lanesFile{}, err
+		return LanesFile{}, err
 	}
 	for _, name := range LanesFiles {
 		data, err := tree.ReadFile(name)
@@ -110,35 +110,35 @@ func readLanes(ctx context.Context, repo *hooks.Repo, rev string) (lanesFile, er
 			continue
 		}
 		if err != nil {
-			return lanesFile{}, err
+			return LanesFile{}, err
 		}
 		set, err := lanes.Load(name, data)
-		return lanesFile{Set: set, Text: data, Rev: rev}, err
+		return LanesFile{Set: set, Text: data, Rev: rev}, err
 	}
-	return lanesFile{}, fs.ErrNotExist
+	return LanesFile{}, fs.ErrNotExist
 }
 
-func loadLanes(path, source string) (lanesFile, error) {
+func loadLanes(path, source string) (LanesFile, error) {
 	data, err := readConfig(path)
 	if err != nil {
-		return lanesFile{}, err
+		return LanesFile{}, err
 	}
 	set, err := lanes.Load(source, data)
-	return lanesFile{Set: set, Text: data, Path: path}, err
+	return LanesFile{Set: set, Text: data, Path: path}, err
 }
 
-func defaultLanes(rev string, policy config.Policy) (lanesFile, error) {
+func defaultLanes(rev string, policy config.Policy) (LanesFile, error) {
 	switch {
 	case policy.DefaultLanes != "":
 		if err := config.Trusted("lanes file", policy.DefaultLanes); err != nil {
-			return lanesFile{}, err
+			return LanesFile{}, err
 		}
 		return loadLanes(policy.DefaultLanes, filepath.Base(policy.DefaultLanes))
 	case policy.NoLanes == "accept":
 		text := []byte("version = 1\n")
 		set, err := lanes.Load("(none)", text)
-		return lanesFile{Set: set, Text: text}, err
+		return LanesFile{Set: set, Text: text}, err
 	}
-	return lanesFile{}, problem.WithHint(fmt.Errorf("cannot judge %s: it has no lanes file (looked for %s)", printable.Short(rev), strings.Join(LanesFiles, ", ")),
+	return LanesFile{}, problem.WithHint(fmt.Errorf("cannot judge %s: it has no lanes file (looked for %s)", printable.Short(rev), strings.Join(LanesFiles, ", ")),
 		"write and commit one with: pushlane init")
 }

@@ -1,4 +1,4 @@
-package host
+package gate
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// trustRecord is where decisions about a repository's trusted lanes are kept.
-type trustRecord interface {
+// TrustRecord is where decisions about a repository's trusted lanes are kept.
+type TrustRecord interface {
 	TrustRoot(ctx context.Context, repoKey string) (store.TrustRoot, bool, error)
 	SetTrustRoot(ctx context.Context, repoKey string, r store.TrustRoot) error
 }
@@ -26,7 +26,7 @@ type trustRecord interface {
 // named: a pusher can make the branch that HEAD names, or one that sorts
 // before main, and must not become the judge of others by that. Only whoever
 // owns the repository can point HEAD elsewhere.
-func (r *receiver) findRoot(ctx context.Context, st trustRecord) error {
+func (r *receiver) findRoot(ctx context.Context, st TrustRecord) error {
 	known, decided, err := st.TrustRoot(ctx, r.repo.CommonDir())
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (r *receiver) rootWithoutLanes() {
 // trustFirst records the ref whose own lanes judged it, as the repository had
 // no trusted ones: from the time that it is there, they are. Of several in one
 // push HEAD's comes first, then what people call their main branch.
-func (r *receiver) trustFirst(ctx context.Context, st trustRecord) error {
+func (r *receiver) trustFirst(ctx context.Context, st TrustRecord) error {
 	if len(r.first) == 0 {
 		return nil
 	}

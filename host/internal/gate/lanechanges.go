@@ -1,4 +1,4 @@
-package host
+package gate
 
 import (
 	"fmt"
@@ -11,13 +11,13 @@ import (
 )
 
 // laneChanges lists the lanes that a push adds, drops or changes.
-func laneChanges(ref string, old, pushed lanesFile) []string {
+func laneChanges(ref string, old, pushed LanesFile) []string {
 	if string(old.Text) == string(pushed.Text) {
 		return nil
 	}
 	var words []string
-	was := lanesByID(old.Set)
-	is := lanesByID(pushed.Set)
+	was := LanesByID(old.Set)
+	is := LanesByID(pushed.Set)
 	for _, l := range pushed.Set.Lanes {
 		before, known := was[l.ID]
 		before.Line = l.Line
@@ -44,7 +44,7 @@ func laneChanges(ref string, old, pushed lanesFile) []string {
 		strings.Join(words, ", "), by)}
 }
 
-func lanesByID(s *lanes.Set) map[string]lanes.Lane {
+func LanesByID(s *lanes.Set) map[string]lanes.Lane {
 	all := map[string]lanes.Lane{}
 	for _, l := range s.Lanes {
 		all[l.ID] = l
@@ -52,13 +52,13 @@ func lanesByID(s *lanes.Set) map[string]lanes.Lane {
 	return all
 }
 
-// lanesTouched adds all places of lanes files and their locks to the changed
+// LanesTouched adds all places of lanes files and their locks to the changed
 // paths where one of them changes, or other says that the lanes do: a lane that
 // watches the lanes is picked wherever they are put.
-func lanesTouched(paths []string, other bool) []string {
+func LanesTouched(paths []string, other bool) []string {
 	var places []string
 	for _, name := range LanesFiles {
-		places = append(places, name, lockBeside(name))
+		places = append(places, name, LockBeside(name))
 	}
 	touched := func(path string) bool { return slices.Contains(places, path) }
 	if !other && !slices.ContainsFunc(paths, touched) {

@@ -1,4 +1,4 @@
-package host
+package gate
 
 import (
 	"context"
@@ -39,7 +39,7 @@ type RefAt struct{ Ref, ID string }
 // newReceiver reads what judges a push. The lines of a push that is still to
 // be decided are held against the repository: one that differs from it is a
 // *hooks.StaleError.
-func newReceiver(ctx context.Context, repo *hooks.Repo, policy config.Policy, st trustRecord, call Call,
+func newReceiver(ctx context.Context, repo *hooks.Repo, policy config.Policy, st TrustRecord, call Call,
 	push []hooks.Update) (*receiver, error) {
 	r := &receiver{repo: repo, policy: policy, push: push, decides: call.Gate == "pre-receive", first: map[string]string{}}
 	stale := repo.Received(ctx, push, r.decides)
@@ -168,8 +168,8 @@ func (r *receiver) counts(protected bool) func(string) bool {
 	return func(string) bool { return true }
 }
 
-// lanesFile is the file that judges an update, and where it was read.
-type lanesFile struct {
+// LanesFile is the file that judges an update, and where it was read.
+type LanesFile struct {
 	Set    *lanes.Set
 	Text   []byte
 	Rev    string // commit; "" when it is not out of a commit
@@ -181,7 +181,7 @@ type lanesFile struct {
 // push, else at the root's, else the host's default set, else the push's own
 // under the strictest policy. A protected ref is judged by its own lanes at
 // the repository's first push only.
-func (r *receiver) lanes(ctx context.Context, u hooks.Update) (lanesFile, error) {
+func (r *receiver) lanes(ctx context.Context, u hooks.Update) (LanesFile, error) {
 	for _, rev := range r.trusted(u) {
 		f, err := readLanes(ctx, r.repo, rev)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -193,7 +193,7 @@ func (r *receiver) lanes(ctx context.Context, u hooks.Update) (lanesFile, error)
 	}
 	if r.protects(u.Ref) && r.decides {
 		if r.spent != nil {
-			return lanesFile{}, r.lostRoot()
+			return LanesFile{}, r.lostRoot()
 		}
 		r.first[u.Ref] = u.New
 	}
@@ -221,7 +221,7 @@ func (r *receiver) trusted(u hooks.Update) []string {
 
 // review says what a push would change about the lanes of the pushes after
 // it, and why it may not.
-func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (notes []string, other bool,
+func (r *receiver) review(ctx context.Context, u hooks.Update, by LanesFile) (notes []string, other bool,
 	refusal string) {
 	ref := printable.Clean(strings.TrimPrefix(u.Ref, "refs/heads/"))
 	if by.Strict {
@@ -245,7 +245,7 @@ func (r *receiver) review(ctx context.Context, u hooks.Update, by lanesFile) (no
 	}
 	locks, err := r.lockReview(ctx, ref, by, pushed)
 	if err != nil && r.protects(u.Ref) {
-		return nil, true, fmt.Sprintf("%s would get a %s that cannot be used: %s", ref, lockName,
+		return nil, true, fmt.Sprintf("%s would get a %s that cannot be used: %s", ref, LockName,
 			printable.FirstLine(printable.CleanText(err.Error())))
 	}
 	notes = append(laneChanges(ref, by, pushed), locks...)
@@ -277,12 +277,12 @@ func (r *receiver) moves(u hooks.Update) string {
 }
 
 // lockReview says what a push would change about pinned plugins.
-func (r *receiver) lockReview(ctx context.Context, ref string, by, pushed lanesFile) ([]string, error) {
-	new, err := pushed.lock(ctx, r.repo)
+func (r *receiver) lockReview(ctx context.Context, ref string, by, pushed LanesFile) ([]string, error) {
+	new, err := pushed.Lock(ctx, r.repo)
 	if err != nil {
 		return nil, err
 	}
-	old, err := by.lock(ctx, r.repo)
+	old, err := by.Lock(ctx, r.repo)
 	if err != nil {
 		old = &lanes.Lock{}
 	}
@@ -290,21 +290,26 @@ func (r *receiver) lockReview(ctx context.Context, ref string, by, pushed lanesF
 	if len(words) == 0 {
 		return nil, nil
 	}
-	return []string{fmt.Sprintf("%s brings another %s (%s); this push is judged by the old one", ref, lockName, strings.Join(words, ", "))}, nil
+	return []string{fmt.Sprintf("%s brings another %s (%s); this push is judged by the old one", ref, LockName, strings.Join(words, ", "))}, nil
 }
 
-// Guard notes that this host guards the repository of env, so that its page
-// and its nightly lanes are there before the first push. It returns its name.
-func (h *Host) Guard(ctx context.Context, env hooks.Env) (string, error) {
-	repo, err := hooks.Open(ctx, env)
+// ScheduledUpdate is what schedules run for: all that the ref has whose lanes
+// judge the others, with those lanes. Where none is protected it is the default
+// branch, whose lanes run as a branch's own. fs.ErrNotExist: there is no such ref,
+// or it has no lanes file.
+func ScheduledUpdate(ctx context.Context, repo *hooks.Repo, policy config.Policy, st TrustRecord) (Update, error) {
+	to, err := newReceiver(ctx, repo, policy, st, Call{Gate: "schedule"}, nil)
 	if err != nil {
-		return "", err
+		return Update{}, err
 	}
-	defer repo.Close()
-	st, err := h.Store(ctx)
-	if err != nil {
-		return "", err
+	root := to.root
+	if root == (RefAt{}) {
+		root = RefAt{Ref: to.head, ID: to.headID}
 	}
-	name := h.policy.RepositoryTitle(repo)
-	return name, st.Register(ctx, repo.CommonDir(), name)
+	if root.ID == "" {
+		return Update{}, fs.ErrNotExist
+	}
+	by, err := readLanes(ctx, repo, root.ID)
+	u := hooks.Update{Ref: root.Ref, Old: root.ID, New: root.ID, Base: hooks.ZeroID}
+	return Update{Update: u, LanesFile: by, Protected: to.protects(u.Ref)}, err
 }

@@ -1,4 +1,4 @@
-package host
+package gate
 
 import (
 	"errors"
@@ -17,11 +17,11 @@ import (
 type wishes struct {
 	skip     map[string]string // reason by lane id, or by "all"
 	only     []string          // lane ids; none: no such wish
-	priority int               // 1 high, 0 normal, -1 low
+	Priority int               // 1 high, 0 normal, -1 low
 }
 
-// reason is all reasons for leaving lanes out, as the run's record keeps them.
-func (w wishes) reason() string {
+// Reason is all reasons for leaving lanes out, as the run's record keeps them.
+func (w wishes) Reason() string {
 	var all []string
 	for _, id := range slices.Sorted(maps.Keys(w.skip)) {
 		all = append(all, id+": "+w.skip[id])
@@ -95,7 +95,7 @@ func (w *wishes) take(key, value string) error {
 		if !ok {
 			return problem.WithHint(fmt.Errorf("cannot take push option priority=%s", value), "say high, normal or low")
 		}
-		w.priority = level
+		w.Priority = level
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (c Call) skipVariable(p config.Policy) (wishes, error) {
 
 // check refuses a wish about a lane that does not exist: a typing error must
 // not be a skip of nothing.
-func (w wishes) check(j Judgement) error {
+func (w wishes) check(j Run) error {
 	known := map[string]bool{"all": true}
 	for _, p := range j.Updates {
 		for _, picked := range p.Picked {

@@ -1,4 +1,4 @@
-package host
+package trace
 
 import (
 	"bufio"
@@ -18,6 +18,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
@@ -59,6 +60,9 @@ type tracedEnd struct {
 	Memory int64  `json:"memory"`
 }
 
+// Runner runs one call of a plugin: in the sandbox, or natively.
+type Runner func(ctx context.Context, call wasm.Call) (wasm.Result, error)
+
 // Tracer writes what calls of plugins do. It is safe for concurrent use by the
 // calls of one run of one lane, which come one after the other.
 type Tracer struct {
@@ -68,8 +72,8 @@ type Tracer struct {
 	err error
 }
 
-// NewTracer begins a trace.
-func NewTracer(w io.Writer) *Tracer {
+// New begins a trace.
+func New(w io.Writer) *Tracer {
 	z := gzip.NewWriter(w)
 	return &Tracer{z: z, enc: json.NewEncoder(z)}
 }
@@ -89,8 +93,8 @@ func (t *Tracer) Close() error {
 	return errors.Join(t.err, t.z.Close())
 }
 
-// traced runs a call and writes it down.
-func (t *Tracer) traced(name string, module []byte, run runner) runner {
+// Wrap runs a call and writes it down.
+func (t *Tracer) Wrap(name string, module []byte, run Runner) Runner {
 	return func(ctx context.Context, call wasm.Call) (wasm.Result, error) {
 		t.write(traceLine{Call: &tracedCall{Plugin: name, Digest: wasm.Digest(module), Module: module, Stdin: call.Stdin, Args: call.Args, Env: call.Env, Clock: call.Clock, Fails: call.Fails}})
 		log := &bytes.Buffer{}
@@ -143,10 +147,15 @@ func (w *tracedWorld) Ask(ctx context.Context, q wasm.Question) (wasm.Answer, er
 // maxTraceLine is the longest line of a trace, bytes: a module in base64.
 const maxTraceLine = 128 << 20
 
+// Loader loads modules for a replay: the host's sandbox.
+type Loader interface {
+	Load(ctx context.Context, name string, module []byte) (*sandbox.Plugin, error)
+}
+
 // Replay repeats every call of a trace and compares: with the module that was
 // traced, or with another one, to see what it would have done. It prints what
 // the plugin says, and reports whether everything was as before.
-func (h *Host) Replay(ctx context.Context, w io.Writer, trace, other string) (bool, error) {
+func Replay(ctx context.Context, modules Loader, w io.Writer, trace, other string) (bool, error) {
 	f, err := os.Open(trace)
 	if err != nil {
 		return false, problem.Usage(fmt.Errorf("cannot replay: %w", err))
@@ -158,7 +167,7 @@ func (h *Host) Replay(ctx context.Context, w io.Writer, trace, other string) (bo
 	}
 	lines := bufio.NewScanner(z)
 	lines.Buffer(nil, maxTraceLine)
-	r := replay{host: h, w: w, other: other, same: true}
+	r := replay{modules: modules, w: w, other: other, same: true}
 	for lines.Scan() {
 		var line traceLine
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
@@ -176,13 +185,13 @@ func (h *Host) Replay(ctx context.Context, w io.Writer, trace, other string) (bo
 
 // replay is one trace being repeated.
 type replay struct {
-	host  *Host
-	w     io.Writer
-	other string // module file in place of the traced one
-	call  *tracedCall
-	asks  []tracedAsk
-	calls int
-	same  bool
+	modules Loader
+	w       io.Writer
+	other   string // module file in place of the traced one
+	call    *tracedCall
+	asks    []tracedAsk
+	calls   int
+	same    bool
 }
 
 func (r *replay) take(ctx context.Context, line traceLine) error {
@@ -206,11 +215,7 @@ func (r *replay) repeat(ctx context.Context, want *tracedEnd) error {
 			return problem.Usage(fmt.Errorf("cannot replay: %w", err))
 		}
 	}
-	pool, err := r.host.sandbox()
-	if err != nil {
-		return err
-	}
-	m, err := pool.Load(ctx, r.call.Plugin, module)
+	m, err := r.modules.Load(ctx, r.call.Plugin, module)
 	if err != nil {
 		return err
 	}

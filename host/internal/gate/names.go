@@ -1,0 +1,13 @@
+package gate
+
+import (
+	"github.com/pushlane/pushlane/lanes"
+)
+
+func GrantedNames(all []lanes.Granted) []string {
+	var names []string
+	for _, g := range all {
+		names = append(names, g.Name)
+	}
+	return names
+}

@@ -1,0 +1,36 @@
+package gate
+
+import (
+	"fmt"
+
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// UnmetNeed says which needed lane did not pass; a lane skipped by its own
+// word or by the pusher does not stand in the way.
+func UnmetNeed(j *Run, needs []int) (message string, blocked store.State) {
+	for _, k := range needs {
+		need := &j.Outcomes[k]
+		blocked := need.State
+		if need.Blocked != "" {
+			blocked = need.Blocked
+		}
+		if blocked == store.Passed || blocked == store.Skipped {
+			continue
+		}
+		return fmt.Sprintf("needs %q, which %s", need.Lane().ID, StateWord(need.State)), blocked
+	}
+	return "", ""
+}
+
+func StateWord(s store.State) string {
+	switch s {
+	case store.Failed:
+		return "failed"
+	case store.Broken:
+		return "broke"
+	case store.Cancelled:
+		return "was cancelled"
+	}
+	return "did not pass"
+}
