@@ -9,8 +9,11 @@ import (
 	"hash"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -186,4 +189,36 @@ func (l *laneRun) artifacts(origin string) (*artifactFolder, error) {
 		l.quota = quota
 	}
 	return &artifactFolder{dir: filepath.Join(l.folder(), origin), quota: l.quota}, nil
+}
+
+// keepArtifacts copies what the plugin named below /out to the lane run's
+// folder.
+func (l *laneRun) keepArtifacts(said answer) error {
+	if l.out == nil || len(said.artifacts) == 0 {
+		return nil
+	}
+	keep, err := l.artifacts("out")
+	if err != nil {
+		return err
+	}
+	defer keep.close()
+	if err := l.keepNamed(keep, said.artifacts); err != nil {
+		return keep.drop(err)
+	}
+	l.outcome().Artifacts = append(l.outcome().Artifacts, keep.files...)
+	return nil
+}
+
+func (l *laneRun) keepNamed(keep *artifactFolder, names []string) error {
+	for _, name := range names {
+		clean := strings.TrimPrefix(path.Clean("/"+name), "/")
+		data, err := l.out.ReadFile(clean)
+		if err != nil {
+			return fmt.Errorf("plugin %q names artifact %q, which is not below /out", l.lane().Plugin, printable.Clean(name))
+		}
+		if err := keep.Keep(clean, int64(len(data)), bytes.NewReader(data)); err != nil {
+			return fmt.Errorf("cannot keep artifact %q: %w", printable.Clean(name), err)
+		}
+	}
+	return nil
 }

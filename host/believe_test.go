@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/tell"
@@ -56,15 +57,15 @@ func TestFilesOthersMayWrite(t *testing.T) {
 		},
 		"cannot use state folder " + p.State: func() error { _, err := Open(p, 0); return err },
 		"cannot use plugin " + module: func() error {
-			_, err := (&Host{plugins: map[string]*plugin{}}).plugin(ctx, p, "look")
+			_, err := plugins.New(dir, nil).Load(ctx, p, "look")
 			return err
 		},
 		"cannot use allowed signers " + p.AllowedSigners: func() error {
-			_, err := signerOf(sshOnly, ship.Package{Signatures: []ship.Signature{{Kind: ship.SSH}}})
+			_, err := plugins.SignerOf(sshOnly, ship.Package{Signatures: []ship.Signature{{Kind: ship.SSH}}})
 			return err
 		},
 		"cannot use sigstore roots " + p.SigstoreRoots: func() error {
-			_, err := signerOf(sigstoreOnly, ship.Package{Signatures: []ship.Signature{{Kind: ship.Sigstore}}})
+			_, err := plugins.SignerOf(sigstoreOnly, ship.Package{Signatures: []ship.Signature{{Kind: ship.Sigstore}}})
 			return err
 		},
 	} {

@@ -175,7 +175,7 @@ func (h *Host) checkPlugins(ctx context.Context, policy config.Policy) []Check {
 	var checks []Check
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".wasm")
-		m, err := h.plugin(ctx, policy, name)
+		m, err := h.plugins.Load(ctx, policy, name)
 		if err != nil {
 			checks = append(checks, bad("plugins", err, "./install.sh"))
 			continue

@@ -9,7 +9,6 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
-	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -90,17 +89,4 @@ func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call gate.Ca
 		return "runs: no earlier run was given the same, or what it read has changed"
 	}
 	return fmt.Sprintf("does not run: nothing of the %d paths that %s read in run #%d has changed", len(run.Facts), run.Address, run.Run)
-}
-
-// Top is the work tree's folder.
-func Top(ctx context.Context, call gate.Call) (string, error) {
-	repo, err := hooks.Open(ctx, call.HooksEnv())
-	if err != nil {
-		return "", err
-	}
-	defer repo.Close()
-	if repo.Top() == "" {
-		return "", problem.Usage(fmt.Errorf("cannot write lanes: %s has no work tree", repo.GitDir()))
-	}
-	return repo.Top(), nil
 }

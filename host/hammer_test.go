@@ -12,6 +12,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 )
 
 // TestHammer judges many pushes at once in one host, as a resident does: every
@@ -95,7 +96,7 @@ func buildFiles(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed, err := PackPlugin(module, manifest)
+	packed, err := plugins.Pack(module, manifest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/histories"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -160,7 +161,7 @@ func packModule(t testing.TB, scratch, folder, manifest, module string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed, err := PackPlugin(code, text)
+	packed, err := plugins.Pack(code, text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,9 +21,9 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
-	"github.com/pushlane/pushlane/host/internal/ship"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -36,12 +36,12 @@ type Host struct {
 	sweeps       sync.WaitGroup
 	warm         int // plugin instances kept started, per module
 	slots        *slots
+	plugins      *plugins.Store
 	policy       config.Policy
 	since        time.Time
 	resident     bool        // it outlives its calls, and sees to what others left behind
 	observer     Observer    // may be nil
 	warn         func(error) // of a resident, told of what nobody waits for; may be nil
-	shipping     ship.Client
 	requestTLS   *tls.Config // of plugins' requests; nil: the system's roots
 
 	held   held
@@ -59,8 +59,6 @@ type Host struct {
 	mark       io.Closer  // says that this process lives; nil: nothing needed it yet
 	store      *store.Store
 	pool       *sandbox.Pool
-	plugins    map[string]*plugin   // by file
-	kept       map[string]kept      // by file
 	repos      map[string]*openRepo // by what git's variables say
 
 	artifacts map[string]*zoneArtifacts // by the zone's folder
@@ -76,9 +74,14 @@ func Open(p config.Policy, warm int) (*Host, error) {
 	if err := config.Trusted("state folder", p.State); err != nil {
 		return nil, err
 	}
-	return &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(), plugins: map[string]*plugin{}, kept: map[string]kept{}, repos: map[string]*openRepo{},
-		incus: map[incus.Config]*incus.Client{}}, nil
+	h := &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(),
+		repos: map[string]*openRepo{}, incus: map[incus.Config]*incus.Client{}}
+	h.plugins = plugins.New(p.State, h.sandbox)
+	return h, nil
 }
+
+// Plugins finds, fetches and checks the modules that lanes use.
+func (h *Host) Plugins() *plugins.Store { return h.plugins }
 
 // State is the host's folder.
 func (h *Host) State() string { return h.state }
@@ -190,7 +193,7 @@ func (h *Host) sandbox() (*sandbox.Pool, error) {
 		return h.pool, nil
 	}
 	o := sandbox.Options{CacheDir: filepath.Join(h.cache, "modules"), MaxMemory: config.PluginMemory, Warm: h.warm,
-		Program: h.program, Settings: readSettings, Uncached: h.warn}
+		Program: h.program, Settings: plugins.ReadSettings, Uncached: h.warn}
 	if h.warm == 0 { // one call's host: a plugin that has run is hardly needed again
 		o.Workers = h.policy.Parallel + 1
 	}

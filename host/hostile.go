@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/hostile"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -71,7 +72,7 @@ func (h *Host) trialPool() (*sandbox.Pool, func(), error) {
 		return nil, nil, err
 	}
 	pool, err := sandbox.Open(sandbox.Options{CacheDir: filepath.Join(dir, "modules"), MaxMemory: trialMemory, Workers: 1,
-		Program: h.program, Settings: readSettings})
+		Program: h.program, Settings: plugins.ReadSettings})
 	return pool, func() { pool.Close(); os.RemoveAll(dir) }, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -197,7 +198,7 @@ func (l *laneRun) prepare(ctx context.Context, o *gate.LaneRun) error {
 		return err
 	}
 	l.module, o.Digest = m, m.Digest()
-	with, err := settingsJSON(lane.With)
+	with, err := plugins.SettingsJSON(lane.With)
 	if err != nil {
 		return fmt.Errorf("cannot read the lane's settings: %w", err)
 	}
@@ -276,7 +277,7 @@ func (l *laneRun) asTool(ctx context.Context, call *wasm.Call) (looks bool, err 
 
 func (l *laneRun) request(ctx context.Context) (sdk.Request, error) {
 	p := l.update()
-	with, err := settingsJSON(l.lane().With)
+	with, err := plugins.SettingsJSON(l.lane().With)
 	if err != nil {
 		return sdk.Request{}, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"golang.org/x/tools/txtar"
 
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/trace"
@@ -135,7 +136,7 @@ func readCase(file string) (pluginCase, error) {
 // run gives what differs from what was declared.
 func (c pluginCase) run(ctx context.Context, a author, run trace.Runner, sandboxed bool) []string {
 	m := a.plugin.Manifest()
-	with, err := settingsJSON(c.With)
+	with, err := plugins.SettingsJSON(c.With)
 	if err == nil {
 		err = a.plugin.CheckWith(with)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -49,7 +50,7 @@ func (a author) describe(w io.Writer) {
 	fmt.Fprintf(w, "%s %s, sha256 %s\n", m.Name, printable.Clean(m.Version), a.plugin.Digest())
 	fmt.Fprintf(w, "abi %d, output %s, input %s\n", m.ABI, m.Output, inputWords(m))
 	fmt.Fprintf(w, "%d functions, starts with %.1f MiB of memory (at most %d MiB), imports %s\n", f.Functions, float64(f.MinMemory)/(1<<20), config.PluginMemory>>20, strings.Join(f.Imports, ", "))
-	writeAsks(w, grantedOf(m))
+	plugins.WriteAsks(w, plugins.Granted(m))
 }
 
 func inputWords(m sdk.Manifest) string {

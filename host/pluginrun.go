@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/trace"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -33,7 +34,7 @@ func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string,
 	if err != nil {
 		return gate.ExitUsage, problem.Usage(fmt.Errorf("cannot run plugin: %w", err))
 	}
-	checked, err := checkModule(filepath.Base(file), module)
+	checked, err := plugins.CheckModule(filepath.Base(file), module)
 	if err != nil {
 		return gate.ExitUndecided, err
 	}
@@ -44,12 +45,12 @@ func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string,
 	defer os.RemoveAll(dir)
 	name := checked.Manifest().Name
 	as := name
-	if h.firstParty(h.policy, name) { // which would run in its place
+	if h.plugins.FirstParty(h.policy, name) { // which would run in its place
 		as = "tried-" + name
 	}
-	var lock LockFile
+	var lock plugins.LockFile
 	lock.Lock, lock.Path = &lanes.Lock{Version: 1}, filepath.Join(dir, gate.LockName)
-	lock.Put(lanes.Locked{Name: as, Source: "./" + name + ".wasm", SHA256: checked.Digest(), Capabilities: grantedOf(checked.Manifest())})
+	lock.Put(lanes.Locked{Name: as, Source: "./" + name + ".wasm", SHA256: checked.Digest(), Capabilities: plugins.Granted(checked.Manifest())})
 	if err := lock.Save(); err != nil {
 		return gate.ExitUndecided, err
 	}
@@ -82,7 +83,7 @@ func readModule(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return PackPlugin(module, manifest)
+	return plugins.Pack(module, manifest)
 }
 
 // trialLane is a lanes file with one lane that grants what its plugin asks.

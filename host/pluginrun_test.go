@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -72,13 +73,13 @@ func TestRefusedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checked, err := checkModule("x", packed)
+	checked, err := plugins.CheckModule("x", packed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	lock := LockFile{&lanes.Lock{Version: 1}, filepath.Join(dir, gate.LockName)}
-	o := Offer{Locked: lanes.Locked{Name: "x"}, checked: checked}
+	lock := plugins.LockFile{Lock: &lanes.Lock{Version: 1}, Path: filepath.Join(dir, gate.LockName)}
+	o := plugins.Offer{Locked: lanes.Locked{Name: "x"}, Checked: checked}
 	if lines, err := o.RefusedSettings(lock); err != nil || len(lines) > 0 {
 		t.Errorf("without a lanes file: %q, %v", lines, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
@@ -134,7 +135,7 @@ func probeHost(t testing.TB, dir, plugin, manifest string) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed, err := PackPlugin(module, []byte(manifest))
+	packed, err := plugins.Pack(module, []byte(manifest))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -185,7 +185,7 @@ func initCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "init", Short: "write a first .pushlane/lanes.toml", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			top, err := host.Top(cmd.Context(), p.call("manual"))
+			top, err := gate.Top(cmd.Context(), p.call("manual"))
 			if err != nil {
 				return err
 			}

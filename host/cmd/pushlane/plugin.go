@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 )
 
 func pluginCommand(p *program) *cobra.Command {
@@ -27,7 +27,7 @@ func pluginCommand(p *program) *cobra.Command {
 			if err != nil {
 				return wrongUse(err)
 			}
-			return host.InspectPlugin(p.out, data)
+			return plugins.Inspect(p.out, data)
 		},
 	}
 	cmd.AddCommand(pack, inspect)
@@ -48,7 +48,7 @@ func packPlugin(manifest, in, out string) error {
 	if err != nil {
 		return wrongUse(fmt.Errorf("cannot pack: %w", err))
 	}
-	packed, err := host.PackPlugin(module, text)
+	packed, err := plugins.Pack(module, text)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/trace"
 )
@@ -39,9 +40,9 @@ func newCommand(p *program) *cobra.Command {
 	var lang string
 	cmd := &cobra.Command{
 		Use: "new NAME", Short: "begin a plugin: a small whole one that builds and runs", Args: exactly(1),
-		Long: "new writes a plugin that refuses lines with FIXME into the folder NAME, with its\nmanifest, a case and a script that builds it.\n\nLanguages:\n" + host.PluginLanguages(),
+		Long: "new writes a plugin that refuses lines with FIXME into the folder NAME, with its\nmanifest, a case and a script that builds it.\n\nLanguages:\n" + plugins.Languages(),
 		RunE: func(_ *cobra.Command, args []string) error {
-			files, err := host.NewPlugin(args[0], lang)
+			files, err := plugins.Begin(args[0], lang)
 			for _, f := range files {
 				fmt.Fprintln(p.out, filepath.Join(args[0], f))
 			}

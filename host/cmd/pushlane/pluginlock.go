@@ -13,6 +13,7 @@ import (
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -25,14 +26,14 @@ func lockCommands(p *program) []*cobra.Command {
 }
 
 // locked is a command on the work tree's lock and this user's host.
-func (p *program) locked(do func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock host.LockFile) error) func(*cobra.Command, []string) error {
+func (p *program) locked(do func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		h, policy, err := p.host()
 		if err != nil {
 			return err
 		}
 		defer h.Close(cmd.Context())
-		lock, err := host.OpenLock(cmd.Context(), p.call("manual"))
+		lock, err := plugins.OpenLock(cmd.Context(), p.call("manual"))
 		if err != nil {
 			return err
 		}
@@ -62,8 +63,8 @@ func addCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add SOURCE", Short: "pin a plugin of others in lanes.lock", Args: exactly(1),
 		Long: "add fetches a plugin, shows what it asks for and who signed it, and pins it in\nlanes.lock: this very module, with these capabilities. SOURCE is\noci:HOST/NAME:TAG, an https address, or a path; one that begins with ./ lies in\nthe repository beside lanes.lock and is committed with it.",
-		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
-			o, err := h.Offer(cmd.Context(), policy, lock, args[0], name)
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
+			o, err := h.Plugins().Offer(cmd.Context(), policy, lock, args[0], name)
 			if err != nil {
 				return err
 			}
@@ -74,7 +75,7 @@ func addCommand(p *program) *cobra.Command {
 			if err := p.agree(yes, "add it?"); err != nil {
 				return err
 			}
-			if err := h.Take(o); err != nil {
+			if err := h.Plugins().Take(o); err != nil {
 				return err
 			}
 			lock.Put(o.Locked)
@@ -96,14 +97,14 @@ that asks for no more than was granted is pinned at once. One that is not clearl
 newer, that asks for more, that refuses the settings of a lane, or that another signer or
 another key has signed, is shown and held back: the pinned one stays in use until ` + "`pushlane plugin approve NAME`" + `.
 Exit status 1: something is held back.`,
-		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
 			all, err := wanted(lock, args)
 			if err != nil {
 				return err
 			}
 			var failed error
 			for _, pinned := range all {
-				now, err := p.update(cmd.Context(), h, policy, lock, h.OwnVersion(pinned), older)
+				now, err := p.update(cmd.Context(), h, policy, lock, h.Plugins().OwnVersion(pinned), older)
 				if err != nil {
 					failed = errors.Join(failed, fmt.Errorf("cannot update plugin %q: %w", pinned.Name, err))
 					continue
@@ -118,8 +119,8 @@ Exit status 1: something is held back.`,
 }
 
 // update looks for another version of one plugin and says what came of it.
-func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy, lock host.LockFile, pinned lanes.Locked, older bool) (lanes.Locked, error) {
-	o, err := h.Offer(ctx, policy, lock, pinned.Source, pinned.Name)
+func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy, lock plugins.LockFile, pinned lanes.Locked, older bool) (lanes.Locked, error) {
+	o, err := h.Plugins().Offer(ctx, policy, lock, pinned.Source, pinned.Name)
 	if err != nil {
 		return pinned, err
 	}
@@ -127,10 +128,10 @@ func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy
 	if err != nil {
 		return pinned, err
 	}
-	if err := h.Take(o); err != nil {
+	if err := h.Plugins().Take(o); err != nil {
 		return pinned, err
 	}
-	now, lines, held := host.Update(pinned, o, refused, older)
+	now, lines, held := plugins.Update(pinned, o, refused, older)
 	for _, line := range lines {
 		fmt.Fprintln(p.out, line)
 	}
@@ -142,7 +143,7 @@ func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy
 }
 
 // wanted are the named plugins, or all.
-func wanted(lock host.LockFile, names []string) ([]lanes.Locked, error) {
+func wanted(lock plugins.LockFile, names []string) ([]lanes.Locked, error) {
 	if len(names) == 0 {
 		return slices.Clone(lock.Plugins), nil
 	}
@@ -157,12 +158,12 @@ func approveCommand(p *program) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "approve NAME", Short: "pin a held-back version, with what it asks for", Args: exactly(1),
-		RunE: p.locked(func(_ *cobra.Command, args []string, h *host.Host, _ config.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(_ *cobra.Command, args []string, h *host.Host, _ config.Policy, lock plugins.LockFile) error {
 			all, err := wanted(lock, args)
 			if err != nil {
 				return err
 			}
-			now, lines, err := host.Approve(h.OwnVersion(all[0]))
+			now, lines, err := plugins.Approve(h.Plugins().OwnVersion(all[0]))
 			if err != nil {
 				return err
 			}
@@ -183,7 +184,7 @@ func approveCommand(p *program) *cobra.Command {
 func removeCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "remove NAME", Short: "take a plugin out of lanes.lock", Args: exactly(1),
-		RunE: p.locked(func(_ *cobra.Command, args []string, _ *host.Host, _ config.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(_ *cobra.Command, args []string, _ *host.Host, _ config.Policy, lock plugins.LockFile) error {
 			if _, err := wanted(lock, args); err != nil {
 				return err
 			}
@@ -196,8 +197,8 @@ func removeCommand(p *program) *cobra.Command {
 func listCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "list the plugins that lanes may name", Args: exactly(0),
-		RunE: p.locked(func(_ *cobra.Command, _ []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
-			return h.ListPlugins(p.out, policy, lock)
+		RunE: p.locked(func(_ *cobra.Command, _ []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
+			return h.Plugins().ListPlugins(p.out, policy, lock)
 		}),
 	}
 }
@@ -205,10 +206,10 @@ func listCommand(p *program) *cobra.Command {
 func verifyCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "verify [NAME]", Short: "check pinned plugins as a push would: module, signature, capabilities", Args: atMost(1),
-		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
 			all, err := wanted(lock, args)
 			for _, pinned := range all {
-				signer, err := h.VerifyPlugin(cmd.Context(), policy, lock, pinned)
+				signer, err := h.Plugins().VerifyPlugin(cmd.Context(), policy, lock, pinned)
 				if err != nil {
 					return err
 				}
@@ -227,8 +228,8 @@ func auditCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "audit", Short: "say what about the pinned plugins deserves a look", Args: exactly(0),
 		Long: "audit checks every pinned plugin and lists what is not signed, held back, granted\nwithout being asked for, or unused. Exit status 1: there is something.",
-		RunE: p.locked(func(cmd *cobra.Command, _ []string, h *host.Host, policy config.Policy, lock host.LockFile) error {
-			lines, err := h.Audit(cmd.Context(), p.call("manual"), policy, lock)
+		RunE: p.locked(func(cmd *cobra.Command, _ []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
+			lines, err := h.Plugins().Audit(cmd.Context(), p.call("manual"), policy, lock)
 			for _, line := range lines {
 				fmt.Fprintln(p.out, line)
 				p.exit = gate.ExitRefuse
@@ -252,7 +253,7 @@ func pushPluginCommand(p *program) *cobra.Command {
 				return err
 			}
 			defer h.Close(cmd.Context())
-			at, err := h.PushPlugin(cmd.Context(), args[0], args[1], key)
+			at, err := h.Plugins().PushPlugin(cmd.Context(), args[0], args[1], key)
 			if err == nil {
 				fmt.Fprintln(p.out, at)
 			}
@@ -268,7 +269,7 @@ func signCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "sign FILE.wasm", Short: "write FILE.wasm.sig, as ssh-keygen -Y sign -n pushlane-plugin would", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			file, err := host.SignPlugin(args[0], key)
+			file, err := plugins.Sign(args[0], key)
 			if err == nil {
 				fmt.Fprintln(p.out, file)
 			}
@@ -289,7 +290,7 @@ func fetchCommand(p *program) *cobra.Command {
 				return err
 			}
 			defer h.Close(cmd.Context())
-			digest, err := h.FetchPlugin(cmd.Context(), args[0])
+			digest, err := h.Plugins().FetchPlugin(cmd.Context(), args[0])
 			if err == nil {
 				fmt.Fprintln(p.out, digest)
 			}

@@ -279,3 +279,16 @@ func (c Call) Who() string {
 	}
 	return "somebody"
 }
+
+// Top is the work tree's folder.
+func Top(ctx context.Context, call Call) (string, error) {
+	repo, err := hooks.Open(ctx, call.HooksEnv())
+	if err != nil {
+		return "", err
+	}
+	defer repo.Close()
+	if repo.Top() == "" {
+		return "", problem.Usage(fmt.Errorf("cannot write lanes: %s has no work tree", repo.GitDir()))
+	}
+	return repo.Top(), nil
+}

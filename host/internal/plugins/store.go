@@ -1,4 +1,7 @@
-package host
+// Package plugins finds the modules that lanes name: first-party ones by their
+// file, those of others by the digest that a lock pins, from this host's store,
+// the judged tree or where they were published, with their signatures checked.
+package plugins
 
 import (
 	"context"
@@ -10,28 +13,47 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
+	"github.com/pushlane/pushlane/host/internal/ship"
 )
 
 // maxModule is the largest module file that is read, in bytes.
 const maxModule = 64 << 20
 
-// plugin is a loaded module and the file it came from, so that a newer file
+// file is a loaded module and the file it came from, so that a newer file
 // is noticed.
-type plugin struct {
+type file struct {
 	module *sandbox.Plugin
 	size   int64
 	mod    time.Time
 }
 
+// Store finds the modules that lanes name: first-party ones by their file,
+// those of others by their digest. Safe for concurrent use.
+type Store struct {
+	state    string // folder below which modules of others are stored
+	shipping ship.Client
+	sandbox  func() (*sandbox.Pool, error) // in which they are loaded
+
+	mu     sync.Mutex       // guards what follows
+	loaded map[string]*file // first-party ones, by file
+	kept   map[string]kept  // modules of others, by file
+}
+
+// New looks for modules of others below the state folder.
+func New(state string, pool func() (*sandbox.Pool, error)) *Store {
+	return &Store{state: state, sandbox: pool, loaded: map[string]*file{}, kept: map[string]kept{}}
+}
+
 var pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
-// plugin loads the first-party module of that name.
-func (h *Host) plugin(ctx context.Context, policy config.Policy, name string) (*sandbox.Plugin, error) {
+// Load loads the first-party module of that name.
+func (s *Store) Load(ctx context.Context, policy config.Policy, name string) (*sandbox.Plugin, error) {
 	if !pluginName.MatchString(name) {
 		return nil, fmt.Errorf("cannot load plugin %q: not a plugin's name", name)
 	}
@@ -43,21 +65,21 @@ func (h *Host) plugin(ctx context.Context, policy config.Policy, name string) (*
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, missingPlugin(policy, name)
+		return nil, MissingPlugin(policy, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot load plugin %q: %w", name, err)
 	}
-	h.mu.Lock()
-	p := h.plugins[path]
-	h.mu.Unlock()
+	s.mu.Lock()
+	p := s.loaded[path]
+	s.mu.Unlock()
 	if p != nil && p.size == info.Size() && p.mod.Equal(info.ModTime()) {
 		return p.module, nil
 	}
-	return h.loadPlugin(ctx, name, path, info)
+	return s.loadPlugin(ctx, name, path, info)
 }
 
-func (h *Host) loadPlugin(ctx context.Context, name, path string, info fs.FileInfo) (*sandbox.Plugin, error) {
+func (s *Store) loadPlugin(ctx context.Context, name, path string, info fs.FileInfo) (*sandbox.Plugin, error) {
 	if info.Size() > maxModule {
 		return nil, fmt.Errorf("cannot load plugin %q: %s is %d bytes, at most %d are allowed", name, path, info.Size(), int64(maxModule))
 	}
@@ -65,7 +87,7 @@ func (h *Host) loadPlugin(ctx context.Context, name, path string, info fs.FileIn
 	if err != nil {
 		return nil, fmt.Errorf("cannot load plugin %q: %w", name, err)
 	}
-	pool, err := h.sandbox()
+	pool, err := s.sandbox()
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +95,13 @@ func (h *Host) loadPlugin(ctx context.Context, name, path string, info fs.FileIn
 	if err != nil {
 		return nil, err
 	}
-	h.mu.Lock()
-	h.plugins[path] = &plugin{module: m, size: info.Size(), mod: info.ModTime()}
-	h.mu.Unlock()
+	s.mu.Lock()
+	s.loaded[path] = &file{module: m, size: info.Size(), mod: info.ModTime()}
+	s.mu.Unlock()
 	return m, nil
 }
 
-func missingPlugin(policy config.Policy, name string) error {
+func MissingPlugin(policy config.Policy, name string) error {
 	var have []string
 	files, _ := filepath.Glob(filepath.Join(policy.Plugins, "*.wasm"))
 	for _, f := range files {
@@ -92,8 +114,8 @@ func missingPlugin(policy config.Policy, name string) error {
 	return problem.WithHint(fmt.Errorf("cannot load plugin %q: not found in %s", name, policy.Plugins), hint)
 }
 
-// settingsJSON turns a lane's `with` into the JSON the plugin gets.
-func settingsJSON(with map[string]any) ([]byte, error) {
+// SettingsJSON turns a lane's `with` into the JSON the plugin gets.
+func SettingsJSON(with map[string]any) ([]byte, error) {
 	if with == nil {
 		with = map[string]any{}
 	}

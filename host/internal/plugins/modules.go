@@ -1,4 +1,4 @@
-package host
+package plugins
 
 import (
 	"context"
@@ -24,8 +24,8 @@ const (
 )
 
 // moduleFolders are where a run's modules may be read, its own first.
-func (h *Host) moduleFolders(z zone.Zone) []string {
-	protected := filepath.Join(h.state, "plugins")
+func (s *Store) moduleFolders(z zone.Zone) []string {
+	protected := filepath.Join(s.state, "plugins")
 	if z.Trust == zone.Unprotected {
 		return []string{filepath.Join(protected, "unprotected"), protected}
 	}
@@ -36,8 +36,8 @@ func moduleFile(folder, digest string) string { return filepath.Join(folder, dig
 
 // keepModule stores a module, with its signatures, for runs of a zone. The
 // caller has checked it.
-func (h *Host) keepModule(z zone.Zone, p ship.Package) error {
-	dir := h.moduleFolders(z)[0]
+func (s *Store) keepModule(z zone.Zone, p ship.Package) error {
+	dir := s.moduleFolders(z)[0]
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot store plugin: %w", err)
 	}
@@ -101,12 +101,12 @@ type kept struct {
 
 // keptModule reads a stored module; one that was damaged is not there. It is
 // read again where its files have changed.
-func (h *Host) keptModule(folder, digest string) (ship.Package, error) {
+func (s *Store) keptModule(folder, digest string) (ship.Package, error) {
 	file := moduleFile(folder, digest)
 	looks := looksOf(file)
-	h.mu.Lock()
-	known := h.kept[file]
-	h.mu.Unlock()
+	s.mu.Lock()
+	known := s.kept[file]
+	s.mu.Unlock()
 	if known.looks == looks && looks != "" {
 		return known.pack, nil
 	}
@@ -117,16 +117,16 @@ func (h *Host) keptModule(folder, digest string) (ship.Package, error) {
 	if p = p.Summed(); p.Digest() != digest {
 		return p, fmt.Errorf("cannot use stored plugin %s: it is damaged", printable.ShortDigest(digest))
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	size := len(p.Module)
-	for _, k := range h.kept {
+	for _, k := range s.kept {
 		size += len(k.pack.Module)
 	}
 	if size > maxModulesInMemory {
-		clear(h.kept)
+		clear(s.kept)
 	}
-	h.kept[file] = kept{p, looks}
+	s.kept[file] = kept{p, looks}
 	return p, nil
 }
 

@@ -1,4 +1,4 @@
-package host
+package plugins
 
 import (
 	"context"
@@ -32,7 +32,7 @@ type LockFile struct {
 // OpenLock reads the lock beside the work tree's lanes file; there need be
 // neither yet.
 func OpenLock(ctx context.Context, call gate.Call) (LockFile, error) {
-	top, err := Top(ctx, call)
+	top, err := gate.Top(ctx, call)
 	if err != nil {
 		return LockFile{}, err
 	}
@@ -73,49 +73,49 @@ func (f LockFile) Save() error {
 type Offer struct {
 	lanes.Locked
 	pack      ship.Package
-	checked   checkedModule
+	Checked   checkedModule
 	unchecked []string // why signatures of it were not looked at
 }
 
 // Offer fetches a plugin and says what it is. Name may be empty: the
 // manifest's. Paths that begin with ./ are in the repository, beside the lock,
 // and move with it.
-func (h *Host) Offer(ctx context.Context, policy config.Policy, lock LockFile, source, name string) (Offer, error) {
-	s, err := ship.ParseSource(source)
+func (s *Store) Offer(ctx context.Context, policy config.Policy, lock LockFile, source, name string) (Offer, error) {
+	from, err := ship.ParseSource(source)
 	if err != nil {
 		return Offer{}, problem.Usage(fmt.Errorf("cannot add plugin: %w", err))
 	}
-	at := s
-	if s.Kind == "file" && !filepath.IsAbs(s.Name) {
-		at.Name = filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(s.Name))
+	at := from
+	if from.Kind == "file" && !filepath.IsAbs(from.Name) {
+		at.Name = filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(from.Name))
 	}
-	pack, err := h.shipping.Fetch(ctx, at)
+	pack, err := s.shipping.Fetch(ctx, at)
 	if err != nil {
 		return Offer{}, err
 	}
-	checked, err := checkModule(filepath.Base(s.Name), pack.Module)
+	checked, err := CheckModule(filepath.Base(from.Name), pack.Module)
 	if err != nil {
 		return Offer{}, err
 	}
 	m := checked.Manifest()
-	signer, err := signerOf(policy, pack)
+	signer, err := SignerOf(policy, pack)
 	if err != nil {
 		return Offer{}, problem.WithHint(fmt.Errorf("cannot add plugin %q: %w", m.Name, err), signersHint(policy))
 	}
 	if name == "" {
 		name = m.Name
 	}
-	if h.firstParty(policy, name) {
+	if s.FirstParty(policy, name) {
 		return Offer{}, problem.Usage(problem.WithHint(fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME"))
 	}
-	pinned := lanes.Locked{Name: name, Source: s.String(), Resolved: pack.Resolved, SHA256: pack.Digest(),
+	pinned := lanes.Locked{Name: name, Source: from.String(), Resolved: pack.Resolved, SHA256: pack.Digest(),
 		PluginVer: m.Version,
-		Signer:    signer, SignerKey: signerKey(policy, pack), Capabilities: grantedOf(m)}
+		Signer:    signer, SignerKey: signerKey(policy, pack), Capabilities: Granted(m)}
 	return Offer{pinned, pack, checked, unchecked(policy, pack)}, nil
 }
 
 // Take keeps an offered plugin's module on this host.
-func (h *Host) Take(o Offer) error { return h.keepModule(zone.Zone{Trust: zone.Local}, o.pack) }
+func (s *Store) Take(o Offer) error { return s.keepModule(zone.Zone{Trust: zone.Local}, o.pack) }
 
 // Describe says what a plugin is and may ask for, a line each.
 func (o Offer) Describe(w io.Writer) {
@@ -131,11 +131,11 @@ func (o Offer) Describe(w io.Writer) {
 	for _, line := range o.unchecked {
 		fmt.Fprintln(w, line)
 	}
-	writeAsks(w, o.Capabilities)
+	WriteAsks(w, o.Capabilities)
 }
 
-// writeAsks lists capabilities, a line each.
-func writeAsks(w io.Writer, all []lanes.Granted) {
+// WriteAsks lists capabilities, a line each.
+func WriteAsks(w io.Writer, all []lanes.Granted) {
 	for _, line := range lanes.Difference(nil, all) {
 		fmt.Fprintf(w, "asks for %s\n", printable.Clean(strings.TrimPrefix(line, "+ ")))
 	}
@@ -164,9 +164,9 @@ func (o Offer) RefusedSettings(lock LockFile) ([]string, error) {
 		if l.Plugin != o.Name {
 			continue
 		}
-		with, err := settingsJSON(l.With)
+		with, err := SettingsJSON(l.With)
 		if err == nil {
-			err = o.checked.CheckWith(with)
+			err = o.Checked.CheckWith(with)
 		}
 		if err != nil {
 			lines = append(lines, fmt.Sprintf("lane %q: its settings are refused: %s", l.ID, printable.FirstLine(printable.CleanText(err.Error()))))
@@ -223,8 +223,8 @@ func otherKey(p lanes.Locked, next lanes.HeldVersion) bool {
 
 // OwnVersion gives a pinned plugin the version that its module says, where this
 // host has the module: a lock is a text that anyone may have edited.
-func (h *Host) OwnVersion(p lanes.Locked) lanes.Locked {
-	kept, err := h.keptModule(h.moduleFolders(zone.Zone{Trust: zone.Local})[0], p.SHA256)
+func (s *Store) OwnVersion(p lanes.Locked) lanes.Locked {
+	kept, err := s.keptModule(s.moduleFolders(zone.Zone{Trust: zone.Local})[0], p.SHA256)
 	if err != nil {
 		return p
 	}
@@ -264,7 +264,7 @@ func cleanAll(lines []string) []string {
 }
 
 // ListPlugins prints first-party and pinned plugins.
-func (h *Host) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) error {
+func (s *Store) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	files, err := filepath.Glob(filepath.Join(policy.Plugins, "*.wasm"))
 	for _, file := range files {
@@ -276,7 +276,7 @@ func (h *Host) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) err
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\tfirst-party\t%s\n", m.Name, m.Version, printable.ShortDigest(wasm.Digest(module)), strings.Join(gate.GrantedNames(grantedOf(m)), ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\tfirst-party\t%s\n", m.Name, m.Version, printable.ShortDigest(wasm.Digest(module)), strings.Join(gate.GrantedNames(Granted(m)), ", "))
 	}
 	for _, p := range lock.Plugins {
 		state := "signed by " + orNobody(p.Signer)
@@ -290,23 +290,23 @@ func (h *Host) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) err
 
 // VerifyPlugin checks a pinned plugin as a push would: module, signature,
 // capabilities. It says who signed it, if this host wants to know.
-func (h *Host) VerifyPlugin(ctx context.Context, policy config.Policy, lock LockFile, p lanes.Locked) (signer string, err error) {
+func (s *Store) VerifyPlugin(ctx context.Context, policy config.Policy, lock LockFile, p lanes.Locked) (signer string, err error) {
 	tree := func(ctx context.Context, name string) (ship.Package, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(name))
 		}
-		return h.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: name})
+		return s.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: name})
 	}
-	pack, signer, err := h.pinnedModule(ctx, policy, p,
-		moduleSource{zone: zone.Zone{Trust: zone.Local}, tree: tree, remote: policy.FetchPlugins})
+	pack, signer, err := s.PinnedModule(ctx, policy, p,
+		ModuleSource{Zone: zone.Zone{Trust: zone.Local}, Tree: tree, Remote: policy.FetchPlugins})
 	if err != nil {
 		return "", err
 	}
-	checked, err := checkModule(p.Name, pack.Module)
+	checked, err := CheckModule(p.Name, pack.Module)
 	if err != nil {
 		return "", err
 	}
-	if more := lanes.More(p.Capabilities, grantedOf(checked.Manifest())); len(more) > 0 {
+	if more := lanes.More(p.Capabilities, Granted(checked.Manifest())); len(more) > 0 {
 		return "", fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, gate.LockName, strings.Join(more, "; "))
 	}
 	return signer, nil
@@ -314,10 +314,10 @@ func (h *Host) VerifyPlugin(ctx context.Context, policy config.Policy, lock Lock
 
 // Audit looks for what somebody who answers for a repository would want to
 // know about its plugins: a line for each, worst first.
-func (h *Host) Audit(ctx context.Context, call gate.Call, policy config.Policy, lock LockFile) ([]string, error) {
+func (s *Store) Audit(ctx context.Context, call gate.Call, policy config.Policy, lock LockFile) ([]string, error) {
 	var lines []string
 	for _, p := range lock.Plugins {
-		if _, err := h.VerifyPlugin(ctx, policy, lock, p); err != nil {
+		if _, err := s.VerifyPlugin(ctx, policy, lock, p); err != nil {
 			lines = append(lines, "cannot be used: "+printable.Clean(err.Error()))
 		}
 		if p.Signer == "" {
@@ -377,16 +377,16 @@ func auditLanes(set *lanes.Set, lock LockFile) (lines []string) {
 
 // PushPlugin publishes a module, signed with an SSH key if one is named, and
 // says where it is now.
-func (h *Host) PushPlugin(ctx context.Context, file, to, key string) (string, error) {
-	s, err := ship.ParseSource(to)
+func (s *Store) PushPlugin(ctx context.Context, file, address, key string) (string, error) {
+	to, err := ship.ParseSource(address)
 	if err != nil {
 		return "", problem.Usage(fmt.Errorf("cannot push plugin: %w", err))
 	}
-	pack, err := h.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: file})
+	pack, err := s.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: file})
 	if err != nil {
 		return "", err
 	}
-	if _, err := checkModule(file, pack.Module); err != nil {
+	if _, err := CheckModule(file, pack.Module); err != nil {
 		return "", err
 	}
 	if key != "" {
@@ -396,16 +396,16 @@ func (h *Host) PushPlugin(ctx context.Context, file, to, key string) (string, er
 		}
 		pack.Signatures = append(slices.DeleteFunc(pack.Signatures, func(s ship.Signature) bool { return s.Kind == ship.SSH }), sig)
 	}
-	return h.shipping.Push(ctx, s, pack)
+	return s.shipping.Push(ctx, to, pack)
 }
 
-// SignPlugin writes a signature beside a module.
-func SignPlugin(file, key string) (string, error) {
+// Sign writes a signature beside a module.
+func Sign(file, key string) (string, error) {
 	module, err := os.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("cannot sign plugin: %w", err)
 	}
-	if _, err := checkModule(file, module); err != nil {
+	if _, err := CheckModule(file, module); err != nil {
 		return "", err
 	}
 	sig, err := ship.SignSSH(key, module)
@@ -419,17 +419,17 @@ func SignPlugin(file, key string) (string, error) {
 }
 
 // FetchPlugin brings a module to this host, for locks that pin it.
-func (h *Host) FetchPlugin(ctx context.Context, source string) (string, error) {
-	s, err := ship.ParseSource(source)
+func (s *Store) FetchPlugin(ctx context.Context, source string) (string, error) {
+	from, err := ship.ParseSource(source)
 	if err != nil {
 		return "", problem.Usage(fmt.Errorf("cannot fetch plugin: %w", err))
 	}
-	pack, err := h.shipping.Fetch(ctx, s)
+	pack, err := s.shipping.Fetch(ctx, from)
 	if err == nil {
-		_, err = checkModule(filepath.Base(s.Name), pack.Module)
+		_, err = CheckModule(filepath.Base(from.Name), pack.Module)
 	}
 	if err == nil {
-		err = h.keepModule(zone.Zone{Trust: zone.Local}, pack)
+		err = s.keepModule(zone.Zone{Trust: zone.Local}, pack)
 	}
 	return pack.Digest(), err
 }

@@ -1,4 +1,4 @@
-package host
+package plugins
 
 import (
 	"errors"
@@ -12,10 +12,10 @@ import (
 	"github.com/pushlane/pushlane/host/internal/ship"
 )
 
-// signerOf says who signed a module: the first signature of somebody whom the
+// SignerOf says who signed a module: the first signature of somebody whom the
 // policy names. Where it names nobody, so does this; else it is an error that
 // none of them has signed.
-func signerOf(policy config.Policy, p ship.Package) (string, error) {
+func SignerOf(policy config.Policy, p ship.Package) (string, error) {
 	if !policy.WantsSigned() {
 		return "", nil
 	}
@@ -104,7 +104,7 @@ func unchecked(policy config.Policy, p ship.Package) (lines []string) {
 // checkSigner holds a module against what this host wants signed, and says who
 // has.
 func checkSigner(policy config.Policy, name string, p ship.Package) (string, error) {
-	who, err := signerOf(policy, p)
+	who, err := SignerOf(policy, p)
 	if err != nil {
 		err = problem.WithHint(fmt.Errorf("cannot load plugin %q: %w", name, err), signersHint(policy))
 	}
