@@ -17,6 +17,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/hostile"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -149,9 +150,6 @@ func (h *Host) guards(ctx context.Context, call gate.Call, repo *hooks.Repo) (se
 	return repo.Bare(), args
 }
 
-const sealHint = "boot a Linux kernel of 5.13 or later that has both (6.12 where users may not make namespaces), " +
-	"or run only plugins that you trust"
-
 // checkSandbox starts a plugin that does nothing, to see what holds it.
 func (h *Host) checkSandbox(ctx context.Context) Check {
 	pool, err := h.sandbox()
@@ -162,7 +160,7 @@ func (h *Host) checkSandbox(ctx context.Context) Check {
 		return bad("sandbox", err, "check the folder "+h.cache)
 	}
 	if why := h.unsealed(); why != "" {
-		return bad("sandbox", errors.New(why), sealHint)
+		return bad("sandbox", errors.New(why), report.SealHint)
 	}
 	return good("sandbox", "plugins run in processes of their own, confined by landlock and seccomp")
 }

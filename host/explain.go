@@ -9,6 +9,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -22,40 +23,40 @@ type LanesQuestion struct {
 
 // ExplainLanes picks the lanes of a range, as a push would, and says why; and
 // whether what earlier runs said would be used again.
-func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate.Call, ask LanesQuestion) (ExplainJSON, error) {
+func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate.Call, ask LanesQuestion) (report.ExplainJSON, error) {
 	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
-		return ExplainJSON{}, err
+		return report.ExplainJSON{}, err
 	}
 	defer repo.Close()
 	call.Range = ask.Range
 	if call, err = call.Aimed(ctx, repo); err != nil {
-		return ExplainJSON{}, err
+		return report.ExplainJSON{}, err
 	}
 	m, err := gate.ManualUpdate(ctx, repo, call)
 	if err != nil {
-		return ExplainJSON{}, err
+		return report.ExplainJSON{}, err
 	}
 	u := m.Update
 	by, err := gate.LocalLanes(ctx, repo, u, call, policy)
 	if err != nil {
-		return ExplainJSON{}, err
+		return report.ExplainJSON{}, err
 	}
 	changes, err := repo.Changes(ctx, u.Base, u.New)
 	if err != nil {
-		return ExplainJSON{}, err
+		return report.ExplainJSON{}, err
 	}
 	picked, err := by.Set.Pick(ctx, lanes.Event{Gate: ask.Gate, Ref: cmp.Or(ask.Ref, u.Ref),
 		Paths: gate.LanesTouched(gate.ChangedPaths(changes), false)})
 	if err != nil {
-		return ExplainJSON{}, err
+		return report.ExplainJSON{}, err
 	}
 	for i := range picked {
 		if m.Nothing != "" {
 			picked[i].Picked, picked[i].Reason = false, "nothing to push"
 		}
 	}
-	e := Explain(u.Base, u.New, picked)
+	e := report.Explain(u.Base, u.New, picked)
 	e.Nothing = m.Nothing
 	p := gate.Update{Update: u, LanesFile: by, Changes: changes, Picked: picked, Protected: true}
 	for i := range e.Lanes {

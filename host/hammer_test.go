@@ -13,6 +13,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/plugins"
+	"github.com/pushlane/pushlane/host/internal/report"
 )
 
 // TestHammer judges many pushes at once in one host, as a resident does: every
@@ -53,7 +54,7 @@ func TestHammer(t *testing.T) {
 			var said bytes.Buffer
 			call := gate.Call{Gate: "pre-push", Args: []string{"", ""}, Dir: work, Env: env,
 				Stdin: fmt.Appendf(nil, "refs/heads/main %s refs/heads/b%d %s\n", tip, i, base)}
-			if code := h.Judge(t.Context(), call, Output{Out: &said, Err: &said}); code != exit || !strings.Contains(said.String(), word) {
+			if code := h.Judge(t.Context(), call, report.Output{Out: &said, Err: &said}); code != exit || !strings.Contains(said.String(), word) {
 				t.Errorf("exit %d, want %d with %q:\n%s", code, exit, word, said.String())
 			}
 			numbers[i] = said.String()[strings.LastIndex(said.String(), "#"):]

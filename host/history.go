@@ -13,6 +13,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -28,7 +29,7 @@ func (h *Host) ListRuns(ctx context.Context, call gate.Call, limit int, asJSON b
 		return err
 	}
 	if asJSON {
-		return indented(w, runsJSON(runs))
+		return report.Indented(w, runsJSON(runs))
 	}
 	if len(runs) == 0 {
 		fmt.Fprintln(w, "no runs yet: push, or try: pushlane run")
@@ -71,29 +72,29 @@ func runLine(r store.Run) string {
 func updateWords(r store.Run) string {
 	var words []string
 	for _, u := range r.Updates {
-		words = append(words, rangeWord(gate.Update{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}}))
+		words = append(words, report.RangeWord(gate.Update{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}}))
 	}
 	return strings.Join(words, ", ")
 }
 
 // runRecord is a stored run as --json prints it.
 type runRecord struct {
-	Run     int64        `json:"run"`
-	State   string       `json:"state"`
-	Gate    string       `json:"gate"`
-	Remote  string       `json:"remote,omitempty"`
-	Pusher  string       `json:"pusher,omitempty"`
-	Exit    int          `json:"exit"`
-	Skip    string       `json:"skip_reason,omitempty"`
-	RerunOf int64        `json:"rerun_of,omitempty"`
-	Cancel  string       `json:"cancel_asked_by,omitempty"`
-	Message string       `json:"message,omitempty"`
-	Queued  time.Time    `json:"queued"`
-	Started time.Time    `json:"started,omitzero"`
-	Ended   time.Time    `json:"ended,omitzero"`
-	Updates []UpdateJSON `json:"updates"`
-	Lanes   []laneRecord `json:"lanes,omitempty"`
-	Events  []string     `json:"events,omitempty"`
+	Run     int64               `json:"run"`
+	State   string              `json:"state"`
+	Gate    string              `json:"gate"`
+	Remote  string              `json:"remote,omitempty"`
+	Pusher  string              `json:"pusher,omitempty"`
+	Exit    int                 `json:"exit"`
+	Skip    string              `json:"skip_reason,omitempty"`
+	RerunOf int64               `json:"rerun_of,omitempty"`
+	Cancel  string              `json:"cancel_asked_by,omitempty"`
+	Message string              `json:"message,omitempty"`
+	Queued  time.Time           `json:"queued"`
+	Started time.Time           `json:"started,omitzero"`
+	Ended   time.Time           `json:"ended,omitzero"`
+	Updates []report.UpdateJSON `json:"updates"`
+	Lanes   []laneRecord        `json:"lanes,omitempty"`
+	Events  []string            `json:"events,omitempty"`
 }
 
 type laneRecord struct {
@@ -119,9 +120,9 @@ func runsJSON(runs []store.Run) []runRecord {
 
 func recordOf(r store.Run) runRecord {
 	rec := runRecord{Run: r.Number, State: string(r.State), Gate: r.Gate, Remote: r.Remote, Pusher: r.Pusher,
-		Exit: r.Exit, Skip: r.Skip, RerunOf: r.RerunOf, Cancel: r.CancelBy, Message: r.Message, Queued: r.Queued.UTC(), Started: r.Started.UTC(), Ended: r.Ended.UTC(), Updates: []UpdateJSON{}}
+		Exit: r.Exit, Skip: r.Skip, RerunOf: r.RerunOf, Cancel: r.CancelBy, Message: r.Message, Queued: r.Queued.UTC(), Started: r.Started.UTC(), Ended: r.Ended.UTC(), Updates: []report.UpdateJSON{}}
 	for _, u := range r.Updates {
-		rec.Updates = append(rec.Updates, UpdateJSON{Ref: printable.Clean(u.Ref), Old: u.Old, New: u.New, Base: u.Base})
+		rec.Updates = append(rec.Updates, report.UpdateJSON{Ref: printable.Clean(u.Ref), Old: u.Old, New: u.New, Base: u.Base})
 	}
 	for _, l := range r.Lanes {
 		rec.Lanes = append(rec.Lanes, laneRecord{ID: l.Lane, State: string(l.State), Attempt: l.Attempt, Reason: l.Reason,
@@ -146,7 +147,7 @@ func (h *Host) ShowRun(ctx context.Context, call gate.Call, which string, asJSON
 		for _, e := range events {
 			rec.Events = append(rec.Events, eventLine(e))
 		}
-		return indented(w, rec)
+		return report.Indented(w, rec)
 	}
 	findings, err := st.Findings(ctx, run.ID)
 	if err != nil {
@@ -157,7 +158,7 @@ func (h *Host) ShowRun(ctx context.Context, call gate.Call, which string, asJSON
 		fmt.Fprintf(w, "  %-9s  %s  %s  %s\n", l.State, l.Lane, printable.Elapsed(max(0, l.Ended.Sub(l.Started))), printable.FirstLine(l.Message))
 		for _, f := range findings {
 			if f.LaneRun == l.ID {
-				fmt.Fprintf(w, "    %s\n", findingLine(wireFinding(f)))
+				fmt.Fprintf(w, "    %s\n", report.FindingLine(wireFinding(f)))
 			}
 		}
 	}

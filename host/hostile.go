@@ -12,6 +12,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/hostile"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
@@ -53,7 +54,7 @@ func (h *Host) CheckHostile(ctx context.Context) []Check {
 	}
 	tried, err := pool.TrySeal()
 	if err != nil {
-		checks = append(checks, bad("hostile", err, sealHint))
+		checks = append(checks, bad("hostile", err, report.SealHint))
 	}
 	if plain := tryIn(pool, time.Minute)(ctx, "plain", hostile.Plain()); plain.Kind != hostile.Harmless {
 		checks = append(checks, bad("hostile", errors.New("a plain plugin does not run any more: "+plain.Text), ""))

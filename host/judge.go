@@ -8,6 +8,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -19,33 +20,33 @@ import (
 //	          --Pick-----> []lanes.Picked      every lane and why
 //	          --run------> []Outcome           in lane order, whatever finished first
 //	          --report---> lines and an exit status
-func (h *Host) Judge(ctx context.Context, call gate.Call, out Output) int {
+func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int {
 	if call.Gate == "post-receive" && !h.resident {
 		return h.leave(ctx, call, out)
 	}
 	policy, err := call.Policy()
 	if err != nil {
-		out.fail(call, err)
+		out.Fail(call, err)
 		return gate.ExitUndecided
 	}
 	j, err := h.judge(ctx, call, policy, out)
 	if err != nil {
-		out.fail(call, err)
+		out.Fail(call, err)
 		return gate.ExitOf(err, policy)
 	}
 	exit, err := h.exit(ctx, call, &j)
 	if err != nil {
-		out.fail(call, err)
+		out.Fail(call, err)
 		return gate.ExitUndecided
 	}
-	if err := out.report(call, j); err != nil {
+	if err := out.Write(call, j); err != nil {
 		return gate.ExitUndecided
 	}
 	return exit
 }
 
 // leave keeps an accepted push for the resident host that is not there now.
-func (h *Host) leave(ctx context.Context, call gate.Call, out Output) int {
+func (h *Host) leave(ctx context.Context, call gate.Call, out report.Output) int {
 	if err := h.spool(ctx, call); err != nil {
 		problem.Write(out.Err, err)
 		return gate.ExitUndecided
@@ -66,7 +67,7 @@ func (h *Host) exit(ctx context.Context, call gate.Call, j *gate.Run) (int, erro
 	return j.Exit(), err
 }
 
-func (h *Host) judge(ctx context.Context, call gate.Call, policy config.Policy, out Output) (gate.Run, error) {
+func (h *Host) judge(ctx context.Context, call gate.Call, policy config.Policy, out report.Output) (gate.Run, error) {
 	repo, release, err := h.repo(ctx, call)
 	if err != nil {
 		return gate.Run{}, err

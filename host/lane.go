@@ -14,6 +14,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -30,7 +31,7 @@ type laneRun struct {
 	j     *gate.Run
 	i     int // index of its outcome
 	rec   *recorder
-	watch watcher
+	watch report.Watcher
 	idle  *idleness // of the whole run; nil: it is not out of the queue
 
 	log      *laneLog
@@ -82,7 +83,7 @@ func (l *laneRun) policy() config.Policy {
 
 // run judges the lane and settles its outcome.
 func (l *laneRun) run(ctx context.Context, o *gate.LaneRun) {
-	log := newLaneLog(l.logPath, func(line string) { l.watch.line(l.i, line) })
+	log := newLaneLog(l.logPath, func(line string) { l.watch.Line(l.i, line) })
 	l.log, l.asked = log, map[string]bool{}
 	defer func() {
 		for _, f := range l.cleanup {

@@ -17,6 +17,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/trace"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
@@ -25,7 +26,7 @@ import (
 // TryPlugin has a module judge a range of a real repository, as a lane of its
 // own that is granted what the module asks for, within the policy: with real
 // files and real containers.
-func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string, out Output) (int, error) {
+func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string, out report.Output) (int, error) {
 	settings, err := withJSON(with)
 	if err != nil {
 		return gate.ExitUsage, err

@@ -11,6 +11,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -70,18 +71,6 @@ func (h *Host) accepted(ctx context.Context, st *store.Store, repo string, call 
 		err = h.tell(ctx, run.ID, Observer.Ended)
 	}
 	return err
-}
-
-// writeQueued tells the pusher what still runs.
-func writeQueued(w io.Writer, j gate.Run) {
-	if len(j.Outcomes) == 0 {
-		return
-	}
-	line := fmt.Sprintf("pushlane: run #%d: %s queued now that the push is in", j.Number, printable.Count(len(j.Outcomes), "lane"))
-	if j.Address != "" {
-		line += ": " + pageURL(j.Policy.URL, j.Address, j.Number, "")
-	}
-	fmt.Fprintln(w, line)
 }
 
 // lease is how long a claimed run belongs to a host that does not renew it.
@@ -168,7 +157,7 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 	held, lost := h.holdLease(working, st, run)
 	defer lost()
 	idle := newIdleness(park)
-	h.runLanesUntil(held, repo, call, &j, rec, Output{Out: io.Discard, Err: io.Discard}, idle)
+	h.runLanesUntil(held, repo, call, &j, rec, report.Output{Out: io.Discard, Err: io.Discard}, idle)
 	if idle.parked() {
 		return nil
 	}

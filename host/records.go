@@ -14,6 +14,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/sarif"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -162,7 +163,7 @@ func (a *answer) readGNU(stdout []byte) {
 }
 
 func (a *answer) readSARIF(stdout []byte) error {
-	var log sarifLog
+	var log sarif.Log
 	if err := json.Unmarshal(stdout, &log); err != nil {
 		return fmt.Errorf("cannot read answer: standard output is no SARIF: %w", err)
 	}
@@ -174,7 +175,7 @@ func (a *answer) readSARIF(stdout []byte) error {
 	return nil
 }
 
-func fromSARIF(r sarifResult) sdk.Finding {
+func fromSARIF(r sarif.Result) sdk.Finding {
 	f := sdk.Finding{Rule: r.RuleID, Level: r.Level, Message: r.Message.Text}
 	switch f.Level {
 	case "":

@@ -20,6 +20,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/report"
 )
 
 // Resident serves hook calls on a unix socket, so that a push does not pay
@@ -187,7 +188,7 @@ func (r *Resident) serve(ctx context.Context, conn *net.UnixConn, build string) 
 	go func() { in.ReadByte(); cancel() }() // anything after the call's end is its end
 	go beat(ctx, func() error { return say('b') }, cancel)
 	to := impatient{conn}
-	code := r.Host.Judge(ctx, call, Output{Out: frameWriter{&mu, to, 'o'}, Err: frameWriter{&mu, to, 'e'}})
+	code := r.Host.Judge(ctx, call, report.Output{Out: frameWriter{&mu, to, 'o'}, Err: frameWriter{&mu, to, 'e'}})
 	return say('x', byte(code))
 }
 

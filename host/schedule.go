@@ -10,28 +10,21 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
-
-// watcher is told how lane runs go on; i is the index in Judgement.Outcomes.
-// Its methods are called from several goroutines.
-type watcher interface {
-	started(i int)
-	line(i int, text string)
-	ended(i int, o gate.LaneRun)
-}
 
 // runLanes runs every planned lane, at most policy.Parallel at once in this
 // host, each after the lanes it needs. Results stand at their own index, so that the
 // order of what is printed never depends on time.
-func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *recorder, out Output) {
+func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *recorder, out report.Output) {
 	h.runLanesUntil(ctx, repo, call, j, rec, out, nil)
 }
 
 // runLanesUntil is runLanes of a run that can be given back while it waits.
-func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *recorder, out Output, idle *idleness) {
-	watch := out.watch(call, j)
-	defer watch.close()
+func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *recorder, out report.Output, idle *idleness) {
+	watch := out.Watch(call, j)
+	defer watch.Close()
 	done := make([]chan struct{}, len(j.Outcomes))
 	for i := range done {
 		done[i] = make(chan struct{})
@@ -64,7 +57,7 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 				return // it goes on elsewhere
 			}
 			rec.lane(context.WithoutCancel(ctx), i, o, l.recorded)
-			watch.ended(i, *o)
+			watch.Ended(i, *o)
 		})
 	}
 	wg.Wait()
@@ -127,7 +120,7 @@ func (h *Host) runOnce(ctx context.Context, l *laneRun, o *gate.LaneRun) error {
 	}
 	defer release()
 	o.Started = time.Now()
-	l.watch.started(l.i)
+	l.watch.Started(l.i)
 	l.run(ctx, o)
 	o.Ended = time.Now()
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -58,7 +59,7 @@ func lanesCommand(p *program) *cobra.Command {
 	return cmd
 }
 
-func printExplained(p *program, e host.ExplainJSON) {
+func printExplained(p *program, e report.ExplainJSON) {
 	if e.Nothing != "" {
 		fmt.Fprintf(p.out, "nothing to push: %s\n", e.Nothing)
 	}
@@ -82,7 +83,7 @@ func printExplained(p *program, e host.ExplainJSON) {
 	}
 }
 
-func printLanes(p *program, e host.ExplainJSON) {
+func printLanes(p *program, e report.ExplainJSON) {
 	for _, l := range e.Lanes {
 		fmt.Fprintln(p.out, l.ID)
 	}

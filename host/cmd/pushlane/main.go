@@ -17,6 +17,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/report"
 )
 
 func main() {
@@ -47,7 +48,7 @@ func (p *program) call(name string) gate.Call {
 	return gate.Call{Gate: name, Dir: dir, Env: p.env, Term: p.terminal, Config: p.config}
 }
 
-func (p *program) output() host.Output { return host.Output{Out: p.out, Err: p.err} }
+func (p *program) output() report.Output { return report.Output{Out: p.out, Err: p.err} }
 
 // host opens the host of this user's state folder, for one command.
 func (p *program) host() (*host.Host, config.Policy, error) { return p.openHost(0) }

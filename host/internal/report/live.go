@@ -1,4 +1,4 @@
-package host
+package report
 
 import (
 	"bytes"
@@ -61,7 +61,7 @@ type progress struct {
 
 const redrawEvery = 100 * time.Millisecond
 
-func (o Output) watch(call gate.Call, j *gate.Run) *progress {
+func (o Output) Watch(call gate.Call, j *gate.Run) *progress {
 	titles := make([]string, len(j.Outcomes))
 	for i := range j.Outcomes {
 		titles[i] = laneTitle(&j.Outcomes[i])
@@ -78,19 +78,19 @@ func (o Output) watch(call gate.Call, j *gate.Run) *progress {
 	return p
 }
 
-func (p *progress) started(i int) {
+func (p *progress) Started(i int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running[i] = time.Now()
 }
 
-func (p *progress) line(i int, text string) {
+func (p *progress) Line(i int, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last[i] = text
 }
 
-func (p *progress) ended(i int, o gate.LaneRun) {
+func (p *progress) Ended(i int, o gate.LaneRun) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.running, i)
@@ -163,10 +163,18 @@ func (p *progress) fit(line string) string {
 	return string([]rune(line)[:width-1]) + "\n"
 }
 
-// close draws for the last time; nothing live is left standing.
-func (p *progress) close() {
+// Close draws for the last time; nothing live is left standing.
+func (p *progress) Close() {
 	close(p.stop)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.draw()
+}
+
+// Watcher is told how lane runs go on; i is the index in Judgement.Outcomes.
+// Its methods are called from several goroutines.
+type Watcher interface {
+	Started(i int)
+	Line(i int, text string)
+	ended(i int, o gate.LaneRun)
 }

@@ -1,4 +1,6 @@
-package host
+// Package report writes what a run came to: lines for a person, live where the
+// terminal can, and JSON, JUnit and SARIF for machines.
+package report
 
 import (
 	"bytes"
@@ -26,8 +28,8 @@ type Output struct {
 	Out, Err io.Writer
 }
 
-// fail prints an error that ended the call.
-func (o Output) fail(call gate.Call, err error) {
+// Fail prints an error that ended the call.
+func (o Output) Fail(call gate.Call, err error) {
 	var b bytes.Buffer
 	problem.Write(&b, err)
 	if hookGate(call.Gate) && gate.ExitOf(err, config.Policy{}) != gate.ExitUsage {
@@ -49,8 +51,8 @@ func noun(gate string) string {
 	return "push"
 }
 
-// report prints the end of a run in the format asked for.
-func (o Output) report(call gate.Call, j gate.Run) error {
+// Write prints the end of a run in the format asked for.
+func (o Output) Write(call gate.Call, j gate.Run) error {
 	switch call.Format {
 	case "json":
 		return writeJSON(o.Out, j)
@@ -73,7 +75,7 @@ func (o Output) report(call gate.Call, j gate.Run) error {
 		fmt.Fprintf(&b, "pushlane: note: %s; it is recorded\n", text)
 	}
 	if j.Unsealed != "" {
-		fmt.Fprintf(&b, "pushlane: warning: %s\npushlane: hint: %s\n", j.Unsealed, sealHint)
+		fmt.Fprintf(&b, "pushlane: warning: %s\npushlane: hint: %s\n", j.Unsealed, SealHint)
 	}
 	if call.Receives() && len(j.Updates) > 1 {
 		writeRefs(&b, j)
@@ -94,14 +96,14 @@ func header(j *gate.Run) string {
 			}
 		}
 		if p.Delete {
-			fmt.Fprintf(&b, "pushlane: %s\n", rangeWord(p))
+			fmt.Fprintf(&b, "pushlane: %s\n", RangeWord(p))
 			continue
 		}
 		free := ""
 		if !p.Protected {
 			free = ", needs no pass"
 		}
-		fmt.Fprintf(&b, "pushlane: %s: %d of %s%s\n", rangeWord(p), n, printable.Count(len(p.Picked), "lane"), free)
+		fmt.Fprintf(&b, "pushlane: %s: %d of %s%s\n", RangeWord(p), n, printable.Count(len(p.Picked), "lane"), free)
 		for _, note := range p.Notes {
 			fmt.Fprintf(&b, "pushlane: note: %s\n", note)
 		}
@@ -109,8 +111,8 @@ func header(j *gate.Run) string {
 	return b.String()
 }
 
-// rangeWord names an update: "main 1a2b3c4..5d6e7f8", "v1 (new) 5d6e7f8".
-func rangeWord(p gate.Update) string {
+// RangeWord names an update: "main 1a2b3c4..5d6e7f8", "v1 (new) 5d6e7f8".
+func RangeWord(p gate.Update) string {
 	name := printable.Ref(p.Ref)
 	if p.Alias != "" {
 		name = printable.Ref(p.Alias) + " -> " + name
@@ -236,15 +238,15 @@ const shownFindings = 50
 
 func writeFindings(b *bytes.Buffer, all []sdk.Finding) {
 	for _, f := range all[:min(shownFindings, len(all))] {
-		fmt.Fprintf(b, "  %s\n", findingLine(f))
+		fmt.Fprintf(b, "  %s\n", FindingLine(f))
 	}
 	if more := len(all) - shownFindings; more > 0 {
 		fmt.Fprintf(b, "  and %s\n", printable.Count(more, "more finding"))
 	}
 }
 
-// findingLine is the form every editor can jump by: path:line:col: level: …
-func findingLine(f sdk.Finding) string {
+// FindingLine is the form every editor can jump by: path:line:col: level: …
+func FindingLine(f sdk.Finding) string {
 	var b strings.Builder
 	if f.Path != "" {
 		b.WriteString(printable.Clean(printable.QuotePath(f.Path)))
@@ -374,3 +376,6 @@ func tally(j gate.Run) string {
 	}
 	return text
 }
+
+const SealHint = "boot a Linux kernel of 5.13 or later that has both (6.12 where users may not make namespaces), " +
+	"or run only plugins that you trust"

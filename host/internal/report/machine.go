@@ -1,4 +1,4 @@
-package host
+package report
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/sarif"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
@@ -65,10 +66,10 @@ func writeJSON(w io.Writer, j gate.Run) error {
 			Log: o.Log, Plugin: o.Digest, Image: o.Image, Remembered: o.Remembered,
 		})
 	}
-	return indented(w, run)
+	return Indented(w, run)
 }
 
-func indented(w io.Writer, v any) error {
+func Indented(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
@@ -167,7 +168,7 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", max(0, d).Seco
 func findingLines(o gate.LaneRun) []string {
 	var lines []string
 	for _, f := range o.Findings {
-		lines = append(lines, findingLine(f))
+		lines = append(lines, FindingLine(f))
 	}
 	if len(lines) == 0 {
 		return o.Tail
@@ -175,56 +176,11 @@ func findingLines(o gate.LaneRun) []string {
 	return lines
 }
 
-// The parts of SARIF 2.1.0 that code scanning services read.
-type sarifLog struct {
-	Schema  string     `json:"$schema"`
-	Version string     `json:"version"`
-	Runs    []sarifRun `json:"runs"`
-}
-
-type sarifRun struct {
-	Tool struct {
-		Driver struct {
-			Name string `json:"name"`
-			URI  string `json:"informationUri"`
-		} `json:"driver"`
-	} `json:"tool"`
-	AutomationDetails struct {
-		ID string `json:"id"`
-	} `json:"automationDetails"`
-	Results []sarifResult `json:"results"`
-}
-
-type sarifResult struct {
-	RuleID    string          `json:"ruleId"`
-	Level     string          `json:"level"`
-	Message   sarifMessage    `json:"message"`
-	Locations []sarifLocation `json:"locations,omitempty"`
-}
-
-type sarifMessage struct {
-	Text string `json:"text"`
-}
-
-type sarifLocation struct {
-	Physical struct {
-		Artifact struct {
-			URI string `json:"uri"`
-		} `json:"artifactLocation"`
-		Region *sarifRegion `json:"region,omitempty"`
-	} `json:"physicalLocation"`
-}
-
-type sarifRegion struct {
-	StartLine   int `json:"startLine"`
-	StartColumn int `json:"startColumn,omitempty"`
-}
-
 // writeSARIF prints one SARIF run per lane, so that each keeps its own name.
 func writeSARIF(w io.Writer, j gate.Run) error {
-	log := sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{}}
+	log := sarif.Log{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarif.Run{}}
 	for _, o := range j.Outcomes {
-		run := sarifRun{Results: []sarifResult{}}
+		run := sarif.Run{Results: []sarif.Result{}}
 		run.Tool.Driver.Name = "pushlane/" + o.Lane().ID
 		run.Tool.Driver.URI = "https://github.com/pushlane/pushlane"
 		run.AutomationDetails.ID = o.Address
@@ -232,26 +188,26 @@ func writeSARIF(w io.Writer, j gate.Run) error {
 			run.Results = append(run.Results, sarifOf(o, f))
 		}
 		if len(o.Findings) == 0 && (o.State == store.Failed || o.State == store.Broken) {
-			run.Results = append(run.Results, sarifResult{RuleID: o.Lane().ID, Level: "error", Message: sarifMessage{o.Message}})
+			run.Results = append(run.Results, sarif.Result{RuleID: o.Lane().ID, Level: "error", Message: sarif.Message{o.Message}})
 		}
 		log.Runs = append(log.Runs, run)
 	}
-	return indented(w, log)
+	return Indented(w, log)
 }
 
-func sarifOf(o gate.LaneRun, f sdk.Finding) sarifResult {
-	r := sarifResult{RuleID: f.Rule, Level: f.Level, Message: sarifMessage{printable.Clean(f.Message)}}
+func sarifOf(o gate.LaneRun, f sdk.Finding) sarif.Result {
+	r := sarif.Result{RuleID: f.Rule, Level: f.Level, Message: sarif.Message{printable.Clean(f.Message)}}
 	if r.RuleID == "" {
 		r.RuleID = o.Lane().ID
 	}
 	if f.Path == "" {
 		return r
 	}
-	var at sarifLocation
+	var at sarif.Location
 	at.Physical.Artifact.URI = printable.URIPath(f.Path)
 	if f.Line > 0 {
-		at.Physical.Region = &sarifRegion{StartLine: f.Line, StartColumn: f.Col}
+		at.Physical.Region = &sarif.Region{StartLine: f.Line, StartColumn: f.Col}
 	}
-	r.Locations = []sarifLocation{at}
+	r.Locations = []sarif.Location{at}
 	return r
 }

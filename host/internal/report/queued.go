@@ -1,0 +1,21 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/printable"
+)
+
+// writeQueued tells the pusher what still runs.
+func writeQueued(w io.Writer, j gate.Run) {
+	if len(j.Outcomes) == 0 {
+		return
+	}
+	line := fmt.Sprintf("pushlane: run #%d: %s queued now that the push is in", j.Number, printable.Count(len(j.Outcomes), "lane"))
+	if j.Address != "" {
+		line += ": " + pageURL(j.Policy.URL, j.Address, j.Number, "")
+	}
+	fmt.Fprintln(w, line)
+}
