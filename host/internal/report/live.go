@@ -176,5 +176,5 @@ func (p *progress) Close() {
 type Watcher interface {
 	Started(i int)
 	Line(i int, text string)
-	ended(i int, o gate.LaneRun)
+	Ended(i int, o gate.LaneRun)
 }
