@@ -10,6 +10,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -108,7 +109,7 @@ func (h *Host) RerunRun(ctx context.Context, call gate.Call, which string, faile
 const cancelEvery = time.Second
 
 // cancellable ends when somebody cancels the run that is being recorded.
-func (h *Host) cancellable(ctx context.Context, rec *recorder) (context.Context, func()) {
+func (h *Host) cancellable(ctx context.Context, rec *record.Recorder) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		tick := time.NewTicker(cancelEvery)
@@ -118,7 +119,7 @@ func (h *Host) cancellable(ctx context.Context, rec *recorder) (context.Context,
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				if by := cancelAsked(ctx, rec.store, rec.runID()); by != "" {
+				if by := cancelAsked(ctx, rec.Store, rec.WaitRunID()); by != "" {
 					cancel(cancelError{by})
 				}
 			}

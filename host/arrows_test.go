@@ -43,6 +43,7 @@ var arrows = map[string][]string{
 	"host/internal/sarif": nil,
 	"host/internal/report": {"host/internal/config", "host/internal/gate", "host/internal/printable", "host/internal/problem",
 		"host/internal/sarif", "host/internal/store", "lanes", "sdk"},
+	"host/internal/record":   {"hooks", "host/internal/gate", "host/internal/printable", "host/internal/store"},
 	"host/internal/problem":  {"host/internal/printable"},
 	"host/internal/bounded":  nil,
 	"host/internal/hostile":  nil,

@@ -203,7 +203,7 @@ const maxDenials = 100
 func (l *laneRun) refuse(ctx context.Context, err error) error {
 	if l.denials++; l.denials <= maxDenials {
 		l.log.line('h', "denied: "+err.Error())
-		l.rec.event(ctx, l.i, l.lane().ID, "denied", printable.Clean(err.Error()))
+		l.rec.Event(ctx, l.i, l.lane().ID, "denied", printable.Clean(err.Error()))
 	}
 	return &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: problem.Hint(err)}
 }

@@ -109,7 +109,7 @@ func (l *laneRun) runContainer(ctx context.Context, c sdk.Container, follow *job
 	defer keep.close()
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
-	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.runID(), Zone: l.zone(),
+	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.WaitRunID(), Zone: l.zone(),
 		Attempt: l.attempt, Deadline: deadline, Source: source, Secrets: secrets, Max: l.policy().ContainerLimits(), Keep: keep}, out, errOut)
 	out.flush()
 	errOut.flush()
@@ -143,9 +143,9 @@ func (l *laneRun) recordStart(ctx context.Context, c sdk.Container) {
 	defer l.mu.Unlock()
 	if !l.recorded {
 		l.recorded = true
-		l.rec.starting(ctx, l.i, l.outcome(), "asks for a container", l.logPath())
+		l.rec.Starting(ctx, l.i, l.outcome(), "asks for a container", l.logPath())
 	}
-	l.rec.event(ctx, l.i, l.lane().ID, "container", fmt.Sprintf("%s of image %q", c.ID, orDefault(c.Image)))
+	l.rec.Event(ctx, l.i, l.lane().ID, "container", fmt.Sprintf("%s of image %q", c.ID, orDefault(c.Image)))
 }
 
 func orDefault(image string) string {

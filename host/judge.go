@@ -90,20 +90,20 @@ func (h *Host) judge(ctx context.Context, call gate.Call, policy config.Policy, 
 	if err != nil {
 		return j, err
 	}
-	defer func() { <-rec.begun; rec.release() }()
+	defer rec.Release()
 	running, done := h.cancellable(ctx, rec)
 	defer done()
 	h.runLanes(running, repo, call, &j, rec, out)
 	j.Ended = time.Now()
-	if err := rec.end(context.WithoutCancel(ctx), &j); err != nil {
-		h.held.unrecorded(rec.run.ID, err)
+	if err := rec.End(context.WithoutCancel(ctx), &j); err != nil {
+		h.held.unrecorded(rec.WaitRunID(), err)
 		return j, err
 	}
-	if err := h.keepPatches(ctx, repo, &j, rec.run.ID); err != nil {
+	if err := h.keepPatches(ctx, repo, &j, rec.WaitRunID()); err != nil {
 		return j, err
 	}
 	h.packLogs(&j)
-	return j, h.tellRefused(ctx, rec.run.ID, j)
+	return j, h.tellRefused(ctx, rec.WaitRunID(), j)
 }
 
 // decide decides with this host's store and plugins.

@@ -14,6 +14,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -30,7 +31,7 @@ type laneRun struct {
 	call  gate.Call
 	j     *gate.Run
 	i     int // index of its outcome
-	rec   *recorder
+	rec   *record.Recorder
 	watch report.Watcher
 	idle  *idleness // of the whole run; nil: it is not out of the queue
 
@@ -71,8 +72,8 @@ func (l *laneRun) zone() zone.Zone {
 // pusher is who pushed, as far as the server told us; USER says that of a
 // server on which everyone is one user.
 func (l *laneRun) pusher() string {
-	if l.rec != nil && l.rec.claimed {
-		return l.rec.run.Pusher
+	if l.rec != nil && l.rec.Claimed {
+		return l.rec.Run.Pusher
 	}
 	return l.call.NamedPusher()
 }
@@ -135,7 +136,7 @@ func (l *laneRun) spoolWord(err error) error {
 }
 
 func (l *laneRun) logPath() string {
-	return l.host.logPath(l.rec.runID(), l.i, l.lane().ID, l.attempt)
+	return l.host.logPath(l.rec.WaitRunID(), l.i, l.lane().ID, l.attempt)
 }
 
 // folder is where this lane run's artifacts go.

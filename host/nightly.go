@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -91,7 +92,7 @@ func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, u ga
 	u.Picked = []lanes.Picked{picked}
 	j.Updates = []gate.Update{u}
 	j.Plan(func(int, lanes.Lane) bool { return false })
-	n := newRun(repo, gate.Call{Gate: "schedule"}, &j)
+	n := record.New(repo, gate.Call{Gate: "schedule"}, &j)
 	n.Waiting, n.Origin = true, fmt.Sprintf("schedule:%s:%s", l.ID, due.UTC().Format(time.RFC3339))
 	run, err := st.Begin(ctx, n)
 	if errors.Is(err, store.ErrKnown) {

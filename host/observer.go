@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -33,7 +34,7 @@ func (h *Host) tell(ctx context.Context, run int64, what func(Observer, context.
 		if err == nil {
 			err = what(h.observer, ctx, r)
 		}
-		if !store.Transient(err) || time.Since(began) > patience || !pause(ctx, time.Second) {
+		if !store.Transient(err) || time.Since(began) > record.Patience || !pause(ctx, time.Second) {
 			return err
 		}
 	}

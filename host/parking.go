@@ -74,8 +74,8 @@ func (l *laneRun) parkIdle(ctx context.Context) error {
 	if len(wishes) == 0 {
 		return nil
 	}
-	l.rec.record(ctx) // what ended is kept before the claim goes
-	parked, err := l.rec.store.Park(ctx, l.rec.run.ID, l.zone(), wishes)
+	l.rec.Record(ctx) // what ended is kept before the claim goes
+	parked, err := l.rec.Store.Park(ctx, l.rec.WaitRunID(), l.zone(), wishes)
 	if parked {
 		l.idle.leave()
 	}

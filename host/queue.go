@@ -11,6 +11,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
@@ -30,7 +31,7 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j 
 	if err := findAddress(ctx, st, j); err != nil {
 		return err
 	}
-	n := newRun(repo, call, j)
+	n := record.New(repo, call, j)
 	n.Waiting, n.Origin, n.Priority = true, "post-receive:"+call.PushID(), j.Wishes.Priority
 	run, err := st.Begin(ctx, n)
 	if errors.Is(err, store.ErrKnown) {
@@ -41,7 +42,7 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j 
 		return err
 	}
 	j.Number = run.Number
-	if err := st.Record(ctx, run.ID, append(notesOf(j), skippedLanes(run, j)...)...); err != nil {
+	if err := st.Record(ctx, run.ID, append(record.Notes(j), skippedLanes(run, j)...)...); err != nil {
 		return err
 	}
 	return h.tell(ctx, run.ID, Observer.Queued)
@@ -149,8 +150,7 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 	if err != nil {
 		return h.giveUp(ctx, st, run, err)
 	}
-	rec := resumed(st, run, &j)
-	rec.stopping = ctx.Done()
+	rec := record.Resumed(st, run, ctx.Done())
 	h.afterwards(ctx, func(ctx context.Context) error { return h.tell(ctx, run.ID, Observer.Started) })
 	working, park := context.WithCancelCause(ctx)
 	defer park(nil)
@@ -163,11 +163,11 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 	}
 	after := context.WithoutCancel(ctx)
 	if stopped(held) {
-		rec.record(after)
-		return rec.patiently(func() error { return rec.store.Requeue(after, run.ID, "the host was stopped") })
+		rec.Record(after)
+		return rec.Patiently(func() error { return rec.Store.Requeue(after, run.ID, "the host was stopped") })
 	}
 	j.Ended = time.Now()
-	if err := rec.end(after, &j); err != nil {
+	if err := rec.End(after, &j); err != nil {
 		return err
 	}
 	return h.tell(after, run.ID, Observer.Ended)
@@ -215,7 +215,7 @@ func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (gat
 		}
 		j.Updates = append(j.Updates, p)
 	}
-	for _, l := range latest(run.Lanes) {
+	for _, l := range store.Latest(run.Lanes) {
 		o, err := resumeLane(j, l)
 		if err != nil {
 			return j, err
@@ -223,26 +223,6 @@ func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (gat
 		j.Outcomes = append(j.Outcomes, o)
 	}
 	return j, nil
-}
-
-// latest is the last attempt of every lane run, in their order.
-func latest(all []store.LaneRun) []store.LaneRun {
-	type key struct {
-		update int
-		lane   string
-	}
-	at := map[key]int{}
-	var last []store.LaneRun
-	for _, l := range all {
-		k := key{l.Update, l.Lane}
-		if i, seen := at[k]; seen {
-			last[i] = l
-			continue
-		}
-		at[k] = len(last)
-		last = append(last, l)
-	}
-	return last
 }
 
 func resumeLane(j gate.Run, l store.LaneRun) (gate.LaneRun, error) {
@@ -258,16 +238,6 @@ func resumeLane(j gate.Run, l store.LaneRun) (gate.LaneRun, error) {
 		o.State, o.Message, o.Started, o.Ended, o.Done = l.State, l.Message, l.Started, l.Ended, true
 	}
 	return o, nil
-}
-
-// resumed is the recorder of a claimed run.
-func resumed(st *store.Store, run store.Run, j *gate.Run) *recorder {
-	r := &recorder{store: st.Holding(run), claimed: true, begun: make(chan struct{}), run: run, release: func() {}}
-	for _, l := range latest(run.Lanes) {
-		r.ids = append(r.ids, l.ID)
-	}
-	close(r.begun)
-	return r
 }
 
 // cancelError is why a run's context ended: somebody asked for it.

@@ -15,6 +15,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -118,16 +119,15 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 	}
 	defer h.held.hold(claimed.ID)()
 	empty := fill(t, dir)
-	queue := resumed(st, claimed, &gate.Run{})
+	queue := record.Resumed(st, claimed, nil)
 	passed := &gate.LaneRun{State: store.Passed, Message: strings.Repeat("x", 64<<10), Started: time.Now(), Ended: time.Now()}
-	queue.lane(ctx, 0, passed, false)
+	queue.Lane(ctx, 0, passed, false)
 	ended := make(chan error, 1)
-	go func() { ended <- queue.end(ctx, &gate.Run{Ended: time.Now()}) }()
+	go func() { ended <- queue.End(ctx, &gate.Run{Ended: time.Now()}) }()
 
-	r := &recorder{store: st, run: judged, ids: []int64{judged.Lanes[0].ID}, begun: make(chan struct{})}
-	close(r.begun)
-	r.lane(ctx, 0, passed, false)
-	err = r.end(ctx, &gate.Run{Ended: time.Now()})
+	r := record.Of(st, judged)
+	r.Lane(ctx, 0, passed, false)
+	err = r.End(ctx, &gate.Run{Ended: time.Now()})
 	if err == nil || !strings.HasSuffix(err.Error(), "database or disk is full (13)") || problem.Hint(err) == "" {
 		t.Errorf("the end of a run in a full store: %v, hint %q", err, problem.Hint(err))
 	}

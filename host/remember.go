@@ -292,10 +292,10 @@ func (l *laneRun) remember(ctx context.Context, o *gate.LaneRun, said answer, ex
 		l.log.line('h', "not remembered: "+why)
 		return
 	}
-	run := rememberedRun{Facts: l.mem.facts, Containers: l.mem.containers, Run: l.rec.number(), Address: l.address(),
+	run := rememberedRun{Facts: l.mem.facts, Containers: l.mem.containers, Run: l.rec.WaitNumber(), Address: l.address(),
 		Exit: exit, Verdict: said.verdict, Reason: said.reason, Findings: said.findings, Total: said.total,
 		Errors: said.errors, Places: said.places, Image: o.Image, At: time.Now().UTC()}
-	st, in, key := l.rec.store, l.mem.zone, l.mem.key
+	st, in, key := l.rec.Store, l.mem.zone, l.mem.key
 	l.host.afterwards(ctx, func(ctx context.Context) error {
 		body, err := packRun(run)
 		if err != nil {

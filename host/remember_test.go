@@ -14,6 +14,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/plugins"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
@@ -165,9 +166,7 @@ func probeLane(h *Host, r *hooks.Repo, st *store.Store, plugin string, u hooks.U
 	j := &gate.Run{Repo: "work", GitDir: "/work", Gate: "manual", Policy: h.policy,
 		Updates:  []gate.Update{{Update: u, LanesFile: gate.LanesFile{Set: set}, Changes: changes}},
 		Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + u.New[:7] + ":" + plugin}}}
-	begun := make(chan struct{})
-	close(begun)
-	l := &laneRun{host: h, repo: r, j: j, rec: &recorder{store: st, begun: begun}, attempt: 1}
+	l := &laneRun{host: h, repo: r, j: j, rec: record.Of(st, store.Run{}), attempt: 1}
 	l.log, l.asked = newLaneLog(func() string { return filepath.Join(h.state, "log") }, func(string) {}), map[string]bool{}
 	return probe{l}
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/record"
+	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
@@ -65,9 +67,7 @@ func asking(t *testing.T, server *httptest.Server, hosts ...string) *operations 
 	manifest := sdk.Manifest{Capabilities: []sdk.Capability{{Name: "http", Scope: []string{"*"}}, {Name: "secret", Scope: []string{"*"}}}}
 	grant := lanes.Grant{HTTP: []string{at, "example.org", "127.0.0.1:1"}, Secrets: []string{"TOKEN"}}
 	j := &gate.Run{Policy: policy, Updates: []gate.Update{{Update: hooks.Update{}}}, Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lanes.Lane{ID: "l", Plugin: "p", Grant: grant}}}}}
-	begun := make(chan struct{})
-	close(begun)
-	l := &laneRun{host: h, j: j, rec: &recorder{begun: begun}, permits: permitted(manifest, grant, policy)}
+	l := &laneRun{host: h, j: j, rec: record.Of(nil, store.Run{}), permits: permitted(manifest, grant, policy)}
 	l.log = newLaneLog(func() string { return filepath.Join(dir, "log") }, func(string) {})
 	return &operations{run: l}
 }

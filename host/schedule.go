@@ -10,6 +10,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -17,12 +18,12 @@ import (
 // runLanes runs every planned lane, at most policy.Parallel at once in this
 // host, each after the lanes it needs. Results stand at their own index, so that the
 // order of what is printed never depends on time.
-func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *recorder, out report.Output) {
+func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder, out report.Output) {
 	h.runLanesUntil(ctx, repo, call, j, rec, out, nil)
 }
 
 // runLanesUntil is runLanes of a run that can be given back while it waits.
-func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *recorder, out report.Output, idle *idleness) {
+func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder, out report.Output, idle *idleness) {
 	watch := out.Watch(call, j)
 	defer watch.Close()
 	done := make([]chan struct{}, len(j.Outcomes))
@@ -53,16 +54,16 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 			} else {
 				h.runInSlot(ctx, l)
 			}
-			if rec.claimed && o.State == store.Cancelled && stopped(ctx) {
+			if rec.Claimed && o.State == store.Cancelled && stopped(ctx) {
 				return // it goes on elsewhere
 			}
-			rec.lane(context.WithoutCancel(ctx), i, o, l.recorded)
+			rec.Lane(context.WithoutCancel(ctx), i, o, l.recorded)
 			watch.Ended(i, *o)
 		})
 	}
 	wg.Wait()
 	if j.Unsealed = h.unsealed(); j.Unsealed != "" {
-		rec.later(ctx, store.Event{Kind: "sandbox", Message: j.Unsealed})
+		rec.Later(ctx, store.Event{Kind: "sandbox", Message: j.Unsealed})
 	}
 }
 
@@ -80,7 +81,7 @@ func (h *Host) runInSlot(ctx context.Context, l *laneRun) {
 		switch {
 		case !infrastructure(o) || ctx.Err() != nil:
 			return
-		case l.rec.claimed && l.attempt < maxAttempts && h.brokenByOutage(ctx, o):
+		case l.rec.Claimed && l.attempt < maxAttempts && h.brokenByOutage(ctx, o):
 		case tried >= l.lane().Retries || !pause(ctx, backoff(tried)):
 			return
 		default:
@@ -144,8 +145,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // again records the attempt that broke and makes ready for the next one.
 func (l *laneRun) again(ctx context.Context, o *gate.LaneRun) {
-	l.rec.lane(context.WithoutCancel(ctx), l.i, o, l.recorded)
-	l.rec.retry(ctx, l.i, o.Message)
+	l.rec.Lane(context.WithoutCancel(ctx), l.i, o, l.recorded)
+	l.rec.Retry(ctx, l.i, o.Message)
 	// What says which lane this is stays untouched: other lanes read it.
 	o.State, o.Message, o.Err, o.Findings, o.Tail, o.Artifacts = "", "", nil, nil, nil, nil
 	o.Log, o.LogSize, o.LogSum, o.Image, o.Started, o.Ended = "", 0, "", "", time.Now(), time.Time{}
@@ -165,20 +166,20 @@ func (h *Host) enterGroup(ctx context.Context, l *laneRun) (free func(), err err
 		return func() {}, nil
 	}
 	limit := max(1, l.update().Set.Groups[lane.ConcurrencyGroup].Limit)
-	id, st := l.rec.laneID(l.i), l.rec.store
+	id, st := l.rec.WaitLaneID(l.i), l.rec.Store
 	goes := func() {}
 	defer func() { goes() }()
 	began := time.Now()
 	for waited := false; ; {
 		in, err := st.EnterGroup(ctx, l.zone(), lane.ConcurrencyGroup, limit, id)
 		switch {
-		case err != nil && (!store.Transient(err) || !l.rec.claimed && time.Since(began) > patience):
+		case err != nil && (!store.Transient(err) || !l.rec.Claimed && time.Since(began) > record.Patience):
 			return nil, err
 		case in:
 			return func() { st.LeaveGroup(context.WithoutCancel(ctx), id) }, nil
 		case err == nil && !waited:
 			waited = true
-			l.rec.event(ctx, l.i, lane.ID, "waiting", fmt.Sprintf("for a place in group %q, of which %d run at once", lane.ConcurrencyGroup, limit))
+			l.rec.Event(ctx, l.i, lane.ID, "waiting", fmt.Sprintf("for a place in group %q, of which %d run at once", lane.ConcurrencyGroup, limit))
 			if l.idle != nil {
 				goes = l.idle.waits(l.i, store.Wish{LaneRun: id, Group: lane.ConcurrencyGroup, Limit: limit})
 			}

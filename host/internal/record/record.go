@@ -1,10 +1,11 @@
-package host
+// Package record keeps a run in the store as it goes on. What cannot be recorded
+// cannot be trusted: the first failure is the run's.
+package record
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -14,16 +15,16 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// recorder keeps one run in the store as it goes on. What cannot be recorded
+// Recorder keeps one run in the store as it goes on. What cannot be recorded
 // cannot be trusted: the first failure is the run's.
-type recorder struct {
-	store   *store.Store
-	claimed bool          // out of the queue: where this host stops, another goes on
+type Recorder struct {
+	Store   *store.Store
+	Claimed bool          // out of the queue: where this host stops, another goes on
 	begun   chan struct{} // closed when what follows is known, or will not be
-	run     store.Run
+	Run     store.Run
 	ids     []int64 // the lane run of each outcome
 
-	release  func()          // of the run, which this process holds
+	hold     func()          // ends this process's hold of the run
 	stopping <-chan struct{} // closed when the host is told to stop; nil: it is not asked
 
 	mu      sync.Mutex
@@ -35,63 +36,27 @@ type recorder struct {
 	writing bool
 }
 
-// runID is the run's id in the store, laneID that of outcome i; 0 when the run
-// could not be recorded.
-func (r *recorder) runID() int64 { <-r.begun; return r.run.ID }
+// waitRun waits until the run is recorded; a zero one could not be.
+func (r *Recorder) waitRun() store.Run { <-r.begun; return r.Run }
 
-// number is what people call the run; 0 when it could not be recorded.
-func (r *recorder) number() int64 { <-r.begun; return r.run.Number }
+// Release waits until the run is recorded, and ends this process's hold of it.
+func (r *Recorder) Release() { <-r.begun; r.hold() }
 
-func (r *recorder) laneID(i int) int64 {
+// WaitRunID waits for the run's id in the store, waitLaneID for that of outcome i;
+// 0 when the run could not be recorded.
+func (r *Recorder) WaitRunID() int64 { return r.waitRun().ID }
+
+// WaitNumber waits for what people call the run; 0 when it could not be recorded.
+func (r *Recorder) WaitNumber() int64 { return r.waitRun().Number }
+
+func (r *Recorder) WaitLaneID(i int) int64 {
 	if <-r.begun; i < len(r.ids) {
 		return r.ids[i]
 	}
 	return 0
 }
 
-// begin records the run, its updates and the decision about every lane. It
-// returns before that is done: a lane may be looked at meanwhile, and whatever
-// it does outside this process waits for it (see starting). A lane that two
-// refs ask for in the same way is recorded as picked once; for the other ref
-// the decision names the first.
-func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run) (*recorder, error) {
-	st, err := h.Store(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.markAlive(); err != nil {
-		return nil, err
-	}
-	if !h.resident { // which looks for them by itself
-		if _, err := h.endAbandoned(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err := findAddress(ctx, st, j); err != nil {
-		return nil, err
-	}
-	if j.Bypasses, err = gate.Bypasses(ctx, st, repo, call, j.Updates); err != nil {
-		return nil, err
-	}
-	r := &recorder{store: st, begun: make(chan struct{}), release: func() {}}
-	n, notes := newRun(repo, call, j), notesOf(j)
-	go r.begin(context.WithoutCancel(ctx), h, n, len(j.Outcomes), notes)
-	return r, nil
-}
-
-// findAddress looks up where the page shows the repository: by its name, where
-// this is its first run.
-func findAddress(ctx context.Context, st *store.Store, j *gate.Run) (err error) {
-	if j.Policy.URL == "" {
-		return nil
-	}
-	if j.Address, err = st.Address(ctx, j.GitDir); j.Address == "" {
-		j.Address = j.Repo
-	}
-	return err
-}
-
-func newRun(repo *hooks.Repo, call gate.Call, j *gate.Run) store.NewRun {
+func New(repo *hooks.Repo, call gate.Call, j *gate.Run) store.NewRun {
 	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: printable.Clean(call.Arg(0)),
 		Pusher: call.Pusher(), Skip: j.Wishes.Reason(), At: j.Started}
 	if call.Gate == "pre-receive" && call.Getenv("PUSHLANE_PUSH") != "" {
@@ -113,20 +78,33 @@ func storedLanes(f gate.LanesFile) store.LanesFile {
 	return store.LanesFile{Source: f.Set.Source, Text: f.Text}
 }
 
-func (r *recorder) begin(ctx context.Context, h *Host, n store.NewRun, lanes int, notes []store.Change) {
+// Begin records the run, its updates and the decision about every lane. It
+// returns before that is done: a lane may be looked at meanwhile, and whatever
+// it does outside this process waits for it (see starting). A lane that two
+// refs ask for in the same way is recorded as picked once; for the other ref
+// the decision names the first. Hold is told of the run that was recorded, and
+// gives what lets go of it.
+func Begin(ctx context.Context, st *store.Store, repo *hooks.Repo, call gate.Call, j *gate.Run,
+	hold func(store.Run) (release func())) *Recorder {
+	r := &Recorder{Store: st, begun: make(chan struct{}), hold: func() {}}
+	n, notes := New(repo, call, j), Notes(j)
+	go r.begin(context.WithoutCancel(ctx), hold, n, len(j.Outcomes), notes)
+	return r
+}
+
+func (r *Recorder) begin(ctx context.Context, hold func(store.Run) func(), n store.NewRun, lanes int, notes []store.Change) {
 	defer close(r.begun)
 	var run store.Run
 	tried := 0
-	err := r.patiently(func() (err error) {
-		run, err = r.store.Begin(ctx, n)
+	err := r.Patiently(func() (err error) {
+		run, err = r.Store.Begin(ctx, n)
 		if tried++; tried > 1 && errors.Is(err, store.ErrKnown) && run.Host == store.ThisHost() {
 			err = nil // the first try was kept, and its answer was lost
 		}
 		return err
 	})
 	if err == nil {
-		r.release = h.held.hold(run.ID)
-		h.noteRun(r.store, run.ID)
+		r.hold = hold(run)
 	}
 	if err == nil && len(run.Lanes) != lanes {
 		err = fmt.Errorf("internal error: %d lane runs recorded for %d planned", len(run.Lanes), lanes)
@@ -135,15 +113,15 @@ func (r *recorder) begin(ctx context.Context, h *Host, n store.NewRun, lanes int
 		r.failed(err)
 		return
 	}
-	r.run = run
+	r.Run = run
 	for _, l := range run.Lanes {
 		r.ids = append(r.ids, l.ID)
 	}
-	r.later(ctx, notes...)
+	r.Later(ctx, notes...)
 }
 
-// notesOf is what was said about the push as a whole.
-func notesOf(j *gate.Run) []store.Change {
+// Notes is what was said about the push as a whole.
+func Notes(j *gate.Run) []store.Change {
 	var all []store.Change
 	for _, b := range j.Bypasses {
 		all = append(all, store.Event{Kind: "bypass", Message: b})
@@ -181,19 +159,19 @@ func newLanes(j *gate.Run, i int) []store.NewLane {
 	return all
 }
 
-// company is how long changes that nobody waits for wait for others: ten lanes
+// batchDelay is how long changes that nobody waits for wait for others: ten lanes
 // that end together, and the run's own end, cost one transaction.
-const company = 3 * time.Millisecond
+const batchDelay = 3 * time.Millisecond
 
-// record keeps changes and returns when they are safe.
-func (r *recorder) record(ctx context.Context, changes ...store.Change) {
+// Record keeps changes and returns when they are safe.
+func (r *Recorder) Record(ctx context.Context, changes ...store.Change) {
 	safe := r.add(changes)
 	r.flush(ctx)
 	<-safe
 }
 
-// later keeps changes soon.
-func (r *recorder) later(ctx context.Context, changes ...store.Change) {
+// Later keeps changes soon.
+func (r *Recorder) Later(ctx context.Context, changes ...store.Change) {
 	if len(changes) == 0 {
 		return
 	}
@@ -202,11 +180,11 @@ func (r *recorder) later(ctx context.Context, changes ...store.Change) {
 	defer r.mu.Unlock()
 	if r.timer == nil && !r.writing {
 		ctx = context.WithoutCancel(ctx)
-		r.timer = time.AfterFunc(company, func() { r.flush(ctx) })
+		r.timer = time.AfterFunc(batchDelay, func() { r.flush(ctx) })
 	}
 }
 
-func (r *recorder) add(changes []store.Change) <-chan struct{} {
+func (r *Recorder) add(changes []store.Change) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending = append(r.pending, changes...)
@@ -217,7 +195,7 @@ func (r *recorder) add(changes []store.Change) <-chan struct{} {
 }
 
 // flush sees to it that what waits is written now.
-func (r *recorder) flush(ctx context.Context) {
+func (r *Recorder) flush(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.timer != nil {
@@ -231,8 +209,8 @@ func (r *recorder) flush(ctx context.Context) {
 }
 
 // write keeps what waits, batch by batch, until nothing does.
-func (r *recorder) write(ctx context.Context) {
-	id := r.runID()
+func (r *Recorder) write(ctx context.Context) {
+	id := r.WaitRunID()
 	for {
 		r.mu.Lock()
 		batch, done := r.pending, r.next
@@ -247,19 +225,19 @@ func (r *recorder) write(ctx context.Context) {
 		}
 		r.mu.Unlock()
 		if id != 0 && r.failure() == nil { // after a gap nothing more would fit
-			r.failed(r.patiently(func() error { return r.store.Record(ctx, id, batch...) }))
+			r.failed(r.Patiently(func() error { return r.Store.Record(ctx, id, batch...) }))
 		}
 		close(done)
 	}
 }
 
-// patience is how long a write that fails is tried again while a pusher waits,
+// Patience is how long a write that fails is tried again while a pusher waits,
 // or once the host is told to stop. A run out of the queue has all the time
 // that there is: its verdict is not lost for a full disk.
-const patience = 10 * time.Second
+const Patience = 10 * time.Second
 
-// patiently does a write, and does it again while the store fails.
-func (r *recorder) patiently(write func() error) error {
+// Patiently does a write, and does it again while the store fails.
+func (r *Recorder) Patiently(write func() error) error {
 	began := time.Now()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := write()
@@ -270,9 +248,9 @@ func (r *recorder) patiently(write func() error) error {
 }
 
 // waits pauses before the next try; false: there is none.
-func (r *recorder) waits(began time.Time, wait time.Duration) bool {
-	if !r.claimed {
-		if time.Since(began)+wait > patience {
+func (r *Recorder) waits(began time.Time, wait time.Duration) bool {
+	if !r.Claimed {
+		if time.Since(began)+wait > Patience {
 			return false
 		}
 		time.Sleep(wait)
@@ -286,7 +264,7 @@ func (r *recorder) waits(began time.Time, wait time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.late.IsZero() && isClosed(r.stopping) {
-		r.late = time.Now().Add(patience)
+		r.late = time.Now().Add(Patience)
 	}
 	return r.late.IsZero() || time.Now().Before(r.late)
 }
@@ -300,13 +278,13 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-func (r *recorder) failure() error {
+func (r *Recorder) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
 }
 
-func (r *recorder) failed(err error) {
+func (r *Recorder) failed(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err == nil {
@@ -314,24 +292,24 @@ func (r *recorder) failed(err error) {
 	}
 }
 
-// starting is recorded before a lane touches anything outside this process:
+// Starting is recorded before a lane touches anything outside this process:
 // an intent that a killed host leaves is found by the next one.
-func (r *recorder) starting(ctx context.Context, i int, o *gate.LaneRun, why, log string) {
-	id := r.laneID(i)
-	r.record(ctx, store.Move{LaneRun: id, From: store.Queued, To: store.Starting, At: o.Started, Message: why},
+func (r *Recorder) Starting(ctx context.Context, i int, o *gate.LaneRun, why, log string) {
+	id := r.WaitLaneID(i)
+	r.Record(ctx, store.Move{LaneRun: id, From: store.Queued, To: store.Starting, At: o.Started, Message: why},
 		store.Facts{LaneRun: id, Digest: o.Digest, Log: log},
 		store.Move{LaneRun: id, From: store.Starting, To: store.Running, At: o.Started})
 }
 
-// event adds a line to the history of lane run i.
-func (r *recorder) event(ctx context.Context, i int, lane, kind, message string) {
-	r.record(ctx, store.Event{LaneRun: r.laneID(i), Lane: lane, Kind: kind, Message: message})
+// Event adds a line to the history of lane run i.
+func (r *Recorder) Event(ctx context.Context, i int, lane, kind, message string) {
+	r.Record(ctx, store.Event{LaneRun: r.WaitLaneID(i), Lane: lane, Kind: kind, Message: message})
 }
 
-// lane records how outcome i ended, with all it went through where nothing
+// Lane records how outcome i ended, with all it went through where nothing
 // was recorded before: a lane without containers costs one transaction.
-func (r *recorder) lane(ctx context.Context, i int, o *gate.LaneRun, recorded bool) {
-	id := r.laneID(i)
+func (r *Recorder) Lane(ctx context.Context, i int, o *gate.LaneRun, recorded bool) {
+	id := r.WaitLaneID(i)
 	from := store.Queued
 	var changes []store.Change
 	switch {
@@ -347,15 +325,15 @@ func (r *recorder) lane(ctx context.Context, i int, o *gate.LaneRun, recorded bo
 		store.Result{LaneRun: id, From: from, State: o.State, At: o.Ended, Message: o.Message,
 			Findings: storedFindings(o), Artifacts: o.Artifacts,
 			Log: store.File{Path: o.Log, Size: o.LogSize, SHA256: o.LogSum}})
-	r.later(ctx, changes...)
+	r.Later(ctx, changes...)
 }
 
-// retry opens the next attempt of lane run i.
-func (r *recorder) retry(ctx context.Context, i int, why string) {
-	r.record(ctx) // the attempt that ended comes first
+// Retry opens the next attempt of lane run i.
+func (r *Recorder) Retry(ctx context.Context, i int, why string) {
+	r.Record(ctx) // the attempt that ended comes first
 	var next store.LaneRun
-	err := r.patiently(func() (err error) {
-		next, err = r.store.Retry(ctx, r.runID(), r.laneID(i), "infrastructure error: "+why)
+	err := r.Patiently(func() (err error) {
+		next, err = r.Store.Retry(ctx, r.WaitRunID(), r.WaitLaneID(i), "infrastructure error: "+why)
 		return err
 	})
 	if err == nil {
@@ -372,18 +350,26 @@ func storedFindings(o *gate.LaneRun) []store.Finding {
 	return all
 }
 
-// end records the run's verdict.
-func (r *recorder) end(ctx context.Context, j *gate.Run) error {
-	r.record(ctx, store.End{State: j.State(), Exit: j.Exit(), At: j.Ended})
-	j.Number = r.run.Number
+// End records the run's verdict.
+func (r *Recorder) End(ctx context.Context, j *gate.Run) error {
+	r.Record(ctx, store.End{State: j.State(), Exit: j.Exit(), At: j.Ended})
+	j.Number = r.Run.Number
 	return r.failure()
 }
 
-// logPath is where an attempt's log lies: <state>/runs/<run>/<n>-<lane>.<attempt>.log.
-func (h *Host) logPath(run int64, i int, lane string, attempt int) string {
-	return filepath.Join(h.runFolder(run), fmt.Sprintf("%d-%s.%d.log", i, lane, attempt))
+// Resumed is the recorder of a claimed run, until stopping is closed.
+func Resumed(st *store.Store, run store.Run, stopping <-chan struct{}) *Recorder {
+	r := Of(st.Holding(run), run)
+	r.Claimed, r.stopping = true, stopping
+	return r
 }
 
-func (h *Host) runFolder(run int64) string {
-	return filepath.Join(h.state, "runs", fmt.Sprint(run))
+// Of is the recorder of a run that the store has.
+func Of(st *store.Store, run store.Run) *Recorder {
+	r := &Recorder{Store: st, begun: make(chan struct{}), Run: run, hold: func() {}}
+	for _, l := range store.Latest(run.Lanes) {
+		r.ids = append(r.ids, l.ID)
+	}
+	close(r.begun)
+	return r
 }

@@ -1,0 +1,59 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/record"
+	"github.com/pushlane/pushlane/host/internal/store"
+)
+
+// begin records the run that a call asks for; see startRun.
+func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run) (*record.Recorder, error) {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.markAlive(); err != nil {
+		return nil, err
+	}
+	if !h.resident { // which looks for them by itself
+		if _, err := h.endAbandoned(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := findAddress(ctx, st, j); err != nil {
+		return nil, err
+	}
+	if j.Bypasses, err = gate.Bypasses(ctx, st, repo, call, j.Updates); err != nil {
+		return nil, err
+	}
+	return record.Begin(ctx, st, repo, call, j, func(run store.Run) (release func()) {
+		h.noteRun(st, run.ID)
+		return h.held.hold(run.ID)
+	}), nil
+}
+
+// findAddress looks up where the page shows the repository: by its name, where
+// this is its first run.
+func findAddress(ctx context.Context, st *store.Store, j *gate.Run) (err error) {
+	if j.Policy.URL == "" {
+		return nil
+	}
+	if j.Address, err = st.Address(ctx, j.GitDir); j.Address == "" {
+		j.Address = j.Repo
+	}
+	return err
+}
+
+// logPath is where an attempt's log lies: <state>/runs/<run>/<n>-<lane>.<attempt>.log.
+func (h *Host) logPath(run int64, i int, lane string, attempt int) string {
+	return filepath.Join(h.runFolder(run), fmt.Sprintf("%d-%s.%d.log", i, lane, attempt))
+}
+
+func (h *Host) runFolder(run int64) string {
+	return filepath.Join(h.state, "runs", fmt.Sprint(run))
+}
