@@ -8,6 +8,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/record"
@@ -120,7 +121,7 @@ func (h *Host) cancellable(ctx context.Context, rec *record.Recorder) (context.C
 				return
 			case <-tick.C:
 				if by := cancelAsked(ctx, rec.Store, rec.WaitRunID()); by != "" {
-					cancel(cancelError{by})
+					cancel(lanerun.CancelError{By: by})
 				}
 			}
 		}

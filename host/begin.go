@@ -2,8 +2,6 @@ package host
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
@@ -47,13 +45,4 @@ func findAddress(ctx context.Context, st *store.Store, j *gate.Run) (err error) 
 		j.Address = j.Repo
 	}
 	return err
-}
-
-// logPath is where an attempt's log lies: <state>/runs/<run>/<n>-<lane>.<attempt>.log.
-func (h *Host) logPath(run int64, i int, lane string, attempt int) string {
-	return filepath.Join(h.runFolder(run), fmt.Sprintf("%d-%s.%d.log", i, lane, attempt))
-}
-
-func (h *Host) runFolder(run int64) string {
-	return filepath.Join(h.state, "runs", fmt.Sprint(run))
 }

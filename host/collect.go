@@ -14,6 +14,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -32,7 +33,7 @@ func CheckIncus(ctx context.Context, getenv func(string) string, image string) [
 	}
 	defer client.Close()
 	var checks []Check
-	for _, c := range client.Check(ctx, orDefault(image)) {
+	for _, c := range client.Check(ctx, lanerun.OrDefault(image)) {
 		if c.Err != nil {
 			checks = append(checks, bad(c.Name, c.Err, "./install.sh"))
 		} else {
@@ -96,7 +97,7 @@ func (h *Host) dropOld(ctx context.Context, p config.Policy) (lines []string, er
 			lines = append(lines, fmt.Sprintf("removed %s older than %s", printable.Count(len(ids), "run"), p.KeepRuns))
 		}
 		for _, id := range ids {
-			dropErr = errors.Join(dropErr, os.RemoveAll(h.runFolder(id)))
+			dropErr = errors.Join(dropErr, os.RemoveAll(lanerun.Folder(h.state, id)))
 		}
 		_, forgetErr := st.Forget(ctx, before)
 		err = errors.Join(dropErr, forgetErr)

@@ -8,6 +8,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/lanes"
@@ -71,23 +72,5 @@ func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate
 func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call gate.Call, policy config.Policy, at string, p gate.Update, i int) string {
 	j := &gate.Run{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: at, Policy: policy, Updates: []gate.Update{p},
 		Outcomes: []gate.LaneRun{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New), p.Picked[i].Lane.ID)}}}
-	l := &laneRun{host: h, repo: repo, call: call, j: j, attempt: 1}
-	if err := l.prepare(ctx, &j.Outcomes[0]); err != nil {
-		return "cannot tell: " + printable.Clean(err.Error())
-	}
-	mem, why, err := l.memory(ctx)
-	switch {
-	case err != nil:
-		return "cannot tell: " + printable.Clean(err.Error())
-	case mem == nil:
-		return "runs every time: " + why
-	}
-	run, err := l.recall(ctx, mem)
-	switch {
-	case err != nil:
-		return "cannot tell: " + printable.Clean(err.Error())
-	case run == nil:
-		return "runs: no earlier run was given the same, or what it read has changed"
-	}
-	return fmt.Sprintf("does not run: nothing of the %d paths that %s read in run #%d has changed", len(run.Facts), run.Address, run.Run)
+	return h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: j}).Foresee(ctx)
 }

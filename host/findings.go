@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 )
 
 // maxPatched bounds the files of which a refused run keeps the changed lines.
@@ -40,7 +41,7 @@ func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, r
 	}
 	data, err := json.Marshal(all)
 	if err == nil {
-		err = os.MkdirAll(h.runFolder(run), 0o700)
+		err = os.MkdirAll(lanerun.Folder(h.state, run), 0o700)
 	}
 	if err == nil {
 		err = os.WriteFile(h.patchPath(run), data, 0o600)
@@ -64,7 +65,9 @@ func findingPaths(j *gate.Run, i int) []string {
 	return paths
 }
 
-func (h *Host) patchPath(run int64) string { return filepath.Join(h.runFolder(run), "findings.json") }
+func (h *Host) patchPath(run int64) string {
+	return filepath.Join(lanerun.Folder(h.state, run), "findings.json")
+}
 
 // Patches are the changed lines that a refused run kept, by path.
 func (h *Host) Patches(run int64) (map[string]hooks.FilePatch, error) {

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -37,12 +37,12 @@ type Host struct {
 	warm         int // plugin instances kept started, per module
 	slots        *slots
 	plugins      *plugins.Store
+	lanes        *lanerun.Runner
 	policy       config.Policy
 	since        time.Time
 	resident     bool        // it outlives its calls, and sees to what others left behind
 	observer     Observer    // may be nil
 	warn         func(error) // of a resident, told of what nobody waits for; may be nil
-	requestTLS   *tls.Config // of plugins' requests; nil: the system's roots
 
 	held   held
 	outage outage
@@ -60,8 +60,6 @@ type Host struct {
 	store      *store.Store
 	pool       *sandbox.Pool
 	repos      map[string]*openRepo // by what git's variables say
-
-	artifacts map[string]*zoneArtifacts // by the zone's folder
 }
 
 // Open makes a host over the policy's state folder (runs, logs, the socket)
@@ -77,6 +75,8 @@ func Open(p config.Policy, warm int) (*Host, error) {
 	h := &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(),
 		repos: map[string]*openRepo{}, incus: map[incus.Config]*incus.Client{}}
 	h.plugins = plugins.New(p.State, h.sandbox)
+	h.lanes = &lanerun.Runner{State: p.State, Store: h.Store, Sandbox: h.sandbox, Incus: h.incusClient, Plugins: h.plugins,
+		After: h.afterwards}
 	return h, nil
 }
 

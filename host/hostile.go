@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/hostile"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/report"
@@ -111,16 +112,16 @@ func trialAnswer(m *sandbox.Plugin, done wasm.Result) hostile.Outcome {
 	if m.Manifest().Output == "text" {
 		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit, printable.Clean(string(done.Stdout[:min(len(done.Stdout), 4000)])))}
 	}
-	said, err := readAnswer(m.Manifest().Output, done.Stdout, config.MaxFindings)
+	said, err := lanerun.ReadAnswer(m.Manifest().Output, done.Stdout, config.MaxFindings)
 	if err == nil {
-		err = contradiction(said, done.Exit)
+		err = lanerun.Contradiction(said, done.Exit)
 	}
 	if err != nil {
 		return hostile.Outcome{Kind: hostile.Broken, Text: printable.CleanText(err.Error())}
 	}
-	text := fmt.Sprintf("exit %d: %d findings", done.Exit, len(said.findings))
-	if len(said.findings) > 0 {
-		f := said.findings[0]
+	text := fmt.Sprintf("exit %d: %d findings", done.Exit, len(said.Findings))
+	if len(said.Findings) > 0 {
+		f := said.Findings[0]
 		text += fmt.Sprintf(", %s %s: %s", f.Level, f.Rule, f.Message)
 	}
 	return hostile.Outcome{Kind: hostile.Harmless, Text: text}

@@ -7,6 +7,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/lanes"
@@ -125,8 +126,11 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, pol
 // loaded is taken to be.
 func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, i int, lane lanes.Lane) bool {
 	o := gate.LaneRun{Update: i, Picked: lanes.Picked{Lane: lane}}
-	l := &laneRun{host: h, repo: repo, call: call, j: &gate.Run{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy,
-		Updates: j.Updates, Outcomes: []gate.LaneRun{o}}}
-	m, err := l.plugin(ctx)
-	return err != nil || wants(m.Manifest(), "update")
+	alone := &gate.Run{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy, Updates: j.Updates, Outcomes: []gate.LaneRun{o}}
+	m, err := h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: alone}).Plugin(ctx)
+	if err != nil {
+		return true
+	}
+	manifest := m.Manifest()
+	return manifest.Wants("update")
 }

@@ -69,13 +69,13 @@ func (d *idleness) all() []store.Wish {
 }
 
 // parkIdle gives the run back where all of it waits.
-func (l *laneRun) parkIdle(ctx context.Context) error {
+func parkIdle(ctx context.Context, l *scheduled) error {
 	wishes := l.idle.all()
 	if len(wishes) == 0 {
 		return nil
 	}
-	l.rec.Record(ctx) // what ended is kept before the claim goes
-	parked, err := l.rec.Store.Park(ctx, l.rec.WaitRunID(), l.zone(), wishes)
+	l.Rec.Record(ctx) // what ended is kept before the claim goes
+	parked, err := l.Rec.Store.Park(ctx, l.Rec.WaitRunID(), l.lane.Zone(), wishes)
 	if parked {
 		l.idle.leave()
 	}

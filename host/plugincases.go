@@ -173,7 +173,7 @@ func (c pluginCase) compare(got tried) (faults []string) {
 		}
 	}
 	var findings, containers []string
-	for _, f := range got.said.findings {
+	for _, f := range got.said.Findings {
 		findings = append(findings, caseFinding(f))
 	}
 	for _, asked := range got.asked {
@@ -191,11 +191,11 @@ func (t tried) verdict() string {
 		return "broken: " + t.cause()
 	case t.exit != 0:
 		word = "fail"
-	case t.said.verdict == "skip":
+	case t.said.Verdict == "skip":
 		word = "skip"
 	}
-	if t.said.reason != "" {
-		word += ": " + t.said.reason
+	if t.said.Reason != "" {
+		word += ": " + t.said.Reason
 	}
 	return word
 }

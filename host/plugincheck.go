@@ -97,7 +97,7 @@ func (c *conformance) usual() trial {
 
 func (c *conformance) ordinary() {
 	c.first = c.try(c.usual())
-	c.result("an ordinary request", c.first.cause(), fmt.Sprintf(": exit %d, %d findings, %d calls, %s", c.first.exit, len(c.first.said.findings), c.first.rounds, c.first.used))
+	c.result("an ordinary request", c.first.cause(), fmt.Sprintf(": exit %d, %d findings, %d calls, %s", c.first.exit, len(c.first.said.Findings), c.first.rounds, c.first.used))
 }
 
 func (c *conformance) same() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
@@ -240,20 +241,6 @@ func resumeLane(j gate.Run, l store.LaneRun) (gate.LaneRun, error) {
 	return o, nil
 }
 
-// cancelError is why a run's context ended: somebody asked for it.
-type cancelError struct{ by string }
-
-func (e cancelError) Error() string { return "cancelled by " + e.by }
-
-// cancelledBy says who cancelled, "" when it was nobody by name.
-func cancelledBy(ctx context.Context) string {
-	var c cancelError
-	if errors.As(context.Cause(ctx), &c) {
-		return c.Error()
-	}
-	return ""
-}
-
 // errLost: another host has the run now.
 var errLost = errors.New("the claim on this run was lost")
 
@@ -272,7 +259,7 @@ func (h *Host) holdLease(ctx context.Context, st *store.Store, run store.Run) (c
 			}
 			if time.Since(renewed) < lease/3 {
 				if by := cancelAsked(held, st, run.ID); by != "" {
-					cancel(cancelError{by})
+					cancel(lanerun.CancelError{By: by})
 				}
 				continue
 			}
@@ -284,7 +271,7 @@ func (h *Host) holdLease(ctx context.Context, st *store.Store, run store.Run) (c
 				renewed = time.Now()
 			}
 			if by != "" {
-				cancel(cancelError{by})
+				cancel(lanerun.CancelError{By: by})
 			}
 		}
 	}()
@@ -297,12 +284,6 @@ func cancelAsked(ctx context.Context, st *store.Store, run int64) string {
 		return ""
 	}
 	return r.CancelBy
-}
-
-// stopped tells whether a run's context ended because its host does, or
-// because it is another's: what it was doing is nobody's verdict.
-func stopped(ctx context.Context) bool {
-	return ctx.Err() != nil && !errors.As(context.Cause(ctx), new(cancelError))
 }
 
 // recover gives back the runs of hosts that are gone.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -210,7 +211,7 @@ func TestADatabaseThatWasEmptied(t *testing.T) {
 				last = beginRun(t, st, store.NewRun{Gate: "pre-receive"}).ID
 				h.noteRun(st, last)
 			}
-			if err := os.MkdirAll(h.runFolder(last), 0o700); err != nil {
+			if err := os.MkdirAll(lanerun.Folder(h.state, last), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			if h.StoreLoss() != nil {
@@ -254,13 +255,13 @@ func TestCollectKeepsToItsBounds(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, file := range []string{"0-a.1.log", "0-a.1.log.zst", "report"} {
-			path := filepath.Join(h.runFolder(run.ID), file)
+			path := filepath.Join(lanerun.Folder(h.state, run.ID), file)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, make([]byte, 1<<20), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		when := time.Now().Add(-age)
-		os.Chtimes(h.runFolder(run.ID), when, when)
+		os.Chtimes(lanerun.Folder(h.state, run.ID), when, when)
 	}
 	p := h.policy
 	p.KeepRuns, p.MaxTime, p.MaxLogsTotal = 7*time.Hour, time.Hour, "4MiB"

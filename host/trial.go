@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -24,7 +25,6 @@ import (
 	"github.com/pushlane/pushlane/host/internal/trace"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
-	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
 )
 
@@ -61,7 +61,7 @@ type scriptedReply struct {
 
 // tried is what came of a trial.
 type tried struct {
-	said   answer
+	said   lanerun.Answer
 	exit   int
 	stdout []byte
 	log    string
@@ -82,10 +82,10 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run trace.Runner) tried 
 		if !goesOn {
 			return done
 		}
-		if done.err = script.allow(done.said.containers); done.err != nil {
+		if done.err = script.allow(done.said.Containers); done.err != nil {
 			return done
 		}
-		for _, c := range done.said.containers {
+		for _, c := range done.said.Containers {
 			done.asked = append(done.asked, c)
 			t.request.Results = append(t.request.Results, t.result(c))
 		}
@@ -105,31 +105,31 @@ func (t trial) round(ctx context.Context, m sdk.Manifest, run trace.Runner, scri
 			return false
 		}
 	}
-	var opened *opens
+	var opened *lanerun.Opens
 	if m.Tool != nil {
-		if looks, err := toolCall(ctx, &call, m.Tool, t.changes); err != nil || !looks {
+		if looks, err := lanerun.ToolCall(ctx, &call, m.Tool, t.changes); err != nil || !looks {
 			done.err = err
 			return false
 		}
 		if !t.native {
-			opened = opensOf(m.Tool, &call)
+			opened = lanerun.OpensOf(m.Tool, &call)
 		}
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, t.limit(), errLaneTimeout)
+	limited, cancel := context.WithTimeoutCause(ctx, t.limit(), lanerun.ErrLaneTimeout)
 	defer cancel()
 	result, err := run(limited, call)
 	done.exit, done.stdout, done.used, done.err = result.Exit, result.Stdout, result.Used, err
 	if err == nil {
-		done.said, done.err = readAnswer(m.Output, result.Stdout, config.MaxFindings)
+		done.said, done.err = lanerun.ReadAnswer(m.Output, result.Stdout, config.MaxFindings)
 	}
-	done.log = log.String() + string(done.said.talk)
+	done.log = log.String() + string(done.said.Talk)
 	if done.err == nil {
-		done.err = opened.pass(done.exit)
+		done.err = opened.Pass(done.exit)
 	}
 	if done.err == nil {
-		done.err = contradiction(done.said, done.exit)
+		done.err = lanerun.Contradiction(done.said, done.exit)
 	}
-	return done.err == nil && len(done.said.containers) > 0 && done.exit == 0
+	return done.err == nil && len(done.said.Containers) > 0 && done.exit == 0
 }
 
 func (t trial) limit() time.Duration {
@@ -207,46 +207,46 @@ func (s *script) allow(asked []sdk.Container) error {
 				return fmt.Errorf("plugin %q asks for the secret %q, which is not in its scope", s.manifest.Name, printable.Clean(name))
 			}
 		}
-		if err := containerFault(c, limits, zone.Zone{Repository: "/trial"}); err != nil {
+		if err := lanerun.ContainerFault(c, limits, zone.Zone{Repository: "/trial"}); err != nil {
 			return err
 		}
 	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	return takeIDs(s.state.asked, asked, s.manifest.Name, policy.MaxContainers)
+	return lanerun.TakeIDs(s.state.asked, asked, s.manifest.Name, policy.MaxContainers)
 }
 
 // Call carries out an operation; see wasm.Ops.
 func (s *script) Call(ctx context.Context, handles *wasm.Handles, op string, req []byte) ([]byte, error) {
 	switch op {
-	case opStart:
+	case lanerun.OpStart:
 		return s.start(handles, req)
-	case opResult:
-		return withHandle(handles, req, "container", (*job).answer)
-	case opLog:
-		return withHandle(handles, req, "container", func(j *job) ([]byte, error) { return addHandle(handles, &jobLog{job: j}) })
-	case opChanges:
+	case lanerun.OpResult:
+		return lanerun.WithHandle(handles, req, "container", (*lanerun.Job).Answer)
+	case lanerun.OpLog:
+		return lanerun.WithHandle(handles, req, "container", func(j *lanerun.Job) ([]byte, error) { return lanerun.AddHandle(handles, &lanerun.JobLog{Job: j}) })
+	case lanerun.OpChanges:
 		if !s.can("repo.read") {
 			return nil, refusedOp(s.denied("repo.read"))
 		}
 		return s.list(ctx, req, s.trial.changes)
-	case opHistory:
+	case lanerun.OpHistory:
 		if !s.can("repo.read") || !s.can("repo.history") {
 			return nil, refusedOp(s.denied("repo.history"))
 		}
 		return s.list(ctx, req, s.trial.past)
-	case opBlobs:
+	case lanerun.OpBlobs:
 		if !s.can("repo.read") {
 			return nil, refusedOp(s.denied("repo.read"))
 		}
 		return s.trial.readBlobs(ctx, handles, req)
-	case opGet, opSet:
+	case lanerun.OpGet, lanerun.OpSet:
 		return s.keep(op, req)
-	case opRequest:
+	case lanerun.OpRequest:
 		return s.send(handles, req)
-	case opResponse:
-		return withHandle(handles, req, "request", (*exchange).response)
-	case opInfo:
+	case lanerun.OpResponse:
+		return lanerun.WithHandle(handles, req, "request", (*lanerun.Exchange).Response)
+	case lanerun.OpInfo:
 		r := s.trial.request
 		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": r.Ops, "granted": r.Granted, "limits": r.Limits})
 	}
@@ -254,7 +254,7 @@ func (s *script) Call(ctx context.Context, handles *wasm.Handles, op string, req
 }
 
 func (s *script) list(ctx context.Context, req []byte, all []sdk.Change) ([]byte, error) {
-	return listChanges(req, len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil }, &toil{ctx: ctx})
+	return lanerun.ListChanges(req, len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil }, &lanerun.Toil{Ctx: ctx})
 }
 
 func refusedOp(err error) error {
@@ -268,7 +268,7 @@ func refusedOp(err error) error {
 func (s *script) start(handles *wasm.Handles, req []byte) ([]byte, error) {
 	c, err := sdk.ParseContainer(req)
 	if err != nil {
-		return nil, invalid("%s", err)
+		return nil, lanerun.Invalid("%s", err)
 	}
 	if err := s.allow([]sdk.Container{c}); err != nil {
 		return nil, refusedOp(err)
@@ -277,12 +277,12 @@ func (s *script) start(handles *wasm.Handles, req []byte) ([]byte, error) {
 	s.asked = append(s.asked, c)
 	s.state.mu.Unlock()
 	r := s.trial.result(c)
-	j := &job{cancel: func() {}, changed: make(chan struct{})}
+	j := &lanerun.Job{Cancel: func() {}, Changed: make(chan struct{})}
 	for line := range strings.Lines(r.Tail) {
-		j.line(strings.TrimRight(line, "\n"))
+		j.Line(strings.TrimRight(line, "\n"))
 	}
-	j.end(r, nil)
-	return addHandle(handles, j)
+	j.End(r, nil)
+	return lanerun.AddHandle(handles, j)
 }
 
 // keep is kv in memory: it outlives the calls of a trial and not the trial.
@@ -290,7 +290,7 @@ func (s *script) keep(op string, req []byte) ([]byte, error) {
 	if !s.can("kv") {
 		return nil, refusedOp(s.denied("kv"))
 	}
-	r, err := parseKept(req)
+	r, err := lanerun.ParseKept(req)
 	if err != nil {
 		return nil, err
 	}
@@ -298,9 +298,9 @@ func (s *script) keep(op string, req []byte) ([]byte, error) {
 	defer s.state.mu.Unlock()
 	value, known := s.state.kept[r.Name]
 	switch {
-	case op == opGet && known:
+	case op == lanerun.OpGet && known:
 		return json.Marshal(map[string]string{"value": value})
-	case op == opGet:
+	case op == lanerun.OpGet:
 	case r.Value == nil:
 		delete(s.state.kept, r.Name)
 	case !known && len(s.state.kept) == store.MaxValues:
@@ -313,28 +313,28 @@ func (s *script) keep(op string, req []byte) ([]byte, error) {
 
 // send answers a request as was written down; one that was not gets none.
 func (s *script) send(handles *wasm.Handles, req []byte) ([]byte, error) {
-	var a ask
+	var a lanerun.Ask
 	if err := json.Unmarshal(req, &a); err != nil {
-		return nil, invalid("%s", err)
+		return nil, lanerun.Invalid("%s", err)
 	}
 	u, err := url.Parse(a.URL)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return nil, invalid("url is no http or https address without a user: %q", printable.Clean(a.URL))
+		return nil, lanerun.Invalid("url is no http or https address without a user: %q", printable.Clean(a.URL))
 	case !s.can("http"):
 		return nil, refusedOp(s.denied("http"))
 	case !s.reaches("http", u.Host) && !s.reaches("http", u.Hostname()):
 		return nil, refusedOp(fmt.Errorf("plugin %q sends a request to %s, which is not in its scope", s.manifest.Name, printable.Clean(u.Host)))
 	}
-	e := &exchange{cancel: func() {}, done: make(chan struct{}), held: &s.held}
-	e.end(s.trial.reply(a.URL))
-	return addHandle(handles, e)
+	e := &lanerun.Exchange{Cancel: func() {}, Done: make(chan struct{}), Held: &s.held}
+	e.End(s.trial.reply(a.URL))
+	return lanerun.AddHandle(handles, e)
 }
 
-func (t trial) reply(address string) (*reply, error) {
+func (t trial) reply(address string) (*lanerun.Reply, error) {
 	for _, r := range t.replies {
 		if strings.Contains(address, r.Match) {
-			return &reply{Status: cmp.Or(r.Status, 200), Headers: map[string]string{}, Body: r.Body}, nil
+			return &lanerun.Reply{Status: cmp.Or(r.Status, 200), Headers: map[string]string{}, Body: r.Body}, nil
 		}
 	}
 	return nil, fmt.Errorf("no [[http]] of the case answers %s", printable.Clean(address))
@@ -372,14 +372,14 @@ func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
 	granted := func(name string) bool { return slices.Contains(names, name) }
 	r := sdk.Request{ABI: sdk.ABI, Run: "trial@0000000:trial", Lane: "trial", Repository: "trial", Gate: "manual",
 		Update: sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40), Base: strings.Repeat("1", 40)},
-		With:   with, Granted: names, Ops: offeredTo(granted),
+		With:   with, Granted: names, Ops: lanerun.OfferedTo(granted),
 		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: 60_000, Log: config.MaxStderr, Findings: config.MaxFindings, Out: config.MaxOut, Fuel: config.DefaultFuel}}
 	if granted("repo.read") {
 		t.changes = changesBetween(base, src)
 	}
 	t.blobs = blobsOf(src, base)
 	t.request = r.Seen(m)
-	if wants(m, "changes") {
+	if lanerun.Wants(m, "changes") {
 		t.request.Changes = t.changes
 	}
 	return t
@@ -417,37 +417,6 @@ func modeOf(f memFile) string {
 
 // fakeID stands for a blob's id: equal for equal content.
 func fakeID(data []byte) string { return wasm.Digest(data)[:40] }
-
-// toolChanged is the argument that stands for the changed files.
-const toolChanged = "{changed}"
-
-// toolCall makes the call one of a program that knows nothing of requests;
-// false: there is no file for it to look at.
-func toolCall(ctx context.Context, c *wasm.Call, tool *sdk.Tool, changes []sdk.Change) (looks bool, err error) {
-	var files []string
-	set := parseGlobs(tool.Files)
-	for _, change := range changes {
-		if ctx.Err() != nil {
-			return false, context.Cause(ctx)
-		}
-		regular := change.Mode == "100644" || change.Mode == "100755"
-		if regular && (set == nil || slices.ContainsFunc(set, func(g lanes.Glob) bool { return g.Match(change.Path) })) {
-			files = append(files, "/src/"+change.Path)
-		}
-	}
-	c.Stdin, c.Fails = nil, tool.Fail
-	if len(c.Fails) == 0 {
-		c.Fails = []int{1}
-	}
-	for _, arg := range tool.Args {
-		if arg == toolChanged {
-			c.Args = append(c.Args, files...)
-		} else {
-			c.Args = append(c.Args, arg)
-		}
-	}
-	return len(files) > 0 || !slices.Contains(tool.Args, toolChanged) && len(tool.Files) == 0, nil
-}
 
 // cause is the first line of what broke.
 func (t tried) cause() string {

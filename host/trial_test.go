@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/trace"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
@@ -113,13 +114,13 @@ func TestTrialOperations(t *testing.T) {
 		ops  [][2]string
 		want []string
 	}{
-		"kv": {all, [][2]string{{opGet, `{"name":"a"}`}, {opSet, `{"name":"a","value":"1"}`}, {opGet, `{"name":"a"}`}, {opSet, `{"name":"a"}`}, {opGet, `{"name":"a"}`}, {opGet, `{"name":5}`}},
+		"kv": {all, [][2]string{{lanerun.OpGet, `{"name":"a"}`}, {lanerun.OpSet, `{"name":"a","value":"1"}`}, {lanerun.OpGet, `{"name":"a"}`}, {lanerun.OpSet, `{"name":"a"}`}, {lanerun.OpGet, `{"name":"a"}`}, {lanerun.OpGet, `{"name":5}`}},
 			[]string{`{}`, `{}`, `{"value":"1"}`, `{}`, `{}`, `{"code":-22,"message":"want an object with name and value, both texts"}`}},
-		"kv without a capability": {manifestOf(), [][2]string{{opGet, `{"name":"a"}`}}, []string{`{"code":-13,"message":"plugin \"p\" used capability kv, which its manifest does not ask for"}`}},
-		"http": {all, [][2]string{{opRequest, `{"url":"https://example.org/good"}`}, {opResponse, `{"handle":1}`}},
+		"kv without a capability": {manifestOf(), [][2]string{{lanerun.OpGet, `{"name":"a"}`}}, []string{`{"code":-13,"message":"plugin \"p\" used capability kv, which its manifest does not ask for"}`}},
+		"http": {all, [][2]string{{lanerun.OpRequest, `{"url":"https://example.org/good"}`}, {lanerun.OpResponse, `{"handle":1}`}},
 			[]string{`{"handle":1}`, `{"status":200,"headers":{},"body":"hello"}`}},
-		"http to another host": {all, [][2]string{{opRequest, `{"url":"https://example.com/"}`}}, []string{`{"code":-13,"message":"plugin \"p\" sends a request to example.com, which is not in its scope"}`}},
-		"containers": {all, [][2]string{{opStart, `{"id":"a","command":["true"]}`}, {opStart, `{"id":"a","command":["true"]}`}, {opStart, `{}`}, {opStart, `{"id":"b","command":["true"],"processes":99999}`}},
+		"http to another host": {all, [][2]string{{lanerun.OpRequest, `{"url":"https://example.com/"}`}}, []string{`{"code":-13,"message":"plugin \"p\" sends a request to example.com, which is not in its scope"}`}},
+		"containers": {all, [][2]string{{lanerun.OpStart, `{"id":"a","command":["true"]}`}, {lanerun.OpStart, `{"id":"a","command":["true"]}`}, {lanerun.OpStart, `{}`}, {lanerun.OpStart, `{"id":"b","command":["true"],"processes":99999}`}},
 			[]string{`{"handle":1}`, `{"code":-22,"message":"plugin \"p\" asks twice for a container called \"a\""}`,
 				`{"code":-22,"message":"cannot start container \"\": its id \"\" is not of the form [a-z0-9][a-z0-9_-]*"}`,
 				`{"code":-13,"message":"cannot start container \"b\": it asks for 99999 processes, the policy allows 4 to 4096"}`}},
@@ -142,7 +143,7 @@ func TestTrialOperations(t *testing.T) {
 
 func many(n int) (ops [][2]string) {
 	for i := range n {
-		ops = append(ops, [2]string{opStart, `{"id":"c` + string(rune('a'+i)) + `","command":["true"]}`})
+		ops = append(ops, [2]string{lanerun.OpStart, `{"id":"c` + string(rune('a'+i)) + `","command":["true"]}`})
 	}
 	return ops
 }

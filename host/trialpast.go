@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -33,10 +34,10 @@ func (t *trial) readBlobs(ctx context.Context, handles *wasm.Handles, req []byte
 	}
 	for _, id := range q.IDs {
 		if _, known := t.blobs[id]; !known {
-			return nil, unseen(id)
+			return nil, lanerun.Unseen(id)
 		}
 	}
-	return addHandle(handles, newBlobStream(q, &toil{ctx: ctx}, func(id string) (io.ReadCloser, int64, error) {
+	return lanerun.AddHandle(handles, lanerun.NewBlobStream(q, &lanerun.Toil{Ctx: ctx}, func(id string) (io.ReadCloser, int64, error) {
 		data := t.blobs[id]
 		return io.NopCloser(bytes.NewReader(data)), int64(len(data)), nil
 	}))

@@ -1,0 +1,22 @@
+package lanerun
+
+import (
+	"context"
+	"errors"
+)
+
+// CancelError is why a run's context ended: someone asked for it.
+type CancelError struct {
+	By string // who, as the log names them
+}
+
+func (e CancelError) Error() string { return "cancelled by " + e.By }
+
+// cancelledBy says who cancelled, "" when it was nobody by name.
+func cancelledBy(ctx context.Context) string {
+	var c CancelError
+	if errors.As(context.Cause(ctx), &c) {
+		return c.Error()
+	}
+	return ""
+}
