@@ -42,10 +42,10 @@ func (h *Host) Judge(ctx context.Context, call Call, out Output) int {
 		out.fail(call, err)
 		return ExitUndecided
 	}
-	if err := out.report(call, j); err != nil {
+	if err := out.report(call, j); err != nil && !hookGate(call.Gate) {
 		return ExitUndecided
 	}
-	return exit
+	return exit // a verdict holds also where no one can be told of it
 }
 
 // leave keeps an accepted push for the resident host that is not there now.

@@ -28,7 +28,10 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call Call, j *Judg
 		return err
 	}
 	n := newRun(repo, call, j)
-	n.Waiting, n.Origin, n.Priority = true, "post-receive:"+call.pushID(), j.wishes.priority
+	n.Waiting, n.Priority = true, j.wishes.priority
+	if n.Origin, err = acceptedOrigin(ctx, st, n.RepoKey, call); err != nil {
+		return err
+	}
 	run, err := st.Begin(ctx, n)
 	if errors.Is(err, store.ErrKnown) {
 		j.Number = run.Number
@@ -42,6 +45,19 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call Call, j *Judg
 		return err
 	}
 	return h.tell(ctx, run.ID, Observer.Queued)
+}
+
+// acceptedOrigin names what comes after a push: by the run that judged it, as
+// a server that calls the hooks itself may give the same lines again.
+func acceptedOrigin(ctx context.Context, st *store.Store, repo string, call Call) (string, error) {
+	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+call.pushID())
+	switch {
+	case errors.Is(err, store.ErrNoRun):
+		return "post-receive:" + call.pushID(), nil
+	case err != nil:
+		return "", err
+	}
+	return fmt.Sprintf("post-receive:%s:%d", call.pushID(), run.Number), nil
 }
 
 // skippedLanes ends the lanes that the pusher left out before they wait.

@@ -216,7 +216,7 @@ func TestAConnectionThatBreaks(t *testing.T) {
 	begin(t, s, newRun("/r", 1))
 	err := s.inTx(ctx, func(q *session) error {
 		run := newRun("/r", 1).run()
-		if _, err := q.insertRun(&run, nil, nil); err != nil {
+		if _, err := q.insertRun(&run, nil, false, nil); err != nil {
 			return err
 		}
 		var me int
