@@ -99,6 +99,7 @@ func (h *Host) judge(ctx context.Context, call Call, policy Policy, out Output) 
 	defer done()
 	h.runLanes(running, repo, call, &j, rec, out)
 	j.Ended = time.Now()
+	rec.later(context.WithoutCancel(ctx), j.letThrough()...)
 	if err := rec.end(context.WithoutCancel(ctx), &j); err != nil {
 		h.held.unrecorded(rec.run.ID, err)
 		return j, err

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/store"
 )
 
 // git takes what pre-receive refuses as a whole: one bad ref keeps the good
@@ -85,6 +86,21 @@ func (h *Host) leaveVerdict(call Call, j Judgement) (goOn bool, err error) {
 		return false, fmt.Errorf("cannot keep the verdict: %w", err)
 	}
 	return true, nil
+}
+
+// letThrough notes the refs that go in although others of their push do not.
+func (j *Judgement) letThrough() []store.Change {
+	if !j.perRef || j.Exit() == ExitAccept {
+		return nil
+	}
+	var all []store.Change
+	v := j.verdicts()
+	for i, p := range j.Updates {
+		if v.exitOf(i) == ExitAccept {
+			all = append(all, store.Event{Kind: store.LetThrough, Message: p.Ref})
+		}
+	}
+	return all
 }
 
 // verdictPath is named after the push: the process that runs all its hooks.
