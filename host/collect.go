@@ -96,7 +96,7 @@ func (h *Host) dropOld(ctx context.Context, p Policy) (lines []string, err error
 			dropErr = errors.Join(dropErr, os.RemoveAll(h.runFolder(id)))
 		}
 		_, forgetErr := st.Forget(ctx, before)
-		err = errors.Join(dropErr, forgetErr)
+		err = errors.Join(dropErr, forgetErr, h.dropVerdicts(ctx, st, before, time.Now()))
 	}
 	n, logErr := h.dropOldLogs(p.KeepRuns)
 	if n > 0 {

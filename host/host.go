@@ -51,14 +51,15 @@ type Host struct {
 	connecting sync.Mutex // guards incus
 	incus      map[incus.Config]*incus.Client
 
-	mu         sync.Mutex // guards what follows
-	logsLooked time.Time  // when the room of logs was last looked at
-	mark       io.Closer  // says that this process lives; nil: nothing needed it yet
-	store      *store.Store
-	pool       *sandbox.Pool
-	plugins    map[string]*plugin   // by file
-	kept       map[string]kept      // by file
-	repos      map[string]*openRepo // by what git's variables say
+	mu             sync.Mutex // guards what follows
+	logsLooked     time.Time  // when the room of logs was last looked at
+	verdictsLooked time.Time  // when verdicts on refs that are gone were last looked for
+	mark           io.Closer  // says that this process lives; nil: nothing needed it yet
+	store          *store.Store
+	pool           *sandbox.Pool
+	plugins        map[string]*plugin   // by file
+	kept           map[string]kept      // by file
+	repos          map[string]*openRepo // by what git's variables say
 
 	artifacts map[string]*zoneArtifacts // by the zone's folder
 }
