@@ -325,8 +325,8 @@ func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call Call, j *J
 	o := Outcome{Update: i, Picked: lanes.Picked{Lane: lane}}
 	l := &laneRun{host: h, repo: repo, call: call, j: &Judgement{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy,
 		Updates: j.Updates, Outcomes: []Outcome{o}}}
-	m, err := l.plugin(ctx)
-	return err != nil || wants(m.Manifest(), "update")
+	m, err := l.manifest(ctx)
+	return err != nil || wants(m, "update")
 }
 
 // address is how a lane run is named in every message, file and label.

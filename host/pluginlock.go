@@ -15,6 +15,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
@@ -56,15 +57,49 @@ func (l *laneRun) plugin(ctx context.Context) (*sandbox.Plugin, error) {
 		l.who = "first-party " + name
 		return l.host.plugin(ctx, l.policy(), name)
 	}
-	lock, err := l.update().lock(ctx, l.repo)
+	pinned, err := l.pin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pinned, found := lock.Find(name)
-	if !found {
-		return nil, missingPlugin(l.policy(), name)
-	}
 	return l.pinned(ctx, pinned)
+}
+
+// pin is the lock's entry of the lane's plugin.
+func (l *laneRun) pin(ctx context.Context) (lanes.Locked, error) {
+	lock, err := l.update().lock(ctx, l.repo)
+	if err != nil {
+		return lanes.Locked{}, err
+	}
+	pinned, found := lock.Find(l.lane().Plugin)
+	if !found {
+		return pinned, missingPlugin(l.policy(), l.lane().Plugin)
+	}
+	return pinned, nil
+}
+
+// manifest is what the lane's plugin says of itself. A pinned module is not
+// compiled for it: that is work of the lane, which takes a slot.
+func (l *laneRun) manifest(ctx context.Context) (sdk.Manifest, error) {
+	if l.host.firstParty(l.policy(), l.lane().Plugin) {
+		m, err := l.plugin(ctx)
+		if err != nil {
+			return sdk.Manifest{}, err
+		}
+		return m.Manifest(), nil
+	}
+	pinned, err := l.pin(ctx)
+	if err != nil {
+		return sdk.Manifest{}, err
+	}
+	pack, _, err := l.pinnedPack(ctx, pinned)
+	if err != nil {
+		return sdk.Manifest{}, err
+	}
+	checked, err := wasm.Check(pinned.Name, pack.Module)
+	if err != nil {
+		return sdk.Manifest{}, err
+	}
+	return checked.Manifest(), nil
 }
 
 func (h *Host) firstParty(policy Policy, name string) bool {
@@ -79,12 +114,7 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 	if err != nil {
 		return nil, err
 	}
-	policy := l.policy()
-	if l.call.tried == p.SHA256 && l.call.Gate == "manual" {
-		policy.AllowedSigners, policy.SigstoreIdentities = "", nil
-	}
-	pack, signer, err := l.host.pinnedModule(ctx, policy, p,
-		moduleSource{zone: l.zone(), tree: l.fromTree, remote: l.mayFetch()})
+	pack, signer, err := l.pinnedPack(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +127,16 @@ func (l *laneRun) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, 
 	}
 	l.who = identity(m, signer)
 	return m, nil
+}
+
+// pinnedPack finds the very module that was pinned, signed as this host wants it.
+func (l *laneRun) pinnedPack(ctx context.Context, p lanes.Locked) (ship.Package, string, error) {
+	policy := l.policy()
+	if l.call.tried == p.SHA256 && l.call.Gate == "manual" {
+		policy.AllowedSigners, policy.SigstoreIdentities = "", nil
+	}
+	return l.host.pinnedModule(ctx, policy, p,
+		moduleSource{zone: l.zone(), tree: l.fromTree, remote: l.mayFetch()})
 }
 
 // grantedOf is a manifest's capabilities as a lock keeps them.
