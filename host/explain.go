@@ -42,8 +42,12 @@ func (h *Host) ExplainLanes(ctx context.Context, policy Policy, call Call, ask L
 	if err != nil {
 		return ExplainJSON{}, err
 	}
+	links, err := reached(ctx, repo, by.Set, u.Base, u.New)
+	if err != nil {
+		return ExplainJSON{}, err
+	}
 	picked, err := by.Set.Pick(ctx, lanes.Event{Gate: ask.Gate, Ref: cmp.Or(ask.Ref, u.Ref),
-		Paths: lanesTouched(changedPaths(changes), false)})
+		Paths: lanesTouched(changedPaths(changes), false), Reached: links})
 	if err != nil {
 		return ExplainJSON{}, err
 	}

@@ -246,6 +246,9 @@ func (j *Judgement) add(ctx context.Context, repo *hooks.Repo, call Call, p push
 		return err
 	}
 	event := lanes.Event{Gate: call.laneGate(), Ref: p.Ref, Paths: lanesTouched(changedPaths(p.Changes), p.OtherLanes)}
+	if event.Reached, err = reached(ctx, repo, p.Set, p.Base, p.Commit); err != nil {
+		return err
+	}
 	picked, err := p.Set.Pick(ctx, event)
 	if err != nil {
 		return hinted(err, "push fewer files at once, or give the lane fewer patterns that begin with a wildcard")
