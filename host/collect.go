@@ -100,7 +100,7 @@ func (h *Host) dropOld(ctx context.Context, p config.Policy) (lines []string, er
 			dropErr = errors.Join(dropErr, os.RemoveAll(lanerun.Folder(h.state, id)))
 		}
 		_, forgetErr := st.Forget(ctx, before)
-		err = errors.Join(dropErr, forgetErr)
+		err = errors.Join(dropErr, forgetErr, h.dropVerdicts(ctx, st, before, time.Now()))
 	}
 	n, logErr := h.dropOldLogs(p.KeepRuns)
 	if n > 0 {

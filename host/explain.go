@@ -47,8 +47,12 @@ func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate
 	if err != nil {
 		return report.ExplainJSON{}, err
 	}
+	links, err := gate.Reached(ctx, repo, by.Set, u.Base, u.New)
+	if err != nil {
+		return report.ExplainJSON{}, err
+	}
 	picked, err := by.Set.Pick(ctx, lanes.Event{Gate: ask.Gate, Ref: cmp.Or(ask.Ref, u.Ref),
-		Paths: gate.LanesTouched(gate.ChangedPaths(changes), false)})
+		Paths: gate.LanesTouched(gate.ChangedPaths(changes), false), Reached: links})
 	if err != nil {
 		return report.ExplainJSON{}, err
 	}

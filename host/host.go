@@ -54,12 +54,13 @@ type Host struct {
 	connecting sync.Mutex // guards incus
 	incus      map[incus.Config]*incus.Client
 
-	mu         sync.Mutex // guards what follows
-	logsLooked time.Time  // when the room of logs was last looked at
-	mark       io.Closer  // says that this process lives; nil: nothing needed it yet
-	store      *store.Store
-	pool       *sandbox.Pool
-	repos      map[string]*openRepo // by what git's variables say
+	mu             sync.Mutex // guards what follows
+	logsLooked     time.Time  // when the room of logs was last looked at
+	verdictsLooked time.Time  // when verdicts on refs that are gone were last looked for
+	mark           io.Closer  // says that this process lives; nil: nothing needed it yet
+	store          *store.Store
+	pool           *sandbox.Pool
+	repos          map[string]*openRepo // by what git's variables say
 }
 
 // Open makes a host over the policy's state folder (runs, logs, the socket)

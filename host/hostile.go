@@ -38,18 +38,27 @@ func trialTime(a hostile.Attack) time.Duration {
 // the sandbox that lanes use: what is left standing afterwards is well. It
 // takes a minute.
 func (h *Host) CheckHostile(ctx context.Context) []Check {
-	pool, done, err := h.trialPool()
+	pool, done, err := h.trialPool(0)
 	if err != nil {
 		return []Check{bad("hostile", err, "")}
 	}
 	defer done()
+	brief, doneToo, err := h.trialPool(slowTime)
+	if err != nil {
+		return []Check{bad("hostile", err, "")}
+	}
+	defer doneToo()
 	var checks []Check
-	all := hostile.All()
-	for _, a := range all {
+	all, quick := append(hostile.All(), hostile.Slow()...), len(hostile.All())
+	for i, a := range all {
 		if ctx.Err() != nil {
 			return append(checks, bad("hostile", context.Cause(ctx), ""))
 		}
-		if r := hostile.Run(ctx, a, tryIn(pool, trialTime(a))); !r.OK {
+		in := pool
+		if i >= quick {
+			in = brief
+		}
+		if r := hostile.Run(ctx, a, tryIn(in, trialTime(a))); !r.OK {
 			checks = append(checks, bad("hostile", errors.New(r.String()), "do not run plugins of strangers on this machine, and tell us"))
 		}
 	}
@@ -67,14 +76,19 @@ func (h *Host) CheckHostile(ctx context.Context) []Check {
 		tried)}
 }
 
+// slowTime is the processor time, in seconds, that a module has to be compiled
+// in that is known to take minutes.
+const slowTime = 1
+
 // trialPool is a sandbox with a cache of its own, which is gone afterwards.
-func (h *Host) trialPool() (*sandbox.Pool, func(), error) {
+// Compiling has that many seconds of processor time; 0: as usual.
+func (h *Host) trialPool(compileTime uint64) (*sandbox.Pool, func(), error) {
 	dir, err := os.MkdirTemp("", "pushlane-hostile-")
 	if err != nil {
 		return nil, nil, err
 	}
 	pool, err := sandbox.Open(sandbox.Options{CacheDir: filepath.Join(dir, "modules"), MaxMemory: trialMemory, Workers: 1,
-		Program: h.program, Settings: plugins.ReadSettings})
+		CompileTime: compileTime, Program: h.program, Settings: plugins.ReadSettings})
 	return pool, func() { pool.Close(); os.RemoveAll(dir) }, err
 }
 

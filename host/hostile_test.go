@@ -10,7 +10,7 @@ import (
 // TestHostileAnswers tries the attacks whose harm is in what they say; the
 // package hostile tries the others, each in a process of its own.
 func TestHostileAnswers(t *testing.T) {
-	pool, done, err := (&Host{program: buildChild(t)}).trialPool()
+	pool, done, err := (&Host{program: buildChild(t)}).trialPool(0)
 	if err != nil {
 		t.Fatal(err)
 	}

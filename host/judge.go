@@ -40,10 +40,10 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		out.Fail(call, err)
 		return gate.ExitUndecided
 	}
-	if err := out.Write(call, j); err != nil {
+	if err := out.Write(call, j); err != nil && call.Gate == "manual" {
 		return gate.ExitUndecided
 	}
-	return exit
+	return exit // a verdict holds also where no one can be told of it
 }
 
 // leave keeps an accepted push for the resident host that is not there now.
@@ -96,6 +96,7 @@ func (h *Host) judge(ctx context.Context, call gate.Call, policy config.Policy, 
 	defer done()
 	h.runLanes(running, repo, call, &j, rec, out)
 	j.Ended = time.Now()
+	rec.Later(context.WithoutCancel(ctx), letThrough(&j)...)
 	if err := rec.End(context.WithoutCancel(ctx), &j); err != nil {
 		h.held.unrecorded(rec.WaitRunID(), err)
 		return j, err
@@ -127,10 +128,6 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, pol
 func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, i int, lane lanes.Lane) bool {
 	o := gate.LaneRun{Update: i, Picked: lanes.Picked{Lane: lane}}
 	alone := &gate.Run{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy, Updates: j.Updates, Outcomes: []gate.LaneRun{o}}
-	m, err := h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: alone}).Plugin(ctx)
-	if err != nil {
-		return true
-	}
-	manifest := m.Manifest()
-	return manifest.Wants("update")
+	m, err := h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: alone}).Manifest(ctx)
+	return err != nil || m.Wants("update")
 }

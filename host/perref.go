@@ -16,6 +16,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/store"
 )
 
 // git takes what pre-receive refuses as a whole: one bad ref keeps the good
@@ -65,6 +66,21 @@ func (h *Host) leaveVerdict(call gate.Call, j gate.Run) (goOn bool, err error) {
 		return false, fmt.Errorf("cannot keep the verdict: %w", err)
 	}
 	return true, nil
+}
+
+// letThrough notes the refs that go in although others of their push do not.
+func letThrough(j *gate.Run) []store.Change {
+	if !j.PerRef || j.Exit() == gate.ExitAccept {
+		return nil
+	}
+	var all []store.Change
+	v := j.Verdicts()
+	for i, p := range j.Updates {
+		if v.ExitOf(i) == gate.ExitAccept {
+			all = append(all, store.Event{Kind: store.LetThrough, Message: p.Ref})
+		}
+	}
+	return all
 }
 
 // verdictPath is named after the push: the process that runs all its hooks.

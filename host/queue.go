@@ -33,7 +33,10 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j 
 		return err
 	}
 	n := record.New(repo, call, j)
-	n.Waiting, n.Origin, n.Priority = true, "post-receive:"+call.PushID(), j.Wishes.Priority
+	n.Waiting, n.Priority = true, j.Wishes.Priority
+	if n.Origin, err = acceptedOrigin(ctx, st, n.RepoKey, call); err != nil {
+		return err
+	}
 	run, err := st.Begin(ctx, n)
 	if errors.Is(err, store.ErrKnown) {
 		j.Number = run.Number
@@ -47,6 +50,19 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j 
 		return err
 	}
 	return h.tell(ctx, run.ID, Observer.Queued)
+}
+
+// acceptedOrigin names what comes after a push: by the run that judged it, as
+// a server that calls the hooks itself may give the same lines again.
+func acceptedOrigin(ctx context.Context, st *store.Store, repo string, call gate.Call) (string, error) {
+	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+call.PushID())
+	switch {
+	case errors.Is(err, store.ErrNoRun):
+		return "post-receive:" + call.PushID(), nil
+	case err != nil:
+		return "", err
+	}
+	return fmt.Sprintf("post-receive:%s:%d", call.PushID(), run.Number), nil
 }
 
 // skippedLanes ends the lanes that the pusher left out before they wait.

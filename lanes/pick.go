@@ -12,6 +12,11 @@ type Event struct {
 	Gate  string   // "" : lanes are not chosen by gate
 	Ref   string   // full name of the target ref; "" : not chosen by branch
 	Paths []string // every path added, changed or deleted; a move is both its names
+
+	// Reached is where patterns lead through symbolic links: by what one names
+	// before its first wildcard (see Set.Literals), the links on the way and
+	// the place behind them.
+	Reached map[string][]string
 }
 
 // Picked is the decision about one lane.
@@ -54,7 +59,7 @@ func (m *matcher) decide(e Event, lane Lane) Picked {
 	if e.Gate == "schedule" && len(e.Paths) == 0 {
 		return Picked{Lane: lane, Picked: true, Reason: "on the schedule " + lane.Schedule}
 	}
-	return m.byPaths(lane)
+	return m.byPaths(lane, e.Reached)
 }
 
 func wrongGate(gate string, lane Lane) string {
@@ -68,7 +73,7 @@ func wrongGate(gate string, lane Lane) string {
 	return ""
 }
 
-func (m *matcher) byPaths(lane Lane) Picked {
+func (m *matcher) byPaths(lane Lane, reached map[string][]string) Picked {
 	p := Picked{Lane: lane}
 	skip, bad := m.ignored(lane.Ignore)
 	at, glob, ignored := -1, "", false
@@ -76,7 +81,9 @@ func (m *matcher) byPaths(lane Lane) Picked {
 		at, glob, bad, ignored = m.first(lane, skip)
 	}
 	folded, foldedGlob, short := -1, "", -1
+	linked, link := -1, ""
 	if at < 0 && bad == "" {
+		linked, link = m.linked(lane, reached)
 		folded, foldedGlob = m.firstFolded(lane, skip)
 		short = m.firstShort(skip)
 	}
@@ -87,6 +94,9 @@ func (m *matcher) byPaths(lane Lane) Picked {
 		p.Picked, p.Reason = true, "cannot read pattern "+bad
 	case at >= 0 && glob != "":
 		p.Picked, p.Path, p.Glob, p.Reason = true, m.paths[at], glob, "matches "+glob
+	case linked >= 0:
+		p.Picked, p.Path, p.Glob = true, m.paths[linked], link
+		p.Reason = link + " reaches " + p.Path + " through a symbolic link"
 	case folded >= 0:
 		p.Picked, p.Path, p.Glob = true, m.paths[folded], foldedGlob
 		p.Reason = "matches " + foldedGlob + " but for case or form of letters"

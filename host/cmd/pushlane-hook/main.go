@@ -43,7 +43,7 @@ func run(args []string) int {
 		return fail("cannot read git's ref lines: "+err.Error(),
 			"push fewer refs at once, and by shorter names: git push origin main")
 	}
-	if args[0] == "pre-receive" && len(stdin) == 0 { // git never calls it for nothing
+	if len(stdin) == 0 && missing(args[0], os.Stdin) {
 		return fail("cannot read git's ref lines: there are none (push refused)", "push again; what calls the hook must give it git's standard input")
 	}
 	if code := before.run(args, stdin); code != 0 {
@@ -125,6 +125,16 @@ func readStdin(gate string) ([]byte, error) {
 		return readMost(os.Stdin, maxRefLines)
 	}
 	return nil, nil
+}
+
+// missing tells whether no input is none of git's: it never calls pre-receive
+// for nothing, and gives pre-push a pipe also where nothing is pushed.
+func missing(gate string, stdin *os.File) bool {
+	if gate != "pre-push" {
+		return gate == "pre-receive"
+	}
+	info, err := stdin.Stat()
+	return err != nil || info.Mode()&os.ModeCharDevice != 0 // closed, it was opened as /dev/null
 }
 
 // reads tells whether git gives the gate's hook ref lines.
@@ -283,9 +293,9 @@ func copyBack(conn io.Reader, gate string) (code int, served bool) {
 			answered = true
 		case 'b': // it is still at work
 		case 'o':
-			os.Stdout.Write(payload)
+			write(1, payload)
 		case 'e':
-			os.Stderr.Write(payload)
+			write(2, payload)
 		case 'x':
 			if len(payload) == 1 {
 				return int(payload[0]), true
@@ -327,7 +337,20 @@ func stateFolder() string {
 	return filepath.Join(os.Getenv("HOME"), ".local", "state", "pushlane")
 }
 
+// write writes to an output as far as it takes anything: a verdict holds also
+// where no one can be told of it. A reader that went away ends a process that
+// writes to 1 or 2 itself.
+func write(fd int, p []byte) {
+	other, err := syscall.Dup(fd)
+	if err != nil {
+		return
+	}
+	out := os.NewFile(uintptr(other), "output")
+	defer out.Close()
+	_, _ = out.Write(p)
+}
+
 func fail(msg, hint string) int {
-	os.Stderr.WriteString("pushlane: error: " + msg + "\npushlane: hint: " + hint + "\n")
+	write(2, []byte("pushlane: error: "+msg+"\npushlane: hint: "+hint+"\n"))
 	return 3
 }

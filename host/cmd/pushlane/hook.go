@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -26,6 +27,7 @@ func hookCommand(p *program) *cobra.Command {
 			if len(args) == 0 {
 				return wrongUse(errors.New("hook takes a gate"))
 			}
+			outlivePipes()
 			call := p.call(args[0])
 			call.Args = args[1:]
 			if args[0] == "proc-receive" {
@@ -39,6 +41,10 @@ func hookCommand(p *program) *cobra.Command {
 		},
 	}
 }
+
+// outlivePipes has a write to a reader that went away fail, where it would end
+// this process: a verdict holds also where no one can be told of it.
+func outlivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // procReceive answers git ref by ref with what pre-receive decided.
 func (p *program) procReceive(call gate.Call) error {

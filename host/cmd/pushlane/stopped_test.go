@@ -179,49 +179,6 @@ func (s *gitServer) ran(t *testing.T, gate, ref string) (n int) {
 	return n
 }
 
-// TestPostReceiveHookDied: what git took is queued although its hook did not say
-// so, once, and what git did not take is not.
-func TestPostReceiveHookDied(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, protectReleases)
-	s.url = s.repo
-	s.serve(t)
-	c := s.newClient(t, filesLane+postLane)
-	c.git("push", "-q", "origin", "main")
-	s.quiet(t)
-	hook := filepath.Join(s.repo, "hooks", "post-receive")
-	whole, err := os.ReadFile(hook)
-	if err != nil {
-		t.Fatal(err)
-	}
-	die := func(path string) {
-		t.Helper()
-		if err := os.WriteFile(path, []byte("#!/bin/sh\nkill -9 $$\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	die(hook)
-	c.commit("file", "fine")
-	try(c.dir, nil, "git", "push", "-q", "origin", "main:release/1", "main:release/2")
-	c.commit("file", "better")
-	try(c.dir, nil, "git", "push", "-q", "origin", "main:release/1") // git sees release/1 where the first push put it
-	die(filepath.Join(s.repo, "hooks", "update"))
-	try(c.dir, nil, "git", "push", "-q", "origin", "main:release/3")
-	os.Remove(filepath.Join(s.repo, "hooks", "update"))
-	if err := os.WriteFile(hook, whole, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	waitUntil(t, "what git took has run", func() bool { return s.ran(t, "post-receive", "refs/heads/release/1") == 2 })
-	c.git("push", "-q", "origin", "main:release/4")
-	waitUntil(t, "the next push has run", func() bool { return s.ran(t, "post-receive", "refs/heads/release/4") == 1 })
-	time.Sleep(12 * time.Second) // the host looks again
-	for ref, want := range map[string]int{"refs/heads/release/1": 2, "refs/heads/release/3": 0, "refs/heads/release/4": 1} {
-		if n := s.ran(t, "post-receive", ref); n != want {
-			t.Errorf("%s: %d runs after the push, want %d", ref, n, want)
-		}
-	}
-}
-
 // TestDoctorOfAGuardedRepository looks for the hooks of a server, and its hint
 // brings them back.
 func TestDoctorOfAGuardedRepository(t *testing.T) {

@@ -166,6 +166,9 @@ func (j *Run) add(ctx context.Context, repo *hooks.Repo, call Call, p Update) er
 		return err
 	}
 	event := lanes.Event{Gate: call.laneGate(), Ref: p.Ref, Paths: LanesTouched(ChangedPaths(p.Changes), p.OtherLanes)}
+	if event.Reached, err = Reached(ctx, repo, p.Set, p.Base, p.Commit); err != nil {
+		return err
+	}
 	picked, err := p.Set.Pick(ctx, event)
 	if err != nil {
 		return problem.WithHint(err, "push fewer files at once, or give the lane fewer patterns that begin with a wildcard")

@@ -13,7 +13,7 @@ import (
 func listing() string {
 	var b strings.Builder
 	b.WriteString("| attack | what it tries | ends |\n|---|---|---|\n")
-	for _, a := range hostile.All() {
+	for _, a := range append(hostile.All(), hostile.Slow()...) {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", a.ID, a.About, a.Kind)
 	}
 	return b.String()

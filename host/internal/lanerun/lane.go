@@ -198,7 +198,7 @@ func (l *Lane) prepare(ctx context.Context, o *gate.LaneRun) error {
 	if lane.Timeout > l.policy().MaxTime {
 		return problem.WithHint(fmt.Errorf("lane asks for a timeout of %s, the policy allows %s", lane.Timeout, l.policy().MaxTime), "lower the lane's `timeout`")
 	}
-	m, err := l.Plugin(ctx)
+	m, err := l.plugin(ctx)
 	if err != nil {
 		return err
 	}

@@ -13,27 +13,63 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
+	"github.com/pushlane/pushlane/sdk"
 )
 
-// Plugin loads the module that the lane names: a first-party one, else the one
+// plugin loads the module that the lane names: a first-party one, else the one
 // pinned in the lock.
-func (l *Lane) Plugin(ctx context.Context) (*sandbox.Plugin, error) {
+func (l *Lane) plugin(ctx context.Context) (*sandbox.Plugin, error) {
 	name := l.lane().Plugin
 	if l.runner.Plugins.FirstParty(l.policy(), name) {
 		l.who = "first-party " + name
 		return l.runner.Plugins.Load(ctx, l.policy(), name)
 	}
-	lock, err := l.Update().Lock(ctx, l.repo)
+	pinned, err := l.pin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pinned, found := lock.Find(name)
-	if !found {
-		return nil, plugins.MissingPlugin(l.policy(), name)
-	}
 	return l.pinned(ctx, pinned)
+}
+
+// pin is the lock's entry of the lane's plugin.
+func (l *Lane) pin(ctx context.Context) (lanes.Locked, error) {
+	lock, err := l.Update().Lock(ctx, l.repo)
+	if err != nil {
+		return lanes.Locked{}, err
+	}
+	pinned, found := lock.Find(l.lane().Plugin)
+	if !found {
+		return pinned, plugins.MissingPlugin(l.policy(), l.lane().Plugin)
+	}
+	return pinned, nil
+}
+
+// Manifest is what the lane's plugin says of itself. A pinned module is not
+// compiled for it: that is work of the lane, which takes a slot.
+func (l *Lane) Manifest(ctx context.Context) (sdk.Manifest, error) {
+	if l.runner.Plugins.FirstParty(l.policy(), l.lane().Plugin) {
+		m, err := l.plugin(ctx)
+		if err != nil {
+			return sdk.Manifest{}, err
+		}
+		return m.Manifest(), nil
+	}
+	pinned, err := l.pin(ctx)
+	if err != nil {
+		return sdk.Manifest{}, err
+	}
+	pack, _, err := l.pinnedPack(ctx, pinned)
+	if err != nil {
+		return sdk.Manifest{}, err
+	}
+	checked, err := wasm.Check(pinned.Name, pack.Module)
+	if err != nil {
+		return sdk.Manifest{}, err
+	}
+	return checked.Manifest(), nil
 }
 
 // pinned loads a plugin of others: the very module that was pinned, signed as
@@ -43,12 +79,7 @@ func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, err
 	if err != nil {
 		return nil, err
 	}
-	policy := l.policy()
-	if l.call.Tried == p.SHA256 && l.call.Gate == "manual" {
-		policy.AllowedSigners, policy.SigstoreIdentities = "", nil
-	}
-	pack, signer, err := l.runner.Plugins.PinnedModule(ctx, policy, p,
-		plugins.ModuleSource{Zone: l.Zone(), Tree: l.fromTree, Remote: l.mayFetch()})
+	pack, signer, err := l.pinnedPack(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +92,16 @@ func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, err
 	}
 	l.who = identity(m, signer)
 	return m, nil
+}
+
+// pinnedPack finds the very module that was pinned, signed as this host wants it.
+func (l *Lane) pinnedPack(ctx context.Context, p lanes.Locked) (ship.Package, string, error) {
+	policy := l.policy()
+	if l.call.Tried == p.SHA256 && l.call.Gate == "manual" {
+		policy.AllowedSigners, policy.SigstoreIdentities = "", nil
+	}
+	return l.runner.Plugins.PinnedModule(ctx, policy, p,
+		plugins.ModuleSource{Zone: l.Zone(), Tree: l.fromTree, Remote: l.mayFetch()})
 }
 
 // mayFetch: an address in a branch's lock is the pusher's; the host asks it

@@ -98,8 +98,8 @@ func (r *Recorder) begin(ctx context.Context, hold func(store.Run) func(), n sto
 	tried := 0
 	err := r.Patiently(func() (err error) {
 		run, err = r.Store.Begin(ctx, n)
-		if tried++; tried > 1 && errors.Is(err, store.ErrKnown) && run.Host == store.ThisHost() {
-			err = nil // the first try was kept, and its answer was lost
+		if tried++; errors.Is(err, store.ErrKnown) {
+			run, err = r.known(ctx, n, run, tried > 1)
 		}
 		return err
 	})
@@ -118,6 +118,17 @@ func (r *Recorder) begin(ctx context.Context, hold func(store.Run) func(), n sto
 		r.ids = append(r.ids, l.ID)
 	}
 	r.Later(ctx, notes...)
+}
+
+// known answers a run whose push has one already. It is the one that an
+// earlier try began, whose answer was lost; else the hook's caller is a server
+// that outlives a push and was given the same lines again: the name goes over.
+func (r *Recorder) known(ctx context.Context, n store.NewRun, run store.Run, again bool) (store.Run, error) {
+	if again && run.Host == store.ThisHost() && run.Queued.Equal(n.At.Truncate(time.Millisecond)) {
+		return run, nil
+	}
+	n.Retakes = true
+	return r.Store.Begin(ctx, n)
 }
 
 // Notes is what was said about the push as a whole.

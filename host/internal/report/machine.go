@@ -188,7 +188,7 @@ func writeSARIF(w io.Writer, j gate.Run) error {
 			run.Results = append(run.Results, sarifOf(o, f))
 		}
 		if len(o.Findings) == 0 && (o.State == store.Failed || o.State == store.Broken) {
-			run.Results = append(run.Results, sarif.Result{RuleID: o.Lane().ID, Level: "error", Message: sarif.Message{o.Message}})
+			run.Results = append(run.Results, sarif.Result{RuleID: o.Lane().ID, Level: "error", Message: sarif.Message{Text: o.Message}})
 		}
 		log.Runs = append(log.Runs, run)
 	}
@@ -196,7 +196,7 @@ func writeSARIF(w io.Writer, j gate.Run) error {
 }
 
 func sarifOf(o gate.LaneRun, f sdk.Finding) sarif.Result {
-	r := sarif.Result{RuleID: f.Rule, Level: f.Level, Message: sarif.Message{printable.Clean(f.Message)}}
+	r := sarif.Result{RuleID: f.Rule, Level: f.Level, Message: sarif.Message{Text: printable.Clean(f.Message)}}
 	if r.RuleID == "" {
 		r.RuleID = o.Lane().ID
 	}

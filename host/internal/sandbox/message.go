@@ -12,14 +12,15 @@ import (
 
 // setup is what a child is told first.
 type setup struct {
-	Build     string // of the host
-	Name      string
-	Cache     string // folder of compiled modules
-	Compile   bool   // write the module's code there and end; else load it and serve
-	MaxMemory int64  // bytes of linear memory of one instance
-	AllMemory int64  // of all together
-	Warm      int
-	Victim    int // process id: load nothing, seal, and try to reach that process; 0: do not
+	Build       string // of the host
+	Name        string
+	Cache       string // folder of compiled modules
+	Compile     bool   // write the module's code there and end; else load it and serve
+	CompileTime uint64 // seconds of processor time for that
+	MaxMemory   int64  // bytes of linear memory of one instance
+	AllMemory   int64  // of all together
+	Warm        int
+	Victim      int // process id: load nothing, seal, and try to reach that process; 0: do not
 }
 
 // ready is a child's first word.

@@ -40,7 +40,7 @@ func (p *Plugin) live() (*worker, error) {
 	wait := loadTime
 	if err := p.compiled(); errors.As(err, new(*wasm.CacheError)) {
 		p.pool.uncached(err)
-		s.Cache, wait = "", compileWall // the worker compiles it in its memory
+		s.Cache, wait = "", p.pool.opts.CompileWall // the worker compiles it in its memory
 	} else if err != nil { // a last worker may have been the first to notice
 		return nil, err
 	}
@@ -186,7 +186,10 @@ func (r *run) lost() error {
 // DiedError is a process that ended by itself or was killed from outside, as
 // for want of memory. It says nothing about the push; another attempt may
 // succeed.
-type DiedError struct{ Why string }
+type DiedError struct {
+	Why string
+	CPU time.Duration // processor time that it used, where that is known
+}
 
 func (e *DiedError) Error() string { return e.Why }
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,12 +17,14 @@ import (
 
 // Options say where compiled modules are kept and what one worker may take.
 type Options struct {
-	CacheDir  string // compiled code, made with mode 0700. Whoever can write it runs code in a worker
-	MaxMemory int64  // bytes of linear memory of one instance; 0: 256 MiB
-	AllMemory int64  // bytes of linear memory of all instances of one worker; 0: 2 GiB
-	Warm      int    // most instances of a module kept started; 0: none
-	Workers   int    // most workers kept when they have nothing to do; 0: 16
-	Program   string // that calls Main; empty: pushlane-plugin next to this program, else this program
+	CacheDir    string        // compiled code, made with mode 0700. Whoever can write it runs code in a worker
+	MaxMemory   int64         // bytes of linear memory of one instance; 0: 256 MiB
+	AllMemory   int64         // bytes of linear memory of all instances of one worker; 0: 2 GiB
+	Warm        int           // most instances of a module kept started; 0: none
+	CompileTime uint64        // seconds of processor time that compiling one module may take; 0: 60
+	CompileWall time.Duration // and by the clock; 0: 2 minutes
+	Workers     int           // most workers kept when they have nothing to do; 0: 16
+	Program     string        // that calls Main; empty: pushlane-plugin next to this program, else this program
 
 	Uncached func(error) // told why compiled code is not saved, once; may be nil
 
@@ -38,6 +41,9 @@ const (
 	defaultMemory  = 256 << 20
 	defaultAll     = 2 << 30
 	defaultWorkers = 16
+
+	defaultCompileTime = 60
+	defaultCompileWall = 2 * time.Minute
 )
 
 // Pool runs plugins in workers, one for each module. It is safe for concurrent
@@ -46,12 +52,13 @@ type Pool struct {
 	opts    Options
 	program program
 
-	mu      sync.Mutex
-	plugins map[string]*loading // by digest
-	closed  bool
-	missing []string              // protections that workers said they lack
-	ways    []syscall.SysProcAttr // to start a child that this system did not refuse, the best first
-	told    bool                  // Uncached was called
+	mu       sync.Mutex
+	plugins  map[string]*loading // by digest
+	closed   bool
+	refusals int                   // modules in plugins that are refused
+	missing  []string              // protections that workers said they lack
+	ways     []syscall.SysProcAttr // to start a child that this system did not refuse, the best first
+	told     bool                  // Uncached was called
 }
 
 // loading is a module that is, or is being, made ready.
@@ -69,6 +76,8 @@ func Open(opts Options) (*Pool, error) {
 	if opts.AllMemory <= 0 {
 		opts.AllMemory = defaultAll
 	}
+	opts.CompileTime = cmp.Or(opts.CompileTime, defaultCompileTime)
+	opts.CompileWall = cmp.Or(opts.CompileWall, defaultCompileWall)
 	if opts.Workers <= 0 {
 		opts.Workers = defaultWorkers
 	}
@@ -181,20 +190,28 @@ func (p *Pool) loading(name, digest string, module []byte) (*loading, error) {
 	p.plugins[digest] = l
 	go func() {
 		defer close(l.done)
-		if l.plugin, l.err = p.load(name, module); l.err != nil {
-			p.forget(digest, l)
-		}
+		l.plugin, l.err = p.load(name, module)
+		p.settle(digest, l)
 	}()
 	return l, nil
 }
 
-// forget lets a module that could not be loaded be tried again.
-func (p *Pool) forget(digest string, l *loading) {
+// maxRefusals is how many modules are known to be refused.
+const maxRefusals = 1000
+
+// settle lets a module that could not be loaded be tried again, unless its own
+// bytes are why: those are not compiled anew at every push that brings them.
+func (p *Pool) settle(digest string, l *loading) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.plugins[digest] == l {
-		delete(p.plugins, digest)
+	if l.err == nil || p.plugins[digest] != l {
+		return
 	}
+	if errors.As(l.err, new(*wasm.FormatError)) && p.refusals < maxRefusals {
+		p.refusals++
+		return
+	}
+	delete(p.plugins, digest)
 }
 
 func (p *Pool) load(name string, module []byte) (*Plugin, error) {
@@ -240,22 +257,5 @@ func (p *Plugin) compiled() error {
 	if err := keep(filepath.Join(scratch, name), dir); err != nil {
 		return &wasm.CacheError{Err: err}
 	}
-	return nil
-}
-
-// compileTime is how long a child may take to compile one module, by the clock
-// on the wall.
-const compileWall = 2 * time.Minute
-
-// compile has a child write the module's code below scratch.
-func (p *Plugin) compile(scratch string) error {
-	w, err := p.start(setup{Name: p.Name(), Cache: scratch, Compile: true, MaxMemory: p.pool.opts.MaxMemory, AllMemory: p.pool.opts.AllMemory}, compileWall)
-	if err != nil {
-		if errors.As(err, new(*wasm.FormatError)) || errors.As(err, new(*wasm.CacheError)) {
-			return err
-		}
-		return fmt.Errorf("cannot compile plugin %q: %w", p.Name(), err)
-	}
-	w.kill()
 	return nil
 }

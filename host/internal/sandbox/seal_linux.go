@@ -15,9 +15,8 @@ import (
 )
 
 const (
-	childData   = 1 << 30 // bytes that a child may use beside its instances' memory
-	compileTime = 60      // seconds of processor time
-	childFiles  = 16      // file descriptors: the socket, standard error, and what Go waits with
+	childData  = 1 << 30 // bytes that a child may use beside its instances' memory
+	childFiles = 16      // file descriptors: the socket, standard error, and what Go waits with
 )
 
 // limit sets what the child may use in all.
@@ -34,7 +33,8 @@ func limit(s setup) error {
 		limits = append(limits, struct {
 			what  int
 			limit uint64
-		}{unix.RLIMIT_CPU, compileTime})
+		}{unix.RLIMIT_CPU, s.CompileTime})
+		yieldTo()
 	}
 	for _, l := range limits {
 		if err := syscall.Setrlimit(l.what, &syscall.Rlimit{Cur: l.limit, Max: l.limit}); err != nil {
@@ -44,6 +44,21 @@ func limit(s setup) error {
 	// When memory runs out it is plugins that go first. Not everybody may say so.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	return nil
+}
+
+// compileNice is the priority of compiling: what runs has three times its share
+// of a busy processor. More would keep good modules from being compiled in time.
+const compileNice = 5
+
+// yieldTo lowers the priority of this process: of all its threads, as new ones
+// take that of the thread that starts them.
+func yieldTo() {
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, t := range threads {
+		if id, err := strconv.Atoi(t.Name()); err == nil {
+			_ = syscall.Setpriority(syscall.PRIO_PROCESS, id, compileNice)
+		}
+	}
 }
 
 // dataInUse is what counts as data already, bytes: a lot where Go's race

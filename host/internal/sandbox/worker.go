@@ -148,7 +148,7 @@ func (w *worker) greet(s setup, module []byte, wait time.Duration) (word ready, 
 	}
 	if err != nil {
 		if !timer.Stop() {
-			return word, &DiedError{fmt.Sprintf("its process was not done after %s", wait)}
+			return word, w.late(wait)
 		}
 		return word, w.died()
 	}
@@ -166,7 +166,20 @@ func (w *worker) died() error {
 	if said := w.words.end(); said != "" {
 		why = said
 	}
-	return &DiedError{"its process died: " + why}
+	return &DiedError{Why: "its process died: " + why, CPU: w.cpu()}
+}
+
+// late says that a worker was ended because its time was up.
+func (w *worker) late(wait time.Duration) error {
+	<-w.dead
+	cpu := w.cpu()
+	return &DiedError{Why: fmt.Sprintf("its process was not done after %s, of which it ran for %s", wait,
+		cpu.Round(100*time.Millisecond)), CPU: cpu}
+}
+
+// cpu is the processor time of a worker that is gone.
+func (w *worker) cpu() time.Duration {
+	return w.cmd.ProcessState.UserTime() + w.cmd.ProcessState.SystemTime()
 }
 
 // kill ends the process at once.

@@ -29,7 +29,7 @@ func (s *Store) begin(ctx context.Context, verb string, n NewRun, first ...Event
 	run := n.run()
 	var superseded []int64
 	err := s.inTx(ctx, func(q *session) (err error) {
-		superseded, err = q.insertRun(&run, n.Lanes, first)
+		superseded, err = q.insertRun(&run, n.Lanes, n.Retakes, first)
 		return err
 	})
 	if errors.Is(err, ErrKnown) {
@@ -64,13 +64,13 @@ func (n NewRun) run() Run {
 
 // insertRun gives the run its number first. That locks the repository's row,
 // so that nothing below races with another Begin.
-func (q *session) insertRun(run *Run, lanes []NewLane, first []Event) (superseded []int64, err error) {
+func (q *session) insertRun(run *Run, lanes []NewLane, retakes bool, first []Event) (superseded []int64, err error) {
 	var repo int64
 	err = q.row([]any{&repo, &run.Number}, `INSERT INTO repositories (key, name, last_number) VALUES (?, ?, 1)
 		ON CONFLICT (key) DO UPDATE SET name = excluded.name, last_number = repositories.last_number + 1
 		RETURNING id, last_number`, run.RepoKey, run.RepoName)
 	if err == nil && run.Origin != "" {
-		err = q.origin(repo, run)
+		err = q.origin(repo, run, retakes)
 	}
 	if err == nil {
 		err = q.value(&run.ID, `INSERT INTO runs (repository, number, gate, remote, pusher, state, skip_reason, queued, started,
@@ -94,10 +94,14 @@ func (q *session) insertRun(run *Run, lanes []NewLane, first []Event) (supersede
 	return superseded, err
 }
 
-// origin refuses a second run of the same origin, and notes when a schedule
-// fired: that must outlive the run.
-func (q *session) origin(repo int64, run *Run) error {
+// origin refuses a second run of the same origin, or takes it from the first
+// one, and notes when a schedule fired: that must outlive the run.
+func (q *session) origin(repo int64, run *Run, retakes bool) error {
 	err := q.value(&run.ID, `SELECT id FROM runs WHERE repository = ? AND origin = ? AND origin <> ''`, repo, run.Origin)
+	if err == nil && retakes {
+		_, err = q.exec(`UPDATE runs SET origin = '' WHERE id = ?`, run.ID)
+		return err
+	}
 	if err == nil {
 		return ErrKnown
 	}

@@ -273,7 +273,7 @@ func TestOpenTells(t *testing.T) {
 			if _, err := open(t, filepath.Join(dir, "runs.db")).write.Exec("PRAGMA user_version = 9"); err != nil {
 				t.Fatal(err)
 			}
-		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 5",
+		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 6",
 			"a newer pushlane has written there: install that version, or name another state folder"},
 		"a file that is no database": {func(t *testing.T, dir string) { write(t, dir, strings.Repeat("not a database ", 99)) },
 			"cannot open DIR/runs.db: file is not a database (26)",

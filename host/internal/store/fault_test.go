@@ -180,7 +180,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 		}),
 			"permission denied for schema public", "the user must be able to make tables"},
 		"an address that is none": {"postgres://me:secret@host:port/x", "the address cannot be read: write postgres://user@host/database", ""},
-		"a newer schema": {newer, "its schema has version 9, and this pushlane knows up to 5",
+		"a newer schema": {newer, "its schema has version 9, and this pushlane knows up to 6",
 			"a newer pushlane has written there"},
 	}
 	for name, test := range tests {
@@ -216,7 +216,7 @@ func TestAConnectionThatBreaks(t *testing.T) {
 	begin(t, s, newRun("/r", 1))
 	err := s.inTx(ctx, func(q *session) error {
 		run := newRun("/r", 1).run()
-		if _, err := q.insertRun(&run, nil, nil); err != nil {
+		if _, err := q.insertRun(&run, nil, false, nil); err != nil {
 			return err
 		}
 		var me int

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // Pulse is a text that differs after a run of some repositories (none: all)
@@ -64,20 +63,4 @@ func (s *Store) SkipTo(ctx context.Context, last int64) error {
 		}
 		return err
 	}))
-}
-
-// Settled is the kind of the event that ends the question whether git took a
-// push that passed, as "accepted" does.
-const Settled = "not accepted"
-
-// Unaccepted lists the runs of a gate that passed and ended in a span, oldest
-// first, of which is not known whether git took the push: at most a hundred.
-func (s *Store) Unaccepted(ctx context.Context, gate string, from, to time.Time) ([]Run, error) {
-	runs, err := s.runs(ctx, runQuery+` WHERE r.gate = ? AND r.state = 'passed' AND r.ended > ? AND r.ended <= ? AND NOT EXISTS
-		(SELECT 1 FROM events e WHERE e.run = r.id AND e.kind IN ('accepted', '`+Settled+`')) ORDER BY r.id LIMIT 100`,
-		gate, max(1, millis(from)), millis(to))
-	if err != nil {
-		return nil, fmt.Errorf("cannot list pushes that passed: %w", err)
-	}
-	return runs, nil
 }

@@ -13,7 +13,7 @@ const dropAtOnce = 50
 // them in the database, and returns their ids, also with an error: their
 // files are the caller's to remove. Numbers are not given again, when a
 // schedule fired stays known, and so does the verdict on what a ref was at
-// last (see Head).
+// last (see Head) until DropVerdicts.
 func (s *Store) DropRuns(ctx context.Context, before time.Time) (ids []int64, err error) {
 	for err == nil {
 		var some []int64

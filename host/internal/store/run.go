@@ -129,6 +129,7 @@ type NewRun struct {
 	Updates  []Update
 	Lanes    []NewLane
 	Origin   string // key of what asks for it; a second run of the same is refused
+	Retakes  bool   // the origin is taken from the run that has it, instead
 	Priority int    // 1 high, 0 normal, -1 low
 	RerunOf  int64  // Number of the run that it repeats, 0 for none
 }

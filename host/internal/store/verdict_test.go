@@ -157,22 +157,3 @@ func TestNumbersAreNotGivenAgain(t *testing.T) {
 		}
 	})
 }
-
-func TestUnaccepted(t *testing.T) {
-	onEach(t, func(t *testing.T, on backend) {
-		ctx, s := context.Background(), on.fresh(t)
-		taken := headRun(t, s, "pre-receive", "c1", day.Add(time.Minute), "!a passed")
-		record(t, s, taken.ID, Event{Kind: "accepted"})
-		settled := headRun(t, s, "pre-receive", "c2", day.Add(time.Minute), "!a passed")
-		record(t, s, settled.ID, Event{Kind: Settled})
-		headRun(t, s, "pre-receive", "c3", day.Add(time.Minute), "!a failed")
-		headRun(t, s, "post-receive", "c4", day.Add(time.Minute), "!a passed")
-		headRun(t, s, "pre-receive", "c5", day.Add(-time.Minute), "!a passed")
-		headRun(t, s, "pre-receive", "c6", day.Add(time.Hour), "!a passed")
-		want := headRun(t, s, "pre-receive", "c7", day.Add(time.Minute), "!a passed")
-		runs, err := s.Unaccepted(ctx, "pre-receive", day, day.Add(30*time.Minute))
-		if err != nil || len(runs) != 1 || runs[0].ID != want.ID || len(runs[0].Updates) != 1 {
-			t.Errorf("%+v, %v", runs, err)
-		}
-	})
-}

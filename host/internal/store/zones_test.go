@@ -69,6 +69,8 @@ var unzoned = map[string]string{
 	"SkipTo":         "a number",
 	"Head":           "a run's record: people read it, runs do not",
 	"Pulse":          "a run's record: people read it, runs do not",
+	"OldVerdicts":    "a run's record: people read it, runs do not",
+	"DropVerdicts":   "drops by age alone",
 	"Unaccepted":     "a run's record: people read it, runs do not",
 	"Path":           "stores nothing",
 }

@@ -1,0 +1,40 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/wasm"
+)
+
+// compile has a child write the module's code below scratch. Its processor
+// time is limited by the system, and the host ends it by the clock.
+func (p *Plugin) compile(scratch string) error {
+	o := p.pool.opts
+	w, err := p.start(setup{Name: p.Name(), Cache: scratch, Compile: true, CompileTime: o.CompileTime,
+		MaxMemory: o.MaxMemory, AllMemory: o.AllMemory}, o.CompileWall)
+	if err != nil {
+		if errors.As(err, new(*wasm.FormatError)) || errors.As(err, new(*wasm.CacheError)) {
+			return err
+		}
+		if died := new(DiedError); errors.As(err, &died) && spent(died.CPU, o.CompileTime) {
+			return tooSlow(p.Name(), o.CompileTime)
+		}
+		return fmt.Errorf("cannot compile plugin %q: %w", p.Name(), err)
+	}
+	w.kill()
+	return nil
+}
+
+// spent tells whether a process used up its limit: the system counts in ticks.
+func spent(used time.Duration, seconds uint64) bool {
+	return used+50*time.Millisecond >= time.Duration(seconds)*time.Second
+}
+
+// tooSlow is a module's own fault, and no further attempt helps.
+func tooSlow(name string, seconds uint64) error {
+	return &wasm.FormatError{Plugin: name,
+		Msg:  fmt.Sprintf("compiling it takes more than %d s of processor time", seconds),
+		Help: "its author splits the function with most branches"}
+}
