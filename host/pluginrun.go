@@ -4,22 +4,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/author"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/trace"
-	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -27,11 +25,11 @@ import (
 // own that is granted what the module asks for, within the policy: with real
 // files and real containers.
 func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string, out report.Output) (int, error) {
-	settings, err := withJSON(with)
+	settings, err := author.WithJSON(with)
 	if err != nil {
 		return gate.ExitUsage, err
 	}
-	module, err := readModule(file)
+	module, err := author.ReadModule(file)
 	if err != nil {
 		return gate.ExitUsage, problem.Usage(fmt.Errorf("cannot run plugin: %w", err))
 	}
@@ -65,26 +63,6 @@ func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string,
 		}
 	}
 	return h.Judge(ctx, call, out), nil
-}
-
-// manifestBeside is the manifest of a module that was just built.
-const manifestBeside = "manifest.toml"
-
-// readModule reads a module as its author has it: one without a manifest is
-// packed with the manifest.toml beside it.
-func readModule(file string) ([]byte, error) {
-	module, err := os.ReadFile(file)
-	if err != nil || wasm.HasManifest(module) {
-		return module, err
-	}
-	manifest, err := os.ReadFile(filepath.Join(filepath.Dir(file), manifestBeside))
-	if errors.Is(err, fs.ErrNotExist) {
-		return module, nil // which loading refuses
-	}
-	if err != nil {
-		return nil, err
-	}
-	return plugins.Pack(module, manifest)
 }
 
 // trialLane is a lanes file with one lane that grants what its plugin asks.
@@ -164,3 +142,6 @@ func (h *Host) Replay(ctx context.Context, w io.Writer, file, other string) (boo
 	}
 	return trace.Replay(ctx, pool, w, file, other)
 }
+
+// Bench is where an author tries a module on this host.
+func (h *Host) Bench() author.Bench { return author.Bench{Sandbox: h.sandbox, Policy: h.policy} }

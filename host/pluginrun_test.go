@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pushlane/pushlane/host/internal/author"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -47,11 +48,11 @@ func TestReadModule(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.manifest != "" {
-				if err := os.WriteFile(filepath.Join(dir, manifestBeside), []byte(c.manifest), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, author.ManifestBeside), []byte(c.manifest), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
-			module, err := readModule(file)
+			module, err := author.ReadModule(file)
 			m, err2 := wasm.ReadManifest(module)
 			if err == nil {
 				err = err2

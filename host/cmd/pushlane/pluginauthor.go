@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/author"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -59,7 +60,7 @@ func checkCommand(p *program) *cobra.Command {
 		Use: "check FILE.wasm", Short: "say what a module asks, and hold it to the contract", Args: exactly(1),
 		Long: "check runs the module as a host would: on an ordinary request, the same again, one\nwith fields and operations that no host has yet, odd file names, nothing granted,\nhalf a request. Exit status 1: it does not keep the contract (sdk/ABI.md).",
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
-			ok, err := h.CheckPlugin(ctx, p.out, args[0], with)
+			ok, err := h.Bench().CheckPlugin(ctx, p.out, args[0], with)
 			if err == nil && !ok {
 				p.exit = gate.ExitRefuse
 			}
@@ -71,7 +72,7 @@ func checkCommand(p *program) *cobra.Command {
 }
 
 func testCommand(p *program) *cobra.Command {
-	var o host.CaseOptions
+	var o author.CaseOptions
 	var cases string
 	cmd := &cobra.Command{
 		Use: "test FILE.wasm", Short: "run a plugin's declared cases", Args: exactly(1),
@@ -97,7 +98,7 @@ Keys: with, commits, container, http, verdict, findings, containers. Exit status
 came out otherwise.`,
 		Example: "  pushlane plugin test todo.wasm\n  pushlane plugin test todo.wasm --native 'go run .'",
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
-			ok, err := h.TestPlugin(ctx, p.out, args[0], cases, o)
+			ok, err := h.Bench().TestPlugin(ctx, p.out, args[0], cases, o)
 			if err == nil && !ok {
 				p.exit = gate.ExitRefuse
 			}

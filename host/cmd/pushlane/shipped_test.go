@@ -46,8 +46,8 @@ func startRegistry(t *testing.T) string {
 	return address
 }
 
-// author is somebody who ships a plugin.
-type author struct {
+// shipper is someone who ships a plugin.
+type shipper struct {
 	t        *testing.T
 	dir      string // of keys and modules
 	registry string
@@ -55,7 +55,7 @@ type author struct {
 }
 
 // build packs a version of the probe that asks for the capabilities.
-func (a author) build(version string, capabilities string) string {
+func (a shipper) build(version string, capabilities string) string {
 	a.t.Helper()
 	manifest, packed := filepath.Join(a.dir, version+".toml"), filepath.Join(a.dir, version+".wasm")
 	write(a.t, manifest, fmt.Sprintf("name = \"look\"\nversion = %q\nabi = 1\noutput = \"jsonl\"\ninput = []\nschema = '{\"type\":\"object\"}'\n%s", version, capabilities))
@@ -63,7 +63,7 @@ func (a author) build(version string, capabilities string) string {
 	return packed
 }
 
-func (a author) push(version, capabilities, key string) string {
+func (a shipper) push(version, capabilities, key string) string {
 	a.t.Helper()
 	return strings.TrimSpace(must(a.t, "", nil, a.bin, "plugin", "push", a.build(version, capabilities), "oci:"+a.registry+"/team/look:1", "--sign", key))
 }
@@ -79,7 +79,7 @@ const (
 func TestPluginShipped(t *testing.T) {
 	t.Parallel()
 	bin := filepath.Join(prefix, "bin", "pushlane")
-	a := author{t, t.TempDir(), startRegistry(t), bin}
+	a := shipper{t, t.TempDir(), startRegistry(t), bin}
 	for _, key := range []string{"ann", "eve"} {
 		must(t, "", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", filepath.Join(a.dir, key))
 	}
@@ -200,7 +200,7 @@ func forge(lock string, module []byte) string {
 func TestPluginInRepository(t *testing.T) {
 	t.Parallel()
 	bin := filepath.Join(prefix, "bin", "pushlane")
-	a := author{t, t.TempDir(), "", bin}
+	a := shipper{t, t.TempDir(), "", bin}
 	s := newServer(t, "")
 	s.url = s.repo
 	s.env = append(s.env, "HOME="+a.dir, "PUSHLANE_RESIDENT=off", "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
@@ -232,7 +232,7 @@ func TestPluginInRepository(t *testing.T) {
 // by the files that lie there now, whatever it has loaded.
 func TestPluginRevoked(t *testing.T) {
 	t.Parallel()
-	a := author{t, t.TempDir(), "", filepath.Join(prefix, "bin", "pushlane")}
+	a := shipper{t, t.TempDir(), "", filepath.Join(prefix, "bin", "pushlane")}
 	must(t, "", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(a.dir, "ann"))
 	public, err := os.ReadFile(filepath.Join(a.dir, "ann.pub"))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 func TestPluginSigstore(t *testing.T) {
 	t.Parallel()
 	bin := filepath.Join(prefix, "bin", "pushlane")
-	a := author{t, t.TempDir(), "", bin}
+	a := shipper{t, t.TempDir(), "", bin}
 	module, err := os.ReadFile(a.build("1.0", readsFiles))
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package host
+package author
 
 import (
 	"bytes"
@@ -22,12 +22,12 @@ import (
 // contract (sdk/ABI.md): what it does with an ordinary request, with one that
 // says more than today's hosts say, with an odd one, with none. It reports
 // whether the module keeps the contract.
-func (h *Host) CheckPlugin(ctx context.Context, w io.Writer, file, text string) (bool, error) {
-	with, err := withJSON(text)
+func (b Bench) CheckPlugin(ctx context.Context, w io.Writer, file, text string) (bool, error) {
+	with, err := WithJSON(text)
 	if err != nil {
 		return false, err
 	}
-	a, err := h.authored(ctx, file)
+	a, err := b.authored(ctx, file)
 	if err != nil {
 		return false, err
 	}
@@ -35,7 +35,7 @@ func (h *Host) CheckPlugin(ctx context.Context, w io.Writer, file, text string) 
 		return false, problem.WithHint(err, "give settings that its schema takes: --with JSON")
 	}
 	a.describe(w)
-	c := conformance{ctx: ctx, author: a, with: with, w: w}
+	c := conformance{ctx: ctx, subject: a, with: with, w: w}
 	for _, check := range []func(){c.ordinary, c.same, c.grease, c.nothing, c.oddPaths, c.denied, c.cut} {
 		check()
 	}
@@ -45,7 +45,7 @@ func (h *Host) CheckPlugin(ctx context.Context, w io.Writer, file, text string) 
 	return c.faults == 0, nil
 }
 
-func (a author) describe(w io.Writer) {
+func (a subject) describe(w io.Writer) {
 	m, f := a.plugin.Manifest(), a.plugin.Facts()
 	fmt.Fprintf(w, "%s %s, sha256 %s\n", m.Name, printable.Clean(m.Version), a.plugin.Digest())
 	fmt.Fprintf(w, "abi %d, output %s, input %s\n", m.ABI, m.Output, inputWords(m))
@@ -67,17 +67,17 @@ func inputWords(m sdk.Manifest) string {
 
 // conformance is one module under the checks of the contract.
 type conformance struct {
-	ctx    context.Context
-	author author
-	with   []byte
-	w      io.Writer
-	faults int
-	first  tried // of the ordinary request
+	ctx     context.Context
+	subject subject
+	with    []byte
+	w       io.Writer
+	faults  int
+	first   tried // of the ordinary request
 }
 
 func (c *conformance) try(t trial) tried {
-	t.policy = c.author.policy
-	return t.run(c.ctx, c.author.plugin.Manifest(), c.author.plugin.Run)
+	t.policy = c.subject.policy
+	return t.run(c.ctx, c.subject.plugin.Manifest(), c.subject.plugin.Run)
 }
 
 func (c *conformance) result(what string, fault string, more ...string) {
@@ -92,7 +92,7 @@ func (c *conformance) result(what string, fault string, more ...string) {
 func (c *conformance) usual() trial {
 	src := memTree{"README.md": {data: []byte("# Hello\n")}, "src/a.go": {data: []byte("package a\n\nfunc A() {}\n")}, "empty": {}, "run.sh": {data: []byte("#!/bin/sh\nexit 0\n"), mode: 0o755}}
 	base := memTree{"README.md": {data: []byte("# Hallo\n")}, "gone.txt": {data: []byte("gone\n")}}
-	return trialOf(c.author.plugin.Manifest(), src, base, c.with)
+	return trialOf(c.subject.plugin.Manifest(), src, base, c.with)
 }
 
 func (c *conformance) ordinary() {
@@ -169,7 +169,7 @@ func greaseValue(v any) any {
 }
 
 func (c *conformance) nothing() {
-	t := trialOf(c.author.plugin.Manifest(), nil, nil, c.with)
+	t := trialOf(c.subject.plugin.Manifest(), nil, nil, c.with)
 	c.result("a push that changes nothing", c.try(t).cause())
 }
 
@@ -178,7 +178,7 @@ func (c *conformance) oddPaths() {
 	src := memTree{"\xff\xfe.txt": {data: []byte("x\n")}, "a \"b\"\n.txt": {data: []byte("x\n")}, "ünï/ç\u202e.md": {data: []byte("x\n")},
 		"-rf": {data: []byte("x\n")}, "link": {data: []byte("/etc/passwd"), mode: fs.ModeSymlink}, strings.Repeat("long/", 200) + "x": {data: []byte("x\n")},
 		"binary": {data: bytes.Repeat([]byte{0, 0xff, '\n'}, 100)}, "crlf.txt": {data: []byte("a\r\nb")}}
-	t := trialOf(c.author.plugin.Manifest(), src, nil, c.with)
+	t := trialOf(c.subject.plugin.Manifest(), src, nil, c.with)
 	t.changes = append(t.changes, sdk.Change{Path: "zz-module", Status: "A", Mode: "160000", NewID: strings.Repeat("3", 40)})
 	if t.request.Changes != nil {
 		t.request.Changes = t.changes
@@ -203,7 +203,7 @@ func (c *conformance) denied() {
 
 // cut: what cannot be read is no reason to pass.
 func (c *conformance) cut() {
-	if c.author.plugin.Manifest().Tool != nil {
+	if c.subject.plugin.Manifest().Tool != nil {
 		return
 	}
 	t := c.usual()

@@ -1,4 +1,4 @@
-package host
+package author
 
 import (
 	"bytes"
@@ -49,12 +49,12 @@ type CaseOptions struct {
 
 // TestPlugin runs every case of a folder and prints what differs. It reports
 // whether all were as declared.
-func (h *Host) TestPlugin(ctx context.Context, w io.Writer, file, folder string, o CaseOptions) (bool, error) {
+func (b Bench) TestPlugin(ctx context.Context, w io.Writer, file, folder string, o CaseOptions) (bool, error) {
 	cases, err := readCases(folder)
 	if err != nil {
 		return false, err
 	}
-	a, err := h.authored(ctx, file)
+	a, err := b.authored(ctx, file)
 	if err != nil {
 		return false, err
 	}
@@ -134,7 +134,7 @@ func readCase(file string) (pluginCase, error) {
 }
 
 // run gives what differs from what was declared.
-func (c pluginCase) run(ctx context.Context, a author, run trace.Runner, sandboxed bool) []string {
+func (c pluginCase) run(ctx context.Context, a subject, run trace.Runner, sandboxed bool) []string {
 	m := a.plugin.Manifest()
 	with, err := plugins.SettingsJSON(c.With)
 	if err == nil {
@@ -280,8 +280,8 @@ func native(command string) trace.Runner {
 	}
 }
 
-// withJSON reads settings that were given as JSON.
-func withJSON(text string) ([]byte, error) {
+// WithJSON reads settings that were given as JSON.
+func WithJSON(text string) ([]byte, error) {
 	if text == "" {
 		text = "{}"
 	}

@@ -1,4 +1,6 @@
-package host
+// Package author is what the author of a plugin works with: a trial world without a
+// repository, cases to run in it, and a check of the contract.
+package author
 
 import (
 	"bytes"
@@ -9,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +21,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -340,25 +344,32 @@ func (t trial) reply(address string) (*lanerun.Reply, error) {
 	return nil, fmt.Errorf("no [[http]] of the case answers %s", printable.Clean(address))
 }
 
-// author is a module that its author works on, loaded in a sandbox of its own.
-type author struct {
+// subject is a module that its author works on, loaded in a sandbox of its own.
+type subject struct {
 	pool   *sandbox.Pool
 	plugin *sandbox.Plugin
 	policy config.Policy
 }
 
+// Bench is where an author tries a module: the sandbox and the policy of this
+// host.
+type Bench struct {
+	Sandbox func() (*sandbox.Pool, error)
+	Policy  config.Policy
+}
+
 // authored loads a module file.
-func (h *Host) authored(ctx context.Context, file string) (author, error) {
-	module, err := readModule(file)
+func (b Bench) authored(ctx context.Context, file string) (subject, error) {
+	module, err := ReadModule(file)
 	if err != nil {
-		return author{}, problem.Usage(fmt.Errorf("cannot read plugin: %w", err))
+		return subject{}, problem.Usage(fmt.Errorf("cannot read plugin: %w", err))
 	}
-	pool, err := h.sandbox()
+	pool, err := b.Sandbox()
 	if err != nil {
-		return author{}, err
+		return subject{}, err
 	}
 	m, err := pool.Load(ctx, strings.TrimSuffix(filepath.Base(file), ".wasm"), module)
-	return author{pool, m, h.policy}, err
+	return subject{pool, m, b.Policy}, err
 }
 
 // trialOf is a trial of a usual request over two trees.
@@ -425,3 +436,23 @@ func (t tried) cause() string {
 	}
 	return printable.FirstLine(printable.CleanText(t.err.Error()))
 }
+
+// ReadModule reads a module as its author has it: one without a manifest is
+// packed with the manifest.toml beside it.
+func ReadModule(file string) ([]byte, error) {
+	module, err := os.ReadFile(file)
+	if err != nil || wasm.HasManifest(module) {
+		return module, err
+	}
+	manifest, err := os.ReadFile(filepath.Join(filepath.Dir(file), ManifestBeside))
+	if errors.Is(err, fs.ErrNotExist) {
+		return module, nil // which loading refuses
+	}
+	if err != nil {
+		return nil, err
+	}
+	return plugins.Pack(module, manifest)
+}
+
+// ManifestBeside is the manifest of a module that was just built.
+const ManifestBeside = "manifest.toml"
