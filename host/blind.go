@@ -1,14 +1,8 @@
 package host
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
-
-	"github.com/pushlane/pushlane/host/internal/printable"
-	"github.com/pushlane/pushlane/host/internal/store"
 )
 
 // How long a run whose repository cannot be opened waits for a host that can
@@ -62,20 +56,4 @@ func (b *blind) opened(key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.of, key)
-}
-
-// giveBack returns a run whose repository this host cannot open to the queue,
-// for another host or a later time.
-func (h *Host) giveBack(ctx context.Context, st *store.Store, run store.Run, cause error) error {
-	most := unseenTime
-	if h.policy.Store != "" {
-		most = unseenShared
-	}
-	if time.Since(run.Queued) > most {
-		return h.giveUp(ctx, st, run, cause)
-	}
-	h.blind.failed(run.RepoKey, time.Now())
-	why := printable.CleanText("this host cannot open the repository: " + cause.Error())
-	err := st.Holding(run).Requeue(context.WithoutCancel(ctx), run.ID, why)
-	return errors.Join(fmt.Errorf("it waits again: %s", why), err)
 }

@@ -16,30 +16,9 @@ import (
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/hostile"
 	"github.com/pushlane/pushlane/host/internal/printable"
-	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
-
-// Check is one thing that doctor looked at.
-type Check struct {
-	Name    string // git, hooks, lanes, policy, plugins, store or what Incus lacks
-	OK      bool
-	Warn    bool // it is OK, and deserves attention
-	Message string
-	Hint    string // the command that fixes it; empty when OK without a warning
-}
-
-func good(name, format string, args ...any) Check {
-	return Check{Name: name, OK: true, Message: fmt.Sprintf(format, args...)}
-}
-
-func bad(name string, err error, hint string) Check {
-	if h := problem.Hint(err); h != "" {
-		hint = h
-	}
-	return Check{Name: name, Message: err.Error(), Hint: hint}
-}
 
 // Doctor checks everything a push depends on, in the order in which it would
 // fail. What containers need is CheckIncus.

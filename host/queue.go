@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
-	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -52,19 +50,6 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j 
 	return h.tell(ctx, run.ID, Observer.Queued)
 }
 
-// acceptedOrigin names what comes after a push: by the run that judged it, as
-// a server that calls the hooks itself may give the same lines again.
-func acceptedOrigin(ctx context.Context, st *store.Store, repo string, call gate.Call) (string, error) {
-	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+call.PushID())
-	switch {
-	case errors.Is(err, store.ErrNoRun):
-		return "post-receive:" + call.PushID(), nil
-	case err != nil:
-		return "", err
-	}
-	return fmt.Sprintf("post-receive:%s:%d", call.PushID(), run.Number), nil
-}
-
 // skippedLanes ends the lanes that the pusher left out before they wait.
 func skippedLanes(run store.Run, j *gate.Run) []store.Change {
 	var all []store.Change
@@ -74,21 +59,6 @@ func skippedLanes(run store.Run, j *gate.Run) []store.Change {
 		}
 	}
 	return all
-}
-
-// accepted notes at the run that judged a push in pre-receive that git took it.
-func (h *Host) accepted(ctx context.Context, st *store.Store, repo string, call gate.Call) error {
-	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+call.PushID())
-	if errors.Is(err, store.ErrNoRun) {
-		return nil
-	}
-	if err == nil {
-		err = st.Record(ctx, run.ID, store.Event{Kind: "accepted", Message: "git took the push"})
-	}
-	if err == nil {
-		err = h.tell(ctx, run.ID, Observer.Ended)
-	}
-	return err
 }
 
 // lease is how long a claimed run belongs to a host that does not renew it.
@@ -188,28 +158,6 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 		return err
 	}
 	return h.tell(after, run.ID, Observer.Ended)
-}
-
-// queuedCall is the call that a waiting run is the answer to.
-func queuedCall(run store.Run) gate.Call {
-	return ownCall(run.Gate, run.RepoKey)
-}
-
-// ownCall is a call that no hook made: this process's own git looks at the
-// repository.
-func ownCall(name, repo string) gate.Call {
-	return gate.Call{Gate: name, Dir: repo, Env: []string{"GIT_DIR=" + repo, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}}
-}
-
-// giveUp ends a run that cannot even begin: its repository is gone for long, or
-// its objects were pruned.
-func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause error) error {
-	err := st.Holding(run).Record(context.WithoutCancel(ctx), run.ID,
-		store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: printable.CleanText(cause.Error())})
-	if err != nil {
-		return errors.Join(cause, err)
-	}
-	return errors.Join(cause, h.tell(ctx, run.ID, Observer.Ended))
 }
 
 // resume builds the judgement of a run out of its record: the same lanes, the

@@ -131,15 +131,6 @@ func backoff(tried int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
-}
-
 // groupEvery is how often a lane in line for its group looks whether others,
 // perhaps of another host, have left it.
 const groupEvery = 200 * time.Millisecond

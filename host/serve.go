@@ -2,14 +2,9 @@ package host
 
 import (
 	"context"
-	"os"
 	"sync"
 	"time"
 
-	"github.com/pushlane/pushlane/hooks"
-	"github.com/pushlane/pushlane/host/internal/config"
-	"github.com/pushlane/pushlane/host/internal/gate"
-	"github.com/pushlane/pushlane/host/internal/lanelog"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -73,51 +68,4 @@ func (r *Resident) every(ctx context.Context, wg *sync.WaitGroup, pause time.Dur
 			}
 		}
 	})
-}
-
-// takeAccepted takes in a push that a hook left in the spool.
-func (h *Host) takeAccepted(ctx context.Context, call gate.Call) error {
-	policy, err := call.Policy()
-	if err != nil {
-		return err
-	}
-	return h.takeIn(ctx, call, policy)
-}
-
-// takeIn queues what comes after an accepted push.
-func (h *Host) takeIn(ctx context.Context, call gate.Call, policy config.Policy) error {
-	repo, release, err := h.repo(ctx, call)
-	if err != nil {
-		return err
-	}
-	defer release()
-	j, err := h.decide(ctx, repo, call, policy)
-	if err != nil || len(j.Updates) == 0 {
-		return err
-	}
-	return h.enqueue(ctx, repo, call, &j)
-}
-
-// packLogs compresses the logs of a run that ended, while nobody waits.
-func (h *Host) packLogs(j *gate.Run) {
-	if !h.resident {
-		return
-	}
-	h.sweeps.Go(func() {
-		for _, o := range j.Outcomes {
-			if info, err := os.Stat(o.Log); err != nil || info.Size() < smallLog {
-				continue
-			}
-			lanelog.Compress(o.Log) // else it stays as it is
-		}
-	})
-}
-
-// smallLog is the size in bytes below which a log is not worth compressing.
-const smallLog = 16 << 10
-
-// OpenRepo opens a repository that this host guards, by its key in the store;
-// release gives it back.
-func (h *Host) OpenRepo(ctx context.Context, key string) (*hooks.Repo, func(), error) {
-	return h.repo(ctx, ownCall("manual", key))
 }
