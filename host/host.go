@@ -75,8 +75,8 @@ func Open(p config.Policy, warm int) (*Host, error) {
 	}
 	h := &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(),
 		repos: map[string]*openRepo{}, incus: map[incus.Config]*incus.Client{}}
-	h.plugins = plugins.New(p.State, h.sandbox)
-	h.lanes = &lanerun.Runner{State: p.State, Store: h.Store, Sandbox: h.sandbox, Incus: h.incusClient, Plugins: h.plugins,
+	h.plugins = plugins.New(p.State, h.Sandbox)
+	h.lanes = &lanerun.Runner{State: p.State, Store: h.Store, Sandbox: h.Sandbox, Incus: h.incusClient, Plugins: h.plugins,
 		After: h.afterwards}
 	return h, nil
 }
@@ -86,6 +86,12 @@ func (h *Host) Plugins() *plugins.Store { return h.plugins }
 
 // State is the host's folder.
 func (h *Host) State() string { return h.state }
+
+// Cache is the folder of what can be made again.
+func (h *Host) Cache() string { return h.cache }
+
+// Program is the file that plugins run in; "": the usual one.
+func (h *Host) Program() string { return h.program }
 
 // Close lets go of everything that was opened.
 func (h *Host) Close(ctx context.Context) error {
@@ -129,9 +135,9 @@ func (h *Host) markAlive() error {
 	return err
 }
 
-// unsealed says what this system lacks to hold plugins, as far as any were
+// Unsealed says what this system lacks to hold plugins, as far as any were
 // loaded; empty: nothing.
-func (h *Host) unsealed() string {
+func (h *Host) Unsealed() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.pool == nil {
@@ -186,8 +192,8 @@ func (h *Host) Store(ctx context.Context) (*store.Store, error) {
 // must call it first thing in main.
 func PluginProcess() { sandbox.Main() }
 
-// sandbox is where plugins run.
-func (h *Host) sandbox() (*sandbox.Pool, error) {
+// Sandbox is where plugins run.
+func (h *Host) Sandbox() (*sandbox.Pool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.pool != nil {

@@ -8,6 +8,10 @@ import (
 	"github.com/pushlane/pushlane/host/internal/incus"
 )
 
+// IncusConfig says which Incus a policy means and what of it is the host's of its
+// state folder.
+func IncusConfig(p config.Policy) incus.Config { return (&Host{state: p.State}).incusConfig(p) }
+
 // incusConfig says which Incus the policy means and what of it is this host's.
 func (h *Host) incusConfig(p config.Policy) incus.Config {
 	return incus.Config{URL: p.IncusURL, Socket: p.IncusSocket, Cert: p.IncusCert, Key: p.IncusKey, ServerCert: p.IncusServerCert,

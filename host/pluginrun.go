@@ -136,7 +136,7 @@ func tomlValue(v any) string {
 
 // Replay repeats every call of a trace in this host's sandbox; see Replay.
 func (h *Host) Replay(ctx context.Context, w io.Writer, file, other string) (bool, error) {
-	pool, err := h.sandbox()
+	pool, err := h.Sandbox()
 	if err != nil {
 		return false, err
 	}
@@ -144,4 +144,4 @@ func (h *Host) Replay(ctx context.Context, w io.Writer, file, other string) (boo
 }
 
 // Bench is where an author tries a module on this host.
-func (h *Host) Bench() author.Bench { return author.Bench{Sandbox: h.sandbox, Policy: h.policy} }
+func (h *Host) Bench() author.Bench { return author.Bench{Sandbox: h.Sandbox, Policy: h.policy} }

@@ -72,7 +72,7 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 		})
 	}
 	wg.Wait()
-	if j.Unsealed = h.unsealed(); j.Unsealed != "" {
+	if j.Unsealed = h.Unsealed(); j.Unsealed != "" {
 		rec.Later(ctx, store.Event{Kind: "sandbox", Message: j.Unsealed})
 	}
 }

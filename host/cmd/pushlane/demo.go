@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/hooks"
-	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/doctor"
 )
 
 func demoCommand(p *program) *cobra.Command {
@@ -136,7 +136,7 @@ func (d *demo) setUp(ctx context.Context) error {
 
 // canRunContainers says aloud what is left out where there is no Incus.
 func (d *demo) canRunContainers(ctx context.Context) bool {
-	for _, check := range host.CheckIncus(ctx, d.p.getenv, "busybox") {
+	for _, check := range doctor.Incus(ctx, d.p.getenv, "busybox") {
 		if !check.OK {
 			fmt.Fprintf(d.p.out, "Left out: the lanes that need a container (%s: %s).\n", check.Name, check.Message)
 			if check.Hint != "" {

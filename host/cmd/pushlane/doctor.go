@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/doctor"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 )
@@ -18,16 +18,16 @@ func doctorCommand(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, policy, err := p.host()
 			if err != nil {
-				p.show(host.CheckUnusable(err))
+				p.show(doctor.Unusable(err))
 				return nil
 			}
 			defer h.Close(cmd.Context())
-			checks := host.CheckIncus(cmd.Context(), p.getenv, image)
+			checks := doctor.Incus(cmd.Context(), p.getenv, image)
 			if !onlyIncus {
-				checks = append(h.Doctor(cmd.Context(), p.call("manual"), policy), checks...)
+				checks = append(doctor.Checks(cmd.Context(), h, p.call("manual"), policy), checks...)
 			}
 			if attacks {
-				checks = append(checks, h.CheckHostile(cmd.Context())...)
+				checks = append(checks, doctor.Hostile(cmd.Context(), h)...)
 			}
 			p.show(checks...)
 			return nil
@@ -40,7 +40,7 @@ func doctorCommand(p *program) *cobra.Command {
 }
 
 // show prints checks, and what to do about those that are not good.
-func (p *program) show(checks ...host.Check) {
+func (p *program) show(checks ...doctor.Check) {
 	for _, c := range checks {
 		mark := "ok  "
 		switch {

@@ -1,4 +1,4 @@
-package host
+package doctor
 
 import (
 	"github.com/pushlane/pushlane/host/internal/config"
@@ -16,6 +16,6 @@ func checkFiles(policy config.Policy) []Check {
 	return checks
 }
 
-// CheckUnusable is what doctor says of a policy or a state folder that no host
+// Unusable is what doctor says of a policy or a state folder that no host
 // can be opened with.
-func CheckUnusable(err error) Check { return bad("policy", err, "check the policy") }
+func Unusable(err error) Check { return bad("policy", err, "check the policy") }

@@ -1,6 +1,8 @@
-package host
+package doctor
 
 import (
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -10,7 +12,7 @@ import (
 // TestHostileAnswers tries the attacks whose harm is in what they say; the
 // package hostile tries the others, each in a process of its own.
 func TestHostileAnswers(t *testing.T) {
-	pool, done, err := (&Host{program: buildChild(t)}).trialPool(0)
+	pool, done, err := trialPool(buildProgram(t), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,4 +32,15 @@ func TestHostileAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// buildProgram builds the program that plugins run in.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "plugin")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/pushlane-plugin").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
 }

@@ -1,4 +1,4 @@
-package host
+package doctor
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/hostile"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
@@ -34,16 +35,16 @@ func trialTime(a hostile.Attack) time.Duration {
 	return 20 * time.Second
 }
 
-// CheckHostile has every hostile module that we know tried on this machine, in
+// Hostile has every hostile module that we know tried on this machine, in
 // the sandbox that lanes use: what is left standing afterwards is well. It
 // takes a minute.
-func (h *Host) CheckHostile(ctx context.Context) []Check {
-	pool, done, err := h.trialPool(0)
+func Hostile(ctx context.Context, h *host.Host) []Check {
+	pool, done, err := trialPool(h.Program(), 0)
 	if err != nil {
 		return []Check{bad("hostile", err, "")}
 	}
 	defer done()
-	brief, doneToo, err := h.trialPool(slowTime)
+	brief, doneToo, err := trialPool(h.Program(), slowTime)
 	if err != nil {
 		return []Check{bad("hostile", err, "")}
 	}
@@ -82,13 +83,13 @@ const slowTime = 1
 
 // trialPool is a sandbox with a cache of its own, which is gone afterwards.
 // Compiling has that many seconds of processor time; 0: as usual.
-func (h *Host) trialPool(compileTime uint64) (*sandbox.Pool, func(), error) {
+func trialPool(program string, compileTime uint64) (*sandbox.Pool, func(), error) {
 	dir, err := os.MkdirTemp("", "pushlane-hostile-")
 	if err != nil {
 		return nil, nil, err
 	}
 	pool, err := sandbox.Open(sandbox.Options{CacheDir: filepath.Join(dir, "modules"), MaxMemory: trialMemory, Workers: 1,
-		CompileTime: compileTime, Program: h.program, Settings: plugins.ReadSettings})
+		CompileTime: compileTime, Program: program, Settings: plugins.ReadSettings})
 	return pool, func() { pool.Close(); os.RemoveAll(dir) }, err
 }
 

@@ -1,4 +1,6 @@
-package host
+// Package doctor looks at what pushlane needs on a machine, says what is missing
+// and the command that helps, and tries every known attack on the sandbox.
+package doctor
 
 import (
 	"context"
@@ -12,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/hostile"
@@ -20,20 +23,20 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// Doctor checks everything a push depends on, in the order in which it would
+// Checks checks everything a push depends on, in the order in which it would
 // fail. What containers need is CheckIncus.
-func (h *Host) Doctor(ctx context.Context, call gate.Call, policy config.Policy) []Check {
+func Checks(ctx context.Context, h *host.Host, call gate.Call, policy config.Policy) []Check {
 	checks := []Check{checkGit(ctx), checkPolicy(call)}
 	checks = append(checks, checkFiles(policy)...)
-	checks = append(checks, h.checkRepo(ctx, call, policy)...)
-	checks = append(checks, h.checkPlugins(ctx, policy)...)
-	checks = append(checks, h.checkSandbox(ctx))
+	checks = append(checks, checkRepo(ctx, h, call, policy)...)
+	checks = append(checks, checkPlugins(ctx, h, policy)...)
+	checks = append(checks, checkSandbox(ctx, h))
 	if _, err := h.Store(ctx); err != nil {
-		checks = append(checks, bad("store", err, "check the folder "+h.state))
+		checks = append(checks, bad("store", err, "check the folder "+h.State()))
 	} else if err := h.StoreLoss(); err != nil {
 		checks = append(checks, bad("store", err, ""))
 	} else {
-		checks = append(checks, good("store", "%s", h.state))
+		checks = append(checks, good("store", "%s", h.State()))
 	}
 	return checks
 }
@@ -61,13 +64,13 @@ func checkPolicy(call gate.Call) Check {
 
 // checkRepo looks at the hooks and the lanes of the repository at hand; none
 // is no fault.
-func (h *Host) checkRepo(ctx context.Context, call gate.Call, policy config.Policy) []Check {
+func checkRepo(ctx context.Context, h *host.Host, call gate.Call, policy config.Policy) []Check {
 	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
 		return []Check{bad("repo", err, "run doctor inside a repository")}
 	}
 	defer repo.Close()
-	checks := h.checkHooks(ctx, call, repo)
+	checks := checkHooks(ctx, h, call, repo)
 	head, err := repo.Resolve(ctx, "HEAD")
 	if err != nil {
 		return append(checks, good("lanes", "no commit yet"))
@@ -84,13 +87,13 @@ func (h *Host) checkRepo(ctx context.Context, call gate.Call, policy config.Poli
 
 // checkHooks looks for the hooks that the repository at hand needs: a server's
 // where it is guarded or bare, else a developer's.
-func (h *Host) checkHooks(ctx context.Context, call gate.Call, repo *hooks.Repo) []Check {
+func checkHooks(ctx context.Context, h *host.Host, call gate.Call, repo *hooks.Repo) []Check {
 	all, err := hooks.Status(ctx, call.HooksEnv())
 	if err != nil {
 		return []Check{bad("hooks", err, "pushlane install")}
 	}
 	needed, hint := []string{"pre-push"}, "pushlane install"
-	if server, args := h.guards(ctx, call, repo); server {
+	if server, args := guards(ctx, h, call, repo); server {
 		needed, hint = []string{"pre-receive", "post-receive"}, "pushlane install --server "+args+repo.CommonDir()
 	}
 	var checks []Check
@@ -116,7 +119,7 @@ func (h *Host) checkHooks(ctx context.Context, call gate.Call, repo *hooks.Repo)
 
 // guards tells whether the repository is a server's: this host guards it, or
 // no one can work in it. Args are what the hint's command needs.
-func (h *Host) guards(ctx context.Context, call gate.Call, repo *hooks.Repo) (server bool, args string) {
+func guards(ctx context.Context, h *host.Host, call gate.Call, repo *hooks.Repo) (server bool, args string) {
 	if file := call.Getenv("PUSHLANE_CONFIG"); file != "" {
 		args = "--policy " + file + " "
 	}
@@ -130,21 +133,21 @@ func (h *Host) guards(ctx context.Context, call gate.Call, repo *hooks.Repo) (se
 }
 
 // checkSandbox starts a plugin that does nothing, to see what holds it.
-func (h *Host) checkSandbox(ctx context.Context) Check {
-	pool, err := h.sandbox()
+func checkSandbox(ctx context.Context, h *host.Host) Check {
+	pool, err := h.Sandbox()
 	if err == nil {
 		_, err = pool.Load(ctx, "plain", hostile.Plain())
 	}
 	if err != nil {
-		return bad("sandbox", err, "check the folder "+h.cache)
+		return bad("sandbox", err, "check the folder "+h.Cache())
 	}
-	if why := h.unsealed(); why != "" {
+	if why := h.Unsealed(); why != "" {
 		return bad("sandbox", errors.New(why), report.SealHint)
 	}
 	return good("sandbox", "plugins run in processes of their own, confined by landlock and seccomp")
 }
 
-func (h *Host) checkPlugins(ctx context.Context, policy config.Policy) []Check {
+func checkPlugins(ctx context.Context, h *host.Host, policy config.Policy) []Check {
 	files, _ := filepath.Glob(filepath.Join(policy.Plugins, "*.wasm"))
 	if len(files) == 0 {
 		return []Check{bad("plugins", fmt.Errorf("none in %s: %w", policy.Plugins, fs.ErrNotExist), "./install.sh")}
@@ -152,7 +155,7 @@ func (h *Host) checkPlugins(ctx context.Context, policy config.Policy) []Check {
 	var checks []Check
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".wasm")
-		m, err := h.plugins.Load(ctx, policy, name)
+		m, err := h.Plugins().Load(ctx, policy, name)
 		if err != nil {
 			checks = append(checks, bad("plugins", err, "./install.sh"))
 			continue
