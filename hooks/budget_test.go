@@ -43,9 +43,10 @@ func TestLongPathsAreRefused(t *testing.T) {
 	id := nested(g, 8000, 500, name)
 	start := quote(strings.Repeat(name+"/", 21))
 	for want, err := range map[string]error{
-		"cannot list changes: path " + start + " has 4221 bytes, more than 4096":                 changesErr(g, id),
-		"cannot write tree " + id + " as tar: path " + start + " has 4220 bytes, more than 4096": g.tree(id).WriteTar(t.Context(), io.Discard, 0, 0),
-		"cannot read tree " + id + ": path " + start + " has 4220 bytes, more than 4096":         onlyErr(g, id),
+		"cannot list changes: path " + start + " has 4221 bytes, more than 4096": changesErr(g, id),
+		"cannot write tree " + id + " as tar: path " + start +
+			" has 4220 bytes, more than 4096": g.tree(id).WriteTar(t.Context(), io.Discard, 0, 0),
+		"cannot read tree " + id + ": path " + start + " has 4220 bytes, more than 4096": onlyErr(g, id),
 	} {
 		if err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)

@@ -67,9 +67,9 @@
 //
 //	#!/bin/sh
 //	# pushlane hook 2, runs /usr/local/bin/pushlane-hook (take it out with: pushlane uninstall)
-//	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec '/usr/local/bin/pushlane-hook' --earlier= pre-push "$@"; ...
+//	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec '/usr/local/bin/pushlane-hook' …
 //
-// and what follows prints that the program is not there and exits with status
+// and the rest, after the program's arguments, prints that the program is not there and exits with status
 // 1: a hook that cannot run its program refuses. It calls the program with the
 // gate's name, then git's own arguments, with git's standard input, and with
 // its own path in PUSHLANE_HOOK.

@@ -178,11 +178,13 @@ func Script(gate, bin, earlier string, args ...string) string {
 // shimText is Script with the arguments as shell words, each with a space
 // after it.
 func shimText(gate, bin, words string) string {
-	what := map[string]string{"pre-commit": "commit refused", "commit-msg": "commit refused", "post-receive": "nothing was run"}[gate]
+	what := map[string]string{"pre-commit": "commit refused", "commit-msg": "commit refused",
+		"post-receive": "nothing was run"}[gate]
 	if what == "" {
 		what = "push refused"
 	}
-	return strings.NewReplacer("@PATH@", bin, "@BIN@", shellWord(bin), "@ARGS@", words, "@GATE@", gate, "@WHAT@", what).Replace(shim)
+	return strings.NewReplacer("@PATH@", bin, "@BIN@", shellWord(bin), "@ARGS@", words, "@GATE@", gate, "@WHAT@",
+		what).Replace(shim)
 }
 
 func shellWord(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

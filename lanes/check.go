@@ -95,7 +95,8 @@ func (l *loader) checkGroups(t table) {
 	for i, lane := range l.set.Lanes {
 		name, line := lane.ConcurrencyGroup, l.tables[i].line("concurrency_group")
 		if _, ok := groups[name]; !ok && name != "" {
-			l.fault(line, "lane %q is in concurrency_group %q, and there is no [groups.%s]", lane.ID, name, name).not(name, names)
+			l.fault(line, "lane %q is in concurrency_group %q, and there is no [groups.%s]", lane.ID, name, name).not(name,
+				names)
 		}
 	}
 }

@@ -102,7 +102,8 @@ func TestGlobIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range []string{deep + "a", long, long[:2000] + "/" + long[:2000], deep + "c", deep[:2000] + long[:2000]} {
+		for _, path := range []string{deep + "a", long, long[:2000] + "/" + long[:2000], deep + "c",
+			deep[:2000] + long[:2000]} {
 			if g.Match(path) {
 				t.Errorf("%.20q matches %.20q", pattern, path)
 			}

@@ -350,8 +350,10 @@ func (l *loader) grant(t table) Grant {
 	g = Grant{
 		Read: true, History: grant.boolean("history", true),
 		Container: grant.boolean("container", false), Network: grant.boolean("network", false),
-		HTTP: l.names(grant, "http", grantHost, "a host, such as \"api.example.org\""), Secrets: l.names(grant, "secrets", grantName, "a name, such as \"TOKEN\""),
-		KV: grant.boolean("kv", false), Clock: grant.boolean("clock", false), Env: l.names(grant, "env", grantName, "a name, such as \"CI\""),
+		HTTP:    l.names(grant, "http", grantHost, "a host, such as \"api.example.org\""),
+		Secrets: l.names(grant, "secrets", grantName, "a name, such as \"TOKEN\""),
+		KV:      grant.boolean("kv", false), Clock: grant.boolean("clock", false),
+		Env: l.names(grant, "env", grantName, "a name, such as \"CI\""),
 	}
 	if _, list := grant.values["read"].([]any); list {
 		g.Files = l.patterns(grant, "read")

@@ -73,7 +73,8 @@ func ReadLock(source string, data []byte) (*Lock, error) {
 	switch {
 	case errors.As(err, &strict):
 		line, _ := strict.Errors[0].Position()
-		return nil, &FormatError{File: source, Line: line, Msg: fmt.Sprintf("unknown key %q", strings.Join(strict.Errors[0].Key(), "."))}
+		return nil, &FormatError{File: source, Line: line,
+			Msg: fmt.Sprintf("unknown key %q", strings.Join(strict.Errors[0].Key(), "."))}
 	case errors.As(err, &wrong):
 		line, _ := wrong.Position()
 		return nil, &FormatError{File: source, Line: line, Msg: strings.TrimPrefix(wrong.Error(), "toml: ")}

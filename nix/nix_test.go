@@ -30,7 +30,8 @@ func newMachine(t *testing.T) *machine {
 	for _, name := range []string{"nix-build", "nix-instantiate", "nix-hash"} {
 		need(t, name, "nix-bin")
 	}
-	for _, tool := range [][2]string{{"busybox", "busybox-static"}, {"mksquashfs", "squashfs-tools"}, {"tar", "tar"}, {"xz", "xz-utils"}} {
+	for _, tool := range [][2]string{{"busybox", "busybox-static"}, {"mksquashfs", "squashfs-tools"}, {"tar", "tar"},
+		{"xz", "xz-utils"}} {
 		m.args = append(m.args, "--argstr", tool[0], need(t, tool[0], tool[1]))
 	}
 	needStatic(t, m.args[2])

@@ -66,7 +66,8 @@ func (r *Run) imports() bool {
 func (r *Run) mayStart(c Container) error {
 	switch {
 	case !validID(c.ID):
-		return errors.New("cannot start container " + strconv.Quote(c.ID) + ": an id is [a-z0-9][a-z0-9_-]*, at most 40 bytes")
+		return errors.New("cannot start container " + strconv.Quote(c.ID) +
+			": an id is [a-z0-9][a-z0-9_-]*, at most 40 bytes")
 	case len(c.Command) == 0:
 		return errors.New("cannot start container " + c.ID + ": no command")
 	case slices.ContainsFunc(r.jobs, func(j *Job) bool { return j.container.ID == c.ID }):

@@ -14,7 +14,8 @@ func process() Session {
 }
 
 //go:wasmimport lane1 call
-func laneCall(op unsafe.Pointer, opLen uint32, req unsafe.Pointer, reqLen uint32, resp unsafe.Pointer, respCap uint32) int64
+func laneCall(op unsafe.Pointer, opLen uint32, req unsafe.Pointer, reqLen uint32, resp unsafe.Pointer,
+	respCap uint32) int64
 
 //go:wasmimport lane1 take
 func laneTake(p unsafe.Pointer, size uint32) int64
@@ -32,7 +33,8 @@ func laneClose(handle int32) int32
 func callHost(op string, req []byte) ([]byte, error) {
 	name := []byte(op)
 	resp := make([]byte, 512)
-	n := laneCall(unsafe.Pointer(&name[0]), uint32(len(name)), unsafe.Pointer(&req[0]), uint32(len(req)), unsafe.Pointer(&resp[0]), uint32(len(resp)))
+	n := laneCall(unsafe.Pointer(&name[0]), uint32(len(name)), unsafe.Pointer(&req[0]), uint32(len(req)),
+		unsafe.Pointer(&resp[0]), uint32(len(resp)))
 	runtime.KeepAlive(name)
 	runtime.KeepAlive(req)
 	switch {

@@ -29,7 +29,8 @@ func deps(t *testing.T, pkg string) []string {
 }
 
 func TestWhatAGuestLinks(t *testing.T) {
-	for _, pkg := range []string{"sdk", "plugins/files", "plugins/commits", "plugins/shell", "plugins/go", "plugins/matrix", "plugins/nix"} {
+	for _, pkg := range []string{"sdk", "plugins/files", "plugins/commits", "plugins/shell", "plugins/go",
+		"plugins/matrix", "plugins/nix"} {
 		t.Run(pkg, func(t *testing.T) {
 			for _, dep := range deps(t, module+pkg) {
 				own := dep == module+"sdk" || dep == module+pkg

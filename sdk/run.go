@@ -94,7 +94,8 @@ func (s Session) open() (*Run, error) {
 		return nil, errors.New("cannot read request: " + err.Error())
 	}
 	if r.ABI != ABI {
-		return nil, errors.New("cannot read request: the host speaks ABI " + strconv.Itoa(r.ABI) + ", this plugin " + strconv.Itoa(ABI))
+		return nil, errors.New("cannot read request: the host speaks ABI " + strconv.Itoa(r.ABI) + ", this plugin " +
+			strconv.Itoa(ABI))
 	}
 	if len(r.Request.With) > 0 {
 		if r.with, err = ParseValue(r.Request.With); err != nil {

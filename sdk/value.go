@@ -214,9 +214,9 @@ func (f *faults) add(err error) {
 	}
 }
 
-// err joins the faults and others; nil where there is none.
-func (f *faults) err(others ...error) error {
+// err joins the faults; nil where there are none.
+func (f *faults) err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return errors.Join(append(others, f.all...)...)
+	return errors.Join(f.all...)
 }

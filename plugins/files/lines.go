@@ -228,7 +228,8 @@ func pemKey(text []byte) string {
 		return ""
 	}
 	n := 0
-	for n < len(name) && n < 48 && (name[n] == ' ' || 'A' <= name[n] && name[n] <= 'Z' || '0' <= name[n] && name[n] <= '9') {
+	for n < len(name) && n < 48 && (name[n] == ' ' || 'A' <= name[n] && name[n] <= 'Z' ||
+		'0' <= name[n] && name[n] <= '9') {
 		n++
 	}
 	closed := bytes.HasPrefix(name[n:], []byte(dashes))

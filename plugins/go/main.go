@@ -122,7 +122,8 @@ func (r *report) tests(text string, status int, late bool) {
 	case late:
 		r.failed = append(r.failed, "go test ran out of time; not ended or failed: "+or(list(t.failed), "none"))
 	case len(t.failed) > 0:
-		r.failed = append(r.failed, "go test: "+strconv.Itoa(len(t.failed))+" of "+count(t.ran, "test")+" failed: "+list(t.failed))
+		r.failed = append(r.failed, "go test: "+strconv.Itoa(len(t.failed))+" of "+count(t.ran, "test")+" failed: "+
+			list(t.failed))
 	case len(t.badPackages) > 0:
 		r.failed = append(r.failed, "go test: failed: "+list(t.badPackages)+hint(text))
 	case status != 0:

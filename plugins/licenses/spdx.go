@@ -135,7 +135,8 @@ func (p *spdxParser) id() (string, error) {
 	}
 	word := p.words[p.at]
 	for _, c := range []byte(word) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '+' || c == ':') {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '+' ||
+			c == ':') {
 			return "", errors.New(strconv.Quote(word) + " is no licence id")
 		}
 	}

@@ -78,7 +78,8 @@ func (c *checker) readRules() error {
 
 // inside reports whether a path is one from the tree's top that stays in it.
 func inside(name string) bool {
-	return name != "" && name != "." && path.Clean(name) == name && !path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../")
+	return name != "" && name != "." && path.Clean(name) == name && !path.IsAbs(name) && name != ".." &&
+		!strings.HasPrefix(name, "../")
 }
 
 func (r rule) has(name string) bool { return r.globs.Match(name) }

@@ -73,7 +73,8 @@ func (d document) validate(schema *jsonschema.Schema) []fault {
 func (d document) faults(leaf *jsonschema.ValidationError) []fault {
 	extra, ok := leaf.ErrorKind.(*kind.AdditionalProperties)
 	if !ok {
-		return []fault{{offset: d.place(leaf.InstanceLocation).value, rule: "schema", message: pointer(leaf.InstanceLocation) + ": " + words(leaf)}}
+		return []fault{{offset: d.place(leaf.InstanceLocation).value, rule: "schema",
+			message: pointer(leaf.InstanceLocation) + ": " + words(leaf)}}
 	}
 	var all []fault
 	for _, name := range extra.Properties {

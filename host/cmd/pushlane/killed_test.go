@@ -27,12 +27,14 @@ func (s *gitServer) runs(t *testing.T) []storedRun {
 	t.Helper()
 	env := []string{"PUSHLANE_STATE=" + s.state}
 	var list, all []storedRun
-	if err := json.Unmarshal([]byte(must(t, s.repo, env, pushlaneBin(), "runs", "--json", "-n", "1000")), &list); err != nil {
+	if err := json.Unmarshal([]byte(must(t, s.repo, env, pushlaneBin(), "runs", "--json", "-n", "1000")),
+		&list); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range list {
 		var whole storedRun
-		if err := json.Unmarshal([]byte(must(t, s.repo, env, pushlaneBin(), "runs", "--json", fmt.Sprint(r.Run))), &whole); err != nil {
+		if err := json.Unmarshal([]byte(must(t, s.repo, env, pushlaneBin(), "runs", "--json", fmt.Sprint(r.Run))),
+			&whole); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, whole)
@@ -144,7 +146,8 @@ func (s *gitServer) checkAccounts(t *testing.T, c client, n int) {
 		want := map[bool]int{true: 1, false: 0}[i%2 == 0]
 		there := strings.Contains(must(t, s.repo, nil, "git", "for-each-ref"), "refs/heads/"+ref+"\n")
 		if accepted[ref] < want || want == 0 && accepted[ref] > 0 || counted[ref] != want || there != (want == 1) {
-			t.Errorf("%s: accepted %d times, %d runs after that, on the server: %t; want %d", ref, accepted[ref], counted[ref], there, want)
+			t.Errorf("%s: accepted %d times, %d runs after that, on the server: %t; want %d", ref, accepted[ref], counted[ref],
+				there, want)
 		}
 	}
 }

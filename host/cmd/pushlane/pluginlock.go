@@ -91,7 +91,7 @@ func addCommand(p *program) *cobra.Command {
 func updateCommand(p *program) *cobra.Command {
 	var older bool
 	cmd := &cobra.Command{
-		Use: "update [NAME]", Short: "look for newer versions of pinned plugins", Args: atMost(1),
+		Use: "update [NAME]", Short: "look for newer versions of pinned plugins", Args: atMostOne,
 		Long: `update fetches every pinned plugin (or one) from its source again. A newer version
 that asks for no more than was granted is pinned at once. One that is not clearly
 newer, that asks for more, that refuses the settings of a lane, or that another signer or
@@ -205,7 +205,7 @@ func listCommand(p *program) *cobra.Command {
 
 func verifyCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "verify [NAME]", Short: "check pinned plugins as a push would: module, signature, capabilities", Args: atMost(1),
+		Use: "verify [NAME]", Short: "check pinned plugins as a push would: module, signature, capabilities", Args: atMostOne,
 		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
 			all, err := wanted(lock, args)
 			for _, pinned := range all {

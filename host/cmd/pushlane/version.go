@@ -14,7 +14,8 @@ func versionCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "print the version", Args: exactly(0),
 		Run: func(*cobra.Command, []string) {
-			fmt.Fprintf(p.out, "pushlane %s, plugin ABI %d, %s %s/%s\n", version(), sdk.ABI, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(p.out, "pushlane %s, plugin ABI %d, %s %s/%s\n", version(), sdk.ABI, runtime.Version(), runtime.GOOS,
+				runtime.GOARCH)
 		},
 	}
 }

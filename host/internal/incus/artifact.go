@@ -203,5 +203,6 @@ type packets struct{ f *sftp.File }
 func (p packets) Read(b []byte) (int, error) { return p.f.Read(b[:min(len(b), 32<<10)]) }
 
 func (w *collector) tooMuch(err error) error {
-	return failed(fmt.Sprintf("fetch artifacts of container %q", w.plan.ID), err, "name fewer or smaller files in artifacts")
+	return failed(fmt.Sprintf("fetch artifacts of container %q", w.plan.ID), err,
+		"name fewer or smaller files in artifacts")
 }

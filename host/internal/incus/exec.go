@@ -124,12 +124,14 @@ type session struct {
 
 func (b *box) start(ctx context.Context, cmd command) (*session, error) {
 	s := &session{drained: make(chan bool), control: make(chan *websocket.Conn, 1)}
-	post := api.InstanceExecPost{Command: cmd.argv, Environment: cmd.env, User: cmd.uid, Group: cmd.uid, Cwd: cmd.cwd, WaitForWS: true}
+	post := api.InstanceExecPost{Command: cmd.argv, Environment: cmd.env, User: cmd.uid, Group: cmd.uid, Cwd: cmd.cwd,
+		WaitForWS: true}
 	if cmd.stdin == nil {
 		cmd.stdin = bytes.NewReader(nil)
 	}
-	args := &incus.InstanceExecArgs{Stdin: cmd.stdin, Stdout: orDiscard(cmd.stdout), Stderr: orDiscard(cmd.stderr), DataDone: s.drained,
-		Control: func(conn *websocket.Conn) { s.control <- conn }}
+	args := &incus.InstanceExecArgs{Stdin: cmd.stdin, Stdout: orDiscard(cmd.stdout), Stderr: orDiscard(cmd.stderr),
+		DataDone: s.drained,
+		Control:  func(conn *websocket.Conn) { s.control <- conn }}
 	op, err := await(ctx, func() (incus.Operation, error) { return b.c.srv.ExecInstance(b.name, post, args) })
 	if err != nil {
 		return nil, err

@@ -153,7 +153,7 @@ func (c *Client) importTree(ctx context.Context, name, id string, archive io.Rea
 		broken <- err
 		w.CloseWithError(err)
 	}()
-	_, err := c.do(ctx, func() (incus.Operation, error) {
+	err := c.do(ctx, func() (incus.Operation, error) {
 		return c.srv.CreateStoragePoolVolumeFromBackup(c.cfg.Pool, incus.StorageVolumeBackupArgs{BackupFile: r, Name: name})
 	})
 	r.Close()

@@ -106,7 +106,8 @@ var (
 // caller: what is not understood is refused.
 func (s Spec) plan() (plan, error) {
 	p := plan{Spec: s}
-	steps := []func() error{p.checkNames, p.checkCommand, p.checkUser, p.checkEnv, p.checkSizes, p.checkTime, p.checkCaches, p.checkArtifacts}
+	steps := []func() error{p.checkNames, p.checkCommand, p.checkUser, p.checkEnv, p.checkSizes, p.checkTime,
+		p.checkCaches, p.checkArtifacts}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return plan{}, refused(s.ID, err)
@@ -309,7 +310,8 @@ func (p *plan) checkTime() error {
 }
 
 // Where no cache may be mounted: what Incus, the kernel or pushlane own.
-var ownPaths = []string{"/work", "/proc", "/sys", "/dev", "/run", "/etc", "/bin", "/sbin", "/usr", "/lib", "/lib64", "/boot"}
+var ownPaths = []string{"/work", "/proc", "/sys", "/dev", "/run", "/etc", "/bin", "/sbin", "/usr", "/lib", "/lib64",
+	"/boot"}
 
 func (p *plan) checkCaches() error {
 	if len(p.Caches) > 16 {
@@ -322,12 +324,14 @@ func (p *plan) checkCaches() error {
 	var names, paths []string
 	for _, c := range p.Caches {
 		if !cacheForm.MatchString(c.Name) || slices.Contains(names, c.Name) {
-			return fmt.Errorf("cache %q: its name is not of the form [a-z0-9][a-z0-9-]* or stands there twice", short(c.Name, 80))
+			return fmt.Errorf("cache %q: its name is not of the form [a-z0-9][a-z0-9-]* or stands there twice",
+				short(c.Name, 80))
 		}
 		if err := cleanPath("cache "+c.Name, c.Path); err != nil {
 			return err
 		}
-		if c.Path == "/" || slices.ContainsFunc(ownPaths, func(own string) bool { return below(c.Path, own) && !below(c.Path, "/usr/local") }) {
+		if c.Path == "/" || slices.ContainsFunc(ownPaths,
+			func(own string) bool { return below(c.Path, own) && !below(c.Path, "/usr/local") }) {
 			return fmt.Errorf("cache %s: %s cannot be a cache", c.Name, c.Path)
 		}
 		if slices.ContainsFunc(paths, func(other string) bool { return below(c.Path, other) || below(other, c.Path) }) {
@@ -345,7 +349,8 @@ func cleanPath(what, name string) error {
 	switch {
 	case !path.IsAbs(name) || path.Clean(name) != name || len(name) > 1024:
 		return fmt.Errorf("%s: %q is no clean absolute path", what, short(name, 80))
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f || r == ',' || r == ':' }):
+	case !utf8.ValidString(name) || strings.ContainsFunc(name,
+		func(r rune) bool { return r < 0x20 || r == 0x7f || r == ',' || r == ':' }):
 		return fmt.Errorf("%s: %q holds characters that a mount cannot take", what, short(name, 80))
 	}
 	return nil

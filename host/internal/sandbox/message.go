@@ -80,7 +80,8 @@ func packError(err error) *failure {
 		f.Cache = cache.Error()
 	case errors.As(err, &f.Format), errors.As(err, &f.Trap), errors.As(err, &f.Limit):
 	case errors.As(err, &stop):
-		f.Stopped = &stopped{Cause: stop.Cause.Error(), Ours: errors.Is(stop.Cause, errCancelled), Last: stop.Last, Used: stop.Used}
+		f.Stopped = &stopped{Cause: stop.Cause.Error(), Ours: errors.Is(stop.Cause, errCancelled), Last: stop.Last,
+			Used: stop.Used}
 	default:
 		f.Text = err.Error()
 	}

@@ -249,7 +249,8 @@ const compileWall = 2 * time.Minute
 
 // compile has a child write the module's code below scratch.
 func (p *Plugin) compile(scratch string) error {
-	w, err := p.start(setup{Name: p.Name(), Cache: scratch, Compile: true, MaxMemory: p.pool.opts.MaxMemory, AllMemory: p.pool.opts.AllMemory}, compileWall)
+	w, err := p.start(setup{Name: p.Name(), Cache: scratch, Compile: true, MaxMemory: p.pool.opts.MaxMemory,
+		AllMemory: p.pool.opts.AllMemory}, compileWall)
 	if err != nil {
 		if errors.As(err, new(*wasm.FormatError)) || errors.As(err, new(*wasm.CacheError)) {
 			return err

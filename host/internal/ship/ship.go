@@ -44,7 +44,9 @@ type Source struct {
 	Ref  string // oci: a tag, or sha256:… of the manifest
 }
 
-var ociForm = regexp.MustCompile(`^([a-z0-9.-]+(?::[0-9]{1,5})?)/([a-z0-9]+(?:[._/-][a-z0-9]+)*)(?::([A-Za-z0-9_][A-Za-z0-9._-]{0,127})|@(sha256:[0-9a-f]{64}))?$`)
+var ociForm = regexp.MustCompile(
+	`^([a-z0-9.-]+(?::[0-9]{1,5})?)/([a-z0-9]+(?:[._/-][a-z0-9]+)*)(?::([A-Za-z0-9_][A-Za-z0-9._-]{0,127})|@(sha256:[0-` +
+		`9a-f]{64}))?$`)
 
 // ParseSource reads "oci:HOST/NAME:TAG", "oci:HOST/NAME@sha256:…",
 // "https://…", or a path.
@@ -290,7 +292,8 @@ func (c Client) get(ctx context.Context, address string, most int64) (data []byt
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusGone && resp.StatusCode != http.StatusForbidden, fmt.Errorf("it answers %s", resp.Status)
+		return nil, resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusGone &&
+			resp.StatusCode != http.StatusForbidden, fmt.Errorf("it answers %s", resp.Status)
 	}
 	data, err = bounded.ReadAll(resp.Body, most)
 	return data, true, err

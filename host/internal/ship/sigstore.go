@@ -36,7 +36,9 @@ type Identity struct {
 func ParseIdentity(text string) (Identity, error) {
 	words := strings.Fields(text)
 	if len(words) != 2 || !strings.Contains(words[0], "://") {
-		return Identity{}, fmt.Errorf("%q is no identity: write \"ISSUER SUBJECT\", as in \"https://accounts.example.org ann@example.org\"", text)
+		return Identity{},
+			fmt.Errorf("%q is no identity: write \"ISSUER SUBJECT\", as in \"https://accounts.example.org ann@example.org\"",
+				text)
 	}
 	if _, err := path.Match(words[1], ""); err != nil {
 		return Identity{}, fmt.Errorf("%q is no identity: %w", text, err)
@@ -77,7 +79,8 @@ func VerifySigstore(root []byte, allowed []Identity, p Package, sig Signature) (
 func (t trust) signer(b bundle, allowed []Identity, p Package) (string, error) {
 	digest := p.sha256()
 	if !bytes.Equal(b.digest, digest[:]) {
-		return "", fmt.Errorf("it is one of sha256 %.12s, the module is %.12s", hex.EncodeToString(b.digest), hex.EncodeToString(digest[:]))
+		return "", fmt.Errorf("it is one of sha256 %.12s, the module is %.12s", hex.EncodeToString(b.digest),
+			hex.EncodeToString(digest[:]))
 	}
 	chains, err := t.chains(b.leaf, b.leaf.NotBefore)
 	if err != nil {
@@ -117,7 +120,8 @@ func (t trust) witnessed(b bundle) error {
 			return err
 		}
 		if slices.ContainsFunc(logs, func(l logKey) bool { return !within(l.valid, at) }) {
-			return fmt.Errorf("it was signed at %s, when the transparency log's key was not valid", at.UTC().Format(time.RFC3339))
+			return fmt.Errorf("it was signed at %s, when the transparency log's key was not valid",
+				at.UTC().Format(time.RFC3339))
 		}
 	}
 	return nil
@@ -157,7 +161,8 @@ func parseBundle(data []byte) (bundle, error) {
 	case raw == nil:
 		return bundle{}, errors.New("it has no certificate")
 	case len(b.entries) > maxWitnesses || len(b.stamps) > maxWitnesses:
-		return bundle{}, fmt.Errorf("it has %d log entries and %d timestamps, at most %d are read", len(b.entries), len(b.stamps), maxWitnesses)
+		return bundle{}, fmt.Errorf("it has %d log entries and %d timestamps, at most %d are read", len(b.entries),
+			len(b.stamps), maxWitnesses)
 	}
 	var err error
 	if b.leaf, err = x509.ParseCertificate(raw); err != nil {

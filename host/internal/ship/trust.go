@@ -121,7 +121,8 @@ func (t trust) chains(leaf *x509.Certificate, at time.Time) ([][]*x509.Certifica
 		for _, c := range a.between {
 			between.AddCert(c)
 		}
-		chains, failed := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}})
+		chains, failed := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: at,
+			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}})
 		if failed == nil {
 			return chains, nil
 		}

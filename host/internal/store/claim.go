@@ -113,7 +113,9 @@ func (q *session) claim(host Host, lease time.Duration, order string, except []s
 	if err != nil {
 		return 0, 0, err
 	}
-	err = q.value(&fence, `UPDATE runs SET state = 'running', parked = FALSE, started = CASE started WHEN 0 THEN ? ELSE started END, host_pid = ?,
+	err = q.value(&fence,
+		`UPDATE runs SET state = 'running', parked = FALSE,
+		started = CASE started WHEN 0 THEN ? ELSE started END, host_pid = ?,
 		host_start = ?, host_boot = ?, host_space = ?, lease = ?, fence = fence + 1 WHERE id = ? RETURNING fence`,
 		millis(now), host.PID, host.Start, host.Boot, host.Space, millis(now.Add(lease)), id)
 	if err == nil {
@@ -140,7 +142,8 @@ func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration
 		if err != nil {
 			return err
 		}
-		err = q.value(&cancelBy, `UPDATE runs SET lease = ? WHERE id = ? AND fence = ? AND state = 'running' RETURNING cancel_by`,
+		err = q.value(&cancelBy,
+			`UPDATE runs SET lease = ? WHERE id = ? AND fence = ? AND state = 'running' RETURNING cancel_by`,
 			millis(now.Add(lease)), run, fence)
 		if errors.Is(err, sql.ErrNoRows) {
 			r, err := newRecorder(q, run, claim{run, fence})
@@ -206,7 +209,8 @@ func (r *recorder) retryBegun(why string) error {
 	if err := r.wakeBehind(r.run); err != nil {
 		return err
 	}
-	if _, err := r.exec(`DELETE FROM tickets WHERE lane_run IN (SELECT id FROM lane_runs WHERE run = ?)`, r.run); err != nil {
+	if _, err := r.exec(`DELETE FROM tickets WHERE lane_run IN (SELECT id FROM lane_runs WHERE run = ?)`,
+		r.run); err != nil {
 		return err
 	}
 	open, err := r.openLanes()

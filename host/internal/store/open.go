@@ -39,7 +39,8 @@ type NewerError struct {
 }
 
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("cannot open %s: its schema has version %d, and this pushlane knows up to %d", e.Path, e.Found, e.Known)
+	return fmt.Sprintf("cannot open %s: its schema has version %d, and this pushlane knows up to %d", e.Path, e.Found,
+		e.Known)
 }
 
 // Hint says how to mend it.
@@ -80,7 +81,8 @@ func Open(ctx context.Context, where string) (*Store, error) {
 
 // Close closes all connections.
 func (s *Store) Close() error {
-	errs := []error{s.bell.close()}
+	s.bell.close()
+	var errs []error
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())

@@ -33,7 +33,8 @@ func (s *Store) openPostgres(ctx context.Context, address string) error {
 	s.path = withoutPassword(address)
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
-		return errors.New("the address cannot be read: write postgres://user@host/database") // pgx's words may hold the password
+		// pgx's words may hold the password
+		return errors.New("the address cannot be read: write postgres://user@host/database")
 	}
 	for name, value := range map[string]string{
 		"application_name": "pushlane",

@@ -19,7 +19,8 @@ func (s *Store) Pulse(ctx context.Context, repoKeys []string) (string, error) {
 	}
 	var text strings.Builder
 	found, err := s.reading(ctx).rows(`SELECT max(id), 'newest', '', 0, 0, 0 FROM runs WHERE id > 0`+of+` UNION ALL
-		SELECT * FROM (SELECT r.id, r.state, r.cancel_by, count(l.id), coalesce(sum(CASE l.state WHEN 'passed' THEN 1 ELSE 0 END), 0),
+		SELECT * FROM (SELECT r.id, r.state, r.cancel_by, count(l.id),
+		coalesce(sum(CASE l.state WHEN 'passed' THEN 1 ELSE 0 END), 0),
 		coalesce(sum(CASE l.state WHEN 'queued' THEN 1 ELSE 0 END), 0)
 		FROM runs r LEFT JOIN lane_runs l ON l.run = r.id WHERE r.state IN ('queued', 'running')`+of+`
 		GROUP BY r.id, r.state, r.cancel_by ORDER BY r.id DESC LIMIT 40) AS o`, append(args, args...)...)
@@ -56,7 +57,8 @@ func (s *Store) SkipTo(ctx context.Context, last int64) error {
 		if q.dialect.postgres {
 			var set int64
 			return q.value(&set, `SELECT setval(pg_get_serial_sequence('runs', 'id')::regclass,
-				greatest(CAST(? AS BIGINT), coalesce(pg_sequence_last_value(pg_get_serial_sequence('runs', 'id')::regclass), 1)))`, last)
+				greatest(CAST(? AS BIGINT), coalesce(pg_sequence_last_value(pg_get_serial_sequence('runs', 'id')::regclass), 1)))`,
+				last)
 		}
 		touched, err := q.exec(`UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'runs'`, last)
 		if err == nil && touched == 0 {
@@ -73,7 +75,8 @@ const Settled = "not accepted"
 // Unaccepted lists the runs of a gate that passed and ended in a span, oldest
 // first, of which is not known whether git took the push: at most a hundred.
 func (s *Store) Unaccepted(ctx context.Context, gate string, from, to time.Time) ([]Run, error) {
-	runs, err := s.runs(ctx, runQuery+` WHERE r.gate = ? AND r.state = 'passed' AND r.ended > ? AND r.ended <= ? AND NOT EXISTS
+	runs, err := s.runs(ctx,
+		runQuery+` WHERE r.gate = ? AND r.state = 'passed' AND r.ended > ? AND r.ended <= ? AND NOT EXISTS
 		(SELECT 1 FROM events e WHERE e.run = r.id AND e.kind IN ('accepted', '`+Settled+`')) ORDER BY r.id LIMIT 100`,
 		gate, max(1, millis(from)), millis(to))
 	if err != nil {

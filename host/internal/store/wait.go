@@ -50,7 +50,8 @@ func (s *Store) Wait(ctx context.Context, d time.Duration) {
 func (s *Store) anyQueued(ctx context.Context) (bool, error) {
 	var one int
 	condition, args := without(s.except)
-	err := s.reading(ctx).value(&one, `SELECT 1 FROM runs WHERE state = 'queued' AND waiting AND NOT parked`+condition+` LIMIT 1`, args...)
+	err := s.reading(ctx).value(&one, `SELECT 1 FROM runs WHERE state = 'queued' AND waiting AND NOT parked`+condition+
+		` LIMIT 1`, args...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -129,7 +130,7 @@ func (b *bell) start() {
 	}()
 }
 
-func (b *bell) close() error {
+func (b *bell) close() {
 	b.mu.Lock()
 	stop, done := b.stop, b.done
 	b.mu.Unlock()
@@ -137,7 +138,6 @@ func (b *bell) close() error {
 		stop()
 		<-done
 	}
-	return nil
 }
 
 // watch tells readers of this process which runs it changed.

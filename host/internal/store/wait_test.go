@@ -107,7 +107,8 @@ func TestADatabaseThatIsGoneIsNoEmptyQueue(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
 		s.Close()
-		if _, ok, err := s.Claim(ctx, ThisHost(), hour); ok || err == nil || err.Error() != "cannot claim a run: sql: database is closed" {
+		if _, ok, err := s.Claim(ctx, ThisHost(), hour); ok || err == nil ||
+			err.Error() != "cannot claim a run: sql: database is closed" {
 			t.Error(ok, err)
 		}
 		if _, ok, err := s.ClaimDelivery(ctx, day, hour); ok || err == nil {

@@ -140,7 +140,9 @@ func (c Config) Unknown() []string {
 	names := slices.Collect(maps.Values(c.Names))
 	for _, s := range c.Statuses {
 		if s.Repo != "*" && !filepath.IsAbs(s.Repo) && !slices.Contains(names, s.Repo) {
-			all = append(all, fmt.Sprintf("[[status]] repo = %q is neither a full path nor the name of a [[repository]]: it has no statuses", s.Repo))
+			all = append(all,
+				fmt.Sprintf("[[status]] repo = %q is neither a full path nor the name of a [[repository]]: it has no statuses",
+					s.Repo))
 		}
 	}
 	return all
@@ -171,7 +173,8 @@ func checkKey(path string) error {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "ssh-keygen", "-y", "-P", "", "-f", path).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s is no private key without a passphrase: %w: %s", path, err, short(strings.TrimSpace(string(out)), 500))
+		return fmt.Errorf("%s is no private key without a passphrase: %w: %s", path, err,
+			short(strings.TrimSpace(string(out)), 500))
 	}
 	return nil
 }

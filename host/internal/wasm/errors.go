@@ -43,7 +43,8 @@ func (e *ABIError) Hint() string {
 	return rebuild
 }
 
-var rebuild = fmt.Sprintf("rebuild it with the sdk of this host and abi = %d in its manifest: pushlane plugin pack", sdk.ABI)
+var rebuild = fmt.Sprintf("rebuild it with the sdk of this host and abi = %d in its manifest: pushlane plugin pack",
+	sdk.ABI)
 
 // LimitError is a plugin that was stopped because it used too much.
 type LimitError struct {

@@ -86,7 +86,8 @@ func ReadManifest(module []byte) (sdk.Manifest, error) {
 // is not a module has none to be put in, and counts as one that has.
 func HasManifest(module []byte) bool {
 	sections, err := split(module)
-	return err != nil || slices.ContainsFunc(sections, func(s section) bool { return s.id == 0 && s.name == manifestSection })
+	return err != nil || slices.ContainsFunc(sections,
+		func(s section) bool { return s.id == 0 && s.name == manifestSection })
 }
 
 func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
@@ -102,7 +103,8 @@ func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
 	case found == 0:
 		return sdk.Manifest{}, &FormatError{Msg: "it has no manifest (custom section lane.manifest)", Help: packHint}
 	case found > 1:
-		return sdk.Manifest{}, &FormatError{Msg: fmt.Sprintf("it has %d manifests (custom section lane.manifest), one is allowed", found), Help: packHint}
+		return sdk.Manifest{}, &FormatError{Msg: fmt.Sprintf(
+			"it has %d manifests (custom section lane.manifest), one is allowed", found), Help: packHint}
 	}
 	return parseManifest(text)
 }

@@ -72,7 +72,8 @@ func pathOpen(s *session, g guest, p []uint64) errno {
 	if err != nil {
 		return s.errnoOf(err, d, path)
 	}
-	return s.install(g, &desc{vol: d.vol, mount: d.mount, path: path, file: file, append: p[7]&flagAppend != 0, write: how.write || how.truncate}, p[8])
+	return s.install(g, &desc{vol: d.vol, mount: d.mount, path: path, file: file, append: p[7]&flagAppend != 0,
+		write: how.write || how.truncate}, p[8])
 }
 
 // look is stat of a path that is about to be opened.

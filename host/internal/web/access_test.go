@@ -114,12 +114,14 @@ func TestFoldersAreHidden(t *testing.T) {
 	admin := []string{"Authorization", "Bearer " + f.token(store.Token{Name: "admin", Scope: "admin"})}
 	const api = "/api/v1/repositories"
 	const lane = "/r/app/runs/1/test"
-	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events", api + "/app/runs/1/lanes/test/log"} {
+	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events",
+		api + "/app/runs/1/lanes/test/log"} {
 		if text := get(t, h, path, read...).Body.String(); !strings.Contains(text, "…/runs/1 of app") {
 			t.Errorf("%s does not show a reader the log:\n%s", path, text)
 		}
 	}
-	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events", "/", "/r/app", "/r/app/runs/1", api, api + "/app/runs",
+	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events", "/", "/r/app", "/r/app/runs/1",
+		api, api + "/app/runs",
 		api + "/app/runs/1"} {
 		if text := get(t, h, path, read...).Body.String(); strings.Contains(text, f.dir) {
 			t.Errorf("%s tells a reader of %s:\n%s", path, f.dir, text)

@@ -57,7 +57,8 @@ func (s *site) findingsInDiff(ctx context.Context, run runView, lanes []laneView
 }
 
 // patches reads the diffs of some paths, each of the update it was found in.
-func (s *site) patches(ctx context.Context, run runView, paths []string, update map[string]int) map[string]hooks.FilePatch {
+func (s *site) patches(ctx context.Context, run runView, paths []string,
+	update map[string]int) map[string]hooks.FilePatch {
 	all := map[string]hooks.FilePatch{}
 	if len(paths) == 0 {
 		return all

@@ -148,7 +148,8 @@ func (r runView) Ran() time.Duration {
 // Headline is the run in one line, as in "run #102 success · 10 passed ·
 // queued 1m 36s · ran 2m 37s".
 func (r runView) Headline() string {
-	return fmt.Sprintf("run #%d %s · %d passed · queued %s · ran %s", r.Number, word(r.State), r.Passed, took(r.Waited()), took(r.Ran()))
+	return fmt.Sprintf("run #%d %s · %d passed · queued %s · ran %s", r.Number, word(r.State), r.Passed, took(r.Waited()),
+		took(r.Ran()))
 }
 
 // laneView is one lane run, its newest attempt first.
