@@ -481,11 +481,12 @@ install_incus() {
 # -------------------------------------------------------- an Incus elsewhere
 
 install_remote() {
-	local dir file
+	local dir file trust
 	case $remote in https://*) ;; *) die "use the Incus at $remote" 'the address starts with https://' ;; esac
+	trust='incus config trust add-certificate FILE --restricted --projects pushlane'
 	[ -n "$cert" ] && [ -n "$key" ] ||
 		die "use the Incus at $remote: no client certificate" \
-			'give --cert FILE and --key FILE; on the Incus: incus config trust add-certificate FILE --restricted --projects pushlane'
+			"give --cert FILE and --key FILE; on the Incus: $trust"
 	for file in "$cert" "$key" ${server_cert:+"$server_cert"}; do
 		[ -r "$file" ] || die "read $file" 'check the path and its permissions'
 	done

@@ -29,6 +29,9 @@ func (g *gitRepo) history(lines ...string) map[string]string {
 }
 
 func TestSetBase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	//  a - b - c - d      main on the remote at c
 	//       \       \
 	//        e - f - m     a branch that merged d
@@ -266,6 +269,9 @@ func randomHistory(g *gitRepo, rnd *rand.Rand, n int, skew bool) []string {
 }
 
 func TestAncestryAgreesWithGit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, skew := range []bool{false, true} {
 		for _, graph := range []string{"no graph", "one graph", "graph in layers"} {
 			t.Run(fmt.Sprintf("%s, clocks wrong: %t", graph, skew), func(t *testing.T) {

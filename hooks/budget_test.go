@@ -73,6 +73,9 @@ func onlyErr(g *gitRepo, id string) error {
 // TestWalksHaveBounds: trees of a few kilobytes that unfold to more than a
 // bound allows, each of them at another one.
 func TestWalksHaveBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	g := newRepo(t)
 	empty := rawTree(g)
 	blob := g.gitIn("x", "hash-object", "-w", "--stdin")
@@ -195,6 +198,9 @@ func rawCommit(g *gitRepo, tree string, parents []string, author, message string
 }
 
 func TestCommitsHaveBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	g := newRepo(t)
 	empty := rawTree(g)
 	root := rawCommit(g, empty, nil, "A <a@x>", "root")

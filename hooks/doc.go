@@ -67,7 +67,7 @@
 //
 //	#!/bin/sh
 //	# pushlane hook 2, runs /usr/local/bin/pushlane-hook (take it out with: pushlane uninstall)
-//	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec '/usr/local/bin/pushlane-hook' …
+//	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec …
 //
 // and the rest, after the program's arguments, prints that the program is not there and exits with status
 // 1: a hook that cannot run its program refuses. It calls the program with the

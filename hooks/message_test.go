@@ -11,6 +11,9 @@ import (
 // TestCleanMessage has git itself commit, with a commit-msg hook that saves
 // what it was given, and holds what would be judged against what git records.
 func TestCleanMessage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for name, c := range map[string]struct {
 		config []string // "key value"
 		args   []string // of git commit

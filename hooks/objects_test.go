@@ -72,6 +72,9 @@ func readAll(t *testing.T, g *gitRepo, r *Repo) {
 }
 
 func TestEveryObjectIsReadAsGitReadsIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	ways := map[string]func(*gitRepo){
 		"loose":                     func(g *gitRepo) { unpack(g) },
 		"one pack, deltas by place": func(g *gitRepo) { g.git("repack", "-q", "-adf", "--depth=50") },
@@ -235,6 +238,9 @@ func TestNewObjectsAreSeen(t *testing.T) {
 }
 
 func TestReadersWhileGitRepacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	g := newRepo(t)
 	growing(g, 30)
 	g.git("checkout", "-q", "main")
@@ -304,6 +310,9 @@ func bigRepo(t *testing.T, size int) (g *gitRepo, texts [3]string) {
 }
 
 func TestLargeBlobs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	g, texts := bigRepo(t, 3<<20)
 	t.Setenv("TMPDIR", t.TempDir())
 	check := func(t *testing.T) {

@@ -43,6 +43,9 @@ func randomContents(g *gitRepo, rnd *rand.Rand, n int) []string {
 // TestEveryNewBlobIsSeen: whatever git would send for a push is in its changes
 // or in its past.
 func TestEveryNewBlobIsSeen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for seed := range uint64(6) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		g := newRepo(t)

@@ -17,6 +17,9 @@ const tells = "#!/bin/sh\necho \"$0 | $*\" >> \"$SEEN\"\n[ ! -e \"$(dirname \"$0
 // the same path after the installation, at gates that pushlane takes and at
 // others, and its no counts.
 func TestHooksKeepTheirNames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for name, prepare := range map[string]func(g *gitRepo) (folder string){
 		"the default folder": func(g *gitRepo) string { return ".git/hooks" },
 		"a folder of the work tree": func(g *gitRepo) string {

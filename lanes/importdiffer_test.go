@@ -130,6 +130,9 @@ func tools() map[string]func(pattern, path string) (trigger, exclude, ok bool) {
 }
 
 func TestImportedGlobsAgainstLefthooks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for matcher, decide := range tools() {
 		t.Run(matcher, func(t *testing.T) {
 			var c tally
@@ -148,6 +151,9 @@ var regexpParts = []string{"a", "b", "A", "c", `\.`, ".", "-", "/", ".*", "^", "
 	"[^/]+", "a?", "b+", `\.md$`, "^src/", "(?:x|b/)", `\w`, "é", "(a|)"}
 
 func TestImportedExpressionsAgainstTheirSearch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	var c tally
 	known := map[string]*regexp.Regexp{}
 	decide := func(pattern, path string) (bool, bool, bool) {

@@ -46,6 +46,9 @@ func TestWhatAGuestLinks(t *testing.T) {
 // A module imports of lane1 what it calls: one that looks at the push's commits
 // alone runs where there is no lane1.
 func TestWhatAGuestImports(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for pkg, want := range map[string][]string{
 		"plugins/files":   {"call", "close", "read", "take"},
 		"plugins/commits": nil,

@@ -150,6 +150,9 @@ func peak() int64 {
 // TestAttacks has every attack in a process of its own: a host that crashes is
 // one failed test and not the end of all.
 func TestAttacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,9 @@ func testConfig(t testing.TB) Config {
 // failure.
 func needIncus(t testing.TB, cfg Config) *Client {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs Incus")
+	}
 	c, err := Connect(context.Background(), cfg)
 	if err == nil {
 		_, err = c.resolve(context.Background(), "busybox")

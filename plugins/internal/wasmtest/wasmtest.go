@@ -25,9 +25,13 @@ type Guest struct {
 	module  wazero.CompiledModule
 }
 
-// Build builds the plugin. It lives until the test ends.
+// Build builds the plugin, which lives until the test ends. With -short it skips
+// the test, for building and compiling a module takes many times its cases.
 func Build(t testing.TB) *Guest {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a module")
+	}
 	file := filepath.Join(t.TempDir(), "plugin.wasm")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", file, ".")
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
