@@ -170,6 +170,9 @@ func missing(t *testing.T, format string, args ...any) {
 // build runs a template's build.sh and packs what it made.
 func build(t *testing.T, dir string, env ...string) []byte {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a module")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "./build.sh")

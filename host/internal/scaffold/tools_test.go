@@ -195,6 +195,9 @@ func (c toolCase) run(t *testing.T, m *wasm.Module, l tool) {
 
 // TestTools tries existing tools in the sandbox.
 func TestTools(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds modules")
+	}
 	packages := npmTools(t)
 	for name, try := range map[string]func(*testing.T, string){"shfmt": shfmt, "xmlwf": xmlwf, "jshint": jshint,
 		"large": largeTools} {
