@@ -100,7 +100,7 @@ build_programs() {
 	local tmp=$1 name
 	for name in pushlane pushlane-hook pushlane-plugin; do
 		step "build $name"
-		CGO_ENABLED=0 go build -trimpath -o "$tmp/$name" "./host/cmd/$name" ||
+		CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o "$tmp/$name" "./host/cmd/$name" ||
 			die "build $name" 'read the messages above; Go modules must be reachable once (go env GOPROXY)'
 	done
 }

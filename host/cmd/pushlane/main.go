@@ -107,6 +107,8 @@ func rootCommand(p *program) *cobra.Command {
 		},
 		Args: cobra.ArbitraryArgs,
 	}
+	root.Version = version()
+	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUse(err) })
 	root.PersistentFlags().StringP("C", "C", "", "run as if started in `DIR`")
 	root.PersistentFlags().StringVar(&p.config, "config", "", "read the lanes from `FILE` instead of the judged revision")
