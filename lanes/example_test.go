@@ -25,7 +25,8 @@ container = true
 
 // Every fault of a file is found at once, each with its line.
 func ExampleLoad() {
-	_, err := lanes.Load("lanes.toml", []byte("version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\ntimout = \"1m\"\n"))
+	_, err := lanes.Load("lanes.toml",
+		[]byte("version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\ntimout = \"1m\"\n"))
 	fmt.Println(err)
 	// Output: lanes.toml:5: unknown key "timout"
 }
