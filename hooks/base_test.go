@@ -91,7 +91,7 @@ func TestSetBase(t *testing.T) {
 			"ssh://git@half/y", "-", "f", "-", false},
 		"a remote of which one branch is fetched": {
 			[]string{"refs/remotes/single/main c", "refs/remotes/single/old e"}, "single", "https://s/y", "-", "f", "b", false},
-		"a push to a URL that is no remote's": {[]string{"refs/remotes/origin/main c"}, "https://z",
+		"a push to a URL that is not a remote's": {[]string{"refs/remotes/origin/main c"}, "https://z",
 			"https://z", "-", "f", "-", false},
 		"a receiver counts its own branches": {[]string{"refs/heads/main c"}, "", "", "-", "f",
 			"b", false},
@@ -310,7 +310,7 @@ func agreeOnPair(t *testing.T, g *gitRepo, r *Repo, one string, others []string,
 	}
 	out, _ := g.try("", "merge-base", "--all", one, others[0], others[1])
 	want := strings.Fields(out)
-	// With wrong clocks ours may name an ancestor of a merge base beside it;
+	// With wrong clocks ours may name an ancestor of a merge base next to it;
 	// never one that is none, and never none where there is one.
 	for _, w := range want {
 		if !slices.Contains(got, hash(w)) {

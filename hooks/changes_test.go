@@ -192,7 +192,7 @@ func TestHostileTreesAreRefused(t *testing.T) {
 		"no name": {[]string{rawEntry(g, "100644", "", blob)},
 			`entry "" has a name that git refuses to check out`},
 		"a link that hides under a folder": {[]string{rawEntry(g, "120000", "etc", blob),
-			rawEntry(g, "100644", "etc.d", blob), rawEntry(g, "40000", "etc", sub)}, `entry "etc" stands twice`},
+			rawEntry(g, "100644", "etc.d", blob), rawEntry(g, "40000", "etc", sub)}, `entry "etc" appears twice`},
 		"the same file twice": {[]string{rawEntry(g, "100644", "a", blob), rawEntry(g, "100644", "a", blob)},
 			`entry "a" is out of order`},
 		"entries out of order": {[]string{rawEntry(g, "100644", "b", blob), rawEntry(g, "100644", "a", blob)},

@@ -16,7 +16,7 @@
 // Nothing here turns "could not be read" into "nothing there". An object that
 // is missing, a directory that cannot be parsed, a line that is not understood
 // and a format that is not known are errors, and a gate that gets one refuses.
-// Where the user can mend it, some error in the chain has a method
+// Where the user can fix it, some error in the chain has a method
 // Hint() string with the command that does. Text from a push is quoted in
 // messages.
 //

@@ -255,7 +255,7 @@ func TestInstallWhereGitLooks(t *testing.T) {
 		sameText(t, "the shared folder", files(t, shared), "")
 		sameText(t, "core.hooksPath", g.git("config", "core.hooksPath"), ".git/pushlane/hooks")
 	})
-	t.Run("core.hooksPath that is no folder", func(t *testing.T) {
+	t.Run("core.hooksPath that is not a folder", func(t *testing.T) {
 		g := newRepo(t)
 		g.git("config", "core.hooksPath", "/dev/null")
 		_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin})
@@ -276,11 +276,11 @@ func TestInstallRefuses(t *testing.T) {
 		"a gate that is none": {InstallOptions{Bin: bin, Gates: []string{"post-checkout"}},
 			`cannot install a hook at gate "post-checkout": there is no such gate`},
 		"a relative program": {InstallOptions{Bin: "pushlane-hook"},
-			`cannot install hooks that run "pushlane-hook": it is no absolute path of a program`},
+			`cannot install hooks that run "pushlane-hook": it is not an absolute path of a program`},
 		"a program not there": {InstallOptions{Bin: "/nowhere/pushlane-hook"},
-			`cannot install hooks that run "/nowhere/pushlane-hook": it is no absolute path of a program`},
+			`cannot install hooks that run "/nowhere/pushlane-hook": it is not an absolute path of a program`},
 		"a program with lines": {InstallOptions{Bin: "/x\nrm -rf /"},
-			`cannot install hooks that run "/x\nrm -rf /": it is no absolute path of a program`},
+			`cannot install hooks that run "/x\nrm -rf /": it is not an absolute path of a program`},
 	}
 	before := files(t, g.dir+"/.git/hooks")
 	for name, c := range cases {

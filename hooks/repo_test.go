@@ -90,9 +90,9 @@ func TestOpenRefusesWhatItWouldMisread(t *testing.T) {
 			"make a SHA-1 repository with: git init --object-format=sha1"},
 		"reftable": {"[core]\nrepositoryformatversion = 1\n[extensions]\nrefStorage = reftable\n",
 			`its refs are stored as "reftable", only files can be read`, "change it with: git refs migrate --ref-format=files"},
-		"an extension nobody knows": {"[core]\nrepositoryformatversion = 1\n[extensions]\nsurprise = true\n",
+		"an extension no one knows": {"[core]\nrepositoryformatversion = 1\n[extensions]\nsurprise = true\n",
 			`repository extension "surprise" is unknown`, "upgrade pushlane"},
-		"a version nobody knows": {"[core]\nrepositoryformatversion = 2\n",
+		"a version no one knows": {"[core]\nrepositoryformatversion = 2\n",
 			`repository format version "2" is unknown`, "upgrade pushlane"},
 	}
 	for name, c := range cases {

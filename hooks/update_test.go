@@ -124,7 +124,7 @@ func FuzzReadUpdates(f *testing.F) {
 		got, err := ReadUpdates(strings.NewReader(in), gate)
 		if err != nil {
 			if got != nil {
-				t.Fatalf("updates beside the error %v: %v", err, got)
+				t.Fatalf("updates next to the error %v: %v", err, got)
 			}
 			return
 		}

@@ -58,7 +58,7 @@ func TestTrialHoldsContainers(t *testing.T) {
 		"a network":             {manifestOf("container", "container.network"), []string{container(`{"id":"a","command":["true"],"network":true}`)}, ""},
 		"another secret":        {manifestOf("container", "secret"), []string{container(`{"id":"a","command":["true"],"secrets":["OTHER"]}`)}, `plugin "p" asks for the secret "OTHER", which is not in its scope`},
 		"a bad id":              {manifestOf("container"), []string{container(`{"id":"BAD ID","command":["true"]}`)}, `cannot start container "BAD ID": its id "BAD ID" is not of the form [a-z0-9][a-z0-9_-]*`},
-		"a relative folder":     {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"cwd":"x"}`)}, `cannot start container "a": cwd "x" is no clean absolute path`},
+		"a relative folder":     {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"cwd":"x"}`)}, `cannot start container "a": cwd "x" is not a clean absolute path`},
 		"more than is allowed":  {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"memory":"999GiB"}`)}, `cannot start container "a": it asks for memory 999GiB, the policy allows 4GiB`},
 		"an id twice":           {manifestOf("container"), []string{container(`{"id":"a","command":["true"]}`), container(`{"id":"a","command":["true"]}`)}, `plugin "p" asks twice for a container called "a"`},
 		"a contradiction first": {manifestOf("container"), []string{container(`{"id":"a","command":["true"]}`), `{"type":"verdict","verdict":"fail"}`}, `the plugin contradicts itself: it says "fail" and exits with status 0`},

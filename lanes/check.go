@@ -13,7 +13,7 @@ func (l *loader) checkIDs() {
 	for i, lane := range l.set.Lanes {
 		line := l.tables[i].line("id")
 		if at, twice := first[lane.ID]; twice && lane.ID != "" {
-			l.fault(line, "id %q stands twice, first at line %d", lane.ID, at)
+			l.fault(line, "id %q appears twice, first at line %d", lane.ID, at)
 			continue
 		}
 		first[lane.ID] = line
@@ -21,7 +21,7 @@ func (l *loader) checkIDs() {
 }
 
 // checkNeeds sees to it that the ids exist, that both lanes meet at some
-// gate, and that nobody waits for himself.
+// gate, and that no one waits for himself.
 func (l *loader) checkNeeds() {
 	byID := map[string]int{}
 	for i, lane := range slices.Backward(l.set.Lanes) {

@@ -74,5 +74,5 @@
 //
 // Doubtful input never means fewer checks. A file with a fault is refused as
 // a whole, and an import leaves a lane that it cannot translate in place, as
-// one that refuses every push until somebody has written its command.
+// one that refuses every push until someone has written its command.
 package lanes

@@ -100,7 +100,7 @@ type draft struct {
 	groups map[string]bool
 	lanes  []draftLane
 	ids    map[string]bool
-	files  fs.FS // beside the file; nil: none
+	files  fs.FS // next to the file; nil: none
 }
 
 func (d *draft) note(format string, args ...any) {
@@ -128,7 +128,7 @@ func (d *draft) add(l draftLane, suffix string) {
 		l.note("The id was %s.", quoted(was))
 	}
 	if d.ids[id] {
-		l.note("The id %s stands twice in the file.", quoted(id))
+		l.note("The id %s appears twice in the file.", quoted(id))
 		if suffix != "" && !d.ids[fit(id, suffix)] {
 			id = fit(id, suffix)
 		}

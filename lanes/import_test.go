@@ -94,7 +94,7 @@ run = "echo 'pushlane: lane \"docs\" has a key that pushlane does not know; writ
 [lane.grant]
 container = true
 
-# The id "docs" stands twice in the file.
+# The id "docs" appears twice in the file.
 [[lane]]
 id = "docs-nightly"
 plugin = "shell"
@@ -157,10 +157,10 @@ lane files, on pre-push, paths , ignore , run echo 'pushlane: the command of lan
   # It ran "lint {push_files}".
 lane pre-push-1, on pre-push, paths , ignore , run make check
 lane types-pre-push, on pre-push, paths , ignore , run echo
-  # The id "types" stands twice in the file.
+  # The id "types" appears twice in the file.
 lane types-pre-commit, on pre-commit, paths , ignore , run true
   # No equal for the regular expression exclude = "\\.md$". So the lane runs more often.
-  # The id "types" stands twice in the file.
+  # The id "types" appears twice in the file.
 lane x, on commit-msg, paths , ignore , run echo 'pushlane: it ran as the hook commit-msg, which has no equal; ` +
 	`write its command into lanes.toml' >&2 exit 1
   # It ran "y".
@@ -286,7 +286,8 @@ func TestImportRefuses(t *testing.T) {
 	tests := map[string]struct{ tool, file, want, hint string }{
 		"an unknown tool": {"make", "", "cannot import from \"make\": unknown tool",
 			"one of forge-lanes, lefthook, pre-commit"},
-		"broken TOML": {"forge-lanes", "version = 1\n[[branch.lanes]\n", "f:2: broken TOML: expected character ]",
+		"broken TOML": {"forge-lanes", "version = 1\n[[branch.lanes]\n",
+			"f:2: broken TOML: expected ']]' to close array table name",
 			""},
 		"broken YAML": {"lefthook", "a: b\n  c: d\n",
 			"f:2: broken YAML: mapping values are not allowed in this context", ""},

@@ -29,7 +29,7 @@ func TestScheduleMatches(t *testing.T) {
 		"a day of the year": {"0 0 29 2 *", []string{"2028-02-29 00:00"}, []string{"2026-03-01 00:00"}},
 		"either day, as cron has it": {"0 0 13 * 5", []string{"2026-01-13 00:00", "2026-01-02 00:00"},
 			[]string{"2026-01-14 00:00"}},
-		"a star with a step is no list": {"0 0 */2 * 1", []string{"2026-01-05 00:00"},
+		"a star with a step is not a list": {"0 0 */2 * 1", []string{"2026-01-05 00:00"},
 			[]string{"2026-01-12 00:00", "2026-01-03 00:00"}},
 		"any amount of space": {" 0\t8  * * * ", []string{"2026-01-02 08:00"}, nil},
 	}

@@ -122,7 +122,7 @@ func TestImageLivesInIncus(t *testing.T) {
 		{"a lane's user has its name", "lane\n", []string{"--user", "1000", "--", "id", "-un"}},
 		{"a shell runs", "hello\n", []string{"--", "sh", "-c", "echo hello"}},
 		{"a lane's user owns its home", "1000:1000\n", []string{"--", "stat", "-c", "%u:%g", "/home/lane"}},
-		{"root inside is nobody outside", "no\n", []string{"--", "awk", `NR == 1 { print $2 == 0 ? "yes" : "no" }`,
+		{"root inside is no one outside", "no\n", []string{"--", "awk", `NR == 1 { print $2 == 0 ? "yes" : "no" }`,
 			"/proc/self/uid_map"}},
 		{"there is a place for the source", "755 0\n", []string{"--", "stat", "-c", "%a %u", "/work"}},
 		{"there is no network but the loopback", "lo\n", []string{"--", "ls", "/sys/class/net"}},

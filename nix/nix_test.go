@@ -221,6 +221,6 @@ func TestVendorHashIsUpToDate(t *testing.T) {
 		}
 	}
 	if have, _ := os.ReadFile("vendor-hash"); string(have) != want {
-		t.Errorf("nix/vendor-hash is %q, want %q; mend it with: PUSHLANE_UPDATE=1 go test ./nix -run VendorHash", have, want)
+		t.Errorf("nix/vendor-hash is %q, want %q; fix it with: PUSHLANE_UPDATE=1 go test ./nix -run VendorHash", have, want)
 	}
 }

@@ -2,7 +2,7 @@ package sdk
 
 import "errors"
 
-// Operations of module lane1 beside those of containers.
+// Operations of module lane1 next to those of containers.
 const (
 	opGet      = "kv.get@1"
 	opSet      = "kv.set@1"

@@ -167,15 +167,15 @@ func TestWhatIsRefused(t *testing.T) {
 			"container.command[1]: want a string, found a number at byte 29"},
 		"a number for a boolean": {`{"container":{"network":1}}`,
 			"container.network: want a boolean, found a number at byte 24"},
-		"a comma too many":          {`{"type":"a",}`, "want a value after the comma at byte 12"},
-		"no comma":                  {`{"type":"a" "path":"b"}`, "want , or }, found a string at byte 12"},
-		"a raw line break":          {"{\"type\":\"a\nb\"}", "type: a control character in a string at byte 10"},
-		"an unknown escape":         {`{"type":"\x"}`, "type: an unknown escape in a string at byte 11"},
-		"an unfinished \\u":         {`{"type":"\u12"}`, "type: want four hexadecimal digits at byte 11"},
-		"a string without end":      {`{"type":"abc`, "type: a string without end at byte 12"},
-		"nested too deep":           {`{"x":` + deep + `}`, "nested deeper than 64"},
-		"a word that is no value":   {`{"x":nil}`, "x: want a value at byte 5"},
-		"a bare word for a boolean": {`{"container":{"network":tru}}`, "container.network: want a value at byte 24"},
+		"a comma too many":           {`{"type":"a",}`, "want a value after the comma at byte 12"},
+		"no comma":                   {`{"type":"a" "path":"b"}`, "want , or }, found a string at byte 12"},
+		"a raw line break":           {"{\"type\":\"a\nb\"}", "type: a control character in a string at byte 10"},
+		"an unknown escape":          {`{"type":"\x"}`, "type: an unknown escape in a string at byte 11"},
+		"an unfinished \\u":          {`{"type":"\u12"}`, "type: want four hexadecimal digits at byte 11"},
+		"a string without end":       {`{"type":"abc`, "type: a string without end at byte 12"},
+		"nested too deep":            {`{"x":` + deep + `}`, "nested deeper than 64"},
+		"a word that is not a value": {`{"x":nil}`, "x: want a value at byte 5"},
+		"a bare word for a boolean":  {`{"container":{"network":tru}}`, "container.network: want a value at byte 24"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseRecord([]byte(c.in))
@@ -212,7 +212,7 @@ func FuzzRecordAgainstEncodingJSON(f *testing.F) {
 			return
 		}
 		if !json.Valid(b) {
-			t.Fatalf("we take %q, which is no JSON", b)
+			t.Fatalf("we take %q, which is not JSON", b)
 		}
 		if !oddKey.Match(b) && utf8.Valid(b) && !bytes.Contains(b, []byte(`\ud`)) && !bytes.Contains(b, []byte(`\uD`)) {
 			if errTheirs != nil || !reflect.DeepEqual(ours, theirs) {
@@ -315,7 +315,7 @@ func FuzzValueAgainstEncodingJSON(f *testing.F) {
 		valid := json.Valid(b)
 		switch {
 		case err == nil && !valid:
-			t.Fatalf("we take %q, which is no JSON", b)
+			t.Fatalf("we take %q, which is not JSON", b)
 		case err != nil && valid && !tolerated(err):
 			t.Fatalf("we refuse %q: %v", b, err)
 		case err != nil:

@@ -7,7 +7,7 @@ import (
 )
 
 // process is what the host gives a guest. A module that asks nothing of
-// the host does not import lane1: the linker drops what nobody calls.
+// the host does not import lane1: the linker drops what no one calls.
 func process() Session {
 	return Session{In: os.Stdin, Out: os.Stdout, Log: os.Stderr,
 		Src: "/src", Base: "/base", History: "/history", Results: "/results", Artifacts: "/out", WithImports: true}

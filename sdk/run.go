@@ -167,7 +167,7 @@ func (r *Run) finish(err error) int {
 		err = r.forgotten()
 	}
 	if faults := r.faults.err(); faults != nil {
-		err = faults // what check made of them is no news
+		err = faults // what check made of them is not news
 	}
 	if err != nil {
 		return r.session.broken(err)
@@ -185,7 +185,7 @@ func (r *Run) finish(err error) int {
 	return r.end(exit)
 }
 
-// forgotten: a container whose end nobody looked at must not become a pass.
+// forgotten: a container whose end no one looked at must not become a pass.
 func (r *Run) forgotten() error {
 	for _, j := range r.jobs {
 		if !j.waited {

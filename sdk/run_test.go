@@ -94,7 +94,7 @@ func TestContainersAcrossCalls(t *testing.T) {
 		return nil
 	}
 	sdktest.Case{
-		Name:           "build, then two beside each other",
+		Name:           "build, then two in parallel",
 		Containers:     map[string]sdk.Result{"build": {}, "a": {}, "b": {Exit: 1, Tail: "boom"}},
 		WantContainers: []sdk.Container{step("build"), step("a"), step("b")},
 		WantProgress:   []string{"building", "testing"},

@@ -33,7 +33,7 @@ type Update struct {
 	Old    string `json:"old"`              // object id the ref had, zeros when it is new
 	New    string `json:"new"`              // object id pushed; a tree's id at pre-commit
 	Base   string `json:"base"`             // object id the changes are counted from, zeros for the empty tree
-	Forced bool   `json:"forced,omitempty"` // the old commit is no ancestor of the new one
+	Forced bool   `json:"forced,omitempty"` // the old commit is not an ancestor of the new one
 }
 
 // Change is one path that differs between base and new. A move is a deletion
@@ -143,7 +143,7 @@ type Manifest struct {
 	Output       string       `json:"output" toml:"output"` // jsonl, sarif, gnu or text
 	Capabilities []Capability `json:"capabilities,omitempty" toml:"capabilities"`
 	Schema       string       `json:"schema,omitempty" toml:"schema"` // JSON Schema of the lane's "with", as text
-	// keys of the request that the plugin wants beside those every one has: "run", "gate", "update",
+	// keys of the request that the plugin wants next to those every one has: "run", "gate", "update",
 	// "changes", "commits"; absent: all of these; "history" too, only where it is listed
 	Input []string `json:"input,omitempty" toml:"input"`
 	Tool  *Tool    `json:"tool,omitempty" toml:"tool"` // for a program that knows nothing of requests

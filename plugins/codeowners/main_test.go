@@ -49,10 +49,11 @@ func TestSections(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	_, faults := parse("a @ok\nb name\nc[d] @ok\n[] @x\n/ @ok\n[S][2 @x\nd @\n")
-	want := []fault{{2, `"name" is no owner: write @name, @org/team or an address`}, {3, `"c[d]": a pattern has no [ ]`},
+	want := []fault{{2, `"name" is not an owner: write @name, @org/team or an address`},
+		{3, `"c[d]": a pattern has no [ ]`},
 		{4, "a section is written [Name]"},
 		{5, `"/" matches nothing`}, {6, "a section's number of approvals is written [Name][2]"},
-		{7, `"@" is no owner: write @name, @org/team or an address`}}
+		{7, `"@" is not an owner: write @name, @org/team or an address`}}
 	if !slices.Equal(faults, want) {
 		t.Errorf("got %+v", faults)
 	}
@@ -69,7 +70,7 @@ func cases() []sdktest.Case {
 				note("@go must approve a.go, b.md")}},
 		{Name: "without an owner", With: `{"file":"OWNERS","unowned":"error"}`, Base: map[string]string{"OWNERS": "a @a"},
 			Files: map[string]string{"OWNERS": "a @a", "b": "x"}, WantVerdict: "fail",
-			WantFindings: []sdk.Finding{{Path: "b", Rule: "unowned", Message: "nobody owns this file"}}},
+			WantFindings: []sdk.Finding{{Path: "b", Rule: "unowned", Message: "no one owns this file"}}},
 		{Name: "many", Base: map[string]string{"CODEOWNERS": "* @a"},
 			Files:        map[string]string{"CODEOWNERS": "* @a", "1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": ""},
 			WantVerdict:  "pass: approval of @a",
@@ -84,7 +85,7 @@ func cases() []sdktest.Case {
 		{Name: "a fault", Files: map[string]string{"CODEOWNERS": "ok @a\nb nobody\n"},
 			WantVerdict: "fail: CODEOWNERS cannot be read",
 			WantFindings: []sdk.Finding{{Path: "CODEOWNERS", Line: 2,
-				Message: `"nobody" is no owner: write @name, @org/team or an address`}}},
+				Message: `"nobody" is not an owner: write @name, @org/team or an address`}}},
 		{Name: "a file that is set and not there", With: `{"file":"OWNERS"}`, Files: map[string]string{"a": ""},
 			WantVerdict: "broken"},
 	}
@@ -105,7 +106,7 @@ func TestSymbolicLinks(t *testing.T) {
 		"docs": `{"type":"finding","finding":{"path":"CODEOWNERS","level":"error","message":"\"docs\" ` +
 			`is a folder"}}`,
 		"docs/bad": `{"type":"finding","finding":{"path":"docs/bad","line":1,"level":"error","message":` +
-			`"\"me\" is no owner: write @name, @org/team or an address"}}`,
+			`"\"me\" is not an owner: write @name, @org/team or an address"}}`,
 		"docs/../docs/.//owners": `{"type":"finding","finding":{"level":"note","message":"@all must approve a"}}`,
 	} {
 		dir := t.TempDir()

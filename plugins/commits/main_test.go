@@ -44,8 +44,8 @@ func TestCommits(t *testing.T) {
 		"a known type with a scope":    {`{"types":["feat","fix"]}`, "feat(api)!: it", false, "", ""},
 		"an unknown type": {`{"types":["feat","fix"]}`, "fixed: it", false, "type",
 			`1234567 "fixed: it": unknown type "fixed", want one of feat, fix`},
-		"no type": {`{"types":["feat","fix"]}`, "mend it", false, "type",
-			`1234567 "mend it": the subject does not read "type: what changes", with one of feat, fix`},
+		"no type": {`{"types":["feat","fix"]}`, "fix it", false, "type",
+			`1234567 "fix it": the subject does not read "type: what changes", with one of feat, fix`},
 		"an open scope": {`{"types":["feat"]}`, "feat(api: it", false, "type",
 			`1234567 "feat(api: it": the scope in "feat(api" is not closed or empty`},
 		"a revert has no type":         {`{"types":["feat"]}`, "Revert \"feat: it\"", false, "", ""},
@@ -126,7 +126,7 @@ func FuzzLook(f *testing.F) {
 			s.look(parse(sdk.Commit{ID: "1", Message: text}, gate))
 		}
 		if strings.TrimSpace(text) == "" && len(settings{}.look(parse(sdk.Commit{Message: text}, ""))) != 1 {
-			t.Errorf("%q is no empty message", text)
+			t.Errorf("%q is not an empty message", text)
 		}
 	})
 }

@@ -179,7 +179,7 @@ func (l *looker) tell(rule, kind, message string) {
 	l.findings = append(l.findings, f)
 }
 
-// marker follows git's three conflict markers. One alone is no conflict: a row
+// marker follows git's three conflict markers. One alone is not a conflict: a row
 // of equal signs underlines headings.
 func (l *looker) marker(text []byte) {
 	switch {

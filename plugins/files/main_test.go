@@ -162,7 +162,7 @@ func TestFileRules(t *testing.T) {
 		"a size beyond counting": {with: `{"max_size":"9223372036854775807GiB"}`,
 			verdict: `broken: setting max_size: want a size such as "1MiB", found "9223372036854775807GiB"`},
 		"a glob that is none": {with: `{"allow":["["]}`,
-			verdict: `broken: setting: "[" is no glob: syntax error in pattern`},
+			verdict: `broken: setting: "[" is not a glob: syntax error in pattern`},
 		"a setting of another type": {with: `{"tokens":"yes"}`,
 			verdict: "broken: setting tokens: want a boolean, found a string"},
 		"a setting of another type, in": {with: `{"forbidden":[1]}`,

@@ -140,7 +140,7 @@ func or(text, other string) string {
 	return text
 }
 
-// hint says what mends modules that are not there.
+// hint says what fixes modules that are not there.
 func hint(text string) string {
 	for _, words := range []string{"module lookup disabled by GOPROXY=off", "dial tcp", "missing go.sum entry"} {
 		if strings.Contains(text, words) {

@@ -72,7 +72,7 @@ func (t *tests) event(e sdk.Value) {
 	}
 }
 
-// settle counts. A test that has parts is not counted beside them, and one
+// settle counts. A test that has parts is not counted next to them, and one
 // that never ended, since its process did, has failed.
 func (t *tests) settle() {
 	parents := map[test]bool{}

@@ -70,7 +70,7 @@ func check(run *sdk.Run) error {
 // folder judges the dependencies of every kind of lock file in a folder.
 func (c *checker) folder(folder string) error {
 	if path.Clean(folder) != folder || path.IsAbs(folder) || folder == ".." || strings.HasPrefix(folder, "../") {
-		return errors.New("setting folders: " + strconv.Quote(folder) + " is no folder of the repository")
+		return errors.New("setting folders: " + strconv.Quote(folder) + " is not a folder of the repository")
 	}
 	for _, read := range []func(string) ([]dependency, error){c.goModules, c.npmPackages, c.crates} {
 		all, err := read(folder)
@@ -99,7 +99,7 @@ func (c *checker) judge(d dependency) {
 	e, err := parseExpression(d.licence)
 	if err != nil {
 		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Level: c.level, Rule: "unknown",
-			Message: title + ": its licence cannot be known: " + strconv.Quote(d.licence) + " is no SPDX expression: " +
+			Message: title + ": its licence cannot be known: " + strconv.Quote(d.licence) + " is not an SPDX expression: " +
 				err.Error()})
 		return
 	}

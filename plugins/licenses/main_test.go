@@ -14,14 +14,14 @@ import (
 const (
 	mit = `MIT License
 
-Copyright (c) 2020 Somebody
+Copyright (c) 2020 Someone
 
 Permission is hereby granted, free of charge, to any person obtaining a copy of
 this software and associated documentation files (the "Software"), to deal in it.
 The above copyright notice and this permission notice shall be included.
 THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND.
 `
-	isc = `Copyright 2020 Somebody
+	isc = `Copyright 2020 Someone
 Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted,
 provided that the above copyright notice and this permission notice appear in all copies.
 `
@@ -79,7 +79,7 @@ func goCases() []sdktest.Case {
 		{Name: "a go.mod of a later Go", With: `{"allow":["MIT"],"known":{"a.org/b":"MIT"}}`,
 			Files:       map[string]string{"go.mod": "module x\nnewthing y\nrequire a.org/b v1.0.0\n"},
 			WantVerdict: "pass: 1 dependency looked at"},
-		{Name: "a setting that is no id", With: `{"allow":["MIT"],"deny":["GPLv3"]}`,
+		{Name: "a setting that is not an id", With: `{"allow":["MIT"],"deny":["GPLv3"]}`,
 			WantVerdict: `broken: setting deny: "GPLv3" is not an SPDX licence id (see https://spdx.org/licenses)`},
 		{Name: "a module's name that leads out", With: `{"allow":["MIT"]}`,
 			Files: map[string]string{"vendor/modules.txt": "# ../../etc v1\nx\n"}, WantVerdict: "broken"},
@@ -133,7 +133,7 @@ func otherCases() []sdktest.Case {
 				said("web/package-lock.json", 5, "licence", "c 3.0.0: licence GPL-3.0-or-later: GPL-3.0-or-later is not allowed"),
 				said("web/package-lock.json", 6, "unknown", "d 4.0.0: its licence cannot be known: the lock file does not name it"),
 				said("web/package-lock.json", 7, "unknown",
-					`e 5.0.0: its licence cannot be known: "SEE LICENSE IN x" is no SPDX expression: "SEE" is no licence id`)}},
+					`e 5.0.0: its licence cannot be known: "SEE LICENSE IN x" is not an SPDX expression: "SEE" is not a licence id`)}},
 		{Name: "npm without development",
 			With:  `{"deny":["GPL-3.0"],"unknown":"warning","dev":false,"known":{"d":"MIT","e":"MIT"}}`,
 			Files: map[string]string{"package-lock.json": lock}, WantVerdict: "pass: 4 dependencies looked at"},
@@ -165,7 +165,7 @@ func otherCases() []sdktest.Case {
 				"package-lock.json": `{"packages":{"node_modules/a":{"version":"1","license":"GPLv3"},"node_modules/b":{` +
 					`"version":"1","licenses":[{"type":"MIT"},{"type":"GPL-3.0-only"}]}}}`}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{said("package-lock.json", 0, "unknown",
-				`a 1: its licence cannot be known: "GPLv3" is no SPDX expression: "GPLv3" is not on the SPDX list`),
+				`a 1: its licence cannot be known: "GPLv3" is not an SPDX expression: "GPLv3" is not on the SPDX list`),
 				said("package-lock.json", 0, "licence", "b 1: licence (MIT) AND (GPL-3.0-only): GPL-3.0-only is denied")}},
 		{Name: "a header that is none", With: `{"headers":["**/*.go"]}`,
 			Files: map[string]string{"a.go": "// " + tag + " MIT OR Apache-2.0\n",
@@ -180,7 +180,7 @@ func otherCases() []sdktest.Case {
 			WantVerdict: "fail", WantFindings: []sdk.Finding{
 				said("Cargo.lock", 8, "licence", "serde 1.0.0: licence MIT: MIT is denied")}},
 		{Name: "a folder outside", With: `{"deny":["0BSD"],"folders":["../x"]}`,
-			WantVerdict: `broken: setting folders: "../x" is no folder of the repository`},
+			WantVerdict: `broken: setting folders: "../x" is not a folder of the repository`},
 		{Name: "headers", With: `{"headers":["**/*.go"],"header":"MIT"}`,
 			Files: map[string]string{"a.go": "// " + tag + " MIT\n", "b.go": "package b\n",
 				"c.go": "/* x */\n/* " + tag + " ISC */\n", "d.txt": "", "e.go": strings.Repeat("\n", 30) + "// " + tag + " MIT\n"},
@@ -239,7 +239,8 @@ func TestExpressions(t *testing.T) {
 	}
 	for text, want := range map[string]string{"": "it ends early", "MIT OR": "it ends early",
 		"(MIT": "a bracket is not closed", "MIT ISC": `unexpected "ISC"`,
-		"UNLICENSED": `"UNLICENSED" is no licence id`, "a b": `"a" is not on the SPDX list`, "M!T": `"M!T" is no licence id`,
+		"UNLICENSED": `"UNLICENSED" is not a licence id`, "a b": `"a" is not on the SPDX list`,
+		"M!T":   `"M!T" is not a licence id`,
 		"GPLv3": `"GPLv3" is not on the SPDX list`, "MIT OR GPL-3": `"GPL-3" is not on the SPDX list`,
 		"MIT WITH nothing": `"MIT WITH nothing" is not on the SPDX list`, strings.Repeat("(", 1000): "it is too long"} {
 		if _, err := parseExpression(text); err == nil || err.Error() != want {

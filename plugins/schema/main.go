@@ -69,7 +69,7 @@ func (c *checker) readRules() error {
 			return errors.New("setting schemas: " + err.Error())
 		}
 		if !inside(r.schema) {
-			return errors.New("setting schemas: " + strconv.Quote(r.schema) + " is no path from the repository's top")
+			return errors.New("setting schemas: " + strconv.Quote(r.schema) + " is not a path from the repository's top")
 		}
 		c.rules = append(c.rules, r)
 	}

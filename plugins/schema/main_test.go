@@ -61,7 +61,7 @@ func valueCases() []sdktest.Case {
 		{"an empty JSON file", "conf/a.json", "", []sdk.Finding{broken("conf/a.json", 1, 1, "the file ends within a value")}},
 		{"JSON too deep", "conf/a.json", strings.Repeat("[", 600),
 			[]sdk.Finding{broken("conf/a.json", 1, 502, "values nest deeper than 500")}},
-		{"a byte that is no UTF-8", "conf/a.json", "{\"name\":\n\"\xff\"}",
+		{"a byte that is not UTF-8", "conf/a.json", "{\"name\":\n\"\xff\"}",
 			[]sdk.Finding{broken("conf/a.json", 2, 2, "the text is not UTF-8")}},
 		{"YAML that fits", "conf/a.yaml", "name: x\nport: 0x50\nwhen: 2024-01-02\n", nil},
 		{"a wrong value in YAML", "conf/a.yml", "name: x\nlist:\n  - a\n  - 2\nport: many\n", []sdk.Finding{
@@ -81,7 +81,7 @@ func valueCases() []sdktest.Case {
 		{"a key twice in YAML", "conf/a.yaml", "name: x\nname: y\n",
 			[]sdk.Finding{broken("conf/a.yaml", 2, 1, `the key "name" comes twice`)}},
 		{"a number that is none", "conf/a.yaml", "name: x\nport: .nan\n",
-			[]sdk.Finding{broken("conf/a.yaml", 2, 7, "infinity and not-a-number are no values that a schema can describe")}},
+			[]sdk.Finding{broken("conf/a.yaml", 2, 7, "infinity and not-a-number are not values that a schema can describe")}},
 		{"TOML that fits", "conf/a.toml", "name = \"x\"\nwhen = 2024-01-02\n[sub]\na = 1\n", nil},
 		{"wrong values in TOML", "conf/a.toml",
 			"name = 'x'\nport = \"80\"\nlist = [\n  'a',\n  2,\n]\n[sub]\nb = 'c'\n[more]\n", []sdk.Finding{
@@ -89,7 +89,7 @@ func valueCases() []sdktest.Case {
 				wrong("conf/a.toml", 5, 3, "/list/1: got number, want string"),
 				wrong("conf/a.toml", 8, 5, "/sub/b: got string, want integer"), wrong("conf/a.toml", 9, 2, "/more: unknown key")}},
 		{"broken TOML", "conf/a.toml", "name = 'x'\nport = \n",
-			[]sdk.Finding{broken("conf/a.toml", 2, 8, "toml: incomplete number")}},
+			[]sdk.Finding{broken("conf/a.toml", 2, 8, "toml: unexpected character U+000A at start of value")}},
 		{"of alternatives the one that got farthest", "conf/a.json", `{"name":"x","kind":{"a":2}}`,
 			[]sdk.Finding{wrong("conf/a.json", 1, 25, "/kind/a: value must be 1")}},
 		{"none of the alternatives", "conf/a.json", `{"name":"x","kind":2}`,
@@ -269,7 +269,7 @@ func schemaCases() []sdktest.Case {
 		{Name: "a glob that is none", With: `{"schemas":[{"files":["["],"schema":"x"}]}`,
 			WantVerdict: `broken: setting schemas: cannot match "[": syntax error in pattern`},
 		{Name: "a schema outside", With: `{"schemas":[{"files":["x"],"schema":"../x"}]}`,
-			WantVerdict: `broken: setting schemas: "../x" is no path from the repository's top`},
+			WantVerdict: `broken: setting schemas: "../x" is not a path from the repository's top`},
 	}
 }
 
@@ -299,7 +299,7 @@ func FuzzParse(f *testing.F) {
 		for _, d := range docs {
 			for at, p := range d.places {
 				if p.key < 0 || p.value < 0 || p.key > len(text) || p.value > len(text) {
-					t.Errorf("%s stands at %v of %d bytes", at, p, len(text))
+					t.Errorf("%s is at %v of %d bytes", at, p, len(text))
 				}
 			}
 		}

@@ -69,7 +69,7 @@ func (d document) validate(schema *jsonschema.Schema) []fault {
 }
 
 // faults says what one leaf means: unknown keys are named one by one, where
-// they stand.
+// they are.
 func (d document) faults(leaf *jsonschema.ValidationError) []fault {
 	extra, ok := leaf.ErrorKind.(*kind.AdditionalProperties)
 	if !ok {
@@ -80,7 +80,7 @@ func (d document) faults(leaf *jsonschema.ValidationError) []fault {
 	for _, name := range extra.Properties {
 		at := append(slices.Clone(leaf.InstanceLocation), name)
 		if key(at) == "/$schema" {
-			continue // names the schema, and is no part of what it describes
+			continue // names the schema, and is not a part of what it describes
 		}
 		all = append(all, fault{offset: d.place(at).key, rule: "schema", message: pointer(at) + ": unknown key"})
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/pushlane/pushlane/sdk/sdktest"
 )
 
-// Tokens are put together here, so that none stands in this file.
+// Tokens are put together here, so that none is in this file.
 const (
 	mixed = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA1bC2dE3fG4hI5jK6lM7nO8pQ9"
 	hexes = "0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff01234567"
@@ -190,15 +190,15 @@ func found(file string, line, col int, rule, message string) sdk.Finding {
 	return sdk.Finding{Path: file, Line: line, Col: col, Rule: rule, Message: message}
 }
 
-const mend = ": make it invalid, and take it out of the commit (fingerprint "
+const fix = ": make it invalid, and take it out of the commit (fingerprint "
 
 func cases() []sdktest.Case {
 	pat, named := tokens["github-pat"], tokens["named"]
-	patSaid := "GitHub personal access token ghp_… (40 characters)" + mend + fingerprint(pat) + ")"
+	patSaid := "GitHub personal access token ghp_… (40 characters)" + fix + fingerprint(pat) + ")"
 	pastSaid := "GitHub personal access token ghp_… (40 characters): make it invalid (fingerprint " + fingerprint(pat) +
 		"), in commit 1234567: a later commit does not take it out of the history, rewrite that one (git rebase " +
 		"--interactive)"
-	namedSaid := "value of a name that speaks of a secret (16 characters)" + mend + fingerprint(mixed[:16]) + ")"
+	namedSaid := "value of a name that speaks of a secret (16 characters)" + fix + fingerprint(mixed[:16]) + ")"
 	return []sdktest.Case{
 		{Name: "nothing",
 			Files: map[string]string{

@@ -83,7 +83,7 @@ func TestVerdicts(t *testing.T) {
 		"an empty command": {`{"command":[]}`, sdk.Result{},
 			"broken: setting command: want at least the program's name"},
 		"a bad service name": {`{"run":"x","services":[{"name":"a/b","run":"y"}]}`, sdk.Result{},
-			`broken: setting services: "a/b" is no name ([a-z0-9][a-z0-9-]*), or comes twice`},
+			`broken: setting services: "a/b" is not a name ([a-z0-9][a-z0-9-]*), or comes twice`},
 		"a bad time": {`{"run":"x","services":[{"name":"a","run":"y","ready_timeout":"soon"}]}`, sdk.Result{},
 			`broken: setting services: ready_timeout: want a time such as "30s" or "2m", found "soon"`},
 		"a script that is too long": {`{"run":"` + strings.Repeat("y", 130000) + `"}`, sdk.Result{},

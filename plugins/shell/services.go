@@ -8,7 +8,7 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// service is a process that runs beside the command, in the same container.
+// service is a process that runs next to the command, in the same container.
 type service struct {
 	name    string
 	run     string // script for sh -eu
@@ -29,7 +29,7 @@ func readServices(run *sdk.Run) ([]service, error) {
 		s := service{name: v.Get("name").String(), run: v.Get("run").String(), ready: v.Get("ready").String()}
 		if !plainName(s.name) || seen[s.name] {
 			return nil, errors.New("setting services: " + strconv.Quote(s.name) +
-				" is no name ([a-z0-9][a-z0-9-]*), or comes twice")
+				" is not a name ([a-z0-9][a-z0-9-]*), or comes twice")
 		}
 		seen[s.name] = true
 		var err error

@@ -19,7 +19,7 @@ func shells(t *testing.T) map[string][]string {
 }
 
 // runWith runs the wrapper with real processes and returns its output as soon
-// as nobody holds that open any more.
+// as no one holds that open any more.
 func runWith(t *testing.T, shell []string, services []service, script string) (string, int) {
 	t.Helper()
 	args := append(append([]string{}, shell[1:]...), "-c", withServices(services), "pushlane", "/bin/sh", "-eu", "-c",

@@ -171,7 +171,7 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// pusher is a repository with a remote beside it and one kind of hook.
+// pusher is a repository with a remote next to it and one kind of hook.
 type pusher struct {
 	work, home string
 	n          int

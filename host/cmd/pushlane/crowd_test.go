@@ -82,7 +82,7 @@ func TestCrowd(t *testing.T) {
 }
 
 // BenchmarkCrowd reports how long fifty pushes at once take and what the
-// resident host needs at its peak, beside the same pushes with an empty hook.
+// resident host needs at its peak, next to the same pushes with an empty hook.
 //
 //	go test -run '^$' -bench Crowd -benchtime 1x ./host/cmd/pushlane
 func BenchmarkCrowd(b *testing.B) {

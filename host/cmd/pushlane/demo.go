@@ -41,7 +41,7 @@ func demoCommand(p *program) *cobra.Command {
 // demo is one showing: every push is a real `git push` through real hooks.
 type demo struct {
 	p          *program
-	dir        string // the work tree; its remote stands beside it
+	dir        string // the work tree; its remote is next to it
 	containers bool
 }
 

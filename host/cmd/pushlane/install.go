@@ -97,7 +97,7 @@ func (p *program) lines(lines []string) {
 	}
 }
 
-// hookClient is the small program beside this one that hooks call.
+// hookClient is the small program next to this one that hooks call.
 func hookClient() (string, error) {
 	exe, err := os.Executable()
 	if err != nil {

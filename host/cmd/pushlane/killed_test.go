@@ -88,7 +88,7 @@ func TestServerKilled(t *testing.T) {
 	waitUntil(t, "no container is left", func() bool { return len(containersOf(t, c)) == 0 })
 }
 
-// pushWhateverHappens pushes branch i: a good one again while the machinery
+// pushWhateverHappens pushes branch i: a good one again while the infrastructure
 // keeps it out, a bad one once.
 func (c client) pushWhateverHappens(t *testing.T, i int) {
 	ref := fmt.Sprintf("release/%d", i)
@@ -102,7 +102,7 @@ func (c client) pushWhateverHappens(t *testing.T, i int) {
 		case err == nil, bad && strings.Contains(out, `lane "files" failed`):
 			return
 		case !strings.Contains(out, "cannot decide"):
-			t.Errorf("%s was kept out, but not by the machinery: %v\n%s", ref, err, out)
+			t.Errorf("%s was kept out, but not by the infrastructure: %v\n%s", ref, err, out)
 			return
 		}
 		time.Sleep(50 * time.Millisecond)

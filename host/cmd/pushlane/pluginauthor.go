@@ -144,9 +144,9 @@ func tryCommand(p *program) *cobra.Command {
 		Use: "run FILE.wasm", Short: "try a plugin on a real repository, with real containers", Args: exactly(1),
 		Long: "run has the module judge what a push of the current branch would bring, or the\nrange given, as a lane " +
 			"that grants what the module asks for within this host's\npolicy. A module without a manifest is packed with the " +
-			"manifest.toml beside it, and\none that is not signed runs although the policy wants plugins signed. With " +
+			"manifest.toml next to it, and\none that is not signed runs although the policy wants plugins signed. With " +
 			"--watch it does so again after every change of the module; with\n--build it runs that command after every " +
-			"change of another file beside it.",
+			"change of another file next to it.",
 		Example: "  pushlane plugin run todo.wasm --range HEAD~5..HEAD\n  pushlane plugin run plugin.wasm --watch --build " +
 			"./build.sh",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -197,7 +197,7 @@ func stamp(file string) string {
 	return info.ModTime().String()
 }
 
-// newest says which source beside the module changed last.
+// newest says which source next to the module changed last.
 func newest(folder, module string) string {
 	last := ""
 	_ = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
@@ -254,7 +254,7 @@ func replayCommand(p *program) *cobra.Command {
 		Use: "replay TRACE [FILE.wasm]", Short: "repeat a recorded run bit for bit, with neither Incus nor repository",
 		Args: between(1, 2),
 		Long: "replay runs the traced module again on the recorded answers and says whether it did\nthe same. With " +
-			"FILE.wasm it runs that module instead: what would a mended plugin\nhave said? Exit status 1: something was not " +
+			"FILE.wasm it runs that module instead: what would a fixed plugin\nhave said? Exit status 1: something was not " +
 			"as in the trace.",
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
 			other := ""

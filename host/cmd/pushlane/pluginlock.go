@@ -49,7 +49,7 @@ func (p *program) agree(yes bool, question string) error {
 		return nil
 	}
 	if !p.terminal.Live {
-		return hintedUse(fmt.Errorf("cannot ask %q: nobody is at a terminal", question), "if you agree: --yes")
+		return hintedUse(fmt.Errorf("cannot ask %q: no one is at a terminal", question), "if you agree: --yes")
 	}
 	fmt.Fprintf(p.err, "%s [y/N] ", question)
 	line, _ := bufio.NewReader(p.in).ReadString('\n')
@@ -66,7 +66,7 @@ func addCommand(p *program) *cobra.Command {
 		Use: "add SOURCE", Short: "pin a plugin of others in lanes.lock", Args: exactly(1),
 		Long: "add fetches a plugin, shows what it asks for and who signed it, and pins it in\nlanes.lock: this very " +
 			"module, with these capabilities. SOURCE is\noci:HOST/NAME:TAG, an https address, or a path; one that begins " +
-			"with ./ lies in\nthe repository beside lanes.lock and is committed with it.",
+			"with ./ lies in\nthe repository next to lanes.lock and is committed with it.",
 		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy,
 			lock plugins.LockFile) error {
 			o, err := h.Plugins().Offer(cmd.Context(), policy, lock, args[0], name)

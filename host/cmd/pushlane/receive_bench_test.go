@@ -14,7 +14,7 @@ import (
 // BenchmarkReceive measures what the server's gate costs a `git push` of one
 // changed file to a repository of 50,000 files: with an empty pre-receive hook,
 // with `git diff-tree` in an sh hook, and with one no-op lane judged by a
-// resident host, in pre-receive alone and with post-receive beside it as
+// resident host, in pre-receive alone and with post-receive next to it as
 // `pushlane install --server` sets them up, the kinds taking turns. Medians in
 // ms.
 //

@@ -47,7 +47,7 @@ func startRegistry(t *testing.T) string {
 	return address
 }
 
-// author is somebody who ships a plugin.
+// author is someone who ships a plugin.
 type author struct {
 	t        *testing.T
 	dir      string // of keys and modules
@@ -122,7 +122,7 @@ func TestPluginShipped(t *testing.T) {
 	// Added: what it asks and who signed it is shown, and nothing is done unasked.
 	out, err := plugin("add", "oci:"+a.registry+"/team/look:1")
 	says(out, err, true, "look 1.0, sha256 ", "signed by ann@example.org", "asks for repo.read (a.txt): reads a.txt",
-		`cannot ask "add it?": nobody is at a terminal`, "if you agree: --yes")
+		`cannot ask "add it?": no one is at a terminal`, "if you agree: --yes")
 	out, err = plugin("add", "oci:"+a.registry+"/team/look:1", "--yes")
 	says(out, err, false, `a lane uses it with: plugin = "look"`)
 	lock, _ := os.ReadFile(filepath.Join(c.dir, ".pushlane", "lanes.lock"))
@@ -175,10 +175,10 @@ func TestPluginShipped(t *testing.T) {
 		t.Errorf("the approved version is not in use at both gates:\n%s", out)
 	}
 
-	// Somebody else's version does not come in, neither by update nor by hand.
+	// Someone else's version does not come in, neither by update nor by hand.
 	a.push("1.2", keepsToo, filepath.Join(a.dir, "eve"))
 	out, err = plugin("update")
-	says(out, err, true, "is no allowed signer's")
+	says(out, err, true, "is not an allowed signer's")
 	text, _ := os.ReadFile(filepath.Join(c.dir, ".pushlane", "lanes.lock"))
 	module, _ := os.ReadFile(filepath.Join(a.dir, "1.2.wasm"))
 	forged := forge(string(text), module)
@@ -208,7 +208,7 @@ func forge(lock string, module []byte) string {
 	return out.String()
 }
 
-// TestPluginInRepository: a module that is committed beside the lock needs no
+// TestPluginInRepository: a module that is committed next to the lock needs no
 // registry, neither before the push nor on the server.
 func TestPluginInRepository(t *testing.T) {
 	t.Parallel()
@@ -282,7 +282,7 @@ func TestPluginRevoked(t *testing.T) {
 	}{
 		{"loaded", func() {}, good},
 		{"again", func() {}, good},
-		{"its signer is no longer allowed", func() { write(t, allowed, "") }, "is no allowed signer's"},
+		{"its signer is no longer allowed", func() { write(t, allowed, "") }, "is not an allowed signer's"},
 		{"allowed again", func() { write(t, allowed, signers) }, good},
 		{"the kept file is damaged", func() { write(t, kept, string(data[:len(data)/2])) }, good},
 		{"its stored signature is gone", func() { os.Remove(kept + ".sig") }, good}, // the one in the repository is found

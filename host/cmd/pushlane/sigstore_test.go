@@ -11,7 +11,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/ship/shiptest"
 )
 
-// TestPluginSigstore: a committed module with a sigstore bundle beside it is
+// TestPluginSigstore: a committed module with a sigstore bundle next to it is
 // added, pinned and run at both gates where its signer is allowed, and nowhere
 // else.
 func TestPluginSigstore(t *testing.T) {
@@ -60,10 +60,10 @@ func TestPluginSigstore(t *testing.T) {
 	add("", true, `cannot add plugin "look": nobody has signed it`,
 		"this host runs what is signed by somebody in sigstore_identities of its policy")
 	add(bundleOf("eve@example.org", at), true, refused+
-		"eve@example.org (https://accounts.example.org) is no allowed identity")
+		"eve@example.org (https://accounts.example.org) is not an allowed identity")
 	add(bundleOf("ann@example.org", at.Add(time.Hour)), true, refused+"its certificate was not valid at ")
 	add(bundleOf("ann@example.org", time.Time{}), true,
-		refused+"nobody whom the trusted root names says when it was signed")
+		refused+"no trusted timestamp")
 	add(strings.Replace(good, "rawBytes", "rawBites", 1), true, refused+"it is damaged")
 	add(good, false, "signed by ann@example.org (https://accounts.example.org)", `a lane uses it with: plugin = "look"`)
 	lock, _ := os.ReadFile(filepath.Join(c.dir, ".pushlane", "lanes.lock"))
@@ -83,7 +83,7 @@ func TestPluginSigstore(t *testing.T) {
 		t.Errorf("at both gates:\n%s", out)
 	}
 
-	// Where nobody is allowed, the bundle is carried; another signer's does not do.
+	// Where no one is allowed, the bundle is carried; another signer's does not do.
 	must(t, c.dir, s.env, bin, "plugin", "remove", "look")
 	write(t, config, "")
 	add(good, false, "sigstore bundle not verified: this host knows no sigstore identities")
@@ -92,7 +92,7 @@ func TestPluginSigstore(t *testing.T) {
 	add(good, true, `cannot add plugin "look": sigstore bundle not verified: this host knows no sigstore identities`)
 	write(t, config, "sigstore_identities = [\"ann@example.org\"]\nsigstore_roots = \"x\"\n")
 	add(good, true,
-		`cannot read the policy: sigstore_identities: "ann@example.org" is no identity: write "ISSUER SUBJECT"`)
+		`cannot read the policy: sigstore_identities: "ann@example.org" is not an identity: write "ISSUER SUBJECT"`)
 	write(t, config, strings.Replace(policy, roots, "/nowhere", 1))
 	add(good, true, `cannot add plugin "look": cannot read trusted root: open /nowhere: no such file or directory`)
 	write(t, config, strings.Split(policy, "\n")[0])

@@ -61,7 +61,7 @@ func meters() []Attack {
 }
 
 // invalid are function bodies that break a rule of the format: each reaches
-// further than it may if nobody looks.
+// further than it may if no one looks.
 func invalid() []Attack {
 	reference := func(code ...[]byte) func() []byte {
 		return changed(func(m *module) {
@@ -78,7 +78,7 @@ func invalid() []Attack {
 		{ID: "exceptions", About: "exceptions, which could catch the host's stop", Module: running(op(0x1f, 0x40, 0, 0x0b)),
 			Want: `operation 0x1f at byte \d+, which this host does not support`, Kind: Refused},
 		{ID: "gc-type", About: "a structure type of garbage collection",
-			Module: changed(func(m *module) { m.types = append(m.types, op(0x5f, 0)) }), Want: `that is no function type`,
+			Module: changed(func(m *module) { m.types = append(m.types, op(0x5f, 0)) }), Want: `that is not a function type`,
 			Kind: Refused},
 		{ID: "value-type", About: "a local of a type that does not exist",
 			Module: changed(func(m *module) { m.bodies[0] = body(op(1, 1, 0x6e)) }),

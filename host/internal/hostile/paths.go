@@ -59,7 +59,7 @@ func escapes() []Attack {
 		{ID: "path-links", About: "links out of the tree, at the end of a path and on the way",
 			Module: opening("link", "up", "up/etc/passwd", "link/x", "up/../a"),
 			Want:   `^exit 0: 32 32 (32|54) (32|54) (00|32)$`, Kind: Harmless},
-		{ID: "path-odd", About: "backslashes, drive letters, streams and bytes that are no text",
+		{ID: "path-odd", About: "backslashes, drive letters, streams and bytes that are not text",
 			Module: opening(`..\..\etc\passwd`, `C:\x`, "a:stream", "\xff\xfe", "a/"),
 			Want:   `^exit 0: (44|28) (44|28) (44|28) (44|28) (00|54)$`, Kind: Harmless},
 		{ID: "path-outside-memory", About: "paths that are not in memory",
@@ -159,7 +159,7 @@ func outFloods() []Attack {
 					p.say("fd_filestat_set_size", 7, int64(1<<62)), p.say("fd_filestat_set_size", 7, int64(-1)),
 					p.say("fd_allocate", 7, int64(0), int64(1<<62)))
 			}), Want: `^exit 0: 51 51 28 51 28 58$`, Kind: Harmless},
-		{ID: "out-shrunk", About: "60 files, each written to all there is and cut to nothing: memory that nobody counts",
+		{ID: "out-shrunk", About: "60 files, each written to all there is and cut to nothing: memory that no one counts",
 			Module: working([]string{"fd_filestat_set_size", "fd_close"}, func(p *program) []byte {
 				return seq(p.host("fd_close", 7), drop(), buffer,
 					count(0, 60, named(0), p.host("path_open", outFD, 0, 200, 4, create, rightAll, int64(0), 0, 59_000), drop(),

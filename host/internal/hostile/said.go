@@ -33,7 +33,7 @@ func records() []Attack {
 	finding := func(f string) func() []byte { return lines(0, `{"type":"finding","finding":{`+f+`}}`) }
 	verdict := func(v string) string { return `{"type":"verdict","verdict":"` + v + `"}` }
 	all := []Attack{
-		{ID: "answer-garbage", About: "bytes that are no answer",
+		{ID: "answer-garbage", About: "bytes that are not an answer",
 			Module: lines(0, "\x00\xff\x1b]0;mine\a{\"type\":\n]]\xed\xa0\x80"),
 			Want:   `line 1 of standard output is not a record`, Kind: Broken},
 		{ID: "answer-half", About: "an answer that stops in the middle",

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// shapes are files that are no plugin, or a plugin put together wrongly.
+// shapes are files that are not a plugin, or a plugin put together wrongly.
 func shapes() []Attack {
 	fixed := func(b string) func() []byte { return func() []byte { return []byte(b) } }
 	imports := func(i []byte) func() []byte { return changed(func(m *module) { m.imports = [][]byte{i} }) }
@@ -38,7 +38,7 @@ func shapes() []Attack {
 			m.types[0] = funcType("", "i")
 			*m = m.with(i32(0))
 		}), Want: `it exports no function _start without parameters and results`, Kind: Refused},
-		{ID: "start-is-a-memory", About: "an export _start that is no function", Module: changed(func(m *module) {
+		{ID: "start-is-a-memory", About: "an export _start that is not a function", Module: changed(func(m *module) {
 			m.exports[0] = export("_start", 2, 0)
 		}), Want: `it exports no function _start without parameters and results`, Kind: Refused},
 		{ID: "start-twice", About: "two exports _start", Module: changed(func(m *module) {
@@ -75,7 +75,7 @@ func shapes() []Attack {
 			Want: `is too long`, Kind: Refused},
 		{ID: "section-too-short", About: "a section that ends in the middle of a type",
 			Module: raw(section(nil, 1, op(1, 0x60, 1))), Want: `in 0 bytes|in the middle`, Kind: Refused},
-		{ID: "section-too-long", About: "a section with bytes that nobody counts", Module: raw(section(nil, 1, op(0, 0xff))),
+		{ID: "section-too-long", About: "a section with bytes that no one counts", Module: raw(section(nil, 1, op(0, 0xff))),
 			Want: `section 1 has 1 bytes too many`, Kind: Refused},
 		{ID: "section-truncated", About: "a file that ends in a section", Module: raw(op(1, 100, 0)),
 			Want: `section 1 claims 100 bytes of 1`, Kind: Refused},
@@ -118,7 +118,7 @@ func manifests() []Attack {
 			Want: `its manifest is wrong: it is 8388615 bytes long, at most 65536 are allowed`, Kind: Refused},
 		{ID: "manifest-nested", About: "arrays nested as deep as a manifest may be long",
 			Module: says("name = " + strings.Repeat("[", 65_000)), Want: `its manifest is wrong: line 1`, Kind: Refused},
-		{ID: "manifest-not-text", About: "a manifest of bytes that are no text", Module: says("name = \"\xff\xfe\x00\"\n"),
+		{ID: "manifest-not-text", About: "a manifest of bytes that are not text", Module: says("name = \"\xff\xfe\x00\"\n"),
 			Want: `its manifest is wrong: line 1`, Kind: Refused},
 		{ID: "schema-network", About: "a schema that would have the host fetch something",
 			Module: schema(`{"$ref":"https://example.org/s.json"}`),

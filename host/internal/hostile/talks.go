@@ -186,12 +186,12 @@ func pointers() []Attack {
 						p.say("lane1.wait", 0, 1<<30, 0, int64(0)),
 						p.host("lane1.log", 1, -1, -1), p.host("lane1.log", 1, 0, end+1))
 				}), Want: `^exit 0:-14-14-14-14-14-14-14-22$`, Kind: Harmless},
-		{ID: "lane1-handles", About: "handles that nobody gave",
+		{ID: "lane1-handles", About: "handles that no one gave",
 			Module: calls([]string{"lane1.read", "lane1.write", "lane1.wait", "lane1.close"}, func(p *program) []byte {
 				return seq(p.say("lane1.read", 0, 0, 8), p.say("lane1.read", -1, 0, 8), p.say("lane1.write", 1, 0, 8),
 					p.say("lane1.close", 1), p.say("lane1.close", -1), p.say("lane1.wait", 0, 0, 0, int64(-1)))
 			}), Want: `^exit 0:-09-09-09-09-09-22$`, Kind: Harmless},
-		{ID: "descriptors-unknown", About: "descriptors that nobody opened",
+		{ID: "descriptors-unknown", About: "descriptors that no one opened",
 			Module: calls([]string{"fd_close", "fd_read", "fd_renumber", "fd_filestat_get", "fd_seek"}, func(p *program) []byte {
 				return seq(p.say("fd_close", -1), p.say("fd_close", 1<<30), p.say("fd_read", 99, 0, 0, 0),
 					p.say("fd_read", 1, 0, 0, 0), p.say("fd_renumber", 3, 1<<30), p.say("fd_renumber", 3, 1),

@@ -25,7 +25,7 @@ func TestAck(t *testing.T) {
 		"arguments as they are":   {[]string{"printf", "%s|", "a  b", "$x", `"`}, 0, `a  b|$x|"|`, "", ""},
 		"no such command":         {[]string{"no-such-command"}, 0, "", "", "no such command"},
 		"no such file":            {[]string{"/no/such"}, 0, "", "", "no such command"},
-		"no program":              {[]string{"/etc/passwd"}, 0, "", "", "it is no program, or may not be run"},
+		"no program":              {[]string{"/etc/passwd"}, 0, "", "", "it is not a program, or may not be run"},
 		"standard input is empty": {[]string{"cat"}, 0, "", "", ""},
 		"what looks like a mark":  {[]string{"printf", `\001\002\001\002`}, 0, "\x01\x02\x01\x02", "", ""},
 	} {

@@ -34,7 +34,7 @@ func TestConnectErrors(t *testing.T) {
 	}{
 		"no socket": {Config{Socket: filepath.Join(dir, "none")},
 			"/none: there is no socket: Incus is not installed or not started", "./install.sh"},
-		"nobody listens": {Config{Socket: dead}, "/dead: connection refused: Incus is not running", "start it"},
+		"no one listens": {Config{Socket: dead}, "/dead: connection refused: Incus is not running", "start it"},
 		"no certificate": {Config{URL: "https://127.0.0.1:1", Cert: filepath.Join(dir, "none.crt")},
 			"none.crt: no such file or directory", "incus.cert"},
 		"no such address": {Config{URL: "https://127.0.0.1:1"}, "connect: connection refused])", ""},

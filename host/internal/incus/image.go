@@ -143,7 +143,7 @@ func (c *Client) imageHint(ctx context.Context) string {
 // image that is there already is not sent again; the alias is moved to it.
 func (c *Client) ImportSplit(ctx context.Context, meta, rootfs, alias string) (string, error) {
 	if !aliasForm.MatchString(alias) {
-		return "", failed(fmt.Sprintf("import image %q", short(alias, 80)), errors.New("that is no alias"),
+		return "", failed(fmt.Sprintf("import image %q", short(alias, 80)), errors.New("that is not an alias"),
 			"use letters, digits, dots, dashes, slashes")
 	}
 	fingerprint, err := splitFingerprint(meta, rootfs)

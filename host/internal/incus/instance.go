@@ -226,7 +226,7 @@ func (c *Client) removeOnce(ctx context.Context, name, uuid string) error {
 	case err != nil:
 		return err
 	case inst.Config[labelOwner] != c.cfg.Owner, uuid != "" && inst.Config["volatile.uuid"] != uuid:
-		return nil // the name is somebody else's by now
+		return nil // the name is another's by now
 	}
 	if inst.StatusCode != api.Stopped && inst.StatusCode != api.Error {
 		stop := api.InstanceStatePut{Action: "stop", Force: true, Timeout: -1}

@@ -28,7 +28,7 @@ func TestExitStatus(t *testing.T) {
 		"no such command":              {[]string{"no-such-command"}, 127},
 		"a script that misses one":     {[]string{"sh", "-c", "no-such-command"}, 127},
 		"a script that exits with 126": {[]string{"sh", "-c", "exit 126"}, 126},
-		"a file that is no program":    {[]string{"/etc/passwd"}, 126},
+		"a file that is not a program": {[]string{"/etc/passwd"}, 126},
 		"arguments arrive as they are": {[]string{"sh", "-c", `[ "$1" = 'a  "b" $c' ]`, "x", `a  "b" $c`}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestWhatTheCommandSees(t *testing.T) {
 		"names that are not UTF-8": {nil, `cat "$(printf '\377').bin"`, "raw"},
 		"no network but loopback": {nil,
 			"ls /sys/class/net; ip addr show lo | grep -q 127.0.0.1 && echo up", "lo\nup\n"},
-		"the container's name is no secret of the host": {nil, "hostname | cut -c 1-8", "pl-test-\n"},
+		"the container's name is not a secret of the host": {nil, "hostname | cut -c 1-8", "pl-test-\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -48,7 +48,7 @@ func TestHostileTreesDoNotBecomeAVolume(t *testing.T) {
 		"through a link": {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "/etc"},
 			{Name: "a/passwd", Typeflag: tar.TypeReg}}, "leads through a link"},
 		"a link twice": {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "/etc"},
-			{Name: "a", Typeflag: tar.TypeReg}}, "stands there twice"},
+			{Name: "a", Typeflag: tar.TypeReg}}, "appears twice"},
 		"a hard link": {[]tar.Header{{Name: "a", Typeflag: tar.TypeLink, Linkname: "/etc/shadow"}},
 			"neither a file, a folder nor a link"},
 		"a device":           {[]tar.Header{{Name: "a", Typeflag: tar.TypeBlock}}, "neither a file, a folder nor a link"},

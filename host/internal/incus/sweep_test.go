@@ -130,7 +130,7 @@ func TestLeftBehind(t *testing.T) {
 		"ours, from another boot, too old": {"me", "other-boot/1/1/1", "2030-01-01T11:00:00Z",
 			"its deadline passed 1h0m0s ago"},
 		"ours, from another namespace": {"me", self.Boot + "/1/1/1", "2030-01-01T13:00:00Z", ""},
-		"somebody else's":              {"you", gone, "2000-01-01T00:00:00Z", ""},
+		"another's":                    {"you", gone, "2000-01-01T00:00:00Z", ""},
 		"a label that cannot be read":  {"me", processLabel(), "yesterday", ""},
 		"no process label":             {"me", "", "2000-01-01T00:00:00Z", ""},
 	} {

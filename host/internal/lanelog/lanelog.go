@@ -42,7 +42,7 @@ func Parse(text string) (Line, error) {
 	return Line{At: time.UnixMilli(ms), Stream: stream[0], Text: words}, nil
 }
 
-// Append adds the line as it stands in a file, with its end.
+// Append adds the line as it is in a file, with its end.
 func (l Line) Append(b []byte) []byte {
 	return fmt.Appendf(b, "%d %c %s\n", l.At.UnixMilli(), l.Stream, l.Text)
 }

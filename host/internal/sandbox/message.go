@@ -128,7 +128,7 @@ func (b *because) Unwrap() error { return b.err }
 func encode(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("%T is no JSON: %v", v, err)) // plain structs of strings and numbers
+		panic(fmt.Sprintf("%T is not JSON: %v", v, err)) // plain structs of strings and numbers
 	}
 	return data
 }

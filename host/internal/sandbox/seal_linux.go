@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	childData   = 1 << 30 // bytes that a child may use beside its instances' memory
+	childData   = 1 << 30 // bytes that a child may use next to its instances' memory
 	compileTime = 60      // seconds of processor time
 	childFiles  = 16      // file descriptors: the socket, standard error, and what Go waits with
 )

@@ -86,7 +86,7 @@ func names() string {
 }
 
 // makeEmpty makes a folder, or sees that the one that is there holds nothing:
-// somebody's files must not be mixed with ours.
+// someone's files must not be mixed with ours.
 func makeEmpty(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err

@@ -43,13 +43,14 @@ func TestParseSource(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"oci:todo":                  `"oci:todo" is no OCI reference: write oci:HOST/NAME:TAG or oci:HOST/NAME@sha256:DIGEST`,
-		"oci:example.org/Todo:1":    `is no OCI reference`,
-		"oci:example.org/../x:1":    `is no OCI reference`,
+		"oci:todo": `"oci:todo" is not an OCI reference: write oci:HOST/NAME:TAG or ` +
+			`oci:HOST/NAME@sha256:DIGEST`,
+		"oci:example.org/Todo:1":    `is not an OCI reference`,
+		"oci:example.org/../x:1":    `is not an OCI reference`,
 		"http://example.org/x.wasm": `"http://example.org/x.wasm" is not https`,
-		"https://u:p@example.org/x": `is no address`,
-		"ftp://example.org/x":       `is no source: write oci:HOST/NAME:TAG, an https address or a path`,
-		"":                          `is no source`,
+		"https://u:p@example.org/x": `is not an address`,
+		"ftp://example.org/x":       `is not a source: write oci:HOST/NAME:TAG, an https address or a path`,
+		"":                          `is not a source`,
 	} {
 		if _, err := ParseSource(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
@@ -212,7 +213,7 @@ func TestRegistry(t *testing.T) {
 	wants(t, err, "a digest is given by the registry: name a tag")
 }
 
-// TestForeignArtifacts: what is no plugin is not taken for one.
+// TestForeignArtifacts: what is not a plugin is not taken for one.
 func TestForeignArtifacts(t *testing.T) {
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	name := registry(t) + "/x"

@@ -61,14 +61,14 @@ func TestVerifySigstore(t *testing.T) {
 			want: denied + "it is not one of this module"},
 		"another digest": {bundle: redigest([]byte("other")),
 			want: denied + "it is one of sha256 d9298a10d1b0, the module is 93a44bbb96c7"},
-		"nobody allowed": {allowed: []string{}, want: denied +
-			"ann@example.org (https://accounts.example.org) is no allowed identity"},
+		"no one allowed": {allowed: []string{}, want: denied +
+			"ann@example.org (https://accounts.example.org) is not an allowed identity"},
 		"another subject": {recipe: shiptest.Recipe{Issuer: issuer, Subject: "eve@example.org", At: at, Logged: soon},
-			want: denied + "eve@example.org (https://accounts.example.org) is no allowed identity"},
+			want: denied + "eve@example.org (https://accounts.example.org) is not an allowed identity"},
 		"another issuer": {recipe: shiptest.Recipe{Issuer: "https://accounts.example.net", Subject: "ann@example.org",
-			At: at, Logged: soon}, want: denied + "ann@example.org (https://accounts.example.net) is no allowed identity"},
+			At: at, Logged: soon}, want: denied + "ann@example.org (https://accounts.example.net) is not an allowed identity"},
 		"a branch for a tag": {recipe: shiptest.Recipe{Issuer: issuer, Subject: workflow + "x/y", At: at, Logged: soon},
-			allowed: []string{issuer + " " + workflow + "*"}, want: "is no allowed identity"},
+			allowed: []string{issuer + " " + workflow + "*"}, want: "is not an allowed identity"},
 		"promised too late": {recipe: shiptest.Recipe{Issuer: issuer, Subject: "ann@example.org", At: at, Logged: late},
 			want: denied + "its certificate was not valid at " + late.UTC().Format(time.RFC3339) +
 				": x509: certificate has expired"},
@@ -76,8 +76,8 @@ func TestVerifySigstore(t *testing.T) {
 			want: "x509: certificate has expired"},
 		"one of two too late": {recipe: shiptest.Recipe{Issuer: issuer, Subject: "ann@example.org", At: at, Logged: soon,
 			Stamped: late}, want: "x509: certificate has expired"},
-		"nobody says when": {recipe: shiptest.Recipe{Issuer: issuer, Subject: "ann@example.org", At: at},
-			want: denied + "nobody whom the trusted root names says when it was signed"},
+		"no one says when": {recipe: shiptest.Recipe{Issuer: issuer, Subject: "ann@example.org", At: at},
+			want: denied + "no trusted timestamp"},
 		"no log entry": {recipe: stamped,
 			bundle: func(b *protobundle.Bundle) { b.VerificationMaterial.TlogEntries = nil },
 			want:   denied + "it has no entry of a transparency log that the trusted root names"},
@@ -105,14 +105,14 @@ func TestVerifySigstore(t *testing.T) {
 		"an unreadable entry": {bundle: func(b *protobundle.Bundle) { entry(b).CanonicalizedBody = []byte("{") },
 			want: "it is one of another signature"},
 		"a stamp of another": {recipe: stamped, bundle: func(b *protobundle.Bundle) { stamps(b, s.Sign(module, stamped)) },
-			want: "says when it was signed: hashed messages don't match"},
+			want: "no trusted timestamp: hashed messages don't match"},
 		"an unknown clock": {recipe: stamped, bundle: func(b *protobundle.Bundle) {
 			stamps(b,
 				elsewhere.Sign(module, stamped))
-		}, want: "nobody whom the trusted root names says when it was signed: "},
+		}, want: "no trusted timestamp: "},
 		"a broken stamp": {recipe: stamped, bundle: func(b *protobundle.Bundle) {
 			b.VerificationMaterial.TimestampVerificationData.Rfc3161Timestamps[0].SignedTimestamp = []byte{0x30, 0x80}
-		}, want: "nobody whom the trusted root names says when it was signed: "},
+		}, want: "no trusted timestamp: "},
 		"another instance": {root: func(r *trustroot.TrustedRoot) {
 			r.CertificateAuthorities = elsewhere.Root().
 				CertificateAuthorities
@@ -244,19 +244,20 @@ func until(end time.Time) *common.TimeRange {
 
 func TestParseIdentity(t *testing.T) {
 	for text, want := range map[string]string{
-		"ann@example.org": `"ann@example.org" is no identity: write "ISSUER SUBJECT", as in "https://accounts.example.org ` +
+		"ann@example.org": `"ann@example.org" is not an identity: write "ISSUER SUBJECT", as in ` +
+			`"https://accounts.example.org ` +
 			`ann@example.org"`,
-		"ann@example.org https://accounts.example.org": "is no identity: write",
-		issuer + " ann@example.org eve@example.org":    "is no identity: write",
-		issuer + " [": `is no identity: syntax error in pattern`,
-		"":            "is no identity: write",
+		"ann@example.org https://accounts.example.org": "is not an identity: write",
+		issuer + " ann@example.org eve@example.org":    "is not an identity: write",
+		issuer + " [": `is not an identity: syntax error in pattern`,
+		"":            "is not an identity: write",
 	} {
 		_, err := ParseIdentity(text)
 		wants(t, err, want)
 	}
 }
 
-// FuzzVerifySigstore: no bytes are a bundle of somebody who has not signed,
+// FuzzVerifySigstore: no bytes are a bundle of someone who has not signed,
 // and none stop the host.
 func FuzzVerifySigstore(f *testing.F) {
 	s := shiptest.New(f)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ErrKnown is given by Begin, beside the run that is there already, where a
+// ErrKnown is given by Begin, next to the run that is there already, where a
 // run of the repository has the same Origin.
 var ErrKnown = errors.New("the run is known already")
 

@@ -49,7 +49,7 @@ func TestCancelInEveryState(t *testing.T) {
 		}
 		if got, _ = s.RunByID(ctx, got.ID); got.State != Cancelled ||
 			got.Message != "cancelled by bob: the host was stopped" {
-			t.Errorf("given back after somebody asked for its end: %+v", got)
+			t.Errorf("given back after someone asked for its end: %+v", got)
 		}
 		if err := s.Cancel(ctx, 99, "ann", ""); !errors.Is(err, ErrNoRun) {
 			t.Errorf("no run: %v", err)

@@ -134,7 +134,7 @@ func (q *session) now() (time.Time, error) {
 	return now, err
 }
 
-// Renew prolongs a claim and says who asked for the run's end, "" for nobody.
+// Renew prolongs a claim and says who asked for the run's end, "" for no one.
 // A *ConflictError means that the claim was lost or the run has ended.
 func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration) (cancelBy string, err error) {
 	err = s.inTx(ctx, func(q *session) error {
@@ -159,7 +159,7 @@ func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration
 
 // Requeue gives a claimed run back: running becomes queued. Its lane runs that
 // had begun are broken with why, and get a next attempt; those that had not
-// stay in line as they are. A run whose end somebody has asked for ends
+// stay in line as they are. A run whose end someone has asked for ends
 // cancelled instead. Without Holding, only a claim that is lost can be given
 // back, or this process's own: another that looked at the same time is told
 // with a *ConflictError.
@@ -190,7 +190,7 @@ func (r *recorder) requeue(held bool, why string) error {
 		return err
 	}
 	// A fence that grows here as well: until the next claim the old holder is
-	// nobody.
+	// no one.
 	deaths := 0
 	if !held && c.host != ThisHost() {
 		deaths = 1

@@ -44,7 +44,7 @@ func isConflict(err error) bool { return errors.As(err, new(*ConflictError)) }
 func TestClaimsGoByPriorityThenAge(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
-		begin(t, s, newRun("/r", 1)) // does not wait, so is nobody's to claim
+		begin(t, s, newRun("/r", 1)) // does not wait, so is no one's to claim
 		for i, priority := range []int{0, -1, 1, 0, 1} {
 			n := waiting("/r", 1)
 			n.Priority, n.Pusher = priority, strconv.Itoa(i)
@@ -135,7 +135,7 @@ func TestNoRunIsClaimedTwice(t *testing.T) {
 	})
 }
 
-// TestClaimPassesOverWhatIsLocked: a run that somebody is changing is waited
+// TestClaimPassesOverWhatIsLocked: a run that someone is changing is waited
 // for only where there is no other, and not for ever.
 func TestClaimPassesOverWhatIsLocked(t *testing.T) {
 	ctx, where := context.Background(), postgresBackend.where(t)

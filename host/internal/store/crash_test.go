@@ -277,7 +277,7 @@ func TestOpenTells(t *testing.T) {
 			}
 		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 5",
 			"a newer pushlane has written there: install that version, or name another state folder"},
-		"a file that is no database": {func(t *testing.T,
+		"a file that is not a database": {func(t *testing.T,
 			dir string) {
 			write(t, dir, strings.Repeat("not a database ", 99))
 		},
@@ -321,8 +321,8 @@ func checkError(t *testing.T, err error, want, hint string) {
 // TestHintsByCause covers what a test cannot bring about as root.
 func TestHintsByCause(t *testing.T) {
 	tests := map[string]error{
-		"the disk of /s is full: make room, or name another state folder":                             syscall.ENOSPC,
-		"pushlane must be able to write in /s: mend its owner and mode, or name another state folder": fs.ErrPermission,
+		"the disk of /s is full: make room, or name another state folder":                            syscall.ENOSPC,
+		"pushlane must be able to write in /s: fix its owner and mode, or name another state folder": fs.ErrPermission,
 	}
 	for want, cause := range tests {
 		err := (&Store{path: "/s/runs.db"}).openError(fmt.Errorf("open: %w", cause))
@@ -338,7 +338,7 @@ func TestWritesThatCannotBe(t *testing.T) {
 			"the disk of DIR is full: make room, or name another state folder"},
 		"a file that is read-only": {"PRAGMA query_only = 1",
 			"cannot begin a run of web: attempt to write a readonly database (8)",
-			"pushlane must be able to write in DIR: mend its owner and mode, or name another state folder"},
+			"pushlane must be able to write in DIR: fix its owner and mode, or name another state folder"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -48,7 +48,7 @@ func TestADeliveryFromAddToEnd(t *testing.T) {
 			t.Error(got)
 		}
 		if got := claimDelivery(t, s, day.Add(time.Second)); got != "" {
-			t.Errorf("%s was claimed beside its elder", got)
+			t.Errorf("%s was claimed next to its elder", got)
 		}
 		if err := s.DeliveryFailed(ctx, first.ID, day.Add(time.Hour), "503", false); err != nil {
 			t.Fatal(err)

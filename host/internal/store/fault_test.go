@@ -175,7 +175,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 	tests := map[string]struct{ address, want, hint string }{
 		"no server": {"postgres://me:secret@127.0.0.1:1/x?sslmode=disable&password=secret2&connect_timeout=5",
 			"cannot open postgres://me@127.0.0.1:1/x?connect_timeout=5&sslmode=disable: failed to connect to ",
-			"no PostgreSQL server answers there: start it, or mend the address"},
+			"no PostgreSQL server answers there: start it, or fix the address"},
 		"no database": {with(func(u *url.URL) { u.Path = "/none" }), `database "none" does not exist`,
 			"make the database first"},
 		"nobody": {with(func(u *url.URL) { u.User = url.User("nobody_here") }), `role "nobody_here" does not exist`,

@@ -160,7 +160,7 @@ func (s *Store) LeaveGroup(ctx context.Context, laneRun int64) error {
 	return s.writeError(fmt.Sprintf("leave the group of lane run %d", laneRun), err)
 }
 
-// GroupLine tells where a lane run stands in the line for its group, from 1,
+// GroupLine tells where a lane run is in the line for its group, from 1,
 // and how many hold the group; position 0 means that it does not wait.
 func (s *Store) GroupLine(ctx context.Context, laneRun int64) (position, holders int, err error) {
 	err = s.reading(ctx).row([]any{&position, &holders}, `SELECT

@@ -186,7 +186,7 @@ func TestPlacesOfTheDeadAreFree(t *testing.T) {
 }
 
 // TestWhoAsksIsAlive: a host that was stalled past its lease still has its
-// place when nobody has taken its run.
+// place when no one has taken its run.
 func TestWhoAsksIsAlive(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		s := on.fresh(t)

@@ -43,7 +43,7 @@ func (e *NewerError) Error() string {
 		e.Known)
 }
 
-// Hint says how to mend it.
+// Hint says how to fix it.
 func (e *NewerError) Hint() string {
 	return "a newer pushlane has written there: install that version, or name another state folder"
 }
@@ -58,7 +58,7 @@ type OpenError struct {
 func (e *OpenError) Error() string { return "cannot open " + e.Path + ": " + e.Cause.Error() }
 func (e *OpenError) Unwrap() error { return e.Cause }
 
-// Hint says how to mend it, where we know.
+// Hint says how to fix it, where we know.
 func (e *OpenError) Hint() string { return e.hint }
 
 // Open opens the database at where, laying its tables at first use and

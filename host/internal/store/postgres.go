@@ -160,7 +160,7 @@ func postgresHint(where string, err error) string {
 		}
 	}
 	if e := (*pgconn.ConnectError)(nil); errors.As(err, &e) {
-		return "no PostgreSQL server answers there: start it, or mend the address"
+		return "no PostgreSQL server answers there: start it, or fix the address"
 	}
 	return ""
 }

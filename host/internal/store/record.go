@@ -63,7 +63,7 @@ type End struct {
 	Message string
 }
 
-// ConflictError says that somebody else was first: the state is not the one
+// ConflictError says that someone else was first: the state is not the one
 // that the change set out from.
 type ConflictError struct {
 	What      string // "run 12" or "lane run 34"

@@ -22,7 +22,7 @@ func open(t testing.TB, path string) *Store {
 
 var day = time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
 
-// newRun has lanes picked and not picked, and names that are no UTF-8.
+// newRun has lanes picked and not picked, and names that are not UTF-8.
 func newRun(key string, lanes int) NewRun {
 	n := NewRun{
 		RepoKey: key, RepoName: "web", Gate: "pre-push", Remote: "origin", Pusher: "me", At: day,
@@ -182,7 +182,7 @@ func TestRecordRefuses(t *testing.T) {
 				`lane run LANE is queued, not starting, and cannot become running`},
 			"a result before the run": {nil, func(l int64) []Change { return []Change{Result{LaneRun: l, State: Passed}} },
 				`lane run LANE is queued, not running, and cannot become passed`},
-			"a result that is no end": {nil, func(l int64) []Change {
+			"a result that is not an end": {nil, func(l int64) []Change {
 				return []Change{
 					Result{LaneRun: l, From: Queued, State: Starting}}
 			},

@@ -87,5 +87,5 @@ func (r *recorder) endIfClosed(message string, at time.Time) error {
 	return End{State: Cancelled, Exit: exitUndecided, At: at, Message: message}.apply(r)
 }
 
-// exitUndecided is the Exit of a run that nobody judged.
+// exitUndecided is the Exit of a run that no one judged.
 const exitUndecided = 3

@@ -148,7 +148,7 @@ func TestWhatRangBeforeWaitIsHeard(t *testing.T) {
 	b.ring()
 	b.silence(b.count())
 	if rung() {
-		t.Error("what a Claim has seen is no news")
+		t.Error("what a Claim has seen is not news")
 	}
 	two := []<-chan struct{}{b.next(), b.next()}
 	b.ring()
@@ -162,7 +162,7 @@ func TestWatch(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		changes, slow := s.Watch(ctx), s.Watch(ctx)
 		run := begin(t, s, waiting("/r", 1))
-		for range 3 * watched { // nobody reads slow: it holds nobody up
+		for range 3 * watched { // no one reads slow: it holds no one up
 			record(t, s, run.ID, Event{Kind: "x"})
 			if id := <-changes; id != run.ID {
 				t.Errorf("run %d", id)
@@ -178,7 +178,7 @@ func TestWatch(t *testing.T) {
 		if n != watched {
 			t.Errorf("the slow reader got %d", n)
 		}
-		record(t, s, run.ID, Event{Kind: "nobody watches"})
+		record(t, s, run.ID, Event{Kind: "no one watches"})
 	})
 }
 

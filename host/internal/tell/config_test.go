@@ -54,7 +54,7 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 	if _, err := New(Config{NotesKey: good}, w.st, nil); err == nil ||
-		!strings.Contains(err.Error(), "is no private key without a passphrase") {
+		!strings.Contains(err.Error(), "is not a private key without a passphrase") {
 		t.Errorf("got %v", err)
 	}
 }

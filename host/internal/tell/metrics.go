@@ -72,7 +72,7 @@ func (t *Teller) Metrics() http.Handler {
 		MaxRequestsInFlight: 4})
 }
 
-// open collects what is open in the store at the moment somebody asks.
+// open collects what is open in the store at the moment someone asks.
 type open struct {
 	store               *store.Store
 	runs, lanes, outbox *prometheus.Desc

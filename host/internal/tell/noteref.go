@@ -16,7 +16,7 @@ import (
 
 const (
 	noteTries   = 200 // that another came first
-	noteRefused = 5   // that the ref would not move although nobody came first
+	noteRefused = 5   // that the ref would not move although no one came first
 )
 
 // addNote adds lines to a commit's note. Whoever writes at the same time is not
@@ -77,7 +77,7 @@ func quoteConfig(text string) string {
 }
 
 // try makes a commit of the notes as they are with the lines added, and moves
-// the ref to it if it has not moved since. first: nobody else moved it.
+// the ref to it if it has not moved since. first: no one else moved it.
 func (s scratch) try(ctx context.Context, commit string, lines []string) (first bool, err error) {
 	old, err := s.ref(ctx)
 	if err != nil {
@@ -147,7 +147,7 @@ func commitOf(ctx context.Context, repo, object string) (string, error) {
 	}
 	commit, err := git(ctx, repo, nil, nil, "rev-parse", "--verify", "--quiet", object+"^{commit}")
 	if isExit(err, 1) {
-		return "", permanentError{fmt.Errorf("%s is no commit", object)}
+		return "", permanentError{fmt.Errorf("%s is not a commit", object)}
 	}
 	return commit, err
 }

@@ -84,7 +84,7 @@ func (t *Teller) writeNotes(ctx context.Context, id int64) error {
 }
 
 // worst is the failure that decides whether there is another attempt: one that
-// another attempt may mend.
+// another attempt may fix.
 func worst(failed []error) error {
 	if i := slices.IndexFunc(failed, troubled); i >= 0 {
 		return failed[i]

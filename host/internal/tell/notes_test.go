@@ -135,14 +135,14 @@ func TestSignedNotes(t *testing.T) {
 	}
 }
 
-// A key that asks for a passphrase would wait for nobody.
+// A key that asks for a passphrase would wait for no one.
 func TestKeyWithAPassphrase(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	key := filepath.Join(w.dir, "locked")
 	w.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "sesame", "-f", key)
 	if _, err := New(Config{Notes: true, NotesKey: key}, w.st, nil); err == nil ||
-		!strings.Contains(err.Error(), "is no private key without a passphrase") {
+		!strings.Contains(err.Error(), "is not a private key without a passphrase") {
 		t.Errorf("got %v", err)
 	}
 }

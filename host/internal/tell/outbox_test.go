@@ -183,7 +183,7 @@ func TestEndlessHeaders(t *testing.T) {
 	}
 }
 
-// A certificate of nobody known, and one of another host, get no request.
+// A certificate of no one known, and one of another host, get no request.
 func TestWrongTLS(t *testing.T) {
 	t.Parallel()
 	for name, trust := range map[string]bool{"unknown authority": false, "other host": true} {

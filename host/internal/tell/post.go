@@ -13,7 +13,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
-// newClient follows nobody, so that a token goes only where the policy says,
+// newClient follows no one, so that a token goes only where the policy says,
 // and neither waits nor reads for long.
 func newClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()

@@ -76,10 +76,10 @@ func TestSpans(t *testing.T) {
 	}
 	if string(lint.ParentSpanId) != string(top.SpanId) || string(test.ParentSpanId) != string(top.SpanId) ||
 		len(top.ParentSpanId) != 0 || string(lint.SpanId) == string(test.SpanId) {
-		t.Errorf("the lanes are no children of the run: %v", all)
+		t.Errorf("the lanes are not children of the run: %v", all)
 	}
 	if top.Status.GetCode() == wire.Status_STATUS_CODE_ERROR {
-		t.Error("a test that failed is no error of the machinery")
+		t.Error("a test that failed is not an error of the infrastructure")
 	}
 }
 

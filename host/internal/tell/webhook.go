@@ -18,7 +18,7 @@ import (
 )
 
 // Message is the body of a webhook. Its lists and texts are bounded, with the
-// true number beside a list that was cut.
+// true number next to a list that was cut.
 type Message struct {
 	Event      string    `json:"event"`
 	Repository string    `json:"repository"`

@@ -34,7 +34,7 @@ const (
 	maxLocalWork = 1_000_000     // locals times branches of one function
 	maxEffort    = 4_300_000_000 // sum of branches² over all functions: compiling takes time like that
 	maxWeight    = 2_500_000     // of one function: about the KiB that compiling it takes
-	heavy        = 100_000       // functions above are not compiled beside each other
+	heavy        = 100_000       // functions above are not compiled in parallel
 	maxWeights   = 32_000_000    // of all functions together: a Go program of 45 MB
 )
 
@@ -150,7 +150,7 @@ func readTypes(r *reader, f *facts) {
 	n := r.count("types", maxTypes)
 	for range n {
 		if r.byte() != 0x60 {
-			r.fail("it has a type at byte %d that is no function type", r.pos)
+			r.fail("it has a type at byte %d that is not a function type", r.pos)
 			return
 		}
 		t := signature{readValTypes(r, "parameters"), readValTypes(r, "results")}

@@ -27,9 +27,10 @@ func TestRefused(t *testing.T) {
 		module []byte
 		want   string
 	}{
-		"a header alone":             {raw(), "it has no memory"},
-		"a wrong type on the stack":  {minimal().with(0x41, 0).bytes(), "it is not valid: "},
-		"a manifest that is no TOML": {change(func(m *made) { m.manifest = "name = \n" }), "its manifest is wrong: line 1: "},
+		"a header alone":            {raw(), "it has no memory"},
+		"a wrong type on the stack": {minimal().with(0x41, 0).bytes(), "it is not valid: "},
+		"a manifest that is not TOML": {change(func(m *made) { m.manifest = "name = \n" }),
+			"its manifest is wrong: line 1: "},
 		"an unknown key": {change(func(m *made) { m.manifest = usualManifest + "colour = \"red\"\n" }),
 			`its manifest is wrong: line 5: unknown key "colour"`},
 		"a capability twice": {change(func(m *made) {
@@ -57,7 +58,7 @@ func TestRefused(t *testing.T) {
 }
 
 // TestAllowedFast: what is just below the limits compiles in moderate time;
-// this shows what the limits buy and is no race.
+// this shows what the limits buy and is not a race.
 func TestAllowedFast(t *testing.T) {
 	m := minimal().with(repeat(9000, 0x41, 0, 0x04, 0x40, 0x0b)...)
 	began := time.Now()

@@ -35,7 +35,7 @@ func (e *ABIError) Error() string {
 	return fmt.Sprintf("plugin %q speaks ABI %d, this host speaks %d", e.Plugin, e.ABI, sdk.ABI)
 }
 
-// Hint says how to mend it.
+// Hint says how to fix it.
 func (e *ABIError) Hint() string {
 	if e.ABI > sdk.ABI {
 		return "update pushlane on this machine, or " + rebuild

@@ -286,6 +286,6 @@ func TestNoSpace(t *testing.T) {
 		t.Errorf("opening: %+v, %v", a, err)
 	}
 	if a, err := readAnswer(Answer{}, fs.ErrNotExist); err == nil {
-		t.Errorf("a file that goes away while it is read is no missing one: %+v", a)
+		t.Errorf("a file that goes away while it is read is not a missing one: %+v", a)
 	}
 }

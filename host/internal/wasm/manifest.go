@@ -181,7 +181,7 @@ func checkTool(m sdk.Manifest) error {
 	case len(m.Tool.Files) > maxPatterns:
 		return manifestError("tool: files has %d globs, at most %d are allowed", len(m.Tool.Files), maxPatterns)
 	case changed > 1:
-		return manifestError("tool: {changed} may stand once")
+		return manifestError("tool: {changed} may appear once")
 	case (changed > 0 || len(m.Tool.Files) > 0) && !reads:
 		return manifestError("tool: the changed files need the capability repo.read")
 	}

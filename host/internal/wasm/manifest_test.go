@@ -50,7 +50,7 @@ func TestPack(t *testing.T) {
 		}
 	}
 	if _, err := Pack([]byte("no"), []byte(imageManifest)); err == nil {
-		t.Error("packed what is no module")
+		t.Error("packed what is not a module")
 	}
 }
 

@@ -191,7 +191,7 @@ func pathRename(s *session, g guest, p []uint64) errno {
 	return s.errnoOf(v.rename(from, target), d, from)
 }
 
-// pathNothing accepts a change of times: nobody sees times.
+// pathNothing accepts a change of times: no one sees times.
 func pathNothing(s *session, g guest, p []uint64) errno {
 	_, _, _, no := s.names(g, p[0], p[2], p[3])
 	return no

@@ -43,7 +43,7 @@ func TestAccessOfUsers(t *testing.T) {
 		proxy             Proxy
 		read, other, stop int // status of our app's page, of web's, and of cancelling in our app
 	}{
-		"nobody is named":     {behind("run"), 200, 200, 303},
+		"no one is named":     {behind("run"), 200, 200, 303},
 		"others may nothing":  {behind("none"), 303, 303, 303},
 		"no scope at all":     {behind(""), 303, 303, 303},
 		"a reader":            {behind("run", Access{"ann", "read", nil}), 200, 200, 403},

@@ -30,7 +30,7 @@ type lineView struct {
 const maxFindingFiles = 40
 
 // findingsInDiff puts findings on the lines of the diff they are about. Where
-// the diff cannot be read, they stand by themselves.
+// the diff cannot be read, they are by themselves.
 func (s *site) findingsInDiff(ctx context.Context, run runView, lanes []laneView) (files []fileView, cut bool) {
 	byPath := map[string][]store.Finding{}
 	var paths []string

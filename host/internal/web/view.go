@@ -60,7 +60,7 @@ func word(s store.State) string {
 	return string(s)
 }
 
-// verdict is the run in a few words beside its state: "refused", "accepted".
+// verdict is the run in a few words next to its state: "refused", "accepted".
 func verdict(r store.Run) string {
 	switch {
 	case !r.State.Final() || r.Gate != "pre-receive" && r.Gate != "pre-push":

@@ -19,7 +19,7 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// Guest is the plugin of the folder a test stands in, built for wasip1.
+// Guest is the plugin of the folder a test is in, built for wasip1.
 type Guest struct {
 	runtime wazero.Runtime
 	module  wazero.CompiledModule

@@ -81,7 +81,7 @@ func New(t testing.TB) *Sigstore {
 	return s
 }
 
-// issue makes a certificate; without somebody above it signs itself.
+// issue makes a certificate; without someone above it signs itself.
 func (s *Sigstore) issue(template *x509.Certificate, above pair) pair {
 	key := newKey(s.t)
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
@@ -181,7 +181,7 @@ func (s *Sigstore) entry(r Recipe, leaf *x509.Certificate, digest, sig []byte) *
 		e.InclusionPromise = &rekor.InclusionPromise{SignedEntryTimestamp: s.logSigns(promise)}
 	}
 	h := rfc6962.DefaultHasher
-	other := h.HashLeaf([]byte("somebody else's"))
+	other := h.HashLeaf([]byte("another's"))
 	root := h.HashChildren(other, h.HashLeaf(body))
 	note := "log.example.org - 1\n2\n" + base64.StdEncoding.EncodeToString(root) + "\n"
 	signed := base64.StdEncoding.EncodeToString(append(bytes.Clone(e.LogId.KeyId[:4]), s.logSigns(note)...))

@@ -113,7 +113,7 @@ type Client struct {
 	HTTP  *http.Client
 }
 
-// StatusError is an answer that is no success.
+// StatusError is an answer that is not a success.
 type StatusError struct {
 	Status  int
 	Message string
