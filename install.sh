@@ -100,7 +100,7 @@ build_programs() {
 	local tmp=$1 name
 	for name in pushlane pushlane-hook pushlane-plugin; do
 		step "build $name"
-		CGO_ENABLED=0 go build -trimpath -o "$tmp/$name" "./host/cmd/$name" ||
+		CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o "$tmp/$name" "./host/cmd/$name" ||
 			die "build $name" 'read the messages above; Go modules must be reachable once (go env GOPROXY)'
 	done
 }
@@ -161,7 +161,8 @@ add_backports() {
 	! sources | grep -q '^bookworm-backports ' || return 0
 	uri=$(sources | sed -n 's/^bookworm //p' | head -n 1)
 	[ -n "$uri" ] ||
-		die 'add bookworm-backports: no Debian source found below /etc/apt' 'add the suite bookworm-backports yourself and run this again'
+		die 'add bookworm-backports: no Debian source found below /etc/apt' \
+			'add the suite bookworm-backports yourself and run this again'
 	key=$({ grep -hs '^Signed-By: */' /etc/apt/sources.list.d/*debian*.sources || :; } | sed -n '1s/^Signed-By: *//p')
 	step 'add the package suite bookworm-backports'
 	printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: %s\n' \
@@ -211,7 +212,8 @@ install_packages() {
 	[ -n "$missing" ] || return 0
 	root || die "install packages: $missing: you are not root" 'sudo ./install.sh, or leave Incus out with --no-incus'
 	command -v apt-get >/dev/null ||
-		die 'install Incus: this is neither Debian nor Ubuntu' 'install Incus 6 yourself and run this again, or use --remote or --no-incus'
+		die 'install Incus: this is neither Debian nor Ubuntu' \
+			'install Incus 6 yourself and run this again, or use --remote or --no-incus'
 	# shellcheck source=/dev/null
 	. /etc/os-release
 	apt_update
@@ -220,7 +222,8 @@ install_packages() {
 		suite=(-t bookworm-backports)
 	fi
 	incusd_path >/dev/null || apt-cache show incus-base >/dev/null 2>&1 ||
-		die "install Incus: ${PRETTY_NAME:-this system} has no package incus-base" 'Debian 12 or later, Ubuntu 24.04 or later (universe); or use --remote or --no-incus'
+		die "install Incus: ${PRETTY_NAME:-this system} has no package incus-base" \
+			'Debian 12 or later, Ubuntu 24.04 or later (universe); or use --remote or --no-incus'
 	step "install packages: $missing"
 	# shellcheck disable=SC2086
 	apt_install ${suite[@]+"${suite[@]}"} $missing
@@ -250,7 +253,8 @@ start_by_hand() {
 	mkdir -p /var/log/incus
 	grep -q '^root:' /etc/subuid || { echo root:1000000:1000000000 >>/etc/subuid; made subid /etc/subuid; }
 	grep -q '^root:' /etc/subgid || { echo root:1000000:1000000000 >>/etc/subgid; made subid /etc/subgid; }
-	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup || die 'mount the control groups' 'mount cgroup2 on /sys/fs/cgroup'
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup ||
+		die 'mount the control groups' 'mount cgroup2 on /sys/fs/cgroup'
 	getent group incus-admin >/dev/null || groupadd --system incus-admin
 	# shellcheck disable=SC2016
 	setsid sh -c 'echo $$ >"$1"; exec "$2" --group incus-admin --logfile=/var/log/incus/incus.log' \
@@ -264,7 +268,8 @@ start_by_hand() {
 try() {
 	local what=$1 out
 	shift
-	out=$("$@" 2>&1) || die "$what: $(echo "$out" | tail -n 3 | tr '\n' ' ')" 'pushlane doctor; the log of Incus is /var/log/incus/incus.log'
+	out=$("$@" 2>&1) ||
+		die "$what: $(echo "$out" | tail -n 3 | tr '\n' ' ')" 'pushlane doctor; the log of Incus is /var/log/incus/incus.log'
 }
 
 there() { incus "$1" show "$2" >/dev/null 2>&1; }
@@ -301,7 +306,8 @@ make_network() {
 	[ "$network" = yes ] || return 0
 	there network "$bridge" || {
 		step "make the network $bridge"
-		try "make the network $bridge" incus network create "$bridge" ipv6.address=none ipv4.nat=true ipv4.address="$(free_subnet)"
+		try "make the network $bridge" \
+			incus network create "$bridge" ipv6.address=none ipv4.nat=true ipv4.address="$(free_subnet)"
 		made network "$bridge"
 	}
 }
@@ -405,7 +411,8 @@ make_image() {
 		tail -n 20 "$tmp/log" >&2
 		die "make the image $1" "run host/internal/incus/image/$1.sh /tmp/$1 to see why, or leave it out with --no-image"
 	}
-	try "import the image $1" incus image import "$tmp/metadata.tar" "$tmp/rootfs.squashfs" --alias "$1" --project "$project"
+	try "import the image $1" incus image import "$tmp/metadata.tar" "$tmp/rootfs.squashfs" \
+		--alias "$1" --project "$project"
 	rm -rf "$tmp"
 	warm_image "$1"
 }
@@ -427,7 +434,8 @@ make_images() {
 
 incus_socket() {
 	local path
-	for path in "${INCUS_SOCKET:-}" ${INCUS_DIR:+"$INCUS_DIR/unix.socket"} /run/incus/unix.socket /var/lib/incus/unix.socket; do
+	for path in "${INCUS_SOCKET:-}" ${INCUS_DIR:+"$INCUS_DIR/unix.socket"} \
+		/run/incus/unix.socket /var/lib/incus/unix.socket; do
 		[ ! -S "$path" ] || { echo "$path"; return; }
 	done
 	echo /var/lib/incus/unix.socket
@@ -473,10 +481,12 @@ install_incus() {
 # -------------------------------------------------------- an Incus elsewhere
 
 install_remote() {
-	local dir file
+	local dir file trust
 	case $remote in https://*) ;; *) die "use the Incus at $remote" 'the address starts with https://' ;; esac
+	trust='incus config trust add-certificate FILE --restricted --projects pushlane'
 	[ -n "$cert" ] && [ -n "$key" ] ||
-		die "use the Incus at $remote: no client certificate" 'give --cert FILE and --key FILE; on the Incus: incus config trust add-certificate FILE --restricted --projects pushlane'
+		die "use the Incus at $remote: no client certificate" \
+			"give --cert FILE and --key FILE; on the Incus: $trust"
 	for file in "$cert" "$key" ${server_cert:+"$server_cert"}; do
 		[ -r "$file" ] || die "read $file" 'check the path and its permissions'
 	done
@@ -506,8 +516,10 @@ others() {
 
 empty_project() {
 	local name
-	incus list --project "$project" -f csv -c n | while read -r name; do incus delete -f "$name" --project "$project" </dev/null; done
-	incus image list --project "$project" -f csv -c f | while read -r name; do incus image delete "$name" --project "$project" </dev/null; done
+	incus list --project "$project" -f csv -c n |
+		while read -r name; do incus delete -f "$name" --project "$project" </dev/null; done
+	incus image list --project "$project" -f csv -c f |
+		while read -r name; do incus image delete "$name" --project "$project" </dev/null; done
 	incus storage volume list "$pool" --project "$project" -f csv -c tn 2>/dev/null | sed -n 's/^custom,//p' |
 		while read -r name; do incus storage volume delete "$pool" "$name" --project "$project" </dev/null; done
 	incus profile device remove default root --project "$project" >/dev/null 2>&1 || :
@@ -533,7 +545,8 @@ remove_packages() {
 	names=$(sed -n 's/^package //p' "$state" | while read -r name; do ! have "$name" || echo "$name"; done | xargs)
 	[ -n "$names" ] || return 0
 	# shellcheck disable=SC2086
-	extra=$(apt-get -s purge $names 2>/dev/null | sed -n 's/^Purg \([^ ]*\).*/\1/p' | sort -u | comm -23 - <(tr " " "\n" <<<"$names" | sort -u) | xargs)
+	extra=$(apt-get -s purge $names 2>/dev/null | sed -n 's/^Purg \([^ ]*\).*/\1/p' | sort -u |
+		comm -23 - <(tr " " "\n" <<<"$names" | sort -u) | xargs)
 	if [ -n "$extra" ]; then
 		step "keep the packages, others need them: $extra"
 		return 0
@@ -555,8 +568,16 @@ take_back() {
 			empty_project
 			try "remove the project $2" incus project delete "$2"
 		} ;;
-	pool) ! there storage "$2" || { step "remove the storage pool $2"; try "remove the pool $2" incus storage delete "$2"; } ;;
-	network) ! there network "$2" || { step "remove the network $2"; try "remove the network $2" incus network delete "$2"; } ;;
+	pool)
+		! there storage "$2" || {
+			step "remove the storage pool $2"
+			try "remove the pool $2" incus storage delete "$2"
+		} ;;
+	network)
+		! there network "$2" || {
+			step "remove the network $2"
+			try "remove the network $2" incus network delete "$2"
+		} ;;
 	daemon) [ -n "$shared" ] || stop_daemon "$2" ;;
 	apt-source) [ -n "$shared" ] || { step "remove $2"; rm -f "$2"; } ;;
 	subid) [ -n "$shared" ] || sed -i '/^root:1000000:1000000000$/d' "$2" ;;

@@ -202,7 +202,8 @@ func idTexts(ids []plumbing.Hash) []string {
 	return texts
 }
 
-func (r *Repo) known(ctx context.Context, h *history, us []Update, remoteName, remoteURL string) ([]plumbing.Hash, error) {
+func (r *Repo) known(ctx context.Context, h *history, us []Update, remoteName,
+	remoteURL string) ([]plumbing.Hash, error) {
 	if remoteName == "" && remoteURL == "" {
 		return r.received(h, us, func(string) bool { return true })
 	}

@@ -29,6 +29,9 @@ func (g *gitRepo) history(lines ...string) map[string]string {
 }
 
 func TestSetBase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	//  a - b - c - d      main on the remote at c
 	//       \       \
 	//        e - f - m     a branch that merged d
@@ -45,35 +48,60 @@ func TestSetBase(t *testing.T) {
 	}{
 		"a deletion has nothing to judge":               {nil, "origin", "https://x/y", "c", "-", "-", false},
 		"an old commit that is an ancestor is the base": {nil, "origin", "https://x/y", "a", "d", "a", false},
-		"nothing moved":                                                 {nil, "origin", "https://x/y", "c", "c", "c", false},
-		"a merge on top of the old commit":                              {nil, "origin", "https://x/y", "f", "m", "f", false},
-		"a ref wound back is judged by what goes away":                  {nil, "origin", "https://x/y", "d", "b", "d", true},
-		"a forced push counts from where the two parted":                {nil, "origin", "https://x/y", "d", "f", "b", true},
-		"a forced push counts from a nearer remote branch":              {[]string{"refs/remotes/origin/e e"}, "origin", "https://x/y", "d", "f", "e", true},
-		"an old commit that is not here":                                {[]string{"refs/remotes/origin/main c"}, "origin", "https://x/y", unknown, "d", "c", true},
-		"an old commit that is not here and nothing known":              {nil, "origin", "https://x/y", unknown, "d", "-", true},
-		"a forced push of another root":                                 {nil, "origin", "https://x/y", "d", "x", "-", true},
-		"a new branch counts from the remote's branch":                  {[]string{"refs/remotes/origin/main c"}, "origin", "https://x/y", "-", "f", "b", false},
-		"a new branch that merged main counts from the nearest":         {[]string{"refs/remotes/origin/main d", "refs/remotes/origin/e e"}, "origin", "https://x/y", "-", "m", "d", false},
-		"a new branch at a commit the remote has":                       {[]string{"refs/remotes/origin/main d"}, "origin", "https://x/y", "-", "b", "b", false},
-		"a new branch with nothing in common":                           {[]string{"refs/remotes/origin/main d"}, "origin", "https://x/y", "-", "x", "-", false},
-		"a new branch on a remote never fetched":                        {[]string{"refs/remotes/other/main d"}, "origin", "https://x/y", "-", "f", "-", false},
-		"our own branches are not the remote's":                         {[]string{"refs/heads/main d"}, "origin", "https://x/y", "-", "f", "-", false},
-		"a push to a URL counts the remote with that URL":               {[]string{"refs/remotes/origin/main c"}, "https://x/y", "https://x/y", "-", "f", "b", false},
-		"what a remote is fetched from is not at its push URL":          {[]string{"refs/remotes/fork/main c"}, "fork", "https://p/y", "-", "f", "-", false},
-		"nor what it was pushed to at the URL it is fetched from":       {[]string{"refs/remotes/fork/main c"}, "https://f/y", "https://f/y", "-", "f", "-", false},
-		"a remote's name says nothing of another URL":                   {[]string{"refs/remotes/origin/main c"}, "origin", "https://z", "-", "f", "-", false},
-		"a remote whose name is a URL":                                  {[]string{"refs/remotes/https://x/y/main c"}, "https://x/y", "https://x/y", "-", "f", "-", false},
-		"a remote below another's name":                                 {[]string{"refs/remotes/origin/up/main c"}, "origin", "https://x/y", "-", "f", "-", false},
-		"two remotes that write one ref":                                {[]string{"refs/remotes/both/main c"}, "one", "https://1/y", "-", "f", "-", false},
-		"a URL that is rewritten":                                       {[]string{"refs/remotes/short/main c"}, "short", "ssh://git@long/y", "-", "f", "b", false},
-		"a URL that is rewritten for pushes only":                       {[]string{"refs/remotes/half/main c"}, "half", "ssh://git@half/y", "-", "f", "-", false},
-		"a remote of which one branch is fetched":                       {[]string{"refs/remotes/single/main c", "refs/remotes/single/old e"}, "single", "https://s/y", "-", "f", "b", false},
-		"a push to a URL that is no remote's":                           {[]string{"refs/remotes/origin/main c"}, "https://z", "https://z", "-", "f", "-", false},
-		"a receiver counts its own branches":                            {[]string{"refs/heads/main c"}, "", "", "-", "f", "b", false},
-		"a receiver leaves remote refs out":                             {[]string{"refs/remotes/origin/main c"}, "", "", "-", "f", "-", false},
-		"a receiver's own moved ref is taken as it was":                 {[]string{"refs/heads/it f", "refs/heads/main c"}, "", "", "-", "f", "b", false},
-		"a remote-tracking ref to a commit that is gone is passed over": {[]string{"refs/remotes/origin/main c", "refs/remotes/origin/gone " + unknown}, "origin", "https://x/y", "-", "f", "b", false},
+		"nothing moved":                                  {nil, "origin", "https://x/y", "c", "c", "c", false},
+		"a merge on top of the old commit":               {nil, "origin", "https://x/y", "f", "m", "f", false},
+		"a ref wound back is judged by what goes away":   {nil, "origin", "https://x/y", "d", "b", "d", true},
+		"a forced push counts from where the two parted": {nil, "origin", "https://x/y", "d", "f", "b", true},
+		"a forced push counts from a nearer remote branch": {[]string{"refs/remotes/origin/e e"}, "origin",
+			"https://x/y", "d", "f", "e", true},
+		"an old commit that is not here": {[]string{"refs/remotes/origin/main c"}, "origin",
+			"https://x/y", unknown, "d", "c", true},
+		"an old commit that is not here and nothing known": {nil, "origin", "https://x/y", unknown, "d", "-",
+			true},
+		"a forced push of another root": {nil, "origin", "https://x/y", "d", "x", "-", true},
+		"a new branch counts from the remote's branch": {[]string{"refs/remotes/origin/main c"}, "origin",
+			"https://x/y", "-", "f", "b", false},
+		"a new branch that merged main counts from the nearest": {
+			[]string{"refs/remotes/origin/main d", "refs/remotes/origin/e e"}, "origin", "https://x/y", "-", "m", "d", false},
+		"a new branch at a commit the remote has": {[]string{"refs/remotes/origin/main d"}, "origin",
+			"https://x/y", "-", "b", "b", false},
+		"a new branch with nothing in common": {[]string{"refs/remotes/origin/main d"}, "origin",
+			"https://x/y", "-", "x", "-", false},
+		"a new branch on a remote never fetched": {[]string{"refs/remotes/other/main d"}, "origin",
+			"https://x/y", "-", "f", "-", false},
+		"our own branches are not the remote's": {[]string{"refs/heads/main d"}, "origin",
+			"https://x/y", "-", "f", "-", false},
+		"a push to a URL counts the remote with that URL": {[]string{"refs/remotes/origin/main c"},
+			"https://x/y", "https://x/y", "-", "f", "b", false},
+		"what a remote is fetched from is not at its push URL": {[]string{"refs/remotes/fork/main c"}, "fork",
+			"https://p/y", "-", "f", "-", false},
+		"nor what it was pushed to at the URL it is fetched from": {[]string{"refs/remotes/fork/main c"}, "https://f/y",
+			"https://f/y", "-", "f", "-", false},
+		"a remote's name says nothing of another URL": {[]string{"refs/remotes/origin/main c"}, "origin",
+			"https://z", "-", "f", "-", false},
+		"a remote whose name is a URL": {[]string{"refs/remotes/https://x/y/main c"},
+			"https://x/y", "https://x/y", "-", "f", "-", false},
+		"a remote below another's name": {[]string{"refs/remotes/origin/up/main c"}, "origin",
+			"https://x/y", "-", "f", "-", false},
+		"two remotes that write one ref": {[]string{"refs/remotes/both/main c"}, "one",
+			"https://1/y", "-", "f", "-", false},
+		"a URL that is rewritten": {[]string{"refs/remotes/short/main c"}, "short",
+			"ssh://git@long/y", "-", "f", "b", false},
+		"a URL that is rewritten for pushes only": {[]string{"refs/remotes/half/main c"}, "half",
+			"ssh://git@half/y", "-", "f", "-", false},
+		"a remote of which one branch is fetched": {
+			[]string{"refs/remotes/single/main c", "refs/remotes/single/old e"}, "single", "https://s/y", "-", "f", "b", false},
+		"a push to a URL that is not a remote's": {[]string{"refs/remotes/origin/main c"}, "https://z",
+			"https://z", "-", "f", "-", false},
+		"a receiver counts its own branches": {[]string{"refs/heads/main c"}, "", "", "-", "f",
+			"b", false},
+		"a receiver leaves remote refs out": {[]string{"refs/remotes/origin/main c"}, "", "", "-",
+			"f", "-", false},
+		"a receiver's own moved ref is taken as it was": {[]string{"refs/heads/it f", "refs/heads/main c"},
+			"", "", "-", "f", "b", false},
+		"a remote-tracking ref to a commit that is gone is passed over": {
+			[]string{"refs/remotes/origin/main c", "refs/remotes/origin/gone " + unknown}, "origin", "https://x/y", "-", "f",
+			"b", false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +187,8 @@ func TestSetBaseOfTags(t *testing.T) {
 		if !errors.As(err, &no) {
 			t.Fatal(err)
 		}
-		sameText(t, "error", err.Error(), "cannot find what the push changes in refs/tags/t: cannot judge refs/tags/t: it names a blob, which has no tree")
+		sameText(t, "error", err.Error(),
+			"cannot find what the push changes in refs/tags/t: cannot judge refs/tags/t: it names a blob, which has no tree")
 		sameText(t, "hint", hintOf(err), "commit the content and push a tag or branch of that commit")
 	})
 }
@@ -192,7 +221,8 @@ func TestReceivedBasesCountFromSomeRefsOnly(t *testing.T) {
 	ids := g.history("a:", "b: a", "c: b")
 	g.git("update-ref", "refs/heads/main", ids["a"])
 	g.git("update-ref", "refs/heads/feature", ids["c"])
-	push := []Update{{Ref: "refs/heads/release", Old: ZeroID, New: ids["c"]}, {Ref: "refs/heads/other", Old: ids["b"], New: ZeroID}}
+	push := []Update{{Ref: "refs/heads/release", Old: ZeroID, New: ids["c"]},
+		{Ref: "refs/heads/other", Old: ids["b"], New: ZeroID}}
 	for _, c := range []struct {
 		counts string
 		want   string
@@ -206,7 +236,8 @@ func TestReceivedBasesCountFromSomeRefsOnly(t *testing.T) {
 			t.Errorf("counting %s: got %s, want %s", c.counts, us[0].Base, c.want)
 		}
 	}
-	known, err := g.open().KnownReceived(context.Background(), push, func(ref string) bool { return ref == "refs/heads/main" })
+	known, err := g.open().KnownReceived(context.Background(), push,
+		func(ref string) bool { return ref == "refs/heads/main" })
 	if err != nil || len(known) != 1 || known[0] != ids["a"] {
 		t.Errorf("got %v, %v", known, err)
 	}
@@ -238,6 +269,9 @@ func randomHistory(g *gitRepo, rnd *rand.Rand, n int, skew bool) []string {
 }
 
 func TestAncestryAgreesWithGit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, skew := range []bool{false, true} {
 		for _, graph := range []string{"no graph", "one graph", "graph in layers"} {
 			t.Run(fmt.Sprintf("%s, clocks wrong: %t", graph, skew), func(t *testing.T) {
@@ -276,7 +310,7 @@ func agreeOnPair(t *testing.T, g *gitRepo, r *Repo, one string, others []string,
 	}
 	out, _ := g.try("", "merge-base", "--all", one, others[0], others[1])
 	want := strings.Fields(out)
-	// With wrong clocks ours may name an ancestor of a merge base beside it;
+	// With wrong clocks ours may name an ancestor of a merge base next to it;
 	// never one that is none, and never none where there is one.
 	for _, w := range want {
 		if !slices.Contains(got, hash(w)) {

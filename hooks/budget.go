@@ -13,7 +13,7 @@ const (
 	maxPath  = 4096 // bytes of one path: git's PATH_MAX
 
 	// Of all updates of one push together. A change takes some 200 bytes
-	// beside its path.
+	// next to its path.
 	maxChanges     = 1_000_000  // paths that differ
 	maxChangeBytes = 64 << 20   // bytes of these paths, and of those of folders that differ
 	maxCompared    = 50_000_000 // entries of trees that are looked at for them: some seconds

@@ -43,9 +43,10 @@ func TestLongPathsAreRefused(t *testing.T) {
 	id := nested(g, 8000, 500, name)
 	start := quote(strings.Repeat(name+"/", 21))
 	for want, err := range map[string]error{
-		"cannot list changes: path " + start + " has 4221 bytes, more than 4096":                 changesErr(g, id),
-		"cannot write tree " + id + " as tar: path " + start + " has 4220 bytes, more than 4096": g.tree(id).WriteTar(t.Context(), io.Discard, 0, 0),
-		"cannot read tree " + id + ": path " + start + " has 4220 bytes, more than 4096":         onlyErr(g, id),
+		"cannot list changes: path " + start + " has 4221 bytes, more than 4096": changesErr(g, id),
+		"cannot write tree " + id + " as tar: path " + start +
+			" has 4220 bytes, more than 4096": g.tree(id).WriteTar(t.Context(), io.Discard, 0, 0),
+		"cannot read tree " + id + ": path " + start + " has 4220 bytes, more than 4096": onlyErr(g, id),
 	} {
 		if err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
@@ -72,6 +73,9 @@ func onlyErr(g *gitRepo, id string) error {
 // TestWalksHaveBounds: trees of a few kilobytes that unfold to more than a
 // bound allows, each of them at another one.
 func TestWalksHaveBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	g := newRepo(t)
 	empty := rawTree(g)
 	blob := g.gitIn("x", "hash-object", "-w", "--stdin")
@@ -194,6 +198,9 @@ func rawCommit(g *gitRepo, tree string, parents []string, author, message string
 }
 
 func TestCommitsHaveBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	g := newRepo(t)
 	empty := rawTree(g)
 	root := rawCommit(g, empty, nil, "A <a@x>", "root")

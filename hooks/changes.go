@@ -218,7 +218,7 @@ func (e *NoTreeError) Error() string {
 	return fmt.Sprintf("cannot judge %s: it names a %s, which has no tree", e.Name, e.Type)
 }
 
-// Hint is what mends it.
+// Hint is what fixes it.
 func (e *NoTreeError) Hint() string {
 	return "commit the content and push a tag or branch of that commit"
 }

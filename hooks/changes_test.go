@@ -35,7 +35,8 @@ func randomTrees(g *gitRepo, rnd *rand.Rand, n int) []string {
 	names := []string{"a", "a-b", "a.b", "a0", "ab", "b", "new\nline", "quo\"te", "tab\t", "\xff\xfe", "sp ace", "é", "z"}
 	var in bytes.Buffer
 	for i := range n {
-		fmt.Fprintf(&in, "commit refs/heads/r%d\nmark :%d\ncommitter A <a@b> %d +0000\ndata 1\nx\ndeleteall\n", i, i+1, 1700000000+i)
+		fmt.Fprintf(&in, "commit refs/heads/r%d\nmark :%d\ncommitter A <a@b> %d +0000\ndata 1\nx\ndeleteall\n", i, i+1,
+			1700000000+i)
 		for range rnd.IntN(25) {
 			depth := 1 + rnd.IntN(3)
 			var parts []string
@@ -182,16 +183,23 @@ func TestHostileTreesAreRefused(t *testing.T) {
 		tree []string
 		want string
 	}{
-		"a name that climbs":               {[]string{rawEntry(g, "40000", "..", sub)}, `entry ".." has a name that git refuses to check out`},
-		"a name with a slash":              {[]string{rawEntry(g, "100644", "a/b", blob)}, `entry "a/b" has a name that git refuses to check out`},
-		"git's own folder":                 {[]string{rawEntry(g, "40000", ".GIT", sub)}, `entry ".GIT" has a name that git refuses to check out`},
-		"no name":                          {[]string{rawEntry(g, "100644", "", blob)}, `entry "" has a name that git refuses to check out`},
-		"a link that hides under a folder": {[]string{rawEntry(g, "120000", "etc", blob), rawEntry(g, "100644", "etc.d", blob), rawEntry(g, "40000", "etc", sub)}, `entry "etc" stands twice`},
-		"the same file twice":              {[]string{rawEntry(g, "100644", "a", blob), rawEntry(g, "100644", "a", blob)}, `entry "a" is out of order`},
-		"entries out of order":             {[]string{rawEntry(g, "100644", "b", blob), rawEntry(g, "100644", "a", blob)}, `entry "a" is out of order`},
-		"a mode that is none":              {[]string{rawEntry(g, "70000", "a", blob)}, `entry "a" has the unknown mode 70000`},
-		"no object":                        {[]string{rawEntry(g, "40000", "a", ZeroID)}, `entry "a" has no object id`},
-		"cut short":                        {[]string{rawEntry(g, "100644", "a", blob)[:20]}, `it is cut short or not a tree`},
+		"a name that climbs": {[]string{rawEntry(g, "40000", "..", sub)},
+			`entry ".." has a name that git refuses to check out`},
+		"a name with a slash": {[]string{rawEntry(g, "100644", "a/b", blob)},
+			`entry "a/b" has a name that git refuses to check out`},
+		"git's own folder": {[]string{rawEntry(g, "40000", ".GIT", sub)},
+			`entry ".GIT" has a name that git refuses to check out`},
+		"no name": {[]string{rawEntry(g, "100644", "", blob)},
+			`entry "" has a name that git refuses to check out`},
+		"a link that hides under a folder": {[]string{rawEntry(g, "120000", "etc", blob),
+			rawEntry(g, "100644", "etc.d", blob), rawEntry(g, "40000", "etc", sub)}, `entry "etc" appears twice`},
+		"the same file twice": {[]string{rawEntry(g, "100644", "a", blob), rawEntry(g, "100644", "a", blob)},
+			`entry "a" is out of order`},
+		"entries out of order": {[]string{rawEntry(g, "100644", "b", blob), rawEntry(g, "100644", "a", blob)},
+			`entry "a" is out of order`},
+		"a mode that is none": {[]string{rawEntry(g, "70000", "a", blob)}, `entry "a" has the unknown mode 70000`},
+		"no object":           {[]string{rawEntry(g, "40000", "a", ZeroID)}, `entry "a" has no object id`},
+		"cut short":           {[]string{rawEntry(g, "100644", "a", blob)[:20]}, `it is cut short or not a tree`},
 	}
 	r := g.open()
 	for name, c := range cases {

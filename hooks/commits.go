@@ -196,7 +196,7 @@ func (r *Repo) commit(n *node) (Commit, error) {
 	head, message, _ := bytes.Cut(o.data, []byte("\n\n"))
 	for line := range strings.Lines(string(head)) {
 		if stamp, ok := strings.CutPrefix(line, "author "); ok {
-			person, _, _ := cutMail(stamp)
+			person, _ := cutMail(stamp)
 			c.Author = clean(person)
 			break
 		}

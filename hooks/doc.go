@@ -16,7 +16,7 @@
 // Nothing here turns "could not be read" into "nothing there". An object that
 // is missing, a directory that cannot be parsed, a line that is not understood
 // and a format that is not known are errors, and a gate that gets one refuses.
-// Where the user can mend it, some error in the chain has a method
+// Where the user can fix it, some error in the chain has a method
 // Hint() string with the command that does. Text from a push is quoted in
 // messages.
 //
@@ -67,9 +67,9 @@
 //
 //	#!/bin/sh
 //	# pushlane hook 2, runs /usr/local/bin/pushlane-hook (take it out with: pushlane uninstall)
-//	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec '/usr/local/bin/pushlane-hook' --earlier= pre-push "$@"; ...
+//	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec …
 //
-// and what follows prints that the program is not there and exits with status
+// and the rest, after the program's arguments, prints that the program is not there and exits with status
 // 1: a hook that cannot run its program refuses. It calls the program with the
 // gate's name, then git's own arguments, with git's standard input, and with
 // its own path in PUSHLANE_HOOK.

@@ -18,7 +18,7 @@ func (e *MissingError) Error() string {
 	return "object " + e.ID + " is missing"
 }
 
-// Hint is the command that mends it.
+// Hint is the command that fixes it.
 func (e *MissingError) Hint() string {
 	if e.Partial {
 		return "fetch it with: git cat-file -e " + e.ID + " (or everything with: git fetch --refetch --no-filter)"
@@ -31,15 +31,15 @@ func (e *MissingError) Hint() string {
 type FormatError struct {
 	Dir  string // the common git directory
 	Msg  string
-	Mend string // the command or change that mends it
+	Mend string // the command or change that fixes it
 }
 
 func (e *FormatError) Error() string { return fmt.Sprintf("cannot open %s: %s", e.Dir, e.Msg) }
 
-// Hint is what mends it.
+// Hint is what fixes it.
 func (e *FormatError) Hint() string { return e.Mend }
 
-// hinted is an error that knows what mends it.
+// hinted is an error that knows what fixes it.
 type hinted struct {
 	error
 	hint string

@@ -31,7 +31,8 @@ func passed() []string {
 // given, the true objects (no replacement refs), no fetching behind our back,
 // no translated messages.
 func (e Env) gitEnv() []string {
-	out := []string{"LC_ALL=C", "GIT_NO_REPLACE_OBJECTS=1", "GIT_NO_LAZY_FETCH=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0"}
+	out := []string{"LC_ALL=C", "GIT_NO_REPLACE_OBJECTS=1", "GIT_NO_LAZY_FETCH=1", "GIT_OPTIONAL_LOCKS=0",
+		"GIT_TERMINAL_PROMPT=0"}
 	for _, name := range passed() {
 		if v := e.get(name); v != "" {
 			out = append(out, name+"="+v)

@@ -144,7 +144,7 @@ func (n *node) parse(data []byte) error {
 // stampTime is the time of "Name <mail> 1700000000 +0100", 0 when it cannot be
 // read: time only orders a walk.
 func stampTime(stamp string) int64 {
-	_, after, _ := cutMail(stamp)
+	_, after := cutMail(stamp)
 	sec, _, _ := strings.Cut(strings.TrimLeft(after, " "), " ")
 	t, err := strconv.ParseInt(sec, 10, 64)
 	if err != nil || t < 0 {
@@ -153,13 +153,13 @@ func stampTime(stamp string) int64 {
 	return t
 }
 
-// cutMail cuts a stamp behind the last '>'.
-func cutMail(stamp string) (person, rest string, ok bool) {
+// cutMail cuts a stamp after the last '>'; without one all of it is the person.
+func cutMail(stamp string) (person, rest string) {
 	i := strings.LastIndexByte(stamp, '>')
 	if i < 0 {
-		return stamp, "", false
+		return stamp, ""
 	}
-	return stamp[:i+1], stamp[i+1:], true
+	return stamp[:i+1], stamp[i+1:]
 }
 
 // The colours of the walk from two sides.

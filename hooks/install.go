@@ -104,8 +104,8 @@ func (o InstallOptions) check() error {
 		}
 	}
 	if !filepath.IsAbs(o.Bin) || strings.ContainsAny(o.Bin, "\n\r") || !executable(o.Bin) {
-		return withHint(fmt.Errorf("cannot install hooks that run %s: it is no absolute path of a program", quote(o.Bin)),
-			"install pushlane first, pushlane-hook stands beside it")
+		return withHint(fmt.Errorf("cannot install hooks that run %s: it is not an absolute path of a program", quote(o.Bin)),
+			"install pushlane first, pushlane-hook is next to it")
 	}
 	return nil
 }
@@ -178,11 +178,13 @@ func Script(gate, bin, earlier string, args ...string) string {
 // shimText is Script with the arguments as shell words, each with a space
 // after it.
 func shimText(gate, bin, words string) string {
-	what := map[string]string{"pre-commit": "commit refused", "commit-msg": "commit refused", "post-receive": "nothing was run"}[gate]
+	what := map[string]string{"pre-commit": "commit refused", "commit-msg": "commit refused",
+		"post-receive": "nothing was run"}[gate]
 	if what == "" {
 		what = "push refused"
 	}
-	return strings.NewReplacer("@PATH@", bin, "@BIN@", shellWord(bin), "@ARGS@", words, "@GATE@", gate, "@WHAT@", what).Replace(shim)
+	return strings.NewReplacer("@PATH@", bin, "@BIN@", shellWord(bin), "@ARGS@", words, "@GATE@", gate, "@WHAT@",
+		what).Replace(shim)
 }
 
 func shellWord(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
@@ -208,7 +210,7 @@ func shimBin(text []byte) (bin string, ok bool) {
 	return strings.CutSuffix(line, shimEnd)
 }
 
-// atGate is what stands at one gate.
+// atGate is what is at one gate.
 type atGate struct {
 	path  string
 	there bool
@@ -335,11 +337,11 @@ func uninstallOne(dir, gate string) (string, error) {
 const (
 	NotInstalled = "not installed" // no hook there
 	Installed    = "installed"     // ours, and it will run
-	Foreign      = "foreign"       // somebody else's hook
+	Foreign      = "foreign"       // another's hook
 	Stale        = "stale"         // ours, but git or the shell cannot run it; Detail says why
 )
 
-// HookStatus says what stands at one gate.
+// HookStatus says what is at one gate.
 type HookStatus struct {
 	Gate   string
 	State  string // NotInstalled, Installed, Foreign or Stale
@@ -349,7 +351,7 @@ type HookStatus struct {
 	Detail string // what is wrong, with what fixes it; "" = nothing
 }
 
-// Status tells for every gate what stands there.
+// Status tells for every gate what is there.
 func Status(ctx context.Context, env Env) ([]HookStatus, error) {
 	l, err := readLayout(ctx, env)
 	if err != nil {

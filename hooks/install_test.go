@@ -15,7 +15,8 @@ import (
 func client(t *testing.T, dir string, status int) string {
 	t.Helper()
 	bin := filepath.Join(dir, "pushlane's hook")
-	text := "#!/bin/sh\nearlier=; while :; do case $1 in --earlier=*) earlier=${1#*=};; --*) ;; *) break;; esac; shift; done\n" +
+	text := "#!/bin/sh\nearlier=; while :; do case $1 in --earlier=*) earlier=${1#*=};; --*) ;; *) break;; esac; " +
+		"shift; done\n" +
 		"in=$(cat)\necho \"$@\" > \"" + dir + "/args\"\nprintf '%s' \"$in\" > \"" + dir + "/stdin\"\n" +
 		"if [ -x \"$earlier\" ]; then printf '%s\\n' \"$in\" | { shift; \"$earlier\" \"$@\"; } || exit 1; fi\n" +
 		fmt.Sprintf("exit %d\n", status)
@@ -103,7 +104,8 @@ func TestInstalledHookIsThreeLinesAndFailsClosed(t *testing.T) {
 		os.Rename(bin, bin+".away")
 		defer os.Rename(bin+".away", bin)
 		refused(t, "pushlane: error: cannot run pushlane: "+bin+" is not there (push refused)\n"+
-			"pushlane: hint: install pushlane again, or take the hook out by removing .git/hooks/pre-push\n", "push", "-q", "origin", "main")
+			"pushlane: hint: install pushlane again, or take the hook out by removing .git/hooks/pre-push\n", "push", "-q",
+			"origin", "main")
 		refused(t, "is not there (commit refused)\n", "commit", "--allow-empty", "-m", "x")
 	})
 	t.Run("the client may not be run", func(t *testing.T) {
@@ -138,7 +140,8 @@ func TestAnExistingHookRunsFirst(t *testing.T) {
 			"core.hooksPath: set to .git/pushlane/hooks, whose hooks run those of "+hooks+", in every worktree")
 	g.git("push", "-q", "origin", "main")
 	got, _ := os.ReadFile(seen)
-	sameText(t, "the hook that was there", string(got), "origin "+remote+"\nrefs/heads/main "+g.git("rev-parse", "HEAD")+" refs/heads/main "+ZeroID+"\n")
+	sameText(t, "the hook that was there", string(got),
+		"origin "+remote+"\nrefs/heads/main "+g.git("rev-parse", "HEAD")+" refs/heads/main "+ZeroID+"\n")
 
 	g.commit("f", "y")
 	os.WriteFile(seen+".no", nil, 0o644)
@@ -252,7 +255,7 @@ func TestInstallWhereGitLooks(t *testing.T) {
 		sameText(t, "the shared folder", files(t, shared), "")
 		sameText(t, "core.hooksPath", g.git("config", "core.hooksPath"), ".git/pushlane/hooks")
 	})
-	t.Run("core.hooksPath that is no folder", func(t *testing.T) {
+	t.Run("core.hooksPath that is not a folder", func(t *testing.T) {
 		g := newRepo(t)
 		g.git("config", "core.hooksPath", "/dev/null")
 		_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: bin})
@@ -270,10 +273,14 @@ func TestInstallRefuses(t *testing.T) {
 		o    InstallOptions
 		want string
 	}{
-		"a gate that is none":  {InstallOptions{Bin: bin, Gates: []string{"post-checkout"}}, `cannot install a hook at gate "post-checkout": there is no such gate`},
-		"a relative program":   {InstallOptions{Bin: "pushlane-hook"}, `cannot install hooks that run "pushlane-hook": it is no absolute path of a program`},
-		"a program not there":  {InstallOptions{Bin: "/nowhere/pushlane-hook"}, `cannot install hooks that run "/nowhere/pushlane-hook": it is no absolute path of a program`},
-		"a program with lines": {InstallOptions{Bin: "/x\nrm -rf /"}, `cannot install hooks that run "/x\nrm -rf /": it is no absolute path of a program`},
+		"a gate that is none": {InstallOptions{Bin: bin, Gates: []string{"post-checkout"}},
+			`cannot install a hook at gate "post-checkout": there is no such gate`},
+		"a relative program": {InstallOptions{Bin: "pushlane-hook"},
+			`cannot install hooks that run "pushlane-hook": it is not an absolute path of a program`},
+		"a program not there": {InstallOptions{Bin: "/nowhere/pushlane-hook"},
+			`cannot install hooks that run "/nowhere/pushlane-hook": it is not an absolute path of a program`},
+		"a program with lines": {InstallOptions{Bin: "/x\nrm -rf /"},
+			`cannot install hooks that run "/x\nrm -rf /": it is not an absolute path of a program`},
 	}
 	before := files(t, g.dir+"/.git/hooks")
 	for name, c := range cases {
@@ -294,19 +301,22 @@ func TestInstallRefuses(t *testing.T) {
 		if err == nil {
 			t.Fatal("no error")
 		}
-		sameText(t, "error", err.Error(), "cannot install pre-push: "+hooks+"/pre-push is not ours, and "+hooks+"/pre-push.pushlane-kept holds an earlier hook already")
+		sameText(t, "error", err.Error(), "cannot install pre-push: "+hooks+"/pre-push is not ours, and "+hooks+
+			"/pre-push.pushlane-kept holds an earlier hook already")
 		lines, err := Uninstall(context.Background(), g.hookEnv())
 		if err != nil {
 			t.Fatal(err)
 		}
-		sameText(t, "uninstall", strings.Join(lines, "\n"), "pre-push: left alone, it is not ours; an earlier hook is still kept as pre-push.pushlane-kept")
+		sameText(t, "uninstall", strings.Join(lines, "\n"),
+			"pre-push: left alone, it is not ours; an earlier hook is still kept as pre-push.pushlane-kept")
 	})
 }
 
 // TestInstallationOfTheFirstVersion: it moved the hook that was there to
 // another name, or was cut off while it did.
 func TestInstallationOfTheFirstVersion(t *testing.T) {
-	const ours = "#!/bin/sh\n# pushlane hook 1, runs /old/pushlane-hook (take it out with: pushlane uninstall)\nexec /old/pushlane-hook\n"
+	const ours = "#!/bin/sh\n# pushlane hook 1, runs /old/pushlane-hook (take it out with: pushlane uninstall)\nexec " +
+		"/old/pushlane-hook\n"
 	for name, half := range map[string]bool{"whole": false, "cut off": true} {
 		t.Run(name, func(t *testing.T) {
 			g := newRepo(t)
@@ -339,7 +349,9 @@ func TestInstallationOfTheFirstVersion(t *testing.T) {
 func TestAHookOfAnotherVersionIsOurs(t *testing.T) {
 	g := newRepo(t)
 	bin := client(t, t.TempDir(), 0)
-	g.hook(g.dir+"/.git/hooks", "pre-push", "#!/bin/sh\n# pushlane hook 7, runs /old/pushlane-hook (take it out with: pushlane uninstall)\nexec /old/pushlane-hook\n")
+	g.hook(g.dir+"/.git/hooks", "pre-push",
+		"#!/bin/sh\n# pushlane hook 7, runs /old/pushlane-hook (take it out with: pushlane uninstall)\nexec "+
+			"/old/pushlane-hook\n")
 	sameText(t, "done", install(t, g, InstallOptions{Bin: bin}), "pre-push: brought up to date")
 	lines, err := Uninstall(context.Background(), g.hookEnv())
 	if err != nil {
@@ -357,7 +369,8 @@ func TestStatus(t *testing.T) {
 	g.hook(hooks, "pre-push", "#!/bin/sh\n")
 	install(t, g, InstallOptions{Bin: bin, Gates: []string{"pre-push"}})
 	install(t, g, InstallOptions{Bin: other, Gates: []string{"pre-receive", "post-receive"}})
-	sameText(t, "core.hooksPath", g.git("config", "core.hooksPath"), g.dir+"/.git/pushlane/hooks") // git receives elsewhere
+	// git receives elsewhere
+	sameText(t, "core.hooksPath", g.git("config", "core.hooksPath"), g.dir+"/.git/pushlane/hooks")
 	os.Chmod(g.dir+"/.git/pushlane/hooks/post-receive", 0o644)
 	os.Remove(other)
 	all, err := Status(context.Background(), g.hookEnv())
@@ -366,7 +379,8 @@ func TestStatus(t *testing.T) {
 	}
 	var lines []string
 	for _, s := range all {
-		lines = append(lines, fmt.Sprintf("%s: %s kept=%t %s", s.Gate, s.State, s.Kept != "", strings.ReplaceAll(s.Detail, other, "BIN")))
+		lines = append(lines, fmt.Sprintf("%s: %s kept=%t %s", s.Gate, s.State, s.Kept != "",
+			strings.ReplaceAll(s.Detail, other, "BIN")))
 	}
 	want := []string{
 		"pre-commit: not installed kept=false ", "commit-msg: not installed kept=false ", "pre-push: installed kept=true ",
@@ -381,10 +395,13 @@ func TestStatus(t *testing.T) {
 func TestInstallWithArguments(t *testing.T) {
 	g := newRepo(t)
 	hooks := g.dir + "/.git/hooks"
-	o := InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: []string{"pre-receive"}, Args: []string{"--policy=/it's here/p.toml", "--state=/var/lib/x"}}
+	o := InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: []string{"pre-receive"},
+		Args: []string{"--policy=/it's here/p.toml", "--state=/var/lib/x"}}
 	install(t, g, o)
 	text, _ := os.ReadFile(hooks + "/pre-receive")
-	if want := "exec " + shellWord(o.Bin) + ` '--policy=/it'\''s here/p.toml' '--state=/var/lib/x' --earlier= pre-receive "$@"`; !strings.Contains(string(text), want) {
+	if want := "exec " + shellWord(o.Bin) +
+		` '--policy=/it'\''s here/p.toml' '--state=/var/lib/x' --earlier= pre-receive "$@"`; !strings.Contains(string(text),
+		want) {
 		t.Errorf("got %s\nwant %s in it", text, want)
 	}
 	all, err := Status(context.Background(), g.hookEnv())
@@ -392,7 +409,8 @@ func TestInstallWithArguments(t *testing.T) {
 		t.Errorf("got %+v, %v", all[3], err)
 	}
 	o.Args = []string{"two\nlines"}
-	if _, err := Install(context.Background(), g.hookEnv(), o); err == nil || !strings.HasPrefix(err.Error(), `cannot install hooks with the argument "two\nlines"`) {
+	if _, err := Install(context.Background(), g.hookEnv(), o); err == nil ||
+		!strings.HasPrefix(err.Error(), `cannot install hooks with the argument "two\nlines"`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -400,7 +418,8 @@ func TestInstallWithArguments(t *testing.T) {
 func TestAForeignProcReceiveHookStays(t *testing.T) {
 	g := newRepo(t)
 	g.hook(g.dir+"/.git/hooks", "proc-receive", "#!/bin/sh\n")
-	_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: []string{"proc-receive"}})
+	_, err := Install(context.Background(), g.hookEnv(),
+		InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: []string{"proc-receive"}})
 	if err == nil || !strings.HasSuffix(err.Error(), "proc-receive is not ours, and git talks to one such hook only") {
 		t.Errorf("got %v", err)
 	}

@@ -239,7 +239,7 @@ func (s *store) list(again bool) ([]*pack, []string, error) {
 
 var errClosed = errors.New("the repository was closed")
 
-// listPacks names every pack of a directory that has its index beside it,
+// listPacks names every pack of a directory that has its index next to it,
 // whatever it is called: git's own maintenance writes loose-*.pack.
 func listPacks(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)

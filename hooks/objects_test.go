@@ -72,10 +72,16 @@ func readAll(t *testing.T, g *gitRepo, r *Repo) {
 }
 
 func TestEveryObjectIsReadAsGitReadsIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	ways := map[string]func(*gitRepo){
 		"loose":                     func(g *gitRepo) { unpack(g) },
 		"one pack, deltas by place": func(g *gitRepo) { g.git("repack", "-q", "-adf", "--depth=50") },
-		"one pack, deltas by id":    func(g *gitRepo) { g.git("-c", "repack.useDeltaBaseOffset=false", "repack", "-q", "-adf") },
+		"one pack, deltas by id": func(g *gitRepo) {
+			g.git("-c", "repack.useDeltaBaseOffset=false", "repack", "-q",
+				"-adf")
+		},
 		"several packs and a multi-pack index": func(g *gitRepo) {
 			g.git("repack", "-q", "-d")
 			g.git("multi-pack-index", "write")
@@ -221,7 +227,8 @@ func TestNewObjectsAreSeen(t *testing.T) {
 		"one pack for all":      func() { g.git("repack", "-q", "-a", "-d", "-f") },
 		"packs gone, all loose": func() { unpack(g) },
 	}
-	for _, name := range []string{"a loose object", "a pack", "a loose object", "one pack for all", "packs gone, all loose", "one pack for all"} {
+	for _, name := range []string{"a loose object", "a pack", "a loose object", "one pack for all",
+		"packs gone, all loose", "one pack for all"} {
 		id := g.commit("f", name+fmt.Sprint(len(name))+fmt.Sprint(rand.Uint64()))
 		steps[name]()
 		if got, err := r.Changes(ctx, a, id); err != nil || len(got) != 1 {
@@ -231,6 +238,9 @@ func TestNewObjectsAreSeen(t *testing.T) {
 }
 
 func TestReadersWhileGitRepacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	g := newRepo(t)
 	growing(g, 30)
 	g.git("checkout", "-q", "main")
@@ -292,13 +302,17 @@ func bigRepo(t *testing.T, size int) (g *gitRepo, texts [3]string) {
 		raw[size/2+i] ^= 0xff
 		raw = append(raw, byte(i))
 		texts[i] = string(raw)
-		fmt.Fprintf(&in, "commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nx\nM 644 inline big\ndata %d\n%s\n", 1700000000+i, len(raw), raw)
+		fmt.Fprintf(&in, "commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nx\nM 644 inline big\ndata %d\n%s\n",
+			1700000000+i, len(raw), raw)
 	}
 	g.gitIn(in.String(), "-c", "fastimport.unpackLimit=1", "fast-import", "--quiet")
 	return g, texts
 }
 
 func TestLargeBlobs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	g, texts := bigRepo(t, 3<<20)
 	t.Setenv("TMPDIR", t.TempDir())
 	check := func(t *testing.T) {

@@ -43,6 +43,9 @@ func randomContents(g *gitRepo, rnd *rand.Rand, n int) []string {
 // TestEveryNewBlobIsSeen: whatever git would send for a push is in its changes
 // or in its past.
 func TestEveryNewBlobIsSeen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for seed := range uint64(6) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		g := newRepo(t)
@@ -71,7 +74,10 @@ func checkPast(t *testing.T, g *gitRepo, r *Repo, base, new, known string) {
 		seen[c.NewID] = true
 	}
 	for _, p := range past.All {
-		if slices.ContainsFunc(changes, func(c Change) bool { return c.Path == p.Path && c.NewID == p.NewID && c.Mode == p.Mode }) {
+		if slices.ContainsFunc(changes, func(c Change) bool {
+			return c.Path == p.Path && c.NewID == p.NewID &&
+				c.Mode == p.Mode
+		}) {
 			t.Errorf("%s is in the pushed tree with %s", quote(p.Path), p.NewID)
 		}
 		if got := g.git("ls-tree", "-z", p.Commit, "--", ":(top,literal)"+p.Path); !strings.Contains(got, p.NewID) {
@@ -97,7 +103,8 @@ func checkPast(t *testing.T, g *gitRepo, r *Repo, base, new, known string) {
 
 func pastText(l PastList) (all []string) {
 	for _, p := range l.All {
-		all = append(all, fmt.Sprintf("%s %s %s old %t merged %d", p.Commit[:7], p.Status, p.Path, p.OldID != "", len(p.Merged)))
+		all = append(all, fmt.Sprintf("%s %s %s old %t merged %d", p.Commit[:7], p.Status, p.Path, p.OldID != "",
+			len(p.Merged)))
 	}
 	return all
 }
@@ -120,7 +127,8 @@ func TestPastOfMerges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{one[:7] + " M f old true merged 0", merge[:7] + " M f old true merged 1", merge[:7] + " A new old false merged 0"}
+	want := []string{one[:7] + " M f old true merged 0", merge[:7] + " M f old true merged 1",
+		merge[:7] + " A new old false merged 0"}
 	if got := pastText(past); !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
@@ -149,7 +157,8 @@ func TestPastIsBounded(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	var hinted interface{ Hint() string }
-	if hinted, _ = err.(interface{ Hint() string }); hinted == nil || hinted.Hint() != "push older commits first: git push origin main~1000:refs/heads/main" {
+	if hinted, _ = err.(interface{ Hint() string }); hinted == nil ||
+		hinted.Hint() != "push older commits first: git push origin main~1000:refs/heads/main" {
 		t.Errorf("the hint is another")
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -42,7 +42,8 @@ func (r *Repo) Patch(ctx context.Context, base, new string, paths ...string) (fi
 	if base == ZeroID || base == "" {
 		base = emptyTree.String()
 	}
-	args := []string{"--literal-pathspecs", "-c", "core.quotePath=false", "diff-tree", "-r", "-p", "-U3", "--no-color", "--no-ext-diff",
+	args := []string{"--literal-pathspecs", "-c", "core.quotePath=false", "diff-tree", "-r", "-p", "-U3", "--no-color",
+		"--no-ext-diff",
 		"--no-textconv", "--no-renames", "--no-prefix", "--end-of-options", base, new, "--"}
 	text, cut, err := r.gitSome(ctx, maxPatch, append(args, paths...)...)
 	if err != nil {

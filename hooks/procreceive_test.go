@@ -35,11 +35,14 @@ func TestProcReceive(t *testing.T) {
 		want []byte
 	}{
 		"each ref has its own answer": {talk(t, []string{"version=1\n"}, commands),
-			talk(t, []string{"version=1\n"}, []string{"ok refs/heads/good\n", "option fall-through\n", "ng refs/heads/bad lane \"x\" failed\n"})},
-		"push options are passed over": {talk(t, []string{"version=1\x00push-options object-format=sha1\n"}, commands[:1], []string{"priority=high"}),
+			talk(t, []string{"version=1\n"}, []string{"ok refs/heads/good\n", "option fall-through\n",
+				"ng refs/heads/bad lane \"x\" failed\n"})},
+		"push options are passed over": {talk(t, []string{"version=1\x00push-options object-format=sha1\n"}, commands[:1],
+			[]string{"priority=high"}),
 			talk(t, []string{"version=1\x00push-options\n"}, []string{"ok refs/heads/good\n", "option fall-through\n"})},
 		"an atomic push is refused whole": {talk(t, []string{"version=1\x00atomic\n"}, commands),
-			talk(t, []string{"version=1\n"}, []string{"ng refs/heads/good atomic push: another ref was refused\n", "ng refs/heads/bad lane \"x\" failed\n"})},
+			talk(t, []string{"version=1\n"}, []string{"ng refs/heads/good atomic push: another ref was refused\n",
+				"ng refs/heads/bad lane \"x\" failed\n"})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +73,8 @@ func TestProcReceiveRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		fmt.Sprintf(`cannot read git's ref lines: line 1: ref holds a control character: %q`, "refs/heads/a\x1b"): talk(t,
 			version, []string{ZeroID + " " + ZeroID + " refs/heads/a\x1b\n"}),
 	} {
-		err := ProcReceive(bytes.NewReader(in), &bytes.Buffer{}, func([]Update) (map[string]string, error) { return nil, nil })
+		err := ProcReceive(bytes.NewReader(in), &bytes.Buffer{},
+			func([]Update) (map[string]string, error) { return nil, nil })
 		if err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
@@ -78,7 +82,8 @@ func TestProcReceiveRefusesWhatItDoesNotUnderstand(t *testing.T) {
 }
 
 func FuzzProcReceive(f *testing.F) {
-	f.Add(talk(f, []string{"version=1\x00push-options atomic\n"}, []string{ZeroID + " " + ZeroID + " refs/heads/a\n"}, nil))
+	f.Add(talk(f, []string{"version=1\x00push-options atomic\n"}, []string{ZeroID + " " + ZeroID + " refs/heads/a\n"},
+		nil))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var out bytes.Buffer
 		err := ProcReceive(bytes.NewReader(in), &out, func(us []Update) (map[string]string, error) {

@@ -24,8 +24,10 @@ type held struct {
 func (g *gitRepo) pushHeld(server, gate string, args ...string) *held {
 	g.t.Helper()
 	h := &held{dir: g.t.TempDir(), done: make(chan error, 1)}
-	g.hook(filepath.Join(server, "hooks"), gate, "#!/bin/sh\ncat > "+h.dir+"/stdin\npwd > "+h.dir+"/pwd\nenv -0 > "+h.dir+"/env\n"+
-		"mv "+h.dir+"/env "+h.dir+"/ready\nwhile [ ! -e "+h.dir+"/verdict ]; do sleep 0.02; done\nexit $(cat "+h.dir+"/verdict)\n")
+	g.hook(filepath.Join(server, "hooks"), gate, "#!/bin/sh\ncat > "+h.dir+"/stdin\npwd > "+h.dir+"/pwd\nenv -0 > "+h.dir+
+		"/env\n"+
+		"mv "+h.dir+"/env "+h.dir+"/ready\nwhile [ ! -e "+h.dir+"/verdict ]; do sleep 0.02; done\nexit $(cat "+h.dir+
+		"/verdict)\n")
 	go func() {
 		_, err := g.try("", append([]string{"push", "-q", server}, args...)...)
 		h.done <- err
@@ -239,12 +241,15 @@ func TestEveryRefOfAPushIsJudgedByItsOwnTree(t *testing.T) {
 		args []string
 		want string
 	}{
-		"two refs, the second bad":             {"A", []string{"origin", "A", "B"}, "refs/heads/A A docs/x,refs/heads/B M src/a.go"},
-		"a branch that is not checked out":     {"A", []string{"origin", "B"}, "refs/heads/B M src/a.go"},
-		"control: the branch that is":          {"B", []string{"origin", "B"}, "refs/heads/B M src/a.go"},
-		"to the remote's URL":                  {"A", []string{remote, "B"}, "refs/heads/B M src/a.go"},
-		"by a name with spaces":                {"A", []string{"origin", "B@{0 days ago}:refs/heads/C"}, "refs/heads/C M src/a.go"},
-		"with a deletion before it":            {"A", []string{"origin", ":main", "B"}, "refs/heads/main deleted,refs/heads/B M src/a.go"},
+		"two refs, the second bad": {"A", []string{"origin", "A", "B"},
+			"refs/heads/A A docs/x,refs/heads/B M src/a.go"},
+		"a branch that is not checked out": {"A", []string{"origin", "B"}, "refs/heads/B M src/a.go"},
+		"control: the branch that is":      {"B", []string{"origin", "B"}, "refs/heads/B M src/a.go"},
+		"to the remote's URL":              {"A", []string{remote, "B"}, "refs/heads/B M src/a.go"},
+		"by a name with spaces": {"A", []string{"origin", "B@{0 days ago}:refs/heads/C"},
+			"refs/heads/C M src/a.go"},
+		"with a deletion before it": {"A", []string{"origin", ":main", "B"},
+			"refs/heads/main deleted,refs/heads/B M src/a.go"},
 		"to a remote that was never fetched":   {"A", []string{"file://" + remote, "B"}, "refs/heads/B A src/a.go"},
 		"onto a branch that is there, forward": {"A", []string{"origin", "B:main"}, "refs/heads/main M src/a.go"},
 	}

@@ -38,7 +38,8 @@ func place7(id string) string {
 // whose refs are not those that the hook is told.
 func (r *Repo) Received(ctx context.Context, us []Update, before bool) error {
 	if space := r.env.get("GIT_NAMESPACE"); space != "" {
-		return fmt.Errorf("cannot judge a push into the git namespace %s: its refs are not known by the names that git gives", quote(space))
+		return fmt.Errorf("cannot judge a push into the git namespace %s: its refs are not known by the names that git gives",
+			quote(space))
 	}
 	named := map[string]string{}
 	var stale error

@@ -6,7 +6,7 @@ import (
 )
 
 // A ref cannot be there where another has the name of its folder; asking for
-// it is no error, else one such name in a push shuts a repository.
+// it is not an error, else one such name in a push shuts a repository.
 func TestRefBelowARef(t *testing.T) {
 	g := newRepo(t)
 	g.commit("f", "1")

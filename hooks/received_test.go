@@ -81,7 +81,8 @@ func TestReceivedRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = spaced.Received(context.Background(), []Update{{Ref: "refs/heads/main", Old: ids["a"]}}, true)
-	sameText(t, "error", err.Error(), `cannot judge a push into the git namespace "team": its refs are not known by the names that git gives`)
+	sameText(t, "error", err.Error(),
+		`cannot judge a push into the git namespace "team": its refs are not known by the names that git gives`)
 }
 
 // git hands a hook also names that it refuses itself afterwards; one of them
@@ -163,7 +164,8 @@ func TestUnreadableCommits(t *testing.T) {
 	r := g.open()
 	us := []Update{{Ref: "refs/heads/main", Old: ids["b"], New: merge}}
 	err := r.SetReceivedBases(t.Context(), us, us, func(string) bool { return true })
-	want := "cannot find what the push changes in refs/heads/main: commit " + bad + " cannot be read: its header is malformed"
+	want := "cannot find what the push changes in refs/heads/main: commit " + bad +
+		" cannot be read: its header is malformed"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

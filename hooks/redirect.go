@@ -204,7 +204,8 @@ func (l layout) takeAlong(gates []string) error {
 			continue
 		}
 		words, _, _ := strings.Cut(shimArgs(g.text, gate, g.bin), "--earlier=")
-		if err := writeHook(filepath.Join(l.own, gate), shimText(gate, g.bin, words+"--earlier="+l.earlier(gate)+" ")); err != nil {
+		if err := writeHook(filepath.Join(l.own, gate),
+			shimText(gate, g.bin, words+"--earlier="+l.earlier(gate)+" ")); err != nil {
 			return err
 		}
 	}
@@ -220,7 +221,8 @@ func (l layout) giveBack(g atGate) error {
 	}
 	to := filepath.Join(l.folder, name)
 	if _, err := os.Lstat(to); err == nil {
-		return withHint(fmt.Errorf("%s is not ours, and %s is there already", g.path, to), "merge the two by hand, remove %s, then install again", g.path)
+		return withHint(fmt.Errorf("%s is not ours, and %s is there already", g.path, to),
+			"merge the two by hand, remove %s, then install again", g.path)
 	}
 	if err := os.MkdirAll(l.folder, 0o755); err != nil {
 		return err
@@ -277,7 +279,8 @@ func (l layout) passOn() error {
 		if word == "" {
 			continue
 		}
-		text := passMark + "(take it out with: pushlane uninstall)\nh=" + word + "; [ -f \"$h\" ] && [ -x \"$h\" ] || exit 0; exec \"$h\" \"$@\"\n"
+		text := passMark + "(take it out with: pushlane uninstall)\nh=" + word +
+			"; [ -f \"$h\" ] && [ -x \"$h\" ] || exit 0; exec \"$h\" \"$@\"\n"
 		if err := writeHook(g.path, text); err != nil {
 			return fmt.Errorf("cannot pass on %s: %w", name, err)
 		}
@@ -342,7 +345,8 @@ func (l layout) point(ctx context.Context, gates []string) (string, error) {
 	if l.from != "" {
 		from = l.from
 	}
-	return fmt.Sprintf("core.hooksPath: set to %s, whose hooks run those of %s, in every worktree", pairs[len(pairs)-2][1], from), nil
+	return fmt.Sprintf("core.hooksPath: set to %s, whose hooks run those of %s, in every worktree", pairs[len(pairs)-2][1],
+		from), nil
 }
 
 // pointLinked writes what linked worktrees read: git runs their hooks in
@@ -381,8 +385,11 @@ func (l layout) check(ctx context.Context) error {
 			return fmt.Errorf("cannot find the hooks folder of %s: %w", dir, err)
 		}
 		if at := join(l.env.Dir, strings.TrimSuffix(string(out), "\n")); realPath(at) != realPath(l.own) {
-			return withHint(fmt.Errorf("cannot install hooks: another setting of core.hooksPath comes after the repository's own and names %s", at),
-				"find it with: git --git-dir=%s config --show-origin --get-all core.hooksPath; take it out, then install again", shellWord(dir))
+			return withHint(
+				fmt.Errorf("cannot install hooks: another setting of core.hooksPath comes after the repository's own and names %s",
+					at),
+				"find it with: git --git-dir=%s config --show-origin --get-all core.hooksPath; take it out, then install again",
+				shellWord(dir))
 		}
 	}
 	return nil
@@ -390,7 +397,8 @@ func (l layout) check(ctx context.Context) error {
 
 // unpoint sets core.hooksPath to what it was.
 func (l layout) unpoint(ctx context.Context, was string) error {
-	for _, args := range [][]string{{"--unset-all", "core.hooksPath"}, {"--remove-section", linkedKey}, {"--unset-all", fromKey}} {
+	for _, args := range [][]string{{"--unset-all", "core.hooksPath"}, {"--remove-section", linkedKey},
+		{"--unset-all", fromKey}} {
 		if _, err := l.local(ctx, args...); err != nil && args[0] != "--remove-section" {
 			return err
 		}

@@ -17,6 +17,9 @@ const tells = "#!/bin/sh\necho \"$0 | $*\" >> \"$SEEN\"\n[ ! -e \"$(dirname \"$0
 // the same path after the installation, at gates that pushlane takes and at
 // others, and its no counts.
 func TestHooksKeepTheirNames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for name, prepare := range map[string]func(g *gitRepo) (folder string){
 		"the default folder": func(g *gitRepo) string { return ".git/hooks" },
 		"a folder of the work tree": func(g *gitRepo) string {
@@ -110,7 +113,8 @@ func TestSettingsThatComeAfterTheRepositorysOwn(t *testing.T) {
 			set(g, linked)
 			before := files(t, g.dir+"/.git")
 			_, err := Install(context.Background(), g.hookEnv(), InstallOptions{Bin: client(t, t.TempDir(), 0)})
-			if err == nil || !strings.HasPrefix(err.Error(), "cannot install hooks: another setting of core.hooksPath comes after the repository's own and names ") ||
+			if err == nil || !strings.HasPrefix(err.Error(),
+				"cannot install hooks: another setting of core.hooksPath comes after the repository's own and names ") ||
 				!strings.Contains(hintOf(err), "config --show-origin --get-all core.hooksPath") {
 				t.Errorf("got %v (%s)", err, hintOf(err))
 			}
@@ -165,7 +169,8 @@ func TestFoldersForEveryone(t *testing.T) {
 		g := newRepo(t)
 		g.hook(g.dir+"/.git/hooks", "pre-push", "#!/bin/sh\n")
 		withUmask(umask, func() { install(t, g, InstallOptions{Bin: client(t, t.TempDir(), 0)}) })
-		for path, want := range map[string]os.FileMode{"": 0o755, "/hooks": 0o755, "/hooks/pre-push": 0o755, "/hooks/post-merge": 0o755, "/linked.config": 0o644} {
+		for path, want := range map[string]os.FileMode{"": 0o755, "/hooks": 0o755, "/hooks/pre-push": 0o755,
+			"/hooks/post-merge": 0o755, "/linked.config": 0o644} {
 			info, err := os.Stat(g.dir + "/.git/pushlane" + path)
 			if err != nil || info.Mode().Perm() != want {
 				t.Errorf("umask %o: pushlane%s: %v, %v, want %o", umask, path, info.Mode(), err, want)
@@ -180,7 +185,8 @@ func TestAReceivingRepositorysHooks(t *testing.T) {
 	g.commit("f", "x")
 	seen := filepath.Join(t.TempDir(), "seen")
 	g.env = append(g.env, "SEEN="+seen)
-	delegate := "#!/bin/sh\necho \"$0\" >> $SEEN\nfor hook in \"${GIT_DIR:-$(dirname $0)/..}/hooks/$(basename $0).d\"/*; do [ -x \"$hook\" ] || continue; \"$hook\" \"$@\" || exit 1; done\n"
+	delegate := "#!/bin/sh\necho \"$0\" >> $SEEN\nfor hook in \"${GIT_DIR:-$(dirname $0)/..}/hooks/$(basename " +
+		"$0).d\"/*; do [ -x \"$hook\" ] || continue; \"$hook\" \"$@\" || exit 1; done\n"
 	for _, name := range []string{"pre-receive", "update"} {
 		server.hook(server.dir+"/hooks", name, delegate)
 		server.hook(server.dir+"/hooks/"+name+".d", "one", "#!/bin/sh\necho \"$0\" >> $SEEN\n")

@@ -75,7 +75,7 @@ func readRefFile(path string) (id plumbing.Hash, target string, err error) {
 		return id, strings.TrimSpace(target), nil
 	}
 	if !isID(line) {
-		return id, "", withHint(fmt.Errorf("ref file %s holds %s, which is no object id", path, quote(line)),
+		return id, "", withHint(fmt.Errorf("ref file %s holds %s, which is not an object id", path, quote(line)),
 			"see what is broken with: git fsck")
 	}
 	return plumbing.NewHash(line), "", nil
@@ -135,7 +135,7 @@ func (r *Repo) refOf(worktree, name string) (end string, id plumbing.Hash, err e
 			return name, id, nil
 		case err == nil:
 			if msg := checkRef(target); msg != "" || !fs.ValidPath(target) {
-				return "", id, fmt.Errorf("ref %s names %s, which is no ref", name, quote(target))
+				return "", id, fmt.Errorf("ref %s names %s, which is not a ref", name, quote(target))
 			}
 			name = target
 		case noRefFile(err), isDir(filepath.Join(dir, filepath.FromSlash(name))):

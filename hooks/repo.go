@@ -61,7 +61,7 @@ type Repo struct {
 type place struct {
 	git    string // HEAD and index
 	common string // refs, config, hooks; the same as git except in a linked worktree
-	top    string // work tree, "" when bare; before withTop the folder that .git stands in
+	top    string // work tree, "" when bare; before withTop the folder that .git is in
 	bare   bool
 }
 

@@ -42,7 +42,8 @@ func TestOpenFindsTheRepository(t *testing.T) {
 		"a linked worktree":              {linked, "", "work", top + "/.git/worktrees/linked", top + "/.git", linked},
 		"a git directory that is apart":  {away.dir + "/d", "", "apart", apart, apart, away.dir},
 		"the same as hooks have it":      {away.dir, ".git", "apart", apart, apart, away.dir},
-		"a submodule":                    {super.dir + "/mod", "", "mod", super.dir + "/.git/modules/mod", super.dir + "/.git/modules/mod", super.dir + "/mod"},
+		"a submodule": {super.dir + "/mod", "", "mod", super.dir + "/.git/modules/mod",
+			super.dir + "/.git/modules/mod", super.dir + "/mod"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -85,12 +86,13 @@ func TestOpenRefusesWhatItWouldMisread(t *testing.T) {
 		want, hint string
 	}{
 		"SHA-256 objects": {"[core]\nrepositoryformatversion = 1\n[extensions]\nobjectformat = sha256\n",
-			`its object ids are "sha256", only SHA-1 repositories can be judged`, "make a SHA-1 repository with: git init --object-format=sha1"},
+			`its object ids are "sha256", only SHA-1 repositories can be judged`,
+			"make a SHA-1 repository with: git init --object-format=sha1"},
 		"reftable": {"[core]\nrepositoryformatversion = 1\n[extensions]\nrefStorage = reftable\n",
 			`its refs are stored as "reftable", only files can be read`, "change it with: git refs migrate --ref-format=files"},
-		"an extension nobody knows": {"[core]\nrepositoryformatversion = 1\n[extensions]\nsurprise = true\n",
+		"an extension no one knows": {"[core]\nrepositoryformatversion = 1\n[extensions]\nsurprise = true\n",
 			`repository extension "surprise" is unknown`, "upgrade pushlane"},
-		"a version nobody knows": {"[core]\nrepositoryformatversion = 2\n",
+		"a version no one knows": {"[core]\nrepositoryformatversion = 2\n",
 			`repository format version "2" is unknown`, "upgrade pushlane"},
 	}
 	for name, c := range cases {
@@ -117,7 +119,8 @@ func TestOpenRefusesWhatItWouldMisread(t *testing.T) {
 }
 
 func TestOpenTakesHarmlessExtensions(t *testing.T) {
-	for _, set := range []string{"extensions.worktreeConfig=true", "extensions.worktreeConfig=false", "extensions.preciousObjects=true", "extensions.relativeWorktrees=true"} {
+	for _, set := range []string{"extensions.worktreeConfig=true", "extensions.worktreeConfig=false",
+		"extensions.preciousObjects=true", "extensions.relativeWorktrees=true"} {
 		t.Run(set, func(t *testing.T) {
 			g := newRepo(t)
 			id := g.commit("f", "x")
@@ -133,7 +136,9 @@ func TestOpenTakesHarmlessExtensions(t *testing.T) {
 
 func TestConfigThatOnlyGitReads(t *testing.T) {
 	g := newRepo(t)
-	g.write(".git/config", "[core]\n\trepositoryformatversion = 1\n\tbare = false\n\tpager = less -R ; and a comment\n[Remote \"o.r \\\"g\"]\n\tURL = \"x\\ty\"\n[extensions]\n\tworktreeConfig\n[alias]\n\tx = \"!f() { echo \\\"$1\\\"; }; f\"\n")
+	g.write(".git/config",
+		"[core]\n\trepositoryformatversion = 1\n\tbare = false\n\tpager = less -R ; and a comment\n[Remote \"o.r "+
+			"\\\"g\"]\n\tURL = \"x\\ty\"\n[extensions]\n\tworktreeConfig\n[alias]\n\tx = \"!f() { echo \\\"$1\\\"; }; f\"\n")
 	r, err := g.open().config(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +183,9 @@ func TestOddRepositories(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := r.Changes(ctx, tree, index)
+		if err != nil {
+			t.Fatal(err)
+		}
 		sameText(t, "changes", strings.Join(paths(got), ","), "A f")
 	})
 	t.Run("detached HEAD", func(t *testing.T) {
@@ -231,7 +239,8 @@ func TestOddRepositories(t *testing.T) {
 		}
 		sameText(t, "error", err.Error(), "read f: object "+got[0].OldID+" is not in this partial clone")
 		hint := hintOf(err)
-		sameText(t, "hint", hint, "fetch it with: git cat-file -e "+got[0].OldID+" (or everything with: git fetch --refetch --no-filter)")
+		sameText(t, "hint", hint, "fetch it with: git cat-file -e "+got[0].OldID+
+			" (or everything with: git fetch --refetch --no-filter)")
 		p.git("cat-file", "-e", got[0].OldID)
 		text, err := r.File(ctx, a, "f")
 		if err != nil || string(text) != "old" {
@@ -284,6 +293,9 @@ func TestOddRepositories(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := r.Changes(ctx, "HEAD", tree)
+		if err != nil {
+			t.Fatal(err)
+		}
 		sameText(t, "changes", strings.Join(paths(got), ","), "A g")
 	})
 	t.Run("shared clone of a shared clone", func(t *testing.T) {
@@ -311,7 +323,8 @@ func TestOddRepositories(t *testing.T) {
 		other := filepath.Join(filepath.Dir(g.dir), "other")
 		g.git("init", "-q", other)
 		o := g.in(other)
-		o.write(".git/objects/info/alternates", "# a comment\n\"../../../work/.git\\057objects\"\n../../../work/.git/objects\n/nowhere/objects\n")
+		o.write(".git/objects/info/alternates",
+			"# a comment\n\"../../../work/.git\\057objects\"\n../../../work/.git/objects\n/nowhere/objects\n")
 		if _, err := o.open().File(ctx, id, "f"); err != nil {
 			t.Error(err)
 		}
@@ -362,7 +375,8 @@ func TestResolveAndRange(t *testing.T) {
 			t.Errorf("%s: got %s, %v", rev, got, err)
 		}
 	}
-	for _, rev := range []string{"nothing", "", "--help", "-h", "main\x00", "refs/heads/nothing", "HEAD~99", "refs/../../config"} {
+	for _, rev := range []string{"nothing", "", "--help", "-h", "main\x00", "refs/heads/nothing", "HEAD~99",
+		"refs/../../config"} {
 		_, err := r.Resolve(ctx, rev)
 		var none *NoRevisionError
 		if !errors.As(err, &none) {
@@ -405,103 +419,5 @@ func TestFile(t *testing.T) {
 	}
 	if _, err := r.File(ctx, "HEAD", "d"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a folder: %v", err)
-	}
-}
-
-func TestWriteTree(t *testing.T) {
-	ctx := context.Background()
-	g := newRepo(t)
-	g.write("a", "1")
-	g.commit("b", "1")
-
-	t.Run("git commit FILE is judged by what it commits", func(t *testing.T) {
-		g.write("a", "2")
-		g.write("b", "2")
-		g.git("add", "b")
-		out := filepath.Join(t.TempDir(), "index")
-		g.hook(g.dir+"/.git/hooks", "pre-commit", "#!/bin/sh\nprintf %s \"$GIT_INDEX_FILE\" > "+out+"\ncp \"$GIT_INDEX_FILE\" "+out+".copy\nexit 1\n")
-		if _, err := g.try("", "commit", "-q", "-m", "x", "a"); err == nil {
-			t.Fatal("the hook was not run")
-		}
-		r := g.with("GIT_INDEX_FILE=" + out + ".copy").open()
-		tree, err := r.WriteTree(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := r.Changes(ctx, "HEAD", tree)
-		sameText(t, "changes", strings.Join(paths(got), ","), "M a")
-		os.Remove(g.dir + "/.git/hooks/pre-commit")
-	})
-	t.Run("an unresolved conflict is refused", func(t *testing.T) {
-		g.git("reset", "-q", "--hard")
-		g.git("checkout", "-q", "-b", "side")
-		g.commit("a", "side")
-		g.git("checkout", "-q", "main")
-		g.commit("a", "main")
-		if _, err := g.try("", "merge", "side"); err == nil {
-			t.Fatal("no conflict")
-		}
-		_, err := g.open().WriteTree(ctx)
-		if err == nil {
-			t.Fatal("no error")
-		}
-		sameText(t, "error", err.Error(), "cannot judge the index: it has unresolved conflicts")
-		sameText(t, "hint", hintOf(err), "resolve them and git add the files, see: git status")
-	})
-}
-
-func TestCommitsSayWhoAndWhat(t *testing.T) {
-	g := newRepo(t)
-	g.write("f", "x")
-	g.git("add", "f")
-	msg := "subject\n\nbody with \xff and é\n\nSigned-off-by: Ann\n"
-	g.gitIn(msg, "-c", "i18n.commitEncoding=ISO-8859-1", "commit", "-q", "--cleanup=verbatim", "-F", "-", "--author=Bob \xe9 <bob@example.org>")
-	got, err := g.open().Commits(context.Background(), ZeroID, "HEAD")
-	if err != nil || len(got) != 1 {
-		t.Fatal(got, err)
-	}
-	sameText(t, "author", got[0].Author, "Bob \ufffd <bob@example.org>")
-	sameText(t, "message", got[0].Message, strings.ToValidUTF8(msg, "\ufffd"))
-	if got[0].Time != 1700000000 || got[0].ID != g.git("rev-parse", "HEAD") {
-		t.Errorf("got %+v", got[0])
-	}
-}
-
-func TestAKeptRepoSeesWhatChanges(t *testing.T) {
-	ctx := context.Background()
-	g := newRepo(t)
-	ids := g.history("a:", "b: a", "c: b")
-	g.git("update-ref", "refs/heads/main", ids["b"])
-	r := g.open()
-	base := func() string {
-		u := Update{Ref: "refs/heads/new", Old: ZeroID, New: ids["c"]}
-		if err := r.SetBase(ctx, &u, "up", "u"); err != nil {
-			t.Fatal(err)
-		}
-		return u.Base
-	}
-	sameText(t, "before there is a remote", base(), ZeroID)
-	g.git("config", "remote.up.url", "u")
-	g.git("config", "remote.up.fetch", "+refs/heads/*:refs/remotes/elsewhere/*")
-	g.git("update-ref", "refs/remotes/elsewhere/main", ids["a"])
-	sameText(t, "with a remote that was added", base(), ids["a"])
-	g.git("update-ref", "refs/remotes/elsewhere/main", ids["b"])
-	sameText(t, "after a fetch", base(), ids["b"])
-	g.git("pack-refs", "--all")
-	sameText(t, "with packed refs", base(), ids["b"])
-
-	other := g.in(filepath.Join(t.TempDir(), "other"))
-	os.Mkdir(other.dir, 0o755)
-	other.git("init", "-q")
-	id := other.commit("f", "x")
-	g.write(".git/objects/info/alternates", other.dir+"/.git/objects\n")
-	if _, err := r.File(ctx, id, "f"); err != nil {
-		t.Errorf("alternates that were added: %v", err)
-	}
-	g.git("config", "core.repositoryformatversion", "1")
-	g.git("config", "extensions.refStorage", "reftable")
-	var refused *FormatError
-	if _, err := r.Commits(ctx, ZeroID, ids["c"]); !errors.As(err, &refused) {
-		t.Errorf("another format: %v", err)
 	}
 }

@@ -128,7 +128,8 @@ func (r *Repo) sinceParted(ctx context.Context, a, b string) (Update, error) {
 		return Update{}, fmt.Errorf("cannot find where %s and %s parted: %w", orHead(a), orHead(b), err)
 	}
 	if base.IsZero() {
-		return Update{}, withHint(fmt.Errorf("cannot find where %s and %s parted: they have no commit in common", orHead(a), orHead(b)),
+		return Update{}, withHint(fmt.Errorf("cannot find where %s and %s parted: they have no commit in common", orHead(a),
+			orHead(b)),
 			"compare their trees with: %s..%s", orHead(a), orHead(b))
 	}
 	return Update{Old: old, New: id, Base: base.String()}, nil

@@ -39,7 +39,8 @@ func (m remote) writes(ref string) bool {
 // globMatch matches a refspec's side, which has at most one "*".
 func globMatch(pattern, ref string) bool {
 	before, after, wild := strings.Cut(pattern, "*")
-	return !wild && pattern == ref || wild && len(ref) > len(before)+len(after) && strings.HasPrefix(ref, before) && strings.HasSuffix(ref, after)
+	return !wild && pattern == ref || wild && len(ref) > len(before)+len(after) && strings.HasPrefix(ref, before) &&
+		strings.HasSuffix(ref, after)
 }
 
 // remotes reads the remotes out of all configuration files, rewritten by
@@ -169,10 +170,7 @@ func (r *Repo) tracked(ctx context.Context, url, ref string) (string, error) {
 				continue
 			}
 			before, after, _ := strings.Cut(from, "*")
-			to := m.into[i]
-			if strings.Contains(to, "*") {
-				to = strings.Replace(to, "*", strings.TrimSuffix(strings.TrimPrefix(ref, before), after), 1)
-			}
+			to := strings.Replace(m.into[i], "*", strings.TrimSuffix(strings.TrimPrefix(ref, before), after), 1)
 			if !slices.ContainsFunc(others, func(o remote) bool { return o.writes(to) }) {
 				return to, nil
 			}

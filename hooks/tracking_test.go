@@ -54,14 +54,20 @@ func TestPushTarget(t *testing.T) {
 		want   Target
 	}{
 		"origin where nothing is said": {nil, "refs/heads/topic", Target{"origin", "o", "refs/heads/topic", ""}},
-		"the branch's own remote":      {[]string{"branch.topic.remote fork", "branch.topic.merge refs/heads/topic"}, "refs/heads/topic", Target{"fork", "p", "refs/heads/topic", ""}},
-		"its push remote":              {[]string{"branch.topic.remote fork", "branch.topic.pushRemote origin"}, "refs/heads/topic", Target{"origin", "o", "refs/heads/topic", ""}},
-		"that of all branches":         {[]string{"remote.pushDefault fork"}, "refs/heads/topic", Target{"fork", "p", "refs/heads/topic", ""}},
-		"an upstream of another name": {[]string{"branch.topic.remote origin", "branch.topic.merge refs/heads/far", "push.default upstream"},
+		"the branch's own remote": {[]string{"branch.topic.remote fork", "branch.topic.merge refs/heads/topic"},
+			"refs/heads/topic", Target{"fork", "p", "refs/heads/topic", ""}},
+		"its push remote": {[]string{"branch.topic.remote fork", "branch.topic.pushRemote origin"}, "refs/heads/topic",
+			Target{"origin", "o", "refs/heads/topic", ""}},
+		"that of all branches": {[]string{"remote.pushDefault fork"}, "refs/heads/topic",
+			Target{"fork", "p", "refs/heads/topic", ""}},
+		"an upstream of another name": {[]string{"branch.topic.remote origin", "branch.topic.merge refs/heads/far",
+			"push.default upstream"},
 			"refs/heads/topic", Target{"origin", "o", "refs/heads/far", ""}},
-		"a push refspec":    {[]string{"remote.origin.push refs/heads/*:refs/heads/ann/*", "branch.topic.remote origin"}, "refs/heads/topic", Target{"origin", "o", "refs/heads/ann/topic", ""}},
-		"a URL as a remote": {[]string{"branch.topic.pushRemote ../x.git"}, "refs/heads/topic", Target{"../x.git", "../x.git", "refs/heads/topic", ""}},
-		"a detached HEAD":   {nil, "", Target{"origin", "o", "", ""}},
+		"a push refspec": {[]string{"remote.origin.push refs/heads/*:refs/heads/ann/*", "branch.topic.remote origin"},
+			"refs/heads/topic", Target{"origin", "o", "refs/heads/ann/topic", ""}},
+		"a URL as a remote": {[]string{"branch.topic.pushRemote ../x.git"}, "refs/heads/topic",
+			Target{"../x.git", "../x.git", "refs/heads/topic", ""}},
+		"a detached HEAD": {nil, "", Target{"origin", "o", "", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRepo(t)

@@ -75,7 +75,8 @@ func TestTreeOfEachKind(t *testing.T) {
 	}
 	want := []string{
 		`drwxr-xr-x "." 0`, `Lrwxrwxrwx "away" 11`, `drwxr-xr-x "d" 0`, `-rw-r--r-- "d/f" 4`, `-rw-r--r-- "g" 1`,
-		`Lrwxrwxrwx "link" 1`, `-rw-r--r-- "new\nline" 1`, `-rwxr-xr-x "run" 1`, `drwxr-xr-x "sub" 0`, `-rw-r--r-- "\xff\xfe" 3`,
+		`Lrwxrwxrwx "link" 1`, `-rw-r--r-- "new\nline" 1`, `-rwxr-xr-x "run" 1`, `drwxr-xr-x "sub" 0`,
+		`-rw-r--r-- "\xff\xfe" 3`,
 	}
 	sameText(t, "walk", strings.Join(lines, "\n"), strings.Join(want, "\n"))
 
@@ -164,7 +165,8 @@ func TestWriteTarOwnersModesAndOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines = append(lines, fmt.Sprintf("%c %o %d:%d %s %s %d", h.Typeflag, h.Mode, h.Uid, h.Gid, h.Name, h.Linkname, h.ModTime.Unix()))
+		lines = append(lines, fmt.Sprintf("%c %o %d:%d %s %s %d", h.Typeflag, h.Mode, h.Uid, h.Gid, h.Name, h.Linkname,
+			h.ModTime.Unix()))
 	}
 	want := []string{
 		"0 644 1000:1001 d.x  1700000000", "5 755 1000:1001 d/  1700000000",

@@ -84,7 +84,7 @@ func parseTree(text string) ([]treeEntry, error) {
 	}
 	for _, e := range entries {
 		if e.isDir() && hasFileNamed(entries, e.name) {
-			return nil, fmt.Errorf("entry %s stands twice", quote(e.name))
+			return nil, fmt.Errorf("entry %s appears twice", quote(e.name))
 		}
 	}
 	return entries, nil

@@ -30,7 +30,7 @@ type Update struct {
 	Old      string // id the receiver's ref has, ZeroID when it is new
 	New      string // id it is to get, as pushed (a tag's own id); ZeroID when it is deleted
 	Base     string // id of the commit the changes are counted from, ZeroID for the empty tree; filled by SetBase
-	Forced   bool   // the old commit is no ancestor of the new one, or is not known here; filled by SetBase
+	Forced   bool   // the old commit is not an ancestor of the new one, or is not known here; filled by SetBase
 	Delete   bool   // the ref goes away: there is nothing to judge
 }
 
@@ -58,7 +58,7 @@ func (e *InputError) Hint() string {
 // "<local ref> <local id> <remote ref> <remote id>" at gate pre-push,
 // "<old id> <new id> <ref>" at pre-receive and post-receive. Anything else is
 // an *InputError: a line that is not understood must not be a ref that is not
-// judged. No lines at all are no updates and no error.
+// judged. No lines at all mean no updates and no error.
 func ReadUpdates(r io.Reader, gate string) ([]Update, error) {
 	parse, err := lineParser(gate)
 	if err != nil {

@@ -23,7 +23,8 @@ func TestReadUpdates(t *testing.T) {
 		"one ref": {"pre-push", "refs/heads/x " + idA + " refs/heads/y " + idB + "\n",
 			[]Update{{Ref: "refs/heads/y", LocalRef: "refs/heads/x", Old: idB, New: idA}}},
 		"several refs, a new one and a deletion": {"pre-push",
-			"refs/heads/x " + idA + " refs/heads/x " + ZeroID + "\n(delete) " + ZeroID + " refs/heads/y " + idB + "\nrefs/tags/v1 " + idB + " refs/tags/v1 " + ZeroID + "\n",
+			"refs/heads/x " + idA + " refs/heads/x " + ZeroID + "\n(delete) " + ZeroID + " refs/heads/y " + idB +
+				"\nrefs/tags/v1 " + idB + " refs/tags/v1 " + ZeroID + "\n",
 			[]Update{
 				{Ref: "refs/heads/x", LocalRef: "refs/heads/x", Old: ZeroID, New: idA},
 				{Ref: "refs/heads/y", LocalRef: "(delete)", Old: idB, New: ZeroID, Base: ZeroID, Delete: true},
@@ -52,21 +53,33 @@ func TestReadUpdatesRefuses(t *testing.T) {
 	good := idA + " " + idB + " refs/heads/x\n"
 	long := strings.Repeat("a", maxUpdateLine)
 	cases := map[string]struct{ gate, in, want string }{
-		"a line cut short":              {"pre-receive", good + idA + " " + idB, "line 2: the input ends in the middle of a line"},
-		"too few words":                 {"pre-receive", idA + " refs/heads/x\n", `line 1: want "<old id> <new id> <ref>", got "` + idA + ` refs/heads/x"`},
-		"too many words":                {"pre-receive", idA + " " + idB + " refs/heads/x y\n", `line 1: want "<old id> <new id> <ref>", got "` + idA + " " + idB + ` refs/heads/x y"`},
-		"an empty line":                 {"pre-receive", good + "\n", `line 2: want "<old id> <new id> <ref>", got ""`},
-		"a short id":                    {"pre-receive", "1111 " + idB + " refs/heads/x\n", `line 1: not an object id: "1111"`},
-		"an id in capitals":             {"pre-receive", strings.Repeat("A", 40) + " " + idB + " refs/heads/x\n", `line 1: not an object id: "` + strings.Repeat("A", 40) + `"`},
-		"SHA-256":                       {"pre-receive", strings.Repeat("a", 64) + " " + strings.Repeat("b", 64) + " refs/heads/x\n", "line 1: object ids are SHA-256; only SHA-1 repositories can be judged"},
-		"a ref that is none":            {"pre-receive", idA + " " + idB + " main\n", `line 1: not a full ref name: "main"`},
-		"a ref git does not allow":      {"pre-receive", idA + " " + idB + " refs/heads/x~1\n", `line 1: not a ref name git allows: "refs/heads/x~1"`},
-		"control characters":            {"pre-receive", idA + " " + idB + " refs/heads/x\x1b[2J\n", `line 1: not a ref name git allows: "refs/heads/x\x1b[2J"`},
-		"a carriage return":             {"pre-receive", idA + " " + idB + " refs/heads/x\r\n", `line 1: ref holds a control character: "refs/heads/x\r"`},
-		"a ref twice":                   {"pre-receive", good + good, `line 2: ref "refs/heads/x" is named twice`},
-		"a line without end":            {"pre-push", long, "line 1: longer than 65536 bytes"},
-		"no local name":                 {"pre-push", " " + idA + " refs/heads/x " + idB + "\n", "line 1: local ref is empty"},
-		"a receiver's line at pre-push": {"pre-push", good, `line 1: want "<local ref> <local id> <remote ref> <remote id>", got "` + strings.TrimSuffix(good, "\n") + `"`},
+		"a line cut short": {"pre-receive", good + idA + " " + idB,
+			"line 2: the input ends in the middle of a line"},
+		"too few words": {"pre-receive", idA + " refs/heads/x\n",
+			`line 1: want "<old id> <new id> <ref>", got "` + idA + ` refs/heads/x"`},
+		"too many words": {"pre-receive", idA + " " + idB + " refs/heads/x y\n",
+			`line 1: want "<old id> <new id> <ref>", got "` + idA + " " + idB + ` refs/heads/x y"`},
+		"an empty line": {"pre-receive", good + "\n", `line 2: want "<old id> <new id> <ref>", got ""`},
+		"a short id": {"pre-receive", "1111 " + idB + " refs/heads/x\n",
+			`line 1: not an object id: "1111"`},
+		"an id in capitals": {"pre-receive", strings.Repeat("A", 40) + " " + idB + " refs/heads/x\n",
+			`line 1: not an object id: "` + strings.Repeat("A", 40) + `"`},
+		"SHA-256": {"pre-receive",
+			strings.Repeat("a", 64) + " " + strings.Repeat("b", 64) + " refs/heads/x\n",
+			"line 1: object ids are SHA-256; only SHA-1 repositories can be judged"},
+		"a ref that is none": {"pre-receive", idA + " " + idB + " main\n", `line 1: not a full ref name: "main"`},
+		"a ref git does not allow": {"pre-receive", idA + " " + idB + " refs/heads/x~1\n",
+			`line 1: not a ref name git allows: "refs/heads/x~1"`},
+		"control characters": {"pre-receive", idA + " " + idB + " refs/heads/x\x1b[2J\n",
+			`line 1: not a ref name git allows: "refs/heads/x\x1b[2J"`},
+		"a carriage return": {"pre-receive", idA + " " + idB + " refs/heads/x\r\n",
+			`line 1: ref holds a control character: "refs/heads/x\r"`},
+		"a ref twice":        {"pre-receive", good + good, `line 2: ref "refs/heads/x" is named twice`},
+		"a line without end": {"pre-push", long, "line 1: longer than 65536 bytes"},
+		"no local name": {"pre-push", " " + idA + " refs/heads/x " + idB + "\n",
+			"line 1: local ref is empty"},
+		"a receiver's line at pre-push": {"pre-push", good,
+			`line 1: want "<local ref> <local id> <remote ref> <remote id>", got "` + strings.TrimSuffix(good, "\n") + `"`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +124,7 @@ func FuzzReadUpdates(f *testing.F) {
 		got, err := ReadUpdates(strings.NewReader(in), gate)
 		if err != nil {
 			if got != nil {
-				t.Fatalf("updates beside the error %v: %v", err, got)
+				t.Fatalf("updates next to the error %v: %v", err, got)
 			}
 			return
 		}

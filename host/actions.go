@@ -71,8 +71,10 @@ func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 	}
 	defer release()
 	for _, u := range run.Updates {
-		if _, err := repo.Resolve(ctx, u.New); errors.As(err, new(*hooks.NoRevisionError)) || errors.As(err, new(*hooks.MissingError)) {
-			return problem.Usage(problem.WithHint(fmt.Errorf("%s is not in the repository: the push was refused and left nothing", printable.Short(u.New)), "push it again"))
+		if _, err := repo.Resolve(ctx, u.New); errors.As(err, new(*hooks.NoRevisionError)) ||
+			errors.As(err, new(*hooks.MissingError)) {
+			return problem.Usage(problem.WithHint(fmt.Errorf(
+				"%s is not in the repository: the push was refused and left nothing", printable.Short(u.New)), "push it again"))
 		} else if err != nil {
 			return err
 		}

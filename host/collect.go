@@ -57,7 +57,9 @@ func (h *Host) dropOld(ctx context.Context, p config.Policy) (lines []string, er
 	}
 	if h.clockWasSet(time.Now()) {
 		h.clockTold.Do(func() {
-			lines = []string{"nothing is removed by its age: the clock was set since this host was started; start it again where the clock is right"}
+			lines = []string{
+				"nothing is removed by its age: the clock was set since this host was started; start it again where the clock " +
+					"is right"}
 		})
 		return lines, nil
 	}
@@ -79,8 +81,9 @@ func (h *Host) dropOld(ctx context.Context, p config.Policy) (lines []string, er
 	}
 	n, roomErr := h.dropLargeLogs(p, time.Now())
 	if n > 0 {
-		lines = append(lines, fmt.Sprintf("removed the logs of the %s that ended first: all together took more than %s (limits.logs_total)",
-			printable.Count(n, "run"), p.MaxLogsTotal))
+		lines = append(lines,
+			fmt.Sprintf("removed the logs of the %s that ended first: all together took more than %s (limits.logs_total)",
+				printable.Count(n, "run"), p.MaxLogsTotal))
 	}
 	return lines, errors.Join(err, logErr, roomErr)
 }

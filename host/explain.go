@@ -24,7 +24,8 @@ type LanesQuestion struct {
 
 // ExplainLanes picks the lanes of a range, as a push would, and says why; and
 // whether what earlier runs said would be used again.
-func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate.Call, ask LanesQuestion) (report.ExplainJSON, error) {
+func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate.Call,
+	ask LanesQuestion) (report.ExplainJSON, error) {
 	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
 		return report.ExplainJSON{}, err
@@ -73,8 +74,10 @@ func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate
 }
 
 // explainMemory says what memory would do for one picked lane.
-func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call gate.Call, policy config.Policy, at string, p gate.Update, i int) string {
+func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call gate.Call, policy config.Policy, at string,
+	p gate.Update, i int) string {
 	j := &gate.Run{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: at, Policy: policy, Updates: []gate.Update{p},
-		Outcomes: []gate.LaneRun{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New), p.Picked[i].Lane.ID)}}}
+		Outcomes: []gate.LaneRun{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New),
+			p.Picked[i].Lane.ID)}}}
 	return h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: j}).Foresee(ctx)
 }

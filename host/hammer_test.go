@@ -25,8 +25,9 @@ func TestHammer(t *testing.T) {
 		"XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "PUSHLANE_PLUGINS="+buildFiles(t, dir), "GIT_CONFIG_NOSYSTEM=1")
 	work := filepath.Join(dir, "work")
 	git(t, dir, env, "init", "-q", "-b", "main", work)
-	write(t, work, "lanes.toml", "version = 1\n[groups.g]\nlimit = 1\n[[lane]]\nid = \"a\"\nplugin = \"files\"\nconcurrency_group = \"g\"\n"+
-		"[[lane]]\nid = \"b\"\nplugin = \"files\"\nneeds = [\"a\"]\n")
+	write(t, work, "lanes.toml",
+		"version = 1\n[groups.g]\nlimit = 1\n[[lane]]\nid = \"a\"\nplugin = \"files\"\nconcurrency_group = \"g\"\n"+
+			"[[lane]]\nid = \"b\"\nplugin = \"files\"\nneeds = [\"a\"]\n")
 	base := commit(t, work, env, "base")
 	write(t, work, "note", "fine\n")
 	good := commit(t, work, env, "good")
@@ -54,7 +55,8 @@ func TestHammer(t *testing.T) {
 			var said bytes.Buffer
 			call := gate.Call{Gate: "pre-push", Args: []string{"", ""}, Dir: work, Env: env,
 				Stdin: fmt.Appendf(nil, "refs/heads/main %s refs/heads/b%d %s\n", tip, i, base)}
-			if code := h.Judge(t.Context(), call, report.Output{Out: &said, Err: &said}); code != exit || !strings.Contains(said.String(), word) {
+			if code := h.Judge(t.Context(), call, report.Output{Out: &said, Err: &said}); code != exit ||
+				!strings.Contains(said.String(), word) {
 				t.Errorf("exit %d, want %d with %q:\n%s", code, exit, word, said.String())
 			}
 			numbers[i] = said.String()[strings.LastIndex(said.String(), "#"):]
@@ -74,7 +76,8 @@ func TestHammer(t *testing.T) {
 func buildChild(t testing.TB) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "child")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/pushlane-plugin").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
+		"./cmd/pushlane-plugin").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return program
@@ -119,7 +122,8 @@ func git(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", args...)
 	cmd.Dir = dir
-	cmd.Env = append(env, "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
+	cmd.Env = append(env, "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T",
+		"GIT_COMMITTER_EMAIL=t@example.org")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -235,7 +235,8 @@ func (g *quickGate) answer(a *histories.Answer, p histories.Push, j gate.Run) {
 			if u.Strict {
 				a.JudgedBy[u.Ref] = ""
 			}
-			a.Said += fmt.Sprintf("%s: base %s, lanes of %s, own: %t\n", u.Named(), printable.Short(u.Base), printable.Short(u.Rev), u.Strict)
+			a.Said += fmt.Sprintf("%s: base %s, lanes of %s, own: %t\n", u.Named(),
+				printable.Short(u.Base), printable.Short(u.Rev), u.Strict)
 		} else {
 			a.Said += fmt.Sprintf("%s: %s\n", u.Named(), u.Refusal)
 		}

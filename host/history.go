@@ -53,7 +53,8 @@ func (h *Host) history(ctx context.Context, call gate.Call) (*store.Store, strin
 
 // runLine is one run: number, state, gate, what was judged, times, bypass.
 func runLine(r store.Run) string {
-	line := fmt.Sprintf("#%d  %-9s  %-12s  %s  %s", r.Number, r.State, r.Gate, r.Queued.Local().Format("2006-01-02 15:04:05"), updateWords(r))
+	line := fmt.Sprintf("#%d  %-9s  %-12s  %s  %s", r.Number, r.State, r.Gate,
+		r.Queued.Local().Format("2006-01-02 15:04:05"), updateWords(r))
 	if waited := r.Started.Sub(r.Queued); !r.Started.IsZero() && waited >= time.Second {
 		line += "  queued " + printable.Elapsed(waited)
 	}
@@ -72,7 +73,8 @@ func runLine(r store.Run) string {
 func updateWords(r store.Run) string {
 	var words []string
 	for _, u := range r.Updates {
-		words = append(words, report.RangeWord(gate.Update{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}}))
+		words = append(words, report.RangeWord(gate.Update{
+			Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}}))
 	}
 	return strings.Join(words, ", ")
 }
@@ -120,9 +122,11 @@ func runsJSON(runs []store.Run) []runRecord {
 
 func recordOf(r store.Run) runRecord {
 	rec := runRecord{Run: r.Number, State: string(r.State), Gate: r.Gate, Remote: r.Remote, Pusher: r.Pusher,
-		Exit: r.Exit, Skip: r.Skip, RerunOf: r.RerunOf, Cancel: r.CancelBy, Message: r.Message, Queued: r.Queued.UTC(), Started: r.Started.UTC(), Ended: r.Ended.UTC(), Updates: []report.UpdateJSON{}}
+		Exit: r.Exit, Skip: r.Skip, RerunOf: r.RerunOf, Cancel: r.CancelBy, Message: r.Message, Queued: r.Queued.UTC(),
+		Started: r.Started.UTC(), Ended: r.Ended.UTC(), Updates: []report.UpdateJSON{}}
 	for _, u := range r.Updates {
-		rec.Updates = append(rec.Updates, report.UpdateJSON{Ref: printable.Clean(u.Ref), Old: u.Old, New: u.New, Base: u.Base})
+		rec.Updates = append(rec.Updates, report.UpdateJSON{Ref: printable.Clean(u.Ref), Old: u.Old, New: u.New,
+			Base: u.Base})
 	}
 	for _, l := range r.Lanes {
 		rec.Lanes = append(rec.Lanes, laneRecord{ID: l.Lane, State: string(l.State), Attempt: l.Attempt, Reason: l.Reason,
@@ -155,7 +159,8 @@ func (h *Host) ShowRun(ctx context.Context, call gate.Call, which string, asJSON
 	}
 	fmt.Fprintln(w, runLine(run))
 	for _, l := range run.Lanes {
-		fmt.Fprintf(w, "  %-9s  %s  %s  %s\n", l.State, l.Lane, printable.Elapsed(max(0, l.Ended.Sub(l.Started))), printable.FirstLine(l.Message))
+		fmt.Fprintf(w, "  %-9s  %s  %s  %s\n", l.State, l.Lane, printable.Elapsed(max(0, l.Ended.Sub(l.Started))),
+			printable.FirstLine(l.Message))
 		for _, f := range findings {
 			if f.LaneRun == l.ID {
 				fmt.Fprintf(w, "    %s\n", report.FindingLine(wireFinding(f)))
@@ -182,7 +187,8 @@ func eventLine(e store.Event) string {
 }
 
 // findRun reads an address, "last" or a number, with or without a lane.
-func (h *Host) findRun(ctx context.Context, call gate.Call, which string) (*store.Store, store.Run, store.Address, error) {
+func (h *Host) findRun(ctx context.Context, call gate.Call,
+	which string) (*store.Store, store.Run, store.Address, error) {
 	at, err := store.ParseAddress(which)
 	if err != nil {
 		return nil, store.Run{}, at, problem.Usage(err)
@@ -195,7 +201,8 @@ func (h *Host) findRun(ctx context.Context, call gate.Call, which string) (*stor
 	whole.Lane = "" // a lane that the run has not is the caller's to say
 	run, err := st.Find(ctx, repo, whole)
 	if errors.Is(err, store.ErrNoRun) {
-		return nil, run, at, problem.Usage(problem.WithHint(fmt.Errorf("cannot show run %s: %w", which, store.ErrNoRun), "see them with: pushlane runs"))
+		return nil, run, at, problem.Usage(problem.WithHint(fmt.Errorf("cannot show run %s: %w", which, store.ErrNoRun),
+			"see them with: pushlane runs"))
 	}
 	if errors.As(err, new(*store.AmbiguousError)) {
 		err = problem.Usage(err)
@@ -229,7 +236,8 @@ func (h *Host) Logs(ctx context.Context, call gate.Call, which string) ([]Stored
 		}
 	}
 	if len(all) == 0 {
-		return nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot show log %s: run #%d has no such lane", which, run.Number), fmt.Sprintf("see them with: pushlane runs %d", run.Number)))
+		return nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot show log %s: run #%d has no such lane", which,
+			run.Number), fmt.Sprintf("see them with: pushlane runs %d", run.Number)))
 	}
 	return all, nil
 }

@@ -14,8 +14,9 @@ func IncusConfig(p config.Policy) incus.Config { return (&Host{state: p.State}).
 
 // incusConfig says which Incus the policy means and what of it is this host's.
 func (h *Host) incusConfig(p config.Policy) incus.Config {
-	return incus.Config{URL: p.IncusURL, Socket: p.IncusSocket, Cert: p.IncusCert, Key: p.IncusKey, ServerCert: p.IncusServerCert,
-		Project: p.IncusProject, Pool: p.IncusPool, Owner: h.owner(), Hosts: h.marks()}
+	return incus.Config{URL: p.IncusURL, Socket: p.IncusSocket, Cert: p.IncusCert, Key: p.IncusKey,
+		ServerCert: p.IncusServerCert,
+		Project:    p.IncusProject, Pool: p.IncusPool, Owner: h.owner(), Hosts: h.marks()}
 }
 
 // incusClient connects once per Incus.

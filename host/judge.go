@@ -35,7 +35,7 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		out.Fail(call, err)
 		return gate.ExitOf(err, policy)
 	}
-	exit, err := h.exit(ctx, call, &j)
+	exit, err := h.exit(call, &j)
 	if err != nil {
 		out.Fail(call, err)
 		return gate.ExitUndecided
@@ -57,7 +57,7 @@ func (h *Host) leave(ctx context.Context, call gate.Call, out report.Output) int
 
 // exit is the status that git gets: where every ref is answered by itself, a
 // push that is good in part goes on to be.
-func (h *Host) exit(ctx context.Context, call gate.Call, j *gate.Run) (int, error) {
+func (h *Host) exit(call gate.Call, j *gate.Run) (int, error) {
 	if !j.PerRef {
 		return j.Exit(), nil
 	}
@@ -125,7 +125,8 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, pol
 // seesUpdate reports whether the lane's plugin is told which ref it judges, so
 // that its verdict about one says nothing of another. One that cannot be
 // loaded is taken to be.
-func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, i int, lane lanes.Lane) bool {
+func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, i int,
+	lane lanes.Lane) bool {
 	o := gate.LaneRun{Update: i, Picked: lanes.Picked{Lane: lane}}
 	alone := &gate.Run{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy, Updates: j.Updates, Outcomes: []gate.LaneRun{o}}
 	m, err := h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: alone}).Manifest(ctx)

@@ -61,7 +61,8 @@ func (h *Host) endAbandoned(ctx context.Context) ([]string, error) {
 	}
 	var lines []string
 	for _, r := range runs {
-		err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: "its host process is gone"})
+		err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(),
+			Message: "its host process is gone"})
 		if errors.As(err, new(*store.ConflictError)) {
 			continue // another host was first
 		}

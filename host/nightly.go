@@ -68,7 +68,8 @@ func (h *Host) nightlyOf(ctx context.Context, st *store.Store, key string, now t
 }
 
 // fire begins the run of one lane when it is due.
-func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, u gate.Update, l lanes.Lane, now time.Time) error {
+func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, u gate.Update, l lanes.Lane,
+	now time.Time) error {
 	schedule, err := lanes.ParseSchedule(l.Schedule)
 	if err != nil {
 		return err
@@ -87,7 +88,8 @@ func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, u ga
 	if !ok {
 		return nil
 	}
-	j := gate.Run{Repo: h.policy.RepositoryTitle(repo), GitDir: repo.CommonDir(), Gate: "schedule", Started: now, Policy: h.policy}
+	j := gate.Run{Repo: h.policy.RepositoryTitle(repo), GitDir: repo.CommonDir(), Gate: "schedule", Started: now,
+		Policy: h.policy}
 	picked := lanes.Picked{Lane: l, Picked: true, Reason: "due at " + due.UTC().Format("2006-01-02 15:04") + " UTC"}
 	u.Picked = []lanes.Picked{picked}
 	j.Updates = []gate.Update{u}

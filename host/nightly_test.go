@@ -51,7 +51,8 @@ func guarded(t *testing.T, text string) (*Host, *store.Store) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), "git", args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "HOME="+dir, "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "HOME="+dir, "GIT_AUTHOR_NAME=T",
+			"GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
@@ -64,7 +65,8 @@ func guarded(t *testing.T, text string) (*Host, *store.Store) {
 	git("-C", "work", "commit", "-qm", "lanes")
 	git("clone", "-q", "--bare", "work", "app.git")
 	getenv := func(key string) string {
-		return map[string]string{"PUSHLANE_CONFIG": "/dev/null", "HOME": dir, "PUSHLANE_STATE": filepath.Join(dir, "state"), "PATH": os.Getenv("PATH")}[key]
+		return map[string]string{"PUSHLANE_CONFIG": "/dev/null", "HOME": dir, "PUSHLANE_STATE": filepath.Join(dir, "state"),
+			"PATH": os.Getenv("PATH")}[key]
 	}
 	policy, err := config.LoadServer(getenv)
 	if err != nil {
@@ -89,7 +91,9 @@ func guarded(t *testing.T, text string) (*Host, *store.Store) {
 // whatever the clock does, and once for all that was missed.
 func TestNightly(t *testing.T) {
 	t.Parallel()
-	h, st := guarded(t, "version = 1\n[[lane]]\nid = \"night\"\nplugin = \"files\"\non = [\"schedule\"]\nschedule = \"0 8 * * *\"\n[[lane]]\nid = \"day\"\nplugin = \"files\"\n")
+	h, st := guarded(t,
+		"version = 1\n[[lane]]\nid = \"night\"\nplugin = \"files\"\non = [\"schedule\"]\nschedule = \"0 8 * * *\"\n"+
+			"[[lane]]\nid = \"day\"\nplugin = \"files\"\n")
 	start := time.Date(2026, 3, 1, 7, 0, 0, 0, time.UTC)
 	h.since = start
 	for _, c := range []struct {

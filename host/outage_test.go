@@ -23,7 +23,8 @@ func TestOutage(t *testing.T) {
 	}
 	var o outage
 	o.answered("7", at(0))
-	if o.away() || !o.failed(at(time.Minute)) || !o.away() || !o.failed(at(10*time.Minute)) || o.failed(at(11*time.Minute)) {
+	if o.away() || !o.failed(at(time.Minute)) || !o.away() || !o.failed(at(10*time.Minute)) ||
+		o.failed(at(11*time.Minute)) {
 		t.Error("an Incus that answered once is not waited for, for ten minutes")
 	}
 	if up, back, restarted := o.answered("7", at(12*time.Minute)); !up || !back || restarted || o.away() {
@@ -50,8 +51,9 @@ func TestInfrastructure(t *testing.T) {
 		err   error
 		want  bool
 	}{
-		"a container was stopped":    {store.Broken, &incus.MachineError{What: "x", Err: errors.New("y")}, true},
-		"a plugin's process died":    {store.Broken, fmt.Errorf("cannot run: %w", &sandbox.DiedError{Why: "its process died: signal: killed"}), true},
+		"a container was stopped": {store.Broken, &incus.MachineError{What: "x", Err: errors.New("y")}, true},
+		"a plugin's process died": {store.Broken, fmt.Errorf("cannot run: %w",
+			&sandbox.DiedError{Why: "its process died: signal: killed"}), true},
 		"the lane's own fault":       {store.Broken, errors.New("unknown key"), false},
 		"Incus refuses what it asks": {store.Broken, &incus.Error{What: "x", Err: errors.New("y")}, false},
 		"a no":                       {store.Failed, &incus.MachineError{What: "x", Err: errors.New("y")}, false},

@@ -17,7 +17,8 @@ func queuedCall(run store.Run) gate.Call {
 // ownCall is a call that no hook made: this process's own git looks at the
 // repository.
 func ownCall(name, repo string) gate.Call {
-	return gate.Call{Gate: name, Dir: repo, Env: []string{"GIT_DIR=" + repo, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}}
+	return gate.Call{Gate: name, Dir: repo, Env: []string{"GIT_DIR=" + repo, "PATH=" + os.Getenv("PATH"),
+		"HOME=" + os.Getenv("HOME")}}
 }
 
 // OpenRepo opens a repository that this host guards, by its key in the store;

@@ -49,7 +49,8 @@ func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string,
 	}
 	var lock plugins.LockFile
 	lock.Lock, lock.Path = &lanes.Lock{Version: 1}, filepath.Join(dir, gate.LockName)
-	lock.Put(lanes.Locked{Name: as, Source: "./" + name + ".wasm", SHA256: checked.Digest(), Capabilities: plugins.Granted(checked.Manifest())})
+	lock.Put(lanes.Locked{Name: as, Source: "./" + name + ".wasm", SHA256: checked.Digest(),
+		Capabilities: plugins.Granted(checked.Manifest())})
 	if err := lock.Save(); err != nil {
 		return gate.ExitUndecided, err
 	}
@@ -57,7 +58,8 @@ func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string,
 	call.Lanes = []string{name}
 	call.Fresh = true
 	call.Tried = checked.Digest()
-	for path, data := range map[string][]byte{filepath.Join(dir, name+".wasm"): module, call.Config: trialLane(name, settings, lock.Plugins[0])} {
+	for path, data := range map[string][]byte{filepath.Join(dir, name+".wasm"): module,
+		call.Config: trialLane(name, settings, lock.Plugins[0])} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			return gate.ExitUndecided, err
 		}

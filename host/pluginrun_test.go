@@ -70,7 +70,9 @@ func TestReadModule(t *testing.T) {
 // An offered version that a lane's settings do not suit says so, for each lane.
 func TestRefusedSettings(t *testing.T) {
 	t.Parallel()
-	packed, err := wasm.Pack(smallModule(), []byte("name = \"x\"\nabi = 1\noutput = \"text\"\nschema = '{\"additionalProperties\":false,\"properties\":{\"level\":{}}}'\n"))
+	packed, err := wasm.Pack(smallModule(), []byte(
+		"name = \"x\"\nabi = 1\noutput = \"text\"\nschema = "+
+			"'{\"additionalProperties\":false,\"properties\":{\"level\":{}}}'\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,13 +86,15 @@ func TestRefusedSettings(t *testing.T) {
 	if lines, err := o.RefusedSettings(lock); err != nil || len(lines) > 0 {
 		t.Errorf("without a lanes file: %q, %v", lines, err)
 	}
-	text := "version = 1\n[[lane]]\nid = \"old\"\nplugin = \"x\"\n[lane.with]\ncommand = \"a\"\n[[lane]]\nid = \"new\"\nplugin = \"x\"\n[lane.with]\nlevel = 1\n" +
+	text := "version = 1\n[[lane]]\nid = \"old\"\nplugin = \"x\"\n[lane.with]\ncommand = \"a\"\n[[lane]]\nid = " +
+		"\"new\"\nplugin = \"x\"\n[lane.with]\nlevel = 1\n" +
 		"[[lane]]\nid = \"other\"\nplugin = \"y\"\n[lane.with]\ncommand = \"a\"\n"
 	if err := os.WriteFile(filepath.Join(dir, "lanes.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	lines, err := o.RefusedSettings(lock)
-	if err != nil || len(lines) != 1 || !strings.HasPrefix(lines[0], `lane "old": its settings are refused: `) || !strings.Contains(lines[0], "command") {
+	if err != nil || len(lines) != 1 || !strings.HasPrefix(lines[0], `lane "old": its settings are refused: `) ||
+		!strings.Contains(lines[0], "command") {
 		t.Errorf("got %q, %v", lines, err)
 	}
 }

@@ -55,7 +55,8 @@ func skippedLanes(run store.Run, j *gate.Run) []store.Change {
 	var all []store.Change
 	for i, o := range j.Outcomes {
 		if o.Message != "" {
-			all = append(all, store.Result{LaneRun: run.Lanes[i].ID, From: store.Queued, State: store.Skipped, Message: o.Message})
+			all = append(all, store.Result{LaneRun: run.Lanes[i].ID, From: store.Queued, State: store.Skipped,
+				Message: o.Message})
 		}
 	}
 	return all
@@ -168,7 +169,8 @@ func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (gat
 		Policy: policy}
 	j.Wishes.Priority = run.Priority
 	for _, u := range run.Updates {
-		p := gate.Update{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced}, Protected: u.Protected}
+		p := gate.Update{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced},
+			Protected: u.Protected}
 		p.Rev, p.Text = u.LanesRev, u.Lanes.Text
 		p.Strict = run.OwnLanes(u)
 		var err error
@@ -281,5 +283,6 @@ func (h *Host) recoverRun(ctx context.Context, st *store.Store, r store.Run) (st
 			Message: fmt.Sprintf("given up: its host died %d times while it ran", maxDeaths)})
 		return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxDeaths), err
 	}
-	return fmt.Sprintf("run #%d of %s waits again: its host is gone", r.Number, r.RepoName), st.Requeue(ctx, r.ID, "its host is gone")
+	return fmt.Sprintf("run #%d of %s waits again: its host is gone", r.Number, r.RepoName),
+		st.Requeue(ctx, r.ID, "its host is gone")
 }

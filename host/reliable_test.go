@@ -113,7 +113,8 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	ctx, h := t.Context(), openHost(t, filepath.Join(dir, "state"))
 	st := openStore(t, h)
-	judged, waiting := beginRun(t, st, store.NewRun{Gate: "pre-receive"}), beginRun(t, st, store.NewRun{Gate: "post-receive", Waiting: true})
+	judged, waiting := beginRun(t, st, store.NewRun{Gate: "pre-receive"}),
+		beginRun(t, st, store.NewRun{Gate: "post-receive", Waiting: true})
 	claimed, ok, err := st.Claim(ctx, store.ThisHost(), lease)
 	if err != nil || !ok || claimed.ID != waiting.ID {
 		t.Fatalf("%+v, %v", claimed, err)
@@ -121,7 +122,8 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 	defer h.held.hold(claimed.ID)()
 	empty := fill(t, dir)
 	queue := record.Resumed(st, claimed, nil)
-	passed := &gate.LaneRun{State: store.Passed, Message: strings.Repeat("x", 64<<10), Started: time.Now(), Ended: time.Now()}
+	passed := &gate.LaneRun{State: store.Passed, Message: strings.Repeat("x", 64<<10), Started: time.Now(),
+		Ended: time.Now()}
 	queue.Lane(ctx, 0, passed, false)
 	ended := make(chan error, 1)
 	go func() { ended <- queue.End(ctx, &gate.Run{Ended: time.Now()}) }()
@@ -165,7 +167,8 @@ func TestAClaimWhoseAnswerWasLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for look, want := range [][]string{nil, {"run #1 of r waits again: its host could not record what became of it: the answer of the store was lost"}, nil} {
+	for look, want := range [][]string{nil,
+		{"run #1 of r waits again: its host could not record what became of it: the answer of the store was lost"}, nil} {
 		if lines, err := h.endLost(ctx); err != nil || !slices.Equal(lines, want) {
 			t.Errorf("look %d: %q, %v", look, lines, err)
 		}
@@ -229,7 +232,8 @@ func TestADatabaseThatWasEmptied(t *testing.T) {
 				t.Errorf("run %d after %d", run.ID, last)
 			}
 			err := h.StoreLoss()
-			want := fmt.Sprintf("the database %s knows runs up to 0, and runs up to %d were recorded", filepath.Join(state, "pushlane.db"), last)
+			want := fmt.Sprintf("the database %s knows runs up to 0, and runs up to %d were recorded",
+				filepath.Join(state, "pushlane.db"), last)
 			if err == nil || !strings.HasPrefix(err.Error(), "runs are lost: ") || !strings.HasSuffix(err.Error(), want) {
 				t.Errorf("got %v, want %s", err, want)
 			}
@@ -256,7 +260,8 @@ func TestCollectKeepsToItsBounds(t *testing.T) {
 		}
 		for _, file := range []string{"0-a.1.log", "0-a.1.log.zst", "report"} {
 			path := filepath.Join(lanerun.Folder(h.state, run.ID), file)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, make([]byte, 1<<20), 0o600)); err != nil {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700),
+				os.WriteFile(path, make([]byte, 1<<20), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -275,7 +280,8 @@ func TestCollectKeepsToItsBounds(t *testing.T) {
 	for i := range left {
 		left[i], _ = filepath.Rel(filepath.Join(h.state, "runs"), left[i])
 	}
-	if want := []string{"2/report", "3/0-a.1.log", "3/0-a.1.log.zst", "3/report", "4/0-a.1.log", "4/0-a.1.log.zst", "4/report"}; !slices.Equal(left, want) {
+	if want := []string{"2/report", "3/0-a.1.log", "3/0-a.1.log.zst", "3/report", "4/0-a.1.log", "4/0-a.1.log.zst",
+		"4/report"}; !slices.Equal(left, want) {
 		t.Errorf("left %q, want %q", left, want)
 	}
 	if runs, _ := st.Runs(ctx, store.Filter{}); len(runs) != 3 {

@@ -18,7 +18,8 @@ import (
 // runLanes runs every planned lane, at most policy.Parallel at once in this
 // host, each after the lanes it needs. Results stand at their own index, so that the
 // order of what is printed never depends on time.
-func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder, out report.Output) {
+func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
+	out report.Output) {
 	h.runLanesUntil(ctx, repo, call, j, rec, out, nil)
 }
 
@@ -32,7 +33,8 @@ type scheduled struct {
 func (s *scheduled) outcome() *gate.LaneRun { return &s.Run.Outcomes[s.Index] }
 
 // runLanesUntil is runLanes of a run that can be given back while it waits.
-func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder, out report.Output, idle *idleness) {
+func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
+	out report.Output, idle *idleness) {
 	watch := out.Watch(call, j)
 	defer watch.Close()
 	done := make([]chan struct{}, len(j.Outcomes))
@@ -157,7 +159,8 @@ func enterGroup(ctx context.Context, l *scheduled) (free func(), err error) {
 			return func() { st.LeaveGroup(context.WithoutCancel(ctx), id) }, nil
 		case err == nil && !waited:
 			waited = true
-			l.Rec.Event(ctx, l.Index, lane.ID, "waiting", fmt.Sprintf("for a place in group %q, of which %d run at once", lane.ConcurrencyGroup, limit))
+			l.Rec.Event(ctx, l.Index, lane.ID, "waiting", fmt.Sprintf("for a place in group %q, of which %d run at once",
+				lane.ConcurrencyGroup, limit))
 			if l.idle != nil {
 				goes = l.idle.waits(l.Index, store.Wish{LaneRun: id, Group: lane.ConcurrencyGroup, Limit: limit})
 			}

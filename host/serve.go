@@ -32,7 +32,8 @@ func (r *Resident) server(ctx context.Context) {
 	wg.Go(func() { h.work(ctx, h.policy.Parallel, (*store.Store).Claim, warn) })
 	wg.Go(func() { h.work(ctx, max(1, h.policy.Parallel/2), (*store.Store).ClaimProtected, warn) })
 	r.every(ctx, &wg, spoolEvery, "spool", func() error { return h.takeSpool(ctx, h.takeAccepted) })
-	r.every(ctx, &wg, acceptEvery, "pushes without a hook's word", func() error { return h.takeUnaccepted(ctx, time.Now()) })
+	r.every(ctx, &wg, acceptEvery, "pushes without a hook's word",
+		func() error { return h.takeUnaccepted(ctx, time.Now()) })
 	r.every(ctx, &wg, nightlyEvery, "schedules", func() error { return h.nightly(ctx, time.Now()) })
 	r.every(ctx, &wg, recoverEvery, "runs of hosts that are gone", func() error {
 		lines, err := h.recover(ctx)

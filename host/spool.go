@@ -52,8 +52,10 @@ func (h *Host) spool(ctx context.Context, call gate.Call) error {
 func spoolEnv(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(pair string) bool {
 		key, _, _ := strings.Cut(pair, "=")
-		git := strings.HasPrefix(key, "GIT_") && !strings.Contains(key, "QUARANTINE") && !strings.Contains(key, "OBJECT_DIRECTOR")
-		return !git && !slices.Contains(gate.PusherNames(), key) && !slices.Contains([]string{"HOME", "PATH", "PUSHLANE_PUSH", "PUSHLANE_CONFIG"}, key)
+		git := strings.HasPrefix(key, "GIT_") && !strings.Contains(key, "QUARANTINE") &&
+			!strings.Contains(key, "OBJECT_DIRECTOR")
+		return !git && !slices.Contains(gate.PusherNames(), key) &&
+			!slices.Contains([]string{"HOME", "PATH", "PUSHLANE_PUSH", "PUSHLANE_CONFIG"}, key)
 	})
 }
 

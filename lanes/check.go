@@ -13,7 +13,7 @@ func (l *loader) checkIDs() {
 	for i, lane := range l.set.Lanes {
 		line := l.tables[i].line("id")
 		if at, twice := first[lane.ID]; twice && lane.ID != "" {
-			l.fault(line, "id %q stands twice, first at line %d", lane.ID, at)
+			l.fault(line, "id %q appears twice, first at line %d", lane.ID, at)
 			continue
 		}
 		first[lane.ID] = line
@@ -21,7 +21,7 @@ func (l *loader) checkIDs() {
 }
 
 // checkNeeds sees to it that the ids exist, that both lanes meet at some
-// gate, and that nobody waits for himself.
+// gate, and that no one waits for himself.
 func (l *loader) checkNeeds() {
 	byID := map[string]int{}
 	for i, lane := range slices.Backward(l.set.Lanes) {
@@ -95,7 +95,8 @@ func (l *loader) checkGroups(t table) {
 	for i, lane := range l.set.Lanes {
 		name, line := lane.ConcurrencyGroup, l.tables[i].line("concurrency_group")
 		if _, ok := groups[name]; !ok && name != "" {
-			l.fault(line, "lane %q is in concurrency_group %q, and there is no [groups.%s]", lane.ID, name, name).not(name, names)
+			l.fault(line, "lane %q is in concurrency_group %q, and there is no [groups.%s]", lane.ID, name, name).not(name,
+				names)
 		}
 	}
 }

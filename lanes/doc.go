@@ -33,7 +33,8 @@
 //   - plugin: the program that does the work, by its first-party name or by a name in lanes.lock.
 //   - paths: patterns; the lane runs when a changed path matches one. Left out: it runs on every push.
 //   - ignore: patterns; a path that matches one does not count.
-//   - on: the gates, of pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule and manual; pre-push and pre-receive where it is left out.
+//   - on: the gates, of pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule and manual;
+//     pre-push and pre-receive where it is left out.
 //   - branches: patterns of target branches; refs/tags/v* and the like for tags. Left out: every ref.
 //   - schedule: five cron fields in UTC; together with the gate schedule.
 //   - needs: ids of lanes that must pass before this one starts.
@@ -44,11 +45,12 @@
 //   - concurrency_group: the [groups.NAME] whose limit the lane shares.
 //   - supersede: true lets a newer push cancel an older run that still waits.
 //   - [lane.with]: settings, handed to the plugin as JSON and checked against its schema.
-//   - remember: what of the lane's runs may be used again when nothing that they read has changed: "plugin" (runs without
-//     containers; where left out), "containers" (these too, as long as image and source are the same), "never".
-//   - [lane.grant]: what the plugin may ask for: read and history (true where left out); container, network, kv and clock
-//     (false where left out); http, secrets and env, lists of hosts and names. read may be a list of globs: then no other
-//     file is there, neither for the plugin nor for its containers.
+//   - remember: what of the lane's runs may be used again when nothing that they read has changed:
+//     "plugin" (runs without containers; where left out), "containers" (these too, as long as image and
+//     source are the same), "never".
+//   - [lane.grant]: what the plugin may ask for: read and history (true where left out); container, network, kv
+//     and clock (false where left out); http, secrets and env, lists of hosts and names. read may be a list of
+//     globs: then no other file is there, neither for the plugin nor for its containers.
 //
 // # Patterns
 //
@@ -72,5 +74,5 @@
 //
 // Doubtful input never means fewer checks. A file with a fault is refused as
 // a whole, and an import leaves a lane that it cannot translate in place, as
-// one that refuses every push until somebody has written its command.
+// one that refuses every push until someone has written its command.
 package lanes

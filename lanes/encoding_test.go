@@ -10,8 +10,10 @@ import (
 // A lanes file and a lock file mean the same in every encoding that editors
 // write.
 func TestEncodingsOfConfiguration(t *testing.T) {
-	lanesFile := "version = 1\n[[lane]]\nid = \"t\"\nplugin = \"shell\"\n[lane.with]\nrun = \"\"\"\nset -e\nmake 'é'\n\"\"\"\nother = '''\na\nb'''\n"
-	lockFile := "version = 1\n[[plugin]]\nname = \"x\"\nsource = \"x.wasm\"\nsha256 = \"" + strings.Repeat("a", 64) + "\"\n"
+	lanesFile := "version = 1\n[[lane]]\nid = \"t\"\nplugin = \"shell\"\n[lane.with]\nrun = \"\"\"\nset -e\nmake 'é'\n" +
+		"\"\"\"\nother = '''\na\nb'''\n"
+	lockFile := "version = 1\n[[plugin]]\nname = \"x\"\nsource = \"x.wasm\"\nsha256 = \"" + strings.Repeat("a", 64) +
+		"\"\n"
 	want, lock := load(t, lanesFile), mustLock(t, lockFile)
 	for name, write := range map[string]func(string) string{
 		"byte order mark": func(s string) string { return "\ufeff" + s },
@@ -64,7 +66,8 @@ func TestEncodingsThatLie(t *testing.T) {
 // A folder that is called like a pattern is not ignored for its name.
 func TestIgnoreTakesNoNamesakes(t *testing.T) {
 	set := load(t, "version = 1\n[[lane]]\nid = \"t\"\nplugin = \"x\"\nignore = [\"**/*.md\", \"docs\", \"[a]b\"]\n")
-	for path, want := range map[string]bool{"**/*.md/evil.go": true, "**/*.md": false, "a/b.md": false, "docs/x.go": false, "[a]b": true, "[a]b/x": true, "ab": false} {
+	for path, want := range map[string]bool{"**/*.md/evil.go": true, "**/*.md": false, "a/b.md": false, "docs/x.go": false,
+		"[a]b": true, "[a]b/x": true, "ab": false} {
 		got, err := set.Pick(t.Context(), Event{Paths: []string{path}})
 		if err != nil || got[0].Picked != want {
 			t.Errorf("%s: picked %v, want %v, %v", path, got[0].Picked, want, err)

@@ -11,7 +11,7 @@ func TestGlobMatch(t *testing.T) {
 		"a trailing slash is a folder only":                 {"docs/", "docs/a docs/a/b", "docs"},
 		"a star stays in one folder":                        {"*.go", "a.go .go", "b/a.go"},
 		"a star in the middle":                              {"a/*/c", "a/b/c", "a/c a/b/b/c a/b/c/d"},
-		"a name with a star is no folder":                   {"doc*", "docs", "docs/a"},
+		"a name with a star is not a folder":                {"doc*", "docs", "docs/a"},
 		"two stars lead to any depth":                       {"**/*.go", "a.go b/a.go b/c/a.go", "a.go/x"},
 		"two stars in the middle":                           {"a/**/b", "a/b a/x/b a/x/y/b", "ab a/xb"},
 		"two stars at the end":                              {"a/**", "a/b a/b/c", "a ab"},
@@ -33,7 +33,7 @@ func TestGlobMatch(t *testing.T) {
 		"a folder called like the pattern's start":          {"app/[id]/*.ts", "app/i/a.ts app/[id]/a.ts", "app/[id]/b/a.ts"},
 		"dots and doubled slashes are dropped":              {"./a//b/.", "a/b/x", "a"},
 		"the top folder":                                    {".", "a a/b", ""},
-		"a byte that is no UTF-8":                           {"\xff*", "\xffa", "a"},
+		"a byte that is not UTF-8":                          {"\xff*", "\xffa", "a"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +102,8 @@ func TestGlobIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range []string{deep + "a", long, long[:2000] + "/" + long[:2000], deep + "c", deep[:2000] + long[:2000]} {
+		for _, path := range []string{deep + "a", long, long[:2000] + "/" + long[:2000], deep + "c",
+			deep[:2000] + long[:2000]} {
 			if g.Match(path) {
 				t.Errorf("%.20q matches %.20q", pattern, path)
 			}

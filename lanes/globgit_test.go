@@ -102,12 +102,14 @@ func (w *gitWorld) compare(t *testing.T, pattern string) {
 	ours := w.ours(g)
 	diffed, err := w.diffTree(pattern)
 	if err != nil || !slices.Equal(ours, diffed) {
-		t.Errorf("%q: git diff-tree differs (%v)\n  only ours: %q\n  only git's: %q", pattern, err, minus(ours, diffed), minus(diffed, ours))
+		t.Errorf("%q: git diff-tree differs (%v)\n  only ours: %q\n  only git's: %q", pattern, err, minus(ours, diffed),
+			minus(diffed, ours))
 	}
 	listed, err := w.lsFiles(pattern)
 	namesakes := slices.DeleteFunc(minus(ours, listed), (&g).inNamesake)
 	if err != nil || len(minus(listed, ours)) > 0 || len(namesakes) > 0 {
-		t.Errorf("%q: git ls-files differs (%v)\n  only ours: %q\n  only git's: %q", pattern, err, namesakes, minus(listed, ours))
+		t.Errorf("%q: git ls-files differs (%v)\n  only ours: %q\n  only git's: %q", pattern, err, namesakes,
+			minus(listed, ours))
 	}
 }
 
@@ -161,8 +163,10 @@ func randomPath(r *rand.Rand) string {
 // randomPattern bends a path that exists into a pattern: what is random in
 // every byte matches nothing.
 func randomPattern(r *rand.Rand, paths []string) string {
-	pieces := []string{"*", "**", "?", "/", "**/", "/**", "*/", "[ab]", "[!a]", "[^a-b]", "[]a]", "[[:alpha:]]", "[[:punct:]x]",
-		"[a-", "\\", "\\*", ".", "./", "//", "a", "[\\]]", "[b-a]", "[!-~]", "[[:x:]]", "[a-c-z]", "[", "]", "***", "[[:alpha]", "[/]", "[!x]"}
+	pieces := []string{"*", "**", "?", "/", "**/", "/**", "*/", "[ab]", "[!a]", "[^a-b]", "[]a]", "[[:alpha:]]",
+		"[[:punct:]x]",
+		"[a-", "\\", "\\*", ".", "./", "//", "a", "[\\]]", "[b-a]", "[!-~]", "[[:x:]]", "[a-c-z]", "[", "]", "***",
+		"[[:alpha]", "[/]", "[!x]"}
 	p := []byte(paths[r.IntN(len(paths))])
 	for n := r.IntN(4); n > 0; n-- {
 		i := r.IntN(len(p) + 1)

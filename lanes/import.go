@@ -29,14 +29,16 @@ type Imported struct {
 // becomes a comment.
 func Import(tool, source string, data []byte, files fs.FS) (Imported, error) {
 	if len(data) > MaxFile {
-		return Imported{}, &FormatError{File: source, Msg: fmt.Sprintf("the file has %d bytes, more than the %d allowed", len(data), MaxFile)}
+		return Imported{}, &FormatError{File: source, Msg: fmt.Sprintf("the file has %d bytes, more than the %d allowed",
+			len(data), MaxFile)}
 	}
 	data, err := plaintext.Of(data)
 	if err != nil {
 		return Imported{}, &FormatError{File: source, Msg: err.Error()}
 	}
 	d := &draft{groups: map[string]bool{}, ids: map[string]bool{}, files: files}
-	d.note("Imported from %s (%s) by `pushlane import`. Read it, try it, then keep it.", quoted(filepath.Base(source)), tool)
+	d.note("Imported from %s (%s) by `pushlane import`. Read it, try it, then keep it.", quoted(filepath.Base(source)),
+		tool)
 	switch tool {
 	case "forge-lanes":
 		err = importForge(d, source, data)
@@ -63,7 +65,8 @@ func (d *draft) imported(source string) (Imported, error) {
 		}
 	}
 	if len(out.Text) > MaxFile {
-		return Imported{}, &FormatError{File: source, Msg: fmt.Sprintf("its lanes would be %d bytes, more than the %d allowed", len(out.Text), MaxFile)}
+		return Imported{}, &FormatError{File: source, Msg: fmt.Sprintf(
+			"its lanes would be %d bytes, more than the %d allowed", len(out.Text), MaxFile)}
 	}
 	if _, err := Load(source, out.Text); err != nil {
 		return Imported{}, fmt.Errorf("internal error: the import of %s is not a lanes file: %w", source, err)
@@ -97,7 +100,7 @@ type draft struct {
 	groups map[string]bool
 	lanes  []draftLane
 	ids    map[string]bool
-	files  fs.FS // beside the file; nil: none
+	files  fs.FS // next to the file; nil: none
 }
 
 func (d *draft) note(format string, args ...any) {
@@ -125,7 +128,7 @@ func (d *draft) add(l draftLane, suffix string) {
 		l.note("The id was %s.", quoted(was))
 	}
 	if d.ids[id] {
-		l.note("The id %s stands twice in the file.", quoted(id))
+		l.note("The id %s appears twice in the file.", quoted(id))
 		if suffix != "" && !d.ids[fit(id, suffix)] {
 			id = fit(id, suffix)
 		}

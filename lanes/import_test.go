@@ -40,7 +40,8 @@ command = ["just", "android"]
 concurrency_group = "nightly-android"
 `
 
-const forgeWant = `# Imported from "forge-lanes.toml" (forge-lanes) by ` + "`pushlane import`" + `. Read it, try it, then keep it.
+const forgeWant = `# Imported from "forge-lanes.toml" (forge-lanes) by ` + "`pushlane import`" +
+	`. Read it, try it, then keep it.
 # Lanes list "ci/forge-lanes.toml", so that a change there runs them; list this file as well once it has taken over.
 version = 1
 
@@ -67,7 +68,8 @@ command = ["nix", "develop", ".#default", "-c", "just check \"all\""]
 container = true
 
 # entrypoint: stage
-# staged_linux_target = "pre-merge-rust", for which the forge runs this command. It needs what that script needs: see its image and network.
+# staged_linux_target = "pre-merge-rust", for which the forge runs this command. It needs what that script needs: ` +
+	`see its image and network.
 # The concurrency_group was "staged-linux:pre-merge-rust".
 [[lane]]
 id = "pre-merge-rust"
@@ -87,11 +89,12 @@ id = "docs"
 plugin = "shell"
 on = ["pre-push", "pre-receive"]
 [lane.with]
-run = "echo 'pushlane: lane \"docs\" has a key that pushlane does not know; write its command into lanes.toml' >&2\nexit 1"
+run = "echo 'pushlane: lane \"docs\" has a key that pushlane does not know; write its command into lanes.toml' ` +
+	`>&2\nexit 1"
 [lane.grant]
 container = true
 
-# The id "docs" stands twice in the file.
+# The id "docs" appears twice in the file.
 [[lane]]
 id = "docs-nightly"
 plugin = "shell"
@@ -149,15 +152,17 @@ lane go-test, on pre-push, paths **/*.go, ignore vendor/** doc[s], run go test .
   # No equal for "tags": slow
   # The id was "go test".
 lane types, on pre-push, paths src/**/*.ts src/**/*.tsx a*.js a*/**/*.js, ignore , run cd 'web/' npm run types
-lane files, on pre-push, paths , ignore , run echo 'pushlane: the command of lane "files" asked for names of files; write its command into lanes.toml' >&2 exit 1
+lane files, on pre-push, paths , ignore , run echo 'pushlane: the command of lane "files" asked for names of ` +
+	`files; write its command into lanes.toml' >&2 exit 1
   # It ran "lint {push_files}".
 lane pre-push-1, on pre-push, paths , ignore , run make check
 lane types-pre-push, on pre-push, paths , ignore , run echo
-  # The id "types" stands twice in the file.
+  # The id "types" appears twice in the file.
 lane types-pre-commit, on pre-commit, paths , ignore , run true
   # No equal for the regular expression exclude = "\\.md$". So the lane runs more often.
-  # The id "types" stands twice in the file.
-lane x, on commit-msg, paths , ignore , run echo 'pushlane: it ran as the hook commit-msg, which has no equal; write its command into lanes.toml' >&2 exit 1
+  # The id "types" appears twice in the file.
+lane x, on commit-msg, paths , ignore , run echo 'pushlane: it ran as the hook commit-msg, which has no equal; ` +
+	`write its command into lanes.toml' >&2 exit 1
   # It ran "y".
 `
 
@@ -194,15 +199,18 @@ repos:
 `
 
 const preCommitWant = `# No equal for "exclude", which counts for every hook: ^vendor/. So the lanes run more often.
-lane trailing-whitespace, on pre-push, paths , ignore , run echo 'pushlane: the code of lane "trailing-whitespace" is in another repository; write its command into lanes.toml' >&2 exit 1
+lane trailing-whitespace, on pre-push, paths , ignore , run echo 'pushlane: the code of lane ` +
+	`"trailing-whitespace" is in another repository; write its command into lanes.toml' >&2 exit 1
   # It is hook "trailing-whitespace" of https://example.org/hooks at v1.
 lane unit, on pre-push, paths **/*.py **/*.pyi, ignore docs/**, command make test A=it's
-lane one, on pre-commit manual commit-msg, paths setup.cfg, ignore , run echo 'pushlane: the command of lane "one" asked for names of files; write its command into lanes.toml' >&2 exit 1
+lane one, on pre-commit manual commit-msg, paths setup.cfg, ignore , run echo 'pushlane: the command of lane ` +
+	`"one" asked for names of files; write its command into lanes.toml' >&2 exit 1
   # It ran ["check"] with the names of the files after it.
 lane any, on pre-push, paths , ignore , command any
   # always_run, so the lane does not look at files = "x.*y".
   # No equal for "types": [python]. So the lane runs for files of every type.
-lane message, on commit-msg, paths , ignore , run echo 'pushlane: the command of lane "message" asked for names of files; write its command into lanes.toml' >&2 exit 1
+lane message, on commit-msg, paths , ignore , run echo 'pushlane: the command of lane "message" asked for names ` +
+	`of files; write its command into lanes.toml' >&2 exit 1
   # It ran ["m"] with the names of the files after it.
 `
 
@@ -217,7 +225,8 @@ func TestImportForge(t *testing.T) {
 		t.Errorf("%v\n%s", err, got)
 	}
 	set := load(t, string(got))
-	if w := set.Lanes[0].With["command"]; !reflect.DeepEqual(w, []any{"nix", "develop", ".#default", "-c", "just check \"all\""}) {
+	if w := set.Lanes[0].With["command"]; !reflect.DeepEqual(w,
+		[]any{"nix", "develop", ".#default", "-c", "just check \"all\""}) {
 		t.Errorf("command %q", w)
 	}
 }
@@ -228,7 +237,8 @@ func TestImportOfHookManagers(t *testing.T) {
 		"pre-commit": {"pre-commit", ".pre-commit-config.yaml", preCommitFile, preCommitWant},
 		"lefthook in TOML": {"lefthook", "lefthook.toml", "[pre-push.commands.a]\nrun = \"x\"\nglob = [\"*.go\"]\n",
 			"lane a, on pre-push, paths **/*.go, ignore , run x\n"},
-		"lefthook with the other matcher": {"lefthook", "lefthook.yml", "glob_matcher: doublestar\npre-push: {commands: {a: {run: x, glob: '*.go'}}}\n",
+		"lefthook with the other matcher": {"lefthook", "lefthook.yml",
+			"glob_matcher: doublestar\npre-push: {commands: {a: {run: x, glob: '*.go'}}}\n",
 			"lane a, on pre-push, paths *.go, ignore , run x\n"},
 	}
 	for name, test := range tests {
@@ -274,15 +284,24 @@ func outline(set *Set, text string) string {
 
 func TestImportRefuses(t *testing.T) {
 	tests := map[string]struct{ tool, file, want, hint string }{
-		"an unknown tool":      {"make", "", "cannot import from \"make\": unknown tool", "one of forge-lanes, lefthook, pre-commit"},
-		"broken TOML":          {"forge-lanes", "version = 1\n[[branch.lanes]\n", "f:2: broken TOML: expected character ]", ""},
-		"broken YAML":          {"lefthook", "a: b\n  c: d\n", "f:2: broken YAML: mapping values are not allowed in this context", ""},
+		"an unknown tool": {"make", "", "cannot import from \"make\": unknown tool",
+			"one of forge-lanes, lefthook, pre-commit"},
+		"broken TOML": {"forge-lanes", "version = 1\n[[branch.lanes]\n",
+			"f:2: broken TOML: expected ']]' to close array table name",
+			""},
+		"broken YAML": {"lefthook", "a: b\n  c: d\n",
+			"f:2: broken YAML: mapping values are not allowed in this context", ""},
 		"YAML of another kind": {"pre-commit", "- a\n", "f:1: broken YAML: the file is not a mapping of keys to values", ""},
-		"a lane without an id": {"forge-lanes", "[[branch.lanes]]\ntitle = \"x\"\n", "f:1: a lane of [[branch.lanes]] has no id", ""},
-		"a wrong type":         {"forge-lanes", "[[branch.lanes]]\nid = \"x\"\npaths = \"y\"\n", "f:3: paths must be a list of strings, not a string", ""},
-		"an hour that is none": {"forge-lanes", "nightly_schedule_utc = \"8am\"\n", "f:1: bad nightly_schedule_utc \"8am\"; write it like \"08:00\"", ""},
-		"a later version":      {"forge-lanes", "version = 2\n", "f:1: version 2 of a forge's lanes file is not known, only 1 is", ""},
-		"a file too large":     {"lefthook", strings.Repeat("#", MaxFile+1), "f: the file has 1048577 bytes, more than the 1048576 allowed", ""},
+		"a lane without an id": {"forge-lanes", "[[branch.lanes]]\ntitle = \"x\"\n",
+			"f:1: a lane of [[branch.lanes]] has no id", ""},
+		"a wrong type": {"forge-lanes", "[[branch.lanes]]\nid = \"x\"\npaths = \"y\"\n",
+			"f:3: paths must be a list of strings, not a string", ""},
+		"an hour that is none": {"forge-lanes", "nightly_schedule_utc = \"8am\"\n",
+			"f:1: bad nightly_schedule_utc \"8am\"; write it like \"08:00\"", ""},
+		"a later version": {"forge-lanes", "version = 2\n", "f:1: version 2 of a forge's lanes file is not known, only 1 is",
+			""},
+		"a file too large": {"lefthook", strings.Repeat("#", MaxFile+1),
+			"f: the file has 1048577 bytes, more than the 1048576 allowed", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -303,7 +322,9 @@ func FuzzImport(f *testing.F) {
 	f.Add(0, []byte(forgeFile))
 	f.Add(1, []byte(lefthookFile))
 	f.Add(2, []byte(preCommitFile))
-	f.Add(0, []byte("[[branch.lanes]]\nid=\"\\u202ea\"\ntitle=\"\\u0000\\U000e0001\"\ncommand=[\"\\u007f\"]\nx=\"a\\nb\"\n[[nightly.lanes]]\nid=\"é\"\n"))
+	f.Add(0, []byte(
+		"[[branch.lanes]]\nid=\"\\u202ea\"\ntitle=\"\\u0000\\U000e0001\"\ncommand=[\"\\u007f\"]\nx=\"a\\nb\"\n"+
+			"[[nightly.lanes]]\nid=\"é\"\n"))
 	f.Fuzz(func(t *testing.T, tool int, data []byte) {
 		name := []string{"forge-lanes", "lefthook", "pre-commit"}[uint(tool)%3]
 		_, err := Import(name, "f", data, nil)

@@ -19,7 +19,8 @@ const batch = 10
 // the same at every run.
 func generated(n int, parts []string, try func(patterns, paths []string)) {
 	r := rand.New(rand.NewPCG(1, 2))
-	names := []string{"a", "b", "A", "B", "c", "é", "É", ".", "-", "/", "/", "*", "[", "x.md", "X.MD", " ", "src", "a/b", "{", ",", "]", "!"}
+	names := []string{"a", "b", "A", "B", "c", "é", "É", ".", "-", "/", "/", "*", "[", "x.md", "X.MD", " ", "src", "a/b",
+		"{", ",", "]", "!"}
 	word := func(parts []string, most int) string {
 		var b strings.Builder
 		for range 1 + r.IntN(most) {
@@ -44,7 +45,8 @@ func generated(n int, parts []string, try func(patterns, paths []string)) {
 }
 
 // likely turns a pattern into a path that it may match.
-var likely = strings.NewReplacer("**", "a/b", "*", "a", "?", "a", "[ab]", "B", "[!a]", "c", "{a,*.md}", "a", "{b,}", "b", "[^/]", "a", ".*", "a/a",
+var likely = strings.NewReplacer("**", "a/b", "*", "a", "?", "a", "[ab]", "B", "[!a]", "c", "{a,*.md}", "a", "{b,}",
+	"b", "[^/]", "a", ".*", "a/a",
 	"^", "", "$", "", `\.`, ".", "(a|b)", "b", "(^|/)", "a/", "\\", "", "+", "")
 
 // gitPath says that git could have a file of that name.
@@ -82,7 +84,8 @@ func imported(t *testing.T, tool, head, format string, patterns []string) func(p
 // with those of the two imported files.
 type tally struct{ decisions, excluded int }
 
-func (c *tally) compare(t *testing.T, patterns, paths []string, trigger, without func(string) []Picked, decide func(pattern, path string) (bool, bool, bool)) {
+func (c *tally) compare(t *testing.T, patterns, paths []string, trigger, without func(string) []Picked,
+	decide func(pattern, path string) (bool, bool, bool)) {
 	for _, path := range paths {
 		runs, stays := trigger(path), without(path)
 		for i, pattern := range patterns {
@@ -104,7 +107,8 @@ func (c *tally) compare(t *testing.T, patterns, paths []string, trigger, without
 	}
 }
 
-var globParts = []string{"a", "b", "A", "B", "c", "é", "É", ".", "-", "/", "*", "**", "**/", "/**", "?", "[ab]", "[!a]", "[a-c]", "[A-C]", "{a,*.md}", "{b,}", "*.md", "src/", `\*`, "x", " "}
+var globParts = []string{"a", "b", "A", "B", "c", "é", "É", ".", "-", "/", "*", "**", "**/", "/**", "?", "[ab]", "[!a]",
+	"[a-c]", "[A-C]", "{a,*.md}", "{b,}", "*.md", "src/", `\*`, "x", " "}
 
 // tools decide as each tool does itself: as a trigger, and as an exclusion.
 func tools() map[string]func(pattern, path string) (trigger, exclude, ok bool) {
@@ -126,6 +130,9 @@ func tools() map[string]func(pattern, path string) (trigger, exclude, ok bool) {
 }
 
 func TestImportedGlobsAgainstLefthooks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for matcher, decide := range tools() {
 		t.Run(matcher, func(t *testing.T) {
 			var c tally
@@ -140,9 +147,13 @@ func TestImportedGlobsAgainstLefthooks(t *testing.T) {
 	}
 }
 
-var regexpParts = []string{"a", "b", "A", "c", `\.`, ".", "-", "/", ".*", "^", "$", "(a|b)", "(^|/)", "[ab]", "[^/]", "[^/]+", "a?", "b+", `\.md$`, "^src/", "(?:x|b/)", `\w`, "é", "(a|)"}
+var regexpParts = []string{"a", "b", "A", "c", `\.`, ".", "-", "/", ".*", "^", "$", "(a|b)", "(^|/)", "[ab]", "[^/]",
+	"[^/]+", "a?", "b+", `\.md$`, "^src/", "(?:x|b/)", `\w`, "é", "(a|)"}
 
 func TestImportedExpressionsAgainstTheirSearch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	var c tally
 	known := map[string]*regexp.Regexp{}
 	decide := func(pattern, path string) (bool, bool, bool) {

@@ -70,7 +70,8 @@ func (f *forge) lane(list string, t table) {
 		f.l.fault(t.place.at(), "a lane of [[%s.lanes]] has no id", list)
 	}
 	lane := draftLane{id: id, title: t.text("title", ""), on: []string{"pre-push", "pre-receive"}}
-	lane.notes = strange("the lane", t, "id", "title", "paths", "entrypoint", "command", "staged_linux_target", "concurrency_group")
+	lane.notes = strange("the lane", t, "id", "title", "paths", "entrypoint", "command", "staged_linux_target",
+		"concurrency_group")
 	unknown := len(lane.notes) > 0
 	lane.trigger(t.texts("paths"), globsetGlobs)
 	if list == "nightly" {
@@ -102,7 +103,8 @@ func (f *forge) work(lane *draftLane, t table) {
 	target := strings.TrimSpace(t.text("staged_linux_target", ""))
 	switch {
 	case target != "":
-		lane.note("staged_linux_target = %s, for which the forge runs this command. It needs what that script needs: see its image and network.", quoted(target))
+		lane.note("staged_linux_target = %s, for which the forge runs this command. It needs what that script needs: see "+
+			"its image and network.", quoted(target))
 		if len(lane.command) > 0 {
 			lane.note("The forge does not run its command %q.", lane.command)
 		}
@@ -133,7 +135,8 @@ func (f *forge) selfNote() {
 	for _, lane := range f.d.lanes {
 		for _, p := range lane.paths {
 			if p == f.file || strings.HasSuffix(p, "/"+f.file) {
-				f.d.note("Lanes list %s, so that a change there runs them; list this file as well once it has taken over.", quoted(p))
+				f.d.note("Lanes list %s, so that a change there runs them; list this file as well once it has taken over.",
+					quoted(p))
 				return
 			}
 		}

@@ -78,7 +78,7 @@ func withFolderItself(forms []form) []form {
 		p := simple(f.pieces)
 		if n := len(p); n > 1 && p[n-1].kind == across && strings.HasSuffix(p[n-2].text, "/") && p[n-2].kind == literal {
 			itself := append(append([]piece{}, p[:n-2]...), piece{literal, strings.TrimSuffix(p[n-2].text, "/")})
-			forms = append(forms, form{pieces: itself}) // not always, so it is no exclusion
+			forms = append(forms, form{pieces: itself}) // not always, so it is not an exclusion
 		}
 	}
 	return forms

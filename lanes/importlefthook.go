@@ -48,7 +48,8 @@ type lefthook struct {
 
 func (h *lefthook) top(e entry) {
 	switch e.key {
-	case "glob_matcher", "min_version", "assert_lefthook_installed", "colors", "output", "skip_output", "no_tty", "templates",
+	case "glob_matcher", "min_version", "assert_lefthook_installed", "colors", "output", "skip_output", "no_tty",
+		"templates",
 		"source_dir", "source_dir_local", "skip_lfs", "no_auto_install", "install_non_git_hooks", "lefthook", "extends", "ai":
 	case "rc":
 		h.d.note("No equal for \"rc\": %s, which sets variables before each command.", e.value)
@@ -83,10 +84,12 @@ func hookGates(name string) (gate string, equal bool) {
 		return "pre-commit", true
 	case "commit-msg", "prepare-commit-msg":
 		return "commit-msg", false
-	case "applypatch-msg", "pre-applypatch", "pre-rebase", "update", "proc-receive", "reference-transaction", "push-to-checkout",
+	case "applypatch-msg", "pre-applypatch", "pre-rebase", "update", "proc-receive", "reference-transaction",
+		"push-to-checkout",
 		"sendemail-validate", "fsmonitor-watchman", "p4-changelist", "p4-prepare-changelist", "p4-pre-submit":
 		return "pre-push", false
-	case "post-applypatch", "post-checkout", "post-commit", "post-index-change", "post-merge", "post-receive", "post-rewrite",
+	case "post-applypatch", "post-checkout", "post-commit", "post-index-change", "post-merge", "post-receive",
+		"post-rewrite",
 		"post-update", "pre-auto-gc", "p4-post-changelist":
 		return "", false
 	}
@@ -95,7 +98,10 @@ func hookGates(name string) (gate string, equal bool) {
 
 func (h *lefthook) named(e entry) {
 	gate, equal := hookGates(e.key)
-	hook := slices.ContainsFunc(e.value.entries(), func(e entry) bool { return slices.Contains([]string{"commands", "scripts", "jobs"}, e.key) })
+	hook := slices.ContainsFunc(e.value.entries(), func(e entry) bool {
+		return slices.Contains(
+			[]string{"commands", "scripts", "jobs"}, e.key)
+	})
 	if !hook && gate == "manual" {
 		h.d.note("No equal for %s: %s", quoted(e.key), e.value)
 		return
@@ -252,7 +258,8 @@ func (h *hookReader) work(lane *draftLane, name string, job node, isScript bool)
 		file = name
 	}
 	if file != "" {
-		words := []string{job.get("runner").text(), shellQuote(path.Join(or(h.scripts, ".lefthook"), h.name, file)), job.get("args").plain()}
+		words := []string{job.get("runner").text(), shellQuote(path.Join(or(h.scripts, ".lefthook"), h.name, file)),
+			job.get("args").plain()}
 		run = strings.TrimSpace(strings.Join(words, " "))
 	}
 	script, err := environment(job.get("env"))

@@ -15,7 +15,8 @@ func importPreCommit(d *draft, source string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	p := &preCommit{d: d, stages: root.get("default_stages").texts(), installed: root.get("default_install_hook_types").texts()}
+	p := &preCommit{d: d, stages: root.get("default_stages").texts(),
+		installed: root.get("default_install_hook_types").texts()}
 	for _, e := range root.entries() {
 		switch e.key {
 		case "repos":
@@ -24,7 +25,8 @@ func importPreCommit(d *draft, source string, data []byte) error {
 					p.hook(repo, hook)
 				}
 			}
-		case "default_stages", "default_install_hook_types", "minimum_pre_commit_version", "ci", "default_language_version", "fail_fast":
+		case "default_stages", "default_install_hook_types", "minimum_pre_commit_version", "ci", "default_language_version",
+			"fail_fast":
 		case "files", "exclude":
 			d.note("No equal for %s, which counts for every hook: %s. So the lanes run more often.", quoted(e.key), e.value)
 		default:
@@ -53,7 +55,8 @@ func (p *preCommit) hook(repo, hook node) {
 	always := hook.get("always_run").is(true)
 	for _, e := range hook.entries() {
 		switch e.key {
-		case "id", "alias", "name", "entry", "args", "stages", "always_run", "pass_filenames", "verbose", "language", "description",
+		case "id", "alias", "name", "entry", "args", "stages", "always_run", "pass_filenames", "verbose", "language",
+			"description",
 			"language_version", "require_serial", "log_file", "minimum_pre_commit_version", "fail_fast":
 		case "files":
 			p.files(&lane, e.value.plain(), always)
@@ -93,7 +96,8 @@ func (p *preCommit) work(lane *draftLane, repo, hook node) string {
 		lane.note("It ran %s.", quoted(entry))
 		return fmt.Sprintf("the entry of lane %q cannot be read", lane.id)
 	}
-	if inRepository := language == "script" || language == "unsupported_script"; inRepository && !strings.Contains(words[0], "/") {
+	if inRepository := language == "script" || language == "unsupported_script"; inRepository &&
+		!strings.Contains(words[0], "/") {
 		words[0] = "./" + words[0]
 	}
 	lane.command = slices.Concat(words, args)

@@ -28,7 +28,7 @@ type Lane struct {
 	Schedule         string   // five cron fields, UTC; only with the gate "schedule"
 	Required         bool     // false: shown, never refuses
 	Timeout          time.Duration
-	Retries          int // of failures of the machinery, never of a "no"
+	Retries          int // of failures of the infrastructure, never of a "no"
 	ConcurrencyGroup string
 	Supersede        bool           // a newer push cancels an older queued run
 	Remember         string         // one of the Remember… words
@@ -85,7 +85,7 @@ func (e *FormatError) Error() string {
 	return e.File + ":" + strconv.Itoa(e.Line) + ": " + e.Msg
 }
 
-// Hint says how to mend the file, where we can tell; otherwise it is empty.
+// Hint says how to fix the file, where we can tell; otherwise it is empty.
 func (e *FormatError) Hint() string {
 	if e.Suggestion == "" {
 		return ""

@@ -94,7 +94,7 @@ func (l *loader) err() error {
 	return errors.Join(all...)
 }
 
-// parse gives the document's values and the lines they stand on.
+// parse gives the document's values and the lines they are on.
 func (l *loader) parse(data []byte) (table, bool) {
 	if len(data) > MaxFile {
 		l.fault(0, "the file has %d bytes, more than the %d allowed", len(data), MaxFile)
@@ -287,7 +287,7 @@ func (l *loader) on(t table) []string {
 			l.fault(t.itemLine("on", i), "unknown gate %q", gate).not(gate, Gates())
 		}
 		if slices.Contains(list[:i], gate) {
-			l.fault(t.itemLine("on", i), "gate %q stands twice", gate)
+			l.fault(t.itemLine("on", i), "gate %q appears twice", gate)
 		}
 	}
 	return list
@@ -350,8 +350,10 @@ func (l *loader) grant(t table) Grant {
 	g = Grant{
 		Read: true, History: grant.boolean("history", true),
 		Container: grant.boolean("container", false), Network: grant.boolean("network", false),
-		HTTP: l.names(grant, "http", grantHost, "a host, such as \"api.example.org\""), Secrets: l.names(grant, "secrets", grantName, "a name, such as \"TOKEN\""),
-		KV: grant.boolean("kv", false), Clock: grant.boolean("clock", false), Env: l.names(grant, "env", grantName, "a name, such as \"CI\""),
+		HTTP:    l.names(grant, "http", grantHost, "a host, such as \"api.example.org\""),
+		Secrets: l.names(grant, "secrets", grantName, "a name, such as \"TOKEN\""),
+		KV:      grant.boolean("kv", false), Clock: grant.boolean("clock", false),
+		Env: l.names(grant, "env", grantName, "a name, such as \"CI\""),
 	}
 	if _, list := grant.values["read"].([]any); list {
 		g.Files = l.patterns(grant, "read")

@@ -27,7 +27,7 @@ type Locked struct {
 	Resolved  string `toml:"resolved,omitempty"`       // where this very module was found
 	SHA256    string `toml:"sha256"`                   // of the module, hex
 	PluginVer string `toml:"plugin_version,omitempty"` // an update that is not newer is held
-	// who signed it, as checked when it was added; empty: nobody
+	// who signed it, as checked when it was added; empty: no one
 	Signer string `toml:"signer,omitempty"`
 	// fingerprint of the SSH key that signed it; an update by another is held
 	SignerKey    string       `toml:"signer_key,omitempty"`
@@ -42,7 +42,7 @@ type Granted struct {
 	Scope []string `toml:"scope,omitempty"`
 }
 
-// HeldVersion is an update that nobody has approved yet.
+// HeldVersion is an update that no one has approved yet.
 type HeldVersion struct {
 	Resolved     string    `toml:"resolved,omitempty"`
 	SHA256       string    `toml:"sha256"`
@@ -73,7 +73,8 @@ func ReadLock(source string, data []byte) (*Lock, error) {
 	switch {
 	case errors.As(err, &strict):
 		line, _ := strict.Errors[0].Position()
-		return nil, &FormatError{File: source, Line: line, Msg: fmt.Sprintf("unknown key %q", strings.Join(strict.Errors[0].Key(), "."))}
+		return nil, &FormatError{File: source, Line: line,
+			Msg: fmt.Sprintf("unknown key %q", strings.Join(strict.Errors[0].Key(), "."))}
 	case errors.As(err, &wrong):
 		line, _ := wrong.Position()
 		return nil, &FormatError{File: source, Line: line, Msg: strings.TrimPrefix(wrong.Error(), "toml: ")}

@@ -9,7 +9,8 @@ import (
 func TestLockRoundTrip(t *testing.T) {
 	sum := strings.Repeat("ab", 32)
 	lock := &Lock{Version: 1}
-	lock.Put(Locked{Name: "todo", Source: "oci:example.org/todo:1", Resolved: "oci:example.org/todo@sha256:1", SHA256: sum, PluginVer: "1.2", Signer: "ann@example.org",
+	lock.Put(Locked{Name: "todo", Source: "oci:example.org/todo:1", Resolved: "oci:example.org/todo@sha256:1", SHA256: sum,
+		PluginVer: "1.2", Signer: "ann@example.org",
 		Capabilities: []Granted{{Name: "repo.read", Why: "reads \"files\"", Scope: []string{"**/*.go"}}, {Name: "kv"}},
 		Held:         &HeldVersion{SHA256: sum, Capabilities: []Granted{{Name: "http", Scope: []string{"*"}}}}})
 	lock.Put(Locked{Name: "a", Source: "./a.wasm", SHA256: sum})
@@ -38,17 +39,22 @@ func TestLockFaults(t *testing.T) {
 		"version = 2":                  "lanes.lock: version is 2, this pushlane knows version 1",
 		"":                             "lanes.lock: version is 0, this pushlane knows version 1",
 		"version = 1\n[[plugin]]\nx=1": `lanes.lock:3: unknown key "plugin.x"`,
-		"version = 1\n[[plugin]]\nname = \"../x\"\nsource=\"a\"\nsha256=\"" + sum + "\"":                    `lanes.lock: bad plugin name "../x": ` + idRule,
-		"version = 1\n[[plugin]]\nname = \"x\"\nsource=\"a\"\nsha256=\"" + sum[1:] + "\"":                   `lanes.lock: plugin "x" has no sha256 of 64 hex digits`,
-		"version = 1\n[[plugin]]\nname = \"x\"\nsha256=\"" + sum + "\"":                                     `lanes.lock: plugin "x" has no source`,
-		"version = 1\n" + strings.Repeat("[[plugin]]\nname = \"x\"\nsource=\"a\"\nsha256=\""+sum+"\"\n", 2): `lanes.lock: plugin "x" is there twice`,
+		"version = 1\n[[plugin]]\nname = \"../x\"\nsource=\"a\"\nsha256=\"" + sum +
+			"\"": `lanes.lock: bad plugin name "../x": ` + idRule,
+		"version = 1\n[[plugin]]\nname = \"x\"\nsource=\"a\"\nsha256=\"" + sum[1:] +
+			"\"": `lanes.lock: plugin "x" has no sha256 of 64 hex digits`,
+		"version = 1\n[[plugin]]\nname = \"x\"\nsha256=\"" + sum +
+			"\"": `lanes.lock: plugin "x" has no source`,
+		"version = 1\n" + strings.Repeat("[[plugin]]\nname = \"x\"\nsource=\"a\"\nsha256=\""+sum+"\"\n",
+			2): `lanes.lock: plugin "x" is there twice`,
 		"version = 'one'": `lanes.lock:1: cannot decode TOML string into struct field lanes.Lock.Version of type int`,
 	} {
 		if _, err := ReadLock("lanes.lock", []byte(text)); err == nil || err.Error() != want {
 			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)
 		}
 	}
-	if _, err := ReadLock("lanes.lock", make([]byte, MaxFile+1)); err == nil || !strings.Contains(err.Error(), "at most 1048576 are allowed") {
+	if _, err := ReadLock("lanes.lock", make([]byte, MaxFile+1)); err == nil ||
+		!strings.Contains(err.Error(), "at most 1048576 are allowed") {
 		t.Errorf("too long: %v", err)
 	}
 }

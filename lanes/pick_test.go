@@ -38,36 +38,54 @@ func TestPick(t *testing.T) {
 		event Event
 		want  string // "+" or "-", path, glob, reason
 	}{
-		"a path that matches":              {`paths = ["docs", "**/*.go"]`, push("b.md", "x/y.go", "z.go"), "+ x/y.go | **/*.go | matches **/*.go"},
-		"the first path in git's order":    {`paths = ["z", "b"]`, push("z", "b/c"), "+ b/c | b | matches b"},
-		"the lane's first pattern for it":  {`paths = ["**/*.go", "*.go"]`, push("a.go"), "+ a.go | **/*.go | matches **/*.go"},
-		"no path that matches":             {`paths = ["docs"]`, push("a.go"), "- | | no changed path matches"},
-		"a push that changes nothing":      {`paths = ["**"]`, push(), "- | | no changed path matches"},
-		"no paths given":                   {``, push("a.go"), "+ | | no paths given: runs on every push"},
-		"no paths given, nothing changed":  {``, push(), "+ | | no paths given: runs on every push"},
-		"an empty list of paths":           {`paths = []`, push(), "+ | | no paths given: runs on every push"},
-		"a path that is ignored":           {`paths = ["**"]` + "\n" + `ignore = ["docs"]`, push("docs/a", "x"), "+ x | ** | matches **"},
-		"all paths ignored":                {`paths = ["**/*.md"]` + "\n" + `ignore = ["docs"]`, push("docs/a.md", "x"), "- | | all matching paths are ignored"},
-		"only ignore, a path left":         {`ignore = ["docs"]`, push("docs/a", "x"), "+ x | | a changed path is not ignored"},
-		"only ignore, none left":           {`ignore = ["docs"]`, push("docs/a"), "- | | all changed paths are ignored"},
-		"only ignore, nothing changed":     {`ignore = ["docs"]`, push(), "+ | | no paths given: runs on every push"},
-		"another gate":                     {``, at("pre-commit", ""), "- | | not for gate pre-commit"},
-		"no gate asked":                    {`on = ["manual"]`, at("", ""), "+ | | no paths given: runs on every push"},
-		"a branch of the list":             {`branches = ["main", "release/*"]`, at("pre-push", "refs/heads/release/1"), "+ | | no paths given: runs on every push"},
-		"another branch":                   {`branches = ["main", "release/*"]`, at("pre-push", "refs/heads/feature/x"), "- | | not for branch feature/x"},
-		"a star that stops at a slash":     {`branches = ["*"]`, at("pre-push", "refs/heads/feature/x"), "- | | not for branch feature/x"},
-		"a branch's name is not a folder":  {`branches = ["release"]`, at("pre-push", "refs/heads/release/1"), "- | | not for branch release/1"},
-		"a tag":                            {`branches = ["**"]`, at("pre-push", "refs/tags/v1"), "- | | not for tag v1"},
-		"a tag that is asked for":          {`branches = ["refs/tags/v*"]`, at("pre-push", "refs/tags/v1"), "+ | | no paths given: runs on every push"},
-		"a branch that looks like a tag":   {`branches = ["refs/tags/*"]`, at("pre-push", "refs/heads/refs/tags/v1"), "- | | not for branch refs/tags/v1"},
-		"a branch by its full name":        {`branches = ["refs/heads/main"]`, at("pre-push", "refs/heads/main"), "+ | | no paths given: runs on every push"},
-		"a ref of another kind":            {`branches = ["main"]`, at("pre-push", "refs/notes/main"), "- | | not for ref refs/notes/main"},
+		"a path that matches": {`paths = ["docs", "**/*.go"]`, push("b.md", "x/y.go", "z.go"),
+			"+ x/y.go | **/*.go | matches **/*.go"},
+		"the first path in git's order": {`paths = ["z", "b"]`, push("z", "b/c"), "+ b/c | b | matches b"},
+		"the lane's first pattern for it": {`paths = ["**/*.go", "*.go"]`, push("a.go"),
+			"+ a.go | **/*.go | matches **/*.go"},
+		"no path that matches":            {`paths = ["docs"]`, push("a.go"), "- | | no changed path matches"},
+		"a push that changes nothing":     {`paths = ["**"]`, push(), "- | | no changed path matches"},
+		"no paths given":                  {``, push("a.go"), "+ | | no paths given: runs on every push"},
+		"no paths given, nothing changed": {``, push(), "+ | | no paths given: runs on every push"},
+		"an empty list of paths":          {`paths = []`, push(), "+ | | no paths given: runs on every push"},
+		"a path that is ignored": {`paths = ["**"]` + "\n" + `ignore = ["docs"]`, push("docs/a", "x"),
+			"+ x | ** | matches **"},
+		"all paths ignored": {`paths = ["**/*.md"]` + "\n" + `ignore = ["docs"]`, push("docs/a.md", "x"),
+			"- | | all matching paths are ignored"},
+		"only ignore, a path left": {`ignore = ["docs"]`, push("docs/a", "x"),
+			"+ x | | a changed path is not ignored"},
+		"only ignore, none left":       {`ignore = ["docs"]`, push("docs/a"), "- | | all changed paths are ignored"},
+		"only ignore, nothing changed": {`ignore = ["docs"]`, push(), "+ | | no paths given: runs on every push"},
+		"another gate":                 {``, at("pre-commit", ""), "- | | not for gate pre-commit"},
+		"no gate asked":                {`on = ["manual"]`, at("", ""), "+ | | no paths given: runs on every push"},
+		"a branch of the list": {`branches = ["main", "release/*"]`, at("pre-push", "refs/heads/release/1"),
+			"+ | | no paths given: runs on every push"},
+		"another branch": {`branches = ["main", "release/*"]`, at("pre-push", "refs/heads/feature/x"),
+			"- | | not for branch feature/x"},
+		"a star that stops at a slash": {`branches = ["*"]`, at("pre-push", "refs/heads/feature/x"),
+			"- | | not for branch feature/x"},
+		"a branch's name is not a folder": {`branches = ["release"]`, at("pre-push", "refs/heads/release/1"),
+			"- | | not for branch release/1"},
+		"a tag": {`branches = ["**"]`, at("pre-push", "refs/tags/v1"), "- | | not for tag v1"},
+		"a tag that is asked for": {`branches = ["refs/tags/v*"]`, at("pre-push", "refs/tags/v1"),
+			"+ | | no paths given: runs on every push"},
+		"a branch that looks like a tag": {`branches = ["refs/tags/*"]`, at("pre-push", "refs/heads/refs/tags/v1"),
+			"- | | not for branch refs/tags/v1"},
+		"a branch by its full name": {`branches = ["refs/heads/main"]`, at("pre-push", "refs/heads/main"),
+			"+ | | no paths given: runs on every push"},
+		"a ref of another kind": {`branches = ["main"]`, at("pre-push", "refs/notes/main"),
+			"- | | not for ref refs/notes/main"},
 		"a tag without any branches given": {``, at("pre-push", "refs/tags/v1"), "+ | | no paths given: runs on every push"},
-		"no ref asked":                     {`branches = ["main"]`, at("pre-push", ""), "+ | | no paths given: runs on every push"},
-		"a nightly lane at a push":         {`on = ["schedule"]` + "\n" + `schedule = "0 8 * * *"`, push("a"), "- | | runs on a schedule"},
-		"a nightly lane, no gate asked":    {`on = ["schedule"]` + "\n" + `schedule = "0 8 * * *"`, at("", ""), "- | | runs on a schedule"},
-		"a nightly lane at night":          {`on = ["schedule"]` + "\n" + `schedule = "0 8 * * *"` + "\n" + `paths = ["x"]`, Event{Gate: "schedule"}, "+ | | on the schedule 0 8 * * *"},
-		"a nightly lane and what changed":  {`on = ["schedule"]` + "\n" + `schedule = "0 8 * * *"` + "\n" + `paths = ["x"]`, at("schedule", ""), "- | | no changed path matches"},
+		"no ref asked": {`branches = ["main"]`, at("pre-push", ""),
+			"+ | | no paths given: runs on every push"},
+		"a nightly lane at a push": {`on = ["schedule"]` + "\n" + `schedule = "0 8 * * *"`, push("a"),
+			"- | | runs on a schedule"},
+		"a nightly lane, no gate asked": {`on = ["schedule"]` + "\n" + `schedule = "0 8 * * *"`, at("", ""),
+			"- | | runs on a schedule"},
+		"a nightly lane at night": {`on = ["schedule"]` + "\n" + `schedule = "0 8 * * *"` + "\n" + `paths = ["x"]`,
+			Event{Gate: "schedule"}, "+ | | on the schedule 0 8 * * *"},
+		"a nightly lane and what changed": {`on = ["schedule"]` + "\n" + `schedule = "0 8 * * *"` + "\n" + `paths = ["x"]`,
+			at("schedule", ""), "- | | no changed path matches"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +114,8 @@ func TestPickKeepsFileOrder(t *testing.T) {
 }
 
 func TestPickOfASetMadeByHand(t *testing.T) {
-	set := &Set{Lanes: []Lane{{ID: "a", On: []string{"manual"}, Paths: []string{"*.go"}}, {ID: "b", On: []string{"manual"}, Paths: []string{"x", "[y"}}}}
+	set := &Set{Lanes: []Lane{{ID: "a", On: []string{"manual"}, Paths: []string{"*.go"}},
+		{ID: "b", On: []string{"manual"}, Paths: []string{"x", "[y"}}}}
 	got := pick(t, set, Event{Gate: "manual", Paths: []string{"a.go"}})
 	if sentence(got[0]) != "+ a.go | *.go | matches *.go" || sentence(got[1]) != "+ | | cannot read pattern [y" {
 		t.Errorf("%s; %s", sentence(got[0]), sentence(got[1]))
@@ -146,10 +165,13 @@ func bigFile(n int) string {
 	var b strings.Builder
 	b.WriteString("version = 1\n")
 	for i := range n {
-		fmt.Fprintf(&b, "[[lane]]\nid = \"lane-%d\"\nplugin = \"shell\"\nignore = [\"**/*.md\"]\npaths = [\"go.mod\", \"go.sum\", \".ci/**\"", i)
+		fmt.Fprintf(&b,
+			"[[lane]]\nid = \"lane-%d\"\nplugin = \"shell\"\nignore = [\"**/*.md\"]\npaths = [\"go.mod\", \"go.sum\", "+
+				"\".ci/**\"", i)
 		for k := range 17 {
 			fmt.Fprintf(&b, ", %q", []string{
-				fmt.Sprintf("part-%d/**", i*3+k), fmt.Sprintf("part-%d/src/**/*.rs", i+k), fmt.Sprintf("**/x%d-*.go", i*20+k), fmt.Sprintf("**/lib%d/*.c", i),
+				fmt.Sprintf("part-%d/**", i*3+k), fmt.Sprintf("part-%d/src/**/*.rs", i+k), fmt.Sprintf("**/x%d-*.go", i*20+k),
+				fmt.Sprintf("**/lib%d/*.c", i),
 			}[k%4])
 		}
 		b.WriteString("]\n")
@@ -218,7 +240,8 @@ func TestPickFindsOddNames(t *testing.T) {
 // A path that Windows may put in the place of a watched one picks the lane that
 // watches it; names that only look a little like it do not.
 func TestPickShortNames(t *testing.T) {
-	set := load(t, "version = 1\n[[lane]]\nid = \"a\"\nplugin = \"files\"\npaths = [\"source code/**\"]\nignore = [\"SKIP~1\"]\n")
+	set := load(t,
+		"version = 1\n[[lane]]\nid = \"a\"\nplugin = \"files\"\npaths = [\"source code/**\"]\nignore = [\"SKIP~1\"]\n")
 	for path, want := range map[string]string{
 		"SOURCE~1/x":       "a changed path may be a short name of any other on Windows",
 		"docs/SOURCE~12.C": "a changed path may be a short name of any other on Windows",

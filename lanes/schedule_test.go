@@ -17,16 +17,21 @@ func TestScheduleMatches(t *testing.T) {
 		line    string
 		yes, no []string
 	}{
-		"every morning":                 {"0 8 * * *", []string{"2026-01-02 08:00"}, []string{"2026-01-02 08:01", "2026-01-02 20:00"}},
-		"every quarter of an hour":      {"*/15 * * * *", []string{"2026-01-02 08:45"}, []string{"2026-01-02 08:50"}},
-		"a range with a step":           {"0 8-18/5 * * *", []string{"2026-01-02 13:00", "2026-01-02 18:00"}, []string{"2026-01-02 14:00", "2026-01-02 23:00"}},
-		"a list":                        {"0,30 1,2 * * *", []string{"2026-01-02 02:30"}, []string{"2026-01-02 03:00"}},
-		"Sunday as 7":                   {"0 0 * * 7", []string{"2026-01-04 00:00"}, []string{"2026-01-05 00:00"}},
-		"working days":                  {"0 0 * * 1-5", []string{"2026-01-05 00:00"}, []string{"2026-01-04 00:00", "2026-01-03 00:00"}},
-		"a day of the year":             {"0 0 29 2 *", []string{"2028-02-29 00:00"}, []string{"2026-03-01 00:00"}},
-		"either day, as cron has it":    {"0 0 13 * 5", []string{"2026-01-13 00:00", "2026-01-02 00:00"}, []string{"2026-01-14 00:00"}},
-		"a star with a step is no list": {"0 0 */2 * 1", []string{"2026-01-05 00:00"}, []string{"2026-01-12 00:00", "2026-01-03 00:00"}},
-		"any amount of space":           {" 0\t8  * * * ", []string{"2026-01-02 08:00"}, nil},
+		"every morning": {"0 8 * * *", []string{"2026-01-02 08:00"},
+			[]string{"2026-01-02 08:01", "2026-01-02 20:00"}},
+		"every quarter of an hour": {"*/15 * * * *", []string{"2026-01-02 08:45"}, []string{"2026-01-02 08:50"}},
+		"a range with a step": {"0 8-18/5 * * *", []string{"2026-01-02 13:00", "2026-01-02 18:00"},
+			[]string{"2026-01-02 14:00", "2026-01-02 23:00"}},
+		"a list":      {"0,30 1,2 * * *", []string{"2026-01-02 02:30"}, []string{"2026-01-02 03:00"}},
+		"Sunday as 7": {"0 0 * * 7", []string{"2026-01-04 00:00"}, []string{"2026-01-05 00:00"}},
+		"working days": {"0 0 * * 1-5", []string{"2026-01-05 00:00"},
+			[]string{"2026-01-04 00:00", "2026-01-03 00:00"}},
+		"a day of the year": {"0 0 29 2 *", []string{"2028-02-29 00:00"}, []string{"2026-03-01 00:00"}},
+		"either day, as cron has it": {"0 0 13 * 5", []string{"2026-01-13 00:00", "2026-01-02 00:00"},
+			[]string{"2026-01-14 00:00"}},
+		"a star with a step is not a list": {"0 0 */2 * 1", []string{"2026-01-05 00:00"},
+			[]string{"2026-01-12 00:00", "2026-01-03 00:00"}},
+		"any amount of space": {" 0\t8  * * * ", []string{"2026-01-02 08:00"}, nil},
 	}
 	for name, test := range tests {
 		s, err := ParseSchedule(test.line)
@@ -91,7 +96,8 @@ func FuzzParseSchedule(f *testing.F) {
 
 func TestNearest(t *testing.T) {
 	names := []string{"timeout", "title", "paths", "on", "needs"}
-	for written, want := range map[string]string{"timout": "timeout", "titel": "title", "path": "paths", "ons": "on", "colour": "", "": "", "xyz": ""} {
+	for written, want := range map[string]string{"timout": "timeout", "titel": "title", "path": "paths", "ons": "on",
+		"colour": "", "": "", "xyz": ""} {
 		if got := nearest(written, names); got != want {
 			t.Errorf("%q: got %q, want %q", written, got, want)
 		}

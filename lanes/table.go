@@ -168,7 +168,7 @@ func kindOf(v any) string {
 }
 
 // plain makes the settings of a lane ready for JSON: dates and times become
-// the text that stands in the file, and what JSON cannot say is a fault.
+// the text that is in the file, and what JSON cannot say is a fault.
 func (t table) plain() map[string]any {
 	out := make(map[string]any, len(t.values))
 	for key, v := range t.values {

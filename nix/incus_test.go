@@ -33,7 +33,8 @@ func newSpace(t *testing.T, image string) *space {
 	s.incus("project", "create", s.name, "-c", "features.images=true", "-c", "features.profiles=true",
 		"-c", "features.storage.volumes=true", "-c", "restricted=true", "-c", "restricted.containers.privilege=isolated",
 		"-c", "restricted.devices.nic=block")
-	s.in("image", "import", filepath.Join(image, "incus.tar.xz"), filepath.Join(image, "rootfs.squashfs"), "--alias", "default")
+	s.in("image", "import", filepath.Join(image, "incus.tar.xz"), filepath.Join(image, "rootfs.squashfs"), "--alias",
+		"default")
 	return s
 }
 
@@ -121,10 +122,12 @@ func TestImageLivesInIncus(t *testing.T) {
 		{"a lane's user has its name", "lane\n", []string{"--user", "1000", "--", "id", "-un"}},
 		{"a shell runs", "hello\n", []string{"--", "sh", "-c", "echo hello"}},
 		{"a lane's user owns its home", "1000:1000\n", []string{"--", "stat", "-c", "%u:%g", "/home/lane"}},
-		{"root inside is nobody outside", "no\n", []string{"--", "awk", `NR == 1 { print $2 == 0 ? "yes" : "no" }`, "/proc/self/uid_map"}},
+		{"root inside is no one outside", "no\n", []string{"--", "awk", `NR == 1 { print $2 == 0 ? "yes" : "no" }`,
+			"/proc/self/uid_map"}},
 		{"there is a place for the source", "755 0\n", []string{"--", "stat", "-c", "%a %u", "/work"}},
 		{"there is no network but the loopback", "lo\n", []string{"--", "ls", "/sys/class/net"}},
-		{"process 1 buries orphans", "0\n", []string{"--", "sh", "-c", "(sleep 0.1 &); sleep 1; grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l"}},
+		{"process 1 buries orphans", "0\n", []string{"--", "sh", "-c",
+			"(sleep 0.1 &); sleep 1; grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l"}},
 	} {
 		if got := s.in(append([]string{"exec", "one"}, c.args...)...); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.says, got, c.want)

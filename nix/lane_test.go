@@ -47,7 +47,8 @@ func newWorld(t *testing.T, s *space, fingerprint string) *world {
 	w := &world{t: t, dir: t.TempDir()}
 	w.binary = filepath.Join(w.dir, "bin", "pushlane")
 	config := fmt.Sprintf("[incus]\nproject = %q\npool = %q\nimages = [%q]\n", s.name, s.name, fingerprint)
-	for name, text := range map[string]string{"config.toml": config, "repo/.pushlane/lanes.toml": lanesFile, "repo/greeting.txt": "made by Nix\n"} {
+	for name, text := range map[string]string{"config.toml": config, "repo/.pushlane/lanes.toml": lanesFile,
+		"repo/greeting.txt": "made by Nix\n"} {
 		path := filepath.Join(w.dir, name)
 		os.MkdirAll(filepath.Dir(path), 0o755)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -55,7 +56,8 @@ func newWorld(t *testing.T, s *space, fingerprint string) *world {
 		}
 	}
 	w.install()
-	w.env = append(os.Environ(), "HOME="+w.dir, "XDG_CACHE_HOME="+w.dir+"/cache", "XDG_STATE_HOME=", "PUSHLANE_STATE="+w.dir+"/state",
+	w.env = append(os.Environ(), "HOME="+w.dir, "XDG_CACHE_HOME="+w.dir+"/cache", "XDG_STATE_HOME=",
+		"PUSHLANE_STATE="+w.dir+"/state",
 		"PUSHLANE_CONFIG="+w.dir+"/config.toml", "PUSHLANE_RESIDENT=off", "GIT_CONFIG_NOSYSTEM=1")
 	w.must(w.dir+"/repo", "git", "init", "-q")
 	w.must(w.dir+"/repo", "git", "add", ".")

@@ -30,7 +30,8 @@ func newMachine(t *testing.T) *machine {
 	for _, name := range []string{"nix-build", "nix-instantiate", "nix-hash"} {
 		need(t, name, "nix-bin")
 	}
-	for _, tool := range [][2]string{{"busybox", "busybox-static"}, {"mksquashfs", "squashfs-tools"}, {"tar", "tar"}, {"xz", "xz-utils"}} {
+	for _, tool := range [][2]string{{"busybox", "busybox-static"}, {"mksquashfs", "squashfs-tools"}, {"tar", "tar"},
+		{"xz", "xz-utils"}} {
 		m.args = append(m.args, "--argstr", tool[0], need(t, tool[0], tool[1]))
 	}
 	needStatic(t, m.args[2])
@@ -220,6 +221,6 @@ func TestVendorHashIsUpToDate(t *testing.T) {
 		}
 	}
 	if have, _ := os.ReadFile("vendor-hash"); string(have) != want {
-		t.Errorf("nix/vendor-hash is %q, want %q; mend it with: PUSHLANE_UPDATE=1 go test ./nix -run VendorHash", have, want)
+		t.Errorf("nix/vendor-hash is %q, want %q; fix it with: PUSHLANE_UPDATE=1 go test ./nix -run VendorHash", have, want)
 	}
 }

@@ -7,6 +7,7 @@
 }:
 let
   root = ../.;
+  version = "0.1.0";
   # Every folder of plugins/ that has a manifest is one.
   plugins = builtins.filter (name: builtins.pathExists (../plugins + "/${name}/manifest.toml")) (
     builtins.attrNames (builtins.readDir ../plugins)
@@ -14,7 +15,8 @@ let
 in
 (buildGoModule.override { go = go_1_26; }) {
   pname = "pushlane";
-  version = "0.1.0";
+  inherit version;
+  ldflags = [ "-X main.stamped=v${version}" ];
 
   src = lib.fileset.toSource {
     inherit root;

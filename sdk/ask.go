@@ -2,7 +2,7 @@ package sdk
 
 import "errors"
 
-// Operations of module lane1 beside those of containers.
+// Operations of module lane1 next to those of containers.
 const (
 	opGet      = "kv.get@1"
 	opSet      = "kv.set@1"
@@ -106,5 +106,6 @@ func parseResponse(data []byte) (HTTPResponse, error) {
 	if err != nil {
 		return HTTPResponse{}, errors.New("cannot " + opResponse + ": the host's answer: " + err.Error())
 	}
-	return HTTPResponse{Status: int(v.Get("status").Int()), Headers: v.Get("headers").Map(), Body: v.Get("body").String(), Base64: v.Get("body_base64").String()}, nil
+	return HTTPResponse{Status: int(v.Get("status").Int()), Headers: v.Get("headers").Map(), Body: v.Get("body").String(),
+		Base64: v.Get("body_base64").String()}, nil
 }

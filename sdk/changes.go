@@ -101,7 +101,8 @@ func (q ChangesQuery) Page(n int, at func(int) (Change, bool, error), most int,
 		}
 	}
 	if q.From < 0 || q.From > n {
-		return ChangesPage{}, errors.New("cannot list changes from " + strconv.Itoa(q.From) + ": there are " + strconv.Itoa(n))
+		return ChangesPage{}, errors.New("cannot list changes from " + strconv.Itoa(q.From) + ": there are " +
+			strconv.Itoa(n))
 	}
 	page := ChangesPage{Changes: []Change{}}
 	for i := q.From; i < n; i++ {

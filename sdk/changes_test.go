@@ -13,7 +13,8 @@ import (
 )
 
 func someChanges() []sdk.Change {
-	return []sdk.Change{{Path: "a.go", Status: "M"}, {Path: "b.md", Status: "A"}, {Path: "d/c.go", Status: "D"}, {Path: "d/e.go", Status: "A"}, {Path: "d/f.md", Status: "D"}}
+	return []sdk.Change{{Path: "a.go", Status: "M"}, {Path: "b.md", Status: "A"}, {Path: "d/c.go", Status: "D"},
+		{Path: "d/e.go", Status: "A"}, {Path: "d/f.md", Status: "D"}}
 }
 
 func TestPages(t *testing.T) {
@@ -81,7 +82,8 @@ func TestPagesTravel(t *testing.T) {
 	if back, err := sdk.ParseChangesQuery(q.AppendJSON(nil)); err != nil || !reflect.DeepEqual(back, q) {
 		t.Errorf("got %+v (%v)", back, err)
 	}
-	p := sdk.ChangesPage{Changes: []sdk.Change{{Path: "\xff\xfe", Status: "M", Mode: "100644", OldID: "1", NewID: "2"}}, Next: 3}
+	p := sdk.ChangesPage{Changes: []sdk.Change{{Path: "\xff\xfe", Status: "M", Mode: "100644", OldID: "1", NewID: "2"}},
+		Next: 3}
 	if back, err := sdk.ParseChangesPage(p.AppendJSON(nil)); err != nil || !reflect.DeepEqual(back, p) {
 		t.Errorf("got %+v (%v)", back, err)
 	}

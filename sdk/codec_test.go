@@ -13,28 +13,35 @@ import (
 func fullRequest() Request {
 	return Request{
 		ABI: 1, Run: "web@abc1234:go", Lane: "go", Repository: "web", Gate: "pre-push",
-		Update:  Update{Ref: "refs/heads/main", Old: strings.Repeat("a", 40), New: strings.Repeat("b", 40), Base: strings.Repeat("c", 40), Forced: true},
-		Changes: []Change{{Path: "a b\n\"c\\.go", Status: "M", Mode: "100644", OldID: "1", NewID: "2", Commit: "3", Merged: []string{"4", "5"}}, {Path: "é/\u2028x", Status: "D", OldID: "3"}},
-		History: []Change{{Path: "gone", Status: "A", Mode: "100644", OldID: "8", NewID: "6", Commit: "7", Merged: []string{"9"}}},
-		Commits: []Commit{{ID: "9", Parents: []string{"7", "8"}, Author: "A <a@b>", Time: 1700000000, Message: "subject\n\nbody \x01\t\r end"}},
+		Update: Update{Ref: "refs/heads/main", Old: strings.Repeat("a", 40), New: strings.Repeat("b", 40),
+			Base: strings.Repeat("c", 40), Forced: true},
+		Changes: []Change{{Path: "a b\n\"c\\.go", Status: "M", Mode: "100644", OldID: "1", NewID: "2", Commit: "3",
+			Merged: []string{"4", "5"}}, {Path: "é/\u2028x", Status: "D", OldID: "3"}},
+		History: []Change{{Path: "gone", Status: "A", Mode: "100644", OldID: "8", NewID: "6", Commit: "7",
+			Merged: []string{"9"}}},
+		Commits: []Commit{{ID: "9", Parents: []string{"7", "8"}, Author: "A <a@b>", Time: 1700000000,
+			Message: "subject\n\nbody \x01\t\r end"}},
 		With:    RawJSON(`{"a":[1,2.5e3,null,{"b":"\u00e9"}]}`),
 		Granted: []string{"repo.read"}, Ops: []string{"container.start@1"},
-		Limits:  Limits{Memory: 1 << 30, Millis: 600000, Log: 8 << 20, Findings: 10000, Out: -1, Fuel: 7},
-		Results: []Result{{ID: "test", Exit: 137, TimedOut: true, Millis: 12, Tail: "no\nyes", Artifacts: []string{"out/a.xml"}}},
+		Limits: Limits{Memory: 1 << 30, Millis: 600000, Log: 8 << 20, Findings: 10000, Out: -1, Fuel: 7},
+		Results: []Result{{ID: "test", Exit: 137, TimedOut: true, Millis: 12, Tail: "no\nyes",
+			Artifacts: []string{"out/a.xml"}}},
 	}
 }
 
 func fullRecord() Record {
 	return Record{Type: "container", Message: "m", Path: "p/q", Verdict: "fail",
 		Finding: &Finding{Path: "a.go", Line: 3, Col: 4, Level: "error", Rule: "r", Message: "no"},
-		Container: &Container{ID: "t", Image: "default", Command: []string{"go", "test"}, Env: map[string]string{"B": "2", "A": "1"}, Cwd: "/work/src",
+		Container: &Container{ID: "t", Image: "default", Command: []string{"go", "test"},
+			Env: map[string]string{"B": "2", "A": "1"}, Cwd: "/work/src",
 			User: "root", CPU: "0.5", Memory: "1GiB", Disk: "5GiB", Processes: 9, Millis: 8, Network: true,
 			Caches: []Cache{{Name: "go", Path: "/c"}}, Artifacts: []string{"/x/*"}, Secrets: []string{"TOKEN"}}}
 }
 
 func TestCodecAgreesWithEncodingJSON(t *testing.T) {
 	request, record := fullRequest(), fullRecord()
-	for name, r := range map[string]Request{"every field set": request, "nothing set": {Changes: []Change{}, Granted: []string{}}} {
+	for name, r := range map[string]Request{"every field set": request,
+		"nothing set": {Changes: []Change{}, Granted: []string{}}} {
 		t.Run("request, "+name, func(t *testing.T) {
 			ours := r.AppendJSON(nil)
 			var theirs Request
@@ -136,34 +143,39 @@ func TestTextThatIsNotUTF8(t *testing.T) {
 func TestWhatIsRefused(t *testing.T) {
 	deep := strings.Repeat("[", 64) + strings.Repeat("]", 64)
 	for name, c := range map[string]struct{ in, want string }{
-		"nothing":                   {"", "want an object, found the end at byte 0"},
-		"null":                      {"null", "want an object, found null at byte 0"},
-		"a list":                    {"[]", "want an object, found an array at byte 0"},
-		"words":                     {"ok: 3 tests", `want an object, found "o" at byte 0`},
-		"an unfinished object":      {`{"type":`, "type: want a string, found the end at byte 8"},
-		"two objects":               {`{} {}`, "want the end, found more at byte 3"},
-		"a key twice":               {`{"type":"a","type":"b"}`, "type: a key that comes twice at byte 18"},
-		"an unknown key twice":      {`{"x":1,"x":2}`, "x: a key that comes twice at byte 10"},
-		"a key twice further down":  {`{"x":{"y":[{"a":1,"a":1}]}}`, "x.y[0].a: a key that comes twice at byte 21"},
-		"a number for a string":     {`{"type":5}`, "type: want a string, found a number at byte 8"},
-		"a string for a number":     {`{"finding":{"line":"5"}}`, "finding.line: want an integer, found a string at byte 19"},
-		"a fraction":                {`{"finding":{"line":5.0}}`, "finding.line: want an integer of 64 bits, found another number at byte 19"},
-		"an exponent":               {`{"finding":{"line":5e0}}`, "finding.line: want an integer of 64 bits, found another number at byte 19"},
-		"too large a number":        {`{"finding":{"line":9223372036854775808}}`, "finding.line: want an integer of 64 bits, found another number at byte 19"},
-		"a leading zero":            {`{"finding":{"line":05}}`, "finding: want , or }, found a number at byte 20"},
-		"a lone minus":              {`{"finding":{"line":-}}`, "finding.line: want a digit at byte 20"},
-		"a string for an object":    {`{"finding":"x"}`, "finding: want an object, found a string at byte 11"},
-		"a string in a list":        {`{"container":{"command":["a",1]}}`, "container.command[1]: want a string, found a number at byte 29"},
-		"a number for a boolean":    {`{"container":{"network":1}}`, "container.network: want a boolean, found a number at byte 24"},
-		"a comma too many":          {`{"type":"a",}`, "want a value after the comma at byte 12"},
-		"no comma":                  {`{"type":"a" "path":"b"}`, "want , or }, found a string at byte 12"},
-		"a raw line break":          {"{\"type\":\"a\nb\"}", "type: a control character in a string at byte 10"},
-		"an unknown escape":         {`{"type":"\x"}`, "type: an unknown escape in a string at byte 11"},
-		"an unfinished \\u":         {`{"type":"\u12"}`, "type: want four hexadecimal digits at byte 11"},
-		"a string without end":      {`{"type":"abc`, "type: a string without end at byte 12"},
-		"nested too deep":           {`{"x":` + deep + `}`, "nested deeper than 64"},
-		"a word that is no value":   {`{"x":nil}`, "x: want a value at byte 5"},
-		"a bare word for a boolean": {`{"container":{"network":tru}}`, "container.network: want a value at byte 24"},
+		"nothing":                  {"", "want an object, found the end at byte 0"},
+		"null":                     {"null", "want an object, found null at byte 0"},
+		"a list":                   {"[]", "want an object, found an array at byte 0"},
+		"words":                    {"ok: 3 tests", `want an object, found "o" at byte 0`},
+		"an unfinished object":     {`{"type":`, "type: want a string, found the end at byte 8"},
+		"two objects":              {`{} {}`, "want the end, found more at byte 3"},
+		"a key twice":              {`{"type":"a","type":"b"}`, "type: a key that comes twice at byte 18"},
+		"an unknown key twice":     {`{"x":1,"x":2}`, "x: a key that comes twice at byte 10"},
+		"a key twice further down": {`{"x":{"y":[{"a":1,"a":1}]}}`, "x.y[0].a: a key that comes twice at byte 21"},
+		"a number for a string":    {`{"type":5}`, "type: want a string, found a number at byte 8"},
+		"a string for a number":    {`{"finding":{"line":"5"}}`, "finding.line: want an integer, found a string at byte 19"},
+		"a fraction": {`{"finding":{"line":5.0}}`,
+			"finding.line: want an integer of 64 bits, found another number at byte 19"},
+		"an exponent": {`{"finding":{"line":5e0}}`,
+			"finding.line: want an integer of 64 bits, found another number at byte 19"},
+		"too large a number": {`{"finding":{"line":9223372036854775808}}`,
+			"finding.line: want an integer of 64 bits, found another number at byte 19"},
+		"a leading zero":         {`{"finding":{"line":05}}`, "finding: want , or }, found a number at byte 20"},
+		"a lone minus":           {`{"finding":{"line":-}}`, "finding.line: want a digit at byte 20"},
+		"a string for an object": {`{"finding":"x"}`, "finding: want an object, found a string at byte 11"},
+		"a string in a list": {`{"container":{"command":["a",1]}}`,
+			"container.command[1]: want a string, found a number at byte 29"},
+		"a number for a boolean": {`{"container":{"network":1}}`,
+			"container.network: want a boolean, found a number at byte 24"},
+		"a comma too many":           {`{"type":"a",}`, "want a value after the comma at byte 12"},
+		"no comma":                   {`{"type":"a" "path":"b"}`, "want , or }, found a string at byte 12"},
+		"a raw line break":           {"{\"type\":\"a\nb\"}", "type: a control character in a string at byte 10"},
+		"an unknown escape":          {`{"type":"\x"}`, "type: an unknown escape in a string at byte 11"},
+		"an unfinished \\u":          {`{"type":"\u12"}`, "type: want four hexadecimal digits at byte 11"},
+		"a string without end":       {`{"type":"abc`, "type: a string without end at byte 12"},
+		"nested too deep":            {`{"x":` + deep + `}`, "nested deeper than 64"},
+		"a word that is not a value": {`{"x":nil}`, "x: want a value at byte 5"},
+		"a bare word for a boolean":  {`{"container":{"network":tru}}`, "container.network: want a value at byte 24"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseRecord([]byte(c.in))
@@ -172,7 +184,8 @@ func TestWhatIsRefused(t *testing.T) {
 			}
 		})
 	}
-	shallow := `{"x":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `,"message":null,"finding":null,"new":{"k":true}}`
+	shallow := `{"x":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) +
+		`,"message":null,"finding":null,"new":{"k":true}}`
 	if r, err := ParseRecord([]byte(shallow)); err != nil || r.Finding != nil {
 		t.Errorf("unknown keys and nulls: got %+v, %v", r, err)
 	}
@@ -184,7 +197,8 @@ var oddKey = regexp.MustCompile(`"[^"]*[A-Z\\\x{17f}\x{212a}\x80-\xff][^"]*"\s*:
 func FuzzRecordAgainstEncodingJSON(f *testing.F) {
 	full := fullRecord()
 	f.Add(full.AppendJSON(nil))
-	for _, s := range []string{`{"type":"finding","finding":{"level":"error","message":"\ud83d\ude00\u12"}}`, `{"a":[1,-0.5e+7,{}],"b":null}`, "{}", `{"container":{"env":{"a":"b"}}}`} {
+	for _, s := range []string{`{"type":"finding","finding":{"level":"error","message":"\ud83d\ude00\u12"}}`,
+		`{"a":[1,-0.5e+7,{}],"b":null}`, "{}", `{"container":{"env":{"a":"b"}}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -198,7 +212,7 @@ func FuzzRecordAgainstEncodingJSON(f *testing.F) {
 			return
 		}
 		if !json.Valid(b) {
-			t.Fatalf("we take %q, which is no JSON", b)
+			t.Fatalf("we take %q, which is not JSON", b)
 		}
 		if !oddKey.Match(b) && utf8.Valid(b) && !bytes.Contains(b, []byte(`\ud`)) && !bytes.Contains(b, []byte(`\uD`)) {
 			if errTheirs != nil || !reflect.DeepEqual(ours, theirs) {
@@ -247,7 +261,8 @@ func largeRequest() Request {
 	r := fullRequest()
 	r.Changes = nil
 	for i := range 1000 {
-		r.Changes = append(r.Changes, Change{Path: "internal/some/package/file" + string(rune('a'+i%26)) + ".go", Status: "M", Mode: "100644",
+		r.Changes = append(r.Changes, Change{Path: "internal/some/package/file" + string(rune('a'+i%26)) + ".go", Status: "M",
+			Mode:  "100644",
 			OldID: strings.Repeat("1", 40), NewID: strings.Repeat("2", 40)})
 	}
 	return r
@@ -291,7 +306,8 @@ func BenchmarkAppendRequest1000Changes(b *testing.B) {
 }
 
 func FuzzValueAgainstEncodingJSON(f *testing.F) {
-	for _, s := range []string{`{"a":[1,-0.5e+7,"x",true,null,{}]}`, `"\u00e9\ud83d\ude00"`, ` [ ] `, "1e", "-", `{"a":1,}`} {
+	for _, s := range []string{`{"a":[1,-0.5e+7,"x",true,null,{}]}`, `"\u00e9\ud83d\ude00"`, ` [ ] `, "1e", "-",
+		`{"a":1,}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -299,7 +315,7 @@ func FuzzValueAgainstEncodingJSON(f *testing.F) {
 		valid := json.Valid(b)
 		switch {
 		case err == nil && !valid:
-			t.Fatalf("we take %q, which is no JSON", b)
+			t.Fatalf("we take %q, which is not JSON", b)
 		case err != nil && valid && !tolerated(err):
 			t.Fatalf("we refuse %q: %v", b, err)
 		case err != nil:

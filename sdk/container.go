@@ -21,7 +21,7 @@ type Job struct {
 }
 
 // Container runs one command in a throw-away container and returns how it
-// ended. A command that fails is no error: see Result.Exit. An error means
+// ended. A command that fails is not an error: see Result.Exit. An error means
 // that it could not be run; check should return it. Needs the capability
 // "container".
 //
@@ -35,7 +35,7 @@ func (r *Run) Container(c Container) (Result, error) {
 }
 
 // Start asks for a container and does not wait for it: containers that were
-// started before the first Wait run beside each other. Every Job must be
+// started before the first Wait run in parallel. Every Job must be
 // waited for, unless the run fails.
 func (r *Run) Start(c Container) *Job {
 	j := &Job{run: r, container: c}
@@ -66,7 +66,8 @@ func (r *Run) imports() bool {
 func (r *Run) mayStart(c Container) error {
 	switch {
 	case !validID(c.ID):
-		return errors.New("cannot start container " + strconv.Quote(c.ID) + ": an id is [a-z0-9][a-z0-9_-]*, at most 40 bytes")
+		return errors.New("cannot start container " + strconv.Quote(c.ID) +
+			": an id is [a-z0-9][a-z0-9_-]*, at most 40 bytes")
 	case len(c.Command) == 0:
 		return errors.New("cannot start container " + c.ID + ": no command")
 	case slices.ContainsFunc(r.jobs, func(j *Job) bool { return j.container.ID == c.ID }):
@@ -121,7 +122,7 @@ type OpError struct {
 	Op      string
 	Code    int // see ABI.md: -5 failed, -13 denied, -22 invalid, -24 too many, -38 unsupported
 	Message string
-	Advice  string // what would mend it; may be empty
+	Advice  string // what would fix it; may be empty
 }
 
 func (e *OpError) Error() string {

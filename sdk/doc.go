@@ -29,7 +29,7 @@
 //
 // A finding of level error, or [Run.Fail], says no: the push is refused. A
 // returned error says that the check could not be made: the run is broken, and
-// a gate refuses that too, but nobody blames the change. Never make one of the
+// a gate refuses that too, but no one blames the change. Never make one of the
 // other. Warnings and notes are shown and stop nothing.
 //
 // # What a check sees
@@ -69,7 +69,7 @@
 //	}
 //	return nil
 //
-// [Run.Start] starts one without waiting, so that several run beside each
+// [Run.Start] starts one without waiting, so that several run next to each
 // other; goroutines work too.
 //
 // There are two ways in which a host answers, and a check need not know which:

@@ -50,7 +50,7 @@ func Example() {
 	// exit status 1
 }
 
-// Two containers that run beside each other.
+// Two containers that run in parallel.
 func ExampleRun_Start() {
 	check := func(run *sdk.Run) error {
 		var jobs []*sdk.Job

@@ -93,7 +93,7 @@ func (r *Run) isSubmodule(folder string) (bool, error) {
 }
 
 // DecodeText gives a whole text as Content.Blocks does: as UTF-8 without a byte
-// order mark. Bytes that are no text stay as they are.
+// order mark. Bytes that are not text stay as they are.
 func DecodeText(data []byte) []byte {
 	kind, mark := kindOfText(data[:min(len(data), binaryHead)])
 	if kind != wide {

@@ -7,14 +7,15 @@ import (
 )
 
 // process is what the host gives a guest. A module that asks nothing of
-// the host does not import lane1: the linker drops what nobody calls.
+// the host does not import lane1: the linker drops what no one calls.
 func process() Session {
 	return Session{In: os.Stdin, Out: os.Stdout, Log: os.Stderr,
 		Src: "/src", Base: "/base", History: "/history", Results: "/results", Artifacts: "/out", WithImports: true}
 }
 
 //go:wasmimport lane1 call
-func laneCall(op unsafe.Pointer, opLen uint32, req unsafe.Pointer, reqLen uint32, resp unsafe.Pointer, respCap uint32) int64
+func laneCall(op unsafe.Pointer, opLen uint32, req unsafe.Pointer, reqLen uint32, resp unsafe.Pointer,
+	respCap uint32) int64
 
 //go:wasmimport lane1 take
 func laneTake(p unsafe.Pointer, size uint32) int64
@@ -32,7 +33,8 @@ func laneClose(handle int32) int32
 func callHost(op string, req []byte) ([]byte, error) {
 	name := []byte(op)
 	resp := make([]byte, 512)
-	n := laneCall(unsafe.Pointer(&name[0]), uint32(len(name)), unsafe.Pointer(&req[0]), uint32(len(req)), unsafe.Pointer(&resp[0]), uint32(len(resp)))
+	n := laneCall(unsafe.Pointer(&name[0]), uint32(len(name)), unsafe.Pointer(&req[0]), uint32(len(req)),
+		unsafe.Pointer(&resp[0]), uint32(len(resp)))
 	runtime.KeepAlive(name)
 	runtime.KeepAlive(req)
 	switch {

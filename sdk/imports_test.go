@@ -29,7 +29,8 @@ func deps(t *testing.T, pkg string) []string {
 }
 
 func TestWhatAGuestLinks(t *testing.T) {
-	for _, pkg := range []string{"sdk", "plugins/files", "plugins/commits", "plugins/shell", "plugins/go", "plugins/matrix", "plugins/nix"} {
+	for _, pkg := range []string{"sdk", "plugins/files", "plugins/commits", "plugins/shell", "plugins/go",
+		"plugins/matrix", "plugins/nix"} {
 		t.Run(pkg, func(t *testing.T) {
 			for _, dep := range deps(t, module+pkg) {
 				own := dep == module+"sdk" || dep == module+pkg
@@ -45,6 +46,9 @@ func TestWhatAGuestLinks(t *testing.T) {
 // A module imports of lane1 what it calls: one that looks at the push's commits
 // alone runs where there is no lane1.
 func TestWhatAGuestImports(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for pkg, want := range map[string][]string{
 		"plugins/files":   {"call", "close", "read", "take"},
 		"plugins/commits": nil,

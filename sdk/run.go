@@ -94,7 +94,8 @@ func (s Session) open() (*Run, error) {
 		return nil, errors.New("cannot read request: " + err.Error())
 	}
 	if r.ABI != ABI {
-		return nil, errors.New("cannot read request: the host speaks ABI " + strconv.Itoa(r.ABI) + ", this plugin " + strconv.Itoa(ABI))
+		return nil, errors.New("cannot read request: the host speaks ABI " + strconv.Itoa(r.ABI) + ", this plugin " +
+			strconv.Itoa(ABI))
 	}
 	if len(r.Request.With) > 0 {
 		if r.with, err = ParseValue(r.Request.With); err != nil {
@@ -166,7 +167,7 @@ func (r *Run) finish(err error) int {
 		err = r.forgotten()
 	}
 	if faults := r.faults.err(); faults != nil {
-		err = faults // what check made of them is no news
+		err = faults // what check made of them is not news
 	}
 	if err != nil {
 		return r.session.broken(err)
@@ -184,7 +185,7 @@ func (r *Run) finish(err error) int {
 	return r.end(exit)
 }
 
-// forgotten: a container whose end nobody looked at must not become a pass.
+// forgotten: a container whose end no one looked at must not become a pass.
 func (r *Run) forgotten() error {
 	for _, j := range r.jobs {
 		if !j.waited {

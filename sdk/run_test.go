@@ -17,23 +17,30 @@ func TestVerdicts(t *testing.T) {
 		verdict  string
 		findings []sdk.Finding
 	}{
-		"nothing said passes":        {func(*sdk.Run) error { return nil }, "pass", nil},
-		"an error finding fails":     {func(r *sdk.Run) error { r.Error("a.go", 1, "no"); return nil }, "fail", []sdk.Finding{{Path: "a.go", Line: 1, Message: "no"}}},
-		"a warning passes":           {func(r *sdk.Run) error { r.Warn("a.go", 1, "hm"); return nil }, "pass", []sdk.Finding{{Path: "a.go", Line: 1, Level: "warning", Message: "hm"}}},
-		"skip gives its reason":      {func(r *sdk.Run) error { return r.Skip("nothing to do") }, "skip: nothing to do", nil},
-		"pass gives its reason":      {func(r *sdk.Run) error { return r.Pass("3 files") }, "pass: 3 files", nil},
-		"fail gives its reason":      {func(r *sdk.Run) error { return r.Fail("too late") }, "fail: too late", nil},
-		"the first fail stays":       {func(r *sdk.Run) error { r.Fail("one"); r.Skip("two"); return r.Fail("three") }, "fail: one", nil},
-		"an error beats skip":        {func(r *sdk.Run) error { r.Error("", 0, "no"); return r.Skip("x") }, "fail: ", []sdk.Finding{{Message: "no"}}},
-		"an error beats pass":        {func(r *sdk.Run) error { r.Pass("x"); r.Error("", 0, "no"); return nil }, "fail: ", []sdk.Finding{{Message: "no"}}},
-		"a returned error is broken": {func(*sdk.Run) error { return errors.New("cannot read the moon") }, "broken: cannot read the moon", nil},
-		"broken beats fail":          {func(r *sdk.Run) error { r.Error("", 0, "no"); return errors.New("x") }, "broken: x", nil},
+		"nothing said passes": {func(*sdk.Run) error { return nil }, "pass", nil},
+		"an error finding fails": {func(r *sdk.Run) error { r.Error("a.go", 1, "no"); return nil }, "fail",
+			[]sdk.Finding{{Path: "a.go", Line: 1, Message: "no"}}},
+		"a warning passes": {func(r *sdk.Run) error { r.Warn("a.go", 1, "hm"); return nil }, "pass",
+			[]sdk.Finding{{Path: "a.go", Line: 1, Level: "warning", Message: "hm"}}},
+		"skip gives its reason": {func(r *sdk.Run) error { return r.Skip("nothing to do") }, "skip: nothing to do", nil},
+		"pass gives its reason": {func(r *sdk.Run) error { return r.Pass("3 files") }, "pass: 3 files", nil},
+		"fail gives its reason": {func(r *sdk.Run) error { return r.Fail("too late") }, "fail: too late", nil},
+		"the first fail stays": {func(r *sdk.Run) error { r.Fail("one"); r.Skip("two"); return r.Fail("three") },
+			"fail: one", nil},
+		"an error beats skip": {func(r *sdk.Run) error { r.Error("", 0, "no"); return r.Skip("x") }, "fail: ",
+			[]sdk.Finding{{Message: "no"}}},
+		"an error beats pass": {func(r *sdk.Run) error { r.Pass("x"); r.Error("", 0, "no"); return nil }, "fail: ",
+			[]sdk.Finding{{Message: "no"}}},
+		"a returned error is broken": {func(*sdk.Run) error { return errors.New("cannot read the moon") },
+			"broken: cannot read the moon", nil},
+		"broken beats fail": {func(r *sdk.Run) error { r.Error("", 0, "no"); return errors.New("x") }, "broken: x", nil},
 		"a bad glob is broken": {func(r *sdk.Run) error {
 			for range r.Changed("[") {
 			}
 			return nil
 		}, `broken: cannot match "[": syntax error in pattern`, nil},
-		"a setting of another type is broken": {func(r *sdk.Run) error { _ = r.With("n").String(); return nil }, "broken: setting n: want a string, found a number", nil},
+		"a setting of another type is broken": {func(r *sdk.Run) error { _ = r.With("n").String(); return nil },
+			"broken: setting n: want a string, found a number", nil},
 		"a path out of the tree": {func(r *sdk.Run) error {
 			_, err := r.Read("../x")
 			return err
@@ -87,7 +94,7 @@ func TestContainersAcrossCalls(t *testing.T) {
 		return nil
 	}
 	sdktest.Case{
-		Name:           "build, then two beside each other",
+		Name:           "build, then two in parallel",
 		Containers:     map[string]sdk.Result{"build": {}, "a": {}, "b": {Exit: 1, Tail: "boom"}},
 		WantContainers: []sdk.Container{step("build"), step("a"), step("b")},
 		WantProgress:   []string{"building", "testing"},
@@ -123,7 +130,8 @@ func TestFilesAndArtifacts(t *testing.T) {
 		Containers:    map[string]sdk.Result{"t": {Artifacts: []string{"r.xml"}}},
 		Artifacts:     map[string]string{"t/r.xml": "<r/>"},
 		WantArtifacts: map[string]string{"x/y": "new old <r/>"},
-		WantFindings:  []sdk.Finding{{Path: name, Level: "note", Message: "M"}, {Path: "d/e.go", Level: "note", Message: "A"}, {Path: "top.go", Level: "note", Message: "A"}},
+		WantFindings: []sdk.Finding{{Path: name, Level: "note", Message: "M"}, {Path: "d/e.go", Level: "note", Message: "A"},
+			{Path: "top.go", Level: "note", Message: "A"}},
 	}.Run(t, func(r *sdk.Run) error {
 		for c := range r.Changed("a*", "**/*.go") {
 			r.Note(c.Path, 0, c.Status)
@@ -163,7 +171,8 @@ func TestMatch(t *testing.T) {
 	}{
 		{"*.go", "a.go", true}, {"*.go", "d/a.go", false}, {"**/*.go", "a.go", true}, {"**/*.go", "d/e/a.go", true},
 		{"docs/**", "docs/a/b", true}, {"docs/**", "docs", false}, {"docs/**", "docsx/a", false}, {"**", "a/b", true},
-		{"a/**/b", "a/b", true}, {"a/**/b", "a/x/y/b", true}, {"a/**/b", "a/x/y/c", false}, {"a/**/b/**/c", "a/b/b/x/c", true},
+		{"a/**/b", "a/b", true}, {"a/**/b", "a/x/y/b", true}, {"a/**/b", "a/x/y/c", false},
+		{"a/**/b/**/c", "a/b/b/x/c", true},
 		{"[ab].txt", "b.txt", true}, {"a?c", "abc", true}, {"a?c", "a/c", false}, {"\\*", "*", true}, {"**/**/x", "x", true},
 		{strings.Repeat("**/a/", 30) + "b", strings.Repeat("a/", 60) + "c", false},
 	} {

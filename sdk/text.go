@@ -13,7 +13,7 @@ type textKind byte
 
 const (
 	unread textKind = iota
-	narrow          // UTF-8, or what else is no UTF-16
+	narrow          // UTF-8, or what else is not UTF-16
 	wide            // UTF-16
 	notText
 )

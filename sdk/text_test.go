@@ -43,10 +43,13 @@ func joined(t *testing.T, all []Block) []byte {
 // TestBlocks: nothing is lost or seen twice, wherever the lines end.
 func TestBlocks(t *testing.T) {
 	for name, text := range map[string]string{
-		"nothing": "", "a line": "a", "lines": "a\n\nb\n", "one block": strings.Repeat("x", bufferSize), "and a byte": strings.Repeat("x", bufferSize+1),
-		"a line end at the seam": strings.Repeat("x", bufferSize-1) + "\ny\n", "a long line": "a\n" + strings.Repeat("x", 3*bufferSize) + "\nb",
-		"a long line in the middle": strings.Repeat("y\n", 40_000) + strings.Repeat("x", 2*bufferSize-BlockOverlap) + "\n" + strings.Repeat("z\n", 40_000),
-		"many lines":                strings.Repeat("some words\r\n", 20_000), "late NUL": strings.Repeat("x", binaryHead) + "\x00",
+		"nothing": "", "a line": "a", "lines": "a\n\nb\n", "one block": strings.Repeat("x", bufferSize),
+		"and a byte":             strings.Repeat("x", bufferSize+1),
+		"a line end at the seam": strings.Repeat("x", bufferSize-1) + "\ny\n",
+		"a long line":            "a\n" + strings.Repeat("x", 3*bufferSize) + "\nb",
+		"a long line in the middle": strings.Repeat("y\n", 40_000) + strings.Repeat("x", 2*bufferSize-BlockOverlap) + "\n" +
+			strings.Repeat("z\n", 40_000),
+		"many lines": strings.Repeat("some words\r\n", 20_000), "late NUL": strings.Repeat("x", binaryHead) + "\x00",
 	} {
 		all, binary := blocksOf([]byte(text))
 		if got := joined(t, all); string(got) != text || binary {
@@ -82,16 +85,17 @@ func TestEncodings(t *testing.T) {
 		text []byte
 		want string
 	}{
-		"UTF-8":                     {[]byte(text), text},
-		"with a mark":               {cat(markUTF8, []byte(text)), text},
-		"a mark alone":              {[]byte(markUTF8), ""},
-		"little":                    {cat(markLittle, little), text},
-		"big":                       {cat(markBig, big), text},
-		"little that says big":      {cat(markBig, little), text},
-		"big that says little":      {cat(markLittle, big), text},
-		"little without a mark":     {little, text},
-		"big without a mark":        {big, text},
-		"one that turns round":      {cat(markLittle, bytes.Repeat(little, 100), bytes.Repeat(big, 100)), strings.Repeat(text, 200)},
+		"UTF-8":                 {[]byte(text), text},
+		"with a mark":           {cat(markUTF8, []byte(text)), text},
+		"a mark alone":          {[]byte(markUTF8), ""},
+		"little":                {cat(markLittle, little), text},
+		"big":                   {cat(markBig, big), text},
+		"little that says big":  {cat(markBig, little), text},
+		"big that says little":  {cat(markLittle, big), text},
+		"little without a mark": {little, text},
+		"big without a mark":    {big, text},
+		"one that turns round": {cat(markLittle, bytes.Repeat(little, 100), bytes.Repeat(big, 100)),
+			strings.Repeat(text, 200)},
 		"a byte that is too many":   {cat(markLittle, little, []byte{'x'}), text},
 		"UTF-32":                    {cat(markLittle+"\x00\x00", utf32), "key\n"},
 		"half a pair of surrogates": {cat(markLittle, []byte{0x3d, 0xd8, 'a', 0, 'b', 0}), "\uFFFDab"},
@@ -104,14 +108,17 @@ func TestEncodings(t *testing.T) {
 			}
 			continue
 		}
-		if got != c.want && name != "half a pair of surrogates" || binary || !strings.HasSuffix(got, c.want[max(0, len(c.want)-2):]) {
+		if got != c.want && name != "half a pair of surrogates" || binary ||
+			!strings.HasSuffix(got, c.want[max(0, len(c.want)-2):]) {
 			t.Errorf("%s: got %q, binary %t, want %q", name, got, binary, c.want)
 		}
 		if whole := string(DecodeText(c.text)); whole != got {
 			t.Errorf("%s: as a whole %q", name, whole)
 		}
 	}
-	for name, text := range map[string]string{"a program": "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00", "NULs": strings.Repeat("\x00", 100), "one NUL": "text\x00text that goes on"} {
+	for name, text := range map[string]string{
+		"a program": "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00", "NULs": strings.Repeat("\x00", 100),
+		"one NUL": "text\x00text that goes on"} {
 		if all, binary := blocksOf([]byte(text)); !binary || len(all) > 0 {
 			t.Errorf("%s: binary %t, %d blocks", name, binary, len(all))
 		}
@@ -148,7 +155,8 @@ func TestFollow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	links := map[string]string{"a/up": "../top.txt", "dir": "a/b", "chain": "dir/../up", "out": "../x", "deep": "a/b/../../../etc", "abs": "/etc/passwd", "one": "two", "two": "one", "gone": "a/none", "self": "."}
+	links := map[string]string{"a/up": "../top.txt", "dir": "a/b", "chain": "dir/../up", "out": "../x",
+		"deep": "a/b/../../../etc", "abs": "/etc/passwd", "one": "two", "two": "one", "gone": "a/none", "self": "."}
 	for name, target := range links {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
@@ -159,10 +167,14 @@ func TestFollow(t *testing.T) {
 	}
 	run := &Run{session: Session{Src: dir}}
 	for name, want := range map[string]string{
-		"top.txt": "top.txt", "a/up": "top.txt", "dir/c.txt": "a/b/c.txt", "chain": "top.txt", "self/self/a/up": "top.txt", ".": "./", "dir": "a/b/",
-		"out": "out: a symbolic link leads out of the tree", "deep": "deep: a symbolic link leads out of the tree", "abs": "abs: a symbolic link leads out of the tree",
-		"one": "one: a symbolic link leads to itself", "gone": "a/none: file does not exist", "top.txt/x": "top.txt/x: file does not exist",
-		"none/x": "none/x: file does not exist", "module/any/file": "module/any (submodule)", "../x": "../x: a symbolic link leads out of the tree",
+		"top.txt": "top.txt", "a/up": "top.txt", "dir/c.txt": "a/b/c.txt", "chain": "top.txt", "self/self/a/up": "top.txt",
+		".": "./", "dir": "a/b/",
+		"out": "out: a symbolic link leads out of the tree", "deep": "deep: a symbolic link leads out of the tree",
+		"abs": "abs: a symbolic link leads out of the tree",
+		"one": "one: a symbolic link leads to itself", "gone": "a/none: file does not exist",
+		"top.txt/x": "top.txt/x: file does not exist",
+		"none/x":    "none/x: file does not exist", "module/any/file": "module/any (submodule)",
+		"../x": "../x: a symbolic link leads out of the tree",
 	} {
 		found, err := Follow(run, name)
 		got := found.Path
@@ -194,8 +206,10 @@ func TestContents(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := &Run{session: Session{Src: dir}}
-	run.Changes = []Change{{Path: "a", Status: "M", Mode: "100644"}, {Path: "b", Status: "A", Mode: "100644"}, {Path: "c", Status: "A", Mode: "100755"},
-		{Path: "d", Status: "D"}, {Path: "l", Status: "A", Mode: "120000"}, {Path: "m", Status: "A", Mode: "160000", NewID: strings.Repeat("1", 40)}}
+	run.Changes = []Change{{Path: "a", Status: "M", Mode: "100644"}, {Path: "b", Status: "A", Mode: "100644"},
+		{Path: "c", Status: "A", Mode: "100755"},
+		{Path: "d", Status: "D"}, {Path: "l", Status: "A", Mode: "120000"},
+		{Path: "m", Status: "A", Mode: "160000", NewID: strings.Repeat("1", 40)}}
 	var got strings.Builder
 	for c, content := range run.Heads(run.Changed(), 4) {
 		text, err := io.ReadAll(content)

@@ -15,7 +15,7 @@ type Value struct {
 	kind   byte // 0 absent, or the first byte of JSON's spelling: { [ " t f 0
 	text   string
 	items  []Value
-	keys   []string // of an object, beside items
+	keys   []string // of an object, next to items
 	where  string
 	faults *faults
 }
@@ -58,7 +58,7 @@ func (d *decoder) value() Value {
 	return v
 }
 
-// at tells a value where it stands, so that a fault can name it.
+// at tells a value where it is, so that a fault can name it.
 func (v Value) at(where string, faults *faults) Value {
 	v.where, v.faults = where, faults
 	return v
@@ -144,7 +144,7 @@ func (v Value) IntOr(byDefault int64) int64 {
 }
 
 // Number returns a number as JSON spells it, of any size. Another kind of
-// value is no fault here: ok is false.
+// value is not a fault here: ok is false.
 func (v Value) Number() (text string, ok bool) {
 	if v.kind != '0' {
 		return "", false
@@ -214,9 +214,9 @@ func (f *faults) add(err error) {
 	}
 }
 
-// err joins the faults and others; nil where there is none.
-func (f *faults) err(others ...error) error {
+// err joins the faults; nil where there are none.
+func (f *faults) err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return errors.Join(append(others, f.all...)...)
+	return errors.Join(f.all...)
 }

@@ -7,20 +7,21 @@ const ABI = 1
 // Request is what the host writes to a plugin's standard input: one JSON
 // object, then end of file.
 type Request struct {
-	ABI        int      `json:"abi"`
-	Run        string   `json:"run"`        // the run's address, "repo@abc1234:lane"
-	Lane       string   `json:"lane"`       // the lane's id
-	Repository string   `json:"repository"` // the repository's short name
-	Gate       string   `json:"gate"`       // pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule or manual
-	Update     Update   `json:"update"`
-	Changes    []Change `json:"changes"`           // in git's order, by path bytes; nil: ask for them (changes.list@1)
-	History    []Change `json:"history,omitempty"` // what commits add beyond New; nil: ask for it (history.list@1)
-	Commits    []Commit `json:"commits,omitempty"` // new commits, oldest first; only with capability "repo.history"
-	With       RawJSON  `json:"with,omitempty"`    // the lane's settings, already checked against the manifest's schema
-	Granted    []string `json:"granted"`           // capability names
-	Ops        []string `json:"ops,omitempty"`     // operations the host offers to lane1.call: "container.start@1"
-	Limits     Limits   `json:"limits"`
-	Results    []Result `json:"results,omitempty"` // of the containers an earlier call of this lane run asked for
+	ABI        int    `json:"abi"`
+	Run        string `json:"run"`        // the run's address, "repo@abc1234:lane"
+	Lane       string `json:"lane"`       // the lane's id
+	Repository string `json:"repository"` // the repository's short name
+	// pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule or manual
+	Gate    string   `json:"gate"`
+	Update  Update   `json:"update"`
+	Changes []Change `json:"changes"`           // in git's order, by path bytes; nil: ask for them (changes.list@1)
+	History []Change `json:"history,omitempty"` // what commits add beyond New; nil: ask for it (history.list@1)
+	Commits []Commit `json:"commits,omitempty"` // new commits, oldest first; only with capability "repo.history"
+	With    RawJSON  `json:"with,omitempty"`    // the lane's settings, already checked against the manifest's schema
+	Granted []string `json:"granted"`           // capability names
+	Ops     []string `json:"ops,omitempty"`     // operations the host offers to lane1.call: "container.start@1"
+	Limits  Limits   `json:"limits"`
+	Results []Result `json:"results,omitempty"` // of the containers an earlier call of this lane run asked for
 }
 
 // RawJSON is a JSON value kept as its bytes.
@@ -32,7 +33,7 @@ type Update struct {
 	Old    string `json:"old"`              // object id the ref had, zeros when it is new
 	New    string `json:"new"`              // object id pushed; a tree's id at pre-commit
 	Base   string `json:"base"`             // object id the changes are counted from, zeros for the empty tree
-	Forced bool   `json:"forced,omitempty"` // the old commit is no ancestor of the new one
+	Forced bool   `json:"forced,omitempty"` // the old commit is not an ancestor of the new one
 }
 
 // Change is one path that differs between base and new. A move is a deletion
@@ -92,7 +93,8 @@ type Container struct {
 	Network   bool              `json:"network,omitempty"`   // needs capability "container.network"
 	Caches    []Cache           `json:"caches,omitempty"`    // volumes that outlive the container
 	Artifacts []string          `json:"artifacts,omitempty"` // absolute paths or globs, copied out after the command
-	Secrets   []string          `json:"secrets,omitempty"`   // names; each is a file /run/secrets/<name>. Needs capability "secret"
+	// names; each is a file /run/secrets/<name>. Needs capability "secret"
+	Secrets []string `json:"secrets,omitempty"`
 }
 
 // Cache is a volume of this repository mounted in a container.
@@ -141,22 +143,26 @@ type Manifest struct {
 	Output       string       `json:"output" toml:"output"` // jsonl, sarif, gnu or text
 	Capabilities []Capability `json:"capabilities,omitempty" toml:"capabilities"`
 	Schema       string       `json:"schema,omitempty" toml:"schema"` // JSON Schema of the lane's "with", as text
-	Input        []string     `json:"input,omitempty" toml:"input"`   // keys of the request that the plugin wants beside those every one has: "run", "gate", "update", "changes", "commits"; absent: all of these; "history" too, only where it is listed
-	Tool         *Tool        `json:"tool,omitempty" toml:"tool"`     // for a program that knows nothing of requests
+	// keys of the request that the plugin wants next to those every one has: "run", "gate", "update",
+	// "changes", "commits"; absent: all of these; "history" too, only where it is listed
+	Input []string `json:"input,omitempty" toml:"input"`
+	Tool  *Tool    `json:"tool,omitempty" toml:"tool"` // for a program that knows nothing of requests
 }
 
 // Tool says how an ordinary command-line program is called as a plugin.
 type Tool struct {
-	Args  []string `json:"args,omitempty" toml:"args"`   // arguments; "{changed}" stands for the changed files
-	Files []string `json:"files,omitempty" toml:"files"` // globs of the changed files that it is given, as /src/<path>; without any it is not run
-	Fail  []int    `json:"fail,omitempty" toml:"fail"`   // exit statuses that mean no; absent: 1
+	Args []string `json:"args,omitempty" toml:"args"` // arguments; "{changed}" stands for the changed files
+	// globs of the changed files that it is given, as /src/<path>; without any it is not run
+	Files []string `json:"files,omitempty" toml:"files"`
+	Fail  []int    `json:"fail,omitempty" toml:"fail"` // exit statuses that mean no; absent: 1
 }
 
 // Capability is something a plugin may ask the host for, and why it does.
 // Names: repo.read, repo.history, container, container.network, http, secret,
 // kv, clock, env.
 type Capability struct {
-	Name  string   `json:"name" toml:"name"`
-	Why   string   `json:"why" toml:"why"`
-	Scope []string `json:"scope,omitempty" toml:"scope"` // http: hosts; secret, env: names; repo.read: globs. "*": whatever the lane grants
+	Name string `json:"name" toml:"name"`
+	Why  string `json:"why" toml:"why"`
+	// http: hosts; secret, env: names; repo.read: globs. "*": whatever the lane grants
+	Scope []string `json:"scope,omitempty" toml:"scope"`
 }

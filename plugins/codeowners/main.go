@@ -104,7 +104,7 @@ func linkTrouble(found sdk.Followed, err error) string {
 
 func unowned(run *sdk.Run, path string) {
 	if level := run.With("unowned").StringOr("allow"); level != "allow" {
-		run.Report(sdk.Finding{Path: path, Level: level, Rule: "unowned", Message: "nobody owns this file"})
+		run.Report(sdk.Finding{Path: path, Level: level, Rule: "unowned", Message: "no one owns this file"})
 	}
 }
 
@@ -132,7 +132,7 @@ func (p *paths) String() string {
 
 func summary(approve map[string]*paths) string {
 	if len(approve) == 0 {
-		return "nobody must approve"
+		return "no approval is needed"
 	}
 	return "approval of " + strings.Join(slices.Sorted(maps.Keys(approve)), ", ")
 }

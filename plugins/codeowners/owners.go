@@ -59,7 +59,7 @@ func (c *codeowners) line(line string) (wrong string) {
 	}
 	for _, name := range names {
 		if !isOwner(name) {
-			return "\"" + name + "\" is no owner: write @name, @org/team or an address"
+			return "\"" + name + "\" is not an owner: write @name, @org/team or an address"
 		}
 	}
 	globs, wrong := globsOf(pattern)
@@ -90,7 +90,7 @@ func header(line string) (*section, string) {
 	}
 	for _, name := range strings.Fields(rest) {
 		if !isOwner(name) {
-			return s, "\"" + name + "\" is no owner: write @name, @org/team or an address"
+			return s, "\"" + name + "\" is not an owner: write @name, @org/team or an address"
 		}
 		s.owners = append(s.owners, name)
 	}

@@ -63,7 +63,8 @@ func (s settings) subject(m message) []fault {
 		all = append(all, fault{"fixup", prefix + " commits are not for pushing: git rebase --autosquash folds them in"})
 	}
 	if n := length(m.subject); s.subjectMax > 0 && int64(n) > s.subjectMax {
-		all = append(all, fault{"subject-length", "the subject has " + strconv.Itoa(n) + " characters, at most " + strconv.FormatInt(s.subjectMax, 10) + " are allowed"})
+		all = append(all, fault{"subject-length", "the subject has " + strconv.Itoa(n) + " characters, at most " +
+			strconv.FormatInt(s.subjectMax, 10) + " are allowed"})
 	}
 	for _, word := range s.words {
 		if hasWord(m.subject, word) {
@@ -128,7 +129,8 @@ func hasWord(text, word string) bool {
 			break
 		}
 		from, to := at+i, at+i+len(word)
-		if !(from > 0 && letter(text[from-1]) && letter(word[0])) && !(to < len(text) && letter(text[to]) && letter(word[len(word)-1])) {
+		if !(from > 0 && letter(text[from-1]) && letter(word[0])) &&
+			!(to < len(text) && letter(text[to]) && letter(word[len(word)-1])) {
 			return true
 		}
 		at = from + 1
@@ -148,7 +150,8 @@ func (s settings) body(m message) []fault {
 	for i, line := range m.body {
 		// A line without a blank inside, such as an address, cannot be broken.
 		if s.bodyMax > 0 && int64(length(line)) > s.bodyMax && strings.ContainsAny(strings.TrimSpace(line), " \t") {
-			all = append(all, fault{"body-length", "line " + strconv.Itoa(i+3) + " of the message has " + strconv.Itoa(length(line)) +
+			all = append(all, fault{"body-length", "line " + strconv.Itoa(i+3) + " of the message has " +
+				strconv.Itoa(length(line)) +
 				" characters, at most " + strconv.FormatInt(s.bodyMax, 10) + " are allowed"})
 		}
 	}

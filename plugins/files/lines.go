@@ -179,7 +179,7 @@ func (l *looker) tell(rule, kind, message string) {
 	l.findings = append(l.findings, f)
 }
 
-// marker follows git's three conflict markers. One alone is no conflict: a row
+// marker follows git's three conflict markers. One alone is not a conflict: a row
 // of equal signs underlines headings.
 func (l *looker) marker(text []byte) {
 	switch {
@@ -228,7 +228,8 @@ func pemKey(text []byte) string {
 		return ""
 	}
 	n := 0
-	for n < len(name) && n < 48 && (name[n] == ' ' || 'A' <= name[n] && name[n] <= 'Z' || '0' <= name[n] && name[n] <= '9') {
+	for n < len(name) && n < 48 && (name[n] == ' ' || 'A' <= name[n] && name[n] <= 'Z' ||
+		'0' <= name[n] && name[n] <= '9') {
 		n++
 	}
 	closed := bytes.HasPrefix(name[n:], []byte(dashes))

@@ -25,13 +25,16 @@ func conflict(nl string) string {
 
 func TestTextRules(t *testing.T) {
 	key := func(line int, kind string) []sdk.Finding {
-		return []sdk.Finding{{Path: "f", Line: line, Rule: "private-key", Message: "private key (" + kind + "): replace the key, it must not be pushed"}}
+		return []sdk.Finding{{Path: "f", Line: line, Rule: "private-key",
+			Message: "private key (" + kind + "): replace the key, it must not be pushed"}}
 	}
 	clash := func(from int, to string) []sdk.Finding {
-		return []sdk.Finding{{Path: "f", Line: from, Rule: "conflict-marker", Message: "merge conflict left in the file, up to line " + to}}
+		return []sdk.Finding{{Path: "f", Line: from, Rule: "conflict-marker",
+			Message: "merge conflict left in the file, up to line " + to}}
 	}
 	token := func(line int, kind, prefix string) []sdk.Finding {
-		return []sdk.Finding{{Path: "f", Line: line, Rule: "token", Message: kind + " " + prefix + "… in plain text: revoke it, it must not be pushed"}}
+		return []sdk.Finding{{Path: "f", Line: line, Rule: "token",
+			Message: kind + " " + prefix + "… in plain text: revoke it, it must not be pushed"}}
 	}
 	blank := func(line int) sdk.Finding {
 		return sdk.Finding{Path: "f", Line: line, Rule: "trailing-whitespace", Message: "white space at the end of the line"}
@@ -41,11 +44,12 @@ func TestTextRules(t *testing.T) {
 		with, text string
 		want       []sdk.Finding
 	}{
-		"an ordinary file":             {`{"tokens":true,"trailing_whitespace":true}`, "a\nb\n", nil},
-		"an empty file":                {`{"tokens":true,"trailing_whitespace":true}`, "", nil},
-		"a conflict":                   {"", "x\n" + conflict("\n"), clash(2, "6")},
-		"a conflict with CR LF":        {"", conflict("\r\n"), clash(1, "5")},
-		"a conflict in diff3's style":  {"", ours + " a\n1\n" + strings.Repeat("|", 7) + " base\n2\n" + middle + "\n3\n" + theirs + " b", clash(1, "7")},
+		"an ordinary file":      {`{"tokens":true,"trailing_whitespace":true}`, "a\nb\n", nil},
+		"an empty file":         {`{"tokens":true,"trailing_whitespace":true}`, "", nil},
+		"a conflict":            {"", "x\n" + conflict("\n"), clash(2, "6")},
+		"a conflict with CR LF": {"", conflict("\r\n"), clash(1, "5")},
+		"a conflict in diff3's style": {"", ours + " a\n1\n" + strings.Repeat("|", 7) + " base\n2\n" + middle + "\n3\n" +
+			theirs + " b", clash(1, "7")},
 		"a conflict without labels":    {"", ours + "\n" + middle + "\n" + theirs, clash(1, "3")},
 		"two conflicts":                {"", conflict("\n") + conflict("\n"), append(clash(1, "5"), clash(6, "10")...)},
 		"a Markdown underline":         {"", "Title\n" + middle + "\n", nil},
@@ -64,32 +68,40 @@ func TestTextRules(t *testing.T) {
 		"a key inside JSON":            {"", `{"key":"` + begin("PRIVATE KEY") + `\nMII"}`, key(1, "PEM")},
 		"a PuTTY key":                  {"", "PuTTY-User-Key-" + "File-3: ssh-ed25519\n", key(1, "PuTTY")},
 		"a key far in a long line":     {"", long + begin("PRIVATE KEY") + long, key(1, "PEM")},
-		"a key at a block's seam":      {"", strings.Repeat("x", (64<<10)-10) + begin("PRIVATE KEY") + "x\n\n", key(1, "PEM")},
-		"a key after many dashes":      {"", "----" + begin("PRIVATE KEY"), key(1, "PEM")},
-		"a public key":                 {"", begin("PUBLIC KEY"), nil},
-		"a certificate":                {"", begin("CERTIFICATE"), nil},
-		"a word about keys":            {"", dashes + "BEGIN … PRIVATE KEY" + dashes, nil},
-		"a key where it may be":        {`{"private_keys":false}`, begin("PRIVATE KEY"), nil},
-		"a key in a binary file":       {"", "\x00" + begin("PRIVATE KEY"), nil},
-		"a NUL that comes late":        {"", begin("PRIVATE KEY") + strings.Repeat(" ", 8000) + "\x00", key(1, "PEM")},
-		"blanks at line ends":          {`{"trailing_whitespace":true}`, "a \nb\n\t\nc\t\r\nd\r\ne ", []sdk.Finding{blank(1), blank(3), blank(4), blank(6)}},
-		"a long line that ends blank":  {`{"trailing_whitespace":true}`, long + "\nx\n", []sdk.Finding{blank(1)}},
-		"tokens without being asked":   {"", "ghp" + "_" + secret(36), nil},
-		"an AWS key":                   {`{"tokens":true}`, "x\nid=AKIA" + "ABCDEFGH12345678\n", token(2, "AWS access key", "AKIA")},
-		"an AWS key of the manual":     {`{"tokens":true}`, "AKIA" + "IOSFODNN7EXAMPLE", nil},
-		"part of a longer word":        {`{"tokens":true}`, "xAKIA" + "ABCDEFGH12345678 AKIA" + "ABCDEFGH123456789", nil},
-		"a GitHub token":               {`{"tokens":true}`, `"ghp` + "_" + secret(36) + `"`, token(1, "GitHub token", "ghp_")},
-		"a fine-grained GitHub token":  {`{"tokens":true}`, "github" + "_pat_" + secret(22) + "_" + secret(59), token(1, "GitHub token", "github_pat_")},
-		"a stand-in for a token":       {`{"tokens":true}`, "ghp" + "_" + strings.Repeat("x", 36), nil},
-		"a GitLab token":               {`{"tokens":true}`, "glpat" + "-" + secret(20), token(1, "GitLab token", "glpat-")},
-		"a Slack token":                {`{"tokens":true}`, "xoxb" + "-123456789012-" + secret(24), token(1, "Slack token", "xoxb-")},
-		"a Stripe key":                 {`{"tokens":true}`, "sk" + "_live_" + secret(24), token(1, "Stripe key", "sk_live_")},
-		"a Google key":                 {`{"tokens":true}`, "AIza" + secret(35), token(1, "Google API key", "AIza")},
-		"an npm token":                 {`{"tokens":true}`, "npm" + "_" + secret(36), token(1, "npm token", "npm_")},
-		"a JSON web token":             {`{"tokens":true}`, "eyJ" + secret(20) + ".eyJ" + secret(30) + "." + secret(43), token(1, "JSON web token", "eyJ")},
-		"JSON in base64":               {`{"tokens":true}`, "eyJ" + secret(200), nil},
-		"one token twice in a line":    {`{"tokens":true}`, strings.Repeat("glpat"+"-"+secret(20)+" ", 2), token(1, "GitLab token", "glpat-")},
-		"a token at a block's seam":    {`{"tokens":true}`, strings.Repeat("x", 64<<10-11) + " glpat" + "-" + secret(20) + "\n", token(1, "GitLab token", "glpat-")},
+		"a key at a block's seam": {"", strings.Repeat("x", (64<<10)-10) + begin("PRIVATE KEY") + "x\n\n",
+			key(1, "PEM")},
+		"a key after many dashes": {"", "----" + begin("PRIVATE KEY"), key(1, "PEM")},
+		"a public key":            {"", begin("PUBLIC KEY"), nil},
+		"a certificate":           {"", begin("CERTIFICATE"), nil},
+		"a word about keys":       {"", dashes + "BEGIN … PRIVATE KEY" + dashes, nil},
+		"a key where it may be":   {`{"private_keys":false}`, begin("PRIVATE KEY"), nil},
+		"a key in a binary file":  {"", "\x00" + begin("PRIVATE KEY"), nil},
+		"a NUL that comes late":   {"", begin("PRIVATE KEY") + strings.Repeat(" ", 8000) + "\x00", key(1, "PEM")},
+		"blanks at line ends": {`{"trailing_whitespace":true}`, "a \nb\n\t\nc\t\r\nd\r\ne ",
+			[]sdk.Finding{blank(1), blank(3), blank(4), blank(6)}},
+		"a long line that ends blank": {`{"trailing_whitespace":true}`, long + "\nx\n", []sdk.Finding{blank(1)}},
+		"tokens without being asked":  {"", "ghp" + "_" + secret(36), nil},
+		"an AWS key": {`{"tokens":true}`, "x\nid=AKIA" + "ABCDEFGH12345678\n",
+			token(2, "AWS access key", "AKIA")},
+		"an AWS key of the manual": {`{"tokens":true}`, "AKIA" + "IOSFODNN7EXAMPLE", nil},
+		"part of a longer word":    {`{"tokens":true}`, "xAKIA" + "ABCDEFGH12345678 AKIA" + "ABCDEFGH123456789", nil},
+		"a GitHub token":           {`{"tokens":true}`, `"ghp` + "_" + secret(36) + `"`, token(1, "GitHub token", "ghp_")},
+		"a fine-grained GitHub token": {`{"tokens":true}`, "github" + "_pat_" + secret(22) + "_" + secret(59),
+			token(1, "GitHub token", "github_pat_")},
+		"a stand-in for a token": {`{"tokens":true}`, "ghp" + "_" + strings.Repeat("x", 36), nil},
+		"a GitLab token":         {`{"tokens":true}`, "glpat" + "-" + secret(20), token(1, "GitLab token", "glpat-")},
+		"a Slack token": {`{"tokens":true}`, "xoxb" + "-123456789012-" + secret(24),
+			token(1, "Slack token", "xoxb-")},
+		"a Stripe key": {`{"tokens":true}`, "sk" + "_live_" + secret(24), token(1, "Stripe key", "sk_live_")},
+		"a Google key": {`{"tokens":true}`, "AIza" + secret(35), token(1, "Google API key", "AIza")},
+		"an npm token": {`{"tokens":true}`, "npm" + "_" + secret(36), token(1, "npm token", "npm_")},
+		"a JSON web token": {`{"tokens":true}`, "eyJ" + secret(20) + ".eyJ" + secret(30) + "." + secret(43),
+			token(1, "JSON web token", "eyJ")},
+		"JSON in base64": {`{"tokens":true}`, "eyJ" + secret(200), nil},
+		"one token twice in a line": {`{"tokens":true}`, strings.Repeat("glpat"+"-"+secret(20)+" ", 2),
+			token(1, "GitLab token", "glpat-")},
+		"a token at a block's seam": {`{"tokens":true}`, strings.Repeat("x", 64<<10-11) + " glpat" + "-" + secret(20) + "\n",
+			token(1, "GitLab token", "glpat-")},
 	} {
 		verdict := "pass: 1 changed file looked at"
 		switch {
@@ -113,25 +125,51 @@ func TestFileRules(t *testing.T) {
 		verdict     string
 		want        []sdk.Finding
 	}{
-		"a file as large as it may be":  {with: `{"max_size":"1KiB"}`, files: map[string]string{"f": strings.Repeat("x", 1024)}, verdict: "pass: 1 changed file looked at"},
-		"a file that is too large":      {with: `{"max_size":"1KiB"}`, files: map[string]string{"f": strings.Repeat("x", 1025)}, verdict: "fail", want: []sdk.Finding{{Path: "f", Rule: "max-size", Message: "file is 1.1 KiB, at most 1 KiB are allowed"}}},
-		"a binary file that is":         {with: `{"max_size":"2"}`, files: map[string]string{"f": "\x00\x00\x00"}, verdict: "fail", want: []sdk.Finding{{Path: "f", Rule: "max-size", Message: "file is 3 B, at most 2 B are allowed"}}},
-		"a forbidden path":              {with: `{"forbidden":["**/*.pem","secret/**"]}`, files: map[string]string{"a/x.pem": "", "secret/a/b": "", "b": ""}, verdict: "fail", want: []sdk.Finding{{Path: "a/x.pem", Rule: "forbidden", Message: `path is forbidden by "**/*.pem"`}, {Path: "secret/a/b", Rule: "forbidden", Message: `path is forbidden by "secret/**"`}}},
-		"a forbidden path that goes":    {with: `{"forbidden":["x"]}`, base: map[string]string{"x": ""}, verdict: "pass: 0 changed files looked at"},
-		"what did not change":           {files: map[string]string{"k": key}, base: map[string]string{"k": key}, verdict: "pass: 0 changed files looked at"},
-		"an exception":                  {with: `{"allow":["testdata/**"]}`, files: map[string]string{"testdata/k": key, "k": key}, verdict: "fail", want: []sdk.Finding{{Path: "k", Line: 1, Rule: "private-key", Message: "private key (PEM): replace the key, it must not be pushed"}}},
-		"a name that is not UTF-8":      {files: map[string]string{odd: key}, verdict: "fail", want: []sdk.Finding{{Path: odd, Line: 1, Rule: "private-key", Message: "private key (PEM): replace the key, it must not be pushed"}}},
-		"a link is not read":            {files: map[string]string{"l": key}, modes: map[string]string{"l": "120000"}, verdict: "pass: 1 changed file looked at"},
-		"a submodule is not read":       {files: map[string]string{"l": key}, modes: map[string]string{"l": "160000"}, verdict: "pass: 1 changed file looked at"},
-		"a forbidden link":              {with: `{"forbidden":["l"]}`, files: map[string]string{"l": key}, modes: map[string]string{"l": "120000"}, verdict: "fail", want: []sdk.Finding{{Path: "l", Rule: "forbidden", Message: `path is forbidden by "l"`}}},
-		"a size that is none":           {with: `{"max_size":"big"}`, verdict: `broken: setting max_size: want a size such as "1MiB", found "big"`},
-		"a size of zero":                {with: `{"max_size":"0"}`, verdict: `broken: setting max_size: want a size such as "1MiB", found "0"`},
-		"a size beyond counting":        {with: `{"max_size":"9223372036854775807GiB"}`, verdict: `broken: setting max_size: want a size such as "1MiB", found "9223372036854775807GiB"`},
-		"a glob that is none":           {with: `{"allow":["["]}`, verdict: `broken: setting: "[" is no glob: syntax error in pattern`},
-		"a setting of another type":     {with: `{"tokens":"yes"}`, verdict: "broken: setting tokens: want a boolean, found a string"},
-		"a setting of another type, in": {with: `{"forbidden":[1]}`, verdict: "broken: setting forbidden[0]: want a string, found a number"},
+		"a file as large as it may be": {with: `{"max_size":"1KiB"}`,
+			files: map[string]string{"f": strings.Repeat("x", 1024)}, verdict: "pass: 1 changed file looked at"},
+		"a file that is too large": {with: `{"max_size":"1KiB"}`,
+			files: map[string]string{"f": strings.Repeat("x", 1025)}, verdict: "fail",
+			want: []sdk.Finding{{Path: "f", Rule: "max-size", Message: "file is 1.1 KiB, at most 1 KiB are allowed"}}},
+		"a binary file that is": {with: `{"max_size":"2"}`, files: map[string]string{"f": "\x00\x00\x00"},
+			verdict: "fail", want: []sdk.Finding{{Path: "f", Rule: "max-size",
+				Message: "file is 3 B, at most 2 B are allowed"}}},
+		"a forbidden path": {with: `{"forbidden":["**/*.pem","secret/**"]}`,
+			files: map[string]string{"a/x.pem": "", "secret/a/b": "", "b": ""}, verdict: "fail",
+			want: []sdk.Finding{{Path: "a/x.pem", Rule: "forbidden", Message: `path is forbidden by "**/*.pem"`},
+				{Path: "secret/a/b", Rule: "forbidden", Message: `path is forbidden by "secret/**"`}}},
+		"a forbidden path that goes": {with: `{"forbidden":["x"]}`, base: map[string]string{"x": ""},
+			verdict: "pass: 0 changed files looked at"},
+		"what did not change": {files: map[string]string{"k": key}, base: map[string]string{"k": key},
+			verdict: "pass: 0 changed files looked at"},
+		"an exception": {with: `{"allow":["testdata/**"]}`,
+			files: map[string]string{"testdata/k": key, "k": key}, verdict: "fail",
+			want: []sdk.Finding{{Path: "k", Line: 1, Rule: "private-key",
+				Message: "private key (PEM): replace the key, it must not be pushed"}}},
+		"a name that is not UTF-8": {files: map[string]string{odd: key}, verdict: "fail",
+			want: []sdk.Finding{{Path: odd, Line: 1, Rule: "private-key",
+				Message: "private key (PEM): replace the key, it must not be pushed"}}},
+		"a link is not read": {files: map[string]string{"l": key}, modes: map[string]string{"l": "120000"},
+			verdict: "pass: 1 changed file looked at"},
+		"a submodule is not read": {files: map[string]string{"l": key}, modes: map[string]string{"l": "160000"},
+			verdict: "pass: 1 changed file looked at"},
+		"a forbidden link": {with: `{"forbidden":["l"]}`, files: map[string]string{"l": key},
+			modes: map[string]string{"l": "120000"}, verdict: "fail",
+			want: []sdk.Finding{{Path: "l", Rule: "forbidden", Message: `path is forbidden by "l"`}}},
+		"a size that is none": {with: `{"max_size":"big"}`,
+			verdict: `broken: setting max_size: want a size such as "1MiB", found "big"`},
+		"a size of zero": {with: `{"max_size":"0"}`,
+			verdict: `broken: setting max_size: want a size such as "1MiB", found "0"`},
+		"a size beyond counting": {with: `{"max_size":"9223372036854775807GiB"}`,
+			verdict: `broken: setting max_size: want a size such as "1MiB", found "9223372036854775807GiB"`},
+		"a glob that is none": {with: `{"allow":["["]}`,
+			verdict: `broken: setting: "[" is not a glob: syntax error in pattern`},
+		"a setting of another type": {with: `{"tokens":"yes"}`,
+			verdict: "broken: setting tokens: want a boolean, found a string"},
+		"a setting of another type, in": {with: `{"forbidden":[1]}`,
+			verdict: "broken: setting forbidden[0]: want a string, found a number"},
 	} {
-		sdktest.Case{Name: name, With: c.with, Files: c.files, Base: c.base, Modes: c.modes, WantVerdict: c.verdict, WantFindings: c.want}.Run(t, check)
+		sdktest.Case{Name: name, With: c.with, Files: c.files, Base: c.base, Modes: c.modes, WantVerdict: c.verdict,
+			WantFindings: c.want}.Run(t, check)
 	}
 }
 
@@ -141,7 +179,8 @@ func TestTrailingBlanks(t *testing.T) {
 		return sdk.Finding{Path: name, Line: line, Rule: "trailing-whitespace", Message: "white space at the end of the line"}
 	}
 	sdktest.Case{Name: "by format", With: `{"trailing_whitespace":true}`, WantVerdict: "fail",
-		Files:        map[string]string{"a.md": "broken  \nnot \n  \n\t\n", "a.patch": " \n", "a.txt": "x  \n", "gen.txt": "x \n", ".gitattributes": "gen.txt linguist-generated\n"},
+		Files: map[string]string{"a.md": "broken  \nnot \n  \n\t\n", "a.patch": " \n", "a.txt": "x  \n",
+			"gen.txt": "x \n", ".gitattributes": "gen.txt linguist-generated\n"},
 		WantFindings: []sdk.Finding{blank("a.md", 2), blank("a.md", 3), blank("a.md", 4), blank("a.txt", 1)}}.Run(t, check)
 }
 
@@ -149,18 +188,24 @@ func TestTrailingBlanks(t *testing.T) {
 // their commit added them.
 func TestHistory(t *testing.T) {
 	key := begin("PRIVATE KEY")
-	const past = ", in commit 1234567: a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
+	const past = ", in commit 1234567: a later commit does not take it out of the history, rewrite that one (git " +
+		"rebase --interactive)"
 	earlier := func(path, text string, had ...string) []sdktest.Past {
 		return []sdktest.Past{{Commit: "1234567890", Path: path, Text: text, Had: had}}
 	}
-	found := sdk.Finding{Path: "k", Line: 2, Rule: "private-key", Message: "private key (PEM): replace the key, it must not be pushed" + past}
+	found := sdk.Finding{Path: "k", Line: 2, Rule: "private-key",
+		Message: "private key (PEM): replace the key, it must not be pushed" + past}
 	for name, c := range map[string]sdktest.Case{
-		"a key":                {History: earlier("k", "x\n"+key), WantVerdict: "fail", WantFindings: []sdk.Finding{found}},
-		"a key that was there": {History: earlier("k", "x\r\n"+key+"\r\n", key+"\n"), WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
-		"a path":               {With: `{"forbidden":["k"]}`, History: earlier("k", ""), WantVerdict: "fail", WantFindings: []sdk.Finding{{Path: "k", Rule: "forbidden", Message: `path is forbidden by "k"` + past}}},
-		"a size":               {With: `{"max_size":"1"}`, History: earlier("k", "xx"), WantVerdict: "fail", WantFindings: []sdk.Finding{{Path: "k", Rule: "max-size", Message: "file is 2 B, at most 1 B are allowed" + past}}},
-		"a conflict":           {With: `{"trailing_whitespace":true}`, History: earlier("k", conflict(" \n")), WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
-		"no history":           {With: `{"history":false}`, History: earlier("k", key), WantVerdict: "pass: 0 changed files looked at"},
+		"a key": {History: earlier("k", "x\n"+key), WantVerdict: "fail", WantFindings: []sdk.Finding{found}},
+		"a key that was there": {History: earlier("k", "x\r\n"+key+"\r\n", key+"\n"),
+			WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+		"a path": {With: `{"forbidden":["k"]}`, History: earlier("k", ""), WantVerdict: "fail",
+			WantFindings: []sdk.Finding{{Path: "k", Rule: "forbidden", Message: `path is forbidden by "k"` + past}}},
+		"a size": {With: `{"max_size":"1"}`, History: earlier("k", "xx"), WantVerdict: "fail",
+			WantFindings: []sdk.Finding{{Path: "k", Rule: "max-size", Message: "file is 2 B, at most 1 B are allowed" + past}}},
+		"a conflict": {With: `{"trailing_whitespace":true}`, History: earlier("k", conflict(" \n")),
+			WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+		"no history": {With: `{"history":false}`, History: earlier("k", key), WantVerdict: "pass: 0 changed files looked at"},
 	} {
 		c.Name = name
 		c.Run(t, check)
@@ -169,7 +214,8 @@ func TestHistory(t *testing.T) {
 
 // A changed file that cannot be read must not count as looked at.
 func TestAFileThatIsNotThere(t *testing.T) {
-	sdktest.Case{Name: "is broken", Request: sdk.Request{Changes: []sdk.Change{{Path: "gone", Status: "M", Mode: "100644"}}},
+	sdktest.Case{Name: "is broken", Request: sdk.Request{
+		Changes: []sdk.Change{{Path: "gone", Status: "M", Mode: "100644"}}},
 		WantVerdict: "broken"}.Run(t, check)
 }
 
@@ -179,7 +225,8 @@ func said(dir, text string, s settings) int {
 		panic(err)
 	}
 	request := `{"abi":1,"changes":[{"path":"f","status":"A","mode":"100644"}]}`
-	return sdk.Session{In: strings.NewReader(request), Out: io.Discard, Log: io.Discard, Src: dir}.Serve(func(run *sdk.Run) error {
+	return sdk.Session{In: strings.NewReader(request), Out: io.Discard, Log: io.Discard,
+		Src: dir}.Serve(func(run *sdk.Run) error {
 		for c, content := range run.Contents(run.Changed()) {
 			return s.lines(run, c, content)
 		}
@@ -188,7 +235,8 @@ func said(dir, text string, s settings) int {
 }
 
 func all() settings {
-	return settings{conflictMarkers: true, privateKeys: true, tokens: true, trailing: true, shapes: shapes(), pairs: pairsOf(shapes())}
+	return settings{conflictMarkers: true, privateKeys: true, tokens: true, trailing: true, shapes: shapes(),
+		pairs: pairsOf(shapes())}
 }
 
 func FuzzLines(f *testing.F) {
@@ -211,7 +259,8 @@ func FuzzLines(f *testing.F) {
 
 func BenchmarkLines(b *testing.B) {
 	text := strings.Repeat("some ordinary line of text, with words in it\n", 1<<20/45)
-	for name, s := range map[string]settings{"without settings": {conflictMarkers: true, privateKeys: true}, "every rule": all()} {
+	for name, s := range map[string]settings{"without settings": {conflictMarkers: true, privateKeys: true},
+		"every rule": all()} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()

@@ -40,7 +40,7 @@ func readSettings(run *sdk.Run) (settings, error) {
 	}
 	for _, glob := range slices.Concat(s.forbidden, s.allow) {
 		if _, err := sdk.Match(glob, ""); err != nil {
-			return s, errors.New("setting: " + strconv.Quote(glob) + " is no glob: " + path.ErrBadPattern.Error())
+			return s, errors.New("setting: " + strconv.Quote(glob) + " is not a glob: " + path.ErrBadPattern.Error())
 		}
 	}
 	var err error

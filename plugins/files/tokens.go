@@ -7,7 +7,7 @@ import "bytes"
 type token struct {
 	kind, prefix string
 	min, max     int    // characters after the prefix; max 0: no limit
-	marks        string // characters allowed beside letters and digits
+	marks        string // characters allowed next to letters and digits
 	upper        bool   // no small letters
 	web          bool   // a JSON web token
 }
@@ -56,7 +56,8 @@ func (p *pairs) next(text []byte, from int) int {
 	for ; len(text)-from > 8; from += 8 {
 		t := text[from : from+9 : from+9]
 		if p[uint(t[0])<<8|uint(t[1])]|p[uint(t[1])<<8|uint(t[2])]|p[uint(t[2])<<8|uint(t[3])]|p[uint(t[3])<<8|uint(t[4])]|
-			p[uint(t[4])<<8|uint(t[5])]|p[uint(t[5])<<8|uint(t[6])]|p[uint(t[6])<<8|uint(t[7])]|p[uint(t[7])<<8|uint(t[8])] != 0 {
+			p[uint(t[4])<<8|uint(t[5])]|p[uint(t[5])<<8|uint(t[6])]|p[uint(t[6])<<8|uint(t[7])]|p[uint(t[7])<<8|uint(
+			t[8])] != 0 {
 			break
 		}
 	}
@@ -84,7 +85,8 @@ func (t *token) begins(text []byte) bool {
 
 func (t *token) length(text []byte) int {
 	n := 0
-	for n < len(text) && (isWord(text[n]) && !(t.upper && 'a' <= text[n] && text[n] <= 'z') || bytes.IndexByte([]byte(t.marks), text[n]) >= 0) {
+	for n < len(text) && (isWord(text[n]) && !(t.upper && 'a' <= text[n] && text[n] <= 'z') ||
+		bytes.IndexByte([]byte(t.marks), text[n]) >= 0) {
 		n++
 	}
 	return n

@@ -122,7 +122,8 @@ func (r *report) tests(text string, status int, late bool) {
 	case late:
 		r.failed = append(r.failed, "go test ran out of time; not ended or failed: "+or(list(t.failed), "none"))
 	case len(t.failed) > 0:
-		r.failed = append(r.failed, "go test: "+strconv.Itoa(len(t.failed))+" of "+count(t.ran, "test")+" failed: "+list(t.failed))
+		r.failed = append(r.failed, "go test: "+strconv.Itoa(len(t.failed))+" of "+count(t.ran, "test")+" failed: "+
+			list(t.failed))
 	case len(t.badPackages) > 0:
 		r.failed = append(r.failed, "go test: failed: "+list(t.badPackages)+hint(text))
 	case status != 0:
@@ -139,7 +140,7 @@ func or(text, other string) string {
 	return text
 }
 
-// hint says what mends modules that are not there.
+// hint says what fixes modules that are not there.
 func hint(text string) string {
 	for _, words := range []string{"module lookup disabled by GOPROXY=off", "dial tcp", "missing go.sum entry"} {
 		if strings.Contains(text, words) {

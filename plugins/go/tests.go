@@ -72,7 +72,7 @@ func (t *tests) event(e sdk.Value) {
 	}
 }
 
-// settle counts. A test that has parts is not counted beside them, and one
+// settle counts. A test that has parts is not counted next to them, and one
 // that never ended, since its process did, has failed.
 func (t *tests) settle() {
 	parents := map[test]bool{}
@@ -185,7 +185,8 @@ func panicked(in tree, folder, name, output string) sdk.Finding {
 	reason := ""
 	for line := range strings.Lines(output) {
 		bare := strings.TrimSpace(line)
-		if reason == "" && (strings.HasPrefix(bare, "panic: ") || strings.HasPrefix(bare, "fatal error: ") || strings.HasPrefix(bare, "WARNING: DATA RACE")) {
+		if reason == "" && (strings.HasPrefix(bare, "panic: ") || strings.HasPrefix(bare, "fatal error: ") ||
+			strings.HasPrefix(bare, "WARNING: DATA RACE")) {
 			reason = clip(bare)
 		}
 		if reason == "" || !strings.HasPrefix(bare, "/") {
@@ -207,7 +208,8 @@ func withoutFrame(output string) string {
 	var b strings.Builder
 	for line := range strings.Lines(output) {
 		bare := strings.TrimSpace(line)
-		if !strings.HasPrefix(bare, "=== ") && !strings.HasPrefix(bare, "--- ") && bare != "FAIL" && !strings.HasPrefix(bare, "FAIL\t") {
+		if !strings.HasPrefix(bare, "=== ") && !strings.HasPrefix(bare, "--- ") && bare != "FAIL" &&
+			!strings.HasPrefix(bare, "FAIL\t") {
 			b.WriteString(line)
 		}
 	}

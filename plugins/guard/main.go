@@ -65,8 +65,9 @@ func count(n int, what string) string {
 func readRules(run *sdk.Run) []rule {
 	var rules []rule
 	for _, v := range run.With("never").Items() {
-		r := rule{word: v.Get("word").String(), text: v.Get("text").String(), path: v.Get("path").String(), reason: v.Get("reason").String(),
-			fold: !v.Get("case").BoolOr(true), allow: v.Get("allow").Strings()}
+		r := rule{word: v.Get("word").String(), text: v.Get("text").String(), path: v.Get("path").String(),
+			reason: v.Get("reason").String(),
+			fold:   !v.Get("case").BoolOr(true), allow: v.Get("allow").Strings()}
 		if r.fold {
 			r.word, r.text = fold(r.word), fold(r.text)
 		}

@@ -103,7 +103,8 @@ func (c *checker) npmPackages(folder string) ([]dependency, error) {
 		return nil, nil
 	}
 	if !lock.Get("packages").Exists() {
-		c.run.Report(sdk.Finding{Path: file, Level: c.level, Rule: "unknown", Message: "the lock file is of a version that names no licences: make it anew with npm 7 or later"})
+		c.run.Report(sdk.Finding{Path: file, Level: c.level, Rule: "unknown",
+			Message: "the lock file is of a version that names no licences: make it anew with npm 7 or later"})
 		return nil, nil
 	}
 	lines := keyLines(text)
@@ -113,7 +114,8 @@ func (c *checker) npmPackages(folder string) ([]dependency, error) {
 		if i < 0 || p.Get("link").Bool() || p.Get("dev").Bool() && !c.dev {
 			continue // a part of the repository itself, or not asked for
 		}
-		d := dependency{name: place[i+len("node_modules/"):], version: p.Get("version").String(), licence: npmLicence(p), file: file, line: lines[place]}
+		d := dependency{name: place[i+len("node_modules/"):], version: p.Get("version").String(), licence: npmLicence(p),
+			file: file, line: lines[place]}
 		d.why = "the lock file does not name it"
 		all = append(all, d)
 	}

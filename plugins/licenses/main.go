@@ -35,7 +35,8 @@ type checker struct {
 }
 
 func check(run *sdk.Run) error {
-	c := &checker{run: run, known: run.With("known").Map(), level: run.With("unknown").StringOr("error"), dev: run.With("dev").BoolOr(true)}
+	c := &checker{run: run, known: run.With("known").Map(), level: run.With("unknown").StringOr("error"),
+		dev: run.With("dev").BoolOr(true)}
 	c.policy = policy{allow: run.With("allow").Strings(), deny: run.With("deny").Strings()}
 	for setting, ids := range map[string][]string{"allow": c.policy.allow, "deny": c.policy.deny} {
 		if err := checkIDs(setting, ids); err != nil {
@@ -69,7 +70,7 @@ func check(run *sdk.Run) error {
 // folder judges the dependencies of every kind of lock file in a folder.
 func (c *checker) folder(folder string) error {
 	if path.Clean(folder) != folder || path.IsAbs(folder) || folder == ".." || strings.HasPrefix(folder, "../") {
-		return errors.New("setting folders: " + strconv.Quote(folder) + " is no folder of the repository")
+		return errors.New("setting folders: " + strconv.Quote(folder) + " is not a folder of the repository")
 	}
 	for _, read := range []func(string) ([]dependency, error){c.goModules, c.npmPackages, c.crates} {
 		all, err := read(folder)
@@ -91,16 +92,20 @@ func (c *checker) judge(d dependency) {
 	}
 	title := d.name + " " + d.version
 	if d.licence == "" {
-		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Level: c.level, Rule: "unknown", Message: title + ": its licence cannot be known: " + d.why})
+		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Level: c.level, Rule: "unknown",
+			Message: title + ": its licence cannot be known: " + d.why})
 		return
 	}
 	e, err := parseExpression(d.licence)
 	if err != nil {
-		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Level: c.level, Rule: "unknown", Message: title + ": its licence cannot be known: " + strconv.Quote(d.licence) + " is no SPDX expression: " + err.Error()})
+		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Level: c.level, Rule: "unknown",
+			Message: title + ": its licence cannot be known: " + strconv.Quote(d.licence) + " is not an SPDX expression: " +
+				err.Error()})
 		return
 	}
 	if bad := c.policy.refuses(e); bad != "" {
-		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Rule: "licence", Message: title + ": licence " + d.licence + ": " + bad})
+		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Rule: "licence",
+			Message: title + ": licence " + d.licence + ": " + bad})
 	}
 }
 
@@ -114,9 +119,11 @@ func (c *checker) own(want string) error {
 	case err != nil:
 		return err
 	case licence == "":
-		c.run.Report(sdk.Finding{Path: file, Rule: "repository", Message: "the repository's licence should be " + want + " and cannot be known: " + why})
+		c.run.Report(sdk.Finding{Path: file, Rule: "repository",
+			Message: "the repository's licence should be " + want + " and cannot be known: " + why})
 	case !strings.EqualFold(plain(licence), plain(want)):
-		c.run.Report(sdk.Finding{Path: file, Rule: "repository", Message: "the repository's licence is " + licence + ", want " + want})
+		c.run.Report(sdk.Finding{Path: file, Rule: "repository",
+			Message: "the repository's licence is " + licence + ", want " + want})
 	}
 	return nil
 }

@@ -135,13 +135,14 @@ func (p *spdxParser) id() (string, error) {
 	}
 	word := p.words[p.at]
 	for _, c := range []byte(word) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '+' || c == ':') {
-			return "", errors.New(strconv.Quote(word) + " is no licence id")
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '+' ||
+			c == ':') {
+			return "", errors.New(strconv.Quote(word) + " is not a licence id")
 		}
 	}
 	switch strings.ToUpper(word) {
 	case "AND", "OR", "WITH", "SEE", "UNLICENSED", "NONE", "NOASSERTION", "CUSTOM":
-		return "", errors.New(strconv.Quote(word) + " is no licence id")
+		return "", errors.New(strconv.Quote(word) + " is not a licence id")
 	}
 	p.at++
 	return word, nil

@@ -19,9 +19,11 @@ type shape struct {
 }
 
 const (
-	mitGrant  = "permission is hereby granted free of charge to any person obtaining a copy of this software and associated documentation files"
+	mitGrant = "permission is hereby granted free of charge to any person obtaining a copy of this software and " +
+		"associated documentation files"
 	mitNotice = "the above copyright notice and this permission notice"
-	bsdGrant  = "redistribution and use in source and binary forms with or without modification are permitted provided that the following conditions are met"
+	bsdGrant  = "redistribution and use in source and binary forms with or without modification are permitted provided " +
+		"that the following conditions are met"
 	bsdNames  = "endorse or promote products derived from"
 	bsdAds    = "all advertising materials mentioning features"
 	iscGrant  = "for any purpose with or without fee is hereby granted"
@@ -32,22 +34,30 @@ const (
 func shapes() []shape {
 	return []shape{
 		{"MIT", []string{mitGrant, mitNotice, "the software is provided as is without warranty of any kind"}, nil, 170},
-		{"MIT-0", []string{mitGrant, "the software is provided as is without warranty of any kind"}, []string{mitNotice}, 140},
+		{"MIT-0", []string{mitGrant, "the software is provided as is without warranty of any kind"}, []string{mitNotice},
+			140},
 		{"BSD-4-Clause", []string{bsdGrant, bsdAds, bsdNames}, nil, 250},
 		{"BSD-3-Clause", []string{bsdGrant, bsdNames}, []string{bsdAds}, 220},
 		{"BSD-2-Clause", []string{bsdGrant}, []string{bsdAds, bsdNames}, 190},
 		{"ISC", []string{iscGrant, iscNotice}, nil, 120},
 		{"0BSD", []string{iscGrant, "the software is provided as is"}, []string{iscNotice}, 110},
-		{"Apache-2.0", []string{"apache license version 2 0 january 2004", "terms and conditions for use reproduction and distribution", "grant of patent license", "limitation of liability"}, nil, 1620},
-		{"MPL-2.0", []string{"mozilla public license version 2 0", "covered software is provided under this license on an as is basis"}, nil, 2500},
+		{"Apache-2.0", []string{"apache license version 2 0 january 2004",
+			"terms and conditions for use reproduction and distribution", "grant of patent license", "limitation of liability"},
+			nil, 1620},
+		{"MPL-2.0", []string{"mozilla public license version 2 0",
+			"covered software is provided under this license on an as is basis"}, nil, 2500},
 		{"GPL-3.0", []string{"gnu general public license version 3 29 june 2007", "terms and conditions"}, nil, 5700},
 		{"GPL-2.0", []string{"gnu general public license version 2 june 1991", "terms and conditions"}, nil, 2970},
-		{"AGPL-3.0", []string{"gnu affero general public license version 3 19 november 2007", "terms and conditions"}, nil, 5700},
-		{"LGPL-3.0", []string{"gnu lesser general public license version 3 29 june 2007", "exception to section 3 of the gnu gpl"}, nil, 1250},
-		{"LGPL-2.1", []string{"gnu lesser general public license version 2 1 february 1999", "terms and conditions"}, nil, 4350},
+		{"AGPL-3.0", []string{"gnu affero general public license version 3 19 november 2007", "terms and conditions"}, nil,
+			5700},
+		{"LGPL-3.0", []string{"gnu lesser general public license version 3 29 june 2007",
+			"exception to section 3 of the gnu gpl"}, nil, 1250},
+		{"LGPL-2.1", []string{"gnu lesser general public license version 2 1 february 1999", "terms and conditions"}, nil,
+			4350},
 		{"EPL-2.0", []string{"eclipse public license v 2 0", "requirements"}, nil, 2400},
 		{"Unlicense", []string{"this is free and unencumbered software released into the public domain"}, nil, 215},
-		{"Zlib", []string{"altered source versions must be plainly marked as such", "this software is provided as is without any express or implied warranty"}, nil, 150},
+		{"Zlib", []string{"altered source versions must be plainly marked as such",
+			"this software is provided as is without any express or implied warranty"}, nil, 150},
 		{"BSL-1.0", []string{"boost software license version 1 0"}, nil, 235},
 		{"CC0-1.0", []string{"cc0 1 0 universal", "statement of purpose"}, nil, 1100},
 	}
@@ -103,7 +113,10 @@ func normal(text string) []string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		low := strings.ToLower(line)
-		if bare := strings.TrimLeft(low, " \t*#/-"); strings.HasPrefix(bare, "copyright ") && len(bare) < 200 && !strings.HasPrefix(bare, "copyright notice") && !strings.HasPrefix(bare, "copyright holder") && !strings.HasPrefix(bare, "copyright owner") && !strings.HasPrefix(bare, "copyright and ") && !strings.HasPrefix(bare, "copyright license") {
+		if bare := strings.TrimLeft(low, " \t*#/-"); strings.HasPrefix(bare, "copyright ") && len(bare) < 200 &&
+			!strings.HasPrefix(bare, "copyright notice") && !strings.HasPrefix(bare, "copyright holder") &&
+			!strings.HasPrefix(bare, "copyright owner") && !strings.HasPrefix(bare, "copyright and ") &&
+			!strings.HasPrefix(bare, "copyright license") {
 			continue
 		}
 		b.WriteString(strings.Map(func(r rune) rune {
@@ -169,7 +182,8 @@ func (c *checker) licenceFiles(folder string) ([]string, error) {
 	for _, e := range entries {
 		stem := strings.ToUpper(e.Name())
 		stem = stem[:strings.IndexAny(stem+".", ".-_")]
-		if !e.IsDir() && slices.Contains([]string{"LICENSE", "LICENCE", "COPYING", "UNLICENSE"}, stem) && !strings.HasSuffix(e.Name(), ".go") {
+		if !e.IsDir() && slices.Contains([]string{"LICENSE", "LICENCE", "COPYING", "UNLICENSE"}, stem) &&
+			!strings.HasSuffix(e.Name(), ".go") {
 			names = append(names, e.Name())
 		}
 	}

@@ -326,7 +326,8 @@ func (c *checker) readme(folder string) (string, error) {
 }
 
 func (c *checker) report(from string, l link, what string) {
-	c.run.Report(sdk.Finding{Path: from, Line: l.line, Rule: "link", Message: "link to " + strconv.Quote(l.target) + ": " + what})
+	c.run.Report(sdk.Finding{Path: from, Line: l.line, Rule: "link",
+		Message: "link to " + strconv.Quote(l.target) + ": " + what})
 }
 
 // resolve makes a path of the repository of a target.

@@ -153,7 +153,7 @@ func (l lineIndex) at(offset int) int {
 
 func (l lineIndex) find(what []byte) int { return l.at(max(0, bytes.Index(l.data, what))) }
 
-// of is the line of a link: of its text, else of the paragraph it stands in.
+// of is the line of a link: of its text, else of the paragraph it is in.
 func (l lineIndex) of(n ast.Node) int {
 	for c := n.FirstChild(); c != nil; c = c.FirstChild() {
 		if t, ok := c.(*ast.Text); ok {

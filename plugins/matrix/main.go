@@ -37,7 +37,7 @@ func check(run *sdk.Run) error {
 	return run.Fail(reason)
 }
 
-// runAll runs the cells in their order, so many beside each other: the next
+// runAll runs the cells in their order, so many in parallel: the next
 // one starts when the first of those that run has ended. What it does depends
 // on the results alone, for it may be called again with them.
 func (s settings) runAll(run *sdk.Run, containers []sdk.Container) (failed []string, ran int, err error) {

@@ -173,7 +173,8 @@ func (t tree) file(name string) string {
 // is in the tree, else at the last one before it. ok is false where another
 // error says more.
 func (t tree) finding(e trouble) (f sdk.Finding, ok bool) {
-	if e.message == "" || strings.Contains(e.message, "dependencies of derivation") || strings.Contains(e.message, "build of ") {
+	if e.message == "" || strings.Contains(e.message, "dependencies of derivation") ||
+		strings.Contains(e.message, "build of ") {
 		return f, false
 	}
 	f = sdk.Finding{Rule: "nix", Message: clip(e.message)}

@@ -43,7 +43,8 @@ if [ "$evaluate" = yes ]; then
 	run evaluation nix flake check --no-build --no-write-lock-file "$flake"
 fi
 if [ $# = 0 ]; then
-	if nix eval --raw --no-write-lock-file "$flake#checks.$system" --apply 'c: builtins.concatStringsSep " " (builtins.attrNames c)' >"$dir/names" 2>"$dir/trouble"; then
+	if nix eval --raw --no-write-lock-file "$flake#checks.$system" \
+		--apply 'c: builtins.concatStringsSep " " (builtins.attrNames c)' >"$dir/names" 2>"$dir/trouble"; then
 		# Names with blanks would be two: nix has none in practice.
 		set -f
 		set -- $(cat "$dir/names")
@@ -52,7 +53,8 @@ if [ $# = 0 ]; then
 	fi
 fi
 for check; do
-	run "checks.$check" nix build --no-link --print-build-logs --keep-going --no-write-lock-file "$flake#checks.$system.\"$check\""
+	run "checks.$check" nix build --no-link --print-build-logs --keep-going --no-write-lock-file \
+		"$flake#checks.$system.\"$check\""
 done
 if [ -n "$keep" ]; then
 	nix copy --all --to "$keep" >"$dir/copy" 2>&1 || { echo "pushlane: cannot fill the cache:"; tail -n 3 "$dir/copy"; }
@@ -63,7 +65,8 @@ fi
 func container(run *sdk.Run) (sdk.Container, error) {
 	folder := path.Join(source, run.With("flake").String())
 	if folder != source && !strings.HasPrefix(folder, source+"/") {
-		return sdk.Container{}, errors.New("setting flake: " + strconv.Quote(run.With("flake").String()) + " is outside the repository")
+		return sdk.Container{}, errors.New("setting flake: " + strconv.Quote(run.With("flake").String()) +
+			" is outside the repository")
 	}
 	c := sdk.Container{
 		ID:        "nix",
@@ -100,7 +103,8 @@ func command(run *sdk.Run, folder string) []string {
 	if run.With("cache").BoolOr(true) {
 		keep = "file://" + cache + "/store?compression=zstd"
 	}
-	argv := []string{"/bin/sh", "-c", script, "pushlane", flake, run.With("system").StringOr("x86_64-linux"), evaluate, keep}
+	argv := []string{"/bin/sh", "-c", script, "pushlane", flake, run.With("system").StringOr("x86_64-linux"), evaluate,
+		keep}
 	return append(argv, run.With("checks").Strings()...)
 }
 
@@ -121,7 +125,8 @@ func escape(name string) string {
 // volume, and not to wait. Nix's own sandbox wants rights that an unprivileged
 // container has not; the container is one.
 func config(run *sdk.Run) string {
-	lines := []string{"experimental-features = nix-command flakes", "sandbox = false", "build-users-group =", "accept-flake-config = false"}
+	lines := []string{"experimental-features = nix-command flakes", "sandbox = false", "build-users-group =",
+		"accept-flake-config = false"}
 	store := ""
 	if run.With("cache").BoolOr(true) {
 		store = "file://" + cache + "/store?trusted=1"
@@ -129,7 +134,8 @@ func config(run *sdk.Run) string {
 	if run.With("network").Bool() {
 		lines = append(lines, "extra-substituters = "+store)
 	} else {
-		lines = append(lines, "substituters = "+store, "tarball-ttl = 4294967295", "connect-timeout = 1", "download-attempts = 1", "flake-registry =")
+		lines = append(lines, "substituters = "+store, "tarball-ttl = 4294967295", "connect-timeout = 1",
+			"download-attempts = 1", "flake-registry =")
 	}
 	return strings.Join(lines, "\n") + "\n"
 }

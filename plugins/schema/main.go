@@ -69,7 +69,7 @@ func (c *checker) readRules() error {
 			return errors.New("setting schemas: " + err.Error())
 		}
 		if !inside(r.schema) {
-			return errors.New("setting schemas: " + strconv.Quote(r.schema) + " is no path from the repository's top")
+			return errors.New("setting schemas: " + strconv.Quote(r.schema) + " is not a path from the repository's top")
 		}
 		c.rules = append(c.rules, r)
 	}
@@ -78,7 +78,8 @@ func (c *checker) readRules() error {
 
 // inside reports whether a path is one from the tree's top that stays in it.
 func inside(name string) bool {
-	return name != "" && name != "." && path.Clean(name) == name && !path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../")
+	return name != "" && name != "." && path.Clean(name) == name && !path.IsAbs(name) && name != ".." &&
+		!strings.HasPrefix(name, "../")
 }
 
 func (r rule) has(name string) bool { return r.globs.Match(name) }

@@ -46,7 +46,8 @@ func parse(name string, text []byte) ([]document, *fault) {
 	case "TOML":
 		return parseTOML(text)
 	}
-	return nil, &fault{rule: "schema", message: "neither .json nor .yaml, .yml or .toml: narrow the globs in the lane's settings"}
+	return nil, &fault{rule: "schema",
+		message: "neither .json nor .yaml, .yml or .toml: narrow the globs in the lane's settings"}
 }
 
 func badUTF8(text []byte) int {

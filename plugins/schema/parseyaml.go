@@ -151,7 +151,7 @@ func (r *yamlReader) mapping(n *yaml.Node, parts []string, depth int) (any, erro
 			name = name.Alias
 		}
 		if name.Kind != yaml.ScalarNode {
-			return nil, syntax(r.offset(n.Content[i]), "the key is no plain word, which JSON does not know")
+			return nil, syntax(r.offset(n.Content[i]), "the key is not a plain word, and JSON has no others")
 		}
 		if _, twice := all[name.Value]; twice {
 			return nil, syntax(r.offset(n.Content[i]), "the key "+strconv.Quote(name.Value)+" comes twice")
@@ -212,7 +212,7 @@ func (r *yamlReader) scalar(n *yaml.Node) (any, error) {
 func number(v any, at int) (any, error) {
 	if f, ok := v.(float64); ok {
 		if math.IsInf(f, 0) || math.IsNaN(f) {
-			return nil, syntax(at, "infinity and not-a-number are no values that a schema can describe")
+			return nil, syntax(at, "infinity and not-a-number are not values that a schema can describe")
 		}
 		return json.Number(strconv.FormatFloat(f, 'g', -1, 64)), nil
 	}

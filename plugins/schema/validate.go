@@ -69,17 +69,18 @@ func (d document) validate(schema *jsonschema.Schema) []fault {
 }
 
 // faults says what one leaf means: unknown keys are named one by one, where
-// they stand.
+// they are.
 func (d document) faults(leaf *jsonschema.ValidationError) []fault {
 	extra, ok := leaf.ErrorKind.(*kind.AdditionalProperties)
 	if !ok {
-		return []fault{{offset: d.place(leaf.InstanceLocation).value, rule: "schema", message: pointer(leaf.InstanceLocation) + ": " + words(leaf)}}
+		return []fault{{offset: d.place(leaf.InstanceLocation).value, rule: "schema",
+			message: pointer(leaf.InstanceLocation) + ": " + words(leaf)}}
 	}
 	var all []fault
 	for _, name := range extra.Properties {
 		at := append(slices.Clone(leaf.InstanceLocation), name)
 		if key(at) == "/$schema" {
-			continue // names the schema, and is no part of what it describes
+			continue // names the schema, and is not a part of what it describes
 		}
 		all = append(all, fault{offset: d.place(at).key, rule: "schema", message: pointer(at) + ": unknown key"})
 	}

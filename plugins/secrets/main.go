@@ -18,7 +18,7 @@ import (
 
 func main() { sdk.Main(check) }
 
-// allowMark on a line says that somebody looked at it.
+// allowMark on a line says that someone looked at it.
 const allowMark = "pushlane:allow secret"
 
 // usualEntropy is what a value needs that only its name speaks for.
@@ -148,7 +148,7 @@ func redacted(r *rule, secret string) string {
 }
 
 // fingerprint names a secret without saying it. It is short, and of no use to
-// somebody who would guess a weak one: too many others have it too.
+// someone who would guess a weak one: too many others have it too.
 func fingerprint(secret string) string {
 	sum := sha256.Sum256([]byte("pushlane secret\x00" + secret))
 	return hex.EncodeToString(sum[:6])

@@ -153,7 +153,8 @@ func loopback(after string) bool {
 func basicStandIn(f form) bool {
 	text, err := base64.StdEncoding.DecodeString(f.secret + strings.Repeat("=", (4-len(f.secret)%4)%4))
 	user, password, both := strings.Cut(string(text), ":")
-	return valueStandIn(f) || err == nil && both && utf8.Valid(text) && addressStandIn(form{before: user + ":", secret: password})
+	return valueStandIn(f) || err == nil && both && utf8.Valid(text) &&
+		addressStandIn(form{before: user + ":", secret: password})
 }
 
 // wordOnly reports whether a value is a word for a password, perhaps with a few

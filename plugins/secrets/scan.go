@@ -129,7 +129,8 @@ func (t *scan) line(block []byte, l stretch, places []place) {
 		window := text[from:min(len(text), p.at+lookAhead)]
 		for _, at := range r.regexp().FindAllSubmatchIndex(window, -1) {
 			secret := string(window[at[2]:at[3]])
-			if t.told[secret] == l.number || !t.counts(r, form{string(window[at[0]:at[2]]), secret, string(window[at[3]:at[1]])}) {
+			if t.told[secret] == l.number || !t.counts(r, form{string(window[at[0]:at[2]]), secret,
+				string(window[at[3]:at[1]])}) {
 				continue
 			}
 			t.told[secret] = l.number

@@ -61,7 +61,8 @@ func withTail(reason, tail string) string {
 	lines := strings.Split(tail, "\n")
 	var last []string
 	for i := len(lines) - 1; i >= 0 && len(last) < tailLines; i-- {
-		if line := strings.TrimRight(lines[i], " \t\r"); strings.Trim(line, " \t-=*#+~_") != "" && !strings.HasPrefix(line, lineMark) {
+		if line := strings.TrimRight(lines[i], " \t\r"); strings.Trim(line, " \t-=*#+~_") != "" &&
+			!strings.HasPrefix(line, lineMark) {
 			last = append([]string{clip(line, 200)}, last...)
 		}
 	}

@@ -218,7 +218,8 @@ func (p *goPackage) failed(m *matcher, dir string) []sdk.Finding {
 			continue
 		}
 		told[at.test] = true
-		f := sdk.Finding{Path: m.file(path.Join(dir, at.file)), Line: at.line, Level: "error", Rule: "go-test", Message: at.test + ": " + at.message}
+		f := sdk.Finding{Path: m.file(path.Join(dir, at.file)), Line: at.line, Level: "error", Rule: "go-test",
+			Message: at.test + ": " + at.message}
 		if f.Path == "" {
 			f.Line, f.Message = 0, path.Join(dir, at.file)+":"+strconv.Itoa(at.line)+": "+f.Message
 		}

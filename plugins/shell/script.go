@@ -14,7 +14,9 @@ const starter = `if command -v bash >/dev/null 2>&1; then exec bash -Eeuo pipefa
 ` + plainStarter
 
 const plainStarter = `if (set -o pipefail) 2>/dev/null; then exec /bin/sh -eu -o pipefail -c "$3$1" sh; fi
-if [ "$4" = pipe ]; then echo "pushlane: the image has no bash: only the last command of a pipe fails the script" >&2; fi
+if [ "$4" = pipe ]; then
+	echo "pushlane: the image has no bash: only the last command of a pipe fails the script" >&2
+fi
 exec /bin/sh -eu -c "$3$1" sh`
 
 const bashStarter = `if ! command -v bash >/dev/null 2>&1; then echo "pushlane: bash: not found" >&2; exit 127; fi

@@ -47,18 +47,21 @@ func TestScriptsInRealShells(t *testing.T) {
 		exit         int
 		want, failed string
 	}{
-		"a pipe that fails, bash":      {"true\nfalse | cat\necho no", bash, 1, "", "false | cat (line 2)"},
-		"a pipe that fails, sh":        {"true\nfalse | cat\necho yes", dash, 0, "only the last command of a pipe", ""},
-		"no pipe, sh":                  {"true || false", dash, 0, "", "true || false"},
-		"a function that fails":        {"f() {\n\tfalse\n}\nf\n", bash, 1, "", "false (line 2)"},
-		"what may fail":                {"if false; then :; fi\nfalse || true\nset +e\nfalse\nexit 0", bash, 0, "", ""},
-		"a missing program":            {"no-such-program --now", bash, 127, "no-such-program: command not found", "no-such-program --now"},
-		"an unset variable":            {"echo $no_such", bash, 1, "no_such: unbound variable", "echo $no_such"},
-		"a #! line":                    {"#!/usr/bin/env bash\nset -o pipefail\nfalse | cat\necho ${BASH_VERSION%%.*}", bash, 0, "5", ""},
+		"a pipe that fails, bash": {"true\nfalse | cat\necho no", bash, 1, "", "false | cat (line 2)"},
+		"a pipe that fails, sh":   {"true\nfalse | cat\necho yes", dash, 0, "only the last command of a pipe", ""},
+		"no pipe, sh":             {"true || false", dash, 0, "", "true || false"},
+		"a function that fails":   {"f() {\n\tfalse\n}\nf\n", bash, 1, "", "false (line 2)"},
+		"what may fail":           {"if false; then :; fi\nfalse || true\nset +e\nfalse\nexit 0", bash, 0, "", ""},
+		"a missing program": {"no-such-program --now", bash, 127, "no-such-program: command not found",
+			"no-such-program --now"},
+		"an unset variable": {"echo $no_such", bash, 1, "no_such: unbound variable", "echo $no_such"},
+		"a #! line": {"#!/usr/bin/env bash\nset -o pipefail\nfalse | cat\necho ${BASH_VERSION%%.*}", bash,
+			0, "5", ""},
 		"a #! line of no program":      {"#!/no/such\necho", bash, 127, "pushlane: /no/such: not found", "echo"},
 		"a #! line with a word":        {"#!/bin/cat -n\nx", bash, 0, "2\tx", "x"},
 		"no end of line and a comment": {"# first\nfalse # second", bash, 1, "", "false # second"},
-		"quotes":                       {"printf '%s|' \"it's\" '$x' \\`", bash, 0, "it's|$x|`|", "printf '%s|' \"it's\" '$x' \\`"},
+		"quotes": {"printf '%s|' \"it's\" '$x' \\`", bash, 0, "it's|$x|`|",
+			"printf '%s|' \"it's\" '$x' \\`"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

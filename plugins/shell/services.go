@@ -8,7 +8,7 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// service is a process that runs beside the command, in the same container.
+// service is a process that runs next to the command, in the same container.
 type service struct {
 	name    string
 	run     string // script for sh -eu
@@ -28,7 +28,8 @@ func readServices(run *sdk.Run) ([]service, error) {
 	for _, v := range run.With("services").Items() {
 		s := service{name: v.Get("name").String(), run: v.Get("run").String(), ready: v.Get("ready").String()}
 		if !plainName(s.name) || seen[s.name] {
-			return nil, errors.New("setting services: " + strconv.Quote(s.name) + " is no name ([a-z0-9][a-z0-9-]*), or comes twice")
+			return nil, errors.New("setting services: " + strconv.Quote(s.name) +
+				" is not a name ([a-z0-9][a-z0-9-]*), or comes twice")
 		}
 		seen[s.name] = true
 		var err error
@@ -59,7 +60,8 @@ func seconds(text string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(number, 10, 32)
 	if err != nil || n < 1 || factor == 0 {
-		return 0, errors.New("setting services: ready_timeout: want a time such as \"30s\" or \"2m\", found " + strconv.Quote(text))
+		return 0, errors.New("setting services: ready_timeout: want a time such as \"30s\" or \"2m\", found " +
+			strconv.Quote(text))
 	}
 	return n * factor, nil
 }

@@ -19,10 +19,11 @@ func shells(t *testing.T) map[string][]string {
 }
 
 // runWith runs the wrapper with real processes and returns its output as soon
-// as nobody holds that open any more.
+// as no one holds that open any more.
 func runWith(t *testing.T, shell []string, services []service, script string) (string, int) {
 	t.Helper()
-	args := append(append([]string{}, shell[1:]...), "-c", withServices(services), "pushlane", "/bin/sh", "-eu", "-c", script)
+	args := append(append([]string{}, shell[1:]...), "-c", withServices(services), "pushlane", "/bin/sh", "-eu", "-c",
+		script)
 	cmd := exec.CommandContext(t.Context(), shell[0], args...)
 	tmp := t.TempDir()
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
@@ -46,17 +47,29 @@ func TestServices(t *testing.T) {
 		exit     int
 		want     []string // lines that are there
 	}{
-		"the command's status counts":         {[]service{{name: "a", run: "sleep 1000"}}, "echo hello; exit 7", 7, []string{"hello"}},
-		"a service is ready first":            {[]service{{name: "a", run: "sleep 0.3; echo it\\'s up; touch $TMPDIR.up; exec sleep 1000", ready: "test -e $TMPDIR.up", timeout: 20}}, "test -e $TMPDIR.up", 0, []string{"a: it's up"}},
-		"its error output has its name too":   {[]service{{name: "a", run: "echo no >&2; printf 'no end'"}}, "sleep 0.3", 0, []string{"a: no", "a: no end"}},
-		"what a service started ends too":     {[]service{{name: "a", run: "sleep 1000 & sleep 1000 & wait"}}, "true", 0, nil},
-		"a service that will not go is ended": {[]service{{name: "a", run: "trap '' TERM; echo stay; while :; do sleep 0.1; done", ready: "sleep 0.2", timeout: 9}}, "true", 0, []string{"a: stay"}},
-		"two services":                        {[]service{{name: "a", run: "echo 1; sleep 1000"}, {name: "b", run: "echo 2; sleep 1000"}}, "sleep 0.3", 0, []string{"a: 1", "b: 2"}},
-		"a service that dies":                 {[]service{{name: "a", run: "echo bad; exit 3", ready: "false", timeout: 20}}, "echo never", 125, []string{"a: bad", "pushlane: service a ended with status 3 before it was ready"}},
-		"a service that is never ready":       {[]service{{name: "a", run: "sleep 1000", ready: "false", timeout: 1}}, "echo never", 125, []string{"pushlane: service a was not ready after 1s"}},
-		"what ready said last": {[]service{{name: "a", run: "sleep 1000", ready: "echo cannot connect >&2; exit 1", timeout: 1}}, "echo never", 125,
+		"the command's status counts": {[]service{{name: "a", run: "sleep 1000"}}, "echo hello; exit 7", 7,
+			[]string{"hello"}},
+		"a service is ready first": {[]service{
+			{name: "a", run: "sleep 0.3; echo it\\'s up; touch $TMPDIR.up; exec sleep 1000", ready: "test -e $TMPDIR.up",
+				timeout: 20}}, "test -e $TMPDIR.up", 0, []string{"a: it's up"}},
+		"its error output has its name too": {[]service{{name: "a", run: "echo no >&2; printf 'no end'"}}, "sleep 0.3", 0,
+			[]string{"a: no", "a: no end"}},
+		"what a service started ends too": {[]service{{name: "a", run: "sleep 1000 & sleep 1000 & wait"}}, "true", 0,
+			nil},
+		"a service that will not go is ended": {[]service{
+			{name: "a", run: "trap '' TERM; echo stay; while :; do sleep 0.1; done", ready: "sleep 0.2", timeout: 9}}, "true", 0,
+			[]string{"a: stay"}},
+		"two services": {[]service{{name: "a", run: "echo 1; sleep 1000"},
+			{name: "b", run: "echo 2; sleep 1000"}}, "sleep 0.3", 0, []string{"a: 1", "b: 2"}},
+		"a service that dies": {[]service{{name: "a", run: "echo bad; exit 3", ready: "false", timeout: 20}},
+			"echo never", 125, []string{"a: bad", "pushlane: service a ended with status 3 before it was ready"}},
+		"a service that is never ready": {[]service{{name: "a", run: "sleep 1000", ready: "false", timeout: 1}}, "echo never",
+			125, []string{"pushlane: service a was not ready after 1s"}},
+		"what ready said last": {[]service{{name: "a", run: "sleep 1000", ready: "echo cannot connect >&2; exit 1",
+			timeout: 1}}, "echo never", 125,
 			[]string{"a ready: cannot connect", "pushlane: service a was not ready after 1s"}},
-		"a script with quotes":     {[]service{{name: "a", run: `echo "it's $0" 'a b'`}}, "sleep 0.3", 0, []string{"a: it's a a b"}},
+		"a script with quotes": {[]service{{name: "a", run: `echo "it's $0" 'a b'`}}, "sleep 0.3", 0,
+			[]string{"a: it's a a b"}},
 		"a command that is killed": {[]service{{name: "a", run: "sleep 1000"}}, "kill -9 $$", 137, nil},
 	} {
 		for kind, shell := range shells(t) {
@@ -77,7 +90,8 @@ func TestServices(t *testing.T) {
 }
 
 func TestServiceTrouble(t *testing.T) {
-	if got := serviceTrouble("x\npushlane: service a was not ready after 1s\n"); got != "service a was not ready after 1s" {
+	if got := serviceTrouble(
+		"x\npushlane: service a was not ready after 1s\n"); got != "service a was not ready after 1s" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -89,7 +89,8 @@ func (s *settings) setCommand(run *sdk.Run) error {
 	}
 	for _, arg := range argv {
 		if len(arg) > maxScript {
-			return errors.New("settings: the script has " + strconv.Itoa(len(arg)) + " bytes, at most " + strconv.Itoa(maxScript) +
+			return errors.New("settings: the script has " + strconv.Itoa(len(arg)) + " bytes, at most " +
+				strconv.Itoa(maxScript) +
 				" are allowed: put it into a file of the repository")
 		}
 	}

@@ -16,7 +16,8 @@ func TestACheckSeesWhatTheHostSends(t *testing.T) {
 		"input = [\"commits\"]\n":        "pass:    1 0 0",
 		"input = [ # none\n]\n":          "pass:    1 0 0",
 		"input = ['gate', \"update\"]\n": "pass: pre-commit  refs/heads/main 1 0 0",
-		"name = \"x\"\n[[capabilities]]\nname = 'repo.history'\nwhy = '''\ninput = []\n'''\n": "pass: pre-commit repo@1111111:lane refs/heads/main 1 1 1",
+		"name = \"x\"\n[[capabilities]]\nname = 'repo.history'\nwhy = '''\ninput = []\n" +
+			"'''\n": "pass: pre-commit repo@1111111:lane refs/heads/main 1 1 1",
 	} {
 		t.Run(manifest, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -25,14 +26,16 @@ func TestACheckSeesWhatTheHostSends(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			Case{Name: "x", Files: map[string]string{"f": "x"}, Commits: []sdk.Commit{{ID: "1"}}, Request: sdk.Request{Gate: "pre-commit"},
+			Case{Name: "x", Files: map[string]string{"f": "x"}, Commits: []sdk.Commit{{ID: "1"}},
+				Request:     sdk.Request{Gate: "pre-commit"},
 				WantVerdict: want}.Run(t, func(run *sdk.Run) error {
 				n := 0
 				for range run.Changed() {
 					n++
 				}
 				digit := func(n int) string { return string(rune('0' + n)) }
-				return run.Pass(run.Gate + " " + run.Request.Run + " " + run.Update.Ref + " " + digit(n) + " " + digit(len(run.Commits)) + " " + digit(len(run.Granted)))
+				return run.Pass(run.Gate + " " + run.Request.Run + " " + run.Update.Ref + " " + digit(n) + " " +
+					digit(len(run.Commits)) + " " + digit(len(run.Granted)))
 			})
 		})
 	}

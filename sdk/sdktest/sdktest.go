@@ -103,7 +103,8 @@ func (c Case) run(t *testing.T, check func(*sdk.Run) error) {
 		for _, container := range said.containers {
 			result, ok := c.Containers[container.ID]
 			if !ok {
-				t.Fatalf("check asks for container %q, for which Containers has no result: %s", container.ID, container.AppendJSON(nil))
+				t.Fatalf("check asks for container %q, for which Containers has no result: %s", container.ID,
+					container.AppendJSON(nil))
 			}
 			result.ID = container.ID
 			asked = append(asked, container)
@@ -278,7 +279,8 @@ func (c Case) request() sdk.Request {
 		r.Granted = []string{"repo.read", "repo.history", "container", "container.network"}
 	}
 	if r.Limits == (sdk.Limits{}) {
-		r.Limits = sdk.Limits{Memory: 512 << 20, Millis: 600_000, Log: 8 << 20, Findings: 10_000, Out: 64 << 20, Fuel: 100_000_000_000}
+		r.Limits = sdk.Limits{Memory: 512 << 20, Millis: 600_000, Log: 8 << 20, Findings: 10_000, Out: 64 << 20,
+			Fuel: 100_000_000_000}
 	}
 	return r
 }

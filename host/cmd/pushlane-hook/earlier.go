@@ -56,7 +56,8 @@ func (e earlier) run(args []string, stdin []byte) (code int) {
 		return 0 // git would pass over it, too
 	}
 	if nested() > maxNested {
-		return fail("cannot run the hook "+e.path+": it calls itself", "take the call of the repository's own hook out of "+e.path)
+		return fail("cannot run the hook "+e.path+": it calls itself",
+			"take the call of the repository's own hook out of "+e.path)
 	}
 	err = e.start(e.path, args[1:], args[0], stdin)
 	if errors.Is(err, syscall.ENOEXEC) { // git has the shell run what does not say what runs it

@@ -44,7 +44,8 @@ func run(args []string) int {
 			"push fewer refs at once, and by shorter names: git push origin main")
 	}
 	if len(stdin) == 0 && missing(args[0], os.Stdin) {
-		return fail("cannot read git's ref lines: there are none (push refused)", "push again; what calls the hook must give it git's standard input")
+		return fail("cannot read git's ref lines: there are none (push refused)",
+			"push again; what calls the hook must give it git's standard input")
 	}
 	if code := before.run(args, stdin); code != 0 {
 		return code
@@ -73,7 +74,8 @@ func serverArgs(args []string) []string {
 			os.Unsetenv(key)
 		}
 	}
-	for key, name := range map[string]string{"--policy": "PUSHLANE_CONFIG", "--state": "PUSHLANE_STATE", "--per-ref": "PUSHLANE_PER_REF"} {
+	for key, name := range map[string]string{"--policy": "PUSHLANE_CONFIG", "--state": "PUSHLANE_STATE",
+		"--per-ref": "PUSHLANE_PER_REF"} {
 		if set[key] != "" {
 			os.Setenv(name, set[key])
 		}
@@ -313,7 +315,8 @@ func gone(answered bool, gate string) (code int, served bool) {
 	if !answered || gate == "post-receive" { // the push is in already: what comes after it is handed over again
 		return 0, false
 	}
-	return fail("cannot decide: the resident pushlane ended while it judged (push refused)", "push again; see: pushlane doctor"), true
+	return fail("cannot decide: the resident pushlane ended while it judged (push refused)",
+		"push again; see: pushlane doctor"), true
 }
 
 // terminal describes standard error: "1 120" is a terminal of 120 columns.

@@ -87,8 +87,9 @@ func TestStoppedWhileItJudged(t *testing.T) {
 		served bool
 		said   string
 	}{
-		"pre-receive": {3, true, "pushlane: error: cannot decide: the resident pushlane took the push and no longer answers " +
-			"(push refused)\npushlane: hint: push again; see: pushlane doctor\n"},
+		"pre-receive": {3, true,
+			"pushlane: error: cannot decide: the resident pushlane took the push and no longer answers " +
+				"(push refused)\npushlane: hint: push again; see: pushlane doctor\n"},
 		"post-receive": {0, false, ""},
 	} {
 		path := filepath.Join(t.TempDir(), "s")

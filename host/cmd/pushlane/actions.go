@@ -32,7 +32,8 @@ func cancelCommand(p *program) *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return json.NewEncoder(p.out).Encode(map[string]any{"run": run.Number, "state": run.State, "cancel_asked_by": run.CancelBy})
+					return json.NewEncoder(p.out).Encode(map[string]any{"run": run.Number, "state": run.State,
+						"cancel_asked_by": run.CancelBy})
 				}
 				word := "run #%d is cancelled\n"
 				if !run.State.Final() {
@@ -53,7 +54,8 @@ func rerunCommand(p *program) *cobra.Command {
 	var there away
 	cmd := &cobra.Command{
 		Use: "rerun RUN", Short: "queue a run again, all of it or what failed", Args: exactly(1),
-		Long: "rerun judges the same commits by the same lanes once more, on the server's host\n(pushlane serve). For a push that has not left your machine: pushlane run.",
+		Long: "rerun judges the same commits by the same lanes once more, on the server's host\n(pushlane serve). For a " +
+			"push that has not left your machine: pushlane run.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if done, err := there.withRun(ctx, p, args[0], func(c api.Client, repo string, number int64) error {
@@ -88,7 +90,7 @@ func showCommand(p *program) *cobra.Command {
 	var asJSON bool
 	var there away
 	cmd := &cobra.Command{
-		Use: "show [RUN]", Short: "show one run in full: lanes, findings, every decision", Args: atMost(1),
+		Use: "show [RUN]", Short: "show one run in full: lanes, findings, every decision", Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			which := "last"
 			if len(args) == 1 {

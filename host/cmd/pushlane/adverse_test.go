@@ -96,7 +96,8 @@ func TestDatabaseLockedByABackup(t *testing.T) {
 	}
 	c.commit("more", "x\n")
 	out, err := try(c.dir, nil, "git", "push", "origin", "main")
-	if err == nil || !strings.Contains(out, "pushlane: error: cannot ") || !strings.Contains(out, "locked") || !strings.Contains(out, "pushlane: hint: ") {
+	if err == nil || !strings.Contains(out, "pushlane: error: cannot ") || !strings.Contains(out, "locked") ||
+		!strings.Contains(out, "pushlane: hint: ") {
 		t.Errorf("a locked database: %v\n%s", err, out)
 	}
 	if _, err := db.ExecContext(context.Background(), "ROLLBACK"); err != nil {
@@ -124,7 +125,8 @@ func TestFullDisk(t *testing.T) {
 	try("", nil, "dd", "if=/dev/zero", "of="+filler, "bs=4k")
 	c.commit("more", "x\n")
 	out, err := try(c.dir, nil, "git", "push", "origin", "main")
-	if err == nil || !strings.Contains(out, "pushlane: error: cannot ") || !strings.Contains(out, "full") || !strings.Contains(out, "cannot decide: the push is refused") {
+	if err == nil || !strings.Contains(out, "pushlane: error: cannot ") || !strings.Contains(out, "full") ||
+		!strings.Contains(out, "cannot decide: the push is refused") {
 		t.Errorf("a full disk: %v\n%s", err, out)
 	}
 	if err := os.Remove(filler); err != nil {
@@ -143,7 +145,9 @@ func TestHookKilledHalfWay(t *testing.T) {
 	s := newServer(t, "")
 	s.url = s.repo
 	s.serve(t)
-	c := s.newClient(t, "version = 1\n[[lane]]\nid = \"long\"\nplugin = \"shell\"\n[lane.with]\nimage = \"busybox\"\ncommand = [\"sleep\", \"300\"]\n[lane.grant]\ncontainer = true\n")
+	c := s.newClient(t,
+		"version = 1\n[[lane]]\nid = \"long\"\nplugin = \"shell\"\n[lane.with]\nimage = \"busybox\"\ncommand = "+
+			"[\"sleep\", \"300\"]\n[lane.grant]\ncontainer = true\n")
 	pushed := make(chan string)
 	go func() {
 		out, err := try(c.dir, nil, "git", "push", "origin", "main")
@@ -157,7 +161,11 @@ func TestHookKilledHalfWay(t *testing.T) {
 	if _, err := try(s.repo, nil, "git", "cat-file", "-e", strings.TrimSpace(c.git("rev-parse", "HEAD"))); err == nil {
 		t.Error("the refused objects are on the server")
 	}
-	waitUntil(t, "the run has ended", func() bool { r := s.runs(t)[0]; return final(r.State) && r.Lanes[0].State == "cancelled" })
+	waitUntil(t, "the run has ended", func() bool {
+		r := s.runs(t)[0]
+		return final(r.State) &&
+			r.Lanes[0].State == "cancelled"
+	})
 	waitUntil(t, "no container is left", func() bool { return len(containersOf(t, c)) == 0 })
 }
 

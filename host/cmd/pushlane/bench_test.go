@@ -45,7 +45,8 @@ func BenchmarkPush(b *testing.B) {
 // push and for one that brings 350 MB. It is for -benchtime 1x.
 func BenchmarkInline(b *testing.B) {
 	p := newPusher(b, 1)
-	lanes := "version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\n[[lane]]\nid = \"commits\"\nplugin = \"commits\"\n"
+	lanes := "version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\n[[lane]]\nid = \"commits\"\nplugin = " +
+		"\"commits\"\n"
 	if err := os.WriteFile(filepath.Join(p.work, "lanes.toml"), []byte(lanes), 0o644); err != nil {
 		b.Fatal(err)
 	}
@@ -87,7 +88,8 @@ func buildNoops(b *testing.B) {
 // its modules in the disk cache.
 func (p *pusher) inlineKiB(b *testing.B) (peak int) {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), filepath.Join(prefix, "bin", "pushlane"), "run", "--all", "--fresh", "--range", "HEAD~1..HEAD")
+	cmd := exec.CommandContext(b.Context(), filepath.Join(prefix, "bin", "pushlane"), "run", "--all", "--fresh", "--range",
+		"HEAD~1..HEAD")
 	cmd.Dir, cmd.Env = p.work, append(p.env(), "PUSHLANE_RESIDENT=off")
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
@@ -169,7 +171,7 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// pusher is a repository with a remote beside it and one kind of hook.
+// pusher is a repository with a remote next to it and one kind of hook.
 type pusher struct {
 	work, home string
 	n          int
@@ -190,7 +192,8 @@ func newPusher(b *testing.B, lanes int) *pusher {
 		b.Fatal(err)
 	}
 	if lanes == 0 {
-		if err := os.WriteFile(filepath.Join(p.work, ".git", "hooks", "pre-push"), []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(p.work, ".git", "hooks", "pre-push"), []byte("#!/bin/sh\nexit 0\n"),
+			0o755); err != nil {
 			b.Fatal(err)
 		}
 		return p
@@ -205,7 +208,8 @@ func newPusher(b *testing.B, lanes int) *pusher {
 }
 
 func (p *pusher) env() []string {
-	return []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "PUSHLANE_CONFIG=" + filepath.Join(p.home, "config.toml"),
+	return []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1",
+		"PUSHLANE_CONFIG=" + filepath.Join(p.home, "config.toml"),
 		"XDG_CACHE_HOME=" + filepath.Join(prefix, "cache"), "GIT_AUTHOR_NAME=B", "GIT_AUTHOR_EMAIL=b@example.org",
 		"GIT_COMMITTER_NAME=B", "GIT_COMMITTER_EMAIL=b@example.org"}
 }

@@ -25,7 +25,9 @@ func (c client) prepareCrowd() {
 		if bad(i) {
 			text = conflict + fmt.Sprint(i)
 		}
-		fmt.Fprintf(&in, "commit refs/heads/release/%d\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\nfrom %s\nM 644 inline file-%d\ndata %d\n%s\n", i, base, i, len(text), text)
+		fmt.Fprintf(&in,
+			"commit refs/heads/release/%d\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\nfrom %s\nM 644 inline "+
+				"file-%d\ndata %d\n%s\n", i, base, i, len(text), text)
 	}
 	cmd := exec.Command("git", "fast-import", "--quiet")
 	cmd.Dir, cmd.Stdin = c.dir, strings.NewReader(in.String())
@@ -80,7 +82,7 @@ func TestCrowd(t *testing.T) {
 }
 
 // BenchmarkCrowd reports how long fifty pushes at once take and what the
-// resident host needs at its peak, beside the same pushes with an empty hook.
+// resident host needs at its peak, next to the same pushes with an empty hook.
 //
 //	go test -run '^$' -bench Crowd -benchtime 1x ./host/cmd/pushlane
 func BenchmarkCrowd(b *testing.B) {
@@ -97,7 +99,8 @@ func crowdPeak(b *testing.B, judged bool) float64 {
 	git(b, dir, "init", "-q", "-b", "main", "work")
 	work := filepath.Join(dir, "work")
 	git(b, work, "remote", "add", "origin", server)
-	gitIn(b, "commit refs/heads/main\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\nM 644 inline lanes.toml\ndata <<END\n"+filesLane+"END\n", work, "fast-import", "--quiet")
+	gitIn(b, "commit refs/heads/main\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\nM 644 inline "+
+		"lanes.toml\ndata <<END\n"+filesLane+"END\n", work, "fast-import", "--quiet")
 	if judged {
 		guardAndServe(b, dir, server)
 	} else {
@@ -152,11 +155,14 @@ func BenchmarkBigPush(b *testing.B) {
 	for i := range 66_600 {
 		fmt.Fprintf(history, "commit refs/heads/main\ncommitter T <t@example.org> %d +0000\ndata 1\nx\n", 1700000000+i)
 		if i == 0 {
-			history.WriteString("M 644 inline lanes.toml\ndata <<END\nversion = 1\n[[lane]]\nid = \"one\"\nplugin = \"noop0\"\nEND\n")
+			history.WriteString(
+				"M 644 inline lanes.toml\ndata <<END\nversion = 1\n[[lane]]\nid = \"one\"\nplugin = \"noop0\"\nEND\n")
 		}
 		fmt.Fprintf(history, "M 644 inline f%d\ndata 8\n%08d\n", i%50, i)
 	}
-	files.WriteString("commit refs/heads/main\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\nM 644 inline lanes.toml\ndata <<END\nversion = 1\n[[lane]]\nid = \"one\"\nplugin = \"noop0\"\nEND\n")
+	files.WriteString(
+		"commit refs/heads/main\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\nM 644 inline lanes.toml\ndata " +
+			"<<END\nversion = 1\n[[lane]]\nid = \"one\"\nplugin = \"noop0\"\nEND\n")
 	for i := range 198_000 {
 		fmt.Fprintf(files, "M 644 inline d%d/f%d\ndata 8\n%08d\n", i%2000, i, i)
 	}
@@ -182,7 +188,9 @@ func bigPush(b *testing.B, stream io.Reader) {
 	policy := filepath.Join(dir, "policy.toml")
 	small := filepath.Join(dir, "small.git")
 	git(b, dir, "init", "-q", "--bare", "-b", "small", small)
-	gitIn(b, "commit refs/heads/small\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\nM 644 inline lanes.toml\ndata <<END\nversion = 1\n[[lane]]\nid = \"one\"\nplugin = \"noop0\"\nEND\n", small, "fast-import", "--quiet")
+	gitIn(b, "commit refs/heads/small\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\nM 644 inline "+
+		"lanes.toml\ndata <<END\nversion = 1\n[[lane]]\nid = \"one\"\nplugin = \"noop0\"\nEND\n", small, "fast-import",
+		"--quiet")
 	for i := range 3 { // the host as any push leaves it
 		git(b, small, "push", "-q", server, fmt.Sprint("small:refs/heads/small-", i))
 	}

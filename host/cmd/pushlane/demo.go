@@ -20,7 +20,8 @@ func demoCommand(p *program) *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
 		Use: "demo", Short: "show pushlane at work on a scratch repository", Args: exactly(0),
-		Long: "demo makes a scratch repository with a real remote, installs the hooks and pushes\nfour times: a good change, a bad one, one whose tests fail in a container, the fix.",
+		Long: "demo makes a scratch repository with a real remote, installs the hooks and pushes\nfour times: a good " +
+			"change, a bad one, one whose tests fail in a container, the fix.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := os.MkdirTemp("", "pushlane-demo-")
 			if err != nil {
@@ -40,7 +41,7 @@ func demoCommand(p *program) *cobra.Command {
 // demo is one showing: every push is a real `git push` through real hooks.
 type demo struct {
 	p          *program
-	dir        string // the work tree; its remote stands beside it
+	dir        string // the work tree; its remote is next to it
 	containers bool
 }
 
@@ -67,7 +68,8 @@ const (
 	demoPrice    = "price() { echo $(( $1 * $2 )); }\n"
 	demoBroken   = "price() { echo $(( $1 + $2 )); }\n"
 	demoConflict = "<<<<<<< HEAD\nOpen from 9 to 5.\n=======\nOpen from 8 to 4.\n>>>>>>> hours\n"
-	demoTest     = ". ./price.sh\ngot=$(price 3 4)\nif [ \"$got\" != 12 ]; then\n  echo \"test.sh:2: error: price 3 4: got $got, want 12\" >&2\n  exit 1\nfi\necho \"ok price\"\n"
+	demoTest     = ". ./price.sh\ngot=$(price 3 4)\nif [ \"$got\" != 12 ]; then\n  echo \"test.sh:2: error: price 3 4: " +
+		"got $got, want 12\" >&2\n  exit 1\nfi\necho \"ok price\"\n"
 )
 
 func (d *demo) run(ctx context.Context) error {
@@ -79,7 +81,8 @@ func (d *demo) run(ctx context.Context) error {
 		accept, container        bool
 	}{
 		{"A good change: every lane passes, the push goes through.", "price.sh", demoPrice, "Add prices", true, false},
-		{"A forgotten merge conflict: the files lane refuses, in Wasm alone.", "hours.txt", demoConflict, "Merge opening hours", false, false},
+		{"A forgotten merge conflict: the files lane refuses, in Wasm alone.", "hours.txt", demoConflict,
+			"Merge opening hours", false, false},
 		{"A bug: the tests fail in a throw-away Incus container.", "price.sh", demoBroken, "Speed up prices", false, true},
 		{"The fix: accepted.", "price.sh", demoPrice + "total() { price \"$@\"; }\n", "Add totals", true, false},
 	}
@@ -92,7 +95,8 @@ func (d *demo) run(ctx context.Context) error {
 			return err
 		}
 	}
-	fmt.Fprintf(d.p.out, "\nWhat happened is recorded: pushlane -C YOUR-REPOSITORY runs. Next: pushlane init && pushlane install\n")
+	fmt.Fprintf(d.p.out,
+		"\nWhat happened is recorded: pushlane -C YOUR-REPOSITORY runs. Next: pushlane init && pushlane install\n")
 	return nil
 }
 
@@ -104,18 +108,19 @@ func (d *demo) setUp(ctx context.Context) error {
 		text += demoTestLane
 	}
 	remote := filepath.Join(filepath.Dir(d.dir), "shop.git")
-	if err := d.command(ctx, "", io.Discard, "git", "init", "-q", "--bare", remote); err != nil {
+	if err := d.git(ctx, "", io.Discard, "init", "-q", "--bare", remote); err != nil {
 		return err
 	}
-	if err := d.command(ctx, "", io.Discard, "git", "init", "-q", "-b", "main", d.dir); err != nil {
+	if err := d.git(ctx, "", io.Discard, "init", "-q", "-b", "main", d.dir); err != nil {
 		return err
 	}
-	for _, kv := range [][2]string{{"user.name", "Demo"}, {"user.email", "demo@example.org"}, {"commit.gpgsign", "false"}} {
-		if err := d.command(ctx, d.dir, io.Discard, "git", "config", kv[0], kv[1]); err != nil {
+	for _, kv := range [][2]string{{"user.name", "Demo"}, {"user.email", "demo@example.org"},
+		{"commit.gpgsign", "false"}} {
+		if err := d.git(ctx, d.dir, io.Discard, "config", kv[0], kv[1]); err != nil {
 			return err
 		}
 	}
-	if err := d.command(ctx, d.dir, io.Discard, "git", "remote", "add", "origin", remote); err != nil {
+	if err := d.git(ctx, d.dir, io.Discard, "remote", "add", "origin", remote); err != nil {
 		return err
 	}
 	for name, data := range map[string]string{".pushlane/lanes.toml": text, "test.sh": demoTest} {
@@ -129,7 +134,8 @@ func (d *demo) setUp(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(d.p.out, "$ pushlane install")
-	lines, err := hooks.Install(ctx, hooks.Env{Dir: d.dir, Getenv: d.p.getenv}, hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin})
+	lines, err := hooks.Install(ctx, hooks.Env{Dir: d.dir, Getenv: d.p.getenv},
+		hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin})
 	d.p.lines(lines)
 	return err
 }
@@ -153,22 +159,23 @@ func (d *demo) step(ctx context.Context, file, text, message string, accept bool
 	if err := d.write(file, text); err != nil {
 		return err
 	}
-	if err := d.command(ctx, d.dir, io.Discard, "git", "add", "-A"); err != nil {
+	if err := d.git(ctx, d.dir, io.Discard, "add", "-A"); err != nil {
 		return err
 	}
-	if err := d.command(ctx, d.dir, io.Discard, "git", "commit", "-q", "-m", message); err != nil {
+	if err := d.git(ctx, d.dir, io.Discard, "commit", "-q", "-m", message); err != nil {
 		return err
 	}
 	fmt.Fprintf(d.p.out, "$ git push origin main    # %s\n", message)
-	err := d.command(ctx, d.dir, d.p.err, "git", "push", "-q", "origin", "main")
+	err := d.git(ctx, d.dir, d.p.err, "push", "-q", "origin", "main")
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if pushed := err == nil; pushed != accept {
-		return fmt.Errorf("cannot show the demo: the push of %q should have been %s", message, map[bool]string{true: "accepted", false: "refused"}[accept])
+		return fmt.Errorf("cannot show the demo: the push of %q should have been %s", message,
+			map[bool]string{true: "accepted", false: "refused"}[accept])
 	}
 	if !accept {
-		return d.command(ctx, d.dir, io.Discard, "git", "reset", "-q", "--hard", "HEAD~1")
+		return d.git(ctx, d.dir, io.Discard, "reset", "-q", "--hard", "HEAD~1")
 	}
 	return nil
 }
@@ -181,10 +188,10 @@ func (d *demo) write(name, text string) error {
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
-// command runs one program; its error carries what it said.
-func (d *demo) command(ctx context.Context, dir string, stderr io.Writer, name string, args ...string) error {
+// git runs git; its error carries what git said.
+func (d *demo) git(ctx context.Context, dir string, stderr io.Writer, args ...string) error {
 	var said strings.Builder
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir, cmd.Env = dir, cleanGit(d.p.env)
 	cmd.Stderr = stderr
 	if stderr == io.Discard {
@@ -192,7 +199,8 @@ func (d *demo) command(ctx context.Context, dir string, stderr io.Writer, name s
 	}
 	err := cmd.Run()
 	if err != nil && said.Len() > 0 {
-		return fmt.Errorf("cannot run %s %s: %w", name, args[0], errors.Join(err, errors.New(strings.TrimSpace(said.String()))))
+		return fmt.Errorf("cannot run git %s: %w", args[0],
+			errors.Join(err, errors.New(strings.TrimSpace(said.String()))))
 	}
 	return err
 }

@@ -34,7 +34,8 @@ func doctorCommand(p *program) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&onlyIncus, "incus", false, "check only what containers need")
-	cmd.Flags().BoolVar(&attacks, "hostile", false, "try every hostile plugin module we know on this machine, too; takes a minute")
+	cmd.Flags().BoolVar(&attacks, "hostile", false,
+		"try every hostile plugin module we know on this machine, too; takes a minute")
 	cmd.Flags().StringVar(&image, "image", "", "the lane image to look for, `ALIAS`")
 	return cmd
 }
@@ -59,7 +60,9 @@ func (p *program) show(checks ...doctor.Check) {
 func gcCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "gc", Short: "remove containers and logs that were left behind", Args: exactly(0),
-		Long: "gc removes this host's containers whose deadline has passed or whose host process\nis gone, marks their runs as broken, removes runs and logs older than\nretention.runs, and the oldest logs beyond limits.logs_total. pushlane serve does the\nsame every minute.",
+		Long: "gc removes this host's containers whose deadline has passed or whose host process\nis gone, marks their " +
+			"runs as broken, removes runs and logs older than\nretention.runs, and the oldest logs beyond limits.logs_total. " +
+			"pushlane serve does the\nsame every minute.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, policy, err := p.host()
 			if err != nil {

@@ -113,7 +113,8 @@ func startResident(state, wish string) {
 func residentEnv(env []string) []string {
 	call := gate.Call{Env: env}
 	keep := []string{}
-	for _, key := range []string{"HOME", "PATH", "USER", "LANG", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "PUSHLANE_STATE", "PUSHLANE_CONFIG", "TMPDIR"} {
+	for _, key := range []string{"HOME", "PATH", "USER", "LANG", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME",
+		"PUSHLANE_STATE", "PUSHLANE_CONFIG", "TMPDIR"} {
 		if v := call.Getenv(key); v != "" {
 			keep = append(keep, key+"="+v)
 		}

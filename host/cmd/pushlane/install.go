@@ -26,9 +26,14 @@ func installCommand(p *program) *cobra.Command {
 	var in installation
 	cmd := &cobra.Command{
 		Use: "install [--server REPO.git…]", Short: "put pushlane's hooks in this repository, or in a server's",
-		Long: "install writes a pre-push hook, and with flags others. A hook that is there stays where\nit is and runs first: git's core.hooksPath is then set to a folder of pushlane's own. The\nhook refuses when pushlane is gone; `pushlane uninstall` restores what was there.\n\n" +
-			"With --server it guards the named repositories: pre-receive decides before anything is\naccepted, post-receive runs the lanes that come after. The hooks name the policy file and\nthe state folder, so that no variable of a pusher does.",
-		Example: "  pushlane install\n  pushlane install --server /srv/git/app.git\n  pushlane install --server --print pre-receive > hooks/pre-receive.d/pushlane",
+		Long: "install writes a pre-push hook, and with flags others. A hook that is there stays where\nit is and runs " +
+			"first: git's core.hooksPath is then set to a folder of pushlane's own. The\nhook refuses when pushlane is gone; " +
+			"`pushlane uninstall` restores what was there.\n\n" +
+			"With --server it guards the named repositories: pre-receive decides before anything is\naccepted, post-receive " +
+			"runs the lanes that come after. The hooks name the policy file and\nthe state folder, so that no variable of a " +
+			"pusher does.",
+		Example: "  pushlane install\n  pushlane install --server /srv/git/app.git\n  pushlane install --server --print " +
+			"pre-receive > hooks/pre-receive.d/pushlane",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			bin, err := hookClient()
 			if err != nil {
@@ -49,9 +54,12 @@ func installCommand(p *program) *cobra.Command {
 	cmd.Flags().BoolVar(&in.preCommit, "pre-commit", false, "judge every commit's tree as well")
 	cmd.Flags().BoolVar(&in.commitMsg, "commit-msg", false, "judge commit messages as well")
 	cmd.Flags().Bool("force", false, "")
-	_ = cmd.Flags().MarkDeprecated("force", "nothing is written into a hooks folder that other repositories share, so it is not needed") // the flag is there
+	// the flag is there
+	_ = cmd.Flags().MarkDeprecated("force",
+		"nothing is written into a hooks folder that other repositories share, so it is not needed")
 	cmd.Flags().BoolVar(&in.server, "server", false, "guard the named repositories on a git server")
-	cmd.Flags().BoolVar(&in.perRef, "per-ref", false, "with --server: answer every ref by itself, so that one bad ref does not keep the others out")
+	cmd.Flags().BoolVar(&in.perRef, "per-ref", false,
+		"with --server: answer every ref by itself, so that one bad ref does not keep the others out")
 	cmd.Flags().StringVar(&in.policy, "policy", config.PolicyFile, "with --server: the policy `FILE`")
 	cmd.Flags().StringVar(&in.print, "print", "", "with --server: print the hook of `GATE` and install nothing")
 	return cmd
@@ -89,7 +97,7 @@ func (p *program) lines(lines []string) {
 	}
 }
 
-// hookClient is the small program beside this one that hooks call.
+// hookClient is the small program next to this one that hooks call.
 func hookClient() (string, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -97,7 +105,8 @@ func hookClient() (string, error) {
 	}
 	bin := filepath.Join(filepath.Dir(exe), "pushlane-hook")
 	if _, err := os.Stat(bin); err != nil {
-		return "", problem.WithHint(fmt.Errorf("cannot find the hook client: %w", err), "put both programs in place with: ./install.sh")
+		return "", problem.WithHint(fmt.Errorf("cannot find the hook client: %w", err),
+			"put both programs in place with: ./install.sh")
 	}
 	return bin, nil
 }

@@ -27,12 +27,14 @@ func (s *gitServer) runs(t *testing.T) []storedRun {
 	t.Helper()
 	env := []string{"PUSHLANE_STATE=" + s.state}
 	var list, all []storedRun
-	if err := json.Unmarshal([]byte(must(t, s.repo, env, pushlaneBin(), "runs", "--json", "-n", "1000")), &list); err != nil {
+	if err := json.Unmarshal([]byte(must(t, s.repo, env, pushlaneBin(), "runs", "--json", "-n", "1000")),
+		&list); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range list {
 		var whole storedRun
-		if err := json.Unmarshal([]byte(must(t, s.repo, env, pushlaneBin(), "runs", "--json", fmt.Sprint(r.Run))), &whole); err != nil {
+		if err := json.Unmarshal([]byte(must(t, s.repo, env, pushlaneBin(), "runs", "--json", fmt.Sprint(r.Run))),
+			&whole); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, whole)
@@ -86,7 +88,7 @@ func TestServerKilled(t *testing.T) {
 	waitUntil(t, "no container is left", func() bool { return len(containersOf(t, c)) == 0 })
 }
 
-// pushWhateverHappens pushes branch i: a good one again while the machinery
+// pushWhateverHappens pushes branch i: a good one again while the infrastructure
 // keeps it out, a bad one once.
 func (c client) pushWhateverHappens(t *testing.T, i int) {
 	ref := fmt.Sprintf("release/%d", i)
@@ -100,7 +102,7 @@ func (c client) pushWhateverHappens(t *testing.T, i int) {
 		case err == nil, bad && strings.Contains(out, `lane "files" failed`):
 			return
 		case !strings.Contains(out, "cannot decide"):
-			t.Errorf("%s was kept out, but not by the machinery: %v\n%s", ref, err, out)
+			t.Errorf("%s was kept out, but not by the infrastructure: %v\n%s", ref, err, out)
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -144,7 +146,8 @@ func (s *gitServer) checkAccounts(t *testing.T, c client, n int) {
 		want := map[bool]int{true: 1, false: 0}[i%2 == 0]
 		there := strings.Contains(must(t, s.repo, nil, "git", "for-each-ref"), "refs/heads/"+ref+"\n")
 		if accepted[ref] < want || want == 0 && accepted[ref] > 0 || counted[ref] != want || there != (want == 1) {
-			t.Errorf("%s: accepted %d times, %d runs after that, on the server: %t; want %d", ref, accepted[ref], counted[ref], there, want)
+			t.Errorf("%s: accepted %d times, %d runs after that, on the server: %t; want %d", ref, accepted[ref], counted[ref],
+				there, want)
 		}
 	}
 }

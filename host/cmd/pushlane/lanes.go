@@ -22,7 +22,8 @@ func lanesCommand(p *program) *cobra.Command {
 	var ask host.LanesQuestion
 	cmd := &cobra.Command{
 		Use: "lanes", Short: "list the lanes, and say which a push would run and why", Args: exactly(0),
-		Long:    "lanes lists the lanes of a revision. With --explain it prints every lane, picked or\nnot, and the path and glob that decided. Works in a bare repository too.",
+		Long: "lanes lists the lanes of a revision. With --explain it prints every lane, picked or\nnot, and the path " +
+			"and glob that decided. Works in a bare repository too.",
 		Example: "  pushlane lanes\n  pushlane lanes --explain\n  pushlane lanes --explain --range v1.2..HEAD --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			call := p.call("manual")
@@ -54,7 +55,8 @@ func lanesCommand(p *program) *cobra.Command {
 	f.BoolVar(&explain, "explain", false, "say for every lane whether it is picked and why")
 	f.StringVar(&ask.Range, "range", "", "the change to explain, `A..B`; default: what a push would bring")
 	f.StringVar(&ask.Gate, "gate", "pre-push", "pick as `GATE` would: pre-commit, pre-push, pre-receive, …")
-	f.StringVar(&ask.Ref, "ref", "", "pick as for a push to `REF`; default: where a push would go, with --range any branch")
+	f.StringVar(&ask.Ref, "ref", "",
+		"pick as for a push to `REF`; default: where a push would go, with --range any branch")
 	f.BoolVar(&asJSON, "json", false, "print JSON: range and lanes, in file order")
 	return cmd
 }
@@ -202,7 +204,8 @@ func initCommand(p *program) *cobra.Command {
 			if err := os.WriteFile(name, []byte(firstLanes), 0o644); err != nil {
 				return fmt.Errorf("cannot write lanes: %w", err)
 			}
-			fmt.Fprintf(p.out, "wrote %s\nnext: git add %[1]s && git commit -m \"lanes\" && pushlane install\n", gate.LanesFiles[0])
+			fmt.Fprintf(p.out, "wrote %s\nnext: git add %[1]s && git commit -m \"lanes\" && pushlane install\n",
+				gate.LanesFiles[0])
 			return nil
 		},
 	}

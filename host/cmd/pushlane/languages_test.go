@@ -13,7 +13,8 @@ import (
 // its case run. C and Rust are written from the contract alone.
 func TestLanguages(t *testing.T) {
 	t.Parallel()
-	for lang, needs := range map[string][]string{"c": {"clang"}, "rust": {"/usr/bin/rustc"}, "assemblyscript": {"npm", "node"}} {
+	for lang, needs := range map[string][]string{"c": {"clang"}, "rust": {"/usr/bin/rustc"},
+		"assemblyscript": {"npm", "node"}} {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
 			for _, program := range needs {
@@ -25,12 +26,14 @@ func TestLanguages(t *testing.T) {
 				}
 			}
 			dir := t.TempDir()
-			env := []string{"HOME=" + dir, "RUSTC=/usr/bin/rustc", "PUSHLANE_CONFIG=" + filepath.Join(dir, "none"), "XDG_CACHE_HOME=" + filepath.Join(prefix, "cache")}
+			env := []string{"HOME=" + dir, "RUSTC=/usr/bin/rustc", "PUSHLANE_CONFIG=" + filepath.Join(dir, "none"),
+				"XDG_CACHE_HOME=" + filepath.Join(prefix, "cache")}
 			must(t, dir, env, pushlaneBin(), "plugin", "new", "fixme", "--lang", lang)
 			work := filepath.Join(dir, "fixme")
 			must(t, work, env, "sh", "build.sh")
 			must(t, work, env, pushlaneBin(), "plugin", "pack", "plugin.wasm", "fixme.wasm")
-			if out := must(t, work, env, pushlaneBin(), "plugin", "check", "fixme.wasm"); !strings.Contains(out, "ok    fixme keeps the contract, ABI 1") {
+			if out := must(t, work, env, pushlaneBin(), "plugin", "check", "fixme.wasm"); !strings.Contains(out,
+				"ok    fixme keeps the contract, ABI 1") {
 				t.Errorf("the contract:\n%s", out)
 			}
 			if out := must(t, work, env, pushlaneBin(), "plugin", "test", "fixme.wasm"); out != "ok    fixme (wasm)\n" {

@@ -24,7 +24,8 @@ func main() {
 	host.PluginProcess()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends this process at once
-	code := run(ctx, program{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Environ(), terminal: terminal()}, os.Args[1:])
+	code := run(ctx, program{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Environ(), terminal: terminal()},
+		os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -91,9 +92,11 @@ func hintedUse(err error, hint string) error { return problem.WithHint(problem.U
 
 func rootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "pushlane",
-		Short:         "pushlane judges every git push",
-		Long:          "pushlane judges every git push: it picks the lanes whose paths changed, runs each\nlane's WebAssembly plugin, gives it throw-away Incus containers, and accepts or\nrefuses the push.\n\nExit status: 0 accepted, 1 a lane said no, 2 wrong use, 3 could not decide.",
+		Use:   "pushlane",
+		Short: "pushlane judges every git push",
+		Long: "pushlane judges every git push: it picks the lanes whose paths changed, runs each\nlane's " +
+			"WebAssembly plugin, gives it throw-away Incus containers, and accepts or\nrefuses the push.\n\nExit status: 0 " +
+			"accepted, 1 a lane said no, 2 wrong use, 3 could not decide.",
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -104,6 +107,8 @@ func rootCommand(p *program) *cobra.Command {
 		},
 		Args: cobra.ArbitraryArgs,
 	}
+	root.Version = version()
+	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUse(err) })
 	root.PersistentFlags().StringP("C", "C", "", "run as if started in `DIR`")
 	root.PersistentFlags().StringVar(&p.config, "config", "", "read the lanes from `FILE` instead of the judged revision")
@@ -116,7 +121,8 @@ func rootCommand(p *program) *cobra.Command {
 	root.AddCommand(
 		initCommand(p), installCommand(p), uninstallCommand(p),
 		runCommand(p), lanesCommand(p), importCommand(p),
-		runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p), tokenCommand(p), doctorCommand(p), gcCommand(p),
+		runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p), tokenCommand(p), doctorCommand(p),
+		gcCommand(p),
 		demoCommand(p), serveCommand(p), pluginCommand(p), hookCommand(p), versionCommand(p),
 	)
 	return root
@@ -132,14 +138,12 @@ func exactly(n int) cobra.PositionalArgs {
 	}
 }
 
-// atMost is cobra.MaximumNArgs with our exit status.
-func atMost(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > n {
-			return wrongUse(fmt.Errorf("%s takes at most %d arguments, got %d", cmd.CommandPath(), n, len(args)))
-		}
-		return nil
+// atMostOne takes one argument or none, with our exit status.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return wrongUse(fmt.Errorf("%s takes at most 1 argument, got %d", cmd.CommandPath(), len(args)))
 	}
+	return nil
 }
 
 func terminal() gate.Terminal {

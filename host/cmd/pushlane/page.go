@@ -25,7 +25,8 @@ import (
 )
 
 // startPage shows the page where the policy says; stop ends it.
-func startPage(ctx context.Context, h *host.Host, policy config.Policy, metrics http.Handler, log *logrus.Logger) (stop func(), err error) {
+func startPage(ctx context.Context, h *host.Host, policy config.Policy, metrics http.Handler,
+	log *logrus.Logger) (stop func(), err error) {
 	if policy.Listen == "" {
 		return func() {}, nil
 	}
@@ -43,7 +44,8 @@ func startPage(ctx context.Context, h *host.Host, policy config.Policy, metrics 
 	}
 	listener, err := listenAt(ctx, policy.Listen)
 	if err != nil {
-		return nil, problem.WithHint(fmt.Errorf("cannot show the page: %w", err), `name another address with listen = "127.0.0.1:7332" in the policy, or none with listen = ""`)
+		return nil, problem.WithHint(fmt.Errorf("cannot show the page: %w", err),
+			`name another address with listen = "127.0.0.1:7332" in the policy, or none with listen = ""`)
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		DisableGeneralOptionsHandler: true, // it would wait for a body without end
@@ -164,8 +166,10 @@ func checkListen(policy config.Policy) (local bool, err error) {
 	}
 	local = atLoopback(policy.Listen)
 	if !local && policy.TLSCert == "" && len(policy.ProxyAddresses) == 0 {
-		return false, problem.WithHint(fmt.Errorf("cannot show the page at %s: beyond this machine it needs TLS or a trusted proxy", policy.Listen),
-			`give it tls.cert and tls.key, or proxy_header and proxy_addresses, or listen = "127.0.0.1:7331"`)
+		return false,
+			problem.WithHint(fmt.Errorf("cannot show the page at %s: beyond this machine it needs TLS or a trusted proxy",
+				policy.Listen),
+				`give it tls.cert and tls.key, or proxy_header and proxy_addresses, or listen = "127.0.0.1:7331"`)
 
 	}
 	return local && policy.ProxyHeader == "" && atHome(policy.URL), nil

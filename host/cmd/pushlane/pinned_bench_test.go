@@ -31,7 +31,7 @@ func BenchmarkPinned(b *testing.B) {
 	}
 }
 
-// pin has the pusher's lane use the no-op as somebody else's plugin.
+// pin has the pusher's lane use the no-op as another's plugin.
 func (p *pusher) pin(b *testing.B, signed bool) {
 	b.Helper()
 	source, key := filepath.Join(prefix, "lib/pushlane/plugins/noop0.wasm"), filepath.Join(p.home, "key")

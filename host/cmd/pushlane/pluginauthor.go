@@ -22,11 +22,13 @@ import (
 
 // authorCommands are for people who write plugins.
 func authorCommands(p *program) []*cobra.Command {
-	return []*cobra.Command{newCommand(p), checkCommand(p), testCommand(p), tryCommand(p), traceCommand(p), replayCommand(p)}
+	return []*cobra.Command{newCommand(p), checkCommand(p), testCommand(p), tryCommand(p), traceCommand(p),
+		replayCommand(p)}
 }
 
 // authoring is a command on this user's host.
-func (p *program) authoring(do func(ctx context.Context, h *host.Host, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) authoring(do func(ctx context.Context, h *host.Host, args []string) error) func(*cobra.Command,
+	[]string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		h, _, err := p.host()
 		if err != nil {
@@ -41,7 +43,8 @@ func newCommand(p *program) *cobra.Command {
 	var lang string
 	cmd := &cobra.Command{
 		Use: "new NAME", Short: "begin a plugin: a small whole one that builds and runs", Args: exactly(1),
-		Long: "new writes a plugin that refuses lines with FIXME into the folder NAME, with its\nmanifest, a case and a script that builds it.\n\nLanguages:\n" + plugins.Languages(),
+		Long: "new writes a plugin that refuses lines with FIXME into the folder NAME, with its\nmanifest, a case and a " +
+			"script that builds it.\n\nLanguages:\n" + plugins.Languages(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			files, err := plugins.Begin(args[0], lang)
 			for _, f := range files {
@@ -58,7 +61,9 @@ func checkCommand(p *program) *cobra.Command {
 	var with string
 	cmd := &cobra.Command{
 		Use: "check FILE.wasm", Short: "say what a module asks, and hold it to the contract", Args: exactly(1),
-		Long: "check runs the module as a host would: on an ordinary request, the same again, one\nwith fields and operations that no host has yet, odd file names, nothing granted,\nhalf a request. Exit status 1: it does not keep the contract (sdk/ABI.md).",
+		Long: "check runs the module as a host would: on an ordinary request, the same again, one\nwith fields and " +
+			"operations that no host has yet, odd file names, nothing granted,\nhalf a request. Exit status 1: it does not " +
+			"keep the contract (sdk/ABI.md).",
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
 			ok, err := h.Bench().CheckPlugin(ctx, p.out, args[0], with)
 			if err == nil && !ok {
@@ -106,7 +111,8 @@ came out otherwise.`,
 		}),
 	}
 	cmd.Flags().StringVar(&cases, "cases", "cases", "`FOLDER` of the cases")
-	cmd.Flags().StringVar(&o.Native, "native", "", "`COMMAND` that runs the plugin as a program of this machine, without a sandbox")
+	cmd.Flags().StringVar(&o.Native, "native", "",
+		"`COMMAND` that runs the plugin as a program of this machine, without a sandbox")
 	return cmd
 }
 
@@ -137,8 +143,13 @@ func tryCommand(p *program) *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
 		Use: "run FILE.wasm", Short: "try a plugin on a real repository, with real containers", Args: exactly(1),
-		Long:    "run has the module judge what a push of the current branch would bring, or the\nrange given, as a lane that grants what the module asks for within this host's\npolicy. A module without a manifest is packed with the manifest.toml beside it, and\none that is not signed runs although the policy wants plugins signed. With --watch it does so again after every change of the module; with\n--build it runs that command after every change of another file beside it.",
-		Example: "  pushlane plugin run todo.wasm --range HEAD~5..HEAD\n  pushlane plugin run plugin.wasm --watch --build ./build.sh",
+		Long: "run has the module judge what a push of the current branch would bring, or the\nrange given, as a lane " +
+			"that grants what the module asks for within this host's\npolicy. A module without a manifest is packed with the " +
+			"manifest.toml next to it, and\none that is not signed runs although the policy wants plugins signed. With " +
+			"--watch it does so again after every change of the module; with\n--build it runs that command after every " +
+			"change of another file next to it.",
+		Example: "  pushlane plugin run todo.wasm --range HEAD~5..HEAD\n  pushlane plugin run plugin.wasm --watch --build " +
+			"./build.sh",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !watch {
 				return p.try(cmd.Context(), a, args[0], nil)
@@ -187,16 +198,18 @@ func stamp(file string) string {
 	return info.ModTime().String()
 }
 
-// newest says which source beside the module changed last.
+// newest says which source next to the module changed last.
 func newest(folder, module string) string {
 	last := ""
 	_ = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return nil
-		case d.IsDir() && path != folder && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "target"):
+		case d.IsDir() && path != folder && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" ||
+			d.Name() == "target"):
 			return filepath.SkipDir
-		case d.IsDir() || filepath.Clean(path) == filepath.Clean(module) || strings.HasSuffix(path, ".wasm") || strings.HasSuffix(path, ".o"):
+		case d.IsDir() || filepath.Clean(path) == filepath.Clean(module) || strings.HasSuffix(path, ".wasm") ||
+			strings.HasSuffix(path, ".o"):
 			return nil
 		}
 		if info, err := d.Info(); err == nil {
@@ -212,7 +225,9 @@ func traceCommand(p *program) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use: "trace FILE.wasm", Short: "run a plugin and record all it is given and asks", Args: exactly(1),
-		Long: "trace is run, with every call of the host written down: the request, each question\nand its answer, what the plugin said. `pushlane plugin replay` repeats it anywhere.\nA trace holds what the plugin read of the repository.",
+		Long: "trace is run, with every call of the host written down: the request, each question\nand its answer, what " +
+			"the plugin said. `pushlane plugin replay` repeats it anywhere.\nA trace holds what the plugin read of the " +
+			"repository.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := os.Create(out)
 			if err != nil {
@@ -237,8 +252,11 @@ func traceCommand(p *program) *cobra.Command {
 
 func replayCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "replay TRACE [FILE.wasm]", Short: "repeat a recorded run bit for bit, with neither Incus nor repository", Args: between(1, 2),
-		Long: "replay runs the traced module again on the recorded answers and says whether it did\nthe same. With FILE.wasm it runs that module instead: what would a mended plugin\nhave said? Exit status 1: something was not as in the trace.",
+		Use: "replay TRACE [FILE.wasm]", Short: "repeat a recorded run bit for bit, with neither Incus nor repository",
+		Args: between(1, 2),
+		Long: "replay runs the traced module again on the recorded answers and says whether it did\nthe same. With " +
+			"FILE.wasm it runs that module instead: what would a fixed plugin\nhave said? Exit status 1: something was not " +
+			"as in the trace.",
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
 			other := ""
 			if len(args) == 2 {

@@ -21,12 +21,14 @@ import (
 // lockCommands change and look at the plugins of others that a repository
 // uses.
 func lockCommands(p *program) []*cobra.Command {
-	return []*cobra.Command{addCommand(p), updateCommand(p), approveCommand(p), removeCommand(p), listCommand(p), verifyCommand(p), auditCommand(p),
+	return []*cobra.Command{addCommand(p), updateCommand(p), approveCommand(p), removeCommand(p), listCommand(p),
+		verifyCommand(p), auditCommand(p),
 		pushPluginCommand(p), signCommand(p), fetchCommand(p)}
 }
 
 // locked is a command on the work tree's lock and this user's host.
-func (p *program) locked(do func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error) func(*cobra.Command, []string) error {
+func (p *program) locked(do func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy,
+	lock plugins.LockFile) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		h, policy, err := p.host()
 		if err != nil {
@@ -47,7 +49,7 @@ func (p *program) agree(yes bool, question string) error {
 		return nil
 	}
 	if !p.terminal.Live {
-		return hintedUse(fmt.Errorf("cannot ask %q: nobody is at a terminal", question), "if you agree: --yes")
+		return hintedUse(fmt.Errorf("cannot ask %q: no one is at a terminal", question), "if you agree: --yes")
 	}
 	fmt.Fprintf(p.err, "%s [y/N] ", question)
 	line, _ := bufio.NewReader(p.in).ReadString('\n')
@@ -62,8 +64,11 @@ func addCommand(p *program) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "add SOURCE", Short: "pin a plugin of others in lanes.lock", Args: exactly(1),
-		Long: "add fetches a plugin, shows what it asks for and who signed it, and pins it in\nlanes.lock: this very module, with these capabilities. SOURCE is\noci:HOST/NAME:TAG, an https address, or a path; one that begins with ./ lies in\nthe repository beside lanes.lock and is committed with it.",
-		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
+		Long: "add fetches a plugin, shows what it asks for and who signed it, and pins it in\nlanes.lock: this very " +
+			"module, with these capabilities. SOURCE is\noci:HOST/NAME:TAG, an https address, or a path; one that begins " +
+			"with ./ lies in\nthe repository next to lanes.lock and is committed with it.",
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy,
+			lock plugins.LockFile) error {
 			o, err := h.Plugins().Offer(cmd.Context(), policy, lock, args[0], name)
 			if err != nil {
 				return err
@@ -91,13 +96,15 @@ func addCommand(p *program) *cobra.Command {
 func updateCommand(p *program) *cobra.Command {
 	var older bool
 	cmd := &cobra.Command{
-		Use: "update [NAME]", Short: "look for newer versions of pinned plugins", Args: atMost(1),
+		Use: "update [NAME]", Short: "look for newer versions of pinned plugins", Args: atMostOne,
 		Long: `update fetches every pinned plugin (or one) from its source again. A newer version
 that asks for no more than was granted is pinned at once. One that is not clearly
 newer, that asks for more, that refuses the settings of a lane, or that another signer or
-another key has signed, is shown and held back: the pinned one stays in use until ` + "`pushlane plugin approve NAME`" + `.
+another key has signed, is shown and held back: the pinned one stays in use until ` + "`pushlane plugin approve NAME`" +
+			`.
 Exit status 1: something is held back.`,
-		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy,
+			lock plugins.LockFile) error {
 			all, err := wanted(lock, args)
 			if err != nil {
 				return err
@@ -119,7 +126,8 @@ Exit status 1: something is held back.`,
 }
 
 // update looks for another version of one plugin and says what came of it.
-func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy, lock plugins.LockFile, pinned lanes.Locked, older bool) (lanes.Locked, error) {
+func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy, lock plugins.LockFile,
+	pinned lanes.Locked, older bool) (lanes.Locked, error) {
 	o, err := h.Plugins().Offer(ctx, policy, lock, pinned.Source, pinned.Name)
 	if err != nil {
 		return pinned, err
@@ -205,8 +213,9 @@ func listCommand(p *program) *cobra.Command {
 
 func verifyCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "verify [NAME]", Short: "check pinned plugins as a push would: module, signature, capabilities", Args: atMost(1),
-		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
+		Use: "verify [NAME]", Short: "check pinned plugins as a push would: module, signature, capabilities", Args: atMostOne,
+		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy,
+			lock plugins.LockFile) error {
 			all, err := wanted(lock, args)
 			for _, pinned := range all {
 				signer, err := h.Plugins().VerifyPlugin(cmd.Context(), policy, lock, pinned)
@@ -227,7 +236,8 @@ func verifyCommand(p *program) *cobra.Command {
 func auditCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "audit", Short: "say what about the pinned plugins deserves a look", Args: exactly(0),
-		Long: "audit checks every pinned plugin and lists what is not signed, held back, granted\nwithout being asked for, or unused. Exit status 1: there is something.",
+		Long: "audit checks every pinned plugin and lists what is not signed, held back, granted\nwithout being asked " +
+			"for, or unused. Exit status 1: there is something.",
 		RunE: p.locked(func(cmd *cobra.Command, _ []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
 			lines, err := h.Plugins().Audit(cmd.Context(), p.call("manual"), policy, lock)
 			for _, line := range lines {

@@ -43,7 +43,8 @@ func startPostgres(t *testing.T) string {
 		cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGQUIT}
 		return cmd
 	}
-	if out, err := run("initdb", "-D", dir+"/data", "-U", "pushlane", "-A", "trust", "--no-sync").CombinedOutput(); err != nil {
+	if out, err := run("initdb", "-D", dir+"/data", "-U", "pushlane", "-A", "trust",
+		"--no-sync").CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	server := run("postgres", "-D", dir+"/data", "-k", dir, "-h", "", "-c", "fsync=off")
@@ -68,7 +69,8 @@ func TestTwoHostsOneQueue(t *testing.T) {
 	s := newServer(t, fmt.Sprintf("%s\nstore = %q", protectReleases, address))
 	s.url = s.repo
 	first := s.serve(t)
-	other := &gitServer{repo: s.repo, policy: filepath.Join(t.TempDir(), "other.toml"), state: filepath.Join(t.TempDir(), "state")}
+	other := &gitServer{repo: s.repo, policy: filepath.Join(t.TempDir(), "other.toml"),
+		state: filepath.Join(t.TempDir(), "state")}
 	text, err := os.ReadFile(s.policy)
 	if err != nil {
 		t.Fatal(err)

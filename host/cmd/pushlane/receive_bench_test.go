@@ -14,7 +14,7 @@ import (
 // BenchmarkReceive measures what the server's gate costs a `git push` of one
 // changed file to a repository of 50,000 files: with an empty pre-receive hook,
 // with `git diff-tree` in an sh hook, and with one no-op lane judged by a
-// resident host, in pre-receive alone and with post-receive beside it as
+// resident host, in pre-receive alone and with post-receive next to it as
 // `pushlane install --server` sets them up, the kinds taking turns. Medians in
 // ms.
 //
@@ -103,12 +103,14 @@ func newReceiving(b *testing.B, seed, kind string) *receiving {
 func guardAndServe(b *testing.B, dir, server string) {
 	b.Helper()
 	policy := filepath.Join(dir, "policy.toml")
-	text := fmt.Sprintf("state = %q\ncache = %q\nlisten = \"\"\n", filepath.Join(dir, "state"), filepath.Join(prefix, "cache"))
+	text := fmt.Sprintf("state = %q\ncache = %q\nlisten = \"\"\n", filepath.Join(dir, "state"),
+		filepath.Join(prefix, "cache"))
 	if err := os.WriteFile(policy, []byte(text), 0o644); err != nil {
 		b.Fatal(err)
 	}
 	bin := filepath.Join(prefix, "bin", "pushlane")
-	if out, err := exec.CommandContext(b.Context(), bin, "install", "--server", "--policy", policy, server).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(b.Context(), bin, "install", "--server", "--policy", policy,
+		server).CombinedOutput(); err != nil {
 		b.Fatalf("pushlane install: %v\n%s", err, out)
 	}
 	serve := exec.CommandContext(b.Context(), bin, "serve", "--policy", policy)
@@ -129,7 +131,9 @@ func guardAndServe(b *testing.B, dir, server string) {
 func (r *receiving) push(b *testing.B) time.Duration {
 	b.Helper()
 	r.n++
-	gitIn(b, fmt.Sprintf("commit refs/heads/main\ncommitter B <b@example.org> %d +0000\ndata 1\nx\nfrom refs/heads/main^0\nM 644 inline d7/s3/f9\ndata <<END\n%d\nEND\n",
+	gitIn(b, fmt.Sprintf(
+		"commit refs/heads/main\ncommitter B <b@example.org> %d +0000\ndata 1\nx\nfrom refs/heads/main^0\nM 644 inline "+
+			"d7/s3/f9\ndata <<END\n%d\nEND\n",
 		1700000000+r.n, r.n), r.client, "fast-import", "--quiet")
 	began := time.Now()
 	git(b, r.client, "push", "-q", "origin", "main")

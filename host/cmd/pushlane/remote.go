@@ -23,8 +23,10 @@ type away struct {
 }
 
 func (a *away) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.url, "url", "", "ask the host whose page is at `URL` (PUSHLANE_URL; its token in PUSHLANE_TOKEN)")
-	cmd.Flags().StringVar(&a.repo, "repo", "", "with --url: the repository's `NAME` there; default: the last word of origin's address")
+	cmd.Flags().StringVar(&a.url, "url", "",
+		"ask the host whose page is at `URL` (PUSHLANE_URL; its token in PUSHLANE_TOKEN)")
+	cmd.Flags().StringVar(&a.repo, "repo", "",
+		"with --url: the repository's `NAME` there; default: the last word of origin's address")
 }
 
 // client is the API that a command talks to; ok is false where the state
@@ -41,7 +43,8 @@ func (a *away) client(ctx context.Context, p *program) (c api.Client, repo strin
 	if repo == "" {
 		out, err := exec.CommandContext(ctx, "git", "remote", "get-url", "origin").Output()
 		if err != nil {
-			return c, "", true, problem.WithHint(fmt.Errorf("cannot tell which repository is meant: there is no remote origin here"), "name it with --repo")
+			return c, "", true, problem.WithHint(fmt.Errorf(
+				"cannot tell which repository is meant: there is no remote origin here"), "name it with --repo")
 		}
 		repo = strings.TrimSuffix(path.Base(strings.TrimSpace(string(out))), ".git")
 	}
@@ -65,7 +68,8 @@ func numberOf(ctx context.Context, c api.Client, repo, which string) (int64, err
 }
 
 // withRun does something with one run of another host.
-func (a *away) withRun(ctx context.Context, p *program, which string, do func(c api.Client, repo string, number int64) error) (bool, error) {
+func (a *away) withRun(ctx context.Context, p *program, which string,
+	do func(c api.Client, repo string, number int64) error) (bool, error) {
 	c, repo, ok, err := a.client(ctx, p)
 	if !ok || err != nil {
 		return ok, err
@@ -123,7 +127,8 @@ func (a *away) show(ctx context.Context, p *program, which string, asJSON bool) 
 		}
 		fmt.Fprintln(p.out, "decisions:")
 		for _, e := range r.Events {
-			fmt.Fprintf(p.out, "  %s %s %s: %s\n", e.At.Format("15:04:05.000"), printable.Clean(e.Lane), e.Kind, printable.Clean(e.Message))
+			fmt.Fprintf(p.out, "  %s %s %s: %s\n", e.At.Format("15:04:05.000"), printable.Clean(e.Lane), e.Kind,
+				printable.Clean(e.Message))
 		}
 		return nil
 	})

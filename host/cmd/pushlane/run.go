@@ -12,8 +12,10 @@ func runCommand(p *program) *cobra.Command {
 	var all, fresh, asJSON, asJUnit, asSARIF bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "do what the hook would do, without pushing", Args: exactly(0),
-		Long:    "run judges what a push of the current branch would bring, or the range given.\nCommitted content is judged, never the work tree.",
-		Example: "  pushlane run\n  pushlane run --lane go-test --range origin/main..HEAD\n  pushlane run --all --sarif > lanes.sarif",
+		Long: "run judges what a push of the current branch would bring, or the range given.\nCommitted content is " +
+			"judged, never the work tree.",
+		Example: "  pushlane run\n  pushlane run --lane go-test --range origin/main..HEAD\n  pushlane run --all --sarif > " +
+			"lanes.sarif",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			call := p.call("manual")
 			call.Range, call.Lanes, call.All, call.Fresh = span, ids, all, fresh

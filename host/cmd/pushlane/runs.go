@@ -18,7 +18,7 @@ func runsCommand(p *program) *cobra.Command {
 	var asJSON bool
 	var there away
 	cmd := &cobra.Command{
-		Use: "runs [RUN]", Short: "list the runs of this repository, or one in full", Args: atMost(1),
+		Use: "runs [RUN]", Short: "list the runs of this repository, or one in full", Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if done, err := there.show(cmd.Context(), p, args[0], asJSON); done {
@@ -48,7 +48,7 @@ func logCommand(p *program) *cobra.Command {
 	var times bool
 	var there away
 	cmd := &cobra.Command{
-		Use: "log [RUN[:LANE]]", Short: "show a past log in full", Args: atMost(1),
+		Use: "log [RUN[:LANE]]", Short: "show a past log in full", Args: atMostOne,
 		Long:    "log prints the logs of a run, or of one lane of it. Without a run: the last one.",
 		Example: "  pushlane log\n  pushlane log 12:go-test",
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -61,8 +61,11 @@ func buildAll(prefix string) error {
 			return err
 		}
 	}
-	for name, folder := range map[string]string{"probe": "probe", "constant": "probe", "grep": "grep", "refguard": "refguard"} { // constant: it wants nothing of what a push changes
-		if err := buildPlugin(prefix, "testdata/plugins/"+folder, "testdata/plugins/"+folder+"/"+name+".toml", name); err != nil {
+	// constant: it wants nothing of what a push changes
+	for name, folder := range map[string]string{"probe": "probe", "constant": "probe", "grep": "grep",
+		"refguard": "refguard"} {
+		if err := buildPlugin(prefix, "testdata/plugins/"+folder, "testdata/plugins/"+folder+"/"+name+".toml",
+			name); err != nil {
 			return err
 		}
 	}
@@ -72,7 +75,8 @@ func buildAll(prefix string) error {
 // buildHostile builds the guests that mean harm as plugins of their own names.
 func buildHostile(prefix string) error {
 	manifest := filepath.Join(prefix, "hostile.toml")
-	text := "name = \"hostile\"\nversion = \"1\"\nabi = 1\noutput = \"jsonl\"\n[[capabilities]]\nname = \"repo.read\"\nwhy = \"harm\"\n"
+	text := "name = \"hostile\"\nversion = \"1\"\nabi = 1\noutput = \"jsonl\"\n[[capabilities]]\nname = \"repo.read\"\n" +
+		"why = \"harm\"\n"
 	if err := os.WriteFile(manifest, []byte(text), 0o644); err != nil {
 		return err
 	}
@@ -88,7 +92,8 @@ func buildHostile(prefix string) error {
 func buildPlugin(prefix, folder, manifest, name string) error {
 	top := filepath.Join("..", "..", "..")
 	raw := filepath.Join(prefix, name+".raw")
-	if err := tool([]string{"GOOS=wasip1", "GOARCH=wasm"}, "go", "build", "-o", raw, filepath.Join(top, folder)); err != nil {
+	if err := tool([]string{"GOOS=wasip1", "GOARCH=wasm"}, "go", "build", "-o", raw,
+		filepath.Join(top, folder)); err != nil {
 		return err
 	}
 	if !filepath.IsAbs(manifest) {
@@ -122,11 +127,13 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PLUGINS", filepath.Join(prefix, "lib", "pushlane", "plugins"))
 			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			env.Setenv("USER", "tester")
-			config := "[user]\nname = Tester\nemail = tester@example.org\n[init]\ndefaultBranch = main\n[advice]\npushUpdateRejected = false\n"
+			config := "[user]\nname = Tester\nemail = tester@example.org\n[init]\ndefaultBranch = main\n[advice]\n" +
+				"pushUpdateRejected = false\n"
 			if err := os.MkdirAll(home, 0o755); err != nil {
 				return err
 			}
-			if err := os.WriteFile(filepath.Join(env.WorkDir, "config.toml"), append([]byte(cacheKey()), incusConfig()...), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(env.WorkDir, "config.toml"), append([]byte(cacheKey()), incusConfig()...),
+				0o644); err != nil {
 				return err
 			}
 			return os.WriteFile(filepath.Join(home, ".gitconfig"), []byte(config), 0o644)
@@ -159,7 +166,8 @@ func incusConfig() []byte {
 // one the tests that need it are skipped aloud, or fail where they must run.
 func incusHere(t *testing.T) bool {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(prefix, "bin", "pushlane"), "doctor", "--incus", "--image", "busybox").CombinedOutput()
+	out, err := exec.Command(filepath.Join(prefix, "bin", "pushlane"), "doctor", "--incus", "--image",
+		"busybox").CombinedOutput()
 	if err == nil {
 		return true
 	}

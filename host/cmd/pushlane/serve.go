@@ -20,7 +20,9 @@ func serveCommand(p *program) *cobra.Command {
 	var policyFile string
 	cmd := &cobra.Command{
 		Use: "serve", Short: "stay resident: answer hooks in milliseconds, work the queue, show the page", Args: exactly(0),
-		Long: "serve keeps repositories, plugins and the run store open and answers hooks on a\nunix socket in the state folder. On a server it also works the queue, starts nightly\nlanes and shows the page. A developer's hooks start it by themselves with --idle;\nPUSHLANE_RESIDENT=off keeps it away, PUSHLANE_RESIDENT=1h sets the idle time.",
+		Long: "serve keeps repositories, plugins and the run store open and answers hooks on a\nunix socket in the state " +
+			"folder. On a server it also works the queue, starts nightly\nlanes and shows the page. A developer's hooks " +
+			"start it by themselves with --idle;\nPUSHLANE_RESIDENT=off keeps it away, PUSHLANE_RESIDENT=1h sets the idle time.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			policy, err := p.servePolicy(policyFile)
 			if err != nil {
@@ -64,7 +66,7 @@ func (p *program) servePolicy(file string) (config.Policy, error) {
 	return config.LoadServer(p.serverEnv(file))
 }
 
-// startServer starts what a server's host has beside its queue: the page, and
+// startServer starts what a server's host has next to its queue: the page, and
 // telling others.
 func startServer(ctx context.Context, h *host.Host, policy config.Policy, log *logrus.Logger) (stop func(), err error) {
 	st, err := h.Store(ctx)
@@ -77,7 +79,8 @@ func startServer(ctx context.Context, h *host.Host, policy config.Policy, log *l
 	if errs := policy.CheckFiles(); len(errs) > 0 {
 		return nil, errs[0]
 	}
-	teller, err := tell.New(tell.Config{URL: policy.URL, Statuses: policy.Statuses, Webhooks: policy.Webhooks, Notes: policy.Notes,
+	teller, err := tell.New(tell.Config{URL: policy.URL, Statuses: policy.Statuses, Webhooks: policy.Webhooks,
+		Notes:    policy.Notes,
 		NotesKey: policy.NotesKey, OTLP: policy.OTLP, Names: policy.RepositoryNames()}, st, log)
 	if err != nil {
 		return nil, err

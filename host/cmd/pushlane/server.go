@@ -38,7 +38,8 @@ func (p *program) installServer(ctx context.Context, in installation, bin string
 	}
 	switch {
 	case in.print != "" && !slices.Contains(in.serverGates(), in.print):
-		return wrongUse(fmt.Errorf("cannot print the hook of %q: a server's gates are %s", in.print, strings.Join(in.serverGates(), ", ")))
+		return wrongUse(fmt.Errorf("cannot print the hook of %q: a server's gates are %s", in.print,
+			strings.Join(in.serverGates(), ", ")))
 	case in.print != "":
 		fmt.Fprint(p.out, hooks.Script(in.print, bin, "", args...))
 		return nil

@@ -33,8 +33,10 @@ type gitServer struct {
 func newServer(t *testing.T, text string) *gitServer {
 	t.Helper()
 	dir := t.TempDir()
-	s := &gitServer{repo: filepath.Join(dir, "srv", "app.git"), policy: filepath.Join(dir, "policy.toml"), state: filepath.Join(dir, "state")}
-	policy := fmt.Sprintf("state = %q\ncache = %q\nlisten = \"\"\n%s\n%s", s.state, filepath.Join(prefix, "cache"), text, incusConfig())
+	s := &gitServer{repo: filepath.Join(dir, "srv", "app.git"), policy: filepath.Join(dir, "policy.toml"),
+		state: filepath.Join(dir, "state")}
+	policy := fmt.Sprintf("state = %q\ncache = %q\nlisten = \"\"\n%s\n%s", s.state, filepath.Join(prefix, "cache"), text,
+		incusConfig())
 	write(t, s.policy, policy)
 	must(t, "", nil, "git", "init", "-q", "--bare", "-b", "main", s.repo)
 	must(t, "", nil, pushlaneBin(), "install", "--server", "--policy", s.policy, s.repo)
@@ -188,7 +190,7 @@ func TestHTTPBackend(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, protectReleases)
 	s.overHTTP(t)
-	s.judgesPushes(t) // nobody is there: the hook decides by itself
+	s.judgesPushes(t) // no one is there: the hook decides by itself
 	s.serve(t)
 	c := s.newClient(t, filesLane)
 	c.git("fetch", "-q", "origin")
@@ -202,7 +204,8 @@ func (s *gitServer) overHTTP(t *testing.T) {
 	t.Helper()
 	execPath := strings.TrimSpace(must(t, "", nil, "git", "--exec-path"))
 	backend := &cgi.Handler{Path: filepath.Join(execPath, "git-http-backend"),
-		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(s.repo), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=alice", "PATH=" + os.Getenv("PATH")}}
+		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(s.repo), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=alice",
+			"PATH=" + os.Getenv("PATH")}}
 	server := httptest.NewServer(http.HandlerFunc(backend.ServeHTTP))
 	t.Cleanup(server.Close)
 	must(t, s.repo, nil, "git", "config", "http.receivepack", "true")
@@ -235,8 +238,10 @@ func (s *gitServer) overSSH(t *testing.T, forced string) {
 	}
 	write(t, filepath.Join(dir, "keys"), forced+string(public))
 	port := freePort(t)
-	write(t, filepath.Join(dir, "config"), fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s/host\nAuthorizedKeysFile %s/keys\n"+
-		"StrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 50\n", port, dir, dir))
+	write(t, filepath.Join(dir, "config"), fmt.Sprintf(
+		"Port %d\nListenAddress 127.0.0.1\nHostKey %s/host\nAuthorizedKeysFile %s/keys\n"+
+			"StrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 50\n", port,
+		dir, dir))
 	os.MkdirAll("/run/sshd", 0o755) // sshd as root wants it
 	cmd := exec.Command(sshd, "-D", "-e", "-f", filepath.Join(dir, "config"))
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
@@ -249,7 +254,10 @@ func (s *gitServer) overSSH(t *testing.T, forced string) {
 	if os.Getenv("USER") == "" {
 		s.url = fmt.Sprintf("ssh://root@127.0.0.1:%d%s", port, s.repo)
 	}
-	s.env = []string{fmt.Sprintf("GIT_SSH_COMMAND=ssh -i %s/user -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR", dir)}
+	s.env = []string{
+		fmt.Sprintf(
+			"GIT_SSH_COMMAND=ssh -i %s/user -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o "+
+				"UserKnownHostsFile=/dev/null -o LogLevel=ERROR", dir)}
 }
 
 // TestGitolite guards a repository that gitolite made, behind its own access
@@ -264,7 +272,8 @@ func TestGitolite(t *testing.T) {
 	env := []string{"HOME=" + home, "USER=git", "LOGNAME=git"}
 	must(t, "", env, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(home, "admin"))
 	must(t, home, env, "gitolite", "setup", "-pk", "admin.pub")
-	write(t, filepath.Join(home, ".gitolite", "conf", "gitolite.conf"), "repo app\n  RW+ = alice\n  - refs/heads/locked = alice\n")
+	write(t, filepath.Join(home, ".gitolite", "conf", "gitolite.conf"),
+		"repo app\n  RW+ = alice\n  - refs/heads/locked = alice\n")
 	must(t, home, env, "gitolite", "compile")
 	s.repo = filepath.Join(home, "repositories", "app.git")
 	must(t, s.repo, nil, "git", "symbolic-ref", "HEAD", "refs/heads/main")
@@ -318,11 +327,14 @@ func TestGitea(t *testing.T) {
 	}
 	s := newServer(t, protectReleases)
 	work, port := t.TempDir(), freePort(t)
-	write(t, filepath.Join(work, "custom", "conf", "app.ini"), fmt.Sprintf("I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true\nRUN_USER = root\n[database]\nDB_TYPE = sqlite3\n"+
-		"[security]\nINSTALL_LOCK = true\nSECRET_KEY = secret\n[server]\nHTTP_ADDR = 127.0.0.1\nHTTP_PORT = %d\nSTATIC_ROOT_PATH = %s\nOFFLINE_MODE = true\n", port, source))
+	write(t, filepath.Join(work, "custom", "conf", "app.ini"),
+		fmt.Sprintf("I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true\nRUN_USER = root\n[database]\nDB_TYPE = sqlite3\n"+
+			"[security]\nINSTALL_LOCK = true\nSECRET_KEY = secret\n[server]\nHTTP_ADDR = 127.0.0.1\nHTTP_PORT = %d\n"+
+			"STATIC_ROOT_PATH = %s\nOFFLINE_MODE = true\n", port, source))
 	env := []string{"GITEA_WORK_DIR=" + work}
 	must(t, work, env, gitea, "migrate")
-	must(t, work, env, gitea, "admin", "user", "create", "--admin", "--username", "alice", "--password", "secret12", "--email", "a@example.org", "--must-change-password=false")
+	must(t, work, env, gitea, "admin", "user", "create", "--admin", "--username", "alice", "--password", "secret12",
+		"--email", "a@example.org", "--must-change-password=false")
 	cmd := exec.Command(gitea, "web")
 	cmd.Env = append(os.Environ(), env...)
 	if err := cmd.Start(); err != nil {
@@ -331,21 +343,27 @@ func TestGitea(t *testing.T) {
 	t.Cleanup(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
 	waitUntil(t, "Gitea answers", func() bool { return dials(port) })
 	base := fmt.Sprintf("http://alice:secret12@127.0.0.1:%d", port)
-	resp, err := http.Post(base+"/api/v1/user/repos", "application/json", strings.NewReader(`{"name":"app","default_branch":"main"}`))
+	resp, err := http.Post(base+"/api/v1/user/repos", "application/json",
+		strings.NewReader(`{"name":"app","default_branch":"main"}`))
 	if err != nil || resp.StatusCode != http.StatusCreated {
 		t.Fatalf("cannot make a repository: %v %v", resp, err)
 	}
 	resp.Body.Close()
 	s.repo, s.url = filepath.Join(work, "data", "gitea-repositories", "alice", "app.git"), base+"/alice/app.git"
 	s.hookFolders(t)
-	token := must(t, work, env, gitea, "admin", "user", "generate-access-token", "--username", "alice", "--scopes", "write:repository", "--raw")
+	token := must(t, work, env, gitea, "admin", "user", "generate-access-token", "--username", "alice", "--scopes",
+		"write:repository", "--raw")
 	write(t, filepath.Join(work, "token"), token[strings.LastIndexByte(strings.TrimSpace(token), '\n')+1:])
 	policy, err := os.ReadFile(s.policy)
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, s.policy, string(policy)+fmt.Sprintf("\n[[status]]\nrepo = \"app\"\nkind = \"gitea\"\napi = \"http://127.0.0.1:%d/api/v1\"\nproject = \"alice/app\"\ntoken_file = %q\n",
-		port, filepath.Join(work, "token")))
+	write(t, s.policy,
+		string(policy)+
+			fmt.Sprintf(
+				"\n[[status]]\nrepo = \"app\"\nkind = \"gitea\"\napi = \"http://127.0.0.1:%d/api/v1\"\nproject = \"alice/app\"\n"+
+					"token_file = %q\n",
+				port, filepath.Join(work, "token")))
 	s.serve(t)
 	s.judgesPushes(t)
 	waitUntil(t, "Gitea shows the status", func() bool {
@@ -359,7 +377,8 @@ func TestGitea(t *testing.T) {
 			Statuses []struct{ Context, Description string }
 		}
 		return json.NewDecoder(resp.Body).Decode(&status) == nil && status.State == "success" && len(status.Statuses) == 1 &&
-			status.Statuses[0].Context == "pushlane/pre-receive" && strings.HasSuffix(status.Statuses[0].Description, ": 1 of 1 lanes passed")
+			status.Statuses[0].Context == "pushlane/pre-receive" &&
+			strings.HasSuffix(status.Statuses[0].Description, ": 1 of 1 lanes passed")
 	})
 }
 
@@ -378,14 +397,18 @@ func TestSoftServe(t *testing.T) {
 	}
 	cmd := exec.Command(soft, "serve")
 	cmd.Env = append(os.Environ(), "SOFT_SERVE_DATA_PATH="+data, "SOFT_SERVE_INITIAL_ADMIN_KEYS="+string(public),
-		fmt.Sprintf("SOFT_SERVE_SSH_LISTEN_ADDR=127.0.0.1:%d", port), fmt.Sprintf("SOFT_SERVE_HTTP_LISTEN_ADDR=127.0.0.1:%d", freePort(t)),
-		fmt.Sprintf("SOFT_SERVE_GIT_LISTEN_ADDR=127.0.0.1:%d", freePort(t)), fmt.Sprintf("SOFT_SERVE_STATS_LISTEN_ADDR=127.0.0.1:%d", freePort(t)))
+		fmt.Sprintf("SOFT_SERVE_SSH_LISTEN_ADDR=127.0.0.1:%d", port),
+		fmt.Sprintf("SOFT_SERVE_HTTP_LISTEN_ADDR=127.0.0.1:%d", freePort(t)),
+		fmt.Sprintf("SOFT_SERVE_GIT_LISTEN_ADDR=127.0.0.1:%d", freePort(t)),
+		fmt.Sprintf("SOFT_SERVE_STATS_LISTEN_ADDR=127.0.0.1:%d", freePort(t)))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
 	waitUntil(t, "soft-serve answers", func() bool { return dials(port) })
-	ssh := fmt.Sprintf("ssh -p %d -i %s/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR", port, data)
+	ssh := fmt.Sprintf(
+		"ssh -p %d -i %s/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o "+
+			"LogLevel=ERROR", port, data)
 	s.env = []string{"GIT_SSH_COMMAND=" + ssh}
 	must(t, "", nil, "sh", "-c", ssh+" 127.0.0.1 repo create app")
 	s.repo, s.url = filepath.Join(data, "repos", "app.git"), fmt.Sprintf("ssh://127.0.0.1:%d/app", port)

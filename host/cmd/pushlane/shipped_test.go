@@ -30,7 +30,8 @@ func startRegistry(t *testing.T) string {
 	address := listener.Addr().String()
 	listener.Close()
 	config := filepath.Join(t.TempDir(), "config.yml")
-	write(t, config, "version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: "+t.TempDir()+"}}\nhttp: {addr: "+address+"}\n")
+	write(t, config, "version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: "+t.TempDir()+
+		"}}\nhttp: {addr: "+address+"}\n")
 	cmd := exec.Command(program, "serve", config)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -58,14 +59,18 @@ type shipper struct {
 func (a shipper) build(version string, capabilities string) string {
 	a.t.Helper()
 	manifest, packed := filepath.Join(a.dir, version+".toml"), filepath.Join(a.dir, version+".wasm")
-	write(a.t, manifest, fmt.Sprintf("name = \"look\"\nversion = %q\nabi = 1\noutput = \"jsonl\"\ninput = []\nschema = '{\"type\":\"object\"}'\n%s", version, capabilities))
+	write(a.t, manifest,
+		fmt.Sprintf(
+			"name = \"look\"\nversion = %q\nabi = 1\noutput = \"jsonl\"\ninput = []\nschema = '{\"type\":\"object\"}'\n%s",
+			version, capabilities))
 	must(a.t, "", nil, a.bin, "plugin", "pack", "--manifest", manifest, filepath.Join(prefix, "probe.raw"), packed)
 	return packed
 }
 
 func (a shipper) push(version, capabilities, key string) string {
 	a.t.Helper()
-	return strings.TrimSpace(must(a.t, "", nil, a.bin, "plugin", "push", a.build(version, capabilities), "oci:"+a.registry+"/team/look:1", "--sign", key))
+	return strings.TrimSpace(must(a.t, "", nil, a.bin, "plugin", "push", a.build(version, capabilities),
+		"oci:"+a.registry+"/team/look:1", "--sign", key))
 }
 
 const (
@@ -116,11 +121,13 @@ func TestPluginShipped(t *testing.T) {
 
 	// Added: what it asks and who signed it is shown, and nothing is done unasked.
 	out, err := plugin("add", "oci:"+a.registry+"/team/look:1")
-	says(out, err, true, "look 1.0, sha256 ", "signed by ann@example.org", "asks for repo.read (a.txt): reads a.txt", `cannot ask "add it?": nobody is at a terminal`, "if you agree: --yes")
+	says(out, err, true, "look 1.0, sha256 ", "signed by ann@example.org", "asks for repo.read (a.txt): reads a.txt",
+		`cannot ask "add it?": no one is at a terminal`, "if you agree: --yes")
 	out, err = plugin("add", "oci:"+a.registry+"/team/look:1", "--yes")
 	says(out, err, false, `a lane uses it with: plugin = "look"`)
 	lock, _ := os.ReadFile(filepath.Join(c.dir, ".pushlane", "lanes.lock"))
-	if !strings.Contains(string(lock), "resolved = '"+first+"'") || !strings.Contains(string(lock), "signer = 'ann@example.org'") {
+	if !strings.Contains(string(lock), "resolved = '"+first+"'") ||
+		!strings.Contains(string(lock), "signer = 'ann@example.org'") {
 		t.Errorf("the lock pins something else:\n%s", lock)
 	}
 	out, err = plugin("verify")
@@ -129,14 +136,18 @@ func TestPluginShipped(t *testing.T) {
 	says(out, err, true, "look: no lane uses it")
 
 	// Pinned and used: the push that brings it is judged without it, the next with it.
-	write(t, filepath.Join(c.dir, ".pushlane", "lanes.toml"), "version = 1\n[[lane]]\nid = \"look\"\nplugin = \"look\"\n[lane.with]\ndo = [\"read a.txt\", \"read first\", \"get x\"]\n[lane.grant]\nkv = true\n")
+	write(t, filepath.Join(c.dir, ".pushlane", "lanes.toml"),
+		"version = 1\n[[lane]]\nid = \"look\"\nplugin = \"look\"\n[lane.with]\ndo = [\"read a.txt\", \"read first\", "+
+			"\"get x\"]\n[lane.grant]\nkv = true\n")
 	c.commit("a.txt", "hello")
 	out = c.git("push", "origin", "main")
-	says(out, nil, false, "brings another lanes file (adds look)", "brings another lanes.lock (pins plugin look (repo.read)); this push is judged by the old one")
+	says(out, nil, false, "brings another lanes file (adds look)",
+		"brings another lanes.lock (pins plugin look (repo.read)); this push is judged by the old one")
 	must(t, c.dir, s.env, bin, "install")
 	c.commit("b.txt", "more")
 	out = c.git("push", "origin", "main")
-	for _, want := range []string{"note: read a.txt: hello", "note: read first: error: open /src/first: No such file or directory", "which its manifest does not ask for"} {
+	for _, want := range []string{"note: read a.txt: hello",
+		"note: read first: error: open /src/first: No such file or directory", "which its manifest does not ask for"} {
 		if n := strings.Count(out, want); n != 2 {
 			t.Errorf("%q stands %d times, want 2: before the push and on the server:\n%s", want, n, out)
 		}
@@ -145,7 +156,8 @@ func TestPluginShipped(t *testing.T) {
 	// A version of the same author that asks for more is held back.
 	a.push("1.1", keepsToo, filepath.Join(a.dir, "ann"))
 	out, err = plugin("update")
-	says(out, err, true, "look 1.0 -> 1.1 (sha256 ", "+ kv: remembers what it saw", "held back: look stays at ", "approve it with: pushlane plugin approve look")
+	says(out, err, true, "look 1.0 -> 1.1 (sha256 ", "+ kv: remembers what it saw", "held back: look stays at ",
+		"approve it with: pushlane plugin approve look")
 	out, err = plugin("ls")
 	says(out, err, false, "signed by ann@example.org; 1.1 held back")
 	c.commit("c.txt", "held")
@@ -156,16 +168,17 @@ func TestPluginShipped(t *testing.T) {
 	says(out, err, false, "+ kv: remembers what it saw", "look is now 1.1 (sha256 ")
 	c.commit("d.txt", "approved")
 	out = c.git("push", "origin", "main") // the server goes by the lock before this push
-	says(out, nil, false, "brings another lanes.lock (moves plugin look to ", "+ kv: remembers what it saw", "which its manifest does not ask for", "note: get x: nothing")
+	says(out, nil, false, "brings another lanes.lock (moves plugin look to ", "+ kv: remembers what it saw",
+		"which its manifest does not ask for", "note: get x: nothing")
 	c.commit("e.txt", "after")
 	if out = c.git("push", "origin", "main"); strings.Count(out, "note: get x: nothing") != 2 {
 		t.Errorf("the approved version is not in use at both gates:\n%s", out)
 	}
 
-	// Somebody else's version does not come in, neither by update nor by hand.
+	// Someone else's version does not come in, neither by update nor by hand.
 	a.push("1.2", keepsToo, filepath.Join(a.dir, "eve"))
 	out, err = plugin("update")
-	says(out, err, true, "is no allowed signer's")
+	says(out, err, true, "is not an allowed signer's")
 	text, _ := os.ReadFile(filepath.Join(c.dir, ".pushlane", "lanes.lock"))
 	module, _ := os.ReadFile(filepath.Join(a.dir, "1.2.wasm"))
 	forged := forge(string(text), module)
@@ -195,7 +208,7 @@ func forge(lock string, module []byte) string {
 	return out.String()
 }
 
-// TestPluginInRepository: a module that is committed beside the lock needs no
+// TestPluginInRepository: a module that is committed next to the lock needs no
 // registry, neither before the push nor on the server.
 func TestPluginInRepository(t *testing.T) {
 	t.Parallel()
@@ -203,7 +216,8 @@ func TestPluginInRepository(t *testing.T) {
 	a := shipper{t, t.TempDir(), "", bin}
 	s := newServer(t, "")
 	s.url = s.repo
-	s.env = append(s.env, "HOME="+a.dir, "PUSHLANE_RESIDENT=off", "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
+	s.env = append(s.env, "HOME="+a.dir, "PUSHLANE_RESIDENT=off", "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.org",
+		"GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
 	c := s.newClient(t, "version = 1\n[[lane]]\nid = \"look\"\nplugin = \"look\"\n[lane.with]\ndo = [\"read a.txt\"]\n")
 	module, err := os.ReadFile(a.build("1.0", readsFiles))
 	if err != nil {
@@ -220,10 +234,12 @@ func TestPluginInRepository(t *testing.T) {
 	if out := c.git("push", "origin", "main"); strings.Count(out, "note: read a.txt: hello") != 2 {
 		t.Errorf("at both gates:\n%s", out)
 	}
-	write(t, filepath.Join(c.dir, ".pushlane", "plugins", "look.wasm"), string(bytes.Replace(module, []byte("reads a.txt"), []byte("reads b.txt"), 1)))
+	write(t, filepath.Join(c.dir, ".pushlane", "plugins", "look.wasm"),
+		string(bytes.Replace(module, []byte("reads a.txt"), []byte("reads b.txt"), 1)))
 	os.RemoveAll(filepath.Join(a.dir, ".local", "state", "pushlane", "plugins"))
 	c.commit("c.txt", "another module under the same pin")
-	if out, err := try(c.dir, s.env, "git", "push", "origin", "main"); err == nil || !strings.Contains(out, "is pinned") || !strings.Contains(out, "pushlane plugin update look") {
+	if out, err := try(c.dir, s.env, "git", "push", "origin", "main"); err == nil || !strings.Contains(out, "is pinned") ||
+		!strings.Contains(out, "pushlane plugin update look") {
 		t.Errorf("another module under the same pin: %v\n%s", err, out)
 	}
 }
@@ -266,14 +282,15 @@ func TestPluginRevoked(t *testing.T) {
 	}{
 		{"loaded", func() {}, good},
 		{"again", func() {}, good},
-		{"its signer is no longer allowed", func() { write(t, allowed, "") }, "is no allowed signer's"},
+		{"its signer is no longer allowed", func() { write(t, allowed, "") }, "is not an allowed signer's"},
 		{"allowed again", func() { write(t, allowed, signers) }, good},
 		{"the kept file is damaged", func() { write(t, kept, string(data[:len(data)/2])) }, good},
 		{"its stored signature is gone", func() { os.Remove(kept + ".sig") }, good}, // the one in the repository is found
 	} {
 		step.do()
 		c.commit("b.txt", fmt.Sprint(i))
-		if out, err := try(c.dir, s.env, "git", "push", "origin", "main"); !strings.Contains(out, step.want) || (err == nil) != (step.want == good) {
+		if out, err := try(c.dir, s.env, "git", "push", "origin", "main"); !strings.Contains(out, step.want) ||
+			(err == nil) != (step.want == good) {
 			t.Errorf("%s: %v\n%s", step.what, err, out)
 		}
 	}

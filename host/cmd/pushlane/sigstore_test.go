@@ -11,7 +11,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/ship/shiptest"
 )
 
-// TestPluginSigstore: a committed module with a sigstore bundle beside it is
+// TestPluginSigstore: a committed module with a sigstore bundle next to it is
 // added, pinned and run at both gates where its signer is allowed, and nowhere
 // else.
 func TestPluginSigstore(t *testing.T) {
@@ -24,15 +24,18 @@ func TestPluginSigstore(t *testing.T) {
 	}
 	instance, at := shiptest.New(t), time.Now().Add(-48*time.Hour)
 	bundleOf := func(subject string, logged time.Time) string {
-		return string(shiptest.JSON(t, instance.Sign(module, shiptest.Recipe{Issuer: "https://accounts.example.org", Subject: subject, At: at, Logged: logged})))
+		return string(shiptest.JSON(t, instance.Sign(module,
+			shiptest.Recipe{Issuer: "https://accounts.example.org", Subject: subject, At: at, Logged: logged})))
 	}
 	roots, config := filepath.Join(a.dir, "trusted_root.json"), filepath.Join(a.dir, "config.toml")
 	write(t, roots, string(shiptest.JSON(t, instance.Root())))
-	policy := fmt.Sprintf("sigstore_identities = [\"https://accounts.example.org ann@example.org\"]\nsigstore_roots = %q\n", roots)
+	policy := fmt.Sprintf(
+		"sigstore_identities = [\"https://accounts.example.org ann@example.org\"]\nsigstore_roots = %q\n", roots)
 	write(t, config, policy)
 	s := newServer(t, policy)
 	s.url = s.repo
-	s.env = append(s.env, "PUSHLANE_CONFIG="+config, "HOME="+a.dir, "PUSHLANE_RESIDENT=off", "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
+	s.env = append(s.env, "PUSHLANE_CONFIG="+config, "HOME="+a.dir, "PUSHLANE_RESIDENT=off", "GIT_AUTHOR_NAME=T",
+		"GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
 	c := s.newClient(t, "version = 1\n[[lane]]\nid = \"look\"\nplugin = \"look\"\n[lane.with]\ndo = [\"read a.txt\"]\n")
 	file := filepath.Join(c.dir, ".pushlane", "plugins", "look.wasm")
 	add := func(bundle string, wantErr bool, wants ...string) {
@@ -54,17 +57,21 @@ func TestPluginSigstore(t *testing.T) {
 	good := bundleOf("ann@example.org", at)
 	refused := `cannot add plugin "look": cannot accept sigstore bundle: `
 
-	add("", true, `cannot add plugin "look": nobody has signed it`, "this host runs what is signed by somebody in sigstore_identities of its policy")
-	add(bundleOf("eve@example.org", at), true, refused+"eve@example.org (https://accounts.example.org) is no allowed identity")
+	add("", true, `cannot add plugin "look": nobody has signed it`,
+		"this host runs what is signed by somebody in sigstore_identities of its policy")
+	add(bundleOf("eve@example.org", at), true, refused+
+		"eve@example.org (https://accounts.example.org) is not an allowed identity")
 	add(bundleOf("ann@example.org", at.Add(time.Hour)), true, refused+"its certificate was not valid at ")
-	add(bundleOf("ann@example.org", time.Time{}), true, refused+"nobody whom the trusted root names says when it was signed")
+	add(bundleOf("ann@example.org", time.Time{}), true,
+		refused+"no trusted timestamp")
 	add(strings.Replace(good, "rawBytes", "rawBites", 1), true, refused+"it is damaged")
 	add(good, false, "signed by ann@example.org (https://accounts.example.org)", `a lane uses it with: plugin = "look"`)
 	lock, _ := os.ReadFile(filepath.Join(c.dir, ".pushlane", "lanes.lock"))
 	if !strings.Contains(string(lock), "signer = 'ann@example.org (https://accounts.example.org)'") {
 		t.Errorf("the lock pins something else:\n%s", lock)
 	}
-	if out := must(t, c.dir, s.env, bin, "plugin", "verify"); !strings.Contains(out, ", signed by ann@example.org (https://accounts.example.org)") {
+	if out := must(t, c.dir, s.env, bin, "plugin", "verify"); !strings.Contains(out,
+		", signed by ann@example.org (https://accounts.example.org)") {
 		t.Error(out)
 	}
 
@@ -76,7 +83,7 @@ func TestPluginSigstore(t *testing.T) {
 		t.Errorf("at both gates:\n%s", out)
 	}
 
-	// Where nobody is allowed, the bundle is carried; another signer's does not do.
+	// Where no one is allowed, the bundle is carried; another signer's does not do.
 	must(t, c.dir, s.env, bin, "plugin", "remove", "look")
 	write(t, config, "")
 	add(good, false, "sigstore bundle not verified: this host knows no sigstore identities")
@@ -84,7 +91,8 @@ func TestPluginSigstore(t *testing.T) {
 	write(t, config, fmt.Sprintf("allowed_signers = %q\n", filepath.Join(a.dir, "allowed")))
 	add(good, true, `cannot add plugin "look": sigstore bundle not verified: this host knows no sigstore identities`)
 	write(t, config, "sigstore_identities = [\"ann@example.org\"]\nsigstore_roots = \"x\"\n")
-	add(good, true, `cannot read the policy: sigstore_identities: "ann@example.org" is no identity: write "ISSUER SUBJECT"`)
+	add(good, true,
+		`cannot read the policy: sigstore_identities: "ann@example.org" is not an identity: write "ISSUER SUBJECT"`)
 	write(t, config, strings.Replace(policy, roots, "/nowhere", 1))
 	add(good, true, `cannot add plugin "look": cannot read trusted root: open /nowhere: no such file or directory`)
 	write(t, config, strings.Split(policy, "\n")[0])

@@ -70,7 +70,8 @@ func TestStoppedHost(t *testing.T) {
 		t.Errorf("a push with a conflict was taken:\n%s", out)
 	}
 	host.Process.Signal(syscall.SIGCONT)
-	waitUntil(t, "what comes after the push has run", func() bool { return s.ran(t, "post-receive", "refs/heads/release/1") == 1 })
+	waitUntil(t, "what comes after the push has run",
+		func() bool { return s.ran(t, "post-receive", "refs/heads/release/1") == 1 })
 	if n := s.ran(t, "pre-receive", "refs/heads/release/1"); n != 1 {
 		t.Errorf("the push was judged %d times", n)
 	}
@@ -91,7 +92,8 @@ func TestStopWhilePushesAreJudged(t *testing.T) {
 	var wg sync.WaitGroup
 	push := func(i int) {
 		wg.Go(func() {
-			if out, err := try(c.dir, nil, "git", "push", "-q", "origin", fmt.Sprintf("main:refs/heads/release/%d", i)); err != nil {
+			if out, err := try(c.dir, nil, "git", "push", "-q", "origin",
+				fmt.Sprintf("main:refs/heads/release/%d", i)); err != nil {
 				t.Errorf("push %d: %v\n%s", i, err, out)
 			}
 		})
@@ -205,7 +207,8 @@ func TestDoctorOfAGuardedRepository(t *testing.T) {
 		t.Fatal(err)
 	}
 	hint := "pushlane install --server --policy " + s.policy + " " + s.repo
-	if got, want := hooksOf(), "ok hooks pre-receive: installed\nFAIL hooks post-receive: not installed\nhint: "+hint; got != want {
+	if got, want := hooksOf(), "ok hooks pre-receive: installed\nFAIL hooks post-receive: not installed\nhint: "+
+		hint; got != want {
 		t.Errorf("doctor says:\n%s\nwant:\n%s", got, want)
 	}
 	must(t, s.repo, nil, pushlaneBin(), strings.Fields(hint)[1:]...)

@@ -22,7 +22,8 @@ func withoutProtections(command []string) {
 	gone := seccomp.Action(unix.ENOSYS)
 	err := seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: seccomp.Policy{
 		DefaultAction: seccomp.ActionAllow,
-		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno | gone, Names: []string{"landlock_create_ruleset", "seccomp"}}},
+		Syscalls: []seccomp.SyscallGroup{{Action: seccomp.ActionErrno | gone,
+			Names: []string{"landlock_create_ruleset", "seccomp"}}},
 	}})
 	os.Unsetenv(oldKernel)
 	if err == nil {
@@ -41,7 +42,8 @@ func TestUnsealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	env := []string{"HOME=" + dir, "PUSHLANE_RESIDENT=off", "PUSHLANE_CONFIG=/dev/null", "XDG_CACHE_HOME=" + filepath.Join(prefix, "cache")}
+	env := []string{"HOME=" + dir, "PUSHLANE_RESIDENT=off", "PUSHLANE_CONFIG=/dev/null",
+		"XDG_CACHE_HOME=" + filepath.Join(prefix, "cache")}
 	must(t, dir, env, "git", "init", "-q", "-b", "main", ".")
 	write(t, filepath.Join(dir, "lanes.toml"), "version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\n")
 	must(t, dir, env, "git", "add", "lanes.toml")
@@ -52,8 +54,10 @@ func TestUnsealed(t *testing.T) {
 		args        []string
 		here, there string // what it says on this kernel and on the old one
 	}{
-		{[]string{"run", "--fresh", "--range", "HEAD"}, "passed     files", "pushlane: warning: " + said + "\npushlane: hint: boot a Linux kernel"},
-		{[]string{"doctor"}, "ok    sandbox   plugins run in processes of their own, confined by landlock and seccomp", "FAIL  sandbox   " + said},
+		{[]string{"run", "--fresh", "--range", "HEAD"}, "passed     files",
+			"pushlane: warning: " + said + "\npushlane: hint: boot a Linux kernel"},
+		{[]string{"doctor"}, "ok    sandbox   plugins run in processes of their own, confined by landlock and seccomp",
+			"FAIL  sandbox   " + said},
 	} {
 		here, _ := try(dir, env, pushlaneBin(), test.args...)
 		if !strings.Contains(here, test.here) || strings.Contains(here, "plugins run without") {

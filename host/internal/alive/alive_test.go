@@ -41,9 +41,10 @@ func TestState(t *testing.T) {
 		folder string
 		want   State
 	}{
-		"this one":                            {self, folder, Alive},
-		"this one, marks elsewhere":           {self, "", Alive},
-		"one that ended":                      {Process{PID: ended.Process.Pid, Start: "7", Boot: self.Boot, Space: self.Space}, folder, Dead},
+		"this one":                  {self, folder, Alive},
+		"this one, marks elsewhere": {self, "", Alive},
+		"one that ended": {Process{PID: ended.Process.Pid, Start: "7", Boot: self.Boot,
+			Space: self.Space}, folder, Dead},
 		"its id was given again":              {again, folder, Dead},
 		"of a container, its mark held":       {living, folder, Alive},
 		"of a container, its mark left":       {left, folder, Dead},

@@ -29,13 +29,15 @@ import (
 // stands before its first file is TOML, the files below src/ are the pushed
 // tree and those below base/ the one before.
 type pluginCase struct {
-	With       map[string]any  `toml:"with"`
-	Container  []scripted      `toml:"container"`
-	HTTP       []scriptedReply `toml:"http"`
-	Commits    []string        `toml:"commits"`    // messages, oldest first
-	Verdict    string          `toml:"verdict"`    // pass (where left out), fail, skip or broken; "fail: words" also compares the reason
-	Findings   []string        `toml:"findings"`   // "path:line:col: level: message [rule]", in order; where left out they are not compared
-	Containers []string        `toml:"containers"` // commands that were asked for, in order; where left out they are not compared
+	With      map[string]any  `toml:"with"`
+	Container []scripted      `toml:"container"`
+	HTTP      []scriptedReply `toml:"http"`
+	Commits   []string        `toml:"commits"` // messages, oldest first
+	// pass (where left out), fail, skip or broken; "fail: words" also compares the reason
+	Verdict string `toml:"verdict"`
+	// "path:line:col: level: message [rule]", in order; where left out they are not compared
+	Findings   []string `toml:"findings"`
+	Containers []string `toml:"containers"` // commands that were asked for, in order; where left out they are not compared
 
 	name      string
 	src, base memTree
@@ -83,7 +85,8 @@ func (b Bench) TestPlugin(ctx context.Context, w io.Writer, file, folder string,
 func readCases(folder string) ([]pluginCase, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.txtar"))
 	if err == nil && len(files) == 0 {
-		err = problem.WithHint(problem.Usage(fmt.Errorf("cannot test plugin: there are no cases in %s", folder)), "a case is a file of the form cases/NAME.txtar; see: pushlane plugin test --help")
+		err = problem.WithHint(problem.Usage(fmt.Errorf("cannot test plugin: there are no cases in %s", folder)),
+			"a case is a file of the form cases/NAME.txtar; see: pushlane plugin test --help")
 	}
 	var all []pluginCase
 	for _, file := range files {

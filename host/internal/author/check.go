@@ -49,7 +49,8 @@ func (a subject) describe(w io.Writer) {
 	m, f := a.plugin.Manifest(), a.plugin.Facts()
 	fmt.Fprintf(w, "%s %s, sha256 %s\n", m.Name, printable.Clean(m.Version), a.plugin.Digest())
 	fmt.Fprintf(w, "abi %d, output %s, input %s\n", m.ABI, m.Output, inputWords(m))
-	fmt.Fprintf(w, "%d functions, starts with %.1f MiB of memory (at most %d MiB), imports %s\n", f.Functions, float64(f.MinMemory)/(1<<20), config.PluginMemory>>20, strings.Join(f.Imports, ", "))
+	fmt.Fprintf(w, "%d functions, starts with %.1f MiB of memory (at most %d MiB), imports %s\n", f.Functions,
+		float64(f.MinMemory)/(1<<20), config.PluginMemory>>20, strings.Join(f.Imports, ", "))
 	plugins.WriteAsks(w, plugins.Granted(m))
 }
 
@@ -90,14 +91,17 @@ func (c *conformance) result(what string, fault string, more ...string) {
 }
 
 func (c *conformance) usual() trial {
-	src := memTree{"README.md": {data: []byte("# Hello\n")}, "src/a.go": {data: []byte("package a\n\nfunc A() {}\n")}, "empty": {}, "run.sh": {data: []byte("#!/bin/sh\nexit 0\n"), mode: 0o755}}
+	src := memTree{"README.md": {data: []byte("# Hello\n")}, "src/a.go": {data: []byte("package a\n\nfunc A() {}\n")},
+		"empty": {}, "run.sh": {data: []byte("#!/bin/sh\nexit 0\n"), mode: 0o755}}
 	base := memTree{"README.md": {data: []byte("# Hallo\n")}, "gone.txt": {data: []byte("gone\n")}}
 	return trialOf(c.subject.plugin.Manifest(), src, base, c.with)
 }
 
 func (c *conformance) ordinary() {
 	c.first = c.try(c.usual())
-	c.result("an ordinary request", c.first.cause(), fmt.Sprintf(": exit %d, %d findings, %d calls, %s", c.first.exit, len(c.first.said.Findings), c.first.rounds, c.first.used))
+	c.result("an ordinary request", c.first.cause(),
+		fmt.Sprintf(": exit %d, %d findings, %d calls, %s", c.first.exit, len(c.first.said.Findings), c.first.rounds,
+			c.first.used))
 }
 
 func (c *conformance) same() {
@@ -105,7 +109,8 @@ func (c *conformance) same() {
 		c.result("the same request again", fault)
 		return
 	}
-	c.result("the same request again", "", fmt.Sprintf(": the same answer, and the same work (%d units of fuel)", c.first.used.Fuel))
+	c.result("the same request again", "", fmt.Sprintf(": the same answer, and the same work (%d units of fuel)",
+		c.first.used.Fuel))
 }
 
 func (c *conformance) differs(again tried) string {
@@ -157,7 +162,8 @@ func greaseValue(v any) any {
 		for key, one := range v {
 			v[key] = greaseValue(one)
 		}
-		v["grease"] = map[string]any{"nested": []any{1, "two", nil, true, map[string]any{"\"quoted\"\n": "\u2028 \\ \x01"}}, "number": json.Number("-1.5e300")}
+		v["grease"] = map[string]any{"nested": []any{1, "two", nil, true, map[string]any{"\"quoted\"\n": "\u2028 \\ \x01"}},
+			"number": json.Number("-1.5e300")}
 		v["grease_text"] = "]}\",\\"
 		v["grease_null"] = nil
 	case []any:
@@ -175,11 +181,15 @@ func (c *conformance) nothing() {
 
 // oddPaths are names that trees can hold and few programs expect.
 func (c *conformance) oddPaths() {
-	src := memTree{"\xff\xfe.txt": {data: []byte("x\n")}, "a \"b\"\n.txt": {data: []byte("x\n")}, "ünï/ç\u202e.md": {data: []byte("x\n")},
-		"-rf": {data: []byte("x\n")}, "link": {data: []byte("/etc/passwd"), mode: fs.ModeSymlink}, strings.Repeat("long/", 200) + "x": {data: []byte("x\n")},
-		"binary": {data: bytes.Repeat([]byte{0, 0xff, '\n'}, 100)}, "crlf.txt": {data: []byte("a\r\nb")}}
+	src := memTree{"\xff\xfe.txt": {data: []byte("x\n")}, "a \"b\"\n.txt": {data: []byte("x\n")},
+		"ünï/ç\u202e.md": {data: []byte("x\n")},
+		"-rf":            {data: []byte("x\n")}, "link": {data: []byte("/etc/passwd"), mode: fs.ModeSymlink},
+		strings.Repeat("long/", 200) + "x": {data: []byte("x\n")},
+		"binary":                           {data: bytes.Repeat([]byte{0, 0xff, '\n'}, 100)},
+		"crlf.txt":                         {data: []byte("a\r\nb")}}
 	t := trialOf(c.subject.plugin.Manifest(), src, nil, c.with)
-	t.changes = append(t.changes, sdk.Change{Path: "zz-module", Status: "A", Mode: "160000", NewID: strings.Repeat("3", 40)})
+	t.changes = append(t.changes, sdk.Change{Path: "zz-module", Status: "A", Mode: "160000",
+		NewID: strings.Repeat("3", 40)})
 	if t.request.Changes != nil {
 		t.request.Changes = t.changes
 	}

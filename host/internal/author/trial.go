@@ -102,7 +102,8 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run trace.Runner) tried 
 // containers by records.
 func (t trial) round(ctx context.Context, m sdk.Manifest, run trace.Runner, script *script, done *tried) (goesOn bool) {
 	var log bytes.Buffer
-	call := wasm.Call{Stdin: t.request.AppendJSON(nil), Stderr: &log, Out: wasm.NewOut(config.MaxOut, config.MaxOutFiles), Memory: config.PluginMemory, Fuel: config.DefaultFuel,
+	call := wasm.Call{Stdin: t.request.AppendJSON(nil), Stderr: &log, Out: wasm.NewOut(config.MaxOut, config.MaxOutFiles),
+		Memory: config.PluginMemory, Fuel: config.DefaultFuel,
 		MaxStdout: config.MaxStdout, MaxStderr: config.MaxStderr, World: &wasm.Local{Src: t.src, Base: t.base, Ops: script}}
 	if t.shape != nil {
 		if call.Stdin, done.err = t.shape(call.Stdin); done.err != nil {
@@ -208,7 +209,8 @@ func (s *script) allow(asked []sdk.Container) error {
 		}
 		for _, name := range c.Secrets {
 			if !s.reaches("secret", name) {
-				return fmt.Errorf("plugin %q asks for the secret %q, which is not in its scope", s.manifest.Name, printable.Clean(name))
+				return fmt.Errorf("plugin %q asks for the secret %q, which is not in its scope", s.manifest.Name,
+					printable.Clean(name))
 			}
 		}
 		if err := lanerun.ContainerFault(c, limits, zone.Zone{Repository: "/trial"}); err != nil {
@@ -228,7 +230,8 @@ func (s *script) Call(ctx context.Context, handles *wasm.Handles, op string, req
 	case lanerun.OpResult:
 		return lanerun.WithHandle(handles, req, "container", (*lanerun.Job).Answer)
 	case lanerun.OpLog:
-		return lanerun.WithHandle(handles, req, "container", func(j *lanerun.Job) ([]byte, error) { return lanerun.AddHandle(handles, &lanerun.JobLog{Job: j}) })
+		return lanerun.WithHandle(handles, req, "container",
+			func(j *lanerun.Job) ([]byte, error) { return lanerun.AddHandle(handles, &lanerun.JobLog{Job: j}) })
 	case lanerun.OpChanges:
 		if !s.can("repo.read") {
 			return nil, refusedOp(s.denied("repo.read"))
@@ -258,7 +261,8 @@ func (s *script) Call(ctx context.Context, handles *wasm.Handles, op string, req
 }
 
 func (s *script) list(ctx context.Context, req []byte, all []sdk.Change) ([]byte, error) {
-	return lanerun.ListChanges(req, len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil }, &lanerun.Toil{Ctx: ctx})
+	return lanerun.ListChanges(req, len(all), func(i int) (sdk.Change, bool, error) { return all[i], true, nil },
+		&lanerun.Toil{Ctx: ctx})
 }
 
 func refusedOp(err error) error {
@@ -308,7 +312,8 @@ func (s *script) keep(op string, req []byte) ([]byte, error) {
 	case r.Value == nil:
 		delete(s.state.kept, r.Name)
 	case !known && len(s.state.kept) == store.MaxValues:
-		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a plugin keeps at most %d values", store.MaxValues)}
+		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a plugin keeps at most %d values",
+			store.MaxValues)}
 	default:
 		s.state.kept[r.Name] = *r.Value
 	}
@@ -328,7 +333,8 @@ func (s *script) send(handles *wasm.Handles, req []byte) ([]byte, error) {
 	case !s.can("http"):
 		return nil, refusedOp(s.denied("http"))
 	case !s.reaches("http", u.Host) && !s.reaches("http", u.Hostname()):
-		return nil, refusedOp(fmt.Errorf("plugin %q sends a request to %s, which is not in its scope", s.manifest.Name, printable.Clean(u.Host)))
+		return nil, refusedOp(fmt.Errorf("plugin %q sends a request to %s, which is not in its scope", s.manifest.Name,
+			printable.Clean(u.Host)))
 	}
 	e := &lanerun.Exchange{Cancel: func() {}, Done: make(chan struct{}), Held: &s.held}
 	e.End(s.trial.reply(a.URL))
@@ -382,9 +388,11 @@ func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
 	}
 	granted := func(name string) bool { return slices.Contains(names, name) }
 	r := sdk.Request{ABI: sdk.ABI, Run: "trial@0000000:trial", Lane: "trial", Repository: "trial", Gate: "manual",
-		Update: sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40), Base: strings.Repeat("1", 40)},
-		With:   with, Granted: names, Ops: lanerun.OfferedTo(granted),
-		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: 60_000, Log: config.MaxStderr, Findings: config.MaxFindings, Out: config.MaxOut, Fuel: config.DefaultFuel}}
+		Update: sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40),
+			Base: strings.Repeat("1", 40)},
+		With: with, Granted: names, Ops: lanerun.OfferedTo(granted),
+		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: 60_000, Log: config.MaxStderr, Findings: config.MaxFindings,
+			Out: config.MaxOut, Fuel: config.DefaultFuel}}
 	if granted("repo.read") {
 		t.changes = changesBetween(base, src)
 	}
@@ -404,7 +412,8 @@ func changesBetween(base, src memTree) []sdk.Change {
 		case !known:
 			all = append(all, sdk.Change{Path: name, Status: "A", Mode: modeOf(f), NewID: fakeID(f.data)})
 		case !bytes.Equal(old.data, f.data) || old.mode != f.mode:
-			all = append(all, sdk.Change{Path: name, Status: "M", Mode: modeOf(f), OldID: fakeID(old.data), NewID: fakeID(f.data)})
+			all = append(all, sdk.Change{Path: name, Status: "M", Mode: modeOf(f), OldID: fakeID(old.data),
+				NewID: fakeID(f.data)})
 		}
 	}
 	for name, f := range base {

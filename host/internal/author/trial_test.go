@@ -28,7 +28,8 @@ func trialPolicy(t *testing.T) config.Policy {
 func manifestOf(names ...string) sdk.Manifest {
 	m := sdk.Manifest{Name: "p", ABI: 1, Output: "jsonl"}
 	for _, name := range names {
-		m.Capabilities = append(m.Capabilities, sdk.Capability{Name: name, Scope: map[string][]string{"http": {"example.org"}, "secret": {"KEY"}}[name]})
+		m.Capabilities = append(m.Capabilities, sdk.Capability{Name: name,
+			Scope: map[string][]string{"http": {"example.org"}, "secret": {"KEY"}}[name]})
 	}
 	return m
 }
@@ -52,17 +53,32 @@ func TestTrialHoldsContainers(t *testing.T) {
 		records []string
 		want    string
 	}{
-		"a good one":            {manifestOf("container"), []string{container(`{"id":"a","command":["true"]}`)}, ""},
-		"one with artifacts":    {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"artifacts":["/tmp/x"]}`)}, ""},
-		"no capability":         {manifestOf("repo.read"), []string{container(`{"id":"a","command":["true"]}`)}, `plugin "p" used capability container, which its manifest does not ask for`},
-		"no network":            {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"network":true}`)}, `plugin "p" used capability container.network, which its manifest does not ask for`},
-		"a network":             {manifestOf("container", "container.network"), []string{container(`{"id":"a","command":["true"],"network":true}`)}, ""},
-		"another secret":        {manifestOf("container", "secret"), []string{container(`{"id":"a","command":["true"],"secrets":["OTHER"]}`)}, `plugin "p" asks for the secret "OTHER", which is not in its scope`},
-		"a bad id":              {manifestOf("container"), []string{container(`{"id":"BAD ID","command":["true"]}`)}, `cannot start container "BAD ID": its id "BAD ID" is not of the form [a-z0-9][a-z0-9_-]*`},
-		"a relative folder":     {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"cwd":"x"}`)}, `cannot start container "a": cwd "x" is no clean absolute path`},
-		"more than is allowed":  {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"memory":"999GiB"}`)}, `cannot start container "a": it asks for memory 999GiB, the policy allows 4GiB`},
-		"an id twice":           {manifestOf("container"), []string{container(`{"id":"a","command":["true"]}`), container(`{"id":"a","command":["true"]}`)}, `plugin "p" asks twice for a container called "a"`},
-		"a contradiction first": {manifestOf("container"), []string{container(`{"id":"a","command":["true"]}`), `{"type":"verdict","verdict":"fail"}`}, `the plugin contradicts itself: it says "fail" and exits with status 0`},
+		"a good one": {manifestOf("container"), []string{container(`{"id":"a","command":["true"]}`)}, ""},
+		"one with artifacts": {manifestOf("container"),
+			[]string{container(`{"id":"a","command":["true"],"artifacts":["/tmp/x"]}`)}, ""},
+		"no capability": {manifestOf("repo.read"), []string{container(`{"id":"a","command":["true"]}`)},
+			`plugin "p" used capability container, which its manifest does not ask for`},
+		"no network": {manifestOf("container"),
+			[]string{container(`{"id":"a","command":["true"],"network":true}`)},
+			`plugin "p" used capability container.network, which its manifest does not ask for`},
+		"a network": {manifestOf("container", "container.network"),
+			[]string{container(`{"id":"a","command":["true"],"network":true}`)}, ""},
+		"another secret": {manifestOf("container", "secret"),
+			[]string{container(`{"id":"a","command":["true"],"secrets":["OTHER"]}`)},
+			`plugin "p" asks for the secret "OTHER", which is not in its scope`},
+		"a bad id": {manifestOf("container"), []string{container(`{"id":"BAD ID","command":["true"]}`)},
+			`cannot start container "BAD ID": its id "BAD ID" is not of the form [a-z0-9][a-z0-9_-]*`},
+		"a relative folder": {manifestOf("container"), []string{container(`{"id":"a","command":["true"],"cwd":"x"}`)},
+			`cannot start container "a": cwd "x" is not a clean absolute path`},
+		"more than is allowed": {manifestOf("container"),
+			[]string{container(`{"id":"a","command":["true"],"memory":"999GiB"}`)},
+			`cannot start container "a": it asks for memory 999GiB, the policy allows 4GiB`},
+		"an id twice": {manifestOf("container"),
+			[]string{container(`{"id":"a","command":["true"]}`), container(`{"id":"a","command":["true"]}`)},
+			`plugin "p" asks twice for a container called "a"`},
+		"a contradiction first": {manifestOf("container"),
+			[]string{container(`{"id":"a","command":["true"]}`), `{"type":"verdict","verdict":"fail"}`},
+			`the plugin contradicts itself: it says "fail" and exits with status 0`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,17 +130,26 @@ func TestTrialOperations(t *testing.T) {
 		ops  [][2]string
 		want []string
 	}{
-		"kv": {all, [][2]string{{lanerun.OpGet, `{"name":"a"}`}, {lanerun.OpSet, `{"name":"a","value":"1"}`}, {lanerun.OpGet, `{"name":"a"}`}, {lanerun.OpSet, `{"name":"a"}`}, {lanerun.OpGet, `{"name":"a"}`}, {lanerun.OpGet, `{"name":5}`}},
-			[]string{`{}`, `{}`, `{"value":"1"}`, `{}`, `{}`, `{"code":-22,"message":"want an object with name and value, both texts"}`}},
-		"kv without a capability": {manifestOf(), [][2]string{{lanerun.OpGet, `{"name":"a"}`}}, []string{`{"code":-13,"message":"plugin \"p\" used capability kv, which its manifest does not ask for"}`}},
-		"http": {all, [][2]string{{lanerun.OpRequest, `{"url":"https://example.org/good"}`}, {lanerun.OpResponse, `{"handle":1}`}},
+		"kv": {all, [][2]string{{lanerun.OpGet, `{"name":"a"}`}, {lanerun.OpSet, `{"name":"a","value":"1"}`},
+			{lanerun.OpGet, `{"name":"a"}`}, {lanerun.OpSet, `{"name":"a"}`}, {lanerun.OpGet, `{"name":"a"}`},
+			{lanerun.OpGet, `{"name":5}`}},
+			[]string{`{}`, `{}`, `{"value":"1"}`, `{}`, `{}`,
+				`{"code":-22,"message":"want an object with name and value, both texts"}`}},
+		"kv without a capability": {manifestOf(), [][2]string{{lanerun.OpGet, `{"name":"a"}`}},
+			[]string{`{"code":-13,"message":"plugin \"p\" used capability kv, which its manifest does not ask for"}`}},
+		"http": {all, [][2]string{{lanerun.OpRequest, `{"url":"https://example.org/good"}`},
+			{lanerun.OpResponse, `{"handle":1}`}},
 			[]string{`{"handle":1}`, `{"status":200,"headers":{},"body":"hello"}`}},
-		"http to another host": {all, [][2]string{{lanerun.OpRequest, `{"url":"https://example.com/"}`}}, []string{`{"code":-13,"message":"plugin \"p\" sends a request to example.com, which is not in its scope"}`}},
-		"containers": {all, [][2]string{{lanerun.OpStart, `{"id":"a","command":["true"]}`}, {lanerun.OpStart, `{"id":"a","command":["true"]}`}, {lanerun.OpStart, `{}`}, {lanerun.OpStart, `{"id":"b","command":["true"],"processes":99999}`}},
+		"http to another host": {all, [][2]string{{lanerun.OpRequest, `{"url":"https://example.com/"}`}},
+			[]string{`{"code":-13,"message":"plugin \"p\" sends a request to example.com, which is not in its scope"}`}},
+		"containers": {all, [][2]string{{lanerun.OpStart, `{"id":"a","command":["true"]}`},
+			{lanerun.OpStart, `{"id":"a","command":["true"]}`}, {lanerun.OpStart, `{}`},
+			{lanerun.OpStart, `{"id":"b","command":["true"],"processes":99999}`}},
 			[]string{`{"handle":1}`, `{"code":-22,"message":"plugin \"p\" asks twice for a container called \"a\""}`,
 				`{"code":-22,"message":"cannot start container \"\": its id \"\" is not of the form [a-z0-9][a-z0-9_-]*"}`,
 				`{"code":-13,"message":"cannot start container \"b\": it asks for 99999 processes, the policy allows 4 to 4096"}`}},
-		"an operation that there is not": {all, [][2]string{{"x@1", `{}`}}, []string{`{"code":-38,"message":"no such operation: x@1"}`}},
+		"an operation that there is not": {all, [][2]string{{"x@1", `{}`}},
+			[]string{`{"code":-38,"message":"no such operation: x@1"}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -159,15 +184,19 @@ func TestToolThatLooksAtNothing(t *testing.T) {
 		want string
 	}{
 		"it opens a changed file": {[]string{"{changed}"}, []wasm.Question{{Kind: wasm.AskOpen, Name: "a.sh"}}, 0, ""},
-		"it opens another one":    {[]string{"{changed}"}, []wasm.Question{{Kind: wasm.AskOpen, Name: "conf"}}, 0, "cannot take exit status 0 for a pass: it opened none of 1 changed file"},
-		"it cannot open it":       {[]string{"{changed}"}, []wasm.Question{{Kind: wasm.AskStat, Name: "a.sh"}, {Kind: wasm.AskOpen, Name: "gone"}}, 0, "cannot take exit status 0 for a pass: it opened none of 1 changed file"},
+		"it opens another one": {[]string{"{changed}"}, []wasm.Question{{Kind: wasm.AskOpen, Name: "conf"}}, 0,
+			"cannot take exit status 0 for a pass: it opened none of 1 changed file"},
+		"it cannot open it": {[]string{"{changed}"},
+			[]wasm.Question{{Kind: wasm.AskStat, Name: "a.sh"}, {Kind: wasm.AskOpen, Name: "gone"}}, 0,
+			"cannot take exit status 0 for a pass: it opened none of 1 changed file"},
 		"it says no all the same": {[]string{"{changed}"}, nil, 1, ""},
 		"it walks":                {nil, []wasm.Question{{Kind: wasm.AskList, Name: "."}}, 0, ""},
 		"it does nothing":         {nil, nil, 0, "cannot take exit status 0 for a pass: it opened no file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := sdk.Manifest{Name: "p", ABI: 1, Output: "gnu", Tool: &sdk.Tool{Args: c.args}, Capabilities: []sdk.Capability{{Name: "repo.read"}}}
+			m := sdk.Manifest{Name: "p", ABI: 1, Output: "gnu", Tool: &sdk.Tool{Args: c.args},
+				Capabilities: []sdk.Capability{{Name: "repo.read"}}}
 			if c.args != nil {
 				m.Tool.Files = []string{"*.sh"}
 			}

@@ -37,7 +37,8 @@ func (t *trial) readBlobs(ctx context.Context, handles *wasm.Handles, req []byte
 			return nil, lanerun.Unseen(id)
 		}
 	}
-	return lanerun.AddHandle(handles, lanerun.NewBlobStream(q, &lanerun.Toil{Ctx: ctx}, func(id string) (io.ReadCloser, int64, error) {
+	w := &lanerun.Toil{Ctx: ctx}
+	return lanerun.AddHandle(handles, lanerun.NewBlobStream(q, w, func(id string) (io.ReadCloser, int64, error) {
 		data := t.blobs[id]
 		return io.NopCloser(bytes.NewReader(data)), int64(len(data)), nil
 	}))

@@ -55,7 +55,7 @@ func ReadFile(name string, limit int64) ([]byte, error) {
 }
 
 // Reader passes on what r has, and fails with an *Error where that is more
-// than limit bytes. Exactly limit bytes and the end are no error.
+// than limit bytes. Exactly limit bytes and the end are not an error.
 func Reader(r io.Reader, limit int64) io.Reader { return &reader{r: r, left: limit, limit: limit} }
 
 type reader struct {

@@ -15,13 +15,14 @@ import (
 var cuts = map[string]string{
 	"host/internal/bounded/bounded.go Head":   "its caller wants a beginning and says so",
 	"host/cmd/pushlane-hook/main.go readMost": "reads one byte more and refuses it; the client imports nothing of ours",
-	"hooks/bounded.go readHead":               "reads one byte more and says that there is more; hooks imports nothing of ours",
-	"lanes/importextends.go readFile":         "reads one byte more and refuses it; lanes imports nothing of host",
-	"hooks/objects_stream.go applyDelta":      "a stretch of known length: a source that ends before it is an error",
-	"host/internal/wasm/source.go seek":       "skips a known length, of which an early end is an error",
-	"host/internal/web/logall.go writeAll":    "a log still grows: the page shows what was there when it began",
-	"sdk/content.go limited":                  "Heads asks for beginnings, and is told the size of the whole",
-	"host/internal/lanelog/lanelog.go skip":   "skips to where a reader of a log was; what follows is read to its end",
+	"hooks/bounded.go readHead": "reads one byte more and says that there is more; hooks imports nothing " +
+		"of ours",
+	"lanes/importextends.go readFile":       "reads one byte more and refuses it; lanes imports nothing of host",
+	"hooks/objects_stream.go applyDelta":    "a stretch of known length: a source that ends before it is an error",
+	"host/internal/wasm/source.go seek":     "skips a known length, of which an early end is an error",
+	"host/internal/web/logall.go writeAll":  "a log still grows: the page shows what was there when it began",
+	"sdk/content.go limited":                "Heads asks for beginnings, and is told the size of the whole",
+	"host/internal/lanelog/lanelog.go skip": "skips to where a reader of a log was; what follows is read to its end",
 }
 
 // TestNothingIsCut looks at every Go file of the module: whoever reads with

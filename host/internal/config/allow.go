@@ -166,7 +166,9 @@ func (p Policy) checkAllows() error {
 	}
 	for _, a := range p.Allows {
 		if _, err := path.Match(a.Repository, ""); err != nil || !filepath.IsAbs(a.Repository) && !names[a.Repository] {
-			return problem.WithHint(fmt.Errorf("cannot read the policy: allow: repository %q is not a full path, and no [[repository]] has that name", a.Repository),
+			return problem.WithHint(
+				fmt.Errorf("cannot read the policy: allow: repository %q is not a full path, and no [[repository]] has that name",
+					a.Repository),
 				"write the path of its git directory, or \"*\" for all")
 		}
 	}

@@ -95,8 +95,10 @@ type Policy struct {
 	MaxLogsTotal string `koanf:"limits.logs_total"`
 
 	// of all caches of a repository, by the disk they may take; protected and other refs apart
-	MaxCaches    string   `koanf:"limits.caches"`
-	MaxFuel      int64    `koanf:"limits.fuel"`   // of one call of a plugin: units of work, the same on every machine, about 16 bytes of its code each; 0: no limit but limits.time
+	MaxCaches string `koanf:"limits.caches"`
+	// of one call of a plugin: units of work, the same on every machine, about 16 bytes of its code
+	// each; 0: no limit but limits.time
+	MaxFuel      int64    `koanf:"limits.fuel"`
 	Capabilities []string `koanf:"capabilities"`  // that may be granted at all
 	FetchPlugins bool     `koanf:"fetch_plugins"` // whether a pinned plugin that is not here is fetched while a push waits
 	// hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
@@ -105,9 +107,11 @@ type Policy struct {
 
 	// Who may sign plugins of others. Where one of the two names somebody, they
 	// must be signed.
-	AllowedSigners     string   `koanf:"allowed_signers"`     // file of SSH keys, ssh-keygen(1)
-	SigstoreIdentities []string `koanf:"sigstore_identities"` // "ISSUER SUBJECT" of sigstore certificates; in the subject, * is anything up to the next /
-	SigstoreRoots      string   `koanf:"sigstore_roots"`      // trusted_root.json of the sigstore instance whose bundles are accepted
+	AllowedSigners string `koanf:"allowed_signers"` // file of SSH keys, ssh-keygen(1)
+	// "ISSUER SUBJECT" of sigstore certificates; in the subject, * is anything up to the next /
+	SigstoreIdentities []string `koanf:"sigstore_identities"`
+	// trusted_root.json of the sigstore instance whose bundles are accepted
+	SigstoreRoots string `koanf:"sigstore_roots"`
 
 	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs, logs and artifacts are removed
 
@@ -118,7 +122,8 @@ type Policy struct {
 func defaultPolicy(getenv func(string) string) map[string]any {
 	return map[string]any{
 		"on_undecided": "refuse", "no_lanes": "refuse", "allow_skip": true,
-		"protect": []string{}, "push_options": []string{"priority"}, "listen": "127.0.0.1:7331", "proxy_addresses": []string{}, "proxy_scope": "run",
+		"protect": []string{}, "push_options": []string{"priority"}, "listen": "127.0.0.1:7331",
+		"proxy_addresses": []string{}, "proxy_scope": "run",
 		"parallel": runtime.NumCPU(), "plugins": pluginFolder(), "state": stateFolder(getenv), "cache": cacheFolder(getenv),
 		"incus.project": "pushlane", "incus.pool": "pushlane",
 		"incus.images": []string{"*"}, "incus.networks": []string{},
@@ -126,7 +131,8 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": DefaultFuel,
 		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB", "limits.logs_total": "20GiB",
 		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
-		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{}, "secrets": filepath.Join(filepath.Dir(PolicyFile), "secrets"),
+		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{},
+		"secrets":        filepath.Join(filepath.Dir(PolicyFile), "secrets"),
 		"retention.runs": "720h",
 	}
 }
@@ -167,7 +173,8 @@ func LoadServer(getenv func(string) string) (Policy, error) {
 	return p, err
 }
 
-func loadFiles(getenv func(string) string, files []string, defaults map[string]any, env ...map[string]any) (Policy, error) {
+func loadFiles(getenv func(string) string, files []string, defaults map[string]any,
+	env ...map[string]any) (Policy, error) {
 	k := koanf.New(".")
 	if err := k.Load(confmap.Provider(defaultPolicy(getenv), "."), nil); err != nil {
 		return Policy{}, err
@@ -187,7 +194,8 @@ func loadFiles(getenv func(string) string, files []string, defaults map[string]a
 	}
 	var p Policy
 	if err := k.UnmarshalWithConf("", &p, koanf.UnmarshalConf{FlatPaths: true}); err != nil {
-		return Policy{}, problem.WithHint(fmt.Errorf("cannot read the policy: %w", err), "check "+strings.Join(PolicyFiles(getenv), " and "))
+		return Policy{}, problem.WithHint(fmt.Errorf("cannot read the policy: %w", err),
+			"check "+strings.Join(PolicyFiles(getenv), " and "))
 	}
 	return p, p.validate()
 }
@@ -209,7 +217,8 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 	}
 	for _, key := range one.Keys() {
 		if !slices.Contains(policyKeys(), key) {
-			return problem.WithHint(fmt.Errorf("cannot read policy %s: unknown key %q", name, key), "known keys: "+strings.Join(policyKeys(), ", "))
+			return problem.WithHint(fmt.Errorf("cannot read policy %s: unknown key %q", name, key),
+				"known keys: "+strings.Join(policyKeys(), ", "))
 		}
 	}
 	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[tell.Status]()),
@@ -303,9 +312,11 @@ func (p Policy) validate() error {
 	case lanes.Refs(p.Protect).Check() != nil:
 		return fmt.Errorf("cannot read the policy: protect: %w", lanes.Refs(p.Protect).Check())
 	case slices.ContainsFunc(p.Capabilities, unknownCapability):
-		return fmt.Errorf("cannot read the policy: capabilities is %q, want some of %s", p.Capabilities, strings.Join(wasm.Capabilities(), ", "))
+		return fmt.Errorf("cannot read the policy: capabilities is %q, want some of %s", p.Capabilities,
+			strings.Join(wasm.Capabilities(), ", "))
 	case slices.ContainsFunc(p.PushOptions, unknownOption):
-		return fmt.Errorf("cannot read the policy: push_options is %q, want some of lane.skip, lane.only and priority", p.PushOptions)
+		return fmt.Errorf("cannot read the policy: push_options is %q, want some of lane.skip, lane.only and priority",
+			p.PushOptions)
 	case p.Parallel < 1 || p.Parallel > 1024:
 		return fmt.Errorf("cannot read the policy: parallel is %d, want 1 to 1024", p.Parallel)
 	case p.MaxTime <= 0 || p.MaxContainers < 0 || p.MaxProcesses < 1:
@@ -315,9 +326,11 @@ func (p Policy) validate() error {
 	case p.checkSizes() != nil:
 		return p.checkSizes()
 	case len(p.SigstoreIdentities) > 0 && p.SigstoreRoots == "":
-		return problem.WithHint(errors.New("cannot read the policy: sigstore_identities needs sigstore_roots"), "name the instance's trusted_root.json")
+		return problem.WithHint(errors.New("cannot read the policy: sigstore_identities needs sigstore_roots"),
+			"name the instance's trusted_root.json")
 	case !filepath.IsAbs(p.State) || p.Cache != "" && !filepath.IsAbs(p.Cache):
-		return problem.WithHint(fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State, p.Cache),
+		return problem.WithHint(fmt.Errorf("cannot read the policy: state is %q and cache %q, want absolute paths", p.State,
+			p.Cache),
 			"set HOME, or state and cache in "+PolicyFile)
 	}
 	if _, err := p.Identities(); err != nil {
@@ -332,7 +345,8 @@ func (p Policy) validate() error {
 // checkSizes reads the limits that the host itself enforces.
 func (p Policy) checkSizes() error {
 	for _, limit := range []struct{ key, text string }{
-		{"limits.artifacts", p.MaxArtifacts}, {"limits.artifacts_total", p.MaxArtifactsTotal}, {"limits.logs_total", p.MaxLogsTotal},
+		{"limits.artifacts", p.MaxArtifacts}, {"limits.artifacts_total", p.MaxArtifactsTotal},
+		{"limits.logs_total", p.MaxLogsTotal},
 		{"limits.caches", p.MaxCaches},
 	} {
 		if _, err := incus.ParseSize(limit.text); err != nil {

@@ -52,7 +52,8 @@ func (p Policy) checkHeader() error {
 	if headerName.MatchString(p.ProxyHeader) && !slices.Contains(own, strings.ToLower(p.ProxyHeader)) {
 		return nil
 	}
-	return problem.WithHint(fmt.Errorf("cannot read the policy: proxy_header is %q, want a header of its own", p.ProxyHeader),
+	return problem.WithHint(fmt.Errorf("cannot read the policy: proxy_header is %q, want a header of its own",
+		p.ProxyHeader),
 		`set proxy_header = "X-Forwarded-User"`)
 }
 

@@ -16,7 +16,8 @@ func TestProxyKeysOfAPolicy(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		`proxy_header = "X-User"`: "[] run",
-		header + "proxy_addresses = [\"127.0.0.1/32\", \"10.0.0.0/8\", \"::1\"]\nproxy_scope = \"read\"": "[127.0.0.1/32 10.0.0.0/8 ::1/128] read",
+		header + "proxy_addresses = [\"127.0.0.1/32\", \"10.0.0.0/8\", \"::1\"]\nproxy_scope = " +
+			"\"read\"": "[127.0.0.1/32 10.0.0.0/8 ::1/128] read",
 		`proxy_addresses = ["127.0.0.1/32"]`: "cannot read the policy: proxy_addresses needs proxy_header; " +
 			`set proxy_header = "X-Forwarded-User"`,
 		`proxy_scope = "admin"`:                `cannot read the policy: proxy_scope is "admin", want none, read or run`,

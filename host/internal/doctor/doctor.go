@@ -106,7 +106,8 @@ func checkHooks(ctx context.Context, h *host.Host, call gate.Call, repo *hooks.R
 		case s.State == hooks.Installed:
 			checks = append(checks, good("hooks", "%s: %s", s.Gate, s.State))
 		case s.State == hooks.Stale:
-			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate, strings.TrimSuffix(s.Detail, "; run: pushlane install")), hint))
+			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate,
+				strings.TrimSuffix(s.Detail, "; run: pushlane install")), hint))
 		case slices.Contains(needed, s.Gate):
 			checks = append(checks, bad("hooks", fmt.Errorf("%s: %s", s.Gate, s.State), hint))
 		}
@@ -125,7 +126,10 @@ func guards(ctx context.Context, h *host.Host, call gate.Call, repo *hooks.Repo)
 	}
 	if st, err := h.Store(ctx); err == nil {
 		known, err := st.Known(ctx)
-		if err == nil && slices.ContainsFunc(known, func(r store.Repository) bool { return r.Served && r.Key == repo.CommonDir() }) {
+		if err == nil && slices.ContainsFunc(known, func(r store.Repository) bool {
+			return r.Served &&
+				r.Key == repo.CommonDir()
+		}) {
 			return true, args
 		}
 	}

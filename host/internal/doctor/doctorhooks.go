@@ -25,7 +25,8 @@ func checkEarlier(s hooks.HookStatus) Check {
 	}
 	if program := interpreter(s.Kept); program != "" {
 		if _, err := os.Stat(program); err != nil {
-			return bad("hooks", fmt.Errorf("%s: cannot run %s: %w", s.Gate, s.Kept, err), "install "+program+", or remove the hook")
+			return bad("hooks", fmt.Errorf("%s: cannot run %s: %w", s.Gate, s.Kept, err),
+				"install "+program+", or remove the hook")
 		}
 	}
 	return good("hooks", "%s: %s, %s runs first", s.Gate, s.State, s.Kept)
@@ -51,7 +52,8 @@ func interpreter(path string) string {
 
 // saysNo is a hook that says no where it is called by its own name and finds
 // what is next to it, and yes where it is not.
-const saysNo = "#!/bin/sh\n[ \"$(basename \"$0\")\" = pre-push ] && [ -e \"$(dirname \"$0\")/next\" ] || exit 0\ncat > \"$(dirname \"$0\")/next\"\nexit 1\n"
+const saysNo = "#!/bin/sh\n[ \"$(basename \"$0\")\" = pre-push ] && [ -e \"$(dirname \"$0\")/next\" ] || exit 0\n" +
+	"cat > \"$(dirname \"$0\")/next\"\nexit 1\n"
 
 // tryEarlier pushes in a scratch repository, with the same hook client and a
 // hook that was there and says no: the push must be refused because of it.
@@ -102,7 +104,8 @@ func pushRefused(ctx context.Context, call gate.Call, dir, bin string) error {
 		return err
 	}
 	scratch := gate.Call{Dir: work, Env: env}
-	if _, err := hooks.Install(ctx, scratch.HooksEnv(), hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin}); err != nil {
+	if _, err := hooks.Install(ctx, scratch.HooksEnv(),
+		hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin}); err != nil {
 		return err
 	}
 	out, err := git("-C", "work", "push", "../remote.git", "HEAD:refs/heads/trial")

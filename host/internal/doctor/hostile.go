@@ -60,7 +60,8 @@ func Hostile(ctx context.Context, h *host.Host) []Check {
 			in = brief
 		}
 		if r := hostile.Run(ctx, a, tryIn(in, trialTime(a))); !r.OK {
-			checks = append(checks, bad("hostile", errors.New(r.String()), "do not run plugins of strangers on this machine, and tell us"))
+			checks = append(checks, bad("hostile", errors.New(r.String()),
+				"do not run plugins of strangers on this machine, and tell us"))
 		}
 	}
 	tried, err := pool.TrySeal()
@@ -105,7 +106,8 @@ func tryIn(pool *sandbox.Pool, limit time.Duration) hostile.Try {
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("its time was up"))
 		defer cancel()
-		done, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), Out: wasm.NewOut(8<<20, 100), World: &wasm.Local{Src: hostile.Source()}, Fuel: trialFuel, MaxCalls: trialCalls, MaxFiles: 64})
+		done, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), Out: wasm.NewOut(8<<20, 100),
+			World: &wasm.Local{Src: hostile.Source()}, Fuel: trialFuel, MaxCalls: trialCalls, MaxFiles: 64})
 		if err != nil {
 			return trialError(err)
 		}
@@ -125,7 +127,8 @@ func trialError(err error) hostile.Outcome {
 // is shown by it.
 func trialAnswer(m *sandbox.Plugin, done wasm.Result) hostile.Outcome {
 	if m.Manifest().Output == "text" {
-		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit, printable.Clean(string(done.Stdout[:min(len(done.Stdout), 4000)])))}
+		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit,
+			printable.Clean(string(done.Stdout[:min(len(done.Stdout), 4000)])))}
 	}
 	said, err := lanerun.ReadAnswer(m.Manifest().Output, done.Stdout, config.MaxFindings)
 	if err == nil {

@@ -38,7 +38,8 @@ func TestHostileAnswers(t *testing.T) {
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "plugin")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/pushlane-plugin").CombinedOutput()
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/pushlane-plugin")
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}

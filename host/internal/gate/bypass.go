@@ -39,7 +39,8 @@ func Bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call,
 			return nil, err
 		}
 		if err != nil || run.Exit != ExitAccept {
-			found = append(found, fmt.Sprintf("%s was pushed to %s past the gate (git push --no-verify)", printable.Clean(branch), printable.Short(u.Old)))
+			found = append(found, fmt.Sprintf("%s was pushed to %s past the gate (git push --no-verify)",
+				printable.Clean(branch), printable.Short(u.Old)))
 		}
 	}
 	return found, nil

@@ -175,7 +175,8 @@ func ManualUpdate(ctx context.Context, repo *hooks.Repo, call Call) (manual, err
 		}
 		if there {
 			m.Base = head
-			m.Nothing = fmt.Sprintf("%s of %s has %s already", printable.Ref(to.Ref), printable.Clean(to.Remote), printable.Short(head))
+			m.Nothing = fmt.Sprintf("%s of %s has %s already",
+				printable.Ref(to.Ref), printable.Clean(to.Remote), printable.Short(head))
 			return m, nil
 		}
 	}

@@ -32,7 +32,8 @@ type SeesUpdate func(ctx context.Context, j *Run, i int, lane lanes.Lane) bool
 
 // Decide reads what is pushed and decides about every lane; nothing has run. st
 // is asked at a server's gate alone.
-func Decide(ctx context.Context, repo *hooks.Repo, call Call, policy config.Policy, st TrustRecord, apart SeesUpdate) (Run, error) {
+func Decide(ctx context.Context, repo *hooks.Repo, call Call, policy config.Policy, st TrustRecord,
+	apart SeesUpdate) (Run, error) {
 	j := Run{Repo: policy.RepositoryTitle(repo), GitDir: repo.CommonDir(), Gate: call.Gate, Remote: call.Arg(0),
 		Started: time.Now(), Policy: policy, PerRef: call.PerRef}
 	var err error
@@ -142,7 +143,8 @@ func (j *Run) receiveOne(ctx context.Context, repo *hooks.Repo, call Call, to *r
 		p.Refusal = ""
 	}
 	if u.Alias != "" {
-		p.Notes = append(p.Notes, fmt.Sprintf("%s is another name of %s, which is judged", printable.Ref(u.Alias), printable.Ref(u.Ref)))
+		p.Notes = append(p.Notes, fmt.Sprintf("%s is another name of %s, which is judged", printable.Ref(u.Alias),
+			printable.Ref(u.Ref)))
 	}
 	return j.add(ctx, repo, call, p)
 }
@@ -191,7 +193,8 @@ func ChangedPaths(changes []hooks.Change) []string {
 func choose(picked []lanes.Picked, call Call, w wishes) ([]lanes.Picked, error) {
 	for _, id := range call.Lanes {
 		if !slices.ContainsFunc(picked, func(p lanes.Picked) bool { return p.Lane.ID == id }) {
-			return nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot run lane %q: there is no such lane", id), "see them with: pushlane lanes"))
+			return nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot run lane %q: there is no such lane", id),
+				"see them with: pushlane lanes"))
 		}
 	}
 	for i := range picked {

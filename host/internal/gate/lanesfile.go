@@ -23,7 +23,8 @@ var LanesFiles = []string{".pushlane/lanes.toml", "lanes.toml", "ci/lanes.toml"}
 // it has none, as branches of pages, notes and old tags have not, they are
 // those that a server would choose: of what the branch was before the push, of
 // the default branch, and else the host's default set.
-func LocalLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call, policy config.Policy) (LanesFile, error) {
+func LocalLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call,
+	policy config.Policy) (LanesFile, error) {
 	if call.Config != "" {
 		return loadLanes(call.Config, call.Config)
 	}
@@ -139,6 +140,7 @@ func defaultLanes(rev string, policy config.Policy) (LanesFile, error) {
 		set, err := lanes.Load("(none)", text)
 		return LanesFile{Set: set, Text: text}, err
 	}
-	return LanesFile{}, problem.WithHint(fmt.Errorf("cannot judge %s: it has no lanes file (looked for %s)", printable.Short(rev), strings.Join(LanesFiles, ", ")),
+	return LanesFile{}, problem.WithHint(fmt.Errorf("cannot judge %s: it has no lanes file (looked for %s)",
+		printable.Short(rev), strings.Join(LanesFiles, ", ")),
 		"write and commit one with: pushlane init")
 }

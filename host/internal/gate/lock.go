@@ -52,7 +52,9 @@ func lockChanges(old, pushed *lanes.Lock) []string {
 		case !known:
 			words = append(words, fmt.Sprintf("pins plugin %s (%s)", p.Name, strings.Join(GrantedNames(p.Capabilities), ", ")))
 		case was.SHA256 != p.SHA256 || len(lanes.Difference(was.Capabilities, p.Capabilities)) > 0:
-			words = append(words, strings.TrimSpace(fmt.Sprintf("moves plugin %s to %s %s", p.Name, printable.ShortDigest(p.SHA256), strings.Join(lanes.Difference(was.Capabilities, p.Capabilities), "; "))))
+			difference := strings.Join(lanes.Difference(was.Capabilities, p.Capabilities), "; ")
+			words = append(words, strings.TrimSpace(fmt.Sprintf("moves plugin %s to %s %s", p.Name,
+				printable.ShortDigest(p.SHA256), difference)))
 		}
 	}
 	for _, p := range old.Plugins {

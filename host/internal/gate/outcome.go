@@ -251,7 +251,8 @@ func (j Run) State() store.State {
 			state = store.Broken
 		}
 	}
-	if state == store.Broken && !slices.ContainsFunc(j.Outcomes, func(o LaneRun) bool { return o.Undecided() && o.State == store.Broken }) {
+	broke := func(o LaneRun) bool { return o.Undecided() && o.State == store.Broken }
+	if state == store.Broken && !slices.ContainsFunc(j.Outcomes, broke) {
 		return store.Cancelled // nothing broke: somebody stopped it
 	}
 	return state

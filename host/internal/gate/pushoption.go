@@ -65,11 +65,13 @@ func (c Call) pushOptions(p config.Policy) (wishes, error) {
 		case !ours:
 			continue
 		case !slices.Contains([]string{config.OptionSkip, config.OptionOnly, config.OptionPriority}, key):
-			return w, problem.Usage(problem.WithHint(fmt.Errorf("cannot take push option %q: there is no such option", printable.Clean(key)),
+			return w, problem.Usage(problem.WithHint(fmt.Errorf("cannot take push option %q: there is no such option",
+				printable.Clean(key)),
 				"there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low"))
 
 		case !slices.Contains(p.PushOptions, key):
-			return w, problem.Usage(problem.WithHint(fmt.Errorf("cannot take push option %s: the policy of this host does not allow it", key),
+			return w, problem.Usage(problem.WithHint(fmt.Errorf(
+				"cannot take push option %s: the policy of this host does not allow it", key),
 				"the host's owner may add it to `push_options`"))
 
 		}
@@ -133,7 +135,8 @@ func (w wishes) check(j Run) error {
 	}
 	for _, id := range append(slices.Sorted(maps.Keys(w.skip)), w.only...) {
 		if !known[id] && len(j.Updates) > 0 {
-			return problem.Usage(problem.WithHint(fmt.Errorf("cannot skip lane %q: there is no such lane", id), "see them with: pushlane lanes"))
+			return problem.Usage(problem.WithHint(fmt.Errorf("cannot skip lane %q: there is no such lane", id),
+				"see them with: pushlane lanes"))
 		}
 	}
 	return nil

@@ -154,7 +154,8 @@ func (r *receiver) judgeEffect(ctx context.Context, u *hooks.Update) error {
 	}
 	old, err := r.repo.Commit(ctx, u.Old)
 	if err == nil && old == "" {
-		err = fmt.Errorf("cannot judge %s: the commit that it has now, %s, cannot be read", printable.Clean(u.Ref), printable.Short(u.Old))
+		err = fmt.Errorf("cannot judge %s: the commit that it has now, %s, cannot be read", printable.Clean(u.Ref),
+			printable.Short(u.Old))
 	}
 	u.Base = old
 	return err
@@ -231,7 +232,9 @@ func (r *receiver) review(ctx context.Context, u hooks.Update, by LanesFile) (no
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && by.Rev != "" && u.Old == by.Rev:
 		if r.protects(u.Ref) && r.policy.DefaultLanes == "" && r.policy.NoLanes != "accept" {
-			return nil, true, fmt.Sprintf("%s would be left without a lanes file (%s goes away); keep one, `version = 1` alone is enough", ref, by.Set.Source)
+			return nil, true,
+				fmt.Sprintf("%s would be left without a lanes file (%s goes away); keep one, `version = 1` alone is enough", ref,
+					by.Set.Source)
 		}
 		return []string{fmt.Sprintf("%s loses its lanes file %s; it is judged by the old one", ref, by.Set.Source)}, false, ""
 	case errors.Is(err, fs.ErrNotExist):
@@ -254,7 +257,8 @@ func (r *receiver) review(ctx context.Context, u hooks.Update, by LanesFile) (no
 
 func ownLanesNote(ref string, protected bool) string {
 	if protected {
-		return fmt.Sprintf("%s has the first lanes of this repository: they judge it, without network, and are trusted from now on", ref)
+		return fmt.Sprintf(
+			"%s has the first lanes of this repository: they judge it, without network, and are trusted from now on", ref)
 	}
 	return fmt.Sprintf("%s is judged by its own lanes, without network: no trusted ref has any", ref)
 }
@@ -290,7 +294,8 @@ func (r *receiver) lockReview(ctx context.Context, ref string, by, pushed LanesF
 	if len(words) == 0 {
 		return nil, nil
 	}
-	return []string{fmt.Sprintf("%s brings another %s (%s); this push is judged by the old one", ref, LockName, strings.Join(words, ", "))}, nil
+	return []string{fmt.Sprintf("%s brings another %s (%s); this push is judged by the old one", ref, LockName,
+		strings.Join(words, ", "))}, nil
 }
 
 // ScheduledUpdate is what schedules run for: all that the ref has whose lanes

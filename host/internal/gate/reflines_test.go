@@ -35,7 +35,8 @@ func TestConfigOfALanesFileIsReadWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := readConfig(name)
-	if want := "cannot read lanes file " + name + ": it is longer than 1 MiB"; err == nil || err.Error() != want || !problem.IsUsage(err) {
+	want := "cannot read lanes file " + name + ": it is longer than 1 MiB"
+	if err == nil || err.Error() != want || !problem.IsUsage(err) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }

@@ -26,7 +26,8 @@ func (m maker) start() error {
 		"refs/heads/master", "refs/heads/topic", "refs/heads/alias", "")
 	for range m.n(3) * m.n(2) {
 		name, end, _ := strings.Cut(pick(m.Choices, "refs/heads/alias refs/heads/main", "refs/heads/chain refs/heads/alias",
-			"refs/heads/release/9 refs/heads/topic", "refs/heads/lost refs/heads/nowhere", "refs/heads/tohead HEAD", "refs/tags/vx refs/heads/topic"), " ")
+			"refs/heads/release/9 refs/heads/topic", "refs/heads/lost refs/heads/nowhere", "refs/heads/tohead HEAD",
+			"refs/tags/vx refs/heads/topic"), " ")
 		m.links[name] = end
 	}
 	if err := m.seed(); err != nil {
@@ -181,7 +182,8 @@ func (m maker) any() *object { return m.commits[m.n(len(m.commits))] }
 func (m maker) ref() string {
 	names := []string{"refs/heads/main", "refs/heads/main", "refs/heads/main", "refs/heads/topic", "refs/heads/topic",
 		"refs/heads/master",
-		"refs/heads/release/1", "refs/heads/release/2", "refs/heads/release/frozen", "refs/heads/other", "refs/tags/v1", "refs/tags/v2",
+		"refs/heads/release/1", "refs/heads/release/2", "refs/heads/release/frozen", "refs/heads/other", "refs/tags/v1",
+		"refs/tags/v2",
 		"refs/tags/odd", "refs/heads/Main", "refs/heads/release", "refs/heads/mainx", "refs/odd/x", "refs/heads/a..b", "HEAD"}
 	if len(m.links) > 0 && m.oneIn(3) {
 		return pick(m.Choices, slices.Sorted(maps.Keys(m.links))...)

@@ -58,7 +58,8 @@ func (r Result) String() string {
 	if r.OK {
 		return fmt.Sprintf("%s: %s: %s", r.Attack.ID, r.Outcome.Kind, r.Outcome.Text)
 	}
-	return fmt.Sprintf("%s: want %s: %s\n\tgot %s: %s", r.Attack.ID, r.Attack.Kind, r.Attack.Want, r.Outcome.Kind, r.Outcome.Text)
+	return fmt.Sprintf("%s: want %s: %s\n\tgot %s: %s", r.Attack.ID, r.Attack.Kind, r.Attack.Want, r.Outcome.Kind,
+		r.Outcome.Text)
 }
 
 // Run tries one attack. A panic of the host is an outcome too, and never a

@@ -16,7 +16,7 @@ func tee(local int) []byte { return append([]byte{0x22}, u32(uint32(local))...) 
 
 func call(function int) []byte { return append([]byte{0x10}, u32(uint32(function))...) }
 
-// callIndirect calls what stands in table 0 at the place on the stack.
+// callIndirect calls what is in table 0 at the place on the stack.
 func callIndirect(typ byte) []byte { return []byte{0x11, typ, 0} }
 
 func drop() []byte    { return []byte{0x1a} }
@@ -58,5 +58,5 @@ func store32(at, value int64) []byte   { return seq(i32(at), i32(value), op(0x36
 func store8(at int64, v []byte) []byte { return seq(i32(at), v, op(0x3a, 0, 0)) }
 func store64(at, value int64) []byte   { return seq(i32(at), i64(value), op(0x37, 3, 0)) }
 
-// load32 leaves the number that stands in memory.
+// load32 leaves the number that is in memory.
 func load32(at int64) []byte { return seq(i32(at), op(0x28, 2, 0)) }

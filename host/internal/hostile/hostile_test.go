@@ -98,7 +98,8 @@ func trying(engine *wasm.Engine, limit time.Duration) hostile.Try {
 		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("its time was up"))
 		defer cancel()
 		var log bytes.Buffer
-		r, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), World: &wasm.Local{Src: hostile.Source(), Ops: &ops{}}, Out: wasm.NewOut(8<<20, 100), Stderr: &log,
+		r, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), World: &wasm.Local{Src: hostile.Source(), Ops: &ops{}},
+			Out: wasm.NewOut(8<<20, 100), Stderr: &log,
 			Fuel: fuelLimit, MaxStderr: 1 << 20, MaxFiles: 64, MaxCalls: 100_000})
 		if log.Len() > 1<<20+100 {
 			return hostile.Outcome{Kind: "flooded", Text: fmt.Sprintf("a log of %d bytes", log.Len())}
@@ -114,7 +115,8 @@ func outcome(r wasm.Result, err error) hostile.Outcome {
 	case err != nil:
 		return hostile.Outcome{Kind: hostile.Broken, Text: err.Error()}
 	}
-	return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", r.Exit, r.Stdout[:min(len(r.Stdout), 4000)])}
+	return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", r.Exit,
+		r.Stdout[:min(len(r.Stdout), 4000)])}
 }
 
 // ops offers one operation: a handle that is never ready.
@@ -148,6 +150,9 @@ func peak() int64 {
 // TestAttacks has every attack in a process of its own: a host that crashes is
 // one failed test and not the end of all.
 func TestAttacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -83,7 +83,7 @@ func (m module) bytes() []byte {
 // header is the magic number, a version and a layer.
 func header(version, layer byte) []byte { return []byte{0, 'a', 's', 'm', version, 0, layer, 0} }
 
-// raw is a module of bytes that nobody has put in order.
+// raw is a module of bytes that no one has put in order.
 func raw(parts ...[]byte) func() []byte {
 	return func() []byte { return append(header(1, 0), slices.Concat(parts...)...) }
 }

@@ -41,13 +41,18 @@ func newProgram(output string, names ...string) *program {
 func signature(title string) string {
 	return map[string]string{
 		"args_get": "ii:i", "args_sizes_get": "ii:i", "environ_get": "ii:i", "environ_sizes_get": "ii:i",
-		"clock_time_get": "iIi:i", "fd_allocate": "iII:i", "fd_close": "i:i", "fd_filestat_get": "ii:i", "fd_filestat_set_size": "iI:i",
-		"fd_fdstat_get": "ii:i", "fd_prestat_dir_name": "iii:i", "fd_pread": "iiiIi:i", "fd_pwrite": "iiiIi:i", "fd_read": "iiii:i",
+		"clock_time_get": "iIi:i", "fd_allocate": "iII:i", "fd_close": "i:i", "fd_filestat_get": "ii:i",
+		"fd_filestat_set_size": "iI:i",
+		"fd_fdstat_get":        "ii:i", "fd_prestat_dir_name": "iii:i", "fd_pread": "iiiIi:i", "fd_pwrite": "iiiIi:i",
+		"fd_read":    "iiii:i",
 		"fd_readdir": "iiiIi:i", "fd_renumber": "ii:i", "fd_seek": "iIii:i", "fd_write": "iiii:i",
-		"path_create_directory": "iii:i", "path_filestat_get": "iiiii:i", "path_link": "iiiiiii:i", "path_open": "iiiiiIIii:i",
+		"path_create_directory": "iii:i", "path_filestat_get": "iiiii:i", "path_link": "iiiiiii:i",
+		"path_open":     "iiiiiIIii:i",
 		"path_readlink": "iiiiii:i", "path_rename": "iiiiii:i", "path_symlink": "iiiii:i", "path_unlink_file": "iii:i",
-		"poll_oneoff": "iiii:i", "proc_exit": "i:", "proc_raise": "i:i", "random_get": "ii:i", "sched_yield": ":i", "sock_accept": "iii:i",
-		"lane1.call": "iiiiii:I", "lane1.take": "ii:I", "lane1.read": "iii:I", "lane1.write": "iii:I", "lane1.wait": "iiiI:i",
+		"poll_oneoff": "iiii:i", "proc_exit": "i:", "proc_raise": "i:i", "random_get": "ii:i", "sched_yield": ":i",
+		"sock_accept": "iii:i",
+		"lane1.call":  "iiiiii:I", "lane1.take": "ii:I", "lane1.read": "iii:I", "lane1.write": "iii:I",
+		"lane1.wait":  "iiiI:i",
 		"lane1.close": "i:i", "lane1.log": "iii:",
 	}[title]
 }
@@ -118,7 +123,8 @@ func (p *program) sayCode() []byte {
 // print writes text to a descriptor.
 func (p *program) print(fd int, at int64, text string) []byte {
 	p.put(at, text)
-	return seq(store32(sayAt+20, at), store32(sayAt+24, int64(len(text))), p.host("fd_write", fd, sayAt+20, 1, sayAt+16), drop())
+	return seq(store32(sayAt+20, at), store32(sayAt+24, int64(len(text))), p.host("fd_write", fd, sayAt+20, 1, sayAt+16),
+		drop())
 }
 
 // put has text stand in memory from the start.

@@ -29,7 +29,8 @@ func TestREADME(t *testing.T) {
 	before, _, found := strings.Cut(string(text), "| attack |")
 	if want := before + listing(); !found || string(text) != want {
 		if os.Getenv("PUSHLANE_WRITE_README") == "" {
-			t.Fatal("the listing in README.md is not that of All(); write it with: PUSHLANE_WRITE_README=1 go test -run TestREADME")
+			t.Fatal("the listing in README.md is not that of All(); write it with: PUSHLANE_WRITE_README=1 go test -run " +
+				"TestREADME")
 		}
 		if err := os.WriteFile("README.md", []byte(want), 0o644); err != nil {
 			t.Fatal(err)

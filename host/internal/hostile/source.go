@@ -9,5 +9,6 @@ import (
 // files, a link to a file of the machine's and one that leads up.
 func Source() fs.FS {
 	link := func(to string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(to), Mode: fs.ModeSymlink} }
-	return fstest.MapFS{"a": {Data: []byte("hello")}, "d/b": {Data: []byte("b")}, "link": link("/etc/passwd"), "up": link("../..")}
+	return fstest.MapFS{"a": {Data: []byte("hello")}, "d/b": {Data: []byte("b")}, "link": link("/etc/passwd"),
+		"up": link("../..")}
 }

@@ -49,7 +49,7 @@ type ack struct {
 	mu   sync.Mutex
 	left int           // streams whose mark has not come
 	how  byte          // the letter after the mark
-	all  chan struct{} // closed when both marks have come, or nobody waits any more
+	all  chan struct{} // closed when both marks have come, or no one waits any more
 }
 
 func newAck() *ack {
@@ -108,7 +108,7 @@ func (a *ack) outcome(exit int, err error) (int, error) {
 	case a.how == 'n':
 		return 0, unstartable{127, "no such command"}
 	case a.how == 'x':
-		return 0, unstartable{126, "it is no program, or may not be run"}
+		return 0, unstartable{126, "it is not a program, or may not be run"}
 	}
 	return exit, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -24,7 +25,7 @@ func TestAck(t *testing.T) {
 		"arguments as they are":   {[]string{"printf", "%s|", "a  b", "$x", `"`}, 0, `a  b|$x|"|`, "", ""},
 		"no such command":         {[]string{"no-such-command"}, 0, "", "", "no such command"},
 		"no such file":            {[]string{"/no/such"}, 0, "", "", "no such command"},
-		"no program":              {[]string{"/etc/passwd"}, 0, "", "", "it is no program, or may not be run"},
+		"no program":              {[]string{"/etc/passwd"}, 0, "", "", "it is not a program, or may not be run"},
 		"standard input is empty": {[]string{"cat"}, 0, "", "", ""},
 		"what looks like a mark":  {[]string{"printf", `\001\002\001\002`}, 0, "\x01\x02\x01\x02", "", ""},
 	} {
@@ -46,7 +47,8 @@ func TestAck(t *testing.T) {
 				why = err.Error()
 			}
 			if exit != c.exit || out.String() != c.out || errOut.String() != c.err || why != c.why || !a.complete() {
-				t.Errorf("exit %d, stdout %q, stderr %q, %q; want %d, %q, %q, %q", exit, out.String(), errOut.String(), why, c.exit, c.out, c.err, c.why)
+				t.Errorf("exit %d, stdout %q, stderr %q, %q; want %d, %q, %q, %q", exit, out.String(), errOut.String(), why, c.exit,
+					c.out, c.err, c.why)
 			}
 		})
 	}
@@ -69,16 +71,11 @@ func (b bytewise) Write(p []byte) (int, error) {
 // Many short commands on a busy machine: not a line may be missing.
 func TestNoOutputIsLost(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	stop := make(chan struct{})
-	defer close(stop)
+	var stop atomic.Bool
+	defer stop.Store(true)
 	for range 4 {
 		go func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() { // a processor kept busy
 			}
 		}()
 	}

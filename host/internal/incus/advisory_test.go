@@ -77,9 +77,11 @@ func TestFaultsThatADistributionFixed(t *testing.T) {
 		"volumes that are open anyway": {"7.3", all, volumesOpen, "Incus 7.3 has CVE-2025-64507: " + meansVolumes},
 		"a version that is not one": {"main", all, volumesUnknown,
 			`its version "main" is not a number: whether it has known faults cannot be said`},
-		"a version of escapes":          {"\x1b[31m", all, volumesUnknown, "is not a number"},
-		"a version without an end":      {strings.Repeat("9", 5000), all, volumesUnknown, "[]"},
-		"the hint for Debian's package": {"6.0.4", " - CVE-2025-64507\n", volumesUnknown, "apt-get update && apt-get install --only-upgrade incus-base; where your distribution has no fix yet, update Incus to 6.0.7, 7.0.2, 7.3 or later"},
+		"a version of escapes":     {"\x1b[31m", all, volumesUnknown, "is not a number"},
+		"a version without an end": {strings.Repeat("9", 5000), all, volumesUnknown, "[]"},
+		"the hint for Debian's package": {"6.0.4", " - CVE-2025-64507\n", volumesUnknown,
+			"apt-get update && apt-get install --only-upgrade incus-base; where your distribution has no fix yet, update " +
+				"Incus to 6.0.7, 7.0.2, 7.3 or later"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := faults(test.version, test.fixes, test.volumes)

@@ -25,12 +25,12 @@ type pattern []string
 
 func parsePattern(text string) (pattern, error) {
 	if !path.IsAbs(text) || path.Clean(text) != text || text == "/" || len(text) > 1024 || strings.ContainsRune(text, 0) {
-		return nil, fmt.Errorf("artifact %q is no clean absolute path", short(text, 80))
+		return nil, fmt.Errorf("artifact %q is not a clean absolute path", short(text, 80))
 	}
 	segments := strings.Split(text[1:], "/")
 	for _, s := range segments {
 		if _, err := path.Match(s, "x"); err != nil {
-			return nil, fmt.Errorf("artifact %q is no proper pattern", short(text, 80))
+			return nil, fmt.Errorf("artifact %q is not a proper pattern", short(text, 80))
 		}
 	}
 	if top := segments[0]; slices.Contains([]string{"proc", "sys", "dev"}, top) || strings.ContainsAny(top, "*?[") {
@@ -44,7 +44,7 @@ func (p *plan) checkArtifacts() error {
 	case len(p.Artifacts) > maxPatterns:
 		return fmt.Errorf("it names %d artifacts (at most %d)", len(p.Artifacts), maxPatterns)
 	case len(p.Artifacts) > 0 && p.Keep == nil:
-		return errors.New("it names artifacts and nobody takes them")
+		return errors.New("it names artifacts and no one takes them")
 	}
 	for _, text := range p.Artifacts {
 		pat, err := parsePattern(text)
@@ -203,5 +203,6 @@ type packets struct{ f *sftp.File }
 func (p packets) Read(b []byte) (int, error) { return p.f.Read(b[:min(len(b), 32<<10)]) }
 
 func (w *collector) tooMuch(err error) error {
-	return failed(fmt.Sprintf("fetch artifacts of container %q", w.plan.ID), err, "name fewer or smaller files in artifacts")
+	return failed(fmt.Sprintf("fetch artifacts of container %q", w.plan.ID), err,
+		"name fewer or smaller files in artifacts")
 }

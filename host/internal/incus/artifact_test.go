@@ -26,18 +26,24 @@ func (k kept) Keep(name string, size int64, content io.Reader) error {
 
 func TestArtifacts(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	const script = `mkdir -p out/deep/er /tmp/r; echo a > out/a.xml; echo b > out/deep/b.xml; echo c > out/deep/er/c.txt; echo t > /tmp/r/t
-ln -s /etc/passwd out/link.xml; ln -s /etc out/dir; ln -s ../.. out/up; ln -s /proc/self/environ out/env.xml; mkfifo out/pipe.xml
+	const script = `mkdir -p out/deep/er /tmp/r; echo a > out/a.xml; echo b > out/deep/b.xml; echo c > out/deep/er/c.txt
+echo t > /tmp/r/t
+ln -s /etc/passwd out/link.xml; ln -s /etc out/dir; ln -s ../.. out/up
+ln -s /proc/self/environ out/env.xml; mkfifo out/pipe.xml
 ln out/a.xml out/hard.xml; echo x > "out/$(printf 'n\nl').xml"; exit 3`
 	for name, test := range map[string]struct {
 		patterns []string
 		want     []string
 	}{
-		"a file":                     {[]string{"/work/src/out/a.xml"}, []string{"work/src/out/a.xml"}},
-		"a glob, no links, no pipes": {[]string{"/work/src/out/*.xml"}, []string{"work/src/out/a.xml", "work/src/out/hard.xml", "work/src/out/n\nl.xml"}},
-		"any depth":                  {[]string{"/work/src/**/*.xml"}, []string{"work/src/out/a.xml", "work/src/out/deep/b.xml", "work/src/out/hard.xml", "work/src/out/n\nl.xml"}},
-		"a folder":                   {[]string{"/work/src/out/deep"}, []string{"work/src/out/deep/b.xml", "work/src/out/deep/er/c.txt"}},
-		"two that overlap":           {[]string{"/work/src/out/deep", "/work/src/out/*/b.xml", "/tmp/r/t"}, []string{"tmp/r/t", "work/src/out/deep/b.xml", "work/src/out/deep/er/c.txt"}},
+		"a file": {[]string{"/work/src/out/a.xml"}, []string{"work/src/out/a.xml"}},
+		"a glob, no links, no pipes": {[]string{"/work/src/out/*.xml"},
+			[]string{"work/src/out/a.xml", "work/src/out/hard.xml", "work/src/out/n\nl.xml"}},
+		"any depth": {[]string{"/work/src/**/*.xml"},
+			[]string{"work/src/out/a.xml", "work/src/out/deep/b.xml", "work/src/out/hard.xml", "work/src/out/n\nl.xml"}},
+		"a folder": {[]string{"/work/src/out/deep"},
+			[]string{"work/src/out/deep/b.xml", "work/src/out/deep/er/c.txt"}},
+		"two that overlap": {[]string{"/work/src/out/deep", "/work/src/out/*/b.xml", "/tmp/r/t"},
+			[]string{"tmp/r/t", "work/src/out/deep/b.xml", "work/src/out/deep/er/c.txt"}},
 		"what is not there":          {[]string{"/work/src/none", "/nowhere/*"}, nil},
 		"a link to a file":           {[]string{"/work/src/out/link.xml"}, nil},
 		"through a link to a folder": {[]string{"/work/src/out/dir/passwd", "/work/src/out/up/etc/passwd"}, nil},
@@ -50,7 +56,8 @@ ln out/a.xml out/hard.xml; echo x > "out/$(printf 'n\nl').xml"; exit 3`
 			ended, _, errOut := run(t, c, s)
 			names := slices.Sorted(maps.Keys(got))
 			if !slices.Equal(ended.Artifacts, test.want) || !slices.Equal(names, test.want) || ended.Exit != 3 {
-				t.Errorf("exit %d, artifacts %q, kept %q, want %q; stderr %q", ended.Exit, ended.Artifacts, names, test.want, errOut)
+				t.Errorf("exit %d, artifacts %q, kept %q, want %q; stderr %q", ended.Exit, ended.Artifacts, names, test.want,
+					errOut)
 			}
 		})
 	}
@@ -85,7 +92,8 @@ func TestArtifactsHaveLimits(t *testing.T) {
 // included, whatever buffer the sink reads with.
 func TestLargeArtifacts(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	s := busybox("yes 0123456789abcde | head -c 3000001 > full; truncate -s 5000000 full; truncate -s 4M hole; printf x > one")
+	s := busybox(
+		"yes 0123456789abcde | head -c 3000001 > full; truncate -s 5000000 full; truncate -s 4M hole; printf x > one")
 	got := wide{}
 	s.Artifacts, s.Keep = []string{"/work/src/full", "/work/src/hole", "/work/src/one"}, got
 	run(t, c, s)

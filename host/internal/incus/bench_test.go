@@ -37,7 +37,8 @@ func BenchmarkFirstOutput(b *testing.B) {
 	if _, err := exec.LookPath("incus"); err != nil {
 		b.Skip("no incus command")
 	}
-	for name, src := range map[string]Source{"small tree": files{"a.txt": "alpha\n"}, "tree in a volume": bigSource(), "no tree": nil} {
+	for name, src := range map[string]Source{"small tree": files{"a.txt": "alpha\n"}, "tree in a volume": bigSource(),
+		"no tree": nil} {
 		b.Run(name, func(b *testing.B) {
 			var hand, own []time.Duration
 			for range b.N {
@@ -62,8 +63,10 @@ func handLaunch(b *testing.B, c *Client) time.Duration {
 	name := handName()
 	in := []string{"--project", c.cfg.Project}
 	began := time.Now()
-	byHand(b, append([]string{"launch", "busybox", name, "--no-profiles", "--storage", c.cfg.Pool, "--quiet", "-d", "root,size=1GiB",
-		"-c", "security.idmap.isolated=true", "-c", "limits.memory=1GiB", "-c", "limits.processes=500", "-c", "limits.cpu.allowance=200ms/100ms"}, in...)...)
+	byHand(b, append([]string{"launch", "busybox", name, "--no-profiles", "--storage", c.cfg.Pool, "--quiet", "-d",
+		"root,size=1GiB",
+		"-c", "security.idmap.isolated=true", "-c", "limits.memory=1GiB", "-c", "limits.processes=500", "-c",
+		"limits.cpu.allowance=200ms/100ms"}, in...)...)
 	byHand(b, append([]string{"exec", name, "-T"}, append(in, "--", "echo", "first")...)...)
 	took := time.Since(began)
 	byHand(b, append([]string{"delete", "--force", name}, in...)...)

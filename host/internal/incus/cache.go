@@ -78,13 +78,14 @@ func (c *Client) cacheThere(ctx context.Context, name string) (bool, error) {
 
 func (c *Client) makeCache(ctx context.Context, p plan, cache sdk.Cache) error {
 	name := c.cacheVolume(p.Zone, cache.Name)
-	post := api.StorageVolumesPost{Name: name, Type: "custom", ContentType: "filesystem", StorageVolumePut: api.StorageVolumePut{
-		Description: "cache " + cache.Name,
-		Config: api.ConfigMap{
-			"size": strconv.FormatInt(p.disk, 10), "security.shifted": "true", // one id map per container, one volume for all
-			labelOwner: c.cfg.Owner, labelCache: short(p.Zone.Key(), 200) + ":" + cache.Name, labelUsed: stamp(time.Now()),
-		},
-	}}
+	post := api.StorageVolumesPost{Name: name, Type: "custom", ContentType: "filesystem",
+		StorageVolumePut: api.StorageVolumePut{
+			Description: "cache " + cache.Name,
+			Config: api.ConfigMap{
+				"size": strconv.FormatInt(p.disk, 10), "security.shifted": "true", // one id map per container, one volume for all
+				labelOwner: c.cfg.Owner, labelCache: short(p.Zone.Key(), 200) + ":" + cache.Name, labelUsed: stamp(time.Now()),
+			},
+		}}
 	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, c.srv.CreateStoragePoolVolume(c.cfg.Pool, post) })
 	if err != nil {
 		if _, there := c.volume(ctx, name); there == nil {
@@ -144,7 +145,8 @@ func (c *Client) cacheHint(mine []api.StorageVolume) string {
 		return hint
 	}
 	oldest := slices.MinFunc(mine, func(a, b api.StorageVolume) int { return lastUse(a).Compare(lastUse(b)) })
-	return fmt.Sprintf("%s; remove the one that was not used for longest: incus storage volume delete %s %s --project %s", hint,
+	return fmt.Sprintf("%s; remove the one that was not used for longest: incus storage volume delete %s %s --project %s",
+		hint,
 		c.cfg.Pool, oldest.Name, c.cfg.Project)
 }
 

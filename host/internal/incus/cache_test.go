@@ -26,14 +26,20 @@ func TestTooManyCaches(t *testing.T) {
 		disk int64
 		want string
 	}{
-		"the first":            {nil, 10 << 30, ""},
-		"one too large":        {nil, 61 << 30, "with its 61 GiB, the caches of the unprotected runs of this repository would have 61 GiB, the policy allows 60GiB (limits.caches)"},
-		"exactly as much":      {volumes(5, "10GiB"), 10 << 30, ""},
-		"one more":             {volumes(6, "10GiB"), 10 << 30, "with its 10 GiB, the caches of the unprotected runs of this repository would have 70 GiB, the policy allows 60GiB (limits.caches)"},
+		"the first": {nil, 10 << 30, ""},
+		"one too large": {nil, 61 << 30,
+			"with its 61 GiB, the caches of the unprotected runs of this repository would have 61 GiB, the policy allows " +
+				"60GiB (limits.caches)"},
+		"exactly as much": {volumes(5, "10GiB"), 10 << 30, ""},
+		"one more": {volumes(6, "10GiB"), 10 << 30,
+			"with its 10 GiB, the caches of the unprotected runs of this repository would have 70 GiB, the policy allows " +
+				"60GiB (limits.caches)"},
 		"the last of its kind": {volumes(31, "32MiB"), 32 << 20, ""},
 		"one of too many": {volumes(32, "32MiB"), 32 << 20,
 			"the unprotected runs of this repository have 32 caches, of which there may be 32 (limits.caches)"},
-		"one without a size": {volumes(1, ""), 32 << 20, "with its 32 MiB, the caches of the unprotected runs of this repository would have 61472 MiB, the policy allows 60GiB (limits.caches)"},
+		"one without a size": {volumes(1, ""), 32 << 20,
+			"with its 32 MiB, the caches of the unprotected runs of this repository would have 61472 MiB, the policy allows " +
+				"60GiB (limits.caches)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := plan{disk: test.disk, cacheBytes: 60 << 30, Spec: Spec{Max: Limits{Caches: "60GiB"}}}
@@ -63,7 +69,8 @@ func TestCachesHaveLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := with(zone.Unprotected, "64MiB", "a", "c")
-	want := "cannot make cache c: with its 64 MiB, the caches of the unprotected runs of this repository would have 192 MiB, the policy allows 160MiB (limits.caches)"
+	want := "cannot make cache c: with its 64 MiB, the caches of the unprotected runs of this repository would have " +
+		"192 MiB, the policy allows 160MiB (limits.caches)"
 	if err == nil || err.Error() != want {
 		t.Fatalf("err = %v, want %s", err, want)
 	}

@@ -40,7 +40,11 @@ func (c *Client) checkServer(ctx context.Context) Checked {
 // checkRestricted: pushlane checks every request itself; a project without
 // restrictions lacks the second wall.
 func (c *Client) checkRestricted(ctx context.Context) Checked {
-	project, err := await(ctx, func() (*api.Project, error) { p, _, err := c.srv.GetProject(c.cfg.Project); return p, err })
+	project, err := await(ctx, func() (*api.Project, error) {
+		p, _, err := c.srv.GetProject(c.cfg.Project)
+		return p,
+			err
+	})
 	if err != nil {
 		return missing("project", broke("read project "+c.cfg.Project, err))
 	}
@@ -52,10 +56,15 @@ func (c *Client) checkRestricted(ctx context.Context) Checked {
 }
 
 func (c *Client) checkPool(ctx context.Context) Checked {
-	pool, err := await(ctx, func() (*api.StoragePool, error) { p, _, err := c.srv.GetStoragePool(c.cfg.Pool); return p, err })
+	pool, err := await(ctx, func() (*api.StoragePool, error) {
+		p, _, err := c.srv.GetStoragePool(c.cfg.Pool)
+		return p,
+			err
+	})
 	switch {
 	case isNotFound(err):
-		return missing("pool", failed("use storage pool "+c.cfg.Pool, errors.New("there is none of that name"), "./install.sh --incus-only, or name another with incus.pool"))
+		return missing("pool", failed("use storage pool "+c.cfg.Pool, errors.New("there is none of that name"),
+			"./install.sh --incus-only, or name another with incus.pool"))
 	case err != nil:
 		return missing("pool", broke("read storage pool "+c.cfg.Pool, err))
 	case pool.Driver == "dir":

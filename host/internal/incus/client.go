@@ -83,7 +83,8 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, connectError(cfg.Where(), err)
 	}
 	c := &Client{cfg: cfg, srv: srv.UseProject(cfg.Project), process: processLabel(), trees: usualTrees(),
-		images: map[imageKey]imageEntry{}, making: map[string]chan struct{}{}, boxes: map[string]bool{}, closing: make(chan struct{})}
+		images: map[imageKey]imageEntry{}, making: map[string]chan struct{}{}, boxes: map[string]bool{},
+		closing: make(chan struct{})}
 	return c, c.checkProject(ctx)
 }
 
@@ -127,7 +128,8 @@ func (c *Client) checkProject(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case isNotFound(err), api.StatusErrorCheck(err, 403):
-		return failed(fmt.Sprintf("use Incus project %q", c.cfg.Project), errors.New("there is no such project, or this certificate may not use it"),
+		return failed(fmt.Sprintf("use Incus project %q", c.cfg.Project),
+			errors.New("there is no such project, or this certificate may not use it"),
 			"make it with: ./install.sh --incus-only, or name another with incus.project")
 	}
 	return connectError(c.cfg.Where(), err)

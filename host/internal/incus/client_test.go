@@ -32,14 +32,17 @@ func TestConnectErrors(t *testing.T) {
 		cfg        Config
 		want, hint string
 	}{
-		"no socket":       {Config{Socket: filepath.Join(dir, "none")}, "/none: there is no socket: Incus is not installed or not started", "./install.sh"},
-		"nobody listens":  {Config{Socket: dead}, "/dead: connection refused: Incus is not running", "start it"},
-		"no certificate":  {Config{URL: "https://127.0.0.1:1", Cert: filepath.Join(dir, "none.crt")}, "none.crt: no such file or directory", "incus.cert"},
+		"no socket": {Config{Socket: filepath.Join(dir, "none")},
+			"/none: there is no socket: Incus is not installed or not started", "./install.sh"},
+		"no one listens": {Config{Socket: dead}, "/dead: connection refused: Incus is not running", "start it"},
+		"no certificate": {Config{URL: "https://127.0.0.1:1", Cert: filepath.Join(dir, "none.crt")},
+			"none.crt: no such file or directory", "incus.cert"},
 		"no such address": {Config{URL: "https://127.0.0.1:1"}, "connect: connection refused])", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Connect(context.Background(), test.cfg)
-			if err == nil || !strings.HasSuffix(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "cannot reach Incus at ") {
+			if err == nil || !strings.HasSuffix(err.Error(), test.want) ||
+				!strings.HasPrefix(err.Error(), "cannot reach Incus at ") {
 				t.Errorf("err = %v, want %q", err, test.want)
 			}
 			if !strings.Contains(hintOf(err), test.hint) || hintOf(err) == "" {
@@ -57,21 +60,25 @@ func TestWhatIsMissing(t *testing.T) {
 	noProject := cfg
 	noProject.Project = "no-such-project"
 	_, err := Connect(ctx, noProject)
-	if err == nil || !strings.HasPrefix(err.Error(), `cannot use Incus project "no-such-project": there is no such project`) || !strings.Contains(hintOf(err), "./install.sh") {
+	if err == nil || !strings.HasPrefix(err.Error(),
+		`cannot use Incus project "no-such-project": there is no such project`) ||
+		!strings.Contains(hintOf(err), "./install.sh") {
 		t.Errorf("project: %v, hint %q", err, hintOf(err))
 	}
 
 	s := busybox("true")
 	s.Image = "no-such-image"
 	_, err = c.Run(ctx, s, nil, nil)
-	if err == nil || err.Error() != `cannot use image "no-such-image": Incus project "pushlane" has none of that name` || !strings.Contains(hintOf(err), "busybox") {
+	if err == nil || err.Error() != `cannot use image "no-such-image": Incus project "pushlane" has none of that name` ||
+		!strings.Contains(hintOf(err), "busybox") {
 		t.Errorf("image: %v, hint %q", err, hintOf(err))
 	}
 
 	s = busybox("true")
 	s.Max.Images = []string{"default"}
 	_, err = c.Run(ctx, s, nil, nil)
-	if err == nil || err.Error() != `cannot use image "busybox": the policy of this host does not allow it` || !strings.Contains(hintOf(err), "allowed are: default") {
+	if err == nil || err.Error() != `cannot use image "busybox": the policy of this host does not allow it` ||
+		!strings.Contains(hintOf(err), "allowed are: default") {
 		t.Errorf("policy: %v, hint %q", err, hintOf(err))
 	}
 
@@ -82,14 +89,16 @@ func TestWhatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = other.Run(ctx, busybox("true"), nil, nil)
-	if err == nil || !strings.Contains(err.Error(), "cannot start container pl-test-c-1-") || !strings.Contains(hintOf(err), "incus.pool") {
+	if err == nil || !strings.Contains(err.Error(), "cannot start container pl-test-c-1-") ||
+		!strings.Contains(hintOf(err), "incus.pool") {
 		t.Errorf("pool: %v, hint %q", err, hintOf(err))
 	}
 	if err := other.Close(); err != nil {
 		t.Error(err)
 	}
 	for _, check := range other.Check(ctx, "busybox", "no-such-image") {
-		wantBad := check.Name == "pool" || strings.Contains(check.Message, "no-such") || check.Err != nil && strings.Contains(check.Err.Error(), "no-such-image")
+		wantBad := check.Name == "pool" || strings.Contains(check.Message, "no-such") ||
+			check.Err != nil && strings.Contains(check.Err.Error(), "no-such-image")
 		if (check.Err != nil) != wantBad {
 			t.Errorf("check %+v", check)
 		}

@@ -13,7 +13,7 @@
 //	     --discard-----> always, with a time limit of its own
 //
 // What went wrong with the command is a value (Ended). What went wrong with
-// the machinery is an error: *Error for what somebody has to mend, with a hint
+// the infrastructure is an error: *Error for what someone has to fix, with a hint
 // that says how, *MachineError for what a second attempt may cure.
 //
 // Nothing is left behind: the command dies with this process because Incus

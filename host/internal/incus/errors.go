@@ -12,7 +12,7 @@ import (
 	"github.com/lxc/incus/v6/shared/api"
 )
 
-// Error is a failure that somebody has to mend; a second attempt would end
+// Error is a failure that someone has to fix; a second attempt would end
 // the same.
 type Error struct {
 	What string // "reach Incus at /var/lib/incus/unix.socket"
@@ -24,14 +24,14 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("cannot %s: %v", e.What, e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Hint is the command that mends it, or empty.
+// Hint is the command that fixes it, or empty.
 func (e *Error) Hint() string { return e.hint }
 
 func failed(what string, err error, hint string) error {
 	return &Error{What: what, Err: err, hint: hint}
 }
 
-// MachineError is a failure of the machinery: the container was killed from
+// MachineError is a failure of the infrastructure: the container was killed from
 // outside, Incus went away, an exec was lost. It says nothing about the
 // command; another attempt may succeed.
 type MachineError struct {

@@ -36,7 +36,7 @@ var errKilled = errors.New("killed")
 // exec runs a command and returns its exit status, 128+n after signal n. When
 // ctx ends first the command gets SIGTERM, then SIGKILL, and the error is
 // errKilled joined with ctx's cause. An unstartable is the command's own fault;
-// any other error is the machinery's.
+// any other error is the infrastructure's.
 func (b *box) exec(ctx context.Context, cmd command) (int, error) {
 	return b.follow(ctx, cmd, nil)
 }
@@ -94,7 +94,7 @@ func exitStatus(op api.Operation, err error) (int, error) {
 		return 0, unstartable{127, "no such command"}
 	}
 	if err != nil && strings.Contains(err.Error(), "Command not executable") {
-		return 0, unstartable{126, "it is no program, or may not be run"}
+		return 0, unstartable{126, "it is not a program, or may not be run"}
 	}
 	if code, ok := op.Metadata["return"].(float64); ok && code >= 0 {
 		return int(code), nil
@@ -124,12 +124,14 @@ type session struct {
 
 func (b *box) start(ctx context.Context, cmd command) (*session, error) {
 	s := &session{drained: make(chan bool), control: make(chan *websocket.Conn, 1)}
-	post := api.InstanceExecPost{Command: cmd.argv, Environment: cmd.env, User: cmd.uid, Group: cmd.uid, Cwd: cmd.cwd, WaitForWS: true}
+	post := api.InstanceExecPost{Command: cmd.argv, Environment: cmd.env, User: cmd.uid, Group: cmd.uid, Cwd: cmd.cwd,
+		WaitForWS: true}
 	if cmd.stdin == nil {
 		cmd.stdin = bytes.NewReader(nil)
 	}
-	args := &incus.InstanceExecArgs{Stdin: cmd.stdin, Stdout: orDiscard(cmd.stdout), Stderr: orDiscard(cmd.stderr), DataDone: s.drained,
-		Control: func(conn *websocket.Conn) { s.control <- conn }}
+	args := &incus.InstanceExecArgs{Stdin: cmd.stdin, Stdout: orDiscard(cmd.stdout), Stderr: orDiscard(cmd.stderr),
+		DataDone: s.drained,
+		Control:  func(conn *websocket.Conn) { s.control <- conn }}
 	op, err := await(ctx, func() (incus.Operation, error) { return b.c.srv.ExecInstance(b.name, post, args) })
 	if err != nil {
 		return nil, err

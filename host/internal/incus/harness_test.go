@@ -24,13 +24,17 @@ import (
 // testConfig is the Incus that install.sh makes, with an owner of the test's
 // own, so that no test sees another one's containers.
 func testConfig(t testing.TB) Config {
-	return Config{Socket: os.Getenv("PUSHLANE_INCUS_SOCKET"), Owner: "test-" + digest(t.Name(), fmt.Sprint(time.Now().UnixNano()))[:16]}
+	return Config{Socket: os.Getenv("PUSHLANE_INCUS_SOCKET"),
+		Owner: "test-" + digest(t.Name(), fmt.Sprint(time.Now().UnixNano()))[:16]}
 }
 
 // needIncus connects, or skips aloud; where Incus is required a skip is a
 // failure.
 func needIncus(t testing.TB, cfg Config) *Client {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs Incus")
+	}
 	c, err := Connect(context.Background(), cfg)
 	if err == nil {
 		_, err = c.resolve(context.Background(), "busybox")
@@ -109,7 +113,8 @@ func (f files) names() []string {
 func (f files) WriteTar(_ context.Context, w io.Writer, uid, gid int) error {
 	out := tar.NewWriter(w)
 	for _, name := range f.names() {
-		h := &tar.Header{Name: name, Mode: 0o644, Uid: uid, Gid: gid, Size: int64(len(f[name])), Typeflag: tar.TypeReg, Format: tar.FormatGNU}
+		h := &tar.Header{Name: name, Mode: 0o644, Uid: uid, Gid: gid, Size: int64(len(f[name])), Typeflag: tar.TypeReg,
+			Format: tar.FormatGNU}
 		if target, ok := strings.CutPrefix(f[name], "-> "); ok {
 			h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, target, 0
 		}

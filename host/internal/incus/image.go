@@ -37,7 +37,8 @@ func (c *Client) Images(ctx context.Context) ([]Image, error) {
 		if i.Type != string(api.InstanceTypeContainer) {
 			continue
 		}
-		image := Image{Fingerprint: i.Fingerprint, Description: i.Properties["description"], Size: i.Size, Uploaded: i.UploadedAt}
+		image := Image{Fingerprint: i.Fingerprint, Description: i.Properties["description"], Size: i.Size,
+			Uploaded: i.UploadedAt}
 		for _, alias := range i.Aliases {
 			image.Aliases = append(image.Aliases, alias.Name)
 		}
@@ -102,7 +103,11 @@ func (c *Client) remember(key imageKey, entry imageEntry) {
 }
 
 func (c *Client) resolve(ctx context.Context, name string) (string, error) {
-	alias, err := await(ctx, func() (*api.ImageAliasesEntry, error) { a, _, err := c.srv.GetImageAlias(name); return a, err })
+	alias, err := await(ctx, func() (*api.ImageAliasesEntry, error) {
+		a, _, err := c.srv.GetImageAlias(name)
+		return a,
+			err
+	})
 	if err == nil {
 		return alias.Target, nil
 	}
@@ -115,7 +120,8 @@ func (c *Client) resolve(ctx context.Context, name string) (string, error) {
 			return image.Fingerprint, nil
 		}
 	}
-	return "", failed(fmt.Sprintf("use image %q", name), fmt.Errorf("Incus project %q has none of that name", c.cfg.Project), c.imageHint(ctx))
+	return "", failed(fmt.Sprintf("use image %q", name),
+		fmt.Errorf("Incus project %q has none of that name", c.cfg.Project), c.imageHint(ctx))
 }
 
 // imageHint names the images there are.
@@ -137,7 +143,8 @@ func (c *Client) imageHint(ctx context.Context) string {
 // image that is there already is not sent again; the alias is moved to it.
 func (c *Client) ImportSplit(ctx context.Context, meta, rootfs, alias string) (string, error) {
 	if !aliasForm.MatchString(alias) {
-		return "", failed(fmt.Sprintf("import image %q", short(alias, 80)), errors.New("that is no alias"), "use letters, digits, dots, dashes, slashes")
+		return "", failed(fmt.Sprintf("import image %q", short(alias, 80)), errors.New("that is not an alias"),
+			"use letters, digits, dots, dashes, slashes")
 	}
 	fingerprint, err := splitFingerprint(meta, rootfs)
 	if err != nil {
@@ -182,21 +189,28 @@ func (c *Client) upload(ctx context.Context, meta, rootfs string) error {
 		return err
 	}
 	defer r.Close()
-	_, err = c.do(ctx, func() (incus.Operation, error) {
-		return c.srv.CreateImage(api.ImagesPost{}, &incus.ImageCreateArgs{MetaFile: m, MetaName: "metadata.tar", RootfsFile: r, RootfsName: "rootfs", Type: "container"})
+	err = c.do(ctx, func() (incus.Operation, error) {
+		return c.srv.CreateImage(api.ImagesPost{}, &incus.ImageCreateArgs{MetaFile: m, MetaName: "metadata.tar",
+			RootfsFile: r, RootfsName: "rootfs", Type: "container"})
 	})
 	return err
 }
 
 func (c *Client) point(ctx context.Context, alias, fingerprint string) error {
-	old, err := await(ctx, func() (*api.ImageAliasesEntry, error) { a, _, err := c.srv.GetImageAlias(alias); return a, err })
+	old, err := await(ctx, func() (*api.ImageAliasesEntry, error) {
+		a, _, err := c.srv.GetImageAlias(alias)
+		return a,
+			err
+	})
 	_, err = await(ctx, func() (struct{}, error) {
 		switch {
 		case isNotFound(err):
-			entry := api.ImageAliasesEntry{Name: alias, Type: "container", ImageAliasesEntryPut: api.ImageAliasesEntryPut{Target: fingerprint}}
+			entry := api.ImageAliasesEntry{Name: alias, Type: "container",
+				ImageAliasesEntryPut: api.ImageAliasesEntryPut{Target: fingerprint}}
 			return struct{}{}, c.srv.CreateImageAlias(api.ImageAliasesPost{ImageAliasesEntry: entry})
 		case err == nil && old.Target != fingerprint:
-			return struct{}{}, c.srv.UpdateImageAlias(alias, api.ImageAliasesEntryPut{Target: fingerprint, Description: old.Description}, "")
+			return struct{}{}, c.srv.UpdateImageAlias(alias,
+				api.ImageAliasesEntryPut{Target: fingerprint, Description: old.Description}, "")
 		}
 		return struct{}{}, err
 	})

@@ -53,15 +53,18 @@ type box struct {
 // request is the whole container: no profile, no device that is not named
 // here, every limit set.
 func (c *Client) request(p plan, image, sourceVolume string, caches map[string]string) api.InstancesPost {
-	devices := api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.cfg.Pool, "size": strconv.FormatInt(p.root, 10)}}
+	devices := api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.cfg.Pool,
+		"size": strconv.FormatInt(p.root, 10)}}
 	if sourceVolume != "" {
 		// In the request that creates the container the read-only mount is
 		// locked: root in the container cannot make it writable again, as it
 		// could with a device that is added later.
-		devices["base"] = map[string]string{"type": "disk", "pool": c.cfg.Pool, "source": sourceVolume, "path": workBase, "readonly": "true"}
+		devices["base"] = map[string]string{"type": "disk", "pool": c.cfg.Pool, "source": sourceVolume, "path": workBase,
+			"readonly": "true"}
 	}
 	for path, volume := range caches {
-		devices["cache-"+digest(path)[:8]] = map[string]string{"type": "disk", "pool": c.cfg.Pool, "source": volume, "path": path}
+		devices["cache-"+digest(path)[:8]] = map[string]string{"type": "disk", "pool": c.cfg.Pool, "source": volume,
+			"path": path}
 	}
 	if p.Network {
 		devices["eth0"] = map[string]string{"type": "nic", "network": p.Max.Networks[0], "name": "eth0"}
@@ -94,8 +97,10 @@ func (c *Client) label(req *api.InstancesPost, p plan) {
 	spec, _ := json.Marshal(req)
 	req.Name = name
 	for key, value := range map[string]string{
-		labelOwner: c.cfg.Owner, labelProcess: c.process, labelRun: strconv.FormatInt(p.Run, 10), labelLane: short(p.Address, 200),
-		labelAttempt: strconv.Itoa(max(p.Attempt, 1)), labelDeadline: stamp(p.Deadline.Add(time.Minute)), labelSpec: digest(string(spec)),
+		labelOwner: c.cfg.Owner, labelProcess: c.process, labelRun: strconv.FormatInt(p.Run, 10),
+		labelLane:    short(p.Address, 200),
+		labelAttempt: strconv.Itoa(max(p.Attempt, 1)), labelDeadline: stamp(p.Deadline.Add(time.Minute)),
+		labelSpec: digest(string(spec)),
 	} {
 		req.Config[key] = value
 	}
@@ -113,7 +118,7 @@ func (c *Client) create(ctx context.Context, req api.InstancesPost) (*box, error
 		defer close(b.created)
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
 		defer cancel()
-		_, err := c.do(own, func() (incus.Operation, error) { return c.srv.CreateInstance(req) })
+		err := c.do(own, func() (incus.Operation, error) { return c.srv.CreateInstance(req) })
 		failures <- err
 	}()
 	select {
@@ -209,7 +214,8 @@ func (c *Client) remove(ctx context.Context, name, uuid string) error {
 			return nil
 		}
 	}
-	return failed("delete container "+name, err, fmt.Sprintf("incus delete -f %s --project %s, or: pushlane gc", name, c.cfg.Project))
+	return failed("delete container "+name, err, fmt.Sprintf("incus delete -f %s --project %s, or: pushlane gc", name,
+		c.cfg.Project))
 }
 
 func (c *Client) removeOnce(ctx context.Context, name, uuid string) error {
@@ -220,15 +226,17 @@ func (c *Client) removeOnce(ctx context.Context, name, uuid string) error {
 	case err != nil:
 		return err
 	case inst.Config[labelOwner] != c.cfg.Owner, uuid != "" && inst.Config["volatile.uuid"] != uuid:
-		return nil // the name is somebody else's by now
+		return nil // the name is another's by now
 	}
 	if inst.StatusCode != api.Stopped && inst.StatusCode != api.Error {
 		stop := api.InstanceStatePut{Action: "stop", Force: true, Timeout: -1}
-		if _, err := c.do(ctx, func() (incus.Operation, error) { return c.srv.UpdateInstanceState(name, stop, "") }); err != nil && !strings.Contains(err.Error(), "already stopped") {
+		if err := c.do(ctx, func() (incus.Operation, error) {
+			return c.srv.UpdateInstanceState(name, stop, "")
+		}); err != nil && !strings.Contains(err.Error(), "already stopped") {
 			return err
 		}
 	}
-	_, err = c.do(ctx, func() (incus.Operation, error) { return c.srv.DeleteInstance(name) })
+	err = c.do(ctx, func() (incus.Operation, error) { return c.srv.DeleteInstance(name) })
 	if isNotFound(err) || errors.Is(err, errVanished) {
 		return nil
 	}

@@ -47,7 +47,8 @@ func digest(parts ...string) string {
 // boot id, namespace of process ids, process id, start time.
 func processLabel() string {
 	p := alive.Self()
-	return strings.Join([]string{p.Boot, strings.Trim(strings.TrimPrefix(p.Space, "pid:"), "[]"), strconv.Itoa(p.PID), p.Start}, "/")
+	return strings.Join([]string{p.Boot, strings.Trim(strings.TrimPrefix(p.Space, "pid:"), "[]"), strconv.Itoa(p.PID),
+		p.Start}, "/")
 }
 
 // processOf reads what processLabel wrote.

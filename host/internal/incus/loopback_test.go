@@ -22,11 +22,13 @@ func TestLoopbackPrograms(t *testing.T) {
 			t.Fatal(err)
 		}
 		seg := f.Progs[0]
-		if f.Machine != machine || f.Type != elf.ET_EXEC || len(f.Progs) != 1 || seg.Filesz != uint64(len(data)) || f.Entry != seg.Vaddr+headers {
+		if f.Machine != machine || f.Type != elf.ET_EXEC || len(f.Progs) != 1 || seg.Filesz != uint64(len(data)) ||
+			f.Entry != seg.Vaddr+headers {
 			t.Errorf("%v: %+v, segment %+v", machine, f.FileHeader, seg)
 		}
 		for kind, shell := range map[string][]string{"sh": {"sh"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}} {
-			out, err := exec.CommandContext(t.Context(), shell[0], append(shell[1:], "-c", `printf "$1"`, "x", octal(data))...).Output()
+			out, err := exec.CommandContext(t.Context(), shell[0],
+				append(shell[1:], "-c", `printf "$1"`, "x", octal(data))...).Output()
 			if err != nil || !bytes.Equal(out, data) {
 				t.Errorf("%s writes %d bytes, want %d: %v", kind, len(out), len(data), err)
 			}
@@ -50,7 +52,8 @@ func TestLoopbackComesUp(t *testing.T) {
 		}
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", `"$0" || exit 9; cat /proc/net/fib_trie`, name)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}, GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}}
+			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}}
 		out, err := cmd.Output()
 		if cmd.ProcessState.ExitCode() == 9 {
 			continue // of another processor
@@ -73,7 +76,8 @@ func TestLoopbackInEveryImage(t *testing.T) {
 			t.Errorf("the image %s is not there: %v", image, err)
 			continue
 		}
-		spec := busybox("grep -q ' 127.0.0.1' /proc/net/fib_trie && grep -q 00000000000000000000000000000001 /proc/net/if_inet6")
+		spec := busybox(
+			"grep -q ' 127.0.0.1' /proc/net/fib_trie && grep -q 00000000000000000000000000000001 /proc/net/if_inet6")
 		spec.Image = image
 		ended, err := c.Run(t.Context(), spec, nil, nil)
 		if err != nil || ended.Exit != 0 {

@@ -93,12 +93,12 @@ func operationError(op api.Operation) error {
 }
 
 // do starts an operation and waits for it.
-func (c *Client) do(ctx context.Context, start func() (incus.Operation, error)) (api.Operation, error) {
+func (c *Client) do(ctx context.Context, start func() (incus.Operation, error)) error {
 	op, err := await(ctx, start)
-	if err != nil {
-		return api.Operation{}, err
+	if err == nil {
+		_, err = c.wait(ctx, op.Get().ID)
 	}
-	return c.wait(ctx, op.Get().ID)
+	return err
 }
 
 // pause sleeps and reports whether ctx still holds.

@@ -55,7 +55,8 @@ func TestAFullPoolIsNotTheContainersLimit(t *testing.T) {
 		t.Errorf("the next one: %q, %v", said, err)
 	}
 	ended, _, err = run("4GiB", fill)
-	want := fmt.Sprintf("disk full: storage pool %q has no room left of its 2.0 GiB; the container's own limit is 4 GiB", cfg.Pool)
+	want := fmt.Sprintf("disk full: storage pool %q has no room left of its 2.0 GiB; the container's own limit is 4 GiB",
+		cfg.Pool)
 	if err != nil || ended.Reason != want {
 		t.Errorf("more than there is: %q, %v; want %q", ended.Reason, err, want)
 	}

@@ -27,7 +27,8 @@ if [ "$from" = tar ]; then
 fi
 mkdir -p /work/.rw/upper /work/.rw/work
 chown 1000:1000 /work/.rw/upper
-mount -t overlay -o lowerdir=/work/base,upperdir=/work/.rw/upper,workdir=/work/.rw/work,userxattr overlay /work/src 2>/dev/null || {
+mount -t overlay -o lowerdir=/work/base,upperdir=/work/.rw/upper,workdir=/work/.rw/work,userxattr \
+	overlay /work/src 2>/dev/null || {
 	cp -a /work/base/. /work/src/
 	chown 1000:1000 /work/src
 }
@@ -108,7 +109,10 @@ func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 // container. Incus shows neither what goes through a command's input.
 const secretScript = `set -e
 umask 077
-[ -d /run/secrets ] || { mkdir -p /run/secrets; mount -t tmpfs -o mode=0755,size=4m tmpfs /run/secrets 2>/dev/null || :; }
+[ -d /run/secrets ] || {
+	mkdir -p /run/secrets
+	mount -t tmpfs -o mode=0755,size=4m tmpfs /run/secrets 2>/dev/null || :
+}
 chmod 755 /run/secrets
 cat > "/run/secrets/$1"
 chown "$2" "/run/secrets/$1"
@@ -118,7 +122,8 @@ chmod 400 "/run/secrets/$1"
 // giveSecrets puts the secrets where the command finds them.
 func (b *box) giveSecrets(ctx context.Context, p plan) error {
 	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
-		exit, err := b.exec(ctx, command{cwd: "/", argv: []string{"/bin/sh", "-c", secretScript, "pushlane", name, strconv.Itoa(int(p.uid))}, stdin: bytes.NewReader(p.Secrets[name])})
+		exit, err := b.exec(ctx, command{cwd: "/", argv: []string{"/bin/sh", "-c", secretScript, "pushlane", name,
+			strconv.Itoa(int(p.uid))}, stdin: bytes.NewReader(p.Secrets[name])})
 		if err == nil && exit != 0 {
 			err = fmt.Errorf("exit status %d", exit)
 		}
@@ -137,9 +142,11 @@ func prepareError(name string, exit int, said string) error {
 		return failed("prepare container "+name, fmt.Errorf("its image lacks what pushlane needs: %s", or(said, "/bin/sh")),
 			"an image needs sh, tar, mount, mkdir, chown and cp; busybox has them all")
 	case exit == 4:
-		return failed("prepare container "+name, errors.New(said), "nothing in it could reach 127.0.0.1; an image for another processor needs ip, ifconfig or busybox")
+		return failed("prepare container "+name, errors.New(said),
+			"nothing in it could reach 127.0.0.1; an image for another processor needs ip, ifconfig or busybox")
 	case strings.Contains(said, "No space left"), strings.Contains(said, "quota exceeded"):
-		return failed("prepare container "+name, errors.New("the source does not fit: its disk is full"), "ask for more with disk in the lane's settings")
+		return failed("prepare container "+name, errors.New("the source does not fit: its disk is full"),
+			"ask for more with disk in the lane's settings")
 	}
 	return broke("prepare container "+name, fmt.Errorf("exit status %d: %s", exit, said))
 }

@@ -36,7 +36,8 @@ func (b *box) reason(ctx context.Context, p plan) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var out bytes.Buffer
-	_, err := b.exec(ctx, command{argv: []string{"/bin/sh", "-c", reasonScript}, cwd: "/", stdout: &capped{w: &out, left: 4 << 10}})
+	_, err := b.exec(ctx, command{argv: []string{"/bin/sh", "-c", reasonScript}, cwd: "/",
+		stdout: &capped{w: &out, left: 4 << 10}})
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +56,8 @@ func reasons(said string, p plan) string {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch {
 		case key == "oom" && value != "" && value != "0":
-			reasons = append(reasons, fmt.Sprintf("out of memory: the kernel killed a process at the limit of %s", sizeWord(p.memory)))
+			reasons = append(reasons, fmt.Sprintf("out of memory: the kernel killed a process at the limit of %s",
+				sizeWord(p.memory)))
 		case key == "pids" && value != "" && value != "0":
 			reasons = append(reasons, fmt.Sprintf("out of processes: the limit is %d", p.processes))
 		case key == "disk":

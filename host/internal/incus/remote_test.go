@@ -38,7 +38,8 @@ func writeCertificate(t *testing.T, dir, name string) (cert, key string, der []b
 		t.Fatal(err)
 	}
 	cert, key = filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
-	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "EC PRIVATE KEY", Bytes: bytes}} {
+	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der},
+		key: {Type: "EC PRIVATE KEY", Bytes: bytes}} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,8 @@ func TestRemoteWithARestrictedCertificate(t *testing.T) {
 	cfg.Cert, cfg.Key, der = writeCertificate(t, dir, "restricted")
 
 	_, err := Connect(ctx, cfg)
-	if err == nil || !strings.Contains(err.Error(), "it does not trust this client certificate") || !strings.Contains(hintOf(err), "incus config trust add-certificate") {
+	if err == nil || !strings.Contains(err.Error(), "it does not trust this client certificate") ||
+		!strings.Contains(hintOf(err), "incus config trust add-certificate") {
 		t.Errorf("before it is trusted: %v, hint %q", err, hintOf(err))
 	}
 	trust := api.CertificatesPost{CertificatePut: api.CertificatePut{Certificate: base64.StdEncoding.EncodeToString(der),
@@ -142,7 +144,8 @@ func TestRemoteWithARestrictedCertificate(t *testing.T) {
 
 	elsewhere := cfg
 	elsewhere.Project = "default"
-	if _, err := Connect(ctx, elsewhere); err == nil || !strings.Contains(err.Error(), `cannot use Incus project "default"`) {
+	if _, err := Connect(ctx, elsewhere); err == nil ||
+		!strings.Contains(err.Error(), `cannot use Incus project "default"`) {
 		t.Errorf("another project: %v", err)
 	}
 	wrong := cfg

@@ -31,9 +31,9 @@ var errTimeLimit = errors.New("time limit")
 // Run runs one command in one new container and deletes the container. Its
 // deletion goes on behind the caller's back; Close waits for it.
 //
-// A command that fails, is killed or runs out of time is no error. An error is
-// *Error when the intent is refused or something has to be mended,
-// *MachineError when the machinery failed, ctx's cause when ctx ended.
+// A command that fails, is killed or runs out of time is not an error. An error is
+// *Error when the intent is refused or something has to be fixed,
+// *MachineError when the infrastructure failed, ctx's cause when ctx ended.
 func (c *Client) Run(ctx context.Context, spec Spec, stdout, stderr io.Writer) (Ended, error) {
 	began := time.Now()
 	p, err := spec.plan()
@@ -98,7 +98,8 @@ func (c *Client) run(ctx, limited context.Context, p plan, began time.Time, stdo
 
 // command runs the command itself and finds out what its end means.
 func (b *box) command(ctx, limited context.Context, p plan, ended *Ended, stdout, stderr io.Writer) error {
-	exit, err := b.execWhole(limited, command{argv: p.Command, env: p.env, uid: p.uid, cwd: p.cwd, stdout: stdout, stderr: stderr})
+	exit, err := b.execWhole(limited, command{argv: p.Command, env: p.env, uid: p.uid, cwd: p.cwd, stdout: stdout,
+		stderr: stderr})
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

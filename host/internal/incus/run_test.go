@@ -28,7 +28,7 @@ func TestExitStatus(t *testing.T) {
 		"no such command":              {[]string{"no-such-command"}, 127},
 		"a script that misses one":     {[]string{"sh", "-c", "no-such-command"}, 127},
 		"a script that exits with 126": {[]string{"sh", "-c", "exit 126"}, 126},
-		"a file that is no program":    {[]string{"/etc/passwd"}, 126},
+		"a file that is not a program": {[]string{"/etc/passwd"}, 126},
 		"arguments arrive as they are": {[]string{"sh", "-c", `[ "$1" = 'a  "b" $c' ]`, "x", `a  "b" $c`}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -39,7 +39,8 @@ func TestExitStatus(t *testing.T) {
 			if strings.HasPrefix(name, "a script") && strings.Contains(errOut, "cannot start") {
 				t.Errorf("stderr %q of a command that ran", errOut)
 			}
-			if want := "pushlane: cannot start \"no-such-command\": no such command\n"; name == "no such command" && errOut != want {
+			if want := "pushlane: cannot start \"no-such-command\": no such command\n"; name == "no such command" &&
+				errOut != want {
 				t.Errorf("stderr %q, want %q", errOut, want)
 			}
 			if ended.Exit != test.want || ended.TimedOut {
@@ -92,23 +93,31 @@ func TestOutputIsLive(t *testing.T) {
 
 func TestWhatTheCommandSees(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	src := files{"a.txt": "alpha\n", "dir/": "", "dir/b c": "beta", "link": "-> a.txt", "out": "-> /etc/passwd", "\xff.bin": "raw"}
+	src := files{"a.txt": "alpha\n", "dir/": "", "dir/b c": "beta", "link": "-> a.txt", "out": "-> /etc/passwd",
+		"\xff.bin": "raw"}
 	for name, test := range map[string]struct {
 		edit   func(*Spec)
 		script string
 		want   string
 	}{
-		"user lane, home, work folder":                  {nil, "id -u; id -g; pwd; echo $HOME $USER", "1000\n1000\n/work/src\n/home/lane lane\n"},
-		"root when asked":                               {func(s *Spec) { s.User = "root" }, "id -u; echo $HOME", "0\n/root\n"},
-		"a number when asked":                           {func(s *Spec) { s.User = "1234" }, "id -u", "1234\n"},
-		"variables":                                     {func(s *Spec) { s.Env = map[string]string{"A": "b c", "HOME": "/tmp"} }, `echo "$A" $HOME`, "b c /tmp\n"},
-		"another folder":                                {func(s *Spec) { s.Cwd = "/work/src/dir" }, "pwd; cat 'b c'", "/work/src/dir\nbeta"},
-		"the source":                                    {nil, "cat a.txt link; readlink out; find . | sort | head -3", "alpha\nalpha\n/etc/passwd\n.\n./a.txt\n./dir\n"},
-		"the source may be changed":                     {nil, "echo x >> a.txt; rm link; touch new dir/new; cat a.txt; cat /work/base/a.txt", "alpha\nx\nalpha\n"},
-		"base is for reading only":                      {nil, "echo x >> /work/base/a.txt || echo no", "no\n"},
-		"names that are not UTF-8":                      {nil, `cat "$(printf '\377').bin"`, "raw"},
-		"no network but loopback":                       {nil, "ls /sys/class/net; ip addr show lo | grep -q 127.0.0.1 && echo up", "lo\nup\n"},
-		"the container's name is no secret of the host": {nil, "hostname | cut -c 1-8", "pl-test-\n"},
+		"user lane, home, work folder": {nil, "id -u; id -g; pwd; echo $HOME $USER",
+			"1000\n1000\n/work/src\n/home/lane lane\n"},
+		"root when asked": {func(s *Spec) { s.User = "root" }, "id -u; echo $HOME",
+			"0\n/root\n"},
+		"a number when asked": {func(s *Spec) { s.User = "1234" }, "id -u", "1234\n"},
+		"variables": {
+			func(s *Spec) { s.Env = map[string]string{"A": "b c", "HOME": "/tmp"} }, `echo "$A" $HOME`, "b c /tmp\n"},
+		"another folder": {func(s *Spec) { s.Cwd = "/work/src/dir" }, "pwd; cat 'b c'",
+			"/work/src/dir\nbeta"},
+		"the source": {nil, "cat a.txt link; readlink out; find . | sort | head -3",
+			"alpha\nalpha\n/etc/passwd\n.\n./a.txt\n./dir\n"},
+		"the source may be changed": {nil,
+			"echo x >> a.txt; rm link; touch new dir/new; cat a.txt; cat /work/base/a.txt", "alpha\nx\nalpha\n"},
+		"base is for reading only": {nil, "echo x >> /work/base/a.txt || echo no", "no\n"},
+		"names that are not UTF-8": {nil, `cat "$(printf '\377').bin"`, "raw"},
+		"no network but loopback": {nil,
+			"ls /sys/class/net; ip addr show lo | grep -q 127.0.0.1 && echo up", "lo\nup\n"},
+		"the container's name is not a secret of the host": {nil, "hostname | cut -c 1-8", "pl-test-\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,7 +136,8 @@ func TestWhatTheCommandSees(t *testing.T) {
 
 // bigSource is one that travels as a volume.
 func bigSource() files {
-	return files{"a.txt": "alpha\n", "dir/": "", "dir/big": strings.Repeat("0123456789abcdef", smallTree/16), "link": "-> a.txt"}
+	return files{"a.txt": "alpha\n", "dir/": "", "dir/big": strings.Repeat("0123456789abcdef", smallTree/16),
+		"link": "-> a.txt"}
 }
 
 func TestLargeTreesBecomeAVolume(t *testing.T) {
@@ -136,7 +146,9 @@ func TestLargeTreesBecomeAVolume(t *testing.T) {
 	for range 3 {
 		t.Run("every container of the tree", func(t *testing.T) {
 			t.Parallel()
-			s := busybox("cat a.txt link; wc -c < dir/big; id -u; echo x > dir/big; echo y >> a.txt; cat a.txt; ls -ln /work/base/a.txt | cut -c 1-27")
+			s := busybox(
+				"cat a.txt link; wc -c < dir/big; id -u; echo x > dir/big; echo y >> a.txt; cat a.txt; ls -ln /work/base/a.txt " +
+					"| cut -c 1-27")
 			s.Source = src
 			_, out, errOut := run(t, c, s)
 			if want := "alpha\nalpha\n2097152\n1000\nalpha\ny\n-rw-r--r--    1 1000     10"; strings.TrimSpace(out) != want {
@@ -161,7 +173,8 @@ func TestLargeTreesBecomeAVolume(t *testing.T) {
 // Containers share the volume: not even root in one of them may write to it.
 func TestRootCannotWriteToTheSharedTree(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	s := busybox(`for how in remount,rw remount,rw,bind; do mount -o $how /work/base 2>/dev/null && echo "remounted $how"; done
+	s := busybox(
+		`for how in remount,rw remount,rw,bind; do mount -o $how /work/base 2>/dev/null && echo "remounted $how"; done
 mkdir /tmp/m; mount -o bind /work/base /tmp/m; mount -o remount,rw,bind /tmp/m 2>/dev/null && echo "bind remounted"
 umount /work/src; echo evil > /tmp/m/a.txt; echo evil > /work/base/a.txt
 for d in /dev/loop* /dev/vd*; do [ -e "$d" ] && echo "sees $d"; done; echo done`)
@@ -223,7 +236,9 @@ func TestContainerTakenAway(t *testing.T) {
 	waitFor(t, "output", func() bool { return strings.HasSuffix(out.String(), "\n") })
 	stop := api.InstanceStatePut{Action: "stop", Force: true, Timeout: -1}
 	name := strings.TrimSpace(out.String())
-	if _, err := c.do(context.Background(), func() (incus.Operation, error) { return c.srv.UpdateInstanceState(name, stop, "") }); err != nil {
+	if err := c.do(context.Background(), func() (incus.Operation, error) {
+		return c.srv.UpdateInstanceState(name, stop, "")
+	}); err != nil {
 		t.Error(err)
 	}
 	err := <-failed
@@ -252,10 +267,14 @@ func TestLimitsInWords(t *testing.T) {
 		exit   int
 		want   string
 	}{
-		"memory":               {func(s *Spec) { s.Memory = "48MiB" }, "tail /dev/zero", 137, "out of memory: the kernel killed a process at the limit of 48 MiB"},
-		"memory of a child":    {func(s *Spec) { s.Memory = "48MiB" }, "(tail /dev/zero) || exit 7", 7, "out of memory: the kernel killed a process at the limit of 48 MiB"},
-		"processes":            {func(s *Spec) { s.Processes = 30 }, "for i in $(seq 60); do sleep 3 & done; wait", 2, "out of processes: the limit is 30"},
-		"disk":                 {func(s *Spec) { s.Disk = "64MiB" }, "dd if=/dev/zero of=big bs=1M count=300 2>/dev/null", 1, "disk full: the limit is 64 MiB"},
+		"memory": {func(s *Spec) { s.Memory = "48MiB" }, "tail /dev/zero", 137,
+			"out of memory: the kernel killed a process at the limit of 48 MiB"},
+		"memory of a child": {func(s *Spec) { s.Memory = "48MiB" }, "(tail /dev/zero) || exit 7", 7,
+			"out of memory: the kernel killed a process at the limit of 48 MiB"},
+		"processes": {func(s *Spec) { s.Processes = 30 }, "for i in $(seq 60); do sleep 3 & done; wait", 2,
+			"out of processes: the limit is 30"},
+		"disk": {func(s *Spec) { s.Disk = "64MiB" }, "dd if=/dev/zero of=big bs=1M count=300 2>/dev/null", 1,
+			"disk full: the limit is 64 MiB"},
 		"a failure of its own": {nil, "exit 1", 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -280,7 +299,8 @@ func TestLimitsInWords(t *testing.T) {
 
 func TestCancelWhileStarting(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	for _, after := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond, 150 * time.Millisecond, 250 * time.Millisecond} {
+	for _, after := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond, 150 * time.Millisecond,
+		250 * time.Millisecond} {
 		t.Run(after.String(), func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeoutCause(context.Background(), after, context.Canceled)
@@ -328,7 +348,8 @@ func TestSourceThatCannotBeRead(t *testing.T) {
 		s.Source = src
 		if _, err := c.Run(context.Background(), s, nil, nil); err == nil {
 			t.Errorf("%s: no error", name)
-		} else if name != "an id that is none" && !strings.Contains(err.Error(), "cannot read the source: object is missing") {
+		} else if name != "an id that is none" && !strings.Contains(err.Error(),
+			"cannot read the source: object is missing") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

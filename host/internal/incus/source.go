@@ -43,7 +43,7 @@ func (c *Client) source(ctx context.Context, src Source) (tree, error) {
 	}
 	id := src.ID()
 	if !treeForm.MatchString(id) {
-		return tree{}, failed("send the source", fmt.Errorf("%q is no object id", short(id, 80)), "")
+		return tree{}, failed("send the source", fmt.Errorf("%q is not an object id", short(id, 80)), "")
 	}
 	name := "ps-" + digest(c.cfg.Owner)[:8] + "-" + id
 	release, err := c.alone(ctx, name)
@@ -105,7 +105,7 @@ func (c *Client) spool(ctx context.Context, src Source, name string) (tree, erro
 	if unread := new(sourceError); errors.As(err, &unread) || ctx.Err() != nil {
 		return tree{}, err
 	}
-	// Somebody else is at it, or this Incus takes no volumes: each container
+	// Someone else is at it, or this Incus takes no volumes: each container
 	// gets its own copy, which is slower and always works.
 	if c.volumeSoon(ctx, name) {
 		return tree{volume: name}, nil
@@ -153,7 +153,7 @@ func (c *Client) importTree(ctx context.Context, name, id string, archive io.Rea
 		broken <- err
 		w.CloseWithError(err)
 	}()
-	_, err := c.do(ctx, func() (incus.Operation, error) {
+	err := c.do(ctx, func() (incus.Operation, error) {
 		return c.srv.CreateStoragePoolVolumeFromBackup(c.cfg.Pool, incus.StorageVolumeBackupArgs{BackupFile: r, Name: name})
 	})
 	r.Close()
@@ -258,7 +258,7 @@ func safeEntry(h *tar.Header, links map[string]bool) error {
 		return fmt.Errorf("%q is neither a file, a folder nor a link", short(h.Name, 200))
 	}
 	if links[name] && h.Typeflag != tar.TypeSymlink {
-		return fmt.Errorf("the name %q stands there twice", short(h.Name, 200))
+		return fmt.Errorf("the name %q appears twice", short(h.Name, 200))
 	}
 	return nil
 }

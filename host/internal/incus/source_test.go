@@ -42,12 +42,15 @@ func TestHostileTreesDoNotBecomeAVolume(t *testing.T) {
 		entries []tar.Header
 		want    string
 	}{
-		"upwards":            {[]tar.Header{{Name: "../etc/passwd", Typeflag: tar.TypeReg}}, "leads out of the tree"},
-		"upwards inside":     {[]tar.Header{{Name: "a/../../b", Typeflag: tar.TypeReg}}, "leads out of the tree"},
-		"absolute":           {[]tar.Header{{Name: "/etc/passwd", Typeflag: tar.TypeReg}}, "leads out of the tree"},
-		"through a link":     {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "/etc"}, {Name: "a/passwd", Typeflag: tar.TypeReg}}, "leads through a link"},
-		"a link twice":       {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "/etc"}, {Name: "a", Typeflag: tar.TypeReg}}, "stands there twice"},
-		"a hard link":        {[]tar.Header{{Name: "a", Typeflag: tar.TypeLink, Linkname: "/etc/shadow"}}, "neither a file, a folder nor a link"},
+		"upwards":        {[]tar.Header{{Name: "../etc/passwd", Typeflag: tar.TypeReg}}, "leads out of the tree"},
+		"upwards inside": {[]tar.Header{{Name: "a/../../b", Typeflag: tar.TypeReg}}, "leads out of the tree"},
+		"absolute":       {[]tar.Header{{Name: "/etc/passwd", Typeflag: tar.TypeReg}}, "leads out of the tree"},
+		"through a link": {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "/etc"},
+			{Name: "a/passwd", Typeflag: tar.TypeReg}}, "leads through a link"},
+		"a link twice": {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "/etc"},
+			{Name: "a", Typeflag: tar.TypeReg}}, "appears twice"},
+		"a hard link": {[]tar.Header{{Name: "a", Typeflag: tar.TypeLink, Linkname: "/etc/shadow"}},
+			"neither a file, a folder nor a link"},
 		"a device":           {[]tar.Header{{Name: "a", Typeflag: tar.TypeBlock}}, "neither a file, a folder nor a link"},
 		"nothing for a name": {[]tar.Header{{Name: "", Typeflag: tar.TypeReg}}, "leads out of the tree"},
 	} {

@@ -106,7 +106,8 @@ var (
 // caller: what is not understood is refused.
 func (s Spec) plan() (plan, error) {
 	p := plan{Spec: s}
-	steps := []func() error{p.checkNames, p.checkCommand, p.checkUser, p.checkEnv, p.checkSizes, p.checkTime, p.checkCaches, p.checkArtifacts}
+	steps := []func() error{p.checkNames, p.checkCommand, p.checkUser, p.checkEnv, p.checkSizes, p.checkTime,
+		p.checkCaches, p.checkArtifacts}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return plan{}, refused(s.ID, err)
@@ -155,7 +156,7 @@ func (p *plan) checkNames() error {
 	}
 	p.Image = or(p.Image, "default")
 	if !aliasForm.MatchString(p.Image) || strings.Contains(p.Image, "..") {
-		return fmt.Errorf("image %q is no alias and no fingerprint", short(p.Image, 80))
+		return fmt.Errorf("image %q is neither an alias nor a fingerprint", short(p.Image, 80))
 	}
 	return nil
 }
@@ -176,7 +177,7 @@ func (p *plan) checkCommand() error {
 	}
 	p.cwd = or(p.Cwd, workSrc)
 	if !path.IsAbs(p.cwd) || path.Clean(p.cwd) != p.cwd || len(p.cwd) > 4096 || strings.ContainsRune(p.cwd, 0) {
-		return fmt.Errorf("cwd %q is no clean absolute path", short(p.cwd, 80))
+		return fmt.Errorf("cwd %q is not a clean absolute path", short(p.cwd, 80))
 	}
 	return nil
 }
@@ -271,7 +272,7 @@ func within(what, asked, allowed string, parse func(string) (int64, error), othe
 
 func parseCPU(text string) (int64, error) {
 	if !cpuForm.MatchString(text) {
-		return 0, fmt.Errorf("%q is no number of cores such as 2 or 0.5", short(text, 40))
+		return 0, fmt.Errorf("%q is not a number of cores such as 2 or 0.5", short(text, 40))
 	}
 	whole, part, _ := strings.Cut(text, ".")
 	n, _ := strconv.ParseInt(whole, 10, 64)
@@ -283,7 +284,7 @@ func parseCPU(text string) (int64, error) {
 func ParseSize(text string) (int64, error) {
 	m := sizeForm.FindStringSubmatch(text)
 	if m == nil {
-		return 0, fmt.Errorf("%q is no size such as 512MiB or 2GiB", short(text, 40))
+		return 0, fmt.Errorf("%q is not a size such as 512MiB or 2GiB", short(text, 40))
 	}
 	n, _ := strconv.ParseInt(m[1], 10, 64)
 	unit := map[string]int64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
@@ -309,7 +310,8 @@ func (p *plan) checkTime() error {
 }
 
 // Where no cache may be mounted: what Incus, the kernel or pushlane own.
-var ownPaths = []string{"/work", "/proc", "/sys", "/dev", "/run", "/etc", "/bin", "/sbin", "/usr", "/lib", "/lib64", "/boot"}
+var ownPaths = []string{"/work", "/proc", "/sys", "/dev", "/run", "/etc", "/bin", "/sbin", "/usr", "/lib", "/lib64",
+	"/boot"}
 
 func (p *plan) checkCaches() error {
 	if len(p.Caches) > 16 {
@@ -322,12 +324,14 @@ func (p *plan) checkCaches() error {
 	var names, paths []string
 	for _, c := range p.Caches {
 		if !cacheForm.MatchString(c.Name) || slices.Contains(names, c.Name) {
-			return fmt.Errorf("cache %q: its name is not of the form [a-z0-9][a-z0-9-]* or stands there twice", short(c.Name, 80))
+			return fmt.Errorf("cache %q: its name is not of the form [a-z0-9][a-z0-9-]* or appears twice",
+				short(c.Name, 80))
 		}
 		if err := cleanPath("cache "+c.Name, c.Path); err != nil {
 			return err
 		}
-		if c.Path == "/" || slices.ContainsFunc(ownPaths, func(own string) bool { return below(c.Path, own) && !below(c.Path, "/usr/local") }) {
+		if c.Path == "/" || slices.ContainsFunc(ownPaths,
+			func(own string) bool { return below(c.Path, own) && !below(c.Path, "/usr/local") }) {
 			return fmt.Errorf("cache %s: %s cannot be a cache", c.Name, c.Path)
 		}
 		if slices.ContainsFunc(paths, func(other string) bool { return below(c.Path, other) || below(other, c.Path) }) {
@@ -344,8 +348,9 @@ func below(name, dir string) bool { return name == dir || strings.HasPrefix(name
 func cleanPath(what, name string) error {
 	switch {
 	case !path.IsAbs(name) || path.Clean(name) != name || len(name) > 1024:
-		return fmt.Errorf("%s: %q is no clean absolute path", what, short(name, 80))
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f || r == ',' || r == ':' }):
+		return fmt.Errorf("%s: %q is not a clean absolute path", what, short(name, 80))
+	case !utf8.ValidString(name) || strings.ContainsFunc(name,
+		func(r rune) bool { return r < 0x20 || r == 0x7f || r == ',' || r == ':' }):
 		return fmt.Errorf("%s: %q holds characters that a mount cannot take", what, short(name, 80))
 	}
 	return nil

@@ -102,7 +102,8 @@ func (c *Client) sweepVolumes(ctx context.Context) ([]Swept, error) {
 		case err == nil:
 			swept = append(swept, Swept{Name: v.Name, Lane: volumeWord(v), Why: why})
 		case !isNotFound(err):
-			errs = append(errs, failed("delete volume "+v.Name, err, fmt.Sprintf("incus storage volume delete %s %s --project %s", c.cfg.Pool, v.Name, c.cfg.Project)))
+			errs = append(errs, failed("delete volume "+v.Name, err,
+				fmt.Sprintf("incus storage volume delete %s %s --project %s", c.cfg.Pool, v.Name, c.cfg.Project)))
 		}
 	}
 	return swept, errors.Join(errs...)

@@ -57,7 +57,8 @@ func TestSweepAfterAKilledHost(t *testing.T) {
 	if err != nil || len(swept) != 1 {
 		t.Fatalf("swept %v, %v, want one", swept, err)
 	}
-	if s := swept[0]; !strings.HasPrefix(s.Name, "pl-test-c-1-") || s.Lane != "repo@abc1234:test" || !strings.HasPrefix(s.Why, "its process ") || !strings.HasSuffix(s.Why, " is gone") {
+	if s := swept[0]; !strings.HasPrefix(s.Name, "pl-test-c-1-") || s.Lane != "repo@abc1234:test" ||
+		!strings.HasPrefix(s.Why, "its process ") || !strings.HasSuffix(s.Why, " is gone") {
 		t.Errorf("swept %+v", s)
 	}
 	if swept, err := c.Sweep(ctx); err != nil || len(swept) != 0 {
@@ -126,16 +127,18 @@ func TestLeftBehind(t *testing.T) {
 		"of a container that was killed":   {"me", left, "2030-01-01T13:00:00Z", "its process 5 is gone"},
 		"ours, its process is another one": {"me", gone, "2030-01-01T13:00:00Z", "its process 1 is gone"},
 		"ours, from another boot":          {"me", "other-boot/1/1/1", "2030-01-01T13:00:00Z", ""},
-		"ours, from another boot, too old": {"me", "other-boot/1/1/1", "2030-01-01T11:00:00Z", "its deadline passed 1h0m0s ago"},
-		"ours, from another namespace":     {"me", self.Boot + "/1/1/1", "2030-01-01T13:00:00Z", ""},
-		"somebody else's":                  {"you", gone, "2000-01-01T00:00:00Z", ""},
-		"a label that cannot be read":      {"me", processLabel(), "yesterday", ""},
-		"no process label":                 {"me", "", "2000-01-01T00:00:00Z", ""},
+		"ours, from another boot, too old": {"me", "other-boot/1/1/1", "2030-01-01T11:00:00Z",
+			"its deadline passed 1h0m0s ago"},
+		"ours, from another namespace": {"me", self.Boot + "/1/1/1", "2030-01-01T13:00:00Z", ""},
+		"another's":                    {"you", gone, "2000-01-01T00:00:00Z", ""},
+		"a label that cannot be read":  {"me", processLabel(), "yesterday", ""},
+		"no process label":             {"me", "", "2000-01-01T00:00:00Z", ""},
 	} {
 		if c.isOurs(name) {
 			t.Errorf("%s is under way", name)
 		}
-		got := c.leftBehind(map[string]string{labelOwner: test.owner, labelProcess: test.process, labelDeadline: test.deadline}, now)
+		got := c.leftBehind(map[string]string{labelOwner: test.owner, labelProcess: test.process,
+			labelDeadline: test.deadline}, now)
 		if got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}

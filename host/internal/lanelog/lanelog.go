@@ -42,7 +42,7 @@ func Parse(text string) (Line, error) {
 	return Line{At: time.UnixMilli(ms), Stream: stream[0], Text: words}, nil
 }
 
-// Append adds the line as it stands in a file, with its end.
+// Append adds the line as it is in a file, with its end.
 func (l Line) Append(b []byte) []byte {
 	return fmt.Appendf(b, "%d %c %s\n", l.At.UnixMilli(), l.Stream, l.Text)
 }
@@ -159,7 +159,8 @@ const pollEvery = 50 * time.Millisecond
 // Follow is Read of a log that may still grow: it goes on until ended says
 // that no more comes, and all that was there then was handed on. A log that is
 // not there yet is waited for.
-func Follow(ctx context.Context, path string, from int64, ended func() bool, each func(offset int64, l Line) error) error {
+func Follow(ctx context.Context, path string, from int64, ended func() bool,
+	each func(offset int64, l Line) error) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	size := int64(-1)

@@ -200,7 +200,8 @@ func TestNumberOfArtifacts(t *testing.T) {
 	if err := keep.Keep("a", 0, strings.NewReader("")); err != nil {
 		t.Fatal(err)
 	}
-	if err := keep.Keep("b", 0, strings.NewReader("")); err == nil || err.Error() != "a lane run may leave at most 10000 artifacts" {
+	if err := keep.Keep("b", 0, strings.NewReader("")); err == nil ||
+		err.Error() != "a lane run may leave at most 10000 artifacts" {
 		t.Errorf("err = %v", err)
 	}
 }
@@ -246,7 +247,8 @@ func TestArtifactsOfAllRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const want = "the artifacts of all unprotected runs of this repository would take more than 2MiB (limits.artifacts_total)"
+	const want = "the artifacts of all unprotected runs of this repository would take more than 2MiB " +
+		"(limits.artifacts_total)"
 	if err := save(r, zone.Unprotected, "3"); err == nil || err.Error() != want || !strings.Contains(problem.Hint(err),
 		"retention.runs") {
 		t.Errorf("err = %v (hint %q), want %s", err, problem.Hint(err), want)

@@ -30,8 +30,10 @@ type reach struct {
 }
 
 func permitted(m sdk.Manifest, g lanes.Grant, p config.Policy) permits {
-	given := map[string]bool{"repo.read": g.Read, "repo.history": g.History, "container": g.Container, "container.network": g.Network,
-		"http": len(g.HTTP) > 0, "secret": len(g.Secrets) > 0, "kv": g.KV, "clock": g.Clock, "env": len(g.Env) > 0}
+	given := map[string]bool{"repo.read": g.Read, "repo.history": g.History, "container": g.Container,
+		"container.network": g.Network,
+		"http":              len(g.HTTP) > 0, "secret": len(g.Secrets) > 0, "kv": g.KV, "clock": g.Clock,
+		"env": len(g.Env) > 0}
 	all := permits{}
 	for _, c := range m.Capabilities {
 		if given[c.Name] && slices.Contains(p.Capabilities, c.Name) {
@@ -44,7 +46,8 @@ func permitted(m sdk.Manifest, g lanes.Grant, p config.Policy) permits {
 func reachOf(c sdk.Capability, g lanes.Grant, p config.Policy) reach {
 	switch c.Name {
 	case "repo.read":
-		return reach{globs: slices.DeleteFunc([][]lanes.Glob{parseGlobs(c.Scope), parseGlobs(g.Files)}, func(set []lanes.Glob) bool { return set == nil })}
+		return reach{globs: slices.DeleteFunc([][]lanes.Glob{parseGlobs(c.Scope), parseGlobs(g.Files)},
+			func(set []lanes.Glob) bool { return set == nil })}
 	case "http":
 		hosts := both(c.Scope, g.HTTP)
 		return reach{items: slices.DeleteFunc(hosts, func(h string) bool {
@@ -144,10 +147,12 @@ func (l *Lane) denied(name string) error {
 	case slices.Contains(l.j.Policy.Capabilities, name) && !slices.Contains(l.policy().Capabilities, name):
 		return l.notInZone(name)
 	case !slices.Contains(l.policy().Capabilities, name):
-		return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow", l.lane().Plugin, name),
+		return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow",
+			l.lane().Plugin, name),
 			"the host's owner may add it to `capabilities` in "+config.PolicyFiles(l.call.Getenv)[0])
 	}
-	return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name, l.lane().ID),
+	return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name,
+		l.lane().ID),
 		"grant it in the lane:\n[lane.grant]\n"+grantLine(name))
 }
 
@@ -155,12 +160,16 @@ func (l *Lane) denied(name string) error {
 func (l *Lane) notInZone(name string) error {
 	z := l.Zone()
 	if z.Trust != zone.Protected {
-		return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which only runs of protected refs have, judged by protected lanes",
-			l.lane().Plugin, name),
+		return problem.WithHint(
+			fmt.Errorf("plugin %q asks for %s, which only runs of protected refs have, judged by protected lanes",
+				l.lane().Plugin, name),
 			"push to a protected branch whose lanes grant it, or take the grant out of lane "+l.lane().ID)
 	}
-	return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow lane %q of this repository", l.lane().Plugin, name, l.lane().ID),
-		fmt.Sprintf("the host's owner may add it to an [[allow]] of %s in %s", z.Repository, config.PolicyFiles(l.call.Getenv)[0]))
+	return problem.WithHint(
+		fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow lane %q of this repository",
+			l.lane().Plugin, name, l.lane().ID),
+		fmt.Sprintf("the host's owner may add it to an [[allow]] of %s in %s", z.Repository,
+			config.PolicyFiles(l.call.Getenv)[0]))
 }
 
 // grantLine is what grants a capability in a lane.
@@ -185,12 +194,15 @@ func (l *Lane) outside(name, item string) error {
 	granted := map[string][]string{"http": g.HTTP, "secret": g.Secrets, "env": g.Env}[name]
 	switch {
 	case !slices.Contains(granted, item):
-		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which lane %q does not grant", l.lane().Plugin, name, what, l.lane().ID),
-			"grant it in the lane:\n[lane.grant]\n"+strings.Replace(strings.Replace(grantLine(name), "HOST", what, 1), "NAME", what, 1))
+		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which lane %q does not grant", l.lane().Plugin, name,
+			what, l.lane().ID),
+			"grant it in the lane:\n[lane.grant]\n"+strings.Replace(strings.Replace(grantLine(name), "HOST", what, 1), "NAME",
+				what, 1))
 	case !l.policy().Lets(name, item):
 		return l.notInZone(fmt.Sprintf("%s %q", name, what))
 	case name == "http" && !config.AllowsHost(l.policy().HTTPHosts, item):
-		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which the policy of this host does not allow", l.lane().Plugin, name, what),
+		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which the policy of this host does not allow",
+			l.lane().Plugin, name, what),
 			"the host's owner may add it to `http.hosts` in "+config.PolicyFiles(l.call.Getenv)[0])
 	}
 	return fmt.Errorf("plugin %q used %s %q, which its manifest does not ask for", l.lane().Plugin, name, what)

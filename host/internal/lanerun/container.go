@@ -63,10 +63,12 @@ func (l *Lane) allowContainers(asked []sdk.Container) error {
 func TakeIDs(taken map[string]bool, asked []sdk.Container, plugin string, most int) error {
 	for _, c := range asked {
 		if taken[c.ID] {
-			return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf("plugin %q asks twice for a container called %q", plugin, printable.Clean(c.ID))}
+			return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf("plugin %q asks twice for a container called %q",
+				plugin, printable.Clean(c.ID))}
 		}
 		if len(taken) == most {
-			return &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("plugin %q asks for more than the %d containers that the policy allows", plugin, most)}
+			return &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf(
+				"plugin %q asks for more than the %d containers that the policy allows", plugin, most)}
 		}
 		taken[c.ID] = true
 	}
@@ -96,7 +98,7 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	if err != nil {
 		return sdk.Result{}, err
 	}
-	secrets, err := l.containerSecrets(ctx, c.Secrets)
+	secrets, err := l.containerSecrets(c.Secrets)
 	if err != nil {
 		return sdk.Result{}, err
 	}
@@ -109,7 +111,8 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
 	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.WaitRunID(), Zone: l.Zone(),
-		Attempt: l.Attempt, Deadline: deadline, Source: source, Secrets: secrets, Max: l.policy().ContainerLimits(), Keep: keep}, out, errOut)
+		Attempt: l.Attempt, Deadline: deadline, Source: source, Secrets: secrets, Max: l.policy().ContainerLimits(),
+		Keep: keep}, out, errOut)
 	out.flush()
 	errOut.flush()
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 func (l *Lane) wasmCall(ctx context.Context, request []byte, ops wasm.Ops) (wasm.Call, error) {
 	l.out = wasm.NewOut(config.MaxOut, config.MaxOutFiles)
 	world, err := l.world(ctx, ops)
-	c := wasm.Call{Stdin: request, MaxStdout: config.MaxStdout, MaxStderr: config.MaxStderr, Memory: config.PluginMemory, Fuel: l.policy().MaxFuel, Out: l.out, World: world, Env: l.environment()}
+	c := wasm.Call{Stdin: request, MaxStdout: config.MaxStdout, MaxStderr: config.MaxStderr,
+		Memory: config.PluginMemory, Fuel: l.policy().MaxFuel, Out: l.out, World: world, Env: l.environment()}
 	if l.can("clock") {
 		c.Clock = time.Now()
 		l.touched("it looks at the clock")

@@ -53,20 +53,23 @@ func ParseKept(req []byte) (keptValue, error) {
 	if err := json.Unmarshal(req, &r); err != nil {
 		return r, Invalid("want an object with name and value, both texts")
 	}
-	if r.Name == "" || len(r.Name) > maxKeptName || !utf8.ValidString(r.Name) || r.Value != nil && len(*r.Value) > maxKeptValue {
+	if r.Name == "" || len(r.Name) > maxKeptName || !utf8.ValidString(r.Name) ||
+		r.Value != nil && len(*r.Value) > maxKeptValue {
 		return r, Invalid("a name is UTF-8 text of 1 to %d bytes, a value of at most %d", maxKeptName, maxKeptValue)
 	}
 	return r, nil
 }
 
-func (o *operations) set(ctx context.Context, st *store.Store, space store.Space, name string, value *string) ([]byte, error) {
+func (o *operations) set(ctx context.Context, st *store.Store, space store.Space, name string,
+	value *string) ([]byte, error) {
 	var data []byte
 	if value != nil {
 		data = []byte(*value)
 	}
 	err := st.SetValue(ctx, space, name, data)
 	if errors.Is(err, store.ErrSpaceFull) {
-		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a plugin keeps at most %d values of %d bytes in all", store.MaxValues, store.MaxValueBytes)}
+		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf(
+			"a plugin keeps at most %d values of %d bytes in all", store.MaxValues, store.MaxValueBytes)}
 	}
 	return []byte(`{}`), err
 }

@@ -102,7 +102,8 @@ func (l *Lane) Run(ctx context.Context, o *gate.LaneRun) {
 	said, exit, err := l.judge(limited, o)
 	err = l.spoolWord(err)
 	if err != nil && errors.Is(context.Cause(limited), ErrLaneTimeout) {
-		err = problem.WithHint(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout), "raise `timeout` of the lane, or look at the end of its log")
+		err = problem.WithHint(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout),
+			"raise `timeout` of the lane, or look at the end of its log")
 	}
 	settle(ctx, o, said, exit, err)
 	if o.Remembered == 0 {
@@ -135,7 +136,8 @@ func (l *Lane) spoolWord(err error) error {
 	if err == nil {
 		return nil
 	}
-	return problem.WithHint(fmt.Errorf("%w\n  the host: %w", err, full), "have the plugin read large files from start to end")
+	return problem.WithHint(fmt.Errorf("%w\n  the host: %w", err, full),
+		"have the plugin read large files from start to end")
 }
 
 func (l *Lane) logPath() string {
@@ -157,7 +159,8 @@ func (l *Lane) judge(ctx context.Context, o *gate.LaneRun) (Answer, int, error) 
 			return Answer{}, 0, err
 		}
 		o.Remembered, o.Image = run.Run, run.Image
-		l.log.line('h', fmt.Sprintf("nothing that %s read in run #%d has changed: its verdict is used again", run.Address, run.Run))
+		l.log.line('h', fmt.Sprintf("nothing that %s read in run #%d has changed: its verdict is used again", run.Address,
+			run.Run))
 		return run.again(), run.Exit, nil
 	}
 	var all Answer
@@ -176,7 +179,8 @@ func (l *Lane) judge(ctx context.Context, o *gate.LaneRun) (Answer, int, error) 
 			return all, 0, err
 		}
 	}
-	return all, 0, fmt.Errorf("plugin %q asked for containers in %d rounds, no more are allowed", l.lane().Plugin, config.MaxRounds)
+	return all, 0, fmt.Errorf("plugin %q asked for containers in %d rounds, no more are allowed", l.lane().Plugin,
+		config.MaxRounds)
 }
 
 // recalled looks for an earlier run that this one would only repeat.
@@ -196,7 +200,8 @@ func (l *Lane) recalled(ctx context.Context) (*rememberedRun, error) {
 func (l *Lane) prepare(ctx context.Context, o *gate.LaneRun) error {
 	lane := l.lane()
 	if lane.Timeout > l.policy().MaxTime {
-		return problem.WithHint(fmt.Errorf("lane asks for a timeout of %s, the policy allows %s", lane.Timeout, l.policy().MaxTime), "lower the lane's `timeout`")
+		return problem.WithHint(fmt.Errorf("lane asks for a timeout of %s, the policy allows %s", lane.Timeout,
+			l.policy().MaxTime), "lower the lane's `timeout`")
 	}
 	m, err := l.plugin(ctx)
 	if err != nil {
@@ -289,7 +294,8 @@ func (l *Lane) request(ctx context.Context) (sdk.Request, error) {
 	r := sdk.Request{ABI: sdk.ABI, Run: l.address(), Lane: l.lane().ID, Repository: l.j.Repo, Gate: l.j.Gate,
 		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
 		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
-		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: config.MaxStderr, Findings: config.MaxFindings, Out: config.MaxOut, Fuel: l.policy().MaxFuel}}
+		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: config.MaxStderr,
+			Findings: config.MaxFindings, Out: config.MaxOut, Fuel: l.policy().MaxFuel}}
 	if Wants(l.module.Manifest(), "changes") {
 		if r.Changes, err = l.visibleChanges(ctx); err != nil {
 			return sdk.Request{}, err

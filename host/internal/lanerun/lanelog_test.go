@@ -36,7 +36,8 @@ func TestFullLog(t *testing.T) {
 		want  []string
 	}{
 		"all of it has room": {100, []string{"o first", note, "o line 0 " + pad, "o line 1 " + pad}},
-		"some has not":       {30_000, []string{"o first", note, "h here 16330 lines of 16.0 MiB are left out; they counted for the verdict all the same"}},
+		"some has not": {30_000, []string{"o first", note,
+			"h here 16330 lines of 16.0 MiB are left out; they counted for the verdict all the same"}},
 	} {
 		path := filepath.Join(t.TempDir(), "a.log")
 		shown := 0
@@ -68,7 +69,8 @@ func TestFullLog(t *testing.T) {
 		data, _ := os.ReadFile(path)
 		first := int64(strings.IndexByte(string(data), '\n') + 1)
 		if is := fmt.Sprintf("%x", sha256.Sum256(data)); is != sum || size-before != int64(len(data))-first || shown != 1 {
-			t.Errorf("%s: sum %s of %s, size %d of %d, %d lines shown", name, sum, is, size-before, int64(len(data))-first, shown)
+			t.Errorf("%s: sum %s of %s, size %d of %d, %d lines shown", name, sum, is, size-before, int64(len(data))-first,
+				shown)
 		}
 		if left, _ := filepath.Glob(path + ".end*"); len(left) != 0 {
 			t.Errorf("%s: left %q", name, left)

@@ -88,7 +88,8 @@ func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, err
 		return nil, err
 	}
 	if more := lanes.More(p.Capabilities, plugins.Granted(m.Manifest())); len(more) > 0 {
-		return nil, problem.WithHint(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, gate.LockName, strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
+		return nil, problem.WithHint(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, gate.LockName,
+			strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
 	}
 	l.who = identity(m, signer)
 	return m, nil
@@ -121,7 +122,8 @@ func (l *Lane) fromTree(ctx context.Context, name string) (ship.Package, error) 
 		return ship.Client{}.Fetch(ctx, ship.Source{Kind: "file", Name: name})
 	}
 	if path.IsAbs(name) {
-		return ship.Package{}, problem.WithHint(fmt.Errorf("its source %q in %s is not a file of the repository", printable.Clean(name),
+		return ship.Package{}, problem.WithHint(fmt.Errorf("its source %q in %s is not a file of the repository",
+			printable.Clean(name),
 			gate.LockName),
 			"commit the module next to "+gate.LockName+" and pin that, or have the host's owner run: pushlane plugin fetch")
 	}

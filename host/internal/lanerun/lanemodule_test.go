@@ -10,7 +10,8 @@ import (
 func TestALockNamesFilesOfItsTree(t *testing.T) {
 	t.Parallel()
 	l := &Lane{j: &gate.Run{Updates: []gate.Update{{LanesFile: gate.LanesFile{Rev: "1"}}}, Outcomes: []gate.LaneRun{{}}}}
-	if _, err := l.fromTree(t.Context(), "/etc/shadow"); err == nil || err.Error() != `its source "/etc/shadow" in lanes.lock is not a file of the repository` {
+	want := `its source "/etc/shadow" in lanes.lock is not a file of the repository`
+	if _, err := l.fromTree(t.Context(), "/etc/shadow"); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 }

@@ -37,7 +37,8 @@ func (l *Lane) input(ctx context.Context) (sdk.Request, []byte, error) {
 	}
 	size := requestSize(r)
 	if size > maxRequest {
-		return r, nil, problem.WithHint(fmt.Errorf("cannot ask plugin %q: %d changed paths and %d commits make a request of more than %d MiB",
+		return r, nil, problem.WithHint(fmt.Errorf("cannot ask plugin %q: %d changed paths and %d commits "+
+			"make a request of more than %d MiB",
 			l.lane().Plugin, len(r.Changes)+len(r.History), len(r.Commits), maxRequest>>20),
 			"push in smaller parts: git push origin main~100:refs/heads/main")
 	}

@@ -27,7 +27,8 @@ func BenchmarkManyChanges(b *testing.B) {
 	for _, c := range []struct {
 		name, input string
 		others      int
-	}{{"10 of 10", "input = []", 0}, {"10 of 10000", "input = []", 9990}, {"10 of 10000, handed", `input = ["changes"]`, 9990}} {
+	}{{"10 of 10", "input = []", 0}, {"10 of 10000", "input = []", 9990},
+		{"10 of 10000, handed", `input = ["changes"]`, 9990}} {
 		b.Run(c.name, func(b *testing.B) {
 			l := newLazy(b, c.input, map[string]int{".md": 10, ".txt": c.others})
 			l.lane().answer(b) // which compiles
@@ -57,7 +58,8 @@ func newLazy(t testing.TB, input string, files map[string]int) lazy {
 	}
 	l := lazy{t: t, host: probeHost(t, dir, "plugins/links", strings.Replace(string(manifest), "input = []", input, 1))}
 	commit := manyFiles(t, filepath.Join(dir, "work"), files)
-	if l.repo, err = hooks.Open(t.Context(), hooks.Env{Dir: filepath.Join(dir, "work"), Getenv: func(string) string { return "" }}); err != nil {
+	if l.repo, err = hooks.Open(t.Context(), hooks.Env{Dir: filepath.Join(dir, "work"),
+		Getenv: func(string) string { return "" }}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.repo.Close() })

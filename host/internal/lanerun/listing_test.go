@@ -71,7 +71,8 @@ func TestListingRefusesWhatIsTooMuch(t *testing.T) {
 	t.Parallel()
 	_, err := ListChanges(manyGlobs(1001), 10, manyChanges(10), &Toil{Ctx: t.Context()})
 	wrong := new(wasm.OpError)
-	if !errors.As(err, &wrong) || wrong.Code != wasm.Invalid || wrong.Message != "cannot list changes: 1001 globs, at most 1000 are allowed" {
+	if !errors.As(err, &wrong) || wrong.Code != wasm.Invalid ||
+		wrong.Message != "cannot list changes: 1001 globs, at most 1000 are allowed" {
 		t.Errorf("got %v", err)
 	}
 }

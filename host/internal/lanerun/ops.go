@@ -85,7 +85,10 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 	case OpResult:
 		return WithHandle(handles, req, "container", (*Job).Answer)
 	case OpLog:
-		return WithHandle(handles, req, "container", func(j *Job) ([]byte, error) { return AddHandle(handles, &JobLog{Job: j}) })
+		return WithHandle(handles, req, "container", func(j *Job) ([]byte,
+			error) {
+			return AddHandle(handles, &JobLog{Job: j})
+		})
 	case OpRequest:
 		return o.send(ctx, handles, req)
 	case OpResponse:
@@ -100,7 +103,8 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 	case OpGet, OpSet:
 		return o.keep(ctx, op, req)
 	case OpInfo:
-		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": o.request.Ops, "granted": o.request.Granted, "limits": o.request.Limits})
+		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": o.request.Ops, "granted": o.request.Granted,
+			"limits": o.request.Limits})
 	}
 	return nil, &wasm.OpError{Code: wasm.Unsupported, Message: "no such operation: " + printable.Clean(op)}
 }
@@ -167,7 +171,8 @@ func AddHandle(handles *wasm.Handles, h wasm.Handle) ([]byte, error) {
 }
 
 // WithHandle finds what a request names by its handle.
-func WithHandle[T wasm.Handle](handles *wasm.Handles, req []byte, what string, do func(T) ([]byte, error)) ([]byte, error) {
+func WithHandle[T wasm.Handle](handles *wasm.Handles, req []byte, what string,
+	do func(T) ([]byte, error)) ([]byte, error) {
 	var r struct {
 		Handle uint32 `json:"handle"`
 	}

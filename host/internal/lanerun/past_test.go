@@ -26,7 +26,8 @@ func pastRepo(t *testing.T, dir string, commits ...string) []string {
 	var in bytes.Buffer
 	for i, change := range commits {
 		path, text, given := strings.Cut(change, "=")
-		fmt.Fprintf(&in, "commit refs/heads/main\nmark :%d\ncommitter T <t@example.org> %d +0000\ndata 0\n", i+1, 1700000000+i)
+		fmt.Fprintf(&in, "commit refs/heads/main\nmark :%d\ncommitter T <t@example.org> %d +0000\ndata 0\n", i+1,
+			1700000000+i)
 		if given {
 			fmt.Fprintf(&in, "M 100644 inline %s\ndata %d\n%s\n", path, len(text), text)
 		} else {
@@ -127,7 +128,8 @@ func TestHistoryIsGranted(t *testing.T) {
 	p := newPastProbe(t, "files")
 	dir := t.TempDir()
 	ids := pastRepo(t, dir, "a=1", "k="+pem, "k", "b=2")
-	for name, change := range map[string]func(*lanes.Grant){"no history": func(g *lanes.Grant) { g.History = false }, "other files": func(g *lanes.Grant) { g.Files = []string{"b"} }} {
+	for name, change := range map[string]func(*lanes.Grant){"no history": func(g *lanes.Grant) { g.History = false },
+		"other files": func(g *lanes.Grant) { g.Files = []string{"b"} }} {
 		one := p.lane("files", dir, ids)
 		change(&one.lane0().Grant)
 		if said, exit := one.answer(t); exit != 0 || said.Reason != "1 changed file looked at" {
@@ -155,11 +157,13 @@ func TestBlobsAreThoseOfTheChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	one.spool = hooks.NewSpool(t.Context(), hooks.MaxSpool)
-	for id, want := range map[string]bool{blob("main:b"): true, blob("main~2:k"): true, blob("main:old"): false, ids[0]: false, "": false, "HEAD": false} {
+	for id, want := range map[string]bool{blob("main:b"): true, blob("main~2:k"): true, blob("main:old"): false,
+		ids[0]: false, "": false, "HEAD": false} {
 		q := sdk.BlobsQuery{IDs: []string{id}}
 		handles := (&wasm.Local{}).Handles()
 		_, err := one.readBlobs(handles, q.AppendJSON(nil), &Toil{Ctx: t.Context()})
-		if denied := new(wasm.OpError); (err == nil) != want || err != nil && (!errors.As(err, &denied) || denied.Code != wasm.Denied) {
+		if denied := new(wasm.OpError); (err == nil) != want ||
+			err != nil && (!errors.As(err, &denied) || denied.Code != wasm.Denied) {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
@@ -184,7 +188,8 @@ func TestBlobsArePaidFor(t *testing.T) {
 		t.Errorf("%d units, want %d and some more", w.spent, least)
 	}
 	opened = 0
-	if _, err := io.ReadAll(NewBlobStream(q, &Toil{Ctx: t.Context(), limit: 5 * unitsPerBlob}, open)); !errors.Is(err, errToil) || opened > 5 {
+	if _, err := io.ReadAll(NewBlobStream(q, &Toil{Ctx: t.Context(), limit: 5 * unitsPerBlob}, open)); !errors.Is(err,
+		errToil) || opened > 5 {
 		t.Errorf("%v after %d blobs", err, opened)
 	}
 }
@@ -196,8 +201,10 @@ func TestManySmallFiles(t *testing.T) {
 	const files = 2000
 	start := map[string]int64{"schema": 800_000_000} // to set up a validator
 	for plugin, c := range map[string]struct{ suffix, with string }{
-		"files": {".txt", `{"tokens":true,"trailing_whitespace":true,"max_size":"1MiB"}`}, "secrets": {".txt", "{}"}, "guard": {".txt", `{"never":[{"word":"OldName","reason":"r"}]}`},
-		"links": {".md", "{}"}, "schema": {".json", "{}"}, "codeowners": {".txt", "{}"}, "licenses": {".txt", `{"headers":["**/*.go"]}`},
+		"files": {".txt", `{"tokens":true,"trailing_whitespace":true,"max_size":"1MiB"}`}, "secrets": {".txt", "{}"},
+		"guard": {".txt", `{"never":[{"word":"OldName","reason":"r"}]}`},
+		"links": {".md", "{}"}, "schema": {".json", "{}"}, "codeowners": {".txt", "{}"},
+		"licenses": {".txt", `{"headers":["**/*.go"]}`},
 	} {
 		t.Run(plugin, func(t *testing.T) {
 			t.Parallel()

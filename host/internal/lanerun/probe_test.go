@@ -57,7 +57,8 @@ func openTestHost(t testing.TB, policy config.Policy) *testHost {
 func buildProgram(t testing.TB) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "plugin")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/pushlane-plugin").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
+		"../../cmd/pushlane-plugin").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -93,7 +94,8 @@ func probeHost(t testing.TB, dir, plugin, manifest string) *testHost {
 		t.Fatal(err)
 	}
 	putFile(t, filepath.Join(dir, "plugins"), filepath.Base(plugin)+".wasm", string(packed))
-	env := []string{"HOME=" + dir, "PUSHLANE_CONFIG=" + filepath.Join(dir, "none"), "PUSHLANE_PLUGINS=" + filepath.Join(dir, "plugins")}
+	env := []string{"HOME=" + dir, "PUSHLANE_CONFIG=" + filepath.Join(dir, "none"),
+		"PUSHLANE_PLUGINS=" + filepath.Join(dir, "plugins")}
 	policy, err := config.Load(gate.Call{Env: env}.Getenv)
 	if err != nil {
 		t.Fatal(err)

@@ -91,7 +91,8 @@ func (a *Answer) readRecords(stdout []byte) error {
 		}
 		record, err := sdk.ParseRecord(line)
 		if err != nil {
-			return problem.WithHint(fmt.Errorf("cannot read answer: line %d of standard output is not a record: %w: %s", n, err, printable.Clean(string(line[:min(len(line), 80)]))),
+			return problem.WithHint(fmt.Errorf("cannot read answer: line %d of standard output is not a record: %w: %s", n, err,
+				printable.Clean(string(line[:min(len(line), 80)]))),
 				"print to standard error what is for people")
 		}
 		if err := a.add(record); err != nil {
@@ -131,7 +132,8 @@ func checkFinding(f *sdk.Finding) error {
 	default:
 		return fmt.Errorf("cannot take answer: a finding of level %q, want error, warning or note", printable.Clean(f.Level))
 	}
-	if f.Path != "" && (path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == ".." || strings.HasPrefix(f.Path, "../")) {
+	if f.Path != "" && (path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == ".." ||
+		strings.HasPrefix(f.Path, "../")) {
 		return fmt.Errorf("cannot take answer: a finding at %q, want a path below the tree's top", f.Path)
 	}
 	if f.Line < 0 || f.Col < 0 {

@@ -84,7 +84,8 @@ type rememberedContainer struct {
 func (l *Lane) memory(ctx context.Context) (*memory, string, error) {
 	switch {
 	case l.module.Manifest().Input == nil:
-		return nil, "plugin " + l.lane().Plugin + " wants the whole request, which no two pushes have alike (`input` in its manifest)", nil
+		return nil, "plugin " + l.lane().Plugin +
+			" wants the whole request, which no two pushes have alike (`input` in its manifest)", nil
 	case l.lane().Remember == lanes.RememberNever:
 		return nil, `the lane says remember = "never"`, nil
 	case l.can("clock"):
@@ -102,7 +103,8 @@ func (l *Lane) memory(ctx context.Context) (*memory, string, error) {
 	sum := sha256.New()
 	io.WriteString(sum, given)
 	sum.Write(text)
-	return &memory{zone: l.Zone(), key: hex.EncodeToString(sum.Sum(nil)), facts: map[string]string{}, world: l.worldNow}, "", nil
+	return &memory{zone: l.Zone(), key: hex.EncodeToString(sum.Sum(nil)), facts: map[string]string{}, world: l.worldNow},
+		"", nil
 }
 
 // worldNow opens what the run would see.
@@ -289,7 +291,7 @@ func (l *Lane) remember(ctx context.Context, o *gate.LaneRun, said Answer, exit 
 	if l.mem == nil || o.State != store.Passed && o.State != store.Failed {
 		return
 	}
-	if why := l.unmemorable(o); why != "" {
+	if why := l.uncacheable(); why != "" {
 		l.log.line('h', "not remembered: "+why)
 		return
 	}
@@ -306,7 +308,7 @@ func (l *Lane) remember(ctx context.Context, o *gate.LaneRun, said Answer, exit 
 	})
 }
 
-func (l *Lane) unmemorable(o *gate.LaneRun) string {
+func (l *Lane) uncacheable() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -366,5 +368,6 @@ func (l *Lane) Foresee(ctx context.Context) string {
 	case run == nil:
 		return "runs: no earlier run was given the same, or what it read has changed"
 	}
-	return fmt.Sprintf("does not run: nothing of the %d paths that %s read in run #%d has changed", len(run.Facts), run.Address, run.Run)
+	return fmt.Sprintf("does not run: nothing of the %d paths that %s read in run #%d has changed", len(run.Facts),
+		run.Address, run.Run)
 }

@@ -29,7 +29,9 @@ func TestRememberedIsFresh(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	repo := randomRepository(t, filepath.Join(dir, "work"))
-	h := probeHost(t, dir, "testdata/plugins/wander", "name = \"wander\"\nversion = \"1\"\nabi = 1\noutput = \"jsonl\"\ninput = []\n[[capabilities]]\nname = \"repo.read\"\nwhy = \"wanders\"\n")
+	h := probeHost(t, dir, "testdata/plugins/wander",
+		"name = \"wander\"\nversion = \"1\"\nabi = 1\noutput = \"jsonl\"\ninput = []\n[[capabilities]]\nname = "+
+			"\"repo.read\"\nwhy = \"wanders\"\n")
 	r, err := hooks.Open(t.Context(), hooks.Env{Dir: repo.dir, Getenv: func(string) string { return "" }})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +81,8 @@ func randomRepository(t *testing.T, dir string) randomRepo {
 	var in bytes.Buffer
 	names := []string{"which", "a", "b", "d/a", "d/b", "d/e/c", "e", "x/y"}
 	for i := range edits {
-		fmt.Fprintf(&in, "commit refs/heads/main\nmark :%d\ncommitter T <t@example.org> %d +0000\ndata 0\n", i+1, 1_700_000_000+i)
+		fmt.Fprintf(&in, "commit refs/heads/main\nmark :%d\ncommitter T <t@example.org> %d +0000\ndata 0\n", i+1,
+			1_700_000_000+i)
 		if i > 0 {
 			fmt.Fprintf(&in, "from :%d\n", i)
 		}
@@ -126,9 +129,11 @@ type probe struct {
 	*Lane
 }
 
-func probeLane(h *testHost, r *hooks.Repo, st *store.Store, plugin string, u hooks.Update, changes []hooks.Change) probe {
+func probeLane(h *testHost, r *hooks.Repo, st *store.Store, plugin string, u hooks.Update,
+	changes []hooks.Change) probe {
 	set := &lanes.Set{Source: "lanes.toml"}
-	lane := lanes.Lane{ID: plugin, Plugin: plugin, Remember: lanes.RememberPlugin, Timeout: h.policy.MaxTime, Grant: lanes.Grant{Read: true}}
+	lane := lanes.Lane{ID: plugin, Plugin: plugin, Remember: lanes.RememberPlugin, Timeout: h.policy.MaxTime,
+		Grant: lanes.Grant{Read: true}}
 	j := &gate.Run{Repo: "work", GitDir: "/work", Gate: "manual", Policy: h.policy,
 		Updates:  []gate.Update{{Update: u, LanesFile: gate.LanesFile{Set: set}, Changes: changes}},
 		Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + u.New[:7] + ":" + plugin}}}

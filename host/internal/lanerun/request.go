@@ -66,7 +66,8 @@ func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byt
 	case err != nil:
 		return nil, o.run.refuse(ctx, err)
 	case o.requests.Add(1) > maxRequests:
-		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a lane run sends at most %d requests", maxRequests)}
+		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a lane run sends at most %d requests",
+			maxRequests)}
 	}
 	limit := min(requestTime, time.Duration(a.Millis)*time.Millisecond)
 	if a.Millis == 0 {
@@ -101,7 +102,8 @@ func (l *Lane) prepareRequest(a Ask) (*http.Request, error) {
 	if !l.permits.reaches("http", u.Host) {
 		return nil, l.outside("http", u.Host)
 	}
-	if ip, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (err != nil || !ip.IsLoopback()) {
+	if ip, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" &&
+		(err != nil || !ip.IsLoopback()) {
 		return nil, Invalid("plain http goes to this machine only")
 	}
 	if a.Max < 0 || a.Max > maxReply || a.Millis < 0 {
@@ -127,7 +129,8 @@ func (l *Lane) prepareRequest(a Ask) (*http.Request, error) {
 }
 
 // headers that say how a message is carried are ours.
-var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Te", "Trailer", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"}
+var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Te", "Trailer",
+	"Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"}
 
 func (l *Lane) headers(req *http.Request, a Ask) error {
 	req.Header.Set("User-Agent", "pushlane")
@@ -169,7 +172,8 @@ func (l *Lane) send(req *http.Request, most int64) (*Reply, error) {
 	if most == 0 {
 		most = maxReply
 	}
-	named := slices.Contains(l.policy().HTTPHosts, req.URL.Host) || slices.Contains(l.policy().HTTPHosts, req.URL.Hostname())
+	named := slices.Contains(l.policy().HTTPHosts, req.URL.Host) ||
+		slices.Contains(l.policy().HTTPHosts, req.URL.Hostname())
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 		if !named && !public(address) {
 			return fmt.Errorf("%s is no public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
@@ -177,8 +181,9 @@ func (l *Lane) send(req *http.Request, most int64) (*Reply, error) {
 		return nil
 	}}
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10, TLSHandshakeTimeout: 10 * time.Second,
-			TLSClientConfig: l.runner.tls}}
+		Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10,
+			TLSHandshakeTimeout: 10 * time.Second,
+			TLSClientConfig:     l.runner.tls}}
 	resp, err := client.Do(req)
 	if err != nil {
 		var wrapped *url.Error

@@ -56,7 +56,8 @@ func asking(t *testing.T, server *httptest.Server, hosts ...string) *operations 
 	if err := os.Chmod(filepath.Join(dir, "secrets", "TOKEN"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	policy := config.Policy{State: dir, Capabilities: []string{"http", "secret"}, HTTPHosts: hosts, Secrets: filepath.Join(dir, "secrets")}
+	policy := config.Policy{State: dir, Capabilities: []string{"http", "secret"}, HTTPHosts: hosts,
+		Secrets: filepath.Join(dir, "secrets")}
 	r := &Runner{State: dir}
 	if server.TLS != nil {
 		roots := x509.NewCertPool()
@@ -64,9 +65,11 @@ func asking(t *testing.T, server *httptest.Server, hosts ...string) *operations 
 		r.tls = &tls.Config{RootCAs: roots}
 	}
 	at := strings.TrimPrefix(strings.TrimPrefix(server.URL, "https://"), "http://")
-	manifest := sdk.Manifest{Capabilities: []sdk.Capability{{Name: "http", Scope: []string{"*"}}, {Name: "secret", Scope: []string{"*"}}}}
+	manifest := sdk.Manifest{Capabilities: []sdk.Capability{{Name: "http", Scope: []string{"*"}},
+		{Name: "secret", Scope: []string{"*"}}}}
 	grant := lanes.Grant{HTTP: []string{at, "example.org", "127.0.0.1:1"}, Secrets: []string{"TOKEN"}}
-	j := &gate.Run{Policy: policy, Updates: []gate.Update{{Update: hooks.Update{}}}, Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lanes.Lane{ID: "l", Plugin: "p", Grant: grant}}}}}
+	j := &gate.Run{Policy: policy, Updates: []gate.Update{{Update: hooks.Update{}}},
+		Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lanes.Lane{ID: "l", Plugin: "p", Grant: grant}}}}}
 	l := &Lane{runner: r, j: j, rec: record.Of(nil, store.Run{}), permits: permitted(manifest, grant, policy)}
 	l.log = newLaneLog(func() string { return filepath.Join(dir, "log") }, func(string) {})
 	return &operations{run: l}
@@ -82,7 +85,8 @@ func (o *operations) fetch(t *testing.T, a Ask) (Reply, error) {
 	if err != nil || answer.Code < 0 {
 		return Reply{}, fmt.Errorf("%d %s %w", answer.Code, answer.Data, err)
 	}
-	if _, err := world.Ask(t.Context(), wasm.Question{Kind: wasm.AskWait, Data: []byte{1, 0, 0, 0}, Count: -1}); err != nil {
+	if _, err := world.Ask(t.Context(), wasm.Question{Kind: wasm.AskWait, Data: []byte{1, 0, 0, 0},
+		Count: -1}); err != nil {
 		return Reply{}, err
 	}
 	answer, err = world.Ask(t.Context(), wasm.Question{Kind: wasm.AskCall, Name: OpResponse, Data: answer.Data})
@@ -103,13 +107,16 @@ func TestRequests(t *testing.T) {
 		ask  Ask
 		want Reply
 	}{
-		"get":       {Ask{URL: server.URL + "/echo"}, Reply{Status: 200, Body: "GET " + at + "  "}},
-		"post":      {Ask{URL: server.URL + "/echo", Method: "POST", Body: "hello"}, Reply{Status: 200, Body: "POST " + at + "  hello"}},
-		"bytes in":  {Ask{URL: server.URL + "/echo", Method: "PUT", Base64: base64.StdEncoding.EncodeToString([]byte("hi"))}, Reply{Status: 200, Body: "PUT " + at + "  hi"}},
+		"get": {Ask{URL: server.URL + "/echo"}, Reply{Status: 200, Body: "GET " + at + "  "}},
+		"post": {Ask{URL: server.URL + "/echo", Method: "POST", Body: "hello"},
+			Reply{Status: 200, Body: "POST " + at + "  hello"}},
+		"bytes in": {Ask{URL: server.URL + "/echo", Method: "PUT", Base64: base64.StdEncoding.EncodeToString([]byte("hi"))},
+			Reply{Status: 200, Body: "PUT " + at + "  hi"}},
 		"bytes out": {Ask{URL: server.URL + "/bytes"}, Reply{Status: 200, Base64: "/wA="}},
 		"not there": {Ask{URL: server.URL + "/none"}, Reply{Status: 404, Body: "404 page not found\n"}},
 		"moved":     {Ask{URL: server.URL + "/moved"}, Reply{Status: 302, Body: "<a href=\"/echo\">Found</a>.\n\n"}},
-		"a secret that the other side sends back": {Ask{URL: server.URL + "/echo", Secrets: map[string]string{"Authorization": "Bearer {{TOKEN}}"}},
+		"a secret that the other side sends back": {Ask{URL: server.URL + "/echo",
+			Secrets: map[string]string{"Authorization": "Bearer {{TOKEN}}"}},
 			Reply{Status: 200, Body: "GET " + at + " Bearer *** "}},
 	} {
 		got, err := o.fetch(t, test.ask)
@@ -135,22 +142,26 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		ask  Ask
 		want string
 	}{
-		"another host":          {Ask{URL: "https://example.com/"}, `-13 {"code":-13,"message":"plugin \"p\" asks for http \"example.com\", which lane \"l\" does not grant"`},
+		"another host": {Ask{URL: "https://example.com/"},
+			`-13 {"code":-13,"message":"plugin \"p\" asks for http \"example.com\", which lane \"l\" does not grant"`},
 		"another port":          {Ask{URL: "https://127.0.0.1:2/"}, "-13 "},
 		"a user in the address": {Ask{URL: "https://example.org@" + at + "/"}, "-22 "},
 		"a host like another":   {Ask{URL: "https://example.org.example.com/"}, "-13 "},
 		"no scheme":             {Ask{URL: "file:///etc/passwd"}, "-22 "},
 		"plain http elsewhere":  {Ask{URL: "http://example.org/"}, `plain http goes to this machine only`},
 		"a method":              {Ask{URL: server.URL, Method: "CONNECT"}, "-22 "},
-		"a header of ours":      {Ask{URL: server.URL, Headers: map[string]string{"host": "evil"}}, `header \"host\" is set by the host`},
-		"a header in a header":  {Ask{URL: server.URL + "/echo", Headers: map[string]string{"X": "a\r\nHost: b"}}, "-5 "},
-		"too long":              {Ask{URL: server.URL + "/large", Max: 1000}, "it is longer than 1000 bytes"},
-		"too slow":              {Ask{URL: server.URL + "/slow", Millis: 50}, "deadline exceeded"},
-		"nobody there":          {Ask{URL: "https://127.0.0.1:1/"}, "connection refused"},
-		"a secret not granted":  {Ask{URL: server.URL, Secrets: map[string]string{"A": "{{OTHER}}"}}, `asks for secret \"OTHER\", which lane \"l\" does not grant`},
-		"a path for a secret":   {Ask{URL: server.URL, Secrets: map[string]string{"A": "{{../../etc/passwd}}"}}, "-13 "},
-		"no secret in it":       {Ask{URL: server.URL, Secrets: map[string]string{"A": "plain"}}, `names no secret: write {{NAME}}`},
-		"a secret as the host":  {Ask{URL: server.URL, Secrets: map[string]string{"Host": "{{TOKEN}}"}}, "-22 "},
+		"a header of ours": {Ask{URL: server.URL, Headers: map[string]string{"host": "evil"}},
+			`header \"host\" is set by the host`},
+		"a header in a header": {Ask{URL: server.URL + "/echo", Headers: map[string]string{"X": "a\r\nHost: b"}}, "-5 "},
+		"too long":             {Ask{URL: server.URL + "/large", Max: 1000}, "it is longer than 1000 bytes"},
+		"too slow":             {Ask{URL: server.URL + "/slow", Millis: 50}, "deadline exceeded"},
+		"nobody there":         {Ask{URL: "https://127.0.0.1:1/"}, "connection refused"},
+		"a secret not granted": {Ask{URL: server.URL, Secrets: map[string]string{"A": "{{OTHER}}"}},
+			`asks for secret \"OTHER\", which lane \"l\" does not grant`},
+		"a path for a secret": {Ask{URL: server.URL, Secrets: map[string]string{"A": "{{../../etc/passwd}}"}}, "-13 "},
+		"no secret in it": {Ask{URL: server.URL, Secrets: map[string]string{"A": "plain"}},
+			`names no secret: write {{NAME}}`},
+		"a secret as the host": {Ask{URL: server.URL, Secrets: map[string]string{"Host": "{{TOKEN}}"}}, "-22 "},
 	} {
 		_, err := o.fetch(t, test.ask)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -171,12 +182,15 @@ func TestPrivateAddresses(t *testing.T) {
 	defer server.Close()
 	for hosts, wantErr := range map[string]bool{"*": true, strings.TrimPrefix(server.URL, "http://"): false} {
 		_, err := asking(t, server, hosts).fetch(t, Ask{URL: server.URL + "/echo"})
-		if (err != nil) != wantErr || wantErr && !strings.Contains(err.Error(), "is no public address, and http.hosts of the policy does not name") {
+		if (err != nil) != wantErr || wantErr && !strings.Contains(err.Error(),
+			"is no public address, and http.hosts of the policy does not name") {
 			t.Errorf("http.hosts = %q: %v", hosts, err)
 		}
 	}
-	for address, want := range map[string]bool{"127.0.0.1:80": false, "10.1.2.3:80": false, "192.168.0.1:1": false, "169.254.169.254:80": false, "100.64.0.1:80": false,
-		"[::1]:80": false, "[fe80::1]:80": false, "[fd00::1]:80": false, "[::ffff:127.0.0.1]:80": false, "0.0.0.0:80": false, "224.0.0.1:80": false, "8.8.8.8:443": true, "[2001:4860:4860::8888]:443": true, "x": false} {
+	for address, want := range map[string]bool{"127.0.0.1:80": false, "10.1.2.3:80": false, "192.168.0.1:1": false,
+		"169.254.169.254:80": false, "100.64.0.1:80": false,
+		"[::1]:80": false, "[fe80::1]:80": false, "[fd00::1]:80": false, "[::ffff:127.0.0.1]:80": false, "0.0.0.0:80": false,
+		"224.0.0.1:80": false, "8.8.8.8:443": true, "[2001:4860:4860::8888]:443": true, "x": false} {
 		if public(address) != want {
 			t.Errorf("%s: public %v", address, !want)
 		}
@@ -185,9 +199,12 @@ func TestPrivateAddresses(t *testing.T) {
 
 func TestPermits(t *testing.T) {
 	t.Parallel()
-	m := sdk.Manifest{Capabilities: []sdk.Capability{{Name: "repo.read", Scope: []string{"**/*.go"}}, {Name: "http", Scope: []string{"a.org", "b.org"}}, {Name: "env", Scope: []string{"*"}}, {Name: "kv"}}}
-	g := lanes.Grant{Read: true, Files: []string{"src/**"}, HTTP: []string{"b.org", "c.org", "d.b.org"}, Env: []string{"CI"}, KV: true, Clock: true}
-	p := permitted(m, g, config.Policy{Capabilities: []string{"repo.read", "http", "env", "clock"}, HTTPHosts: []string{"*.org"}})
+	m := sdk.Manifest{Capabilities: []sdk.Capability{{Name: "repo.read", Scope: []string{"**/*.go"}},
+		{Name: "http", Scope: []string{"a.org", "b.org"}}, {Name: "env", Scope: []string{"*"}}, {Name: "kv"}}}
+	g := lanes.Grant{Read: true, Files: []string{"src/**"}, HTTP: []string{"b.org", "c.org", "d.b.org"},
+		Env: []string{"CI"}, KV: true, Clock: true}
+	p := permitted(m, g, config.Policy{Capabilities: []string{"repo.read", "http", "env", "clock"},
+		HTTPHosts: []string{"*.org"}})
 	if got := strings.Join(p.names(m), " "); got != "repo.read http env" {
 		t.Errorf("got %q", got)
 	}

@@ -1,7 +1,6 @@
 package lanerun
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -98,7 +97,7 @@ func (l *Lane) unmasked(text string) string {
 }
 
 // containerSecrets are the secrets a container asks for, by name.
-func (l *Lane) containerSecrets(ctx context.Context, names []string) (map[string][]byte, error) {
+func (l *Lane) containerSecrets(names []string) (map[string][]byte, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}

@@ -106,7 +106,8 @@ func (s *Store) Offer(ctx context.Context, policy config.Policy, lock LockFile, 
 		name = m.Name
 	}
 	if s.FirstParty(policy, name) {
-		return Offer{}, problem.Usage(problem.WithHint(fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME"))
+		return Offer{}, problem.Usage(problem.WithHint(
+			fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME"))
 	}
 	pinned := lanes.Locked{Name: name, Source: from.String(), Resolved: pack.Resolved, SHA256: pack.Digest(),
 		PluginVer: m.Version,
@@ -119,7 +120,8 @@ func (s *Store) Take(o Offer) error { return s.keepModule(zone.Zone{Trust: zone.
 
 // Describe says what a plugin is and may ask for, a line each.
 func (o Offer) Describe(w io.Writer) {
-	fmt.Fprintf(w, "%s %s, sha256 %s, from %s\n", o.Name, printable.Clean(o.PluginVer), printable.ShortDigest(o.SHA256), o.Source)
+	fmt.Fprintf(w, "%s %s, sha256 %s, from %s\n", o.Name, printable.Clean(o.PluginVer), printable.ShortDigest(o.SHA256),
+		o.Source)
 	switch {
 	case o.Signer != "":
 		fmt.Fprintf(w, "signed by %s\n", printable.Clean(o.Signer))
@@ -169,7 +171,8 @@ func (o Offer) RefusedSettings(lock LockFile) ([]string, error) {
 			err = o.Checked.CheckWith(with)
 		}
 		if err != nil {
-			lines = append(lines, fmt.Sprintf("lane %q: its settings are refused: %s", l.ID, printable.FirstLine(printable.CleanText(err.Error()))))
+			lines = append(lines, fmt.Sprintf("lane %q: its settings are refused: %s", l.ID,
+				printable.FirstLine(printable.CleanText(err.Error()))))
 		}
 	}
 	return lines, nil
@@ -188,14 +191,16 @@ func Update(p lanes.Locked, o Offer, refused []string, allowOlder bool) (now lan
 		SignerKey: o.SignerKey, Capabilities: o.Capabilities}
 	lines = moveLines(p, next)
 	lines = append(lines, refused...)
-	held = p.Signer != o.Signer || otherKey(p, next) || len(refused) > 0 || len(lanes.More(p.Capabilities, o.Capabilities)) > 0
+	held = p.Signer != o.Signer || otherKey(p, next) || len(refused) > 0 ||
+		len(lanes.More(p.Capabilities, o.Capabilities)) > 0
 	if why := notNewer(p.PluginVer, o.PluginVer); why != "" {
 		lines = append(lines, "not newer: "+why)
 		held = held || !allowOlder
 	}
 	if held {
 		p.Held = &next
-		return p, append(lines, fmt.Sprintf("held back: %s stays at %s until it is approved", p.Name, printable.ShortDigest(p.SHA256))), true
+		return p, append(lines, fmt.Sprintf("held back: %s stays at %s until it is approved", p.Name,
+			printable.ShortDigest(p.SHA256))), true
 	}
 	o.Source = p.Source
 	return o.Locked, lines, false
@@ -203,7 +208,8 @@ func Update(p lanes.Locked, o Offer, refused []string, allowOlder bool) (now lan
 
 // moveLines says what another version of a pinned plugin changes.
 func moveLines(p lanes.Locked, next lanes.HeldVersion) []string {
-	move := fmt.Sprintf("%s %s -> %s (sha256 %s -> %s)", p.Name, p.PluginVer, next.PluginVer, printable.ShortDigest(p.SHA256),
+	move := fmt.Sprintf("%s %s -> %s (sha256 %s -> %s)", p.Name, p.PluginVer, next.PluginVer,
+		printable.ShortDigest(p.SHA256),
 		printable.ShortDigest(next.SHA256))
 	lines := append([]string{printable.Clean(move)}, cleanAll(lanes.Difference(p.Capabilities, next.Capabilities))...)
 	if p.Signer != next.Signer {
@@ -237,16 +243,19 @@ func (s *Store) OwnVersion(p lanes.Locked) lanes.Locked {
 // Approve puts a held version in the place of the pinned one.
 func Approve(p lanes.Locked) (lanes.Locked, []string, error) {
 	if p.Held == nil {
-		return p, nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot approve plugin %q: no version of it is held back", p.Name), "look for one with: pushlane plugin update "+p.Name))
+		return p, nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot approve plugin %q: no version of it is held back",
+			p.Name), "look for one with: pushlane plugin update "+p.Name))
 	}
 	h := *p.Held
 	lines := moveLines(p, h)
 	if why := notNewer(p.PluginVer, h.PluginVer); why != "" {
 		lines = append(lines, "not newer: "+why)
 	}
-	p.Resolved, p.SHA256, p.PluginVer, p.Signer, p.SignerKey, p.Capabilities, p.Held = h.Resolved, h.SHA256, h.PluginVer, h.Signer,
+	p.Resolved, p.SHA256, p.PluginVer, p.Signer, p.SignerKey, p.Capabilities, p.Held = h.Resolved, h.SHA256, h.PluginVer,
+		h.Signer,
 		h.SignerKey, h.Capabilities, nil
-	return p, append(lines, fmt.Sprintf("%s is now %s (sha256 %s)", p.Name, printable.Clean(p.PluginVer), printable.ShortDigest(p.SHA256))), nil
+	return p, append(lines, fmt.Sprintf("%s is now %s (sha256 %s)", p.Name, printable.Clean(p.PluginVer),
+		printable.ShortDigest(p.SHA256))), nil
 }
 
 func orNobody(signer string) string {
@@ -276,21 +285,24 @@ func (s *Store) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) er
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\tfirst-party\t%s\n", m.Name, m.Version, printable.ShortDigest(wasm.Digest(module)), strings.Join(gate.GrantedNames(Granted(m)), ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\tfirst-party\t%s\n", m.Name, m.Version, printable.ShortDigest(wasm.Digest(module)),
+			strings.Join(gate.GrantedNames(Granted(m)), ", "))
 	}
 	for _, p := range lock.Plugins {
 		state := "signed by " + orNobody(p.Signer)
 		if p.Held != nil {
 			state += fmt.Sprintf("; %s held back", printable.Clean(p.Held.PluginVer))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Name, printable.Clean(p.PluginVer), printable.ShortDigest(p.SHA256), state, strings.Join(gate.GrantedNames(p.Capabilities), ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Name, printable.Clean(p.PluginVer), printable.ShortDigest(p.SHA256), state,
+			strings.Join(gate.GrantedNames(p.Capabilities), ", "))
 	}
 	return errors.Join(err, t.Flush())
 }
 
 // VerifyPlugin checks a pinned plugin as a push would: module, signature,
 // capabilities. It says who signed it, if this host wants to know.
-func (s *Store) VerifyPlugin(ctx context.Context, policy config.Policy, lock LockFile, p lanes.Locked) (signer string, err error) {
+func (s *Store) VerifyPlugin(ctx context.Context, policy config.Policy, lock LockFile,
+	p lanes.Locked) (signer string, err error) {
 	tree := func(ctx context.Context, name string) (ship.Package, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(name))
@@ -321,7 +333,8 @@ func (s *Store) Audit(ctx context.Context, call gate.Call, policy config.Policy,
 			lines = append(lines, "cannot be used: "+printable.Clean(err.Error()))
 		}
 		if p.Signer == "" {
-			lines = append(lines, fmt.Sprintf("%s: nobody answers for it: it is not signed, or was not checked when it was added", p.Name))
+			lines = append(lines,
+				fmt.Sprintf("%s: nobody answers for it: it is not signed, or was not checked when it was added", p.Name))
 		}
 		if p.Held != nil {
 			lines = append(lines, fmt.Sprintf("%s: version %s is held back: see it with pushlane plugin approve %s", p.Name,
@@ -356,7 +369,8 @@ func auditLanes(set *lanes.Set, lock LockFile) (lines []string) {
 			continue
 		}
 		asked := gate.GrantedNames(p.Capabilities)
-		given := map[string]bool{"container": l.Grant.Container, "container.network": l.Grant.Network, "http": len(l.Grant.HTTP) > 0,
+		given := map[string]bool{"container": l.Grant.Container, "container.network": l.Grant.Network,
+			"http":   len(l.Grant.HTTP) > 0,
 			"secret": len(l.Grant.Secrets) > 0, "kv": l.Grant.KV, "clock": l.Grant.Clock, "env": len(l.Grant.Env) > 0}
 		for _, name := range wasm.Capabilities() {
 			if given[name] && !slices.Contains(asked, name) {
@@ -364,7 +378,8 @@ func auditLanes(set *lanes.Set, lock LockFile) (lines []string) {
 			}
 		}
 		if given["secret"] && given["http"] {
-			lines = append(lines, fmt.Sprintf("lane %s: plugin %s may send secrets to %s", l.ID, l.Plugin, strings.Join(l.Grant.HTTP, ", ")))
+			lines = append(lines, fmt.Sprintf("lane %s: plugin %s may send secrets to %s", l.ID, l.Plugin,
+				strings.Join(l.Grant.HTTP, ", ")))
 		}
 	}
 	for _, p := range lock.Plugins {
@@ -394,7 +409,8 @@ func (s *Store) PushPlugin(ctx context.Context, file, address, key string) (stri
 		if err != nil {
 			return "", err
 		}
-		pack.Signatures = append(slices.DeleteFunc(pack.Signatures, func(s ship.Signature) bool { return s.Kind == ship.SSH }), sig)
+		pack.Signatures = append(slices.DeleteFunc(pack.Signatures,
+			func(s ship.Signature) bool { return s.Kind == ship.SSH }), sig)
 	}
 	return s.shipping.Push(ctx, to, pack)
 }

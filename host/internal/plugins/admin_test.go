@@ -66,9 +66,11 @@ func TestUpdateHolds(t *testing.T) {
 			want: []string{"signing key: SHA256:one -> SHA256:two"}},
 		"by no key": {change: func(_, o *lanes.Locked) { o.SignerKey, o.Signer = "", "" }, older: true,
 			want: []string{"signer: ann@x -> nobody", "signing key: SHA256:one -> nobody"}},
-		"key was not on record":     {change: func(p, _ *lanes.Locked) { p.SignerKey = "" }},
-		"asks for more":             {change: func(_, o *lanes.Locked) { o.Capabilities = kv }, want: []string{"+ kv: counts"}},
-		"refuses a lane's settings": {change: func(_, _ *lanes.Locked) {}, faults: []string{"lane x"}, want: []string{"lane x"}},
+		"key was not on record": {change: func(p, _ *lanes.Locked) { p.SignerKey = "" }},
+		"asks for more": {change: func(_, o *lanes.Locked) { o.Capabilities = kv },
+			want: []string{"+ kv: counts"}},
+		"refuses a lane's settings": {change: func(_, _ *lanes.Locked) {}, faults: []string{"lane x"},
+			want: []string{"lane x"}},
 		"older and asks for more": {change: func(_, o *lanes.Locked) { o.Capabilities, o.PluginVer = kv, "1.0" }, older: true,
 			want: []string{"+ kv: counts", "not newer: it is older"}},
 	}
@@ -97,7 +99,8 @@ func TestUpdateHolds(t *testing.T) {
 				t.Errorf("held back is %+v", now)
 			}
 			approved, lines, err := Approve(now)
-			if err != nil || approved.SHA256 != o.SHA256 || approved.SignerKey != o.SignerKey || approved.PluginVer != o.PluginVer {
+			if err != nil || approved.SHA256 != o.SHA256 || approved.SignerKey != o.SignerKey ||
+				approved.PluginVer != o.PluginVer {
 				t.Errorf("approved is %+v, %v", approved, err)
 			}
 			for _, want := range test.want {

@@ -70,9 +70,11 @@ func TestNoMessageTellsAFile(t *testing.T) {
 			nil
 	}}
 	for source, want := range map[string]string{
-		"pin":                          `cannot load plugin "p": pin is not a WebAssembly module`,
-		"https://example.org/p.wasm":   `cannot load plugin "p": it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)`,
-		"oci:registry.example.org/p:1": `cannot load plugin "p": it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)`,
+		"pin": `cannot load plugin "p": pin is not a WebAssembly module`,
+		"https://example.org/p.wasm": `cannot load plugin "p": it is not on this host, and may not be fetched for this ` +
+			`run (fetch_plugins, protected refs only)`,
+		"oci:registry.example.org/p:1": `cannot load plugin "p": it is not on this host, and may not be fetched for this ` +
+			`run (fetch_plugins, protected refs only)`,
 	} {
 		_, _, err := h.PinnedModule(t.Context(), config.Policy{},
 			lanes.Locked{Name: "p", Source: source, SHA256: strings.Repeat("0", 64)}, from)

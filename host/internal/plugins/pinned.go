@@ -42,7 +42,8 @@ type ModuleSource struct {
 // store, in the repository, or where it was published. It is stored once its
 // digest and its signature were found to be right. A stored one whose
 // signatures do not count here, or no longer, is looked for again.
-func (s *Store) PinnedModule(ctx context.Context, policy config.Policy, p lanes.Locked, from ModuleSource) (ship.Package,
+func (s *Store) PinnedModule(ctx context.Context, policy config.Policy, p lanes.Locked,
+	from ModuleSource) (ship.Package,
 	string, error) {
 	var unsigned error
 	for _, folder := range s.moduleFolders(from.Zone) {
@@ -81,7 +82,9 @@ func (s *Store) findModule(ctx context.Context, p lanes.Locked, from ModuleSourc
 	case source.Kind == "file":
 		pack, err = from.Tree(ctx, source.Name)
 	case !from.Remote:
-		return ship.Package{}, problem.WithHint(fmt.Errorf("cannot load plugin %q: it is not on this host, and may not be fetched for this run (fetch_plugins, protected refs only)", p.Name),
+		return ship.Package{}, problem.WithHint(fmt.Errorf(
+			"cannot load plugin %q: it is not on this host, and may not be fetched for this run (fetch_plugins, protected "+
+				"refs only)", p.Name),
 			"its owner may bring it here: pushlane plugin fetch "+source.String())
 	default:
 		pack, err = s.shipping.Fetch(ctx, source)
@@ -92,7 +95,8 @@ func (s *Store) findModule(ctx context.Context, p lanes.Locked, from ModuleSourc
 	case !bytes.HasPrefix(pack.Module, []byte("\x00asm")): // a digest would tell what it is
 		return ship.Package{}, fmt.Errorf("cannot load plugin %q: %s is not a WebAssembly module", p.Name, source)
 	case pack.Digest() != p.SHA256:
-		return ship.Package{}, problem.WithHint(fmt.Errorf("cannot load plugin %q: %s is now sha256 %s, and %s is pinned", p.Name, source, printable.ShortDigest(pack.Digest()), printable.ShortDigest(p.SHA256)),
+		return ship.Package{}, problem.WithHint(fmt.Errorf("cannot load plugin %q: %s is now sha256 %s, and %s is pinned",
+			p.Name, source, printable.ShortDigest(pack.Digest()), printable.ShortDigest(p.SHA256)),
 			"if that is an update you want: pushlane plugin update "+p.Name)
 	}
 	return pack, nil

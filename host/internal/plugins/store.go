@@ -81,7 +81,8 @@ func (s *Store) Load(ctx context.Context, policy config.Policy, name string) (*s
 
 func (s *Store) loadPlugin(ctx context.Context, name, path string, info fs.FileInfo) (*sandbox.Plugin, error) {
 	if info.Size() > maxModule {
-		return nil, fmt.Errorf("cannot load plugin %q: %s is %d bytes, at most %d are allowed", name, path, info.Size(), int64(maxModule))
+		return nil, fmt.Errorf("cannot load plugin %q: %s is %d bytes, at most %d are allowed", name, path,
+			info.Size(), int64(maxModule))
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 
 // versionForm is semver's (semver.org), with one to four numbers in place of
 // three, a "v" before them, and leading zeros, as dates have them.
-var versionForm = regexp.MustCompile(`^v?([0-9]+(?:\.[0-9]+){0,3})(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?$`)
+var versionForm = regexp.MustCompile(`^v?([0-9]+(?:\.[0-9]+){0,3})` +
+	`(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?$`)
 
 // compareVersions orders two versions as semver does: below zero, a is older.
 // Ok is false where one of them is not a version. Build metadata does not count.

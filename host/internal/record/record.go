@@ -92,7 +92,8 @@ func Begin(ctx context.Context, st *store.Store, repo *hooks.Repo, call gate.Cal
 	return r
 }
 
-func (r *Recorder) begin(ctx context.Context, hold func(store.Run) func(), n store.NewRun, lanes int, notes []store.Change) {
+func (r *Recorder) begin(ctx context.Context, hold func(store.Run) func(), n store.NewRun, lanes int,
+	notes []store.Change) {
 	defer close(r.begun)
 	var run store.Run
 	tried := 0
@@ -356,7 +357,8 @@ func (r *Recorder) Retry(ctx context.Context, i int, why string) {
 func storedFindings(o *gate.LaneRun) []store.Finding {
 	var all []store.Finding
 	for _, f := range o.Findings {
-		all = append(all, store.Finding{Path: f.Path, Line: f.Line, Col: f.Col, Level: f.Level, Rule: f.Rule, Message: f.Message})
+		all = append(all, store.Finding{Path: f.Path, Line: f.Line, Col: f.Col, Level: f.Level, Rule: f.Rule,
+			Message: f.Message})
 	}
 	return all
 }

@@ -142,7 +142,8 @@ func (p *progress) drawLive(b *bytes.Buffer) {
 		case p.finals[i] != nil:
 			b.WriteString(p.fit(resultLine(painter(false), *p.finals[i], p.width)))
 		case runs:
-			b.WriteString(p.fit(fmt.Sprintf("  %-9s  %-*s  %s  %s\n", store.Running, p.width, p.titles[i], printable.Elapsed(time.Since(since)), p.last[i])))
+			b.WriteString(p.fit(fmt.Sprintf("  %-9s  %-*s  %s  %s\n", store.Running, p.width, p.titles[i],
+				printable.Elapsed(time.Since(since)), p.last[i])))
 		default:
 			b.WriteString(p.fit(fmt.Sprintf("  %-9s  %s\n", store.Queued, p.titles[i])))
 		}

@@ -54,7 +54,8 @@ type LaneJSON struct {
 }
 
 func writeJSON(w io.Writer, j gate.Run) error {
-	run := RunJSON{Run: j.Number, Repository: j.Repo, Gate: j.Gate, Exit: j.Exit(), Updates: []UpdateJSON{}, Lanes: []LaneJSON{}}
+	run := RunJSON{Run: j.Number, Repository: j.Repo, Gate: j.Gate, Exit: j.Exit(), Updates: []UpdateJSON{},
+		Lanes: []LaneJSON{}}
 	for _, p := range j.Updates {
 		run.Updates = append(run.Updates, UpdateJSON{Ref: printable.Clean(p.Ref), Old: p.Old, New: p.New, Base: p.Base})
 	}
@@ -136,7 +137,8 @@ type junitText struct {
 }
 
 func writeJUnit(w io.Writer, j gate.Run) error {
-	suite := junitSuite{Name: "pushlane " + j.Repo, Tests: len(j.Outcomes), Time: seconds(j.Ended.Sub(j.Started)), Stamp: j.Started.UTC().Format(time.RFC3339)}
+	suite := junitSuite{Name: "pushlane " + j.Repo, Tests: len(j.Outcomes), Time: seconds(j.Ended.Sub(j.Started)),
+		Stamp: j.Started.UTC().Format(time.RFC3339)}
 	for _, o := range j.Outcomes {
 		c := junitCase{Name: o.Lane().ID, Class: o.Address, Time: seconds(o.Ended.Sub(o.Started))}
 		text := &junitText{Message: o.Message, Text: strings.Join(findingLines(o), "\n")}
@@ -188,7 +190,8 @@ func writeSARIF(w io.Writer, j gate.Run) error {
 			run.Results = append(run.Results, sarifOf(o, f))
 		}
 		if len(o.Findings) == 0 && (o.State == store.Failed || o.State == store.Broken) {
-			run.Results = append(run.Results, sarif.Result{RuleID: o.Lane().ID, Level: "error", Message: sarif.Message{Text: o.Message}})
+			run.Results = append(run.Results, sarif.Result{RuleID: o.Lane().ID, Level: "error",
+				Message: sarif.Message{Text: o.Message}})
 		}
 		log.Runs = append(log.Runs, run)
 	}

@@ -13,7 +13,8 @@ func writeQueued(w io.Writer, j gate.Run) {
 	if len(j.Outcomes) == 0 {
 		return
 	}
-	line := fmt.Sprintf("pushlane: run #%d: %s queued now that the push is in", j.Number, printable.Count(len(j.Outcomes), "lane"))
+	line := fmt.Sprintf("pushlane: run #%d: %s queued now that the push is in", j.Number,
+		printable.Count(len(j.Outcomes), "lane"))
 	if j.Address != "" {
 		line += ": " + pageURL(j.Policy.URL, j.Address, j.Number, "")
 	}

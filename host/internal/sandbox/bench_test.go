@@ -51,7 +51,8 @@ func cGuest(b *testing.B) []byte {
 	return packed
 }
 
-const emptyRequest = `{"abi":1,"run":"r","lane":"l","repository":"r","gate":"manual","update":{"ref":"","old":"","new":"","base":""},"changes":[],"granted":[],"limits":{"memory":1,"millis":1,"log":1,"findings":1,"out":1}}`
+const emptyRequest = `{"abi":1,"run":"r","lane":"l","repository":"r","gate":"manual","update":{"ref":"","old":"",` +
+	`"new":"","base":""},"changes":[],"granted":[],"limits":{"memory":1,"millis":1,"log":1,"findings":1,"out":1}}`
 
 // BenchmarkCall calls a plugin through its worker: one made with the Go SDK
 // (2.7 MB), and the template in C. Both read the request and find nothing.
@@ -107,7 +108,8 @@ func BenchmarkTen(b *testing.B) {
 	p := pool(b, Options{Warm: 1})
 	var all []*Plugin
 	for i := range 10 {
-		module, err := wasm.Pack(guest(b, "noop-sdk"), fmt.Appendf(nil, "name = \"noop%d\"\nabi = 1\noutput = \"jsonl\"\n", i))
+		module, err := wasm.Pack(guest(b, "noop-sdk"), fmt.Appendf(nil, "name = \"noop%d\"\nabi = 1\noutput = \"jsonl\"\n",
+			i))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Compiled code lies in one folder per module (wasm.CodeFolder). Beside it, in a
+// Compiled code lies in one folder per module (wasm.CodeFolder). Next to it, in a
 // file of its name and .sums, stand the digests of what the child that compiled
 // it left: code that was damaged or changed since is not run.
 
@@ -98,7 +98,7 @@ type cached struct {
 
 // prune removes code that was not used for long, what was used longest ago
 // where all of it is too much, and what a killed compiler left. It is done
-// beside others, who may be doing it too: what is gone is gone.
+// next to others, who may be doing it too: what is gone is gone.
 func prune(dir string, now time.Time) {
 	entries, _ := os.ReadDir(dir)
 	var all []cached

@@ -19,7 +19,7 @@ import (
 // that is nothing else.
 const argv0 = "pushlane-plugin"
 
-// socket is the only file descriptor a child has beside its standard error,
+// socket is the only file descriptor a child has next to its standard error,
 // which the host reads for its last words.
 const socket = 3
 
@@ -119,7 +119,8 @@ func (c *child) load() error {
 	if err != nil {
 		return err
 	}
-	e, err := wasm.Open(context.Background(), wasm.Options{CacheDir: c.setup.Cache, MaxMemory: c.setup.MaxMemory, AllMemory: c.setup.AllMemory, Warm: c.setup.Warm})
+	e, err := wasm.Open(context.Background(), wasm.Options{CacheDir: c.setup.Cache, MaxMemory: c.setup.MaxMemory,
+		AllMemory: c.setup.AllMemory, Warm: c.setup.Warm})
 	if err != nil {
 		return err
 	}
@@ -201,7 +202,8 @@ type childRun struct {
 
 func (r *childRun) run(stdin []byte) {
 	o := r.order
-	call := wasm.Call{Stdin: stdin, World: r, Stderr: r, MaxStdout: o.MaxStdout, MaxStderr: o.MaxStderr, Memory: o.Memory, Fuel: o.Fuel, MaxFiles: o.MaxFiles, MaxCalls: o.MaxCalls,
+	call := wasm.Call{Stdin: stdin, World: r, Stderr: r, MaxStdout: o.MaxStdout, MaxStderr: o.MaxStderr, Memory: o.Memory,
+		Fuel: o.Fuel, MaxFiles: o.MaxFiles, MaxCalls: o.MaxCalls,
 		Args: o.Args, Env: o.Env, Clock: o.Clock, Fails: o.Fails}
 	if o.Out {
 		call.Out = wasm.NewOut(o.MaxOut, o.MaxOutFiles)

@@ -81,7 +81,8 @@ func packError(err error) *failure {
 		f.Cache = cache.Error()
 	case errors.As(err, &f.Format), errors.As(err, &f.Trap), errors.As(err, &f.Limit):
 	case errors.As(err, &stop):
-		f.Stopped = &stopped{Cause: stop.Cause.Error(), Ours: errors.Is(stop.Cause, errCancelled), Last: stop.Last, Used: stop.Used}
+		f.Stopped = &stopped{Cause: stop.Cause.Error(), Ours: errors.Is(stop.Cause, errCancelled), Last: stop.Last,
+			Used: stop.Used}
 	default:
 		f.Text = err.Error()
 	}
@@ -128,7 +129,7 @@ func (b *because) Unwrap() error { return b.err }
 func encode(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("%T is no JSON: %v", v, err)) // plain structs of strings and numbers
+		panic(fmt.Sprintf("%T is not JSON: %v", v, err)) // plain structs of strings and numbers
 	}
 	return data
 }

@@ -112,7 +112,8 @@ func (p *Plugin) Run(ctx context.Context, call wasm.Call) (wasm.Result, error) {
 		return wasm.Result{}, &wasm.StoppedError{Plugin: p.Name(), Cause: context.Cause(ctx)}
 	}
 	if call.Memory > p.pool.opts.MaxMemory {
-		return wasm.Result{}, fmt.Errorf("cannot run plugin %q: %d bytes of memory asked for, this host allows %d", p.Name(), call.Memory, p.pool.opts.MaxMemory)
+		return wasm.Result{}, fmt.Errorf("cannot run plugin %q: %d bytes of memory asked for, this host allows %d", p.Name(),
+			call.Memory, p.pool.opts.MaxMemory)
 	}
 	w, err := p.live()
 	if err != nil {
@@ -140,7 +141,8 @@ type run struct {
 
 func (r *run) start() error {
 	c := r.call
-	o := order{MaxStdout: c.MaxStdout, MaxStderr: c.MaxStderr, Memory: c.Memory, Fuel: c.Fuel, MaxFiles: c.MaxFiles, MaxCalls: c.MaxCalls, Args: c.Args, Env: c.Env, Clock: c.Clock, Fails: c.Fails, Out: c.Out != nil}
+	o := order{MaxStdout: c.MaxStdout, MaxStderr: c.MaxStderr, Memory: c.Memory, Fuel: c.Fuel, MaxFiles: c.MaxFiles,
+		MaxCalls: c.MaxCalls, Args: c.Args, Env: c.Env, Clock: c.Clock, Fails: c.Fails, Out: c.Out != nil}
 	if c.Out != nil {
 		o.MaxOut, o.MaxOutFiles = c.Out.Limits()
 	}
@@ -172,7 +174,8 @@ func (r *run) follow(ctx context.Context, frames <-chan frame) (wasm.Result, err
 			_ = r.worker.pipe.send(r.id, frameCancel, nil) // else it is dead
 		case <-grace:
 			r.worker.kill()
-			return wasm.Result{}, &wasm.StoppedError{Plugin: r.plugin.Name(), Cause: context.Cause(ctx), Last: "its process, which did not stop when told to and was killed"}
+			return wasm.Result{}, &wasm.StoppedError{Plugin: r.plugin.Name(), Cause: context.Cause(ctx),
+				Last: "its process, which did not stop when told to and was killed"}
 		case <-r.worker.dead:
 			return wasm.Result{}, r.lost()
 		}

@@ -39,6 +39,9 @@ var guests struct {
 // guest builds a program below testdata/hostile and packs it.
 func guest(t testing.TB, name string) []byte {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a module")
+	}
 	guests.Lock()
 	defer guests.Unlock()
 	if b := guests.built[name]; b != nil {
@@ -146,7 +149,8 @@ func output(t *testing.T, run func(context.Context, wasm.Call) (wasm.Result, err
 	r, err := run(t.Context(), wasm.Call{Stdin: []byte("{}"), Stderr: &log, Out: out, MaxFiles: 100,
 		World: &wasm.Local{Src: src, Results: fstest.MapFS{"c1/a.txt": {Data: []byte("made")}}}})
 	var b strings.Builder
-	fmt.Fprintf(&b, "exit %d, %s\n%s\n--- log\n%s\n--- out\n", r.Exit, times.ReplaceAllString(fmt.Sprint(err), "used: "), r.Stdout, log.String())
+	fmt.Fprintf(&b, "exit %d, %s\n%s\n--- log\n%s\n--- out\n", r.Exit, times.ReplaceAllString(fmt.Sprint(err), "used: "),
+		r.Stdout, log.String())
 	out.Each(func(name string, data []byte) { fmt.Fprintf(&b, "%s: %q\n", name, data) })
 	fmt.Fprintf(&b, "%d units of fuel, %d calls, %d bytes", r.Used.Fuel, r.Used.Calls, r.Used.Memory)
 	return b.String()
@@ -160,13 +164,20 @@ func TestErrorsOfARun(t *testing.T) {
 		limit time.Duration
 		want  []string
 	}{
-		"spinning":         {guest: "spin", limit: 200 * time.Millisecond, want: []string{`plugin "spin" was stopped: its time was up (`}},
-		"spinning on fuel": {guest: "spin", call: wasm.Call{Fuel: 20_000_000}, want: []string{`plugin "spin" was stopped: more than 20000000 units of fuel`}},
-		"a panic": {guest: "trap", want: []string{`plugin "trap" broke: exit status 2: panic: runtime error: index out of range [7] with length 1` + "\n",
-			"\n  said: panic: runtime error: index out of range [7] with length 1\n", "trap/main.go:12", "\n  used: "}},
-		"too much output": {guest: "floodout", call: wasm.Call{MaxStdout: 1 << 20}, want: []string{`plugin "floodout" was stopped: more than 1 MiB of standard output`}},
-		"eating memory":   {guest: "eat", call: wasm.Call{Memory: 32 << 20}, want: []string{`plugin "eat" was stopped: more than 32 MiB of memory`}},
-		"sleeping":        {guest: "sleep", limit: 200 * time.Millisecond, want: []string{`plugin "sleep" was stopped: its time was up (`}},
+		"spinning": {guest: "spin", limit: 200 * time.Millisecond,
+			want: []string{`plugin "spin" was stopped: its time was up (`}},
+		"spinning on fuel": {guest: "spin", call: wasm.Call{Fuel: 20_000_000},
+			want: []string{`plugin "spin" was stopped: more than 20000000 units of fuel`}},
+		"a panic": {guest: "trap",
+			want: []string{`plugin "trap" broke: exit status 2: panic: runtime error: index out of range [7] with length 1` +
+				"\n",
+				"\n  said: panic: runtime error: index out of range [7] with length 1\n", "trap/main.go:12", "\n  used: "}},
+		"too much output": {guest: "floodout", call: wasm.Call{MaxStdout: 1 << 20},
+			want: []string{`plugin "floodout" was stopped: more than 1 MiB of standard output`}},
+		"eating memory": {guest: "eat", call: wasm.Call{Memory: 32 << 20},
+			want: []string{`plugin "eat" was stopped: more than 32 MiB of memory`}},
+		"sleeping": {guest: "sleep", limit: 200 * time.Millisecond,
+			want: []string{`plugin "sleep" was stopped: its time was up (`}},
 		"more than is allowed": {guest: "noop", call: wasm.Call{Memory: 1 << 30},
 			want: []string{`cannot run plugin "noop": 1073741824 bytes of memory asked for, this host allows 268435456`}},
 		"a tree that cannot be read": {guest: "escape", call: wasm.Call{World: &wasm.Local{Src: damaged{}}},
@@ -302,7 +313,8 @@ func TestPrune(t *testing.T) {
 	}
 	os.Chtimes(big, now.Add(-2*time.Hour), now.Add(-2*time.Hour))
 	prune(dir, now)
-	for path, want := range map[string]bool{fresh: true, old: false, left: false, running: true, foreign: true, big: false} {
+	for path, want := range map[string]bool{fresh: true, old: false, left: false, running: true, foreign: true,
+		big: false} {
 		if _, err := os.Stat(path); (err == nil) != want {
 			t.Errorf("%s: kept %v, want %v", filepath.Base(path)[:8], err == nil, want)
 		}

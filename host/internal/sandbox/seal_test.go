@@ -100,7 +100,8 @@ func TestConfined(t *testing.T) {
 				t.Fatalf("%v\n%s", err, &out)
 			}
 			text := out.String()
-			if !strings.HasPrefix(text, "confined [] <nil>\n") || stage == "sealed" && !strings.Contains(text, "sealed [] <nil>\n") {
+			if !strings.HasPrefix(text, "confined [] <nil>\n") ||
+				stage == "sealed" && !strings.Contains(text, "sealed [] <nil>\n") {
 				t.Fatalf("a protection is missing: %s", text)
 			}
 			if n := strings.Count(text, "\n"); n < 16 {

@@ -27,8 +27,11 @@ func smallDisk(t *testing.T, options string) string {
 // says the same; why is said once.
 func TestFullCache(t *testing.T) {
 	for name, cache := range map[string]func(*testing.T) string{
-		"no room for the code":   func(t *testing.T) string { return filepath.Join(smallDisk(t, "size=64k"), "modules") },
-		"no room for the folder": func(t *testing.T) string { return filepath.Join(smallDisk(t, "size=64k,nr_inodes=1"), "modules") },
+		"no room for the code": func(t *testing.T) string { return filepath.Join(smallDisk(t, "size=64k"), "modules") },
+		"no room for the folder": func(t *testing.T) string {
+			return filepath.Join(smallDisk(t, "size=64k,nr_inodes=1"),
+				"modules")
+		},
 		"full once it was there": func(t *testing.T) string {
 			dir := smallDisk(t, "size=8m")
 			load(t, pool(t, Options{CacheDir: filepath.Join(dir, "modules")}), "noop")
@@ -62,7 +65,8 @@ func TestFullCache(t *testing.T) {
 			if _, err := pl.Run(context.Background(), wasm.Call{}); err != nil {
 				t.Errorf("in the next process: %v", err)
 			}
-			if len(said) != 1 || !strings.HasPrefix(said[0], "plugins are compiled anew whenever their process starts: cannot ") ||
+			if len(said) != 1 || !strings.HasPrefix(said[0],
+				"plugins are compiled anew whenever their process starts: cannot ") ||
 				!strings.Contains(said[0], "no space left on device") {
 				t.Errorf("said %q", said)
 			}
@@ -73,7 +77,8 @@ func TestFullCache(t *testing.T) {
 // TestInvalidModuleInAFullCache: what is wrong with a module is said of it.
 func TestInvalidModuleInAFullCache(t *testing.T) {
 	p := pool(t, Options{CacheDir: filepath.Join(smallDisk(t, "size=64k"), "modules")})
-	if _, err := p.Load(t.Context(), "bad", []byte("\x00asm\x01\x00\x00\x00\xff")); err == nil || strings.Contains(err.Error(), "space") {
+	if _, err := p.Load(t.Context(), "bad", []byte("\x00asm\x01\x00\x00\x00\xff")); err == nil ||
+		strings.Contains(err.Error(), "space") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -158,7 +158,7 @@ func (w *worker) greet(s setup, module []byte, wait time.Duration) (word ready, 
 	return word, json.Unmarshal(f.data, &word)
 }
 
-// died says what is known of the end of a worker that nobody killed.
+// died says what is known of the end of a worker that no one killed.
 func (w *worker) died() error {
 	w.kill()
 	<-w.dead

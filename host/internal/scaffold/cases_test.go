@@ -48,15 +48,21 @@ func plainCases() []pluginCase {
 		{name: "no changes", request: request(``), files: files},
 		{name: "changes absent", request: `{"abi":1}`, files: files, broken: noChanges},
 		{name: "changes null", request: `{"abi":1,"changes":null,"limits":null}`, files: files, broken: noChanges},
-		{name: "without", request: request(change("b/c.txt", "M", "100644") + "," + change("empty", "A", "100644")), files: files},
+		{name: "without", request: request(change("b/c.txt", "M", "100644") + "," + change("empty", "A", "100644")),
+			files: files},
 		{name: "with", files: files,
-			request: request(strings.Join([]string{change("a.txt", "M", "100644"), change("b/c.txt", "A", "100644"), change("run.sh", "A", "100755"), change("zeros", "A", "100644")}, ",")),
-			want:    []sdk.Finding{found("a.txt", 2), found("a.txt", 4), found("a.txt", 5), found("a.txt", 9), found("run.sh", 1), found("zeros", 3)}},
+			request: request(strings.Join([]string{change("a.txt", "M", "100644"), change("b/c.txt", "A", "100644"),
+				change("run.sh", "A", "100755"), change("zeros", "A", "100644")}, ",")),
+			want: []sdk.Finding{found("a.txt", 2), found("a.txt", 4), found("a.txt", 5), found("a.txt", 9), found("run.sh", 1),
+				found("zeros", 3)}},
 		{name: "deleted, link, submodule", files: files,
-			request: request(`{"path":"gone","status":"D","old":"1234"},` + change("link", "A", "120000") + "," + change("sub", "A", "160000"))},
-		{name: "long lines", request: request(change("long", "A", "100644")), files: files, want: []sdk.Finding{found("long", 1), found("long", 2)}},
+			request: request(`{"path":"gone","status":"D","old":"1234"},` + change("link", "A", "120000") + "," +
+				change("sub", "A", "160000"))},
+		{name: "long lines", request: request(change("long", "A", "100644")), files: files,
+			want: []sdk.Finding{found("long", 1), found("long", 2)}},
 		{name: "limit", files: files,
-			request:  `{"limits":{"memory":1,"findings":2},"abi":1,"changes":[` + change("a.txt", "M", "100644") + "," + change("run.sh", "M", "100755") + `]}`,
+			request: `{"limits":{"memory":1,"findings":2},"abi":1,"changes":[` + change("a.txt", "M", "100644") + "," +
+				change("run.sh", "M", "100755") + `]}`,
 			want:     []sdk.Finding{found("a.txt", 2), found("a.txt", 4)},
 			progress: []string{"3 more findings are not listed"}},
 	}
@@ -90,7 +96,8 @@ func nameCases() []pluginCase {
 // host sends.
 func hostileCases() []pluginCase {
 	files := map[string]string{"a": "FIXME"}
-	grease := `"x":[1,-2.5e+10,true,false,null,"\"]}\\",{},[],[[{"changes":[{"path":"b"}]}]]],"\ud800":{"path":"no","":{"a":[]}},"deep":` +
+	grease := `"x":[1,-2.5e+10,true,false,null,"\"]}\\",{},[],[[{"changes":[{"path":"b"}]}]]],"\ud800":{"path":"no","":` +
+		`{"a":[]}},"deep":` +
 		deep(60)
 	broken := func(name, request, why string) pluginCase {
 		return pluginCase{name: name, request: request, files: files, broken: why}
@@ -98,8 +105,10 @@ func hostileCases() []pluginCase {
 	cannotRead := "cannot read request: "
 	return []pluginCase{
 		{name: "unknown keys", files: files, want: []sdk.Finding{found("a", 1)},
-			request: "\t{ " + grease + " ,\n\"abi\" : 1 , \"changes\" : [ {" + grease + `, "path" : "a" , "status":"M","mode":"100644","new":null,"newer":{"path":"z"}} ] ,` +
-				`"limits":{"findings":10000,` + grease + `},"with":{"changes":[{"path":"b","status":"A","mode":"100644"}]} } ` + "\r\n"},
+			request: "\t{ " + grease + " ,\n\"abi\" : 1 , \"changes\" : [ {" + grease +
+				`, "path" : "a" , "status":"M","mode":"100644","new":null,"newer":{"path":"z"}} ] ,` +
+				`"limits":{"findings":10000,` + grease + `},"with":{"changes":[{"path":"b","status":"A","mode":"100644"}]} } ` +
+				"\r\n"},
 		{name: "keys with escapes", files: files, want: []sdk.Finding{found("a", 1)},
 			request: `{"\u0061bi":1,"change\u0073":[{"p\u0061th":"a","st\u0061tus":"\u0041","mode":"100644"}]}`},
 		broken("another abi", `{"abi":2,"changes":[]}`, "the host speaks ABI 2, this plugin 1"),
@@ -125,7 +134,8 @@ func hostileCases() []pluginCase {
 // deepCase is for readers of their own: the SDK takes no more than 64 levels,
 // theirs must not fall over a stack.
 func deepCase() pluginCase {
-	return pluginCase{name: "nested very deeply", files: map[string]string{"a": "FIXME"}, want: []sdk.Finding{found("a", 1)},
+	return pluginCase{name: "nested very deeply", files: map[string]string{"a": "FIXME"},
+		want:    []sdk.Finding{found("a", 1)},
 		request: `{"x":` + deep(200_000) + `,"abi":1,"changes":[` + change("a", "A", "100644") + `]}`}
 }
 
@@ -137,7 +147,8 @@ func deep(levels int) string {
 func request(changes string) string {
 	return `{"abi":1,"run":"r@1234567:fixme","lane":"fixme","repository":"r","gate":"pre-push",` +
 		`"update":{"ref":"refs/heads/main","old":"0","new":"1","base":"0"},"changes":[` + changes + `],` +
-		`"with":{},"granted":["repo.read"],"limits":{"memory":268435456,"millis":60000,"log":1048576,"findings":10000,"out":1}}`
+		`"with":{},"granted":["repo.read"],"limits":{"memory":268435456,"millis":60000,"log":1048576,"findings":10000,` +
+		`"out":1}}`
 }
 
 func change(path, status, mode string) string {

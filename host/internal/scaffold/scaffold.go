@@ -37,10 +37,13 @@ type Lang struct {
 func Langs() []Lang {
 	return []Lang{
 		{"go", "Go with the pushlane SDK", true, "Go 1.26 or later"},
-		{"rust", "Rust from the contract and the standard library alone, no crates", true, "rustc 1.63 or later with its standard library for wasm32-wasi, lld"},
+		{"rust", "Rust from the contract and the standard library alone, no crates", true,
+			"rustc 1.63 or later with its standard library for wasm32-wasi, lld"},
 		{"c", "C from the contract alone, no SDK", true, "clang, lld, wasi-libc and clang's runtime for wasm32"},
-		{"assemblyscript", "AssemblyScript from the contract alone, with its own system functions", true, "Node 18 or later with npm, which gets the compiler"},
-		{"tool", "an existing command-line program compiled to WASI, no code", true, "the compiler of the program's language"},
+		{"assemblyscript", "AssemblyScript from the contract alone, with its own system functions", true,
+			"Node 18 or later with npm, which gets the compiler"},
+		{"tool", "an existing command-line program compiled to WASI, no code", true,
+			"the compiler of the program's language"},
 		{"tinygo", "Go with the pushlane SDK, built small by TinyGo", false, "TinyGo 0.41 or later and Go 1.26"},
 		{"zig", "Zig from the contract alone, with its own system functions", false, "Zig 0.16"},
 	}
@@ -83,7 +86,7 @@ func names() string {
 }
 
 // makeEmpty makes a folder, or sees that the one that is there holds nothing:
-// somebody's files must not be mixed with ours.
+// someone's files must not be mixed with ours.
 func makeEmpty(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err

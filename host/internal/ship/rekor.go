@@ -171,7 +171,8 @@ func holds(body []byte, b bundle) bool {
 		return block != nil && bytes.Equal(block.Bytes, b.leaf.Raw) && bytes.Equal(one.Signature.Content, b.signature) &&
 			one.Data.Hash.Algorithm == "sha256" && one.Data.Hash.Value == hex.EncodeToString(b.digest)
 	case "0.0.2":
-		return bytes.Equal(two.Signature.Verifier.Certificate.Raw, b.leaf.Raw) && bytes.Equal(two.Signature.Content, b.signature) &&
+		return bytes.Equal(two.Signature.Verifier.Certificate.Raw, b.leaf.Raw) &&
+			bytes.Equal(two.Signature.Content, b.signature) &&
 			two.Data.Algorithm == "SHA2_256" && bytes.Equal(two.Data.Digest, b.digest)
 	}
 	return false

@@ -64,7 +64,8 @@ func (t trust) promise(sct cryptobyte.String, issuer [32]byte, certificate []byt
 	var algorithm uint16 // sha256 with the key's kind; the key decides
 	var extensions, signature cryptobyte.String
 	if !sct.ReadUint8(&version) || version != 0 || !sct.ReadBytes(&id, 32) || !sct.ReadUint64(&millis) ||
-		!sct.ReadUint16LengthPrefixed(&extensions) || !sct.ReadUint16(&algorithm) || !sct.ReadUint16LengthPrefixed(&signature) || !sct.Empty() {
+		!sct.ReadUint16LengthPrefixed(&extensions) || !sct.ReadUint16(&algorithm) ||
+		!sct.ReadUint16LengthPrefixed(&signature) || !sct.Empty() {
 		return false
 	}
 	l, known := t.ctLogs[string(id)]

@@ -2,7 +2,7 @@
 // checks who signed them.
 //
 // A plugin is one WebAssembly file; its digest is the sha256 of its bytes.
-// Signatures lie beside it: as layers of the same OCI artifact, or as files
+// Signatures lie next to it: as layers of the same OCI artifact, or as files
 // <name>.wasm.sig (SSH) and <name>.wasm.sigstore.json. Nothing that is fetched
 // is believed before its digest or its signature was checked by the caller:
 // by VerifySSH and VerifySigstore.
@@ -44,7 +44,9 @@ type Source struct {
 	Ref  string // oci: a tag, or sha256:… of the manifest
 }
 
-var ociForm = regexp.MustCompile(`^([a-z0-9.-]+(?::[0-9]{1,5})?)/([a-z0-9]+(?:[._/-][a-z0-9]+)*)(?::([A-Za-z0-9_][A-Za-z0-9._-]{0,127})|@(sha256:[0-9a-f]{64}))?$`)
+var ociForm = regexp.MustCompile(
+	`^([a-z0-9.-]+(?::[0-9]{1,5})?)/([a-z0-9]+(?:[._/-][a-z0-9]+)*)(?::([A-Za-z0-9_][A-Za-z0-9._-]{0,127})|@(sha256:[0-` +
+		`9a-f]{64}))?$`)
 
 // ParseSource reads "oci:HOST/NAME:TAG", "oci:HOST/NAME@sha256:…",
 // "https://…", or a path.
@@ -54,7 +56,8 @@ func ParseSource(text string) (Source, error) {
 	case oci:
 		m := ociForm.FindStringSubmatch(rest)
 		if m == nil {
-			return Source{}, fmt.Errorf("%q is no OCI reference: write oci:HOST/NAME:TAG or oci:HOST/NAME@sha256:DIGEST", text)
+			return Source{}, fmt.Errorf("%q is not an OCI reference: write oci:HOST/NAME:TAG or oci:HOST/NAME@sha256:DIGEST",
+				text)
 		}
 		s := Source{Kind: "oci", Name: m[1] + "/" + m[2], Ref: m[3] + m[4]}
 		if s.Ref == "" {
@@ -64,14 +67,14 @@ func ParseSource(text string) (Source, error) {
 	case strings.HasPrefix(text, "https://"), strings.HasPrefix(text, "http://"):
 		u, err := url.Parse(text)
 		if err != nil || u.Host == "" || u.User != nil {
-			return Source{}, fmt.Errorf("%q is no address", text)
+			return Source{}, fmt.Errorf("%q is not an address", text)
 		}
 		if u.Scheme == "http" && !loopback(u.Hostname()) {
 			return Source{}, fmt.Errorf("%q is not https", text)
 		}
 		return Source{Kind: "https", Name: text}, nil
 	case strings.Contains(text, "://"), text == "":
-		return Source{}, fmt.Errorf("%q is no source: write oci:HOST/NAME:TAG, an https address or a path", text)
+		return Source{}, fmt.Errorf("%q is not a source: write oci:HOST/NAME:TAG, an https address or a path", text)
 	}
 	return Source{Kind: "file", Name: strings.TrimPrefix(text, "file:")}, nil
 }
@@ -86,7 +89,7 @@ func (s Source) String() string {
 	return s.Name
 }
 
-// Package is a plugin with what was published beside it.
+// Package is a plugin with what was published next to it.
 type Package struct {
 	Module     []byte
 	Signatures []Signature
@@ -132,7 +135,7 @@ func (p Package) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Signature is one statement that somebody stands behind a module.
+// Signature is one statement that someone is behind a module.
 type Signature struct {
 	Kind string // SSH or Sigstore
 	Data []byte // armored, or a bundle's JSON
@@ -144,7 +147,7 @@ const (
 	Sigstore = "sigstore"
 )
 
-// suffixes of signatures beside files and addresses.
+// suffixes of signatures next to files and addresses.
 var suffixes = map[string]string{SSH: ".sig", Sigstore: ".sigstore.json"}
 
 // Client fetches and pushes. The zero value works.
@@ -210,7 +213,7 @@ func fromFiles(s Source) (Package, error) {
 	return p, nil
 }
 
-// FromTree reads a plugin that is committed, with its signatures beside it.
+// FromTree reads a plugin that is committed, with its signatures next to it.
 func FromTree(tree fs.FS, name string) (Package, error) {
 	module, err := fs.ReadFile(tree, name)
 	if err != nil {
@@ -290,7 +293,8 @@ func (c Client) get(ctx context.Context, address string, most int64) (data []byt
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusGone && resp.StatusCode != http.StatusForbidden, fmt.Errorf("it answers %s", resp.Status)
+		return nil, resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusGone &&
+			resp.StatusCode != http.StatusForbidden, fmt.Errorf("it answers %s", resp.Status)
 	}
 	data, err = bounded.ReadAll(resp.Body, most)
 	return data, true, err

@@ -43,13 +43,14 @@ func TestParseSource(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"oci:todo":                  `"oci:todo" is no OCI reference: write oci:HOST/NAME:TAG or oci:HOST/NAME@sha256:DIGEST`,
-		"oci:example.org/Todo:1":    `is no OCI reference`,
-		"oci:example.org/../x:1":    `is no OCI reference`,
+		"oci:todo": `"oci:todo" is not an OCI reference: write oci:HOST/NAME:TAG or ` +
+			`oci:HOST/NAME@sha256:DIGEST`,
+		"oci:example.org/Todo:1":    `is not an OCI reference`,
+		"oci:example.org/../x:1":    `is not an OCI reference`,
 		"http://example.org/x.wasm": `"http://example.org/x.wasm" is not https`,
-		"https://u:p@example.org/x": `is no address`,
-		"ftp://example.org/x":       `is no source: write oci:HOST/NAME:TAG, an https address or a path`,
-		"":                          `is no source`,
+		"https://u:p@example.org/x": `is not an address`,
+		"ftp://example.org/x":       `is not a source: write oci:HOST/NAME:TAG, an https address or a path`,
+		"":                          `is not a source`,
 	} {
 		if _, err := ParseSource(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
@@ -113,14 +114,16 @@ func TestDownload(t *testing.T) {
 		return c.Fetch(t.Context(), Source{Kind: "https", Name: server.URL + path})
 	}
 	p, err := fetch("/todo.wasm")
-	if err != nil || string(p.Module) != "\x00asm" || !reflect.DeepEqual(p.Signatures, []Signature{{SSH, []byte("signed")}}) {
+	if err != nil || string(p.Module) != "\x00asm" ||
+		!reflect.DeepEqual(p.Signatures, []Signature{{SSH, []byte("signed")}}) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if p, err := fetch("/moved.wasm"); err != nil || string(p.Module) != "\x00asm" {
 		t.Errorf("moved: %+v, %v", p, err)
 	}
 	for path, want := range map[string]string{
-		"/none.wasm": "it answers 404 Not Found", "/elsewhere.wasm": "which is not https", "/round.wasm": "it redirects more than five times",
+		"/none.wasm": "it answers 404 Not Found", "/elsewhere.wasm": "which is not https",
+		"/round.wasm": "it redirects more than five times",
 		"/large.wasm": "it is longer than 64 MiB", "/short.wasm": "unexpected EOF",
 	} {
 		_, err := fetch(path)
@@ -147,7 +150,8 @@ func registry(t *testing.T) string {
 	address := listener.Addr().String()
 	listener.Close()
 	config := filepath.Join(t.TempDir(), "config.yml")
-	text := "version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: " + t.TempDir() + "}}\nhttp: {addr: " + address + "}\n"
+	text := "version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: " + t.TempDir() +
+		"}}\nhttp: {addr: " + address + "}\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +178,8 @@ func TestRegistry(t *testing.T) {
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	address := registry(t)
 	c, at := Client{}, Source{Kind: "oci", Name: address + "/team/todo", Ref: "1"}
-	one := Package{Module: bytes.Repeat([]byte("\x00asm"), 1<<20), Signatures: []Signature{{SSH, []byte("a")}, {Sigstore, []byte("{}")}}}
+	one := Package{Module: bytes.Repeat([]byte("\x00asm"), 1<<20),
+		Signatures: []Signature{{SSH, []byte("a")}, {Sigstore, []byte("{}")}}}
 	resolved, err := c.Push(t.Context(), at, one)
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +188,8 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("pushed twice: %s and %s, %v", resolved, again, err)
 	}
 	got, err := c.Fetch(t.Context(), at)
-	if err != nil || got.Digest() != one.Digest() || got.Resolved != resolved || !reflect.DeepEqual(got.Signatures, one.Signatures) {
+	if err != nil || got.Digest() != one.Digest() || got.Resolved != resolved ||
+		!reflect.DeepEqual(got.Signatures, one.Signatures) {
 		t.Errorf("by tag: %s, %v", got.Resolved, err)
 	}
 	if _, err := c.Push(t.Context(), at, Package{Module: []byte("\x00asm2")}); err != nil { // the tag moves
@@ -207,7 +213,7 @@ func TestRegistry(t *testing.T) {
 	wants(t, err, "a digest is given by the registry: name a tag")
 }
 
-// TestForeignArtifacts: what is no plugin is not taken for one.
+// TestForeignArtifacts: what is not a plugin is not taken for one.
 func TestForeignArtifacts(t *testing.T) {
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	name := registry(t) + "/x"
@@ -216,9 +222,11 @@ func TestForeignArtifacts(t *testing.T) {
 		layers map[string]int // media type -> size
 		want   string
 	}{
-		"image":  {"application/vnd.example", map[string]int{moduleType: 4}, `it is a "application/vnd.example" and no plugin`},
-		"empty":  {artifactType, map[string]int{sshType: 4}, "it holds no module"},
-		"sig":    {artifactType, map[string]int{moduleType: 4, sshType: maxSignature + 1}, "a layer of it is 1048577 bytes long, at most 1048576 are allowed"},
+		"image": {"application/vnd.example", map[string]int{moduleType: 4},
+			`it is a "application/vnd.example" and no plugin`},
+		"empty": {artifactType, map[string]int{sshType: 4}, "it holds no module"},
+		"sig": {artifactType, map[string]int{moduleType: 4, sshType: maxSignature + 1},
+			"a layer of it is 1048577 bytes long, at most 1048576 are allowed"},
 		"future": {artifactType, map[string]int{moduleType: 4, "application/vnd.pushlane.later": 4}, ""},
 	} {
 		t.Run(tag, func(t *testing.T) {
@@ -227,12 +235,14 @@ func TestForeignArtifacts(t *testing.T) {
 			for mediaType, size := range test.layers {
 				data := bytes.Repeat([]byte{'x'}, size)
 				d := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(size)}
-				if err := local.Push(ctx, d, bytes.NewReader(data)); err != nil && !strings.Contains(err.Error(), "already exists") {
+				if err := local.Push(ctx, d, bytes.NewReader(data)); err != nil &&
+					!strings.Contains(err.Error(), "already exists") {
 					t.Fatal(err)
 				}
 				layers = append(layers, d)
 			}
-			m, err := oras.PackManifest(ctx, local, oras.PackManifestVersion1_1, test.kind, oras.PackManifestOptions{Layers: layers})
+			m, err := oras.PackManifest(ctx, local, oras.PackManifestVersion1_1, test.kind,
+				oras.PackManifestOptions{Layers: layers})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -258,8 +268,10 @@ func TestForeignArtifacts(t *testing.T) {
 // TestLyingRegistry: other bytes than the digest says, and no answer at all.
 func TestLyingRegistry(t *testing.T) {
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
-	manifest := `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageManifest + `","artifactType":"` + artifactType + `","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"` +
-		digest.FromString("{}").String() + `","size":2},"layers":[{"mediaType":"` + moduleType + `","digest":"` + digest.FromString("good").String() + `","size":4}]}`
+	manifest := `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageManifest + `","artifactType":"` + artifactType +
+		`","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"` +
+		digest.FromString("{}").String() + `","size":2},"layers":[{"mediaType":"` + moduleType + `","digest":"` +
+		digest.FromString("good").String() + `","size":4}]}`
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -280,7 +292,8 @@ func TestLyingRegistry(t *testing.T) {
 	wants(t, err, "mismatch")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := (Client{}).Fetch(ctx, Source{Kind: "oci", Name: host + "/hang/x", Ref: "1"}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := (Client{}).Fetch(ctx, Source{Kind: "oci", Name: host + "/hang/x", Ref: "1"}); !errors.Is(err,
+		context.DeadlineExceeded) {
 		t.Errorf("a registry that never answers: %v", err)
 	}
 }

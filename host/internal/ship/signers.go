@@ -41,7 +41,7 @@ func signerOf(allowed []byte, key ssh.PublicKey, now time.Time, zone *time.Locat
 			return s.principals, nil
 		}
 	}
-	return "", fmt.Errorf("key %s is no allowed signer's%s", ssh.FingerprintSHA256(key), unread)
+	return "", fmt.Errorf("key %s is not an allowed signer's%s", ssh.FingerprintSHA256(key), unread)
 }
 
 // allows tells whether the line's options let its key sign plugins at a time.

@@ -26,7 +26,7 @@ import (
 // maxWitnesses is how many log entries and timestamps a bundle may bring.
 const maxWitnesses = 16
 
-// Identity is somebody whom a sigstore certificate names.
+// Identity is someone whom a sigstore certificate names.
 type Identity struct {
 	Issuer  string // who vouches for the subject, the address of an OpenID provider
 	Subject string // an e-mail or web address; * stands for anything up to the next /
@@ -36,15 +36,17 @@ type Identity struct {
 func ParseIdentity(text string) (Identity, error) {
 	words := strings.Fields(text)
 	if len(words) != 2 || !strings.Contains(words[0], "://") {
-		return Identity{}, fmt.Errorf("%q is no identity: write \"ISSUER SUBJECT\", as in \"https://accounts.example.org ann@example.org\"", text)
+		return Identity{},
+			fmt.Errorf("%q is not an identity: write \"ISSUER SUBJECT\", as in \"https://accounts.example.org ann@example.org\"",
+				text)
 	}
 	if _, err := path.Match(words[1], ""); err != nil {
-		return Identity{}, fmt.Errorf("%q is no identity: %w", text, err)
+		return Identity{}, fmt.Errorf("%q is not an identity: %w", text, err)
 	}
 	return Identity{words[0], words[1]}, nil
 }
 
-// String names both: the same address from another issuer is somebody else.
+// String names both: the same address from another issuer is someone else.
 func (i Identity) String() string { return i.Subject + " (" + i.Issuer + ")" }
 
 func (i Identity) allows(named Identity) bool {
@@ -73,11 +75,12 @@ func VerifySigstore(root []byte, allowed []Identity, p Package, sig Signature) (
 }
 
 // signer checks who signed before it looks at what witnesses say: what reads
-// timestamps then reads only those of somebody who is allowed.
+// timestamps then reads only those of someone who is allowed.
 func (t trust) signer(b bundle, allowed []Identity, p Package) (string, error) {
 	digest := p.sha256()
 	if !bytes.Equal(b.digest, digest[:]) {
-		return "", fmt.Errorf("it is one of sha256 %.12s, the module is %.12s", hex.EncodeToString(b.digest), hex.EncodeToString(digest[:]))
+		return "", fmt.Errorf("it is one of sha256 %.12s, the module is %.12s", hex.EncodeToString(b.digest),
+			hex.EncodeToString(digest[:]))
 	}
 	chains, err := t.chains(b.leaf, b.leaf.NotBefore)
 	if err != nil {
@@ -89,7 +92,7 @@ func (t trust) signer(b bundle, allowed []Identity, p Package) (string, error) {
 	}
 	i := slices.IndexFunc(allowed, func(one Identity) bool { return one.allows(named) })
 	if i < 0 {
-		return "", fmt.Errorf("%s is no allowed identity", named)
+		return "", fmt.Errorf("%s is not an allowed identity", named)
 	}
 	if !verifiesSum(b.leaf.PublicKey, p.Module, digest, b.signature) {
 		return "", errors.New("it is not one of this module")
@@ -110,14 +113,15 @@ func (t trust) witnessed(b bundle) error {
 	stamps, why := t.stamped(b)
 	times = append(times, stamps...)
 	if len(times) == 0 {
-		return fmt.Errorf("nobody whom the trusted root names says when it was signed%s", why)
+		return fmt.Errorf("no trusted timestamp%s", why)
 	}
 	for _, at := range times {
 		if _, err := t.chains(b.leaf, at); err != nil {
 			return err
 		}
 		if slices.ContainsFunc(logs, func(l logKey) bool { return !within(l.valid, at) }) {
-			return fmt.Errorf("it was signed at %s, when the transparency log's key was not valid", at.UTC().Format(time.RFC3339))
+			return fmt.Errorf("it was signed at %s, when the transparency log's key was not valid",
+				at.UTC().Format(time.RFC3339))
 		}
 	}
 	return nil
@@ -157,7 +161,8 @@ func parseBundle(data []byte) (bundle, error) {
 	case raw == nil:
 		return bundle{}, errors.New("it has no certificate")
 	case len(b.entries) > maxWitnesses || len(b.stamps) > maxWitnesses:
-		return bundle{}, fmt.Errorf("it has %d log entries and %d timestamps, at most %d are read", len(b.entries), len(b.stamps), maxWitnesses)
+		return bundle{}, fmt.Errorf("it has %d log entries and %d timestamps, at most %d are read", len(b.entries),
+			len(b.stamps), maxWitnesses)
 	}
 	var err error
 	if b.leaf, err = x509.ParseCertificate(raw); err != nil {

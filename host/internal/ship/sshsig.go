@@ -72,7 +72,8 @@ func SignSSH(keyFile string, module []byte) (Signature, error) {
 	if err != nil {
 		return Signature{}, fmt.Errorf("cannot sign with %s: %w", keyFile, err)
 	}
-	blob := append([]byte(sshMagic), ssh.Marshal(sshBlob{Version: sshVersion, PublicKey: signer.PublicKey().Marshal(), Namespace: Namespace, Hash: "sha512", Signature: ssh.Marshal(sig)})...)
+	blob := append([]byte(sshMagic), ssh.Marshal(sshBlob{Version: sshVersion, PublicKey: signer.PublicKey().Marshal(),
+		Namespace: Namespace, Hash: "sha512", Signature: ssh.Marshal(sig)})...)
 	return Signature{SSH, pem.EncodeToMemory(&pem.Block{Type: sshArmor, Bytes: blob})}, nil
 }
 
@@ -164,6 +165,7 @@ func checkSSH(p Package, sig Signature) (ssh.PublicKey, error) {
 	if _, certificate := key.(*ssh.Certificate); certificate {
 		return nil, errors.New("it is made with a certificate, write the key itself into the allowed signers")
 	}
+	//lint:ignore SA1019 the name of a kind of signature that is refused
 	if made.Format == ssh.KeyAlgoRSA || made.Format == ssh.InsecureKeyAlgoDSA {
 		return nil, errors.New("it is made with SHA-1")
 	}

@@ -91,22 +91,24 @@ func TestVerifySSH(t *testing.T) {
 		"quoted principals": {allowed: `"me@example.org,us@example.org" ` + public},
 		"for plugins":       {allowed: me + `namespaces="git,pushlane-*" ` + public},
 		"in its time":       {allowed: me + `valid-after="20260101",valid-before="20270101Z" ` + public},
-		"not for plugins":   {allowed: me + `namespaces="git" ` + public, want: "is no allowed signer's"},
-		"barred":            {allowed: me + `namespaces="*,!pushlane-plugin" ` + public, want: "is no allowed signer's"},
-		"too late":          {allowed: me + `valid-before="20260601000000Z" ` + public, want: "is no allowed signer's"},
-		"too early":         {allowed: me + `valid-after="20260602" ` + public, want: "is no allowed signer's"},
-		"an authority":      {allowed: me + `cert-authority ` + public, want: "is no allowed signer's"},
+		"not for plugins":   {allowed: me + `namespaces="git" ` + public, want: "is not an allowed signer's"},
+		"barred":            {allowed: me + `namespaces="*,!pushlane-plugin" ` + public, want: "is not an allowed signer's"},
+		"too late":          {allowed: me + `valid-before="20260601000000Z" ` + public, want: "is not an allowed signer's"},
+		"too early":         {allowed: me + `valid-after="20260602" ` + public, want: "is not an allowed signer's"},
+		"an authority":      {allowed: me + `cert-authority ` + public, want: "is not an allowed signer's"},
 		"unknown key":       {allowed: "you@example.org " + other, want: "cannot accept SSH signature: key SHA256:"},
-		"nobody":            {allowed: "", want: "is no allowed signer's"},
-		"a bad file":        {allowed: "#\nme", want: `cannot read the allowed signers: line 2: "me": it is a single word, without a key`},
+		"nobody":            {allowed: "", want: "is not an allowed signer's"},
+		"a bad file": {allowed: "#\nme",
+			want: `cannot read the allowed signers: line 2: "me": it is a single word, without a key`},
 		"garbage before": {allowed: "garbage\n" + me + public,
 			want: `cannot read the allowed signers: line 1: "garbage": it is`},
-		"two bad words":     {allowed: "gar bage", want: `is no allowed signer's; line 1 of them cannot be read: "gar": it has no key`},
+		"two bad words": {allowed: "gar bage",
+			want: `is not an allowed signer's; line 1 of them cannot be read: "gar": it has no key`},
 		"a bad key":         {allowed: me + "ssh-ed25519 AAAA", want: `line 1 of them cannot be read: "me@example.org": `},
 		"a bad time":        {allowed: me + `valid-after="soon" ` + public, want: `"soon" is not a time`},
-		"for no namespace":  {allowed: me + `namespaces="" ` + public, want: "is no allowed signer's"},
-		"a class":           {allowed: me + `namespaces="push[l]ane-plugin" ` + public, want: "is no allowed signer's"},
-		"barred himself":    {allowed: `me@example.org,!me@example.org ` + public, want: "is no allowed signer's"},
+		"for no namespace":  {allowed: me + `namespaces="" ` + public, want: "is not an allowed signer's"},
+		"a class":           {allowed: me + `namespaces="push[l]ane-plugin" ` + public, want: "is not an allowed signer's"},
+		"barred himself":    {allowed: `me@example.org,!me@example.org ` + public, want: "is not an allowed signer's"},
 		"behind a bad line": {allowed: "you@example.org bad\n" + me + public},
 		"a very long line":  {allowed: "#" + strings.Repeat("x", 1<<20) + "\n" + me + public},
 		"a new option":      {allowed: me + `verify-required ` + public, want: `unknown option "verify-required"`},
@@ -114,9 +116,12 @@ func TestVerifySSH(t *testing.T) {
 		"for git":           {allowed: me + public, sig: forGit, want: `it was made for "git", not for "pushlane-plugin"`},
 		"garbage":           {allowed: me + public, sig: []byte("garbage"), want: "it is not armored as one"},
 		"cut":               {allowed: me + public, sig: good.Data[:len(good.Data)/2], want: "it is not armored as one"},
-		"more behind it":    {allowed: me + public, sig: append(bytes.Clone(good.Data), "more"...), want: "it is not armored as one"},
-		"other armor":       {allowed: me + public, sig: pem.EncodeToMemory(&pem.Block{Type: "PGP SIGNATURE", Bytes: []byte("x")}), want: "it is not armored as one"},
-		"no blob":           {allowed: me + public, sig: pem.EncodeToMemory(&pem.Block{Type: sshArmor, Bytes: []byte("SSHSIGx")}), want: "it is damaged"},
+		"more behind it": {allowed: me + public, sig: append(bytes.Clone(good.Data), "more"...),
+			want: "it is not armored as one"},
+		"other armor": {allowed: me + public, sig: pem.EncodeToMemory(&pem.Block{Type: "PGP SIGNATURE", Bytes: []byte("x")}),
+			want: "it is not armored as one"},
+		"no blob": {allowed: me + public, sig: pem.EncodeToMemory(&pem.Block{Type: sshArmor, Bytes: []byte("SSHSIGx")}),
+			want: "it is damaged"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -143,12 +148,12 @@ func FuzzVerifySSH(f *testing.F) {
 	f.Add([]byte("-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if _, err := VerifySSH(nil, Package{Module: module}, Signature{SSH, data}, time.Now()); err == nil {
-			t.Error("accepted with nobody allowed")
+			t.Error("accepted with no one allowed")
 		}
 	})
 }
 
-// The key of a good signature is known also where nobody says whose it is.
+// The key of a good signature is known also where no one says whose it is.
 func TestGoodKey(t *testing.T) {
 	one, _ := keygen(t, "-t", "ed25519")
 	two, _ := keygen(t, "-t", "ed25519")

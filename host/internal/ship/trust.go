@@ -40,7 +40,7 @@ type logKey struct {
 func parseTrust(data []byte) (trust, error) {
 	var p trustroot.TrustedRoot
 	if err := protojson.Unmarshal(data, &p); err != nil {
-		return trust{}, errors.New("it is no trusted_root.json")
+		return trust{}, errors.New("it is not a trusted_root.json")
 	}
 	var t trust
 	var errs [4]error
@@ -121,7 +121,8 @@ func (t trust) chains(leaf *x509.Certificate, at time.Time) ([][]*x509.Certifica
 		for _, c := range a.between {
 			between.AddCert(c)
 		}
-		chains, failed := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}})
+		chains, failed := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: at,
+			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}})
 		if failed == nil {
 			return chains, nil
 		}
@@ -130,7 +131,7 @@ func (t trust) chains(leaf *x509.Certificate, at time.Time) ([][]*x509.Certifica
 	return nil, fmt.Errorf("its certificate was not valid at %s: %w", at.UTC().Format(time.RFC3339), err)
 }
 
-// stamped are the times that authorities have signed beside the signature.
+// stamped are the times that authorities have signed next to the signature.
 // One of an authority that the root does not name is not counted; why says
 // what the last such one lacked.
 func (t trust) stamped(b bundle) (times []time.Time, why string) {

@@ -27,14 +27,16 @@ func TestParseAddress(t *testing.T) {
 }
 
 func TestParseAddressRefuses(t *testing.T) {
-	for _, text := range []string{"", "#", "0", "-1", "+1", "#+1", "1.5", "x", "102:", "102:a:b", "102:a/b", "repo@", "repo@xyz", "repo@abc",
+	for _, text := range []string{"", "#", "0", "-1", "+1", "#+1", "1.5", "x", "102:", "102:a:b", "102:a/b", "repo@",
+		"repo@xyz", "repo@abc",
 		"repo@ABCDEF1", "repo@abc1234:", "99999999999999999999", "latest", "last:", "#last:", "1:../x"} {
 		_, err := ParseAddress(text)
 		if err == nil || err.Error() != "cannot read run \""+text+"\"" {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		if h, ok := err.(interface{ Hint() string }); !ok || h.Hint() != "write a run as 102, #102:lane, repo@abc1234:lane or last" {
+		if h, ok := err.(interface{ Hint() string }); !ok ||
+			h.Hint() != "write a run as 102, #102:lane, repo@abc1234:lane or last" {
 			t.Errorf("%q: no hint", text)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ErrKnown is given by Begin, beside the run that is there already, where a
+// ErrKnown is given by Begin, next to the run that is there already, where a
 // run of the repository has the same Origin.
 var ErrKnown = errors.New("the run is known already")
 
@@ -73,11 +73,14 @@ func (q *session) insertRun(run *Run, lanes []NewLane, retakes bool, first []Eve
 		err = q.origin(repo, run, retakes)
 	}
 	if err == nil {
-		err = q.value(&run.ID, `INSERT INTO runs (repository, number, gate, remote, pusher, state, skip_reason, queued, started,
+		err = q.value(&run.ID,
+			`INSERT INTO runs (repository, number, gate, remote, pusher, state, skip_reason, queued, started,
 			host_pid, host_start, host_boot, host_space, waiting, protected, origin, priority, rerun_of)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-			repo, run.Number, run.Gate, run.Remote, run.Pusher, string(run.State), run.Skip, millis(run.Queued), millis(run.Started),
-			run.Host.PID, run.Host.Start, run.Host.Boot, run.Host.Space, run.Waiting, run.Protected(), run.Origin, run.Priority, run.RerunOf)
+			repo, run.Number, run.Gate, run.Remote, run.Pusher, string(run.State), run.Skip, millis(run.Queued),
+			millis(run.Started),
+			run.Host.PID, run.Host.Start, run.Host.Boot, run.Host.Space, run.Waiting, run.Protected(), run.Origin, run.Priority,
+			run.RerunOf)
 	}
 	if err == nil {
 		err = q.insertUpdates(run)
@@ -117,8 +120,10 @@ func (q *session) origin(repo int64, run *Run, retakes bool) error {
 	if err != nil {
 		return fmt.Errorf("its origin %q names no minute", run.Origin)
 	}
-	_, err = q.exec(`INSERT INTO schedules (repository, lane, fired) VALUES (?, ?, ?) ON CONFLICT (repository, lane) DO UPDATE
-		SET fired = CASE WHEN schedules.fired < excluded.fired THEN excluded.fired ELSE schedules.fired END`, repo, lane, millis(at))
+	_, err = q.exec(
+		`INSERT INTO schedules (repository, lane, fired) VALUES (?, ?, ?) ON CONFLICT (repository, lane) DO UPDATE
+		SET fired = CASE WHEN schedules.fired < excluded.fired THEN excluded.fired ELSE schedules.fired END`, repo, lane,
+		millis(at))
 	return err
 }
 
@@ -138,7 +143,8 @@ func (q *session) insertUpdates(run *Run) error {
 			return err
 		}
 		_, err = q.exec(`INSERT INTO updates (run, position, ref, old, new, base, forced, protected, lanes_rev, lanes_sha)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, run.ID, i, u.Ref, u.Old, u.New, u.Base, u.Forced, u.Protected, u.LanesRev, sum)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, run.ID, i, u.Ref, u.Old, u.New, u.Base, u.Forced, u.Protected, u.LanesRev,
+			sum)
 		if err != nil {
 			return err
 		}

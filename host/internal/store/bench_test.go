@@ -25,7 +25,8 @@ func tenThousandRuns(b *testing.B, s *Store) {
 	}
 	const series = `WITH RECURSIVE n (i) AS (SELECT 5 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) `
 	for _, statement := range []string{
-		series + `INSERT INTO runs (id, repository, number, gate, remote, pusher, state, queued, started, ended, host_pid, host_start, host_boot, host_space)
+		series + `INSERT INTO runs (id, repository, number, gate, remote, pusher, state, queued, started, ended,
+			host_pid, host_start, host_boot, host_space)
 			SELECT i, 1 + i % 4, i, 'pre-receive', 'origin', 'me', 'passed', i, i, i, 1, '', '', '' FROM n`,
 		series + `INSERT INTO updates (run, position, ref, old, new, base, forced, protected, lanes_rev, lanes_sha)
 			SELECT i, 0, 'refs/heads/main', '0a', '0b', '0c', FALSE, TRUE, '', '' FROM n`,
@@ -53,7 +54,8 @@ func tenThousandRuns(b *testing.B, s *Store) {
 }
 
 func BenchmarkList(b *testing.B) {
-	for name, f := range map[string]Filter{"all": {}, "of a repository": {RepoKey: "/r1"}, "before": {RepoKey: "/r1", Before: 3000},
+	for name, f := range map[string]Filter{"all": {}, "of a repository": {RepoKey: "/r1"},
+		"before":   {RepoKey: "/r1", Before: 3000},
 		"of a ref": {RepoKey: "/r1", Ref: "refs/heads/main"}, "none of a ref": {RepoKey: "/r1", Ref: "refs/heads/none"},
 		"none of a state": {State: "failed"}} {
 		b.Run(name, func(b *testing.B) {
@@ -144,7 +146,8 @@ func BenchmarkTenLaneRun(b *testing.B) {
 		run := begin(b, s, newRun("/r", 10))
 		var changes []Change
 		for _, l := range run.Lanes {
-			changes = append(changes, Move{LaneRun: l.ID, From: Queued, To: Starting}, Move{LaneRun: l.ID, From: Starting, To: Running},
+			changes = append(changes, Move{LaneRun: l.ID, From: Queued, To: Starting},
+				Move{LaneRun: l.ID, From: Starting, To: Running},
 				Result{LaneRun: l.ID, State: Passed, Log: File{Path: "/x", Size: 1, SHA256: "y"}})
 		}
 		if err := s.Record(ctx, run.ID, append(changes, End{State: Passed})...); err != nil {

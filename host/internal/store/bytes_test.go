@@ -39,15 +39,20 @@ func FuzzEscape(f *testing.F) {
 func TestHostileText(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
-		for _, text := range []string{"a\x00b", "\xff\xfe", "'; DROP TABLE runs; --", "?1 $1 %s", "\U0010FF41\U0010FFFF", "\u202e\x1b[2J", "\xed\xa0\x80"} {
+		for _, text := range []string{"a\x00b", "\xff\xfe", "'; DROP TABLE runs; --", "?1 $1 %s", "\U0010FF41\U0010FFFF",
+			"\u202e\x1b[2J", "\xed\xa0\x80"} {
 			n := waiting("/"+text, 1)
-			n.RepoName, n.Pusher, n.Origin, n.Updates[0].Ref, n.Lanes[1].Lane, n.Lanes[1].Path = text, text, text, text, text, text
+			n.RepoName, n.Pusher, n.Origin, n.Updates[0].Ref, n.Lanes[1].Lane, n.Lanes[1].Path = text, text, text, text, text,
+				text
 			run := begin(t, s, n)
-			record(t, s, run.ID, Event{Kind: "x", Message: text}, Result{LaneRun: run.Lanes[0].ID, From: Queued, State: Broken, Message: text,
-				Findings: []Finding{{Path: text}}, Artifacts: []File{{Name: text}}})
+			record(t, s, run.ID, Event{Kind: "x", Message: text},
+				Result{LaneRun: run.Lanes[0].ID, From: Queued, State: Broken, Message: text,
+					Findings: []Finding{{Path: text}}, Artifacts: []File{{Name: text}}})
 			got, err := s.RunByOrigin(ctx, "/"+text, text)
-			if err != nil || got.RepoName != text || got.Pusher != text || got.Updates[0].Ref != text || got.Lanes[0].Lane != text ||
-				got.Lanes[0].Path != text || got.Lanes[0].Message != text || string(got.Updates[0].Lanes.Text) != "version = 1\n\x00\xff" {
+			if err != nil || got.RepoName != text || got.Pusher != text || got.Updates[0].Ref != text ||
+				got.Lanes[0].Lane != text ||
+				got.Lanes[0].Path != text || got.Lanes[0].Message != text ||
+				string(got.Updates[0].Lanes.Text) != "version = 1\n\x00\xff" {
 				t.Errorf("%q: %+v %v", text, got, err)
 			}
 			findings, _ := s.Findings(ctx, run.ID)

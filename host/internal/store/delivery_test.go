@@ -38,7 +38,8 @@ func TestADeliveryFromAddToEnd(t *testing.T) {
 			t.Errorf("%s is due early", got)
 		}
 		first, ok, err := s.ClaimDelivery(ctx, day.Add(time.Second), time.Minute)
-		want := Delivery{ID: first.ID, Run: run, Target: "a", Kind: "pending", Body: []byte("{\x00\xff}"), Attempts: 1, Next: local(day.Add(61 * time.Second)), State: "waiting"}
+		want := Delivery{ID: first.ID, Run: run, Target: "a", Kind: "pending", Body: []byte("{\x00\xff}"), Attempts: 1,
+			Next: local(day.Add(61 * time.Second)), State: "waiting"}
 		if err != nil || !ok || !reflect.DeepEqual(first, want) {
 			t.Errorf("\n got %+v\nwant %+v %v", first, want, err)
 		}
@@ -47,7 +48,7 @@ func TestADeliveryFromAddToEnd(t *testing.T) {
 			t.Error(got)
 		}
 		if got := claimDelivery(t, s, day.Add(time.Second)); got != "" {
-			t.Errorf("%s was claimed beside its elder", got)
+			t.Errorf("%s was claimed next to its elder", got)
 		}
 		if err := s.DeliveryFailed(ctx, first.ID, day.Add(time.Hour), "503", false); err != nil {
 			t.Fatal(err)
@@ -86,7 +87,8 @@ func endOfDeliveries(t *testing.T, s *Store, run, failed int64) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%q %v", got, err)
 	}
-	for _, err := range []error{s.DeliveryDone(ctx, failed), s.DeliveryDone(ctx, 99), s.DeliveryFailed(ctx, failed+1, day, "x", false)} {
+	for _, err := range []error{s.DeliveryDone(ctx, failed), s.DeliveryDone(ctx, 99),
+		s.DeliveryFailed(ctx, failed+1, day, "x", false)} {
 		if !errors.Is(err, ErrNoDelivery) {
 			t.Errorf("the end of what does not wait: %v", err)
 		}
@@ -166,7 +168,8 @@ func TestTokens(t *testing.T) {
 		if _, err := s.TokenByHash(ctx, [32]byte{}); err != ErrNoToken {
 			t.Error(err)
 		}
-		if err := s.AddToken(ctx, Token{Name: "a", Hash: [32]byte{9}}); !errors.Is(err, ErrTokenName) || err.Error() != "cannot add token a: there is a token of that name already" {
+		if err := s.AddToken(ctx, Token{Name: "a", Hash: [32]byte{9}}); !errors.Is(err, ErrTokenName) ||
+			err.Error() != "cannot add token a: there is a token of that name already" {
 			t.Error(err)
 		}
 		if got, _ := s.TokenByHash(ctx, a.Hash); !reflect.DeepEqual(got, a) {

@@ -7,7 +7,7 @@
 // death of the process and of the machine. SQLite has one writing connection,
 // in write-ahead mode with full synchronisation; in PostgreSQL whoever changes
 // a run locks its row first, and whoever numbers runs or enters a group locks
-// the repository's row before that. Logs are files beside the database; it
+// the repository's row before that. Logs are files next to the database; it
 // holds their path, size and digest.
 //
 // # The queue

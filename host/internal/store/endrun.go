@@ -6,22 +6,6 @@ import (
 	"time"
 )
 
-func (s Start) apply(r *recorder) error {
-	host, at := s.Host, orNow(s.At)
-	if host == (Host{}) {
-		host = ThisHost()
-	}
-	err := r.moveRun(Running)
-	if err == nil {
-		err = r.one("it", `UPDATE runs SET state = 'running', started = ?, host_pid = ?, host_start = ?, host_boot = ?,
-			host_space = ? WHERE id = ?`, millis(at), host.PID, host.Start, host.Boot, host.Space, r.run)
-	}
-	if err == nil {
-		err = r.event(Event{Kind: string(Running), At: at})
-	}
-	return err
-}
-
 func (e End) apply(r *recorder) error {
 	if !e.State.Final() {
 		return fmt.Errorf("%q is not an end", string(e.State))
@@ -68,7 +52,8 @@ func (r *recorder) closeLanes(e End, at time.Time) error {
 		return err
 	}
 	if e.State != Broken && e.State != Cancelled {
-		return &ConflictError{What: fmt.Sprintf("lane run %d", open[0].ID), Want: "at its end", Got: open[0].State, To: e.State}
+		return &ConflictError{What: fmt.Sprintf("lane run %d", open[0].ID), Want: "at its end", Got: open[0].State,
+			To: e.State}
 	}
 	for _, l := range open {
 		res := Result{LaneRun: l.ID, From: l.State, State: e.State, At: at, Message: e.Message}

@@ -36,7 +36,8 @@ func holdTheLock(where string) error {
 // TestALockOfAnotherProcess stays for longer than anybody waits.
 func TestALockOfAnotherProcess(t *testing.T) {
 	want := map[backend][2]string{
-		sqliteBackend: {"database is locked (5) (SQLITE_BUSY)", "another process has kept the database locked for 30 seconds: try again"},
+		sqliteBackend: {"database is locked (5) (SQLITE_BUSY)",
+			"another process has kept the database locked for 30 seconds: try again"},
 		postgresBackend: {"ERROR: canceling statement due to lock timeout (SQLSTATE 55P03)",
 			"another process has kept a row locked for 5 seconds: try again"},
 	}
@@ -120,7 +121,8 @@ func fillTheDisk(where string) error {
 
 func TestAFullDisk(t *testing.T) {
 	tests := map[string]struct{ want, hint string }{
-		"limit": {"disk I/O error (778)", "the disk of DIR does not take it: look for a quota, a limit on file sizes (ulimit -f) or a failing disk (dmesg)"},
+		"limit": {"disk I/O error (778)",
+			"the disk of DIR does not take it: look for a quota, a limit on file sizes (ulimit -f) or a failing disk (dmesg)"},
 		"tmpfs": {"database or disk is full (13)", "the disk of DIR is full: make room, or name another state folder"},
 	}
 	for how, test := range tests {
@@ -130,10 +132,12 @@ func TestAFullDisk(t *testing.T) {
 			if how == "tmpfs" { // a name space of mounts of its own
 				me, root := os.Getuid(), os.Getgid()
 				cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-					UidMappings: []syscall.SysProcIDMap{{HostID: me, Size: 1}}, GidMappings: []syscall.SysProcIDMap{{HostID: root, Size: 1}}}
+					UidMappings: []syscall.SysProcIDMap{{HostID: me, Size: 1}},
+					GidMappings: []syscall.SysProcIDMap{{HostID: root, Size: 1}}}
 			}
 			out, err := cmd.Output()
-			if how == "tmpfs" && len(out) == 0 && errors.Is(err, syscall.EPERM) || strings.Contains(string(out), "operation not permitted") {
+			if how == "tmpfs" && len(out) == 0 && errors.Is(err, syscall.EPERM) ||
+				strings.Contains(string(out), "operation not permitted") {
 				t.Skip("this machine lets us mount nothing")
 			}
 			want := "cannot begin a run of web: " + test.want + "\n" + strings.ReplaceAll(test.hint, "DIR", dir) + "\n"
@@ -164,22 +168,27 @@ func TestOpeningPostgresTells(t *testing.T) {
 		return u.String()
 	}
 	newer := postgresBackend.where(t)
-	if _, err := open(t, newer).write.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, TRUE)"); err != nil {
+	if _, err := open(t,
+		newer).write.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, TRUE)"); err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string]struct{ address, want, hint string }{
 		"no server": {"postgres://me:secret@127.0.0.1:1/x?sslmode=disable&password=secret2&connect_timeout=5",
 			"cannot open postgres://me@127.0.0.1:1/x?connect_timeout=5&sslmode=disable: failed to connect to ",
-			"no PostgreSQL server answers there: start it, or mend the address"},
-		"no database": {with(func(u *url.URL) { u.Path = "/none" }), `database "none" does not exist`, "make the database first"},
-		"nobody":      {with(func(u *url.URL) { u.User = url.User("nobody_here") }), `role "nobody_here" does not exist`, "PostgreSQL does not let this user in"},
+			"no PostgreSQL server answers there: start it, or fix the address"},
+		"no database": {with(func(u *url.URL) { u.Path = "/none" }), `database "none" does not exist`,
+			"make the database first"},
+		"nobody": {with(func(u *url.URL) { u.User = url.User("nobody_here") }), `role "nobody_here" does not exist`,
+			"PostgreSQL does not let this user in"},
 		"no right to the database": {with(func(u *url.URL) { u.User, u.Path = url.User("store_guest"), "/store_closed" }),
 			`permission denied for database "store_closed"`, ""},
 		"no right to make tables": {with(func(u *url.URL) {
-			u.User, u.RawQuery = url.User("store_guest"), strings.Replace(u.RawQuery, "search_path=", "search_path=public&x.y=", 1)
+			u.User, u.RawQuery = url.User("store_guest"), strings.Replace(u.RawQuery, "search_path=", "search_path=public&x.y=",
+				1)
 		}),
 			"permission denied for schema public", "the user must be able to make tables"},
-		"an address that is none": {"postgres://me:secret@host:port/x", "the address cannot be read: write postgres://user@host/database", ""},
+		"an address that is none": {"postgres://me:secret@host:port/x",
+			"the address cannot be read: write postgres://user@host/database", ""},
 		"a newer schema": {newer, "its schema has version 9, and this pushlane knows up to 6",
 			"a newer pushlane has written there"},
 	}
@@ -205,7 +214,8 @@ func TestAPostgresThatIsReadOnly(t *testing.T) {
 	where := s.Path()
 	ro := open(t, where+"&default_transaction_read_only=on")
 	_, err := ro.Begin(context.Background(), newRun("/r", 1))
-	checkError(t, err, "cannot begin a run of web: ERROR: cannot execute INSERT in a read-only transaction (SQLSTATE 25006)",
+	checkError(t, err,
+		"cannot begin a run of web: ERROR: cannot execute INSERT in a read-only transaction (SQLSTATE 25006)",
 		"the server is read-only, perhaps a standby: name the primary")
 }
 

@@ -19,7 +19,7 @@ func (e *findError) Error() string {
 }
 func (e *findError) Unwrap() error { return e.cause }
 
-// Hint says how to mend it, where we know.
+// Hint says how to fix it, where we know.
 func (e *findError) Hint() string { return e.hint }
 
 // Find reads the run that an address names, with its lane runs, or only those

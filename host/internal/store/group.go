@@ -34,7 +34,8 @@ func (s *Store) EnterGroup(ctx context.Context, in zone.Zone, group string, limi
 		if err != nil {
 			return err
 		}
-		_, err = q.exec(`INSERT INTO tickets (lane_run, repository, zone, grp) VALUES (?, ?, ?, ?) ON CONFLICT (lane_run) DO NOTHING`,
+		_, err = q.exec(
+			`INSERT INTO tickets (lane_run, repository, zone, grp) VALUES (?, ?, ?, ?) ON CONFLICT (lane_run) DO NOTHING`,
 			laneRun, repo, in.Key(), group)
 		if err != nil {
 			return err
@@ -105,7 +106,8 @@ func (q *session) line(in zone.Zone, group string, asks int64) ([]ticket, error)
 	if err != nil {
 		return nil, err
 	}
-	found, err := q.rows(`SELECT t.lane_run, t.holds, l.state, `+claimColumns+` FROM tickets t JOIN lane_runs l ON l.id = t.lane_run
+	found, err := q.rows(`SELECT t.lane_run, t.holds, l.state, `+claimColumns+
+		` FROM tickets t JOIN lane_runs l ON l.id = t.lane_run
 		JOIN runs r ON r.id = l.run WHERE t.zone = ? AND t.grp = ? ORDER BY t.lane_run`, in.Key(), group)
 	all, err := collect(found, err, func(row *rows) (t ticket, err error) {
 		t.claim = claimState{now: now, dialect: q.dialect}
@@ -136,7 +138,8 @@ func (s *Store) LeaveGroup(ctx context.Context, laneRun int64) error {
 			return nil // the ticket is its new holder's
 		}
 		var repo string
-		err := q.value(&repo, `SELECT p.key FROM tickets t JOIN repositories p ON p.id = t.repository WHERE t.lane_run = ?`, laneRun)
+		err := q.value(&repo, `SELECT p.key FROM tickets t JOIN repositories p ON p.id = t.repository WHERE t.lane_run = ?`,
+			laneRun)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -157,7 +160,7 @@ func (s *Store) LeaveGroup(ctx context.Context, laneRun int64) error {
 	return s.writeError(fmt.Sprintf("leave the group of lane run %d", laneRun), err)
 }
 
-// GroupLine tells where a lane run stands in the line for its group, from 1,
+// GroupLine tells where a lane run is in the line for its group, from 1,
 // and how many hold the group; position 0 means that it does not wait.
 func (s *Store) GroupLine(ctx context.Context, laneRun int64) (position, holders int, err error) {
 	err = s.reading(ctx).row([]any{&position, &holders}, `SELECT

@@ -22,13 +22,16 @@ func (s *Store) hint(err error) string {
 func sqliteHint(path string, err error) string {
 	dir := filepath.Dir(path)
 	switch {
-	case errors.Is(err, syscall.ENOSPC) || hasCode(err, sqlite3.SQLITE_FULL) || hasCode(err, sqlite3.SQLITE_IOERR) && full(dir):
+	case errors.Is(err, syscall.ENOSPC) || hasCode(err, sqlite3.SQLITE_FULL) ||
+		hasCode(err, sqlite3.SQLITE_IOERR) && full(dir):
 		return fmt.Sprintf("the disk of %s is full: make room, or name another state folder", dir)
 	case hasCode(err, sqlite3.SQLITE_IOERR):
-		return fmt.Sprintf("the disk of %s does not take it: look for a quota, a limit on file sizes (ulimit -f) or a failing disk (dmesg)", dir)
+		return fmt.Sprintf(
+			"the disk of %s does not take it: look for a quota, a limit on file sizes (ulimit -f) or a failing disk (dmesg)",
+			dir)
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) ||
 		hasCode(err, sqlite3.SQLITE_READONLY) || hasCode(err, sqlite3.SQLITE_CANTOPEN):
-		return fmt.Sprintf("pushlane must be able to write in %s: mend its owner and mode, or name another state folder", dir)
+		return fmt.Sprintf("pushlane must be able to write in %s: fix its owner and mode, or name another state folder", dir)
 	case hasCode(err, sqlite3.SQLITE_BUSY):
 		return "another process has kept the database locked for 30 seconds: try again"
 	case hasCode(err, sqlite3.SQLITE_NOTADB) || hasCode(err, sqlite3.SQLITE_CORRUPT):
@@ -62,7 +65,7 @@ type WriteError struct {
 func (e *WriteError) Error() string { return "cannot " + e.Verb + ": " + e.Cause.Error() }
 func (e *WriteError) Unwrap() error { return e.Cause }
 
-// Hint says how to mend it, where we know.
+// Hint says how to fix it, where we know.
 func (e *WriteError) Hint() string { return e.hint }
 
 func (s *Store) writeError(verb string, err error) error {

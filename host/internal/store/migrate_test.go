@@ -42,18 +42,22 @@ func versionOne(t *testing.T, path string) {
 	}
 	defer db.Close()
 	files, _ := fs.Sub(schema, "schema/sqlite")
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()))
 	if err == nil {
 		_, err = p.UpTo(context.Background(), 1)
 	}
 	if err == nil {
 		_, err = db.Exec(`
 			INSERT INTO repositories VALUES (7, '/r', 'web', 41);
-			INSERT INTO runs VALUES (90, 7, 40, 'pre-push', 'origin', 'me', 'failed', 1, 'refused', 'demo', 1000, 1000, 3000, 1, 's', 'b', 'p'),
+			INSERT INTO runs VALUES (90, 7, 40, 'pre-push', 'origin', 'me', 'failed', 1, 'refused', 'demo',
+				1000, 1000, 3000, 1, 's', 'b', 'p'),
 				(91, 7, 41, 'pre-push', 'origin', 'me', 'running', 0, '', '', 4000, 4000, 0, 1, 's', 'b', 'p');
 			INSERT INTO updates VALUES (90, 0, 'refs/heads/main', '0a', 'abc1234def', '0b', 1);
-			INSERT INTO lane_runs VALUES (500, 90, 0, 'lint', 'Lint', 1, 'a.go', '*.go', 'because', 'shell', 'd', 'i', 'broken', 1, 1000, 1000, 2000, 'm', '/l', 3, 'x'),
-				(501, 90, 0, 'lint', 'Lint', 2, 'a.go', '*.go', 'because', 'shell', 'd', 'i', 'passed', 1, 2000, 2000, 3000, '', '/m', 3, 'x');
+			INSERT INTO lane_runs VALUES (500, 90, 0, 'lint', 'Lint', 1, 'a.go', '*.go', 'because', 'shell',
+				'd', 'i', 'broken', 1, 1000, 1000, 2000, 'm', '/l', 3, 'x'),
+				(501, 90, 0, 'lint', 'Lint', 2, 'a.go', '*.go', 'because', 'shell',
+				'd', 'i', 'passed', 1, 2000, 2000, 3000, '', '/m', 3, 'x');
 			INSERT INTO findings VALUES (500, 0, 'error', 'a.go', 1, 2, 'r', 'm');
 			INSERT INTO artifacts VALUES (500, 'a', '/a', 1, 'x');
 			INSERT INTO events VALUES (90, 1, 0, '', 'skip', 1000, 'demo')`)

@@ -39,10 +39,11 @@ type NewerError struct {
 }
 
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("cannot open %s: its schema has version %d, and this pushlane knows up to %d", e.Path, e.Found, e.Known)
+	return fmt.Sprintf("cannot open %s: its schema has version %d, and this pushlane knows up to %d", e.Path, e.Found,
+		e.Known)
 }
 
-// Hint says how to mend it.
+// Hint says how to fix it.
 func (e *NewerError) Hint() string {
 	return "a newer pushlane has written there: install that version, or name another state folder"
 }
@@ -57,7 +58,7 @@ type OpenError struct {
 func (e *OpenError) Error() string { return "cannot open " + e.Path + ": " + e.Cause.Error() }
 func (e *OpenError) Unwrap() error { return e.Cause }
 
-// Hint says how to mend it, where we know.
+// Hint says how to fix it, where we know.
 func (e *OpenError) Hint() string { return e.hint }
 
 // Open opens the database at where, laying its tables at first use and
@@ -80,7 +81,8 @@ func Open(ctx context.Context, where string) (*Store, error) {
 
 // Close closes all connections.
 func (s *Store) Close() error {
-	errs := []error{s.bell.close()}
+	s.bell.close()
+	var errs []error
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())

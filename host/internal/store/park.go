@@ -62,7 +62,8 @@ func (r *recorder) mayPark(in zone.Zone, wishes []Wish) (bool, error) {
 func (q *session) wake(tickets string, args ...any) error {
 	touched, err := q.exec(`UPDATE runs SET parked = FALSE WHERE parked AND id IN (
 		SELECT l.run FROM lane_runs l WHERE l.id IN (
-			SELECT min(w.lane_run) FROM tickets t JOIN tickets w ON w.zone = t.zone AND w.grp = t.grp AND w.lane_run <> t.lane_run
+			SELECT min(w.lane_run) FROM tickets t JOIN tickets w ON w.zone = t.zone AND w.grp = t.grp
+				AND w.lane_run <> t.lane_run
 			JOIN lane_runs wl ON wl.id = w.lane_run JOIN runs wr ON wr.id = wl.run
 			WHERE `+tickets+` AND NOT w.holds AND wr.parked GROUP BY t.lane_run))`, args...)
 	if err == nil && touched > 0 {
@@ -81,7 +82,8 @@ func (q *session) wakeBehind(run int64) error {
 // that was woken may have been cancelled.
 func (s *Store) WakeParked(ctx context.Context) error {
 	var parked int
-	if err := s.reading(ctx).value(&parked, `SELECT count(*) FROM runs WHERE state = 'queued' AND parked`); err != nil || parked == 0 {
+	if err := s.reading(ctx).value(&parked, `SELECT count(*) FROM runs WHERE state = 'queued' AND parked`); err != nil ||
+		parked == 0 {
 		return err
 	}
 	err := s.inTx(ctx, func(q *session) error {

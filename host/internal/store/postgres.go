@@ -33,7 +33,8 @@ func (s *Store) openPostgres(ctx context.Context, address string) error {
 	s.path = withoutPassword(address)
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
-		return errors.New("the address cannot be read: write postgres://user@host/database") // pgx's words may hold the password
+		// pgx's words may hold the password
+		return errors.New("the address cannot be read: write postgres://user@host/database")
 	}
 	for name, value := range map[string]string{
 		"application_name": "pushlane",
@@ -159,7 +160,7 @@ func postgresHint(where string, err error) string {
 		}
 	}
 	if e := (*pgconn.ConnectError)(nil); errors.As(err, &e) {
-		return "no PostgreSQL server answers there: start it, or mend the address"
+		return "no PostgreSQL server answers there: start it, or fix the address"
 	}
 	return ""
 }

@@ -18,7 +18,8 @@ func (s *Store) Pulse(ctx context.Context, repoKeys []string) (string, error) {
 	}
 	var text strings.Builder
 	found, err := s.reading(ctx).rows(`SELECT max(id), 'newest', '', 0, 0, 0 FROM runs WHERE id > 0`+of+` UNION ALL
-		SELECT * FROM (SELECT r.id, r.state, r.cancel_by, count(l.id), coalesce(sum(CASE l.state WHEN 'passed' THEN 1 ELSE 0 END), 0),
+		SELECT * FROM (SELECT r.id, r.state, r.cancel_by, count(l.id),
+		coalesce(sum(CASE l.state WHEN 'passed' THEN 1 ELSE 0 END), 0),
 		coalesce(sum(CASE l.state WHEN 'queued' THEN 1 ELSE 0 END), 0)
 		FROM runs r LEFT JOIN lane_runs l ON l.run = r.id WHERE r.state IN ('queued', 'running')`+of+`
 		GROUP BY r.id, r.state, r.cancel_by ORDER BY r.id DESC LIMIT 40) AS o`, append(args, args...)...)
@@ -55,7 +56,8 @@ func (s *Store) SkipTo(ctx context.Context, last int64) error {
 		if q.dialect.postgres {
 			var set int64
 			return q.value(&set, `SELECT setval(pg_get_serial_sequence('runs', 'id')::regclass,
-				greatest(CAST(? AS BIGINT), coalesce(pg_sequence_last_value(pg_get_serial_sequence('runs', 'id')::regclass), 1)))`, last)
+				greatest(CAST(? AS BIGINT), coalesce(pg_sequence_last_value(pg_get_serial_sequence('runs', 'id')::regclass), 1)))`,
+				last)
 		}
 		touched, err := q.exec(`UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'runs'`, last)
 		if err == nil && touched == 0 {

@@ -160,9 +160,12 @@ func ofPage(query string) string {
 }
 
 const (
-	updatesOf   = `SELECT run, ref, old, new, base, forced, protected, lanes_rev FROM updates WHERE run IN %s ORDER BY run, position`
-	laneCountOf = `SELECT l.run, count(*), sum(CASE l.state WHEN 'passed' THEN 1 ELSE 0 END) FROM lane_runs l WHERE l.run IN %s
-		AND NOT EXISTS (SELECT 1 FROM lane_runs n WHERE n.run = l.run AND n.position = l.position AND n.lane = l.lane AND n.attempt > l.attempt)
+	updatesOf = `SELECT run, ref, old, new, base, forced, protected, lanes_rev FROM updates WHERE run IN %s 
+		ORDER BY run, position`
+	laneCountOf = `SELECT l.run, count(*), sum(CASE l.state WHEN 'passed' THEN 1 ELSE 0 END) FROM lane_runs l
+		WHERE l.run IN %s
+		AND NOT EXISTS (SELECT 1 FROM lane_runs n WHERE n.run = l.run AND n.position = l.position
+			AND n.lane = l.lane AND n.attempt > l.attempt)
 		GROUP BY l.run`
 )
 
@@ -200,7 +203,8 @@ func (q *session) updatesAndCounts(runs []Run) error {
 }
 
 func (s *Store) lanesFiles(ctx context.Context, run *Run) error {
-	found, err := s.reading(ctx).rows(`SELECT u.position, f.source, f.text FROM updates u JOIN lanes_files f ON f.sha256 = u.lanes_sha
+	found, err := s.reading(ctx).
+		rows(`SELECT u.position, f.source, f.text FROM updates u JOIN lanes_files f ON f.sha256 = u.lanes_sha
 		WHERE u.run = ?`, run.ID)
 	_, err = collect(found, err, func(row *rows) (f LanesFile, err error) {
 		var i int
@@ -253,7 +257,8 @@ func (s *Store) Findings(ctx context.Context, run int64) ([]Finding, error) {
 
 // Artifacts lists the files that a lane run left, by name.
 func (s *Store) Artifacts(ctx context.Context, laneRun int64) ([]File, error) {
-	found, err := s.reading(ctx).rows(`SELECT name, path, size, sha256 FROM artifacts WHERE lane_run = ? ORDER BY name`, laneRun)
+	found, err := s.reading(ctx).rows(`SELECT name, path, size, sha256 FROM artifacts WHERE lane_run = ? ORDER BY name`,
+		laneRun)
 	list, err := collect(found, err, func(row *rows) (f File, err error) {
 		err = row.Scan(&f.Name, &f.Path, &f.Size, &f.SHA256)
 		return f, err

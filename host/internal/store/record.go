@@ -63,13 +63,7 @@ type End struct {
 	Message string
 }
 
-// Start takes a queued run to running and to its host.
-type Start struct {
-	At   time.Time
-	Host Host // zero: this process
-}
-
-// ConflictError says that somebody else was first: the state is not the one
+// ConflictError says that someone else was first: the state is not the one
 // that the change set out from.
 type ConflictError struct {
 	What      string // "run 12" or "lane run 34"
@@ -145,9 +139,12 @@ func (res Result) apply(r *recorder) error {
 		return fmt.Errorf("lane run %d: %w", res.LaneRun, err)
 	}
 	at := orNow(res.At)
-	err = r.moveLane(res.LaneRun, from, res.State, res.Message, at, `UPDATE lane_runs SET state = ?, ended = ?, message = ?,
-		log_path = coalesce(nullif(?, ''), log_path), log_size = ?, log_sha256 = ? WHERE id = ? AND run = ? AND state = ? RETURNING lane`,
-		string(res.State), millis(at), res.Message, res.Log.Path, res.Log.Size, res.Log.SHA256, res.LaneRun, r.run, string(from))
+	err = r.moveLane(res.LaneRun, from, res.State, res.Message, at,
+		`UPDATE lane_runs SET state = ?, ended = ?, message = ?,
+		log_path = coalesce(nullif(?, ''), log_path), log_size = ?, log_sha256 = ?
+		WHERE id = ? AND run = ? AND state = ? RETURNING lane`,
+		string(res.State), millis(at), res.Message, res.Log.Path, res.Log.Size, res.Log.SHA256, res.LaneRun, r.run,
+		string(from))
 	if err == nil {
 		err = r.findings(res.LaneRun, res.Findings)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // recorder writes into one run within one transaction, which holds that run's
-// lock: its state, its fence and its next event's number cannot change beside
+// lock: its state, its fence and its next event's number cannot change next to
 // it.
 type recorder struct {
 	*session

@@ -44,14 +44,16 @@ func (s *Store) Remember(ctx context.Context, in zone.Zone, key string, body []b
 			return err
 		}
 		_, err := q.exec(`DELETE FROM remembered WHERE zone = ? AND key = ? AND id NOT IN
-			(SELECT id FROM remembered WHERE zone = ? AND key = ? ORDER BY id DESC LIMIT ?)`, in.Key(), key, in.Key(), key, MaxRemembered)
+			(SELECT id FROM remembered WHERE zone = ? AND key = ? ORDER BY id DESC LIMIT ?)`, in.Key(), key, in.Key(), key,
+			MaxRemembered)
 		return err
 	}))
 }
 
 // UsedAgain notes that a remembered run was used, so that it is kept.
 func (s *Store) UsedAgain(ctx context.Context, id int64, now time.Time) error {
-	_, err := s.touch(ctx, "note the use of a remembered run", `UPDATE remembered SET used = ? WHERE id = ?`, millis(now), id)
+	_, err := s.touch(ctx, "note the use of a remembered run", `UPDATE remembered SET used = ? WHERE id = ?`, millis(now),
+		id)
 	return err
 }
 

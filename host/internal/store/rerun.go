@@ -30,7 +30,8 @@ func (s *Store) Rerun(ctx context.Context, run int64, failedOnly bool, by string
 		return Run{}, err
 	}
 	if !old.State.Final() {
-		return Run{}, &rerunError{old.Number, fmt.Sprintf("it is %s still", old.State), "wait for its end, or cancel it first"}
+		return Run{}, &rerunError{old.Number, fmt.Sprintf("it is %s still", old.State),
+			"wait for its end, or cancel it first"}
 	}
 	events, err := s.Events(ctx, run)
 	if err != nil {

@@ -33,7 +33,8 @@ func TestOriginIsOneRun(t *testing.T) {
 			t.Errorf("no origin is an origin: %v", err)
 		}
 		n.Origin = "schedule:night:soon"
-		if _, err := s.Begin(ctx, n); err == nil || err.Error() != `cannot begin a run of web: its origin "schedule:night:soon" names no minute` {
+		if _, err := s.Begin(ctx, n); err == nil ||
+			err.Error() != `cannot begin a run of web: its origin "schedule:night:soon" names no minute` {
 			t.Error(err)
 		}
 	})
@@ -102,9 +103,11 @@ func TestSupersede(t *testing.T) {
 		make("another repository", elsewhere)
 		make("the newest", superseding("refs/heads/m", "ab"))
 		want := map[string]string{
-			"running": "running: queued queued", "both": "cancelled: cancelled cancelled", "one of two": "queued: cancelled queued",
-			"none made so": "queued: queued queued", "another ref": "queued: queued queued", "another repository": "queued: queued queued",
-			"the newest": "queued: queued queued",
+			"running": "running: queued queued", "both": "cancelled: cancelled cancelled",
+			"one of two":   "queued: cancelled queued",
+			"none made so": "queued: queued queued", "another ref": "queued: queued queued",
+			"another repository": "queued: queued queued",
+			"the newest":         "queued: queued queued",
 		}
 		number := begun["the newest"].Number
 		for name, want := range want {
@@ -144,12 +147,14 @@ func endedRun(t *testing.T, s *Store) Run {
 		state   State
 		message string
 	}{
-		{"ok", Passed, ""}, {"no", Failed, ""}, {"machine", Broken, ""}, {"stopped", Cancelled, ""}, {"told", Skipped, "left out by the pusher"},
+		{"ok", Passed, ""}, {"no", Failed, ""}, {"machine", Broken, ""}, {"stopped", Cancelled, ""},
+		{"told", Skipped, "left out by the pusher"},
 		{"for-failed", Skipped, `needs "no", which failed`}, {"for-that", Skipped, `needs "for-failed", which was skipped`},
 		{"for-ok", Skipped, `needs "ok-not", which failed`},
 	}
 	for _, e := range ends {
-		n.Lanes = append(n.Lanes, NewLane{Update: 0, Lane: e.lane, Picked: true, Reason: "because", Required: true, Group: "g", Supersede: true})
+		n.Lanes = append(n.Lanes, NewLane{Update: 0, Lane: e.lane, Picked: true, Reason: "because", Required: true,
+			Group: "g", Supersede: true})
 	}
 	n.Priority = -1
 	begin(t, s, n)
@@ -161,7 +166,8 @@ func endedRun(t *testing.T, s *Store) Run {
 			changes = append(changes, Move{LaneRun: id, From: Queued, To: Skipped, Message: e.message})
 			continue
 		}
-		changes = append(changes, Move{LaneRun: id, From: Queued, To: Starting}, Move{LaneRun: id, From: Starting, To: Running},
+		changes = append(changes, Move{LaneRun: id, From: Queued, To: Starting},
+			Move{LaneRun: id, From: Starting, To: Running},
 			Result{LaneRun: id, State: e.state})
 	}
 	record(t, s, run.ID, changes...)
@@ -192,7 +198,8 @@ func TestRerun(t *testing.T) {
 					t.Fatal(err)
 				}
 				run, err := s.RunByID(ctx, made.ID)
-				if err != nil || run.State != Queued || run.RerunOf != old.Number || run.Number != old.Number+1 || run.Priority != -1 || run.Pusher != "me" {
+				if err != nil || run.State != Queued || run.RerunOf != old.Number || run.Number != old.Number+1 ||
+					run.Priority != -1 || run.Pusher != "me" {
 					t.Fatalf("%+v %v", run, err)
 				}
 				if !reflect.DeepEqual(run.Updates, old.Updates) || run.Updates[0].Lanes.Source != "lanes.toml" {

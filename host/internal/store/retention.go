@@ -33,7 +33,8 @@ func (s *Store) DropRuns(ctx context.Context, before time.Time) (ids []int64, er
 
 func (s *Store) dropSome(ctx context.Context, before time.Time) (ids []int64, err error) {
 	err = s.inTx(ctx, func(q *session) error {
-		found, err := q.rows(`SELECT id FROM runs WHERE ended > 0 AND ended < ? ORDER BY id LIMIT ? FOR UPDATE`, millis(before), dropAtOnce)
+		found, err := q.rows(`SELECT id FROM runs WHERE ended > 0 AND ended < ? ORDER BY id LIMIT ? FOR UPDATE`,
+			millis(before), dropAtOnce)
 		if ids, err = collect(found, err, scanID); err != nil {
 			return err
 		}
@@ -59,7 +60,8 @@ func (s *Store) dropLanesFiles(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err := q.exec(`DELETE FROM lanes_files WHERE NOT EXISTS (SELECT 1 FROM updates u WHERE u.lanes_sha = lanes_files.sha256)`)
+		_, err := q.exec(
+			`DELETE FROM lanes_files WHERE NOT EXISTS (SELECT 1 FROM updates u WHERE u.lanes_sha = lanes_files.sha256)`)
 		return err
 	})
 }
@@ -86,7 +88,8 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	err := q.count(`SELECT '', state, count(*) FROM runs WHERE state IN ('queued', 'running') GROUP BY state`,
 		func(_, state string, n int) { stats.Runs[State(state)] = n })
 	if err == nil {
-		err = q.count(`SELECT '', state, count(*) FROM lane_runs WHERE state IN ('queued', 'starting', 'running') GROUP BY state`,
+		err = q.count(
+			`SELECT '', state, count(*) FROM lane_runs WHERE state IN ('queued', 'starting', 'running') GROUP BY state`,
 			func(_, state string, n int) { stats.Lanes[State(state)] = n })
 	}
 	if err == nil {

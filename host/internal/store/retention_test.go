@@ -20,7 +20,8 @@ func TestDropRuns(t *testing.T) {
 			run := begin(t, s, n)
 			l := run.Lanes[0].ID
 			record(t, s, run.ID, Move{LaneRun: l, From: Queued, To: Starting}, Move{LaneRun: l, From: Starting, To: Running},
-				Result{LaneRun: l, State: Passed, Findings: []Finding{{Message: "m"}}, Artifacts: []File{{Name: "a"}}}, End{State: Passed, At: day})
+				Result{LaneRun: l, State: Passed, Findings: []Finding{{Message: "m"}}, Artifacts: []File{{Name: "a"}}},
+				End{State: Passed, At: day})
 			if err := s.AddDeliveries(ctx, []Delivery{{Run: run.ID, Target: "a"}}); err != nil {
 				t.Fatal(err)
 			}
@@ -36,7 +37,8 @@ func TestDropRuns(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(ids, want) {
 			t.Errorf("%v %v", ids, err)
 		}
-		for table, rows := range map[string]int{"runs": 2, "updates": 4, "lane_runs": 2, "findings": 0, "artifacts": 0, "deliveries": 0, "lanes_files": 1} {
+		for table, rows := range map[string]int{"runs": 2, "updates": 4, "lane_runs": 2, "findings": 0, "artifacts": 0,
+			"deliveries": 0, "lanes_files": 1} {
 			var n int
 			if err := s.reading(ctx).value(&n, "SELECT count(*) FROM "+table); err != nil || n != rows {
 				t.Errorf("%d rows in %s, want %d, %v", n, table, rows, err)
@@ -94,7 +96,8 @@ func TestLanesFilesStayWhileRunsBegin(t *testing.T) {
 func TestAScheduleOutlivesItsRuns(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
-		for _, origin := range []string{"schedule:night:2026-03-04T08:00:00Z", "schedule:nightly:2026-03-05T08:00:00Z", "push:schedule:night:x"} {
+		for _, origin := range []string{"schedule:night:2026-03-04T08:00:00Z", "schedule:nightly:2026-03-05T08:00:00Z",
+			"push:schedule:night:x"} {
 			n := newRun("/r", 0)
 			n.Origin = origin
 			record(t, s, begin(t, s, n).ID, End{State: Passed, At: day})
@@ -102,7 +105,8 @@ func TestAScheduleOutlivesItsRuns(t *testing.T) {
 		if _, err := s.DropRuns(ctx, day.Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		for lane, want := range map[string]string{"night": "2026-03-04T08:00:00Z", "nightly": "2026-03-05T08:00:00Z", "n_ght": "0001-01-01T00:00:00Z"} {
+		for lane, want := range map[string]string{"night": "2026-03-04T08:00:00Z", "nightly": "2026-03-05T08:00:00Z",
+			"n_ght": "0001-01-01T00:00:00Z"} {
 			at, err := s.Fired(ctx, "/r", lane)
 			if got := at.UTC().Format(time.RFC3339); err != nil || got != want {
 				t.Errorf("%s: %s %v", lane, got, err)
@@ -128,7 +132,8 @@ func TestRepositories(t *testing.T) {
 		if err != nil || len(all) != 2 {
 			t.Fatalf("%+v %v", all, err)
 		}
-		if a := all[0]; a.Key != "/a" || a.Name != "web" || a.Served || a.Runs != 1 || a.Newest == nil || a.Newest.Number != 2 || a.Newest.Total != 2 || len(a.Newest.Updates) != 2 {
+		if a := all[0]; a.Key != "/a" || a.Name != "web" || a.Served || a.Runs != 1 || a.Newest == nil ||
+			a.Newest.Number != 2 || a.Newest.Total != 2 || len(a.Newest.Updates) != 2 {
 			t.Errorf("%+v", a)
 		}
 		if b := all[1]; b != (Repository{Key: "/b", Name: "zeta", Served: true}) {
@@ -194,9 +199,12 @@ func TestFilters(t *testing.T) {
 			filter Filter
 			want   string
 		}{
-			{Filter{}, "1 4 3 2 1"}, {Filter{RepoKey: "/r"}, "4 3 2 1"}, {Filter{Ref: "refs/heads/a"}, "3 1"}, {Filter{Ref: "refs/heads/main"}, "1 4 3 2 1"},
-			{Filter{Ref: "refs/heads/a\xff"}, "4"}, {Filter{State: "broken"}, "2 1"}, {Filter{State: "queued"}, "1"}, {Filter{Gate: "manual"}, "4 2"},
-			{Filter{RepoKey: "/r", Ref: "refs/heads/a", State: "broken", Gate: "pre-push"}, "1"}, {Filter{RepoKey: "/r", Before: 3, Limit: 1}, "2"},
+			{Filter{}, "1 4 3 2 1"}, {Filter{RepoKey: "/r"}, "4 3 2 1"}, {Filter{Ref: "refs/heads/a"}, "3 1"},
+			{Filter{Ref: "refs/heads/main"}, "1 4 3 2 1"},
+			{Filter{Ref: "refs/heads/a\xff"}, "4"}, {Filter{State: "broken"}, "2 1"}, {Filter{State: "queued"}, "1"},
+			{Filter{Gate: "manual"}, "4 2"},
+			{Filter{RepoKey: "/r", Ref: "refs/heads/a", State: "broken", Gate: "pre-push"}, "1"},
+			{Filter{RepoKey: "/r", Before: 3, Limit: 1}, "2"},
 			{Filter{RepoKey: "/none"}, ""}, {Filter{Ref: "' OR 1=1 --"}, ""},
 		} {
 			runs, err := s.Runs(ctx, test.filter)
@@ -221,7 +229,8 @@ func TestPassedOfTotal(t *testing.T) {
 		ctx, s := context.Background(), on.fresh(t)
 		run := begin(t, s, newRun("/r", 3))
 		pass := func(l int64) []Change {
-			return []Change{Move{LaneRun: l, From: Queued, To: Starting}, Move{LaneRun: l, From: Starting, To: Running}, Result{LaneRun: l, State: Passed}}
+			return []Change{Move{LaneRun: l, From: Queued, To: Starting}, Move{LaneRun: l, From: Starting, To: Running},
+				Result{LaneRun: l, State: Passed}}
 		}
 		record(t, s, run.ID, pass(run.Lanes[0].ID)...)
 		record(t, s, run.ID, Move{LaneRun: run.Lanes[1].ID, From: Queued, To: Broken})
@@ -251,7 +260,8 @@ func TestLogIsKnownBeforeTheEnd(t *testing.T) {
 		ctx, s := context.Background(), on.fresh(t)
 		run := begin(t, s, newRun("/r", 2))
 		one, two := run.Lanes[0].ID, run.Lanes[1].ID
-		record(t, s, run.ID, Facts{LaneRun: one, Log: "/log"}, Facts{LaneRun: one, Image: "f"}, Facts{LaneRun: two, Log: "/log2"})
+		record(t, s, run.ID, Facts{LaneRun: one, Log: "/log"}, Facts{LaneRun: one, Image: "f"},
+			Facts{LaneRun: two, Log: "/log2"})
 		lanes, _ := s.LaneRuns(ctx, run.ID)
 		if lanes[0].Log.Path != "/log" || lanes[0].Image != "f" {
 			t.Errorf("%+v", lanes[0])

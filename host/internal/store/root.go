@@ -35,7 +35,8 @@ func (s *Store) TrustRoot(ctx context.Context, repoKey string) (TrustRoot, bool,
 
 // SetTrustRoot records a decision over any earlier one.
 func (s *Store) SetTrustRoot(ctx context.Context, repoKey string, r TrustRoot) error {
-	return s.tell(ctx, "record which lanes are trusted", `INSERT INTO trust_roots (repository, ref, head, dangling, id, seen, at)
+	return s.tell(ctx, "record which lanes are trusted",
+		`INSERT INTO trust_roots (repository, ref, head, dangling, id, seen, at)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository) DO UPDATE SET ref = excluded.ref, head = excluded.head,
 		dangling = excluded.dangling, id = excluded.id, seen = excluded.seen, at = excluded.at`,
 		repoKey, r.Ref, r.Head, r.Dangling, r.ID, r.Seen, millis(r.At))

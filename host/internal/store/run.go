@@ -29,7 +29,7 @@ type Run struct {
 	Origin   string    // key of what asked for it, unique per repository when not empty
 	Priority int       // 1 high, 0 normal, -1 low
 	RerunOf  int64     // Number of the run that it repeats, 0 for none
-	CancelBy string    // who asked for its end while it ran, "" for nobody
+	CancelBy string    // who asked for its end while it ran, "" for no one
 	Lease    time.Time // when its claim ends; zero: none
 	Fence    int64     // grows with every claim; what a claim's holder shows when it writes
 	Parked   bool      // it waits for a group and is not claimed before a place may be free
@@ -96,7 +96,7 @@ type LaneRun struct {
 	Group     string // concurrency group, "" for none
 }
 
-// File is a file that is kept beside the database.
+// File is a file that is kept next to the database.
 type File struct {
 	Name   string // of an artifact, as the plugin named it
 	Path   string

@@ -59,7 +59,7 @@ func prepare(path string) error {
 func connect(path, lock, pragma string) (*sql.DB, error) {
 	q := url.Values{"_txlock": {lock}}
 	// Waiting is polling, and not in order of arrival: on a slow disk under a
-	// crowd somebody is unlucky for far longer than a write takes.
+	// crowd someone is unlucky for far longer than a write takes.
 	q["_pragma"] = []string{"busy_timeout(30000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
 	if pragma != "" {
 		q["_pragma"] = append(q["_pragma"], pragma)

@@ -7,8 +7,8 @@ import "fmt"
 //	queued ----> starting ----> running ----> passed
 //	  |             |              |--------> failed     the check said no
 //	  |             |              |
-//	  |------------>+------------->+--------> broken     the machinery, not the change
-//	  |------------>+------------->+--------> cancelled  somebody, or a newer push, stopped it
+//	  |------------>+------------->+--------> broken     the infrastructure, not the change
+//	  |------------>+------------->+--------> cancelled  someone, or a newer push, stopped it
 //	  |--------------------------->+--------> skipped    nothing to judge, or told not to
 //
 // A run has no start of its own: it goes from queued straight to running, and
@@ -17,7 +17,7 @@ import "fmt"
 // number, never a way back.
 type State string
 
-// The states, as they stand in the database and in JSON.
+// The states, as they are in the database and in JSON.
 const (
 	Queued    State = "queued"
 	Starting  State = "starting"

@@ -22,15 +22,17 @@ func open(t testing.TB, path string) *Store {
 
 var day = time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
 
-// newRun has lanes picked and not picked, and names that are no UTF-8.
+// newRun has lanes picked and not picked, and names that are not UTF-8.
 func newRun(key string, lanes int) NewRun {
 	n := NewRun{
 		RepoKey: key, RepoName: "web", Gate: "pre-push", Remote: "origin", Pusher: "me", At: day,
-		Updates: []Update{{Ref: "refs/heads/main", Old: "0a", New: "abc1234def", Base: "0b", Forced: true}, {Ref: "refs/tags/\xff", New: "bbbb"}},
-		Lanes:   []NewLane{{Update: 0, Lane: "docs", Reason: "no changed path matches"}},
+		Updates: []Update{{Ref: "refs/heads/main", Old: "0a", New: "abc1234def", Base: "0b", Forced: true},
+			{Ref: "refs/tags/\xff", New: "bbbb"}},
+		Lanes: []NewLane{{Update: 0, Lane: "docs", Reason: "no changed path matches"}},
 	}
 	for i := range lanes {
-		n.Lanes = append(n.Lanes, NewLane{Update: 0, Lane: fmt.Sprintf("lane-%d", i), Title: "Lane", Picked: true, Path: "a\xff\n.go", Glob: "**/*.go",
+		n.Lanes = append(n.Lanes, NewLane{Update: 0, Lane: fmt.Sprintf("lane-%d", i), Title: "Lane", Picked: true,
+			Path: "a\xff\n.go", Glob: "**/*.go",
 			Reason: "matches **/*.go", Plugin: "shell", Required: i%2 == 0})
 	}
 	return n
@@ -56,7 +58,8 @@ func TestARunFromBeginToEnd(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
 		run := begin(t, s, newRun("/r/.git", 2))
-		if run.Number != 1 || run.State != Running || len(run.Lanes) != 2 || run.Lanes[1].State != Queued || run.Host != ThisHost() {
+		if run.Number != 1 || run.State != Running || len(run.Lanes) != 2 || run.Lanes[1].State != Queued ||
+			run.Host != ThisHost() {
 			t.Fatalf("begun: %+v", run)
 		}
 		one, two := run.Lanes[0].ID, run.Lanes[1].ID
@@ -68,7 +71,8 @@ func TestARunFromBeginToEnd(t *testing.T) {
 		log := File{Path: "/logs/1", Size: 7, SHA256: "aa"}
 		record(t, s, run.ID,
 			Result{LaneRun: one, State: Failed, At: day.Add(2 * time.Second), Message: "2 tests failed", Log: log,
-				Findings:  []Finding{{Path: "b\xff", Line: 3, Col: 2, Level: "error", Rule: "r", Message: "m"}, {Level: "note", Message: "n"}},
+				Findings: []Finding{{Path: "b\xff", Line: 3, Col: 2, Level: "error", Rule: "r", Message: "m"},
+					{Level: "note", Message: "n"}},
 				Artifacts: []File{{Name: "z", Path: "/z", Size: 2, SHA256: "zz"}, {Name: "a", Path: "/a", Size: 1, SHA256: "aa"}}},
 			Move{LaneRun: two, From: Queued, To: Skipped, At: day, Message: "lane-0 failed"},
 			End{State: Failed, Exit: 1, At: day.Add(3 * time.Second), Message: "refused"})
@@ -82,13 +86,15 @@ func TestARunFromBeginToEnd(t *testing.T) {
 		want.Queued, want.Started = local(day), local(day)
 		a, b := &want.Lanes[0], &want.Lanes[1]
 		a.Queued, b.Queued = local(day), local(day)
-		a.State, a.Digest, a.Image, a.Started, a.Ended, a.Message, a.Log = Failed, "d1", "f1", local(day), local(day.Add(2*time.Second)), "2 tests failed", log
+		a.State, a.Digest, a.Image, a.Started, a.Ended, a.Message, a.Log = Failed, "d1", "f1", local(day),
+			local(day.Add(2*time.Second)), "2 tests failed", log
 		b.State, b.Ended, b.Message = Skipped, local(day), "lane-0 failed"
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("\n got %+v\nwant %+v", got, want)
 		}
 		findings, err := s.Findings(ctx, run.ID)
-		if err != nil || len(findings) != 2 || findings[0] != (Finding{LaneRun: one, Path: "b\xff", Line: 3, Col: 2, Level: "error", Rule: "r", Message: "m"}) {
+		if err != nil || len(findings) != 2 || findings[0] != (Finding{LaneRun: one, Path: "b\xff", Line: 3, Col: 2,
+			Level: "error", Rule: "r", Message: "m"}) {
 			t.Errorf("findings %+v, %v", findings, err)
 		}
 		artifacts, err := s.Artifacts(ctx, one)
@@ -107,7 +113,8 @@ func TestEveryDecisionIsAnEvent(t *testing.T) {
 		n.Skip = "demo at noon"
 		run := begin(t, s, n)
 		lane := run.Lanes[0].ID
-		record(t, s, run.ID, Move{LaneRun: lane, From: Queued, To: Cancelled, At: day, Message: "Ctrl-C"}, End{State: Cancelled, Exit: 3, At: day})
+		record(t, s, run.ID, Move{LaneRun: lane, From: Queued, To: Cancelled, At: day, Message: "Ctrl-C"},
+			End{State: Cancelled, Exit: 3, At: day})
 		events, err := s.Events(ctx, run.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +126,8 @@ func TestEveryDecisionIsAnEvent(t *testing.T) {
 			}
 			got = append(got, fmt.Sprintf("%v %s %s: %s", e.LaneRun == lane, e.Lane, e.Kind, e.Message))
 		}
-		want := []string{"false  skip: demo at noon", "false docs not picked: no changed path matches", "true lane-0 picked: matches **/*.go",
+		want := []string{"false  skip: demo at noon", "false docs not picked: no changed path matches",
+			"true lane-0 picked: matches **/*.go",
 			"true lane-0 cancelled: Ctrl-C", "false  cancelled: "}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -167,18 +175,30 @@ func TestRecordRefuses(t *testing.T) {
 		}{
 			"a leap over a state": {nil, func(l int64) []Change { return []Change{Move{LaneRun: l, From: Queued, To: Running}} },
 				`lane run LANE: cannot go from "queued" to "running"`},
-			"a state that has moved on": {nil, func(l int64) []Change { return []Change{Move{LaneRun: l, From: Starting, To: Running}} },
+			"a state that has moved on": {nil, func(l int64) []Change {
+				return []Change{
+					Move{LaneRun: l, From: Starting, To: Running}}
+			},
 				`lane run LANE is queued, not starting, and cannot become running`},
 			"a result before the run": {nil, func(l int64) []Change { return []Change{Result{LaneRun: l, State: Passed}} },
 				`lane run LANE is queued, not running, and cannot become passed`},
-			"a result that is no end": {nil, func(l int64) []Change { return []Change{Result{LaneRun: l, From: Queued, State: Starting}} },
+			"a result that is not an end": {nil, func(l int64) []Change {
+				return []Change{
+					Result{LaneRun: l, From: Queued, State: Starting}}
+			},
 				`lane run LANE: "starting" is not an end`},
-			"a lane of another run":           {nil, func(int64) []Change { return []Change{Move{LaneRun: 99, From: Queued, To: Starting}} }, `lane run 99 is not part of run 1`},
-			"facts of no lane":                {nil, func(int64) []Change { return []Change{Facts{LaneRun: 99, Image: "x"}} }, `lane run 99 is not part of run 1`},
-			"an end that is none":             {nil, func(int64) []Change { return []Change{End{State: Running}} }, `"running" is not an end`},
-			"a pass with a lane that is open": {nil, func(int64) []Change { return []Change{End{State: Passed}} }, `lane run LANE is queued, not at its end, and cannot become passed`},
-			"a second end":                    {[]Change{End{State: Broken}}, func(int64) []Change { return []Change{End{State: Cancelled}} }, `run 1 is broken, not running, and cannot become cancelled`},
-			"a second start":                  {nil, func(int64) []Change { return []Change{Start{}} }, `a run cannot go from "running" to "running"`},
+			"a lane of another run": {nil, func(int64) []Change {
+				return []Change{
+					Move{LaneRun: 99, From: Queued, To: Starting}}
+			}, `lane run 99 is not part of run 1`},
+			"facts of no lane": {nil, func(int64) []Change { return []Change{Facts{LaneRun: 99, Image: "x"}} },
+				`lane run 99 is not part of run 1`},
+			"an end that is none": {nil, func(int64) []Change { return []Change{End{State: Running}} },
+				`"running" is not an end`},
+			"a pass with a lane that is open": {nil, func(int64) []Change { return []Change{End{State: Passed}} },
+				`lane run LANE is queued, not at its end, and cannot become passed`},
+			"a second end": {[]Change{End{State: Broken}}, func(int64) []Change { return []Change{End{State: Cancelled}} },
+				`run 1 is broken, not running, and cannot become cancelled`},
 			"an artifact twice": {nil, func(l int64) []Change {
 				return []Change{Move{LaneRun: l, From: Queued, To: Starting}, Move{LaneRun: l, From: Starting, To: Running},
 					Result{LaneRun: l, State: Passed, Artifacts: []File{{Name: "a"}, {Name: "a"}}}}
@@ -212,25 +232,9 @@ func TestConflictCanBeAskedFor(t *testing.T) {
 		if !errors.As(err, &c) || c.Got != Queued || c.Want != Running || c.To != Passed {
 			t.Errorf("%v", err)
 		}
-		if err := s.Record(context.Background(), 77, End{State: Broken}); err == nil || err.Error() != "cannot record run 77: there is no such run" {
+		if err := s.Record(context.Background(), 77, End{State: Broken}); err == nil ||
+			err.Error() != "cannot record run 77: there is no such run" {
 			t.Errorf("%v", err)
-		}
-	})
-}
-
-func TestAQueuedRunStarts(t *testing.T) {
-	onEach(t, func(t *testing.T, on backend) {
-		s := on.fresh(t)
-		n := newRun("/r", 0)
-		n.Waiting, n.Host = true, Host{PID: 1, Boot: "old"}
-		run := begin(t, s, n)
-		if run.State != Queued || !run.Started.IsZero() {
-			t.Fatalf("%+v", run)
-		}
-		record(t, s, run.ID, Start{At: day.Add(time.Minute)})
-		got, err := s.Run(context.Background(), "/r", 0)
-		if err != nil || got.State != Running || !got.Started.Equal(day.Add(time.Minute)) || got.Host != ThisHost() {
-			t.Errorf("%+v %v", got, err)
 		}
 	})
 }
@@ -239,10 +243,12 @@ func TestABrokenRunTakesItsLanesAlong(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		s := on.fresh(t)
 		run := begin(t, s, newRun("/r", 3))
-		record(t, s, run.ID, Move{LaneRun: run.Lanes[0].ID, From: Queued, To: Starting}, Move{LaneRun: run.Lanes[1].ID, From: Queued, To: Skipped})
+		record(t, s, run.ID, Move{LaneRun: run.Lanes[0].ID, From: Queued, To: Starting},
+			Move{LaneRun: run.Lanes[1].ID, From: Queued, To: Skipped})
 		record(t, s, run.ID, End{State: Broken, Exit: 3, Message: "its process is gone"})
 		lanes, err := s.LaneRuns(context.Background(), run.ID)
-		if err != nil || lanes[0].State != Broken || lanes[0].Message != "its process is gone" || lanes[1].State != Skipped || lanes[2].State != Broken {
+		if err != nil || lanes[0].State != Broken || lanes[0].Message != "its process is gone" || lanes[1].State != Skipped ||
+			lanes[2].State != Broken {
 			t.Errorf("%+v %v", lanes, err)
 		}
 	})
@@ -253,12 +259,16 @@ func TestRetryIsTheNextAttempt(t *testing.T) {
 		ctx, s := context.Background(), on.fresh(t)
 		run := begin(t, s, newRun("/r", 1))
 		lane := run.Lanes[0].ID
-		if _, err := s.Retry(ctx, run.ID, lane, "x"); err == nil || err.Error() != fmt.Sprintf("cannot retry lane run %d: lane run %d is queued, not broken, and cannot become queued", lane, lane) {
+		if _, err := s.Retry(ctx, run.ID, lane, "x"); err == nil ||
+			err.Error() != fmt.Sprintf("cannot retry lane run %d: lane run %d is queued, not broken, and cannot become queued",
+				lane, lane) {
 			t.Errorf("%v", err)
 		}
-		record(t, s, run.ID, Facts{LaneRun: lane, Image: "f"}, Move{LaneRun: lane, From: Queued, To: Broken, Message: "Incus is down"})
+		record(t, s, run.ID, Facts{LaneRun: lane, Image: "f"},
+			Move{LaneRun: lane, From: Queued, To: Broken, Message: "Incus is down"})
 		next, err := s.Retry(ctx, run.ID, lane, "Incus was down")
-		if err != nil || next.Attempt != 2 || next.State != Queued || next.ID == lane || next.Message != "" || next.Image != "" || next.Glob != "**/*.go" {
+		if err != nil || next.Attempt != 2 || next.State != Queued || next.ID == lane || next.Message != "" ||
+			next.Image != "" || next.Glob != "**/*.go" {
 			t.Fatalf("%+v %v", next, err)
 		}
 		if _, err := s.Retry(ctx, run.ID, lane, "again"); err == nil {
@@ -269,7 +279,8 @@ func TestRetryIsTheNextAttempt(t *testing.T) {
 			t.Errorf("%+v %v", lanes, err)
 		}
 		record(t, s, run.ID, End{State: Broken})
-		if _, err := s.Retry(ctx, run.ID, next.ID, "late"); err == nil || !strings.HasSuffix(err.Error(), "run 1 is broken, not running, and cannot become running") {
+		if _, err := s.Retry(ctx, run.ID, next.ID, "late"); err == nil ||
+			!strings.HasSuffix(err.Error(), "run 1 is broken, not running, and cannot become running") {
 			t.Errorf("a lane of a run that has ended was retried: %v", err)
 		}
 	})
@@ -296,13 +307,15 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 			return strings.Join(list, " ")
 		}
 		for want, f := range map[string]Filter{
-			"/a3 /a2 /b1 /a1": {}, "/a3 /a2 /a1": {RepoKey: "/a"}, "/a3": {RepoKey: "/a", Limit: 1}, "/b1 /a1": {Before: 3}, "": {RepoKey: "/none"},
+			"/a3 /a2 /b1 /a1": {}, "/a3 /a2 /a1": {RepoKey: "/a"}, "/a3": {RepoKey: "/a", Limit: 1}, "/b1 /a1": {Before: 3},
+			"": {RepoKey: "/none"},
 		} {
 			if got := numbers(f); got != want {
 				t.Errorf("%+v: got %s, want %s", f, got, want)
 			}
 		}
-		if _, err := s.Run(ctx, "/a", 9); !errors.Is(err, ErrNoRun) || err.Error() != "cannot read run #9: there is no such run" {
+		if _, err := s.Run(ctx, "/a", 9); !errors.Is(err, ErrNoRun) ||
+			err.Error() != "cannot read run #9: there is no such run" {
 			t.Errorf("%v", err)
 		}
 	})
@@ -317,8 +330,10 @@ func TestFind(t *testing.T) {
 		begin(t, s, other)
 		begin(t, s, newRun("/a", 2))
 		tests := map[string]string{
-			"#1": "/a 1 lane-0 lane-1", "1:lane-1": "/a 1 lane-1", "last": "/a 2 lane-0 lane-1", "@abc1234": "/a 2 lane-0 lane-1",
-			"api@abc9": "/b 1 lane-0", "web@abc1234def:lane-0": "/a 2 lane-0", "7": "cannot find #7: there is no such run => pushlane runs lists them",
+			"#1": "/a 1 lane-0 lane-1", "1:lane-1": "/a 1 lane-1", "last": "/a 2 lane-0 lane-1",
+			"@abc1234": "/a 2 lane-0 lane-1",
+			"api@abc9": "/b 1 lane-0", "web@abc1234def:lane-0": "/a 2 lane-0",
+			"7":        "cannot find #7: there is no such run => pushlane runs lists them",
 			"1:lane-7": `cannot find #1:lane-7: the run has no lane "lane-7" => its lanes are ["lane-0" "lane-1"]`,
 			"@abc9999": "cannot find @abc9999: there is no such run => pushlane runs lists them",
 		}
@@ -350,7 +365,8 @@ func TestBeginRefuses(t *testing.T) {
 		ctx, s := context.Background(), on.fresh(t)
 		n := newRun("/r", 1)
 		n.Lanes[0].Update = 2
-		if _, err := s.Begin(ctx, n); err == nil || err.Error() != "cannot begin a run of web: lane \"docs\" names update 2 of 2" {
+		if _, err := s.Begin(ctx, n); err == nil ||
+			err.Error() != "cannot begin a run of web: lane \"docs\" names update 2 of 2" {
 			t.Errorf("%v", err)
 		}
 		if _, err := s.Begin(ctx, NewRun{}); err == nil || err.Error() != "cannot begin a run: it has no repository" {
@@ -378,8 +394,9 @@ func TestAbandoned(t *testing.T) {
 		me := ThisHost()
 		hosts := map[string]Host{
 			"alive": me, "another boot": {PID: me.PID, Start: me.Start, Boot: "x", Space: me.Space},
-			"same pid, another process": {PID: me.PID, Start: "1", Boot: me.Boot, Space: me.Space}, "no such process": {PID: 1 << 30, Boot: me.Boot, Space: me.Space},
-			"out of sight": {PID: 1 << 30, Boot: me.Boot, Space: "pid:[1]"},
+			"same pid, another process": {PID: me.PID, Start: "1", Boot: me.Boot, Space: me.Space},
+			"no such process":           {PID: 1 << 30, Boot: me.Boot, Space: me.Space},
+			"out of sight":              {PID: 1 << 30, Boot: me.Boot, Space: "pid:[1]"},
 		}
 		for name, h := range hosts {
 			n := newRun("/r", 1)
@@ -395,8 +412,9 @@ func TestAbandoned(t *testing.T) {
 			names[r.Pusher] = true
 			record(t, s, r.ID, End{State: Broken, Exit: 3})
 		}
-		if !reflect.DeepEqual(names, map[string]bool{"another boot": true, "same pid, another process": true, "no such process": true,
-			"out of sight": true}) { // after a day, where it can be told no sooner
+		if !reflect.DeepEqual(names, map[string]bool{"another boot": true, "same pid, another process": true,
+			"no such process": true,
+			"out of sight":    true}) { // after a day, where it can be told no sooner
 			t.Errorf("%v", names)
 		}
 		if again, _ := s.Abandoned(ctx); len(again) != 0 {
@@ -426,7 +444,8 @@ func TestAClockThatGoesBack(t *testing.T) {
 			t.Errorf("the first to be claimed is #%d", run.Number)
 		}
 		lane := run.Lanes[0].ID
-		record(t, s, run.ID, Move{LaneRun: lane, From: Queued, To: Starting, At: day}, Move{LaneRun: lane, From: Starting, To: Running, At: day.Add(-time.Hour)},
+		record(t, s, run.ID, Move{LaneRun: lane, From: Queued, To: Starting, At: day},
+			Move{LaneRun: lane, From: Starting, To: Running, At: day.Add(-time.Hour)},
 			Result{LaneRun: lane, State: Passed, At: day.Add(-2 * time.Hour)}, End{State: Passed, At: day.Add(-3 * time.Hour)})
 		events, _ := s.Events(ctx, run.ID)
 		for i, e := range events {

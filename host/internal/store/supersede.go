@@ -33,7 +33,8 @@ func (q *session) supersede(repo int64, run *Run, lanes []NewLane) ([]int64, err
 	return ids, nil
 }
 
-const supersedeFrom = ` FROM lane_runs l JOIN runs r ON r.id = l.run LEFT JOIN updates u ON u.run = l.run AND u.position = l.position
+const supersedeFrom = ` FROM lane_runs l JOIN runs r ON r.id = l.run
+	LEFT JOIN updates u ON u.run = l.run AND u.position = l.position
 	WHERE r.repository = ? AND r.state = 'queued' AND r.waiting AND r.id < ? AND l.state = 'queued' AND l.supersede
 	AND l.lane = ? AND coalesce(u.ref, '') = ?`
 
@@ -86,5 +87,5 @@ func (r *recorder) endIfClosed(message string, at time.Time) error {
 	return End{State: Cancelled, Exit: exitUndecided, At: at, Message: message}.apply(r)
 }
 
-// exitUndecided is the Exit of a run that nobody judged.
+// exitUndecided is the Exit of a run that no one judged.
 const exitUndecided = 3

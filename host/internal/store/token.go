@@ -77,7 +77,7 @@ func (s *Store) tokens(ctx context.Context, condition string, args ...any) ([]To
 	})
 }
 
-// DropToken forgets a token: from now on it lets nobody in.
+// DropToken forgets a token: from now on it lets no one in.
 func (s *Store) DropToken(ctx context.Context, name string) error {
 	verb := "drop token " + name
 	dropped, err := s.touch(ctx, verb, `DELETE FROM tokens WHERE name = ?`, name)

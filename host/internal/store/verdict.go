@@ -47,7 +47,8 @@ type headRow struct {
 }
 
 func (q *session) headOf(repository string, args ...any) (Verdict, bool, error) {
-	found, err := q.rows(`SELECT r.id, r.number, r.state, r.ended, coalesce(l.lane, ''), coalesce(l.state, ''), coalesce(l.required, FALSE)
+	found, err := q.rows(
+		`SELECT r.id, r.number, r.state, r.ended, coalesce(l.lane, ''), coalesce(l.state, ''), coalesce(l.required, FALSE)
 		FROM updates u JOIN runs r ON r.id = u.run JOIN repositories p ON p.id = r.repository
 		LEFT JOIN lane_runs l ON l.run = r.id AND l.position = u.position
 		WHERE `+repository+` AND u.ref = ? AND u.new = ? ORDER BY r.id, l.id`, args...)
@@ -127,8 +128,10 @@ func (q *session) keepVerdicts(run int64) error {
 			// A run that was dropped before this one has the same commit's verdict with both.
 			_, err = q.exec(`INSERT INTO verdicts (repository, ref, id, state, number, ended) VALUES (?, ?, ?, ?, ?, ?)
 				ON CONFLICT (repository, ref) DO UPDATE SET id = excluded.id, ended = excluded.ended,
-				state = CASE WHEN verdicts.id = excluded.id AND verdicts.state = 'failed' THEN verdicts.state ELSE excluded.state END,
-				number = CASE WHEN verdicts.id = excluded.id AND verdicts.state = 'failed' THEN verdicts.number ELSE excluded.number END`,
+				state = CASE WHEN verdicts.id = excluded.id AND verdicts.state = 'failed'
+					THEN verdicts.state ELSE excluded.state END,
+				number = CASE WHEN verdicts.id = excluded.id AND verdicts.state = 'failed'
+					THEN verdicts.number ELSE excluded.number END`,
 				a.repository, a.ref, a.id, string(v.State), v.Number, millis(v.Ended))
 		}
 	}

@@ -48,13 +48,18 @@ func TestHead(t *testing.T) {
 	}{
 		"the gate failed, what comes after passed": {[]runOf{{"pre-receive", "c1", []string{"!test failed", "!lint passed"}},
 			{"post-receive", "c1", []string{"!bench passed"}}}, `failed #1 "test"`},
-		"what comes after failed":        {[]runOf{{"pre-receive", "c1", []string{"!test passed"}}, {"post-receive", "c1", []string{"!bench failed"}}}, `failed #2 "bench"`},
-		"only an optional lane failed":   {[]runOf{{"pre-receive", "c1", []string{"!test passed", "style failed"}}}, `passed #1 ""`},
-		"it passed when it was repeated": {[]runOf{{"post-receive", "c1", []string{"!a failed", "!b passed"}}, {"post-receive", "c1", []string{"!a passed"}}}, `passed #2 ""`},
-		"it failed when it was repeated": {[]runOf{{"post-receive", "c1", []string{"!a passed"}}, {"post-receive", "c1", []string{"!a failed"}}}, `failed #2 "a"`},
-		"another commit failed":          {[]runOf{{"pre-receive", "c0", []string{"!test failed"}}, {"pre-receive", "c1", []string{"!test passed"}}}, `passed #2 ""`},
-		"broken and failed":              {[]runOf{{"pre-receive", "c1", []string{"!a broken", "!b failed"}}}, `failed #1 "b"`},
-		"nothing was judged":             {[]runOf{{"pre-receive", "c1", nil}}, `passed #1 ""`},
+		"what comes after failed": {[]runOf{{"pre-receive", "c1", []string{"!test passed"}},
+			{"post-receive", "c1", []string{"!bench failed"}}}, `failed #2 "bench"`},
+		"only an optional lane failed": {[]runOf{{"pre-receive", "c1", []string{"!test passed", "style failed"}}},
+			`passed #1 ""`},
+		"it passed when it was repeated": {[]runOf{{"post-receive", "c1", []string{"!a failed", "!b passed"}},
+			{"post-receive", "c1", []string{"!a passed"}}}, `passed #2 ""`},
+		"it failed when it was repeated": {[]runOf{{"post-receive", "c1", []string{"!a passed"}},
+			{"post-receive", "c1", []string{"!a failed"}}}, `failed #2 "a"`},
+		"another commit failed": {[]runOf{{"pre-receive", "c0", []string{"!test failed"}},
+			{"pre-receive", "c1", []string{"!test passed"}}}, `passed #2 ""`},
+		"broken and failed":  {[]runOf{{"pre-receive", "c1", []string{"!a broken", "!b failed"}}}, `failed #1 "b"`},
+		"nothing was judged": {[]runOf{{"pre-receive", "c1", nil}}, `passed #1 ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, on backend) {
@@ -122,7 +127,8 @@ func TestPulse(t *testing.T) {
 		run = claimed(t, s, time.Hour)
 		step("claimed", true)
 		id := run.Lanes[0].ID
-		record(t, s, run.ID, Move{LaneRun: id, From: Queued, To: Starting}, Move{LaneRun: id, From: Starting, To: Running}, Result{LaneRun: id, State: Passed})
+		record(t, s, run.ID, Move{LaneRun: id, From: Queued, To: Starting}, Move{LaneRun: id, From: Starting, To: Running},
+			Result{LaneRun: id, State: Passed})
 		step("a lane passed", true)
 		if err := s.Cancel(ctx, run.ID, "ann", ""); err != nil {
 			t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// How often Wait looks by itself: at a file there is nobody to tell of a run
+// How often Wait looks by itself: at a file there is no one to tell of a run
 // that another process queued, at a server it is for a listener that broke.
 const (
 	pollFile   = 50 * time.Millisecond
@@ -50,7 +50,8 @@ func (s *Store) Wait(ctx context.Context, d time.Duration) {
 func (s *Store) anyQueued(ctx context.Context) (bool, error) {
 	var one int
 	condition, args := without(s.except)
-	err := s.reading(ctx).value(&one, `SELECT 1 FROM runs WHERE state = 'queued' AND waiting AND NOT parked`+condition+` LIMIT 1`, args...)
+	err := s.reading(ctx).value(&one, `SELECT 1 FROM runs WHERE state = 'queued' AND waiting AND NOT parked`+condition+
+		` LIMIT 1`, args...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -58,7 +59,7 @@ func (s *Store) anyQueued(ctx context.Context) (bool, error) {
 }
 
 // bell wakes those who wait for a run to be queued. It remembers having rung
-// until somebody has heard it: a Claim that found nothing, or a Wait.
+// until someone has heard it: a Claim that found nothing, or a Wait.
 type bell struct {
 	mu     sync.Mutex
 	rings  uint64
@@ -80,7 +81,7 @@ func (b *bell) ring() {
 }
 
 // count and silence go around a Claim that finds nothing: what rang before it
-// looked is no news any more.
+// looked is not news any more.
 func (b *bell) count() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,7 +94,7 @@ func (b *bell) silence(upTo uint64) {
 	b.heard = max(b.heard, upTo)
 }
 
-// next is closed when the bell rings, or at once where nobody has heard it.
+// next is closed when the bell rings, or at once where no one has heard it.
 func (b *bell) next() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -129,7 +130,7 @@ func (b *bell) start() {
 	}()
 }
 
-func (b *bell) close() error {
+func (b *bell) close() {
 	b.mu.Lock()
 	stop, done := b.stop, b.done
 	b.mu.Unlock()
@@ -137,7 +138,6 @@ func (b *bell) close() error {
 		stop()
 		<-done
 	}
-	return nil
 }
 
 // watch tells readers of this process which runs it changed.

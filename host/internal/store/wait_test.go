@@ -107,7 +107,8 @@ func TestADatabaseThatIsGoneIsNoEmptyQueue(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
 		s.Close()
-		if _, ok, err := s.Claim(ctx, ThisHost(), hour); ok || err == nil || err.Error() != "cannot claim a run: sql: database is closed" {
+		if _, ok, err := s.Claim(ctx, ThisHost(), hour); ok || err == nil ||
+			err.Error() != "cannot claim a run: sql: database is closed" {
 			t.Error(ok, err)
 		}
 		if _, ok, err := s.ClaimDelivery(ctx, day, hour); ok || err == nil {
@@ -147,7 +148,7 @@ func TestWhatRangBeforeWaitIsHeard(t *testing.T) {
 	b.ring()
 	b.silence(b.count())
 	if rung() {
-		t.Error("what a Claim has seen is no news")
+		t.Error("what a Claim has seen is not news")
 	}
 	two := []<-chan struct{}{b.next(), b.next()}
 	b.ring()
@@ -161,7 +162,7 @@ func TestWatch(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		changes, slow := s.Watch(ctx), s.Watch(ctx)
 		run := begin(t, s, waiting("/r", 1))
-		for range 3 * watched { // nobody reads slow: it holds nobody up
+		for range 3 * watched { // no one reads slow: it holds no one up
 			record(t, s, run.ID, Event{Kind: "x"})
 			if id := <-changes; id != run.ID {
 				t.Errorf("run %d", id)
@@ -177,7 +178,7 @@ func TestWatch(t *testing.T) {
 		if n != watched {
 			t.Errorf("the slow reader got %d", n)
 		}
-		record(t, s, run.ID, Event{Kind: "nobody watches"})
+		record(t, s, run.ID, Event{Kind: "no one watches"})
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// Config says whom to tell. The zero value tells nobody.
+// Config says whom to tell. The zero value tells no one.
 type Config struct {
 	URL      string // of our own page, for links; "" none
 	Statuses []Status
@@ -35,7 +35,7 @@ type Status struct {
 	Repo string `koanf:"repo"`
 	Kind string `koanf:"kind"` // gitea (also Forgejo), github or gitlab
 	API  string `koanf:"api"`  // "https://gitea.example.org/api/v1"
-	// "owner/name"; a "*" in it stands for what the * of repo does, or for the repository's configured name
+	// "owner/name"; a "*" in it is for what the * of repo does, or for the repository's configured name
 	Project   string `koanf:"project"`
 	TokenFile string `koanf:"token_file"` // file that holds the token
 }
@@ -140,7 +140,9 @@ func (c Config) Unknown() []string {
 	names := slices.Collect(maps.Values(c.Names))
 	for _, s := range c.Statuses {
 		if s.Repo != "*" && !filepath.IsAbs(s.Repo) && !slices.Contains(names, s.Repo) {
-			all = append(all, fmt.Sprintf("[[status]] repo = %q is neither a full path nor the name of a [[repository]]: it has no statuses", s.Repo))
+			all = append(all,
+				fmt.Sprintf("[[status]] repo = %q is neither a full path nor the name of a [[repository]]: it has no statuses",
+					s.Repo))
 		}
 	}
 	return all
@@ -161,7 +163,7 @@ func checkURL(text string) error {
 	return fmt.Errorf("%q is not an https address", text)
 }
 
-// checkKey wants a private key that can be used with nobody there to type a
+// checkKey wants a private key that can be used with no one there to type a
 // passphrase.
 func checkKey(path string) error {
 	if _, err := os.Stat(path); err != nil {
@@ -171,7 +173,8 @@ func checkKey(path string) error {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "ssh-keygen", "-y", "-P", "", "-f", path).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s is no private key without a passphrase: %w: %s", path, err, short(strings.TrimSpace(string(out)), 500))
+		return fmt.Errorf("%s is not a private key without a passphrase: %w: %s", path, err,
+			short(strings.TrimSpace(string(out)), 500))
 	}
 	return nil
 }

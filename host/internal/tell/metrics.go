@@ -27,12 +27,17 @@ type metrics struct {
 func newMetrics(st *store.Store) *metrics {
 	buckets := []float64{.005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 900, 3600}
 	m := &metrics{
-		registry:   prometheus.NewRegistry(),
-		runs:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pushlane_runs_total", Help: "Runs that ended."}, []string{"gate", "state"}),
-		lanes:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pushlane_lane_runs_total", Help: "Attempts of lanes that ended."}, []string{"gate", "state"}),
-		waited:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pushlane_run_queued_seconds", Help: "How long runs waited.", Buckets: buckets}, []string{"gate"}),
-		ran:        prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pushlane_run_seconds", Help: "How long runs ran.", Buckets: buckets}, []string{"gate", "state"}),
-		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pushlane_deliveries_total", Help: "Attempts to tell others."}, []string{"result"}),
+		registry: prometheus.NewRegistry(),
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pushlane_runs_total", Help: "Runs that ended."},
+			[]string{"gate", "state"}),
+		lanes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pushlane_lane_runs_total",
+			Help: "Attempts of lanes that ended."}, []string{"gate", "state"}),
+		waited: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pushlane_run_queued_seconds",
+			Help: "How long runs waited.", Buckets: buckets}, []string{"gate"}),
+		ran: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pushlane_run_seconds",
+			Help: "How long runs ran.", Buckets: buckets}, []string{"gate", "state"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pushlane_deliveries_total",
+			Help: "Attempts to tell others."}, []string{"result"}),
 	}
 	m.registry.MustRegister(m.runs, m.lanes, m.waited, m.ran, m.deliveries, newOpen(st),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -63,10 +68,11 @@ func gateLabel(gate string) string {
 
 // Metrics answers Prometheus.
 func (t *Teller) Metrics() http.Handler {
-	return promhttp.HandlerFor(t.metrics.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
+	return promhttp.HandlerFor(t.metrics.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError,
+		MaxRequestsInFlight: 4})
 }
 
-// open collects what is open in the store at the moment somebody asks.
+// open collects what is open in the store at the moment someone asks.
 type open struct {
 	store               *store.Store
 	runs, lanes, outbox *prometheus.Desc
@@ -76,7 +82,8 @@ func newOpen(st *store.Store) *open {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, []string{"state"}, nil)
 	}
-	return &open{st, desc("pushlane_runs_open", "Runs that wait or run."), desc("pushlane_lane_runs_open", "Lane runs that wait or run."),
+	return &open{st, desc("pushlane_runs_open", "Runs that wait or run."),
+		desc("pushlane_lane_runs_open", "Lane runs that wait or run."),
 		desc("pushlane_deliveries", "Messages of the outbox.")}
 }
 

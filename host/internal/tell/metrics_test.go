@@ -24,10 +24,14 @@ func TestMetrics(t *testing.T) {
 	w.say(teller, w.ended("post-receive", 1))
 	w.begin("post-receive")
 	code, text := scrape(teller)
-	for _, want := range []string{`pushlane_runs_total{gate="pre-receive",state="failed"} 2`, `pushlane_lane_runs_total{gate="pre-receive",state="passed"} 2`,
-		`pushlane_runs_open{state="queued"} 0`, `pushlane_runs_open{state="running"} 1`, `pushlane_lane_runs_open{state="queued"} 2`, `pushlane_lane_runs_open{state="starting"} 0`,
-		`pushlane_run_queued_seconds_count{gate="pre-receive"} 2`, `pushlane_run_seconds_count{gate="pre-receive",state="failed"} 2`,
-		`pushlane_deliveries{state="waiting"} 1`, `pushlane_deliveries{state="done"} 1`, `pushlane_deliveries{state="failed"} 1`,
+	for _, want := range []string{`pushlane_runs_total{gate="pre-receive",state="failed"} 2`,
+		`pushlane_lane_runs_total{gate="pre-receive",state="passed"} 2`,
+		`pushlane_runs_open{state="queued"} 0`, `pushlane_runs_open{state="running"} 1`,
+		`pushlane_lane_runs_open{state="queued"} 2`, `pushlane_lane_runs_open{state="starting"} 0`,
+		`pushlane_run_queued_seconds_count{gate="pre-receive"} 2`,
+		`pushlane_run_seconds_count{gate="pre-receive",state="failed"} 2`,
+		`pushlane_deliveries{state="waiting"} 1`, `pushlane_deliveries{state="done"} 1`,
+		`pushlane_deliveries{state="failed"} 1`,
 		`pushlane_deliveries_total{result="retried"} 1`, "process_resident_memory_bytes", "go_goroutines"} {
 		if !strings.Contains(text, want+"\n") && !strings.Contains(text, want+" ") {
 			t.Errorf("no %s in\n%s", want, text)
@@ -50,7 +54,8 @@ func TestMetricsAreBounded(t *testing.T) {
 		teller.metrics.ended(run)
 	}
 	_, text := scrape(teller)
-	if !strings.Contains(text, `pushlane_runs_total{gate="other",state="failed"} 3`) || strings.Contains(text, "repo-") || strings.Contains(text, "lane-") {
+	if !strings.Contains(text, `pushlane_runs_total{gate="other",state="failed"} 3`) || strings.Contains(text, "repo-") ||
+		strings.Contains(text, "lane-") {
 		t.Errorf("got\n%s", text)
 	}
 	if _, text := scrape(w.teller(Config{})); strings.Contains(text, "pushlane_runs_total{") {

@@ -16,7 +16,7 @@ import (
 
 const (
 	noteTries   = 200 // that another came first
-	noteRefused = 5   // that the ref would not move although nobody came first
+	noteRefused = 5   // that the ref would not move although no one came first
 )
 
 // addNote adds lines to a commit's note. Whoever writes at the same time is not
@@ -77,7 +77,7 @@ func quoteConfig(text string) string {
 }
 
 // try makes a commit of the notes as they are with the lines added, and moves
-// the ref to it if it has not moved since. first: nobody else moved it.
+// the ref to it if it has not moved since. first: no one else moved it.
 func (s scratch) try(ctx context.Context, commit string, lines []string) (first bool, err error) {
 	old, err := s.ref(ctx)
 	if err != nil {
@@ -92,7 +92,8 @@ func (s scratch) try(ctx context.Context, commit string, lines []string) (first 
 		expected = strings.Repeat("0", len(commit))
 	}
 	// Hooks of the repository are for what is pushed to it.
-	if _, err = git(ctx, s.repo, nil, nil, "-c", "core.hooksPath=/dev/null", "update-ref", "-m", "pushlane", NotesRef, made, expected); err == nil {
+	if _, err = git(ctx, s.repo, nil, nil, "-c", "core.hooksPath=/dev/null", "update-ref", "-m", "pushlane", NotesRef,
+		made, expected); err == nil {
 		return true, nil
 	}
 	now, failed := s.ref(ctx)
@@ -130,7 +131,8 @@ func (s scratch) note(ctx context.Context, old, commit string, lines []string) (
 	if !changed {
 		return old, nil
 	}
-	if _, err := git(ctx, s.dir, objects, []byte(merged), "notes", "--ref="+NotesRef, "add", "-f", "-F", "-", commit); err != nil {
+	if _, err := git(ctx, s.dir, objects, []byte(merged), "notes", "--ref="+NotesRef, "add", "-f", "-F", "-",
+		commit); err != nil {
 		return "", err
 	}
 	made, err := os.ReadFile(path)
@@ -145,7 +147,7 @@ func commitOf(ctx context.Context, repo, object string) (string, error) {
 	}
 	commit, err := git(ctx, repo, nil, nil, "rev-parse", "--verify", "--quiet", object+"^{commit}")
 	if isExit(err, 1) {
-		return "", permanentError{fmt.Errorf("%s is no commit", object)}
+		return "", permanentError{fmt.Errorf("%s is not a commit", object)}
 	}
 	return commit, err
 }
@@ -170,11 +172,14 @@ func git(ctx context.Context, dir string, env []string, stdin []byte, args ...st
 	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + dir}, args...)...)
 	var out, errs bytes.Buffer
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, bytes.NewReader(stdin), &out, &errs
-	cmd.Env = append([]string{"LC_ALL=C", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GIT_NO_REPLACE_OBJECTS=1", "GIT_NO_LAZY_FETCH=1",
-		"GIT_TERMINAL_PROMPT=0", "GIT_AUTHOR_NAME=pushlane", "GIT_AUTHOR_EMAIL=pushlane@localhost", "GIT_COMMITTER_NAME=pushlane",
+	cmd.Env = append([]string{"LC_ALL=C", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
+		"GIT_NO_REPLACE_OBJECTS=1", "GIT_NO_LAZY_FETCH=1",
+		"GIT_TERMINAL_PROMPT=0", "GIT_AUTHOR_NAME=pushlane", "GIT_AUTHOR_EMAIL=pushlane@localhost",
+		"GIT_COMMITTER_NAME=pushlane",
 		"GIT_COMMITTER_EMAIL=pushlane@localhost"}, env...)
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("cannot run git %s: %w: %s", strings.Join(args, " "), err, short(strings.TrimSpace(errs.String()), 500))
+		return "", fmt.Errorf("cannot run git %s: %w: %s", strings.Join(args, " "), err,
+			short(strings.TrimSpace(errs.String()), 500))
 	}
 	return strings.TrimRight(out.String(), "\n"), nil
 }

@@ -40,7 +40,8 @@ type Note struct {
 	Started time.Time `json:"started,omitzero"`    // the lane
 	Millis  int64     `json:"millis"`
 	Host    string    `json:"host"`
-	Sig     string    `json:"sig,omitempty"` // SSH signature (namespace pushlane-note) of the line without it, base64; always last
+	// SSH signature (namespace pushlane-note) of the line without it, base64; always last
+	Sig string `json:"sig,omitempty"`
 }
 
 // key is what makes two lines the same, however often a verdict is told. The
@@ -83,7 +84,7 @@ func (t *Teller) writeNotes(ctx context.Context, id int64) error {
 }
 
 // worst is the failure that decides whether there is another attempt: one that
-// another attempt may mend.
+// another attempt may fix.
 func worst(failed []error) error {
 	if i := slices.IndexFunc(failed, troubled); i >= 0 {
 		return failed[i]
@@ -101,7 +102,8 @@ func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, 
 	}
 	var notes []Note
 	for _, l := range lanes {
-		notes = append(notes, Note{Run: fmt.Sprintf("%s@%s:%s", run.RepoName, commit[:7], l.Lane), Number: run.Number, Gate: run.Gate, Ref: u.Ref,
+		notes = append(notes, Note{Run: fmt.Sprintf("%s@%s:%s", run.RepoName, commit[:7], l.Lane), Number: run.Number,
+			Gate: run.Gate, Ref: u.Ref,
 			Commit: commit, Lane: l.Lane, Verdict: l.State, Attempt: l.Attempt, Digest: l.Digest, Image: l.Image,
 			Lanes: u.LanesRev, Guarded: protected(run, u), Started: utc(l.started), Millis: l.Millis, Host: host})
 	}

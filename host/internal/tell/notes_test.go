@@ -81,8 +81,10 @@ func TestNote(t *testing.T) {
 			t.Fatal(err)
 		}
 		host, _ := os.Hostname()
-		want := Note{Run: "app@" + w.commit[:7] + ":test", Number: 1, Gate: "post-receive", Ref: "refs/heads/main", Commit: w.commit, Lane: "test", Verdict: "failed",
-			Attempt: 1, Guarded: true, Started: utc(run.Lanes[1].Started), Millis: run.Lanes[1].Ended.Sub(run.Lanes[1].Started).Milliseconds(), Host: host}
+		want := Note{Run: "app@" + w.commit[:7] + ":test", Number: 1, Gate: "post-receive", Ref: "refs/heads/main",
+			Commit: w.commit, Lane: "test", Verdict: "failed",
+			Attempt: 1, Guarded: true, Started: utc(run.Lanes[1].Started),
+			Millis: run.Lanes[1].Ended.Sub(run.Lanes[1].Started).Milliseconds(), Host: host}
 		if !got.Started.Equal(want.Started) {
 			t.Errorf("%s: started %s, want %s", hash, got.Started, want.Started)
 		}
@@ -120,8 +122,9 @@ func TestSignedNotes(t *testing.T) {
 	}{
 		"first": {lines[0], true}, "second": {lines[1], true},
 		"changed verdict": {strings.Replace(lines[1], `"verdict":"failed"`, `"verdict":"passed"`, 1), false},
-		"another's":       {lines[0][:strings.LastIndex(lines[0], `,"sig"`)] + lines[1][strings.LastIndex(lines[1], `,"sig"`):], false},
-		"unsigned":        {lines[0][:strings.LastIndex(lines[0], `,"sig"`)] + "}", false},
+		"another's": {lines[0][:strings.LastIndex(lines[0], `,"sig"`)] +
+			lines[1][strings.LastIndex(lines[1], `,"sig"`):], false},
+		"unsigned": {lines[0][:strings.LastIndex(lines[0], `,"sig"`)] + "}", false},
 	} {
 		w.write("note", c.line+"\n", 0o600)
 		cmd := exec.Command("sh", script)
@@ -132,13 +135,14 @@ func TestSignedNotes(t *testing.T) {
 	}
 }
 
-// A key that asks for a passphrase would wait for nobody.
+// A key that asks for a passphrase would wait for no one.
 func TestKeyWithAPassphrase(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	key := filepath.Join(w.dir, "locked")
 	w.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "sesame", "-f", key)
-	if _, err := New(Config{Notes: true, NotesKey: key}, w.st, nil); err == nil || !strings.Contains(err.Error(), "is no private key without a passphrase") {
+	if _, err := New(Config{Notes: true, NotesKey: key}, w.st, nil); err == nil ||
+		!strings.Contains(err.Error(), "is not a private key without a passphrase") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -148,7 +152,8 @@ func TestKeyWithAPassphrase(t *testing.T) {
 func TestNotesOfOthersStay(t *testing.T) {
 	t.Parallel()
 	one := mustJSON(Note{Run: "r", Number: 1, Lane: "a", Attempt: 1, Started: time.UnixMilli(1000)})
-	again := mustJSON(Note{Run: "r", Number: 1, Lane: "a", Attempt: 1, Started: time.UnixMilli(1000), Host: "other", Sig: "x"})
+	again := mustJSON(Note{Run: "r", Number: 1, Lane: "a", Attempt: 1, Started: time.UnixMilli(1000), Host: "other",
+		Sig: "x"})
 	other := mustJSON(Note{Run: "r", Number: 1, Lane: "a", Attempt: 1, Started: time.UnixMilli(2000)})
 	got, changed := mergeLines("by hand\n\n{}\n"+string(one)+"\n", []string{string(again), string(other), string(other)})
 	if want := "by hand\n{}\n" + string(one) + "\n" + string(other) + "\n"; got != want || !changed {
@@ -204,8 +209,10 @@ func TestNotesOfWhatIsNotThere(t *testing.T) {
 	for _, object := range []string{strings.Repeat("1", 40), blob} {
 		began := w.now
 		run, err := w.st.Begin(t.Context(), store.NewRun{RepoKey: w.repo, RepoName: "app", Gate: "post-receive", At: w.now,
-			Updates: []store.Update{w.update("refs/heads/gone", strings.Repeat("0", 40)), w.update("refs/heads/x", object), w.update("refs/heads/main", w.commit)},
-			Lanes:   []store.NewLane{{Update: 0, Lane: "a", Picked: true}, {Update: 1, Lane: "a", Picked: true}, {Update: 2, Lane: "a", Picked: true}}})
+			Updates: []store.Update{w.update("refs/heads/gone", strings.Repeat("0", 40)), w.update("refs/heads/x", object),
+				w.update("refs/heads/main", w.commit)},
+			Lanes: []store.NewLane{{Update: 0, Lane: "a", Picked: true}, {Update: 1, Lane: "a", Picked: true},
+				{Update: 2, Lane: "a", Picked: true}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,7 +278,8 @@ func TestNoteThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	blob := w.git("rev-parse", NotesRef+":"+w.commit)
-	if err := os.Remove(filepath.Join(w.repo, "objects", blob[:2], blob[2:])); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(filepath.Join(w.repo, "objects", blob[:2], blob[2:])); err != nil &&
+		!errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
 	before := w.git("rev-parse", NotesRef)
@@ -300,10 +308,12 @@ func BenchmarkNotes(b *testing.B) {
 	run("", "init", "-q", "--bare", repo)
 	var commits, noted strings.Builder
 	for i := range 1000 {
-		fmt.Fprintf(&commits, "commit refs/heads/main\nmark :%d\ncommitter T <t@example.org> %d +0000\ndata 1\nx\n", i+1, 1700000000+i)
+		fmt.Fprintf(&commits, "commit refs/heads/main\nmark :%d\ncommitter T <t@example.org> %d +0000\ndata 1\nx\n", i+1,
+			1700000000+i)
 		fmt.Fprintf(&noted, "N inline :%d\ndata 2\n{}\n", i+1)
 	}
-	run(commits.String()+"commit "+NotesRef+"\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\n"+noted.String(), "--git-dir="+repo, "fast-import", "--quiet")
+	run(commits.String()+"commit "+NotesRef+"\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nx\n"+noted.String(),
+		"--git-dir="+repo, "fast-import", "--quiet")
 	commit := run("", "--git-dir="+repo, "rev-parse", "refs/heads/main")
 	for i := 0; b.Loop(); i++ {
 		lines := []string{fmt.Sprint("lint ", i), fmt.Sprint("test ", i)}

@@ -68,7 +68,7 @@ type permanentError struct{ error }
 // missingError is about a commit that is not there, perhaps not yet.
 type missingError struct{ error }
 
-// busyError is an answer of somebody in trouble, who may say when to come back.
+// busyError is an answer of someone in trouble, who may say when to come back.
 type busyError struct {
 	error
 	after time.Duration
@@ -166,5 +166,5 @@ func (t *Teller) send(ctx context.Context, d store.Delivery) error {
 	case "spans":
 		return t.sendSpans(ctx, d.Run)
 	}
-	return permanentError{fmt.Errorf("nobody is known as %q any more", d.Target)}
+	return permanentError{fmt.Errorf("no one is known as %q any more", d.Target)}
 }

@@ -54,7 +54,8 @@ func TestTriedAfterALongRest(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for age, want := range map[time.Duration][2]time.Duration{
-		-time.Hour: {firstRetry / 2, firstRetry}, 0: {firstRetry / 2, firstRetry}, time.Minute: {30 * time.Second, time.Minute}, 100 * time.Hour: {30 * time.Minute, time.Hour},
+		-time.Hour: {firstRetry / 2, firstRetry}, 0: {firstRetry / 2, firstRetry},
+		time.Minute: {30 * time.Second, time.Minute}, 100 * time.Hour: {30 * time.Minute, time.Hour},
 	} {
 		seen := map[time.Duration]bool{}
 		for range 50 {
@@ -74,7 +75,8 @@ func TestRetryAfter(t *testing.T) {
 // for a year is asked after an hour.
 func TestReceiverSaysWhenToComeBack(t *testing.T) {
 	t.Parallel()
-	for asked, want := range map[string]time.Duration{"1800": 30 * time.Minute, "31536000": time.Hour, "99999999999999999999": 0, "-5": 0, "soon": 0} {
+	for asked, want := range map[string]time.Duration{"1800": 30 * time.Minute, "31536000": time.Hour,
+		"99999999999999999999": 0, "-5": 0, "soon": 0} {
 		w := newWorld(t)
 		w.answer = func(_ int, rw http.ResponseWriter) {
 			rw.Header().Set("Retry-After", asked)
@@ -139,7 +141,8 @@ func TestHostileReceivers(t *testing.T) {
 		teller.client.Timeout = c.timeout
 		run := w.say(teller, w.ended("post-receive", 1))
 		d := w.one(w.step(teller, run))
-		if d.State != "waiting" || !strings.Contains(d.Error, c.want) || len(d.Error) > 400 || strings.ContainsAny(d.Error, "\x00\x1b\n\u202e") {
+		if d.State != "waiting" || !strings.Contains(d.Error, c.want) || len(d.Error) > 400 ||
+			strings.ContainsAny(d.Error, "\x00\x1b\n\u202e") {
 			t.Errorf("%s: got %+v", name, d)
 		}
 	}
@@ -180,7 +183,7 @@ func TestEndlessHeaders(t *testing.T) {
 	}
 }
 
-// A certificate of nobody known, and one of another host, get no request.
+// A certificate of no one known, and one of another host, get no request.
 func TestWrongTLS(t *testing.T) {
 	t.Parallel()
 	for name, trust := range map[string]bool{"unknown authority": false, "other host": true} {
@@ -201,7 +204,8 @@ func TestWrongTLS(t *testing.T) {
 			transport.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 		}
 		run := w.say(teller, w.ended("post-receive", 1))
-		if d := w.one(w.step(teller, run)); d.State != "waiting" || !strings.Contains(d.Error, "certificate") || len(w.got) != 0 {
+		if d := w.one(w.step(teller, run)); d.State != "waiting" || !strings.Contains(d.Error, "certificate") ||
+			len(w.got) != 0 {
 			t.Errorf("%s: got %+v, %d requests", name, d, len(w.got))
 		}
 	}
@@ -364,7 +368,8 @@ func TestTargets(t *testing.T) {
 func TestRoads(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"status https://a/api team/app": "status https://a/api", "webhook a#1": "webhook a#1", "notes /srv/my repo.git": "notes /srv/my repo.git", "spans": "spans ",
+		"status https://a/api team/app": "status https://a/api", "webhook a#1": "webhook a#1",
+		"notes /srv/my repo.git": "notes /srv/my repo.git", "spans": "spans ",
 	} {
 		if got := roadOf(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
@@ -393,7 +398,8 @@ func BenchmarkOutbox(b *testing.B) {
 	}
 	taken.Add(b.N)
 	for range b.N {
-		if err := st.AddDeliveries(b.Context(), []store.Delivery{{Run: run.ID, Target: teller.config.Webhooks[0].target(), Kind: "run.queued", Body: []byte("{}")}}); err != nil {
+		if err := st.AddDeliveries(b.Context(), []store.Delivery{
+			{Run: run.ID, Target: teller.config.Webhooks[0].target(), Kind: "run.queued", Body: []byte("{}")}}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
-// newClient follows nobody, so that a token goes only where the policy says,
+// newClient follows no one, so that a token goes only where the policy says,
 // and neither waits nor reads for long.
 func newClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -65,7 +65,8 @@ func (a answer) verdict(host string) error {
 	err := fmt.Errorf("%s answers %d %s%s", host, a.code, http.StatusText(a.code), a.excerpt())
 	after, asked := a.retryAfter()
 	switch {
-	case a.code >= 500, a.code == http.StatusRequestTimeout, a.code == http.StatusTooManyRequests, a.code == http.StatusForbidden && asked:
+	case a.code >= 500, a.code == http.StatusRequestTimeout, a.code == http.StatusTooManyRequests,
+		a.code == http.StatusForbidden && asked:
 		return busyError{err, after} // forges say 403 where others say 429
 	case a.code/100 == 3, a.code/100 == 4:
 		return permanentError{err}

@@ -47,7 +47,8 @@ func (t *Teller) sendSpans(ctx context.Context, id int64) error {
 		return err
 	}
 	kept := &keeper{}
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(kept), sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithIDGenerator(&ids{run: run}),
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(kept), sdktrace.WithSampler(sdktrace.AlwaysSample()),
+		sdktrace.WithIDGenerator(&ids{run: run}),
 		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "pushlane"))))
 	runSpans(ctx, provider.Tracer("pushlane"), link, run)
 	return t.export(ctx, kept.spans)
@@ -57,7 +58,8 @@ func (t *Teller) export(ctx context.Context, spans []sdktrace.ReadOnlySpan) erro
 	client := *t.client
 	seen := &codeKeeper{next: t.client.Transport}
 	client.Transport = seen
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(strings.TrimSuffix(t.config.OTLP, "/")+"/v1/traces"),
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(strings.TrimSuffix(t.config.OTLP, "/")+
+		"/v1/traces"),
 		otlptracehttp.WithHTTPClient(&client), otlptracehttp.WithMaxResponseSize(64<<10),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}))
 	if err != nil {
@@ -132,10 +134,11 @@ func runSpans(ctx context.Context, tracer trace.Tracer, link string, run store.R
 	if began.IsZero() {
 		began = run.Queued
 	}
-	ctx, span := tracer.Start(ctx, "RUN "+run.RepoName+" "+run.Gate, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(began),
+	ctx, span := tracer.Start(ctx, "RUN "+run.RepoName+" "+run.Gate, trace.WithSpanKind(trace.SpanKindServer),
+		trace.WithTimestamp(began),
 		trace.WithAttributes(runAttributes(link, run)...))
 	for _, l := range run.Lanes {
-		laneSpan(ctx, tracer, link, run, l)
+		laneSpan(ctx, tracer, link, l)
 	}
 	if run.State == store.Broken {
 		span.SetStatus(codes.Error, short(run.Message, maxText))
@@ -165,7 +168,7 @@ func runAttributes(link string, run store.Run) []attribute.KeyValue {
 }
 
 // outcome is a result, with the class of error that the conventions ask for
-// beside a failure and an error.
+// next to a failure and an error.
 func outcome(key string, s store.State) []attribute.KeyValue {
 	list := []attribute.KeyValue{attribute.String(key, resultOf(s))}
 	if s == store.Failed || s == store.Broken {
@@ -176,7 +179,7 @@ func outcome(key string, s store.State) []attribute.KeyValue {
 
 // laneSpan is one attempt of one lane. One that ended before it began has its
 // end alone.
-func laneSpan(ctx context.Context, tracer trace.Tracer, link string, run store.Run, l store.LaneRun) {
+func laneSpan(ctx context.Context, tracer trace.Tracer, link string, l store.LaneRun) {
 	if l.Ended.IsZero() {
 		return
 	}

@@ -55,7 +55,8 @@ func (t *Teller) statuses(run store.Run, link string, failed map[string]store.St
 // withStatuses adds the statuses of a run. Both gates of a ref that is not
 // protected share one context, which the second would overwrite: it says what
 // all runs of the commit come to.
-func (t *Teller) withStatuses(ctx context.Context, list []store.Delivery, run store.Run, link string) ([]store.Delivery, error) {
+func (t *Teller) withStatuses(ctx context.Context, list []store.Delivery, run store.Run,
+	link string) ([]store.Delivery, error) {
 	heads := map[string]store.State{}
 	for _, u := range run.Updates {
 		if !run.State.Final() || contextOf(run, u) != unprotectedContext {
@@ -257,7 +258,8 @@ func (s Status) verdict(host string, a answer) error {
 	case err == nil:
 	case s.Kind == "gitlab" && a.code == http.StatusBadRequest && strings.Contains(a.text, "Cannot transition status"):
 		return nil
-	case a.code == http.StatusNotFound, s.Kind == "github" && a.code == http.StatusUnprocessableEntity && strings.Contains(a.text, "No commit found"):
+	case a.code == http.StatusNotFound, s.Kind == "github" && a.code == http.StatusUnprocessableEntity &&
+		strings.Contains(a.text, "No commit found"):
 		return missingError{err}
 	}
 	return err
@@ -273,7 +275,8 @@ func (s Status) request(ctx context.Context, project string, b statusBody) (*htt
 	if b.URL != "" {
 		body["target_url"] = b.URL
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.address(project, b.SHA), bytes.NewReader(mustJSON(body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.address(project, b.SHA),
+		bytes.NewReader(mustJSON(body)))
 	if err != nil {
 		return nil, permanentError{err}
 	}

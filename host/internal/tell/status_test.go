@@ -56,7 +56,8 @@ func TestStatusOnlyOfWhatTheForgeHas(t *testing.T) {
 		gate string
 		exit int
 		want int
-	}{{"pre-receive", 1, 0}, {"pre-receive", 3, 0}, {"pre-receive", 0, 1}, {"post-receive", 1, 3}, {"schedule", 3, 3}, {"manual", 0, 3}, {"pre-push", 0, 0}, {"pre-commit", 0, 0}} {
+	}{{"pre-receive", 1, 0}, {"pre-receive", 3, 0}, {"pre-receive", 0, 1}, {"post-receive", 1, 3}, {"schedule", 3, 3},
+		{"manual", 0, 3}, {"pre-push", 0, 0}, {"pre-commit", 0, 0}} {
 		waiting := w.begin(c.gate)
 		if err := teller.Queued(t.Context(), waiting); err != nil {
 			t.Fatal(err)
@@ -75,8 +76,10 @@ func TestStatusOnlyOfWhatTheForgeHas(t *testing.T) {
 func TestStates(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[store.State][3]string{
-		store.Queued: {"pending", "pending", "pending"}, store.Running: {"pending", "pending", "running"}, store.Passed: {"success", "success", "success"},
-		store.Failed: {"failure", "failure", "failed"}, store.Broken: {"error", "error", "failed"}, store.Cancelled: {"error", "error", "canceled"},
+		store.Queued: {"pending", "pending", "pending"}, store.Running: {"pending", "pending", "running"},
+		store.Passed: {"success", "success", "success"},
+		store.Failed: {"failure", "failure", "failed"}, store.Broken: {"error", "error", "failed"},
+		store.Cancelled: {"error", "error", "canceled"},
 	} {
 		for i, kind := range []string{"gitea", "github", "gitlab"} {
 			if got := stateAt(kind, string(state)); got != want[i] {
@@ -101,7 +104,8 @@ func TestDescriptions(t *testing.T) {
 		"run #1: 0 of 99 lanes passed; no": {Number: 1, State: store.Broken, Lanes: many},
 	} {
 		got := short(describe(run), maxDescription)
-		if !strings.HasPrefix(got, want) || len(run.Lanes) < 9 && got != want || utf8.RuneCountInString(got) > maxDescription || !utf8.ValidString(got) {
+		if !strings.HasPrefix(got, want) || len(run.Lanes) < 9 && got != want ||
+			utf8.RuneCountInString(got) > maxDescription || !utf8.ValidString(got) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
@@ -121,7 +125,8 @@ func TestForgesAnswers(t *testing.T) {
 		{"github", `{"message":"No commit found for SHA: 1"}`, 422, "failed", true},
 		{"github", `{"message":"Validation Failed"}`, 422, "failed", false},
 		{"gitlab", `{"message":"404 Commit Not Found"}`, 404, "failed", true},
-		{"gitlab", `{"message":"Cannot transition status via :run from :running (Reason(s): Status cannot transition via \"run\")"}`, 400, "done", false},
+		{"gitlab", `{"message":"Cannot transition status via :run from :running (Reason(s): Status cannot transition via ` +
+			`\"run\")"}`, 400, "done", false},
 		{"gitlab", `{"message":"state does not have a valid value"}`, 400, "failed", false},
 		{"gitea", "", 401, "failed", false},
 	} {
@@ -166,7 +171,8 @@ func TestStatusOfTagsAndDeletions(t *testing.T) {
 	w.git("tag", "-a", "-m", "v", "v1", w.commit)
 	tag := w.git("rev-parse", "refs/tags/v1")
 	teller := w.teller(w.forge("gitea"))
-	run := w.ended("post-receive", 0, w.update("refs/tags/v1", tag), w.update("refs/heads/a", w.commit), w.update("refs/heads/b", w.commit),
+	run := w.ended("post-receive", 0, w.update("refs/tags/v1", tag), w.update("refs/heads/a", w.commit),
+		w.update("refs/heads/b", w.commit),
 		w.update("refs/heads/gone", strings.Repeat("0", 40)))
 	all := w.work(teller, w.say(teller, run))
 	if len(all) != 2 || len(w.got) != 2 {

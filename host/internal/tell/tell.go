@@ -94,7 +94,7 @@ func (t *Teller) add(ctx context.Context, run store.Run, event string) error {
 
 // taken reports whether the server has, or is about to have, what the run
 // judges. A push that waits for its verdict may still be refused, and then its
-// commits are nobody's; a local gate's commits are only the developer's.
+// commits are no one's; a local gate's commits are only the developer's.
 func taken(run store.Run, ended bool) bool {
 	if run.Gate == "pre-receive" {
 		return ended && run.Exit == 0
@@ -120,7 +120,7 @@ func short(text string, limit int) string {
 func mustJSON(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("%T is no JSON: %v", v, err)) // plain structs of strings, numbers and times
+		panic(fmt.Sprintf("%T is not JSON: %v", v, err)) // plain structs of strings, numbers and times
 	}
 	return data
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // Message is the body of a webhook. Its lists and texts are bounded, with the
-// true number beside a list that was cut.
+// true number next to a list that was cut.
 type Message struct {
 	Event      string    `json:"event"`
 	Repository string    `json:"repository"`
@@ -139,8 +139,9 @@ func latest(run store.Run) []Lane {
 	}
 	at := map[place]int{}
 	for _, l := range run.Lanes {
-		one := Lane{Lane: l.Lane, State: string(l.State), Required: l.Required, Attempt: l.Attempt, Message: short(l.Message, maxText),
-			Digest: l.Digest, Image: l.Image, id: l.ID, update: l.Update, started: l.Started}
+		one := Lane{Lane: l.Lane, State: string(l.State), Required: l.Required, Attempt: l.Attempt,
+			Message: short(l.Message, maxText),
+			Digest:  l.Digest, Image: l.Image, id: l.ID, update: l.Update, started: l.Started}
 		if !l.Started.IsZero() && !l.Ended.IsZero() {
 			one.Millis = max(0, l.Ended.Sub(l.Started).Milliseconds())
 		}

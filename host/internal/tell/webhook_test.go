@@ -19,7 +19,8 @@ func TestWebhook(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.answer = answers(500, 429)
-	teller := w.teller(Config{URL: "https://ci.example.org/", Webhooks: []Webhook{{URL: w.receiver.URL + "/hook", SecretFile: w.secret("hush"), Events: []string{"run.ended"}}}})
+	teller := w.teller(Config{URL: "https://ci.example.org/",
+		Webhooks: []Webhook{{URL: w.receiver.URL + "/hook", SecretFile: w.secret("hush"), Events: []string{"run.ended"}}}})
 	run := w.ended("pre-receive", 1)
 	for _, tell := range []func(context.Context, store.Run) error{teller.Queued, teller.Started, teller.Ended} {
 		if err := tell(t.Context(), run); err != nil {
@@ -37,14 +38,17 @@ func TestWebhook(t *testing.T) {
 	if err := json.Unmarshal(got.body, &m); err != nil {
 		t.Fatal(err)
 	}
-	if m.Event != "run.ended" || m.Repository != "app" || m.State != "failed" || m.URL != "https://ci.example.org/r/app/runs/1" || len(m.Lanes) != 2 ||
+	if m.Event != "run.ended" || m.Repository != "app" || m.State != "failed" ||
+		m.URL != "https://ci.example.org/r/app/runs/1" || len(m.Lanes) != 2 ||
 		m.Lanes[1].State != "failed" || m.Updates[0].New != w.commit || m.Ended.IsZero() {
 		t.Errorf("got %+v", m)
 	}
-	if m.Counts != (Counts{1, 2, 2}) || len(m.Findings) != 2 || m.Findings[1] != (Finding{Lane: "test", Path: "a.go", Line: 7, Level: "error", Message: "bad"}) {
+	if m.Counts != (Counts{1, 2, 2}) || len(m.Findings) != 2 ||
+		m.Findings[1] != (Finding{Lane: "test", Path: "a.go", Line: 7, Level: "error", Message: "bad"}) {
 		t.Errorf("got %+v of %+v", m.Findings, m.Counts)
 	}
-	if want := "sha256=" + Sign("hush", got.head.Get("X-Pushlane-Timestamp"), got.body); got.head.Get("X-Pushlane-Signature-256") != want || got.head.Get("X-Pushlane-Event") != "run.ended" {
+	if want := "sha256=" + Sign("hush", got.head.Get("X-Pushlane-Timestamp"),
+		got.body); got.head.Get("X-Pushlane-Signature-256") != want || got.head.Get("X-Pushlane-Event") != "run.ended" {
 		t.Errorf("got %v, want the signature %s", got.head, want)
 	}
 	if w.got[0].head.Get("X-Pushlane-Delivery") != got.head.Get("X-Pushlane-Delivery") {
@@ -62,11 +66,13 @@ func TestMessageIsBounded(t *testing.T) {
 	var found []store.Finding
 	for i := range 1000 {
 		run.Updates = append(run.Updates, store.Update{Ref: strings.Repeat("r", 4000), New: "1"})
-		run.Lanes = append(run.Lanes, store.LaneRun{ID: int64(i + 1), Lane: fmt.Sprint("l", i), Message: strings.Repeat("\xff", 9000)})
+		run.Lanes = append(run.Lanes, store.LaneRun{ID: int64(i + 1), Lane: fmt.Sprint("l", i),
+			Message: strings.Repeat("\xff", 9000)})
 		found = append(found, store.Finding{LaneRun: 1, Message: strings.Repeat("m", 9000), Path: strings.Repeat("p", 9000)})
 	}
 	m := message("", "run.ended", run, found)
-	if m.Counts != (Counts{1000, 1000, 1000}) || len(m.Updates) != maxListed || len(m.Lanes) != maxListed || len(m.Findings) != maxFound {
+	if m.Counts != (Counts{1000, 1000, 1000}) || len(m.Updates) != maxListed || len(m.Lanes) != maxListed ||
+		len(m.Findings) != maxFound {
 		t.Errorf("got %+v, %d, %d, %d", m.Counts, len(m.Updates), len(m.Lanes), len(m.Findings))
 	}
 	if body := mustJSON(m); len(body) > 2<<20 || !json.Valid(body) {
@@ -85,7 +91,8 @@ func TestGivingUp(t *testing.T) {
 		w.answer = answers(status)
 		teller := w.teller(Config{Webhooks: []Webhook{{URL: w.receiver.URL}}})
 		run := w.say(teller, w.ended("post-receive", 1))
-		if d := w.one(w.work(teller, run)); len(w.got) != 1 || d.State != "failed" || !strings.Contains(d.Error, fmt.Sprint(status)) {
+		if d := w.one(w.work(teller, run)); len(w.got) != 1 || d.State != "failed" ||
+			!strings.Contains(d.Error, fmt.Sprint(status)) {
 			t.Errorf("%d: got %+v after %d requests", status, d, len(w.got))
 		}
 	}
@@ -109,7 +116,8 @@ func TestSecretAddressIsNotTold(t *testing.T) {
 func TestTwoWebhooksAtOneAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	teller := w.teller(Config{Webhooks: []Webhook{{URL: w.receiver.URL}, {URL: w.receiver.URL, SecretFile: w.secret("hush")}}})
+	teller := w.teller(Config{Webhooks: []Webhook{{URL: w.receiver.URL},
+		{URL: w.receiver.URL, SecretFile: w.secret("hush")}}})
 	w.work(teller, w.say(teller, w.ended("post-receive", 1)))
 	signed := 0
 	for _, got := range w.got {
@@ -127,7 +135,8 @@ func TestReceiverIsInThePolicyNoMore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	run := w.say(w.teller(Config{Webhooks: []Webhook{{URL: w.receiver.URL}}}), w.ended("post-receive", 1))
-	if d := w.one(w.work(w.teller(Config{}), run)); d.State != "failed" || !strings.HasSuffix(d.Error, "is in the policy no more") || len(w.got) != 0 {
+	if d := w.one(w.work(w.teller(Config{}), run)); d.State != "failed" ||
+		!strings.HasSuffix(d.Error, "is in the policy no more") || len(w.got) != 0 {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -146,8 +155,9 @@ func TestSignatureAsTheReadmeChecksIt(t *testing.T) {
 				time, body, signature string
 				want                  string
 			}{
-				"good": {now, "{}", good, "true"}, "other body": {now, "{ }", good, "false"}, "other length": {now, "{}", "sha256=1", "false"},
-				"old": {old, "{}", "sha256=" + Sign("hush", old, []byte("{}")), "false"},
+				"good": {now, "{}", good, "true"}, "other body": {now, "{ }", good, "false"},
+				"other length": {now, "{}", "sha256=1", "false"},
+				"old":          {old, "{}", "sha256=" + Sign("hush", old, []byte("{}")), "false"},
 			} {
 				if got := check(c.time, c.body, c.signature); got != c.want {
 					t.Errorf("%s: got %q, want %s", name, got, c.want)
@@ -166,13 +176,20 @@ func checker(t *testing.T, language string) func(timestamp, body, signature stri
 	var command []string
 	switch language {
 	case "python":
-		w.write("check.py", "import hmac, sys, time\nsecret = b'hush'\ntimestamp, body, signature = sys.argv[1].encode(), sys.argv[2].encode(), sys.argv[3]\n"+text+"\nprint(str(ok).lower())\n", 0o600)
+		w.write("check.py",
+			"import hmac, sys, time\nsecret = b'hush'\ntimestamp, body, signature = sys.argv[1].encode(), "+
+				"sys.argv[2].encode(), sys.argv[3]\n"+text+"\nprint(str(ok).lower())\n", 0o600)
 		command = []string{"python3", "check.py"}
 	case "js":
-		w.write("check.js", "const crypto = require('crypto'); const secret = 'hush'; const [timestamp, body, signature] = process.argv.slice(2);\n"+text+"\nconsole.log(ok);\n", 0o600)
+		w.write("check.js",
+			"const crypto = require('crypto'); const secret = 'hush'; const [timestamp, body, signature] = "+
+				"process.argv.slice(2);\n"+text+"\nconsole.log(ok);\n", 0o600)
 		command = []string{"node", "check.js"}
 	case "go":
-		w.write("check.go", "package main\nimport (\"crypto/hmac\"; \"crypto/sha256\"; \"encoding/hex\"; \"fmt\"; \"os\"; \"strconv\"; \"time\")\nfunc main() {\nsecret, timestamp, body, signature := []byte(\"hush\"), os.Args[1], []byte(os.Args[2]), os.Args[3]\n"+text+"\nfmt.Println(ok)\n}\n", 0o600)
+		w.write("check.go",
+			"package main\nimport (\"crypto/hmac\"; \"crypto/sha256\"; \"encoding/hex\"; \"fmt\"; \"os\"; \"strconv\"; "+
+				"\"time\")\nfunc main() {\nsecret, timestamp, body, signature := []byte(\"hush\"), os.Args[1], "+
+				"[]byte(os.Args[2]), os.Args[3]\n"+text+"\nfmt.Println(ok)\n}\n", 0o600)
 		w.run("go", "build", "-o", "check", "check.go")
 		command = []string{w.dir + "/check"}
 	}

@@ -114,7 +114,8 @@ func (w *world) run(name string, args ...string) string {
 	w.t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
+	cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T",
+		"GIT_COMMITTER_EMAIL=t@example.org")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		w.t.Fatalf("%s %v: %v\n%s", name, args, err, out)
@@ -139,8 +140,10 @@ func (w *world) begin(gate string, updates ...store.Update) store.Run {
 	if updates == nil {
 		updates = []store.Update{w.update("refs/heads/main", w.commit)}
 	}
-	run, err := w.st.Begin(w.t.Context(), store.NewRun{RepoKey: w.repo, RepoName: "app", Gate: gate, Pusher: "ann", At: w.now.Add(-3 * time.Second), Updates: updates,
-		Lanes: []store.NewLane{{Lane: "lint", Title: "lint", Picked: true, Plugin: "files"}, {Lane: "test", Title: "test", Picked: true, Plugin: "shell"}}})
+	run, err := w.st.Begin(w.t.Context(), store.NewRun{RepoKey: w.repo, RepoName: "app", Gate: gate, Pusher: "ann",
+		At: w.now.Add(-3 * time.Second), Updates: updates,
+		Lanes: []store.NewLane{{Lane: "lint", Title: "lint", Picked: true, Plugin: "files"},
+			{Lane: "test", Title: "test", Picked: true, Plugin: "shell"}}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -163,11 +166,14 @@ func (w *world) end(run store.Run, exit int, lanes ...store.State) store.Run {
 	var changes []store.Change
 	for i, state := range lanes {
 		id := run.Lanes[i].ID
-		changes = append(changes, store.Move{LaneRun: id, From: store.Queued, To: store.Starting}, store.Move{LaneRun: id, From: store.Starting, To: store.Running},
-			store.Result{LaneRun: id, State: state, Message: "so", Findings: []store.Finding{{Path: "a.go", Line: 7, Level: "error", Message: "bad"}}})
+		changes = append(changes, store.Move{LaneRun: id, From: store.Queued, To: store.Starting},
+			store.Move{LaneRun: id, From: store.Starting, To: store.Running},
+			store.Result{LaneRun: id, State: state, Message: "so",
+				Findings: []store.Finding{{Path: "a.go", Line: 7, Level: "error", Message: "bad"}}})
 	}
 	last := lanes[len(lanes)-1]
-	if err := w.st.Record(w.t.Context(), run.ID, append(changes, store.End{State: last, Exit: exit, Message: "over"})...); err != nil {
+	if err := w.st.Record(w.t.Context(), run.ID, append(changes,
+		store.End{State: last, Exit: exit, Message: "over"})...); err != nil {
 		w.t.Fatal(err)
 	}
 	run, err := w.st.RunByID(w.t.Context(), run.ID)

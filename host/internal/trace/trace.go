@@ -96,7 +96,8 @@ func (t *Tracer) Close() error {
 // Wrap runs a call and writes it down.
 func (t *Tracer) Wrap(name string, module []byte, run Runner) Runner {
 	return func(ctx context.Context, call wasm.Call) (wasm.Result, error) {
-		t.write(traceLine{Call: &tracedCall{Plugin: name, Digest: wasm.Digest(module), Module: module, Stdin: call.Stdin, Args: call.Args, Env: call.Env, Clock: call.Clock, Fails: call.Fails}})
+		t.write(traceLine{Call: &tracedCall{Plugin: name, Digest: wasm.Digest(module), Module: module, Stdin: call.Stdin,
+			Args: call.Args, Env: call.Env, Clock: call.Clock, Fails: call.Fails}})
 		log := &bytes.Buffer{}
 		if call.Stderr != nil {
 			call.Stderr = io.MultiWriter(call.Stderr, log)
@@ -109,7 +110,8 @@ func (t *Tracer) Wrap(name string, module []byte, run Runner) Runner {
 }
 
 func endOf(r wasm.Result, err error, log string) *tracedEnd {
-	end := &tracedEnd{Exit: r.Exit, Stdout: r.Stdout, Log: log, Fuel: r.Used.Fuel, Calls: r.Used.Calls, Memory: r.Used.Memory}
+	end := &tracedEnd{Exit: r.Exit, Stdout: r.Stdout, Log: log, Fuel: r.Used.Fuel, Calls: r.Used.Calls,
+		Memory: r.Used.Memory}
 	if err != nil {
 		end.Error = withoutTimes(err.Error())
 	}
@@ -221,7 +223,8 @@ func (r *replay) repeat(ctx context.Context, want *tracedEnd) error {
 	}
 	var log bytes.Buffer
 	world := &replayedWorld{asks: r.asks}
-	result, err := m.Run(ctx, wasm.Call{Stdin: r.call.Stdin, Args: r.call.Args, Env: r.call.Env, Clock: r.call.Clock, Fails: r.call.Fails, Memory: config.PluginMemory, MaxStdout: config.MaxStdout,
+	result, err := m.Run(ctx, wasm.Call{Stdin: r.call.Stdin, Args: r.call.Args, Env: r.call.Env, Clock: r.call.Clock,
+		Fails: r.call.Fails, Memory: config.PluginMemory, MaxStdout: config.MaxStdout,
 		MaxStderr: config.MaxStderr, Out: wasm.NewOut(config.MaxOut, config.MaxOutFiles), Stderr: &log, World: world})
 	got := endOf(result, err, log.String())
 	fmt.Fprintf(r.w, "call %d: exit %d, %d questions, %d units of fuel\n", r.calls, got.Exit, world.at, got.Fuel)

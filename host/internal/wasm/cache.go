@@ -58,7 +58,7 @@ func (m *Module) cacheFolder() string {
 }
 
 // meteredFile is the module with its meter, which takes longer to make than to
-// read; it lies beside the code that wazero made of it.
+// read; it lies next to the code that wazero made of it.
 func (m *Module) meteredFile() string { return filepath.Join(m.cacheFolder(), "metered.wasm") }
 
 // kept is the module with its meter as the cache has it; nil: it does not.

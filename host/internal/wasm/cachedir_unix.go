@@ -11,7 +11,7 @@ import (
 )
 
 // SecureDir makes the folder or refuses it: native code in it is run as it is,
-// so nobody else may be able to write there.
+// so no one else may be able to write there.
 func SecureDir(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return fmt.Errorf("cannot make module cache: %w", err)

@@ -34,7 +34,7 @@ const (
 	maxLocalWork = 1_000_000     // locals times branches of one function
 	maxEffort    = 4_300_000_000 // sum of branches² over all functions: compiling takes time like that
 	maxWeight    = 2_500_000     // of one function: about the KiB that compiling it takes
-	heavy        = 100_000       // functions above are not compiled beside each other
+	heavy        = 100_000       // functions above are not compiled in parallel
 	maxWeights   = 32_000_000    // of all functions together: a Go program of 45 MB
 )
 
@@ -81,7 +81,8 @@ func check(module []byte) (*facts, error) {
 	}
 	f := &facts{sections: sections, imports: map[string]bool{}}
 	readers := map[byte]func(*reader, *facts){0: readCustom, 1: readTypes, 2: readImports, 3: readFuncs, 4: readTables,
-		5: readMemories, 6: readGlobals, 7: readExports, 8: readStart, 9: readElements, 10: readCodeCount, 11: readData, 12: readDataCount}
+		5: readMemories, 6: readGlobals, 7: readExports, 8: readStart, 9: readElements, 10: readCodeCount, 11: readData,
+		12: readDataCount}
 	for _, s := range sections {
 		r := &reader{data: module, pos: s.body, end: s.end}
 		readers[s.id](r, f)
@@ -117,7 +118,8 @@ func (f *facts) complete(module []byte) error {
 	}
 	switch {
 	case !hasStart:
-		return &FormatError{Msg: "it exports no function _start without parameters and results", Help: "build it as a WASI command (a program), not as a library or reactor"}
+		return &FormatError{Msg: "it exports no function _start without parameters and results",
+			Help: "build it as a WASI command (a program), not as a library or reactor"}
 	case !hasMemory:
 		return &FormatError{Msg: `it does not export its memory as "memory"`}
 	case !hasCode && len(f.funcs) > 0:
@@ -148,7 +150,7 @@ func readTypes(r *reader, f *facts) {
 	n := r.count("types", maxTypes)
 	for range n {
 		if r.byte() != 0x60 {
-			r.fail("it has a type at byte %d that is no function type", r.pos)
+			r.fail("it has a type at byte %d that is not a function type", r.pos)
 			return
 		}
 		t := signature{readValTypes(r, "parameters"), readValTypes(r, "results")}
@@ -201,7 +203,8 @@ func readImports(r *reader, f *facts) {
 		want, known := importable(module, name)
 		switch {
 		case module != wasiModule && module != lane1Module:
-			r.fail("it imports %q from module %q; a plugin may import from %s and %s only", name, module, wasiModule, lane1Module)
+			r.fail("it imports %q from module %q; a plugin may import from %s and %s only", name, module, wasiModule,
+				lane1Module)
 		case kind != 0 || !known:
 			r.fail("it imports %q from module %q, which has no such function", name, module)
 		}

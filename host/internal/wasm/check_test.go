@@ -27,14 +27,17 @@ func TestRefused(t *testing.T) {
 		module []byte
 		want   string
 	}{
-		"a header alone":             {raw(), "it has no memory"},
-		"a wrong type on the stack":  {minimal().with(0x41, 0).bytes(), "it is not valid: "},
-		"a manifest that is no TOML": {change(func(m *made) { m.manifest = "name = \n" }), "its manifest is wrong: line 1: "},
-		"an unknown key":             {change(func(m *made) { m.manifest = usualManifest + "colour = \"red\"\n" }), `its manifest is wrong: line 5: unknown key "colour"`},
+		"a header alone":            {raw(), "it has no memory"},
+		"a wrong type on the stack": {minimal().with(0x41, 0).bytes(), "it is not valid: "},
+		"a manifest that is not TOML": {change(func(m *made) { m.manifest = "name = \n" }),
+			"its manifest is wrong: line 1: "},
+		"an unknown key": {change(func(m *made) { m.manifest = usualManifest + "colour = \"red\"\n" }),
+			`its manifest is wrong: line 5: unknown key "colour"`},
 		"a capability twice": {change(func(m *made) {
 			m.manifest = usualManifest + strings.Repeat("[[capabilities]]\nname = \"container\"\n", 2)
 		}), `its manifest is wrong: capability "container" is asked for twice`},
-		"an unknown output": {change(func(m *made) { m.manifest = "name = \"x\"\nabi = 1\noutput = \"xml\"\n" }), `its manifest is wrong: output "xml" is not one of jsonl, sarif, gnu, text`},
+		"an unknown output": {change(func(m *made) { m.manifest = "name = \"x\"\nabi = 1\noutput = \"xml\"\n" }),
+			`its manifest is wrong: output "xml" is not one of jsonl, sarif, gnu, text`},
 	}
 	e := open(t, Options{})
 	for name, test := range tests {
@@ -55,7 +58,7 @@ func TestRefused(t *testing.T) {
 }
 
 // TestAllowedFast: what is just below the limits compiles in moderate time;
-// this shows what the limits buy and is no race.
+// this shows what the limits buy and is not a race.
 func TestAllowedFast(t *testing.T) {
 	m := minimal().with(repeat(9000, 0x41, 0, 0x04, 0x40, 0x0b)...)
 	began := time.Now()
@@ -73,7 +76,8 @@ func TestOtherABI(t *testing.T) {
 	if !errors.As(err, &abi) || err.Error() != `plugin "x" speaks ABI 2, this host speaks 1` {
 		t.Fatalf("got %v", err)
 	}
-	if want := "update pushlane on this machine, or rebuild it with the sdk of this host and abi = 1 in its manifest: pushlane plugin pack"; abi.Hint() != want {
+	if want := "update pushlane on this machine, or rebuild it with the sdk of this host and abi = 1 in its manifest: " +
+		"pushlane plugin pack"; abi.Hint() != want {
 		t.Fatalf("got  %s\nwant %s", abi.Hint(), want)
 	}
 }
@@ -85,7 +89,8 @@ func TestTableCannotGrow(t *testing.T) {
 	m.tables = [][]byte{{0x70, 0, 1}}
 	m.elems = nil
 	// if table.grow(null, 400 M) != -1 then trap
-	m = m.with(slices.Concat([]byte{0xd0, 0x70, 0x41}, appendS64(nil, 400_000_000), []byte{0xfc, 15, 0, 0x41, 0x7f, 0x47, 0x04, 0x40, 0x00, 0x0b})...)
+	m = m.with(slices.Concat([]byte{0xd0, 0x70, 0x41}, appendS64(nil, 400_000_000),
+		[]byte{0xfc, 15, 0, 0x41, 0x7f, 0x47, 0x04, 0x40, 0x00, 0x0b})...)
 	mod, err := open(t, Options{}).Load(t.Context(), "grow", m.bytes())
 	if err != nil {
 		t.Fatal(err)

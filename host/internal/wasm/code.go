@@ -33,7 +33,8 @@ const hostCallCost = 512
 // read walks over one function: declarations of locals, then code to the last
 // end. The room that another one took is used again.
 func (b *body) read(r *reader, f *facts, params int) {
-	*b = body{f: f, r: r, locals: params, nest: b.nest[:0], regions: append(b.regions[:0], 0), edits: b.edits[:0], moves: b.moves[:0]}
+	*b = body{f: f, r: r, locals: params, nest: b.nest[:0], regions: append(b.regions[:0], 0), edits: b.edits[:0],
+		moves: b.moves[:0]}
 	for range r.count("groups of locals", maxLocals) {
 		n := r.u32()
 		readValType(r)
@@ -66,7 +67,8 @@ func weight(op byte) int {
 		return 14
 	case op == 0x02, op == 0x03, op == 0x04, op >= 0xa8 && op <= 0xb1, op == 0xfd: // blocks, truncation, vectors
 		return 8
-	case op >= 0x25 && op <= 0x40 && op != 0x3f, op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // tables, memory, division
+	// tables, memory, division
+	case op >= 0x25 && op <= 0x40 && op != 0x3f, op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82:
 		return 6
 	case op == 0x10:
 		return 2
@@ -82,7 +84,8 @@ func (b *body) size() {
 	case b.weight > maxWeight:
 		b.r.fail("a function that ends at byte %d would take too much memory to compile: split it", b.r.end)
 	case b.branches*b.locals > maxLocalWork:
-		b.r.fail("a function that ends at byte %d has %d branches over %d locals, the product may be %d", b.r.end, b.branches, b.locals, maxLocalWork)
+		b.r.fail("a function that ends at byte %d has %d branches over %d locals, the product may be %d", b.r.end, b.branches,
+			b.locals, maxLocalWork)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package wasm runs lane plugins: WebAssembly command modules that nobody has
+// Package wasm runs lane plugins: WebAssembly command modules that no one has
 // to trust.
 //
 // A module's way through the package:

@@ -15,7 +15,8 @@ type Options struct {
 	MaxMemory int64  // bytes of linear memory of one instance, the ceiling of Call.Memory; 0: 512 MiB
 	AllMemory int64  // bytes of linear memory of all instances together; 0: 4 GiB
 	Workers   int    // goroutines that compile one module; 0: 2
-	Warm      int    // most instances of a module kept started, waiting for their request: as many as the last runs asked for; 0: none
+	// most instances of a module kept started, waiting for their request: as many as the last runs asked for; 0: none
+	Warm int
 }
 
 const (
@@ -48,7 +49,8 @@ func Open(_ context.Context, opts Options) (*Engine, error) {
 		opts.MaxMemory = defaultMaxMemory
 	}
 	if opts.MaxMemory > 4<<30 {
-		return nil, fmt.Errorf("cannot open wasm engine: %d bytes of memory for one instance, at most 4 GiB can be addressed", opts.MaxMemory)
+		return nil, fmt.Errorf("cannot open wasm engine: %d bytes of memory for one instance, at most 4 GiB can be addressed",
+			opts.MaxMemory)
 	}
 	if opts.AllMemory <= 0 {
 		opts.AllMemory = defaultAllMemory

@@ -72,7 +72,8 @@ func TestCacheFolder(t *testing.T) {
 		if err == nil {
 			e.Close(t.Context())
 		}
-		if want == "" && err != nil || want != "" && (err == nil || err.Error() != fmt.Sprintf("cannot use module cache %s: %s", path, want)) {
+		if want == "" && err != nil || want != "" && (err == nil ||
+			err.Error() != fmt.Sprintf("cannot use module cache %s: %s", path, want)) {
 			t.Errorf("%s: got %v, want %q", path, err, want)
 		}
 	}
@@ -171,11 +172,13 @@ func TestWarm(t *testing.T) {
 		a, b := load(t, cold, name), load(t, warm, name)
 		awaitWarm(b)
 		call := func() Call {
-			return Call{World: &Local{Src: &gitTree{files: map[string]string{"a": "hello", "dir/file": "0123456789"}}}, Out: NewOut(100, 3)}
+			return Call{World: &Local{Src: &gitTree{files: map[string]string{"a": "hello", "dir/file": "0123456789"}}},
+				Out: NewOut(100, 3)}
 		}
 		x, errX := a.Run(t.Context(), call())
 		y, errY := b.Run(t.Context(), call())
-		if errX != nil || errY != nil || string(x.Stdout) != string(y.Stdout) || x.Used.Fuel != y.Used.Fuel || x.Used.Calls != y.Used.Calls {
+		if errX != nil || errY != nil || string(x.Stdout) != string(y.Stdout) || x.Used.Fuel != y.Used.Fuel ||
+			x.Used.Calls != y.Used.Calls {
 			t.Errorf("%s: cold %v %v %q\nwarm %v %v %q", name, x.Used, errX, x.Stdout, y.Used, errY, y.Stdout)
 		}
 	}

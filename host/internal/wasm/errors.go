@@ -35,7 +35,7 @@ func (e *ABIError) Error() string {
 	return fmt.Sprintf("plugin %q speaks ABI %d, this host speaks %d", e.Plugin, e.ABI, sdk.ABI)
 }
 
-// Hint says how to mend it.
+// Hint says how to fix it.
 func (e *ABIError) Hint() string {
 	if e.ABI > sdk.ABI {
 		return "update pushlane on this machine, or " + rebuild
@@ -43,7 +43,8 @@ func (e *ABIError) Hint() string {
 	return rebuild
 }
 
-var rebuild = fmt.Sprintf("rebuild it with the sdk of this host and abi = %d in its manifest: pushlane plugin pack", sdk.ABI)
+var rebuild = fmt.Sprintf("rebuild it with the sdk of this host and abi = %d in its manifest: pushlane plugin pack",
+	sdk.ABI)
 
 // LimitError is a plugin that was stopped because it used too much.
 type LimitError struct {

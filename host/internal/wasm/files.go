@@ -89,7 +89,8 @@ type files struct {
 
 func newFiles(s *session) files {
 	call := s.call
-	vols := [...]volume{&tree{session: s, number: TreeSrc}, &tree{session: s, number: TreeBase}, &tree{session: s, number: TreeResults}, call.Out}
+	vols := [...]volume{&tree{session: s, number: TreeSrc}, &tree{session: s, number: TreeBase},
+		&tree{session: s, number: TreeResults}, call.Out}
 	if call.Out == nil {
 		vols[3] = NewOut(0, 0)
 	}

@@ -111,10 +111,12 @@ func (g *gitTree) ReadDir(name string) ([]fs.DirEntry, error) {
 
 func TestWhatAPluginSees(t *testing.T) {
 	e := open(t, Options{})
-	src := &gitTree{files: map[string]string{"dir/file": "0123456789", "dir/sp ace\n\"": "odd", "bad\xff\xfename": "bytes", "link": "/etc/passwd", "up": "../../..", "dirlink": "dir"},
+	src := &gitTree{files: map[string]string{"dir/file": "0123456789", "dir/sp ace\n\"": "odd", "bad\xff\xfename": "bytes",
+		"link": "/etc/passwd", "up": "../../..", "dirlink": "dir"},
 		links: map[string]bool{"link": true, "up": true, "dirlink": true}}
 	out := NewOut(1<<19, 5)
-	r, err := load(t, e, "look").Run(t.Context(), Call{World: &Local{Src: src, Results: fstest.MapFS{"c1/a.txt": {Data: []byte("made")}}}, Out: out})
+	r, err := load(t, e, "look").Run(t.Context(), Call{
+		World: &Local{Src: src, Results: fstest.MapFS{"c1/a.txt": {Data: []byte("made")}}}, Out: out})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,9 +126,12 @@ func TestWhatAPluginSees(t *testing.T) {
 		`"/src/dir" d---------`,
 		`"/src/dir/file" ---------- 10 "0123456789" <nil>`,
 		`"/src/dir/sp ace\n\"" ---------- 3 "odd" <nil>`,
-		`"/src/dirlink" L--------- -> "dir" <nil>; open: open /src/dirlink: Too many symbolic links; stat: stat /src/dirlink: Too many symbolic links`,
-		`"/src/link" L--------- -> "/etc/passwd" <nil>; open: open /src/link: Too many symbolic links; stat: stat /src/link: Too many symbolic links`,
-		`"/src/up" L--------- -> "../../.." <nil>; open: open /src/up: Too many symbolic links; stat: stat /src/up: Too many symbolic links`,
+		`"/src/dirlink" L--------- -> "dir" <nil>; open: open /src/dirlink: Too many symbolic links; stat: stat ` +
+			`/src/dirlink: Too many symbolic links`,
+		`"/src/link" L--------- -> "/etc/passwd" <nil>; open: open /src/link: Too many symbolic links; stat: stat ` +
+			`/src/link: Too many symbolic links`,
+		`"/src/up" L--------- -> "../../.." <nil>; open: open /src/up: Too many symbolic links; stat: stat /src/up: Too ` +
+			`many symbolic links`,
 		`"/base" d---------`,
 		`"/results" d---------`,
 		`"/results/c1" d---------`,
@@ -199,9 +204,11 @@ func TestResolve(t *testing.T) {
 		dir, name, want string
 		no              errno
 	}{
-		{".", "a", "a", ok}, {".", "a//b/./c/", "a/b/c", ok}, {".", ".", ".", ok}, {"d", "..", ".", ok}, {"d/e", "../f", "d/f", ok},
+		{".", "a", "a", ok}, {".", "a//b/./c/", "a/b/c", ok}, {".", ".", ".", ok}, {"d", "..", ".", ok},
+		{"d/e", "../f", "d/f", ok},
 		{".", "a/../b", "b", ok}, {".", "bad\xff", "bad\xff", ok}, {".", "...", "...", ok},
-		{".", "..", "", ePerm}, {"d", "../..", "", ePerm}, {".", "a/../../b", "", ePerm}, {".", "/a", "", ePerm}, {".", "", "", eNoent},
+		{".", "..", "", ePerm}, {"d", "../..", "", ePerm}, {".", "a/../../b", "", ePerm}, {".", "/a", "", ePerm},
+		{".", "", "", eNoent},
 		{".", "a\x00b", "", eInval}, {".", strings.Repeat("a", 5000), "", eNametoolong},
 	}
 	for _, test := range tests {
@@ -279,6 +286,6 @@ func TestNoSpace(t *testing.T) {
 		t.Errorf("opening: %+v, %v", a, err)
 	}
 	if a, err := readAnswer(Answer{}, fs.ErrNotExist); err == nil {
-		t.Errorf("a file that goes away while it is read is no missing one: %+v", a)
+		t.Errorf("a file that goes away while it is read is not a missing one: %+v", a)
 	}
 }

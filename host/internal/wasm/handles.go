@@ -11,8 +11,8 @@ type Ready byte
 // The bits of lane1.wait.
 const (
 	Readable Ready = 1 // Read gives bytes or the end
-	Done     Ready = 2 // what it stands for has ended
-	Broken   Ready = 4 // what it stands for broke
+	Done     Ready = 2 // what it is for has ended
+	Broken   Ready = 4 // what it is for broke
 )
 
 // ErrWouldBlock is returned by a Reader or Writer that can do nothing now.
@@ -42,7 +42,7 @@ type Handles struct {
 	open map[uint32]Handle
 	next uint32
 
-	watched chan struct{} // closed when nobody waits any more for what the last poll saw
+	watched chan struct{} // closed when no one waits any more for what the last poll saw
 }
 
 func newHandles() *Handles { return &Handles{open: map[uint32]Handle{}, next: 1} }
@@ -125,7 +125,7 @@ func (hs *Handles) poll(ids []uint32) (states []Ready, any bool, changed <-chan 
 	return states, false, first(waits, hs.watched)
 }
 
-// first is closed when one of the channels is; nobody looks once gone is.
+// first is closed when one of the channels is; no one looks once gone is.
 func first(waits []<-chan struct{}, gone <-chan struct{}) <-chan struct{} {
 	if len(waits) == 1 {
 		return waits[0]

@@ -24,40 +24,53 @@ func TestHostile(t *testing.T) {
 		want  []string // of the error; nil: no error
 		check func(*testing.T, Result, error, string)
 	}{
-		"spinning": {guest: "spin", limit: 200 * time.Millisecond, want: []string{`plugin "spin" was stopped: its time was up (`}},
-		"spinning on fuel": {guest: "spin", call: Call{Fuel: 20_000_000}, want: []string{`plugin "spin" was stopped: more than 20000000 units of fuel`},
+		"spinning": {guest: "spin", limit: 200 * time.Millisecond,
+			want: []string{`plugin "spin" was stopped: its time was up (`}},
+		"spinning on fuel": {guest: "spin", call: Call{Fuel: 20_000_000},
+			want: []string{`plugin "spin" was stopped: more than 20000000 units of fuel`},
 			check: func(t *testing.T, _ Result, err error, _ string) {
 				var limit *LimitError
 				if !errors.As(err, &limit) || limit.Used.Fuel < 20_000_000 || limit.Used.Fuel > 21_000_000 {
 					t.Errorf("used %d", limit.Used.Fuel)
 				}
 			}},
-		"a panic": {guest: "trap", want: []string{`plugin "trap" broke: exit status 2: panic: runtime error: index out of range [7] with length 1` + "\n",
-			"\n  said: panic: runtime error: index out of range [7] with length 1\n", "trap/main.go:12", "\n  last host call: proc_exit\n", "\n  used: "}},
+		"a panic": {guest: "trap",
+			want: []string{`plugin "trap" broke: exit status 2: panic: runtime error: index out of range [7] with length 1` +
+				"\n",
+				"\n  said: panic: runtime error: index out of range [7] with length 1\n", "trap/main.go:12",
+				"\n  last host call: proc_exit\n", "\n  used: "}},
 		"a flood of log": {guest: "floodlog", call: Call{MaxStderr: 1 << 20},
 			check: func(t *testing.T, r Result, _ error, log string) {
-				if cut := "\nlog cut at 1 MiB\n"; len(log) != 1<<20+len(cut) || !strings.HasSuffix(log, cut) || strings.Count(log, "log cut") != 1 {
+				if cut := "\nlog cut at 1 MiB\n"; len(log) != 1<<20+len(cut) || !strings.HasSuffix(log, cut) ||
+					strings.Count(log, "log cut") != 1 {
 					t.Errorf("log of %d bytes ends %q", len(log), log[len(log)-40:])
 				}
 				if r.Used.Stderr != 64<<20 {
 					t.Errorf("used %v", r.Used)
 				}
 			}},
-		"a flood of output": {guest: "floodout", call: Call{MaxStdout: 1 << 20}, want: []string{`plugin "floodout" was stopped: more than 1 MiB of standard output`}},
-		"eating memory":     {guest: "eat", call: Call{Memory: 32 << 20}, want: []string{`plugin "eat" was stopped: more than 32 MiB of memory`}},
-		"endless recursion": {guest: "recurse", call: Call{Memory: 32 << 20}, want: []string{`plugin "recurse" was stopped: more than 32 MiB of memory`}},
+		"a flood of output": {guest: "floodout", call: Call{MaxStdout: 1 << 20},
+			want: []string{`plugin "floodout" was stopped: more than 1 MiB of standard output`}},
+		"eating memory": {guest: "eat", call: Call{Memory: 32 << 20},
+			want: []string{`plugin "eat" was stopped: more than 32 MiB of memory`}},
+		"endless recursion": {guest: "recurse", call: Call{Memory: 32 << 20},
+			want: []string{`plugin "recurse" was stopped: more than 32 MiB of memory`}},
 		"garbage": {guest: "garbage", check: func(t *testing.T, r Result, _ error, _ string) {
 			if want := "\x00\xff\x1b]0;mine\x07{\"type\":\n]]\xed\xa0\x80"; string(r.Stdout) != want {
 				t.Errorf("got %q", r.Stdout)
 			}
 		}},
-		"sleeping": {guest: "sleep", limit: 200 * time.Millisecond, want: []string{`plugin "sleep" was stopped: its time was up (`}},
+		"sleeping": {guest: "sleep", limit: 200 * time.Millisecond,
+			want: []string{`plugin "sleep" was stopped: its time was up (`}},
 		"many files": {guest: "files", call: Call{MaxFiles: 100}, check: func(t *testing.T, r Result, _ error, _ string) {
 			if want := "93 open: Too many open files\n"; string(r.Stdout) != want || r.Exit != 1 {
 				t.Errorf("got %q, exit %d", r.Stdout, r.Exit)
 			}
 		}},
-		"escapes": {guest: "escape", check: func(t *testing.T, r Result, _ error, _ string) { wantLines(t, string(r.Stdout), escapes) }},
+		"escapes": {guest: "escape", check: func(t *testing.T, r Result, _ error,
+			_ string) {
+			wantLines(t, string(r.Stdout), escapes)
+		}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -153,9 +166,11 @@ func TestTraps(t *testing.T) {
 		module made
 		want   []string
 	}{
-		"unreachable":            {module: minimal().with(0x00), want: []string{`plugin "x" broke: unreachable` + "\n", "\n  at $0()\n", "\n  used: "}},
-		"breaking before _start": {module: start(minimal().with(0x00)), want: []string{`broke: start function[0] export["_start"] failed: unreachable`}},
-		"spinning":               {module: minimal().with(0x03, 0x40, 0x0c, 0, 0x0b), want: []string{"was stopped: its time was up ("}},
+		"unreachable": {module: minimal().with(0x00),
+			want: []string{`plugin "x" broke: unreachable` + "\n", "\n  at $0()\n", "\n  used: "}},
+		"breaking before _start": {module: start(minimal().with(0x00)),
+			want: []string{`broke: start function[0] export["_start"] failed: unreachable`}},
+		"spinning": {module: minimal().with(0x03, 0x40, 0x0c, 0, 0x0b), want: []string{"was stopped: its time was up ("}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

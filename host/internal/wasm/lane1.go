@@ -111,7 +111,8 @@ func laneCall(s *session, g guest, p []uint64) int64 {
 	case len(op) > maxOp:
 		return s.park(&OpError{Code: Unsupported, Message: "an operation's name is at most 128 bytes long"})
 	case len(req) > maxRequest:
-		return s.park(&OpError{Code: tooLarge, Message: fmt.Sprintf("a request is at most %s long", amount(maxRequest, "bytes"))})
+		return s.park(&OpError{Code: tooLarge, Message: fmt.Sprintf("a request is at most %s long",
+			amount(maxRequest, "bytes"))})
 	}
 	name := string(op)
 	s.last = "lane1.call " + clip(name)

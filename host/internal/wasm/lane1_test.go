@@ -22,7 +22,7 @@ func (o *testOps) Call(ctx context.Context, handles *Handles, op string, req []b
 	case "echo@1":
 		return req, nil
 	case "refuse@1":
-		return nil, &OpError{Code: Denied, Message: "not with me", Hint: "ask somebody else"}
+		return nil, &OpError{Code: Denied, Message: "not with me", Hint: "ask someone else"}
 	case "break@1":
 		return nil, errors.New("the disk is full")
 	case "slow@1", "never@1":
@@ -85,7 +85,7 @@ func TestLane1(t *testing.T) {
 		`echo, no room 7 7 {"a":1} -61`,
 		`unknown -38 {"code":-38,"message":"no operation rocket.launch@9"}`,
 		`no JSON -22 {"code":-22,"message":"the request is not JSON"}`,
-		`refused -13 {"code":-13,"message":"not with me","hint":"ask somebody else"}`,
+		`refused -13 {"code":-13,"message":"not with me","hint":"ask someone else"}`,
 		`broke -5 {"code":-5,"message":"the disk is full"}`,
 		`too large -75 {"code":-75,"message":"a request is at most 1 MiB long"}`,
 		`outside -14 -14 -14 -14 {"code":-14,"message":"memory outside the module's"}`,

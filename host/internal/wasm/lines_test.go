@@ -72,7 +72,8 @@ func compileC(t *testing.T, source string, flags ...string) []byte {
 	if err := os.WriteFile(filepath.Join(dir, "check.c"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"--target=wasm32", "-O1", "-nostdlib", "-mbulk-memory", "-o", "check.wasm", "check.c"}, flags...)
+	args := append([]string{"--target=wasm32", "-O1", "-nostdlib", "-mbulk-memory", "-o", "check.wasm", "check.c"},
+		flags...)
 	cmd := exec.Command("clang", args...)
 	cmd.Dir = dir
 	if text, err := cmd.CombinedOutput(); err != nil {

@@ -86,7 +86,8 @@ func ReadManifest(module []byte) (sdk.Manifest, error) {
 // is not a module has none to be put in, and counts as one that has.
 func HasManifest(module []byte) bool {
 	sections, err := split(module)
-	return err != nil || slices.ContainsFunc(sections, func(s section) bool { return s.id == 0 && s.name == manifestSection })
+	return err != nil || slices.ContainsFunc(sections,
+		func(s section) bool { return s.id == 0 && s.name == manifestSection })
 }
 
 func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
@@ -102,7 +103,8 @@ func manifestOf(module []byte, sections []section) (sdk.Manifest, error) {
 	case found == 0:
 		return sdk.Manifest{}, &FormatError{Msg: "it has no manifest (custom section lane.manifest)", Help: packHint}
 	case found > 1:
-		return sdk.Manifest{}, &FormatError{Msg: fmt.Sprintf("it has %d manifests (custom section lane.manifest), one is allowed", found), Help: packHint}
+		return sdk.Manifest{}, &FormatError{Msg: fmt.Sprintf(
+			"it has %d manifests (custom section lane.manifest), one is allowed", found), Help: packHint}
 	}
 	return parseManifest(text)
 }
@@ -179,7 +181,7 @@ func checkTool(m sdk.Manifest) error {
 	case len(m.Tool.Files) > maxPatterns:
 		return manifestError("tool: files has %d globs, at most %d are allowed", len(m.Tool.Files), maxPatterns)
 	case changed > 1:
-		return manifestError("tool: {changed} may stand once")
+		return manifestError("tool: {changed} may appear once")
 	case (changed > 0 || len(m.Tool.Files) > 0) && !reads:
 		return manifestError("tool: the changed files need the capability repo.read")
 	}

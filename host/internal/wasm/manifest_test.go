@@ -35,19 +35,22 @@ func TestPack(t *testing.T) {
 		t.Error("another custom section is lost")
 	}
 	man, err := ReadManifest(packed)
-	if err != nil || man.Name != "build" || man.Version != "1.2.0" || man.ABI != 1 || man.Output != "jsonl" || len(man.Capabilities) != 1 || man.Capabilities[0].Why != "runs the build" {
+	if err != nil || man.Name != "build" || man.Version != "1.2.0" || man.ABI != 1 || man.Output != "jsonl" ||
+		len(man.Capabilities) != 1 || man.Capabilities[0].Why != "runs the build" {
 		t.Errorf("read %+v, %v", man, err)
 	}
 	for text, want := range map[string]string{
-		"":                              `cannot pack plugin: cannot read module: its manifest is wrong: name "" is not of the form [a-z0-9][a-z0-9_-]*, at most 63 long`,
-		"name = \"x\"\noutput=\"text\"": "cannot pack plugin: cannot read module: its manifest is wrong: abi is missing; this host speaks 1",
+		"": `cannot pack plugin: cannot read module: its manifest is wrong: name "" is not ` +
+			`of the form [a-z0-9][a-z0-9_-]*, at most 63 long`,
+		"name = \"x\"\noutput=\"text\"": "cannot pack plugin: cannot read module: its manifest is wrong: abi is missing; " +
+			"this host speaks 1",
 	} {
 		if _, err := Pack(m.bytes(), []byte(text)); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}
 	if _, err := Pack([]byte("no"), []byte(imageManifest)); err == nil {
-		t.Error("packed what is no module")
+		t.Error("packed what is not a module")
 	}
 }
 
@@ -99,7 +102,8 @@ func TestManifestInOtherEncodings(t *testing.T) {
 
 func TestExitStatusIsOfEightBits(t *testing.T) {
 	t.Parallel()
-	for code, want := range map[uint32]int{0: 0, 1: 1, 255: 255, 256: 256, 257: 1, 0xffffffff: 255, 0xffffff00: 0xffffff00} {
+	for code, want := range map[uint32]int{0: 0, 1: 1, 255: 255, 256: 256, 257: 1, 0xffffffff: 255,
+		0xffffff00: 0xffffff00} {
 		if got := exitStatus(code); got != want {
 			t.Errorf("%d: got %d, want %d", code, got, want)
 		}

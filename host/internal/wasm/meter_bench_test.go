@@ -21,7 +21,8 @@ import (
 
 // kernels are what the guests below testdata/meter do, by the byte that asks
 // for it.
-var kernels = []struct{ name, byte string }{{"sieve", "s"}, {"hash", "h"}, {"matrix", "m"}, {"parse", "j"}, {"sort", "q"}, {"calls", "c"}}
+var kernels = []struct{ name, byte string }{{"sieve", "s"}, {"hash", "h"}, {"matrix", "m"}, {"parse", "j"},
+	{"sort", "q"}, {"calls", "c"}}
 
 // BenchmarkFuel runs the same work plain and metered, in turns, in four
 // languages. "times" is metered by plain, each the fastest of its runs.
@@ -131,11 +132,13 @@ func fuelOfPlugin(b *testing.B, data []byte) {
 		b.Fatal(err)
 	}
 	src := &gitTree{files: map[string]string{}}
-	request := sdk.Request{ABI: 1, Granted: []string{"repo.read"}, With: sdk.RawJSON("{}"), Limits: sdk.Limits{Memory: 1 << 28, Millis: 1000, Log: 1 << 20, Findings: 10_000, Out: 1 << 20}}
+	request := sdk.Request{ABI: 1, Granted: []string{"repo.read"}, With: sdk.RawJSON("{}"),
+		Limits: sdk.Limits{Memory: 1 << 28, Millis: 1000, Log: 1 << 20, Findings: 10_000, Out: 1 << 20}}
 	for i := range 1000 {
 		name := fmt.Sprintf("f%d.txt", i)
 		src.files[name] = strings.Repeat("nothing to be seen in this line, and no more in the one below\n", 40) + "FIXME\n"
-		request.Changes = append(request.Changes, sdk.Change{Path: name, Status: "A", Mode: "100644", NewID: fmt.Sprintf("%040d", i)})
+		request.Changes = append(request.Changes, sdk.Change{Path: name, Status: "A", Mode: "100644",
+			NewID: fmt.Sprintf("%040d", i)})
 	}
 	stdin := request.AppendJSON(nil)
 	took := map[*Module][]time.Duration{}

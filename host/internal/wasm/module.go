@@ -82,7 +82,8 @@ func (c *Checked) Fits(memory int64) error {
 	if c.facts.minMemory <= memory {
 		return nil
 	}
-	return &FormatError{Plugin: c.name, Msg: fmt.Sprintf("it starts with %s of memory, this host allows %s", amount(c.facts.minMemory, "bytes"), amount(memory, "bytes"))}
+	return &FormatError{Plugin: c.name, Msg: fmt.Sprintf("it starts with %s of memory, this host allows %s",
+		amount(c.facts.minMemory, "bytes"), amount(memory, "bytes"))}
 }
 
 // Module is a plugin that was checked and compiled. It is safe for concurrent
@@ -114,7 +115,8 @@ func (e *Engine) compile(name string, data []byte) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Module{Checked: checked, engine: e, counter: checked.facts.globals, canWarm: !checked.facts.hasStart, late: lateFuncs(checked.manifest), ready: make(chan *session, max(e.opts.Warm, 0))}
+	m := &Module{Checked: checked, engine: e, counter: checked.facts.globals, canWarm: !checked.facts.hasStart,
+		late: lateFuncs(checked.manifest), ready: make(chan *session, max(e.opts.Warm, 0))}
 	if hasLines(checked.facts) {
 		m.original = data
 	}

@@ -335,7 +335,7 @@ func (f *outFile) close() {
 	f.settle()
 }
 
-// settle gives back the bytes of a file that nobody can reach any more.
+// settle gives back the bytes of a file that no one can reach any more.
 func (f *outFile) settle() {
 	if f.removed && f.opened == 0 {
 		f.out.bytes -= int64(len(f.data))

@@ -16,10 +16,11 @@ import (
 
 // Call is one run's input and limits.
 type Call struct {
-	Stdin  []byte
-	Args   []string  // after the plugin's name; only a manifest with a tool table gets any
-	Env    []string  // "NAME=value", beside the contract's own; only with the capability env
-	Clock  time.Time // the true time, at which the instance's clock starts; zero: it has none. Only with the capability clock
+	Stdin []byte
+	Args  []string // after the plugin's name; only a manifest with a tool table gets any
+	Env   []string // "NAME=value", next to the contract's own; only with the capability env
+	// the true time, at which the instance's clock starts; zero: it has none. Only with the capability clock
+	Clock  time.Time
 	Fails  []int     // exit statuses of a tool that mean no, of eight bits; none: it is not a tool, 1 means no
 	World  World     // what /src, /base and /results show and lane1 does; nil: nothing
 	Out    *Out      // at /out; nil: an empty folder that takes nothing
@@ -27,10 +28,11 @@ type Call struct {
 
 	MaxStdout int64 // bytes; 0: 16 MiB. More is a *LimitError
 	MaxStderr int64 // bytes given to Stderr; 0: 1 MiB. More is dropped, and a last line says so
-	Memory    int64 // bytes of linear memory; 0: Options.MaxMemory. Growing further fails in the plugin, as it would on a small machine
-	Fuel      int64 // units of work, see Usage.Fuel; 0: no limit. More is a *LimitError
-	MaxFiles  int   // open files; 0: 256. More is an error in the plugin (EMFILE)
-	MaxCalls  int64 // host functions called; 0: 1,000,000. More is a *LimitError
+	// bytes of linear memory; 0: Options.MaxMemory. Growing further fails in the plugin, as it would on a small machine
+	Memory   int64
+	Fuel     int64 // units of work, see Usage.Fuel; 0: no limit. More is a *LimitError
+	MaxFiles int   // open files; 0: 256. More is an error in the plugin (EMFILE)
+	MaxCalls int64 // host functions called; 0: 1,000,000. More is a *LimitError
 }
 
 // Result is what a run said.
@@ -65,7 +67,8 @@ func (m *Module) Run(ctx context.Context, call Call) (Result, error) {
 	began := time.Now()
 	call.defaults(m.engine.opts.MaxMemory)
 	if call.Memory > m.engine.opts.MaxMemory {
-		return Result{}, fmt.Errorf("cannot run plugin %q: %d bytes of memory asked for, this host allows %d", m.name, call.Memory, m.engine.opts.MaxMemory)
+		return Result{}, fmt.Errorf("cannot run plugin %q: %d bytes of memory asked for, this host allows %d", m.name,
+			call.Memory, m.engine.opts.MaxMemory)
 	}
 	if m.facts.minMemory > call.Memory {
 		return Result{}, &LimitError{Plugin: m.name, What: "memory", Limit: call.Memory, Unit: "bytes"}
@@ -121,7 +124,8 @@ func (m *Module) verdict(s *session, used Usage, err error) (int, error) {
 	case exit.ExitCode() == 0 || exit.ExitCode() == 1 && len(s.call.Fails) == 0:
 		return int(exit.ExitCode()), nil
 	case s.memory.refused:
-		return int(exit.ExitCode()), &LimitError{Plugin: m.name, What: "memory", Limit: s.call.Memory, Unit: "bytes", Used: used}
+		return int(exit.ExitCode()), &LimitError{Plugin: m.name, What: "memory", Limit: s.call.Memory, Unit: "bytes",
+			Used: used}
 	}
 	status := int(exit.ExitCode())
 	if len(s.call.Fails) > 0 {
@@ -161,7 +165,7 @@ func (m *Module) start() *session {
 	return s
 }
 
-// run is the life of an instance, on a goroutine of its own. Nobody waits for
+// run is the life of an instance, on a goroutine of its own. No one waits for
 // its memory to be given back.
 func (s *session) run() {
 	instance := s.execute()
@@ -181,7 +185,8 @@ func (s *session) execute() (instance api.Closer) {
 			s.err = fmt.Errorf("internal error: %v", r)
 		}
 	}()
-	inst, err := s.module.runtime.InstantiateModule(ctx, s.module.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	inst, err := s.module.runtime.InstantiateModule(ctx, s.module.compiled,
+		wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		s.err = err
 		return nil

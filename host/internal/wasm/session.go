@@ -152,7 +152,8 @@ func (s *session) hasCall() bool {
 const earlyTicks = 500
 
 // onTick is called by the module itself each time a slice of fuel is spent.
-func onTick(ctx context.Context, _ api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
+func onTick(ctx context.Context, _ api.Module, _ api.FunctionDefinition, params []uint64,
+	_ experimental.StackIterator) {
 	s := sessionOf(ctx)
 	s.fuel += fuelSlice - int64(params[0])
 	if !s.hasCall() {

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 )
 
-// source reads an fs.FS that may come out of a commit that somebody means us
+// source reads an fs.FS that may come out of a commit that someone means us
 // harm with. Links are shown and never followed, neither at the end of a path
 // nor on the way. Nothing is read before it is asked for.
 type source struct {

@@ -11,7 +11,7 @@ import (
 // maxVectors bounds the buffers of one read or write, as systems do.
 const maxVectors = 1024
 
-// errnoOf translates. What is no answer but a breakage ends the run: a plugin
+// errnoOf translates. What is not an answer but a breakage ends the run: a plugin
 // must not judge what could not be read.
 func (s *session) errnoOf(err error, d *desc, path string) errno {
 	switch {

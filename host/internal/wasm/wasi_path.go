@@ -72,7 +72,8 @@ func pathOpen(s *session, g guest, p []uint64) errno {
 	if err != nil {
 		return s.errnoOf(err, d, path)
 	}
-	return s.install(g, &desc{vol: d.vol, mount: d.mount, path: path, file: file, append: p[7]&flagAppend != 0, write: how.write || how.truncate}, p[8])
+	return s.install(g, &desc{vol: d.vol, mount: d.mount, path: path, file: file, append: p[7]&flagAppend != 0,
+		write: how.write || how.truncate}, p[8])
 }
 
 // look is stat of a path that is about to be opened.
@@ -190,7 +191,7 @@ func pathRename(s *session, g guest, p []uint64) errno {
 	return s.errnoOf(v.rename(from, target), d, from)
 }
 
-// pathNothing accepts a change of times: nobody sees times.
+// pathNothing accepts a change of times: no one sees times.
 func pathNothing(s *session, g guest, p []uint64) errno {
 	_, _, _, no := s.names(g, p[0], p[2], p[3])
 	return no

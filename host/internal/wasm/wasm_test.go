@@ -19,6 +19,9 @@ var guests struct {
 // build builds a program below testdata/hostile and packs it.
 func build(t testing.TB, name string) []byte {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a module")
+	}
 	guests.Lock()
 	defer guests.Unlock()
 	if b := guests.built[name]; b != nil {

@@ -43,7 +43,8 @@ func TestTheRunPaysForTheHostsWork(t *testing.T) {
 		t.Errorf("%d units more: %d calls were paid for", paid.Used.Fuel-free.Used.Fuel, calls)
 	}
 	_, err = run(units, free.Used.Fuel+10*units)
-	if limit := new(LimitError); !errors.As(err, &limit) || limit.What != "fuel" || limit.Used.Fuel > free.Used.Fuel+12*units {
+	if limit := new(LimitError); !errors.As(err, &limit) || limit.What != "fuel" ||
+		limit.Used.Fuel > free.Used.Fuel+12*units {
 		t.Errorf("got %v", err)
 	}
 }

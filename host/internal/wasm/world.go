@@ -25,17 +25,20 @@ type Kind byte
 
 // The questions. What is not named in a line is zero.
 const (
-	AskStat   Kind = 1 + iota // Tree, Name -> Code, Type, Size
-	AskList                   // Tree, Name -> Code, Data: entries
-	AskLink                   // Tree, Name -> Code, Data: the link's target
-	AskOpen                   // Tree, Name -> Code, Type, Size, Data: the file's first bytes; Handle: for the rest, 0 where there is none
-	AskRead                   // Handle, Offset, Count -> Data; short at the end only
-	AskClosed                 // Handle of a file is not needed any more
-	AskCall                   // Name: operation, Data: request -> Code below 0: Data is the error's JSON; else Data. Size: units of fuel that the host spent
-	AskTake                   // Handle of lane1, Count -> Code, Data: bytes read; Size as of AskCall
-	AskGive                   // Handle, Data -> Code: bytes taken
-	AskWait                   // Data: handles, Count: milliseconds -> Data: states, Code 1: the time was over
-	AskDrop                   // Handle -> Code
+	AskStat Kind = 1 + iota // Tree, Name -> Code, Type, Size
+	AskList                 // Tree, Name -> Code, Data: entries
+	AskLink                 // Tree, Name -> Code, Data: the link's target
+	// Tree, Name -> Code, Type, Size, Data: the file's first bytes; Handle: for the rest, 0 where there is none
+	AskOpen
+	AskRead   // Handle, Offset, Count -> Data; short at the end only
+	AskClosed // Handle of a file is not needed any more
+	// Name: operation, Data: request -> Code below 0: Data is the error's JSON; else Data. Size: units
+	// of fuel that the host spent
+	AskCall
+	AskTake // Handle of lane1, Count -> Code, Data: bytes read; Size as of AskCall
+	AskGive // Handle, Data -> Code: bytes taken
+	AskWait // Data: handles, Count: milliseconds -> Data: states, Code 1: the time was over
+	AskDrop // Handle -> Code
 )
 
 // Trees by number, as in Question.Tree.
@@ -81,7 +84,8 @@ func (q Question) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary reads what MarshalBinary wrote.
 func (q *Question) UnmarshalBinary(b []byte) error {
 	r := wire{b: b}
-	*q = Question{Kind: Kind(r.byte()), Tree: r.byte(), Name: string(r.bytes()), Handle: uint32(r.uint()), Offset: r.int(), Count: r.int(), Data: r.bytes()}
+	*q = Question{Kind: Kind(r.byte()), Tree: r.byte(), Name: string(r.bytes()), Handle: uint32(r.uint()), Offset: r.int(),
+		Count: r.int(), Data: r.bytes()}
 	return r.end()
 }
 
@@ -163,8 +167,9 @@ func (w *wire) end() error {
 	return nil
 }
 
-var kindNames = [...]string{AskStat: "stat", AskList: "list", AskLink: "readlink", AskOpen: "open", AskRead: "read", AskClosed: "close",
-	AskCall: "call", AskTake: "read handle", AskGive: "write handle", AskWait: "wait", AskDrop: "close handle"}
+var kindNames = [...]string{AskStat: "stat", AskList: "list", AskLink: "readlink", AskOpen: "open", AskRead: "read",
+	AskClosed: "close",
+	AskCall:   "call", AskTake: "read handle", AskGive: "write handle", AskWait: "wait", AskDrop: "close handle"}
 
 // String is the question's kind in a word.
 func (k Kind) String() string {

@@ -43,7 +43,7 @@ func TestAccessOfUsers(t *testing.T) {
 		proxy             Proxy
 		read, other, stop int // status of our app's page, of web's, and of cancelling in our app
 	}{
-		"nobody is named":     {behind("run"), 200, 200, 303},
+		"no one is named":     {behind("run"), 200, 200, 303},
 		"others may nothing":  {behind("none"), 303, 303, 303},
 		"no scope at all":     {behind(""), 303, 303, 303},
 		"a reader":            {behind("run", Access{"ann", "read", nil}), 200, 200, 403},
@@ -114,12 +114,14 @@ func TestFoldersAreHidden(t *testing.T) {
 	admin := []string{"Authorization", "Bearer " + f.token(store.Token{Name: "admin", Scope: "admin"})}
 	const api = "/api/v1/repositories"
 	const lane = "/r/app/runs/1/test"
-	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events", api + "/app/runs/1/lanes/test/log"} {
+	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events",
+		api + "/app/runs/1/lanes/test/log"} {
 		if text := get(t, h, path, read...).Body.String(); !strings.Contains(text, "…/runs/1 of app") {
 			t.Errorf("%s does not show a reader the log:\n%s", path, text)
 		}
 	}
-	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events", "/", "/r/app", "/r/app/runs/1", api, api + "/app/runs",
+	for _, path := range []string{lane, lane + "?raw=1", lane + "?all=1", lane + "/events", "/", "/r/app", "/r/app/runs/1",
+		api, api + "/app/runs",
 		api + "/app/runs/1"} {
 		if text := get(t, h, path, read...).Body.String(); strings.Contains(text, f.dir) {
 			t.Errorf("%s tells a reader of %s:\n%s", path, f.dir, text)

@@ -96,22 +96,29 @@ func (s *site) wholeRun(r *http.Request, repo repository, v runView) (api.Run, e
 }
 
 func runJSON(v runView) api.Run {
-	run := api.Run{ID: v.ID, Number: v.Number, State: string(v.State), Exit: v.Exit, Gate: v.Gate, Pusher: v.Pusher, Message: v.Message,
-		Skip: v.Skip, RerunOf: v.RerunOf, CancelAsked: v.CancelBy, Queued: v.Queued.UTC(), Started: utc(v.Started), Ended: utc(v.Ended),
-		QueuedMillis: v.Waited().Milliseconds(), RanMillis: v.Ran().Milliseconds(), Passed: v.Passed, Total: v.Total, Updates: []api.Update{}}
+	run := api.Run{ID: v.ID, Number: v.Number, State: string(v.State), Exit: v.Exit, Gate: v.Gate, Pusher: v.Pusher,
+		Message: v.Message,
+		Skip:    v.Skip, RerunOf: v.RerunOf, CancelAsked: v.CancelBy, Queued: v.Queued.UTC(), Started: utc(v.Started),
+		Ended:        utc(v.Ended),
+		QueuedMillis: v.Waited().Milliseconds(), RanMillis: v.Ran().Milliseconds(), Passed: v.Passed, Total: v.Total,
+		Updates: []api.Update{}}
 	for _, u := range v.Updates {
-		run.Updates = append(run.Updates, api.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Protected: u.Protected, LanesRev: u.LanesRev})
+		run.Updates = append(run.Updates, api.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Protected: u.Protected,
+			LanesRev: u.LanesRev})
 	}
 	return run
 }
 
 func laneJSON(l store.LaneRun, findings []store.Finding) api.LaneRun {
-	j := api.LaneRun{Lane: l.Lane, Title: l.Title, Update: max(0, l.Update), Attempt: l.Attempt, State: string(l.State), Required: l.Required,
-		Reason: l.Reason, Path: l.Path, Glob: l.Glob, Plugin: l.Plugin, Digest: l.Digest, Image: l.Image, Message: l.Message,
-		Queued: l.Queued.UTC(), Started: utc(l.Started), Ended: utc(l.Ended)}
+	j := api.LaneRun{Lane: l.Lane, Title: l.Title, Update: max(0, l.Update), Attempt: l.Attempt, State: string(l.State),
+		Required: l.Required,
+		Reason:   l.Reason, Path: l.Path, Glob: l.Glob, Plugin: l.Plugin, Digest: l.Digest, Image: l.Image,
+		Message: l.Message,
+		Queued:  l.Queued.UTC(), Started: utc(l.Started), Ended: utc(l.Ended)}
 	for _, f := range findings {
 		if f.LaneRun == l.ID {
-			j.Findings = append(j.Findings, api.Finding{Path: f.Path, Line: f.Line, Col: f.Col, Level: f.Level, Rule: f.Rule, Message: f.Message})
+			j.Findings = append(j.Findings, api.Finding{Path: f.Path, Line: f.Line, Col: f.Col, Level: f.Level, Rule: f.Rule,
+				Message: f.Message})
 		}
 	}
 	return j

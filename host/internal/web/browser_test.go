@@ -53,13 +53,17 @@ func TestBrowser(t *testing.T) {
 // control lets the browser's script make the host do something.
 func (f *fixture) control(runs map[string]store.Run) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/say", func(_ http.ResponseWriter, r *http.Request) { f.say(runs[r.FormValue("run")], r.FormValue("text")) })
+	mux.HandleFunc("/say", func(_ http.ResponseWriter,
+		r *http.Request) {
+		f.say(runs[r.FormValue("run")], r.FormValue("text"))
+	})
 	mux.HandleFunc("/end", func(_ http.ResponseWriter, r *http.Request) {
 		f.end(runs[r.FormValue("run")], store.State(r.FormValue("state")))
 	})
 	mux.HandleFunc("/forged", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprintf(w, `<form method="post" action="%s"><button>You have won</button></form>`, html.EscapeString(r.FormValue("to")))
+		fmt.Fprintf(w, `<form method="post" action="%s"><button>You have won</button></form>`,
+			html.EscapeString(r.FormValue("to")))
 	})
 	return mux
 }

@@ -30,7 +30,7 @@ type lineView struct {
 const maxFindingFiles = 40
 
 // findingsInDiff puts findings on the lines of the diff they are about. Where
-// the diff cannot be read, they stand by themselves.
+// the diff cannot be read, they are by themselves.
 func (s *site) findingsInDiff(ctx context.Context, run runView, lanes []laneView) (files []fileView, cut bool) {
 	byPath := map[string][]store.Finding{}
 	var paths []string
@@ -57,7 +57,8 @@ func (s *site) findingsInDiff(ctx context.Context, run runView, lanes []laneView
 }
 
 // patches reads the diffs of some paths, each of the update it was found in.
-func (s *site) patches(ctx context.Context, run runView, paths []string, update map[string]int) map[string]hooks.FilePatch {
+func (s *site) patches(ctx context.Context, run runView, paths []string,
+	update map[string]int) map[string]hooks.FilePatch {
 	all := map[string]hooks.FilePatch{}
 	if len(paths) == 0 {
 		return all

@@ -20,7 +20,8 @@ import (
 )
 
 // evil is text that tries to break out of a page in every way we know.
-const evil = `<script>window.broken=1</script><img src=x onerror="window.broken=1">"'` + "\x1b]8;;javascript:window.broken=1\x1b\\link\x1b]8;;\x1b\\\x1b[2J\x1b]0;title\x07\u202eafter\u2028"
+const evil = `<script>window.broken=1</script><img src=x onerror="window.broken=1">"'` +
+	"\x1b]8;;javascript:window.broken=1\x1b\\link\x1b]8;;\x1b\\\x1b[2J\x1b]0;title\x07\u202eafter\u2028"
 
 // fixture is a site over a real store and a real repository.
 type fixture struct {
@@ -91,7 +92,8 @@ func (f *fixture) makeRepo() {
 	f.git(f.dir, "init", "-q", "-b", "main", work)
 	f.step(work, "base", "prices.txt", "price = 1\n", "Prices")
 	f.git(work, "checkout", "-q", "-b", "feature/new")
-	f.step(work, "one", "prices.txt", "price = 2\nother = 3\n", "Raise the price\n\nIt was one for a long time. "+strings.ReplaceAll(evil, "\x1b", ""))
+	f.step(work, "one", "prices.txt", "price = 2\nother = 3\n",
+		"Raise the price\n\nIt was one for a long time. "+strings.ReplaceAll(evil, "\x1b", ""))
 	f.step(work, "two", "more.txt", "a\nb\n", "Say more")
 	f.git(work, "checkout", "-q", "main")
 	f.step(work, "on", "note", "x\n", "Go on")
@@ -117,7 +119,8 @@ func (f *fixture) git(dir string, args ...string) string {
 	f.t.Helper()
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "HOME="+f.dir, "GIT_AUTHOR_NAME=Ann", "GIT_AUTHOR_EMAIL=ann@example.org",
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "HOME="+f.dir, "GIT_AUTHOR_NAME=Ann",
+		"GIT_AUTHOR_EMAIL=ann@example.org",
 		"GIT_COMMITTER_NAME=Ann", "GIT_COMMITTER_EMAIL=ann@example.org")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -129,9 +132,12 @@ func (f *fixture) git(dir string, args ...string) string {
 // begin makes a run of feature/new with a lane that runs, and one not picked.
 func (f *fixture) begin(gate string) store.Run {
 	f.t.Helper()
-	run, err := f.st.Begin(context.Background(), store.NewRun{RepoKey: f.key, RepoName: "app", Gate: gate, Pusher: evil, At: time.Now().Add(-5 * time.Second),
-		Updates: []store.Update{{Ref: "refs/heads/feature/new", Old: hooks.ZeroID, New: f.commit["two"], Base: f.commit["base"], Protected: true, LanesRev: f.commit["base"]}},
-		Lanes: []store.NewLane{{Lane: "test", Title: "Tests " + evil, Picked: true, Path: "prices.txt", Glob: "*.txt", Reason: "matches *.txt", Plugin: "shell", Required: true},
+	run, err := f.st.Begin(context.Background(), store.NewRun{RepoKey: f.key, RepoName: "app", Gate: gate, Pusher: evil,
+		At: time.Now().Add(-5 * time.Second),
+		Updates: []store.Update{{Ref: "refs/heads/feature/new", Old: hooks.ZeroID, New: f.commit["two"],
+			Base: f.commit["base"], Protected: true, LanesRev: f.commit["base"]}},
+		Lanes: []store.NewLane{{Lane: "test", Title: "Tests " + evil, Picked: true, Path: "prices.txt", Glob: "*.txt",
+			Reason: "matches *.txt", Plugin: "shell", Required: true},
 			{Lane: "docs", Reason: "no changed path matches docs/**"}}})
 	if err != nil {
 		f.t.Fatal(err)
@@ -187,8 +193,10 @@ func (f *fixture) end(run store.Run, state store.State) {
 			f.t.Fatal(err)
 		}
 		res.Artifacts = []store.File{{Name: "out/report.html", Path: artifact, Size: 33}}
-		res.Findings = []store.Finding{{Path: "prices.txt", Line: 1, Level: "error", Rule: "dear", Message: "too dear " + evil},
-			{Path: "gone.txt", Line: 7, Level: "warning", Message: "not in the diff"}, {Level: "note", Message: "about nothing in particular"}}
+		res.Findings = []store.Finding{{Path: "prices.txt", Line: 1, Level: "error", Rule: "dear",
+			Message: "too dear " + evil},
+			{Path: "gone.txt", Line: 7, Level: "warning", Message: "not in the diff"},
+			{Level: "note", Message: "about nothing in particular"}}
 	}
 	f.record(run, res, store.End{State: state, Exit: exit})
 }

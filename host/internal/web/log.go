@@ -103,7 +103,8 @@ func (s *site) lanePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !d.Attempt.State.Final() {
-		d.Follow = fmt.Sprintf("%s/events?update=%d&attempt=%d", strings.SplitN(d.Lane.Link, "?", 2)[0], max(0, d.Lane.Update), d.Attempt.Attempt)
+		d.Follow = fmt.Sprintf("%s/events?update=%d&attempt=%d", strings.SplitN(d.Lane.Link, "?", 2)[0],
+			max(0, d.Lane.Update), d.Attempt.Attempt)
 	}
 	title := fmt.Sprintf("%s of run #%d, %s", d.Lane.LaneRun.Lane, d.Run.Number, word(d.Attempt.State))
 	p := page{Title: title, Data: d}
@@ -320,7 +321,8 @@ func (s *site) logEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	err = lanelog.Follow(ctx, path, from, ended, func(offset int64, l lanelog.Line) error {
 		line++
-		data, err := json.Marshal(map[string]any{"n": line, "at": l.At.UTC().Format(time.RFC3339), "stream": string(l.Stream), "html": string(colored(d.hide(l)))})
+		data, err := json.Marshal(map[string]any{"n": line, "at": l.At.UTC().Format(time.RFC3339), "stream": string(l.Stream),
+			"html": string(colored(d.hide(l)))})
 		if err != nil {
 			return err
 		}

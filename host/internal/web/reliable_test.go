@@ -20,7 +20,8 @@ import (
 func TestAllLinesAsTheTemplateWritesThem(t *testing.T) {
 	t.Parallel()
 	for name, lines := range map[string][]string{
-		"groups":            {"before", "--- a", "one", "+++ b <x>", "\x1b[1;31mred\x1b[0m " + evil, "::endgroup::", "after", "::group::c", "last"},
+		"groups": {"before", "--- a", "one", "+++ b <x>", "\x1b[1;31mred\x1b[0m " + evil, "::endgroup::", "after",
+			"::group::c", "last"},
 		"no groups":         {"one", "two"},
 		"only a group":      {"--- a"},
 		"the marker's text": {string(streamed), "\x00the lines\x00"},
@@ -87,7 +88,8 @@ func TestALargeLogInLittleMemory(t *testing.T) {
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for query, least := range map[string]int{"": 4 << 20, "?all=1": 64 << 20, "?raw=1": 55 << 20} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:7331/r/app/runs/1/test"+query, nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:7331/r/app/runs/1/test"+query,
+			nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +123,8 @@ func TestBranchVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := run.Lanes[0].ID
-	f.record(run, store.Move{LaneRun: id, From: store.Queued, To: store.Starting}, store.Move{LaneRun: id, From: store.Starting, To: store.Running},
+	f.record(run, store.Move{LaneRun: id, From: store.Queued, To: store.Starting},
+		store.Move{LaneRun: id, From: store.Starting, To: store.Running},
 		store.Result{LaneRun: id, State: store.Failed}, store.End{State: store.Failed})
 	f.end(f.begin("post-receive"), store.Passed)
 	if page := get(t, h, "/r/app/branches/feature/new").Body.String(); !strings.Contains(page,
@@ -141,10 +144,12 @@ func TestRerunWhereItWorks(t *testing.T) {
 	h := f.handler()
 	for number, can := range map[int]bool{1: true, 2: false} {
 		page := get(t, h, fmt.Sprint("/r/app/runs/", number)).Body.String()
-		if strings.Contains(page, "/rerun") != can || strings.Contains(page, "This run cannot be repeated: what it judged is not in the repository.") == can {
+		if strings.Contains(page, "/rerun") != can || strings.Contains(page,
+			"This run cannot be repeated: what it judged is not in the repository.") == can {
 			t.Errorf("run #%d, repeatable %t:\n%s", number, can, page)
 		}
-		if body := get(t, h, fmt.Sprint("/api/v1/repositories/app/runs/", number)).Body.String(); strings.Contains(body, `"rerunnable":true`) != can {
+		if body := get(t, h, fmt.Sprint("/api/v1/repositories/app/runs/", number)).Body.String(); strings.Contains(body,
+			`"rerunnable":true`) != can {
 			t.Errorf("run #%d, repeatable %t: %s", number, can, body)
 		}
 	}
@@ -157,10 +162,12 @@ func TestMissingLog(t *testing.T) {
 	f := newFixture(t)
 	run := f.begin("post-receive")
 	id := run.Lanes[0].ID
-	f.record(run, store.Result{LaneRun: id, State: store.Passed, Log: store.File{Path: filepath.Join(f.dir, "none.log"), SHA256: "x"}})
+	f.record(run, store.Result{LaneRun: id, State: store.Passed,
+		Log: store.File{Path: filepath.Join(f.dir, "none.log"), SHA256: "x"}})
 	for _, query := range []string{"", "?all=1"} {
 		page := get(t, f.handler(), "/r/app/runs/1/test"+query).Body.String()
-		if !strings.Contains(page, "The log is not on this host: another host ran the lane, or the log was removed by its age (retention.runs)") {
+		if !strings.Contains(page,
+			"The log is not on this host: another host ran the lane, or the log was removed by its age (retention.runs)") {
 			t.Errorf("%q:\n%s", query, page)
 		}
 	}

@@ -60,7 +60,7 @@ func word(s store.State) string {
 	return string(s)
 }
 
-// verdict is the run in a few words beside its state: "refused", "accepted".
+// verdict is the run in a few words next to its state: "refused", "accepted".
 func verdict(r store.Run) string {
 	switch {
 	case !r.State.Final() || r.Gate != "pre-receive" && r.Gate != "pre-push":
@@ -148,7 +148,8 @@ func (r runView) Ran() time.Duration {
 // Headline is the run in one line, as in "run #102 success · 10 passed ·
 // queued 1m 36s · ran 2m 37s".
 func (r runView) Headline() string {
-	return fmt.Sprintf("run #%d %s · %d passed · queued %s · ran %s", r.Number, word(r.State), r.Passed, took(r.Waited()), took(r.Ran()))
+	return fmt.Sprintf("run #%d %s · %d passed · queued %s · ran %s", r.Number, word(r.State), r.Passed, took(r.Waited()),
+		took(r.Ran()))
 }
 
 // laneView is one lane run, its newest attempt first.

@@ -19,15 +19,19 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// Guest is the plugin of the folder a test stands in, built for wasip1.
+// Guest is the plugin of the folder a test is in, built for wasip1.
 type Guest struct {
 	runtime wazero.Runtime
 	module  wazero.CompiledModule
 }
 
-// Build builds the plugin. It lives until the test ends.
+// Build builds the plugin, which lives until the test ends. With -short it skips
+// the test, for building and compiling a module takes many times its cases.
 func Build(t testing.TB) *Guest {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a module")
+	}
 	file := filepath.Join(t.TempDir(), "plugin.wasm")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", file, ".")
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
@@ -64,12 +68,17 @@ func load(ctx context.Context, code []byte) (*Guest, error) {
 // plugin then prints what it wants and is called again.
 func (g *Guest) linkLane(ctx context.Context) error {
 	const i32, i64 = api.ValueTypeI32, api.ValueTypeI64
-	unsupported := api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) { stack[0] = api.EncodeI64(-38) })
+	unsupported := api.GoModuleFunc(func(_ context.Context, _ api.Module,
+		stack []uint64) {
+		stack[0] = api.EncodeI64(-38)
+	})
 	b := g.runtime.NewHostModuleBuilder("lane1")
-	for name, takes := range map[string][]api.ValueType{"call": {i32, i32, i32, i32, i32, i32}, "take": {i32, i32}, "read": {i32, i32, i32}} {
+	for name, takes := range map[string][]api.ValueType{"call": {i32, i32, i32, i32, i32, i32}, "take": {i32, i32},
+		"read": {i32, i32, i32}} {
 		b.NewFunctionBuilder().WithGoModuleFunction(unsupported, takes, []api.ValueType{i64}).Export(name)
 	}
-	b.NewFunctionBuilder().WithGoModuleFunction(unsupported, []api.ValueType{i32, i32, i32, i64}, []api.ValueType{i32}).Export("wait")
+	b.NewFunctionBuilder().WithGoModuleFunction(unsupported, []api.ValueType{i32, i32, i32, i64},
+		[]api.ValueType{i32}).Export("wait")
 	b.NewFunctionBuilder().WithGoModuleFunction(unsupported, []api.ValueType{i32}, []api.ValueType{i32}).Export("close")
 	_, err := b.Instantiate(ctx)
 	return err
@@ -80,7 +89,8 @@ func (g *Guest) linkLane(ctx context.Context) error {
 func (g *Guest) Serve(s sdk.Session) int {
 	ctx := context.Background()
 	files := wazero.NewFSConfig().WithReadOnlyDirMount(s.Src, "/src").WithReadOnlyDirMount(s.Base, "/base").
-		WithReadOnlyDirMount(s.History, "/history").WithReadOnlyDirMount(s.Results, "/results").WithDirMount(s.Artifacts, "/out")
+		WithReadOnlyDirMount(s.History, "/history").WithReadOnlyDirMount(s.Results, "/results").WithDirMount(s.Artifacts,
+		"/out")
 	config := wazero.NewModuleConfig().WithName("").WithArgs("plugin").WithEnv("LANE_ABI", "1").
 		WithStdin(s.In).WithStdout(s.Out).WithStderr(s.Log).WithFSConfig(files)
 	module, err := g.runtime.InstantiateModule(ctx, g.module, config)

@@ -55,7 +55,8 @@ func main() {
 	fmt.Println("broke", ask("break@1", `{}`, 4096), taken())
 	long := make([]byte, 1<<20+1)
 	fmt.Println("too large", call(at([]byte("echo@1")), 6, at(long), uint32(len(long)), 0, 0), taken())
-	fmt.Println("outside", call(0xfffffff0, 0x20, 0, 0, 0, 0), call(0, 0, 0xffffffff, 0xffffffff, 0, 0), call(0, 0, 0, 0, 0x7fffffff, 1), take(0xffffff00, 0x1000), taken())
+	fmt.Println("outside", call(0xfffffff0, 0x20, 0, 0, 0, 0), call(0, 0, 0xffffffff, 0xffffffff, 0, 0),
+		call(0, 0, 0, 0, 0x7fffffff, 1), take(0xffffff00, 0x1000), taken())
 	handles()
 	log(1, at([]byte("went\nwrong")), 10)
 	log(3, at([]byte("so so")), 5)
@@ -74,10 +75,12 @@ func main() {
 func handles() {
 	ids := make([]byte, 4*65)
 	ready := make([]byte, 65)
-	fmt.Println("bad handles", read(7, at(buf), 10), write(7, at(buf), 1), closeHandle(7), closeHandle(0), closeHandle(0xffffffff), read(1, 0xfffffff0, 100))
+	fmt.Println("bad handles", read(7, at(buf), 10), write(7, at(buf), 1), closeHandle(7), closeHandle(0),
+		closeHandle(0xffffffff), read(1, 0xfffffff0, 100))
 	ids[0] = 9
 	fmt.Println("wait for none", wait(at(ids), 1, at(ready), 1000), ready[0])
-	fmt.Println("wait wrongly", wait(0, 0, 0, -1), wait(at(ids), 65, at(ready), 0), wait(0xfffffff0, 5, at(ready), 0), wait(at(ids), 1, 0xffffffff, 0), wait(0, 0, 0, 1))
+	fmt.Println("wait wrongly", wait(0, 0, 0, -1), wait(at(ids), 65, at(ready), 0), wait(0xfffffff0, 5, at(ready), 0),
+		wait(at(ids), 1, 0xffffffff, 0), wait(0, 0, 0, 1))
 	fmt.Println("slow", ask("slow@1", "{}", 4096), string(buf[:12]))
 	ids[0] = 1
 	fmt.Println("not yet", wait(at(ids), 1, at(ready), 0), ready[0], read(1, at(buf), 4096))

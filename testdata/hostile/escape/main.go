@@ -7,7 +7,8 @@ import (
 )
 
 func main() {
-	for _, name := range []string{"/etc/passwd", "/src/../etc/passwd", "/src/../../etc/passwd", "/src/link", "/src/linkdir/passwd", "/out/../src/a", "/", "/src//../.."} {
+	for _, name := range []string{"/etc/passwd", "/src/../etc/passwd", "/src/../../etc/passwd", "/src/link",
+		"/src/linkdir/passwd", "/out/../src/a", "/", "/src//../.."} {
 		_, err := os.ReadFile(name)
 		fmt.Println("read", name, err)
 	}

@@ -69,9 +69,11 @@ func do(run *sdk.Run, i int, what, rest string) (string, error) {
 	case "fetch":
 		return fetch(run, name, more)
 	case "run":
-		return container(run, sdk.Container{ID: "c" + string(rune('0'+i)), Image: "busybox", Command: []string{"sh", "-c", rest}})
+		return container(run, sdk.Container{ID: "c" + string(rune('0'+i)), Image: "busybox",
+			Command: []string{"sh", "-c", rest}})
 	case "run-with":
-		return container(run, sdk.Container{ID: "c" + string(rune('0'+i)), Image: "busybox", Command: []string{"sh", "-c", more}, Secrets: []string{name}})
+		return container(run, sdk.Container{ID: "c" + string(rune('0'+i)), Image: "busybox",
+			Command: []string{"sh", "-c", more}, Secrets: []string{name}})
 	}
 	return "", errors.New("no such step")
 }

@@ -109,7 +109,8 @@ func openExtism(b *testing.B, dir string, module []byte) *sdk.CompiledPlugin {
 		}
 		config = config.WithCompilationCache(cache)
 	}
-	c, err := sdk.NewCompiledPlugin(context.Background(), manifest(module), sdk.PluginConfig{EnableWasi: true, RuntimeConfig: config}, nil)
+	c, err := sdk.NewCompiledPlugin(context.Background(), manifest(module),
+		sdk.PluginConfig{EnableWasi: true, RuntimeConfig: config}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -64,7 +64,8 @@ type Recipe struct {
 func New(t testing.TB) *Sigstore {
 	s := &Sigstore{t: t, log: newKey(t), born: time.Now().Add(-365 * 24 * time.Hour).Truncate(time.Second)}
 	ca := func(name string, usage x509.ExtKeyUsage) *x509.Certificate {
-		return &x509.Certificate{Subject: pkix.Name{CommonName: name}, NotBefore: s.born, NotAfter: s.born.AddDate(10, 0, 0), IsCA: true,
+		return &x509.Certificate{Subject: pkix.Name{CommonName: name}, NotBefore: s.born, NotAfter: s.born.AddDate(10, 0, 0),
+			IsCA:                  true,
 			BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{usage}}
 	}
 	s.signer = s.issue(ca("root", x509.ExtKeyUsageCodeSigning), pair{})
@@ -73,12 +74,14 @@ func New(t testing.TB) *Sigstore {
 	critical, err := asn1.Marshal([]asn1.ObjectIdentifier{stamping})
 	must(t, err)
 	s.clocks = s.issue(ca("clock", x509.ExtKeyUsageTimeStamping), pair{})
-	s.clock = s.issue(&x509.Certificate{Subject: pkix.Name{CommonName: "clock's"}, NotBefore: s.born, NotAfter: s.born.AddDate(10, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: critical}}}, s.clocks)
+	s.clock = s.issue(&x509.Certificate{Subject: pkix.Name{CommonName: "clock's"}, NotBefore: s.born,
+		NotAfter: s.born.AddDate(10, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: critical}}},
+		s.clocks)
 	return s
 }
 
-// issue makes a certificate; without somebody above it signs itself.
+// issue makes a certificate; without someone above it signs itself.
 func (s *Sigstore) issue(template *x509.Certificate, above pair) pair {
 	key := newKey(s.t)
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
@@ -106,8 +109,10 @@ func (s *Sigstore) Root() *trustroot.TrustedRoot {
 		MediaType:              "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
 		CertificateAuthorities: []*trustroot.CertificateAuthority{chain(s.between.cert, s.signer.cert)},
 		TimestampAuthorities:   []*trustroot.CertificateAuthority{chain(s.clock.cert, s.clocks.cert)},
-		Tlogs: []*trustroot.TransparencyLogInstance{{BaseUrl: "https://log.example.org", HashAlgorithm: common.HashAlgorithm_SHA2_256,
-			PublicKey: &common.PublicKey{RawBytes: s.public(), KeyDetails: common.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256, ValidFor: valid}, LogId: s.logID()}},
+		Tlogs: []*trustroot.TransparencyLogInstance{{BaseUrl: "https://log.example.org",
+			HashAlgorithm: common.HashAlgorithm_SHA2_256,
+			PublicKey: &common.PublicKey{RawBytes: s.public(), KeyDetails: common.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256,
+				ValidFor: valid}, LogId: s.logID()}},
 	}
 }
 
@@ -118,11 +123,13 @@ func (s *Sigstore) Sign(module []byte, r Recipe) *protobundle.Bundle {
 	sig, err := ecdsa.SignASN1(rand.Reader, leaf.key, digest[:])
 	must(s.t, err)
 	material := &protobundle.VerificationMaterial{
-		Content:     &protobundle.VerificationMaterial_Certificate{Certificate: &common.X509Certificate{RawBytes: leaf.cert.Raw}},
+		Content: &protobundle.VerificationMaterial_Certificate{
+			Certificate: &common.X509Certificate{RawBytes: leaf.cert.Raw}},
 		TlogEntries: []*rekor.TransparencyLogEntry{s.entry(r, leaf.cert, digest[:], sig)},
 	}
 	if !r.Stamped.IsZero() {
-		material.TimestampVerificationData = &protobundle.TimestampVerificationData{Rfc3161Timestamps: []*common.RFC3161SignedTimestamp{{SignedTimestamp: s.stamp(sig, r.Stamped)}}}
+		material.TimestampVerificationData = &protobundle.TimestampVerificationData{
+			Rfc3161Timestamps: []*common.RFC3161SignedTimestamp{{SignedTimestamp: s.stamp(sig, r.Stamped)}}}
 	}
 	return &protobundle.Bundle{MediaType: "application/vnd.dev.sigstore.bundle.v0.3+json", VerificationMaterial: material,
 		Content: &protobundle.Bundle_MessageSignature{MessageSignature: &common.MessageSignature{
@@ -139,7 +146,8 @@ func JSON(t testing.TB, m proto.Message) []byte {
 func leafOf(t testing.TB, r Recipe) *x509.Certificate {
 	issuer, err := asn1.MarshalWithParams(r.Issuer, "utf8")
 	must(t, err)
-	c := &x509.Certificate{NotBefore: r.At, NotAfter: r.At.Add(10 * time.Minute), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+	c := &x509.Certificate{NotBefore: r.At, NotAfter: r.At.Add(10 * time.Minute), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:     []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 8}, Value: issuer}}}
 	if !strings.Contains(r.Subject, "://") {
 		c.EmailAddresses = []string{r.Subject}
@@ -153,7 +161,8 @@ func leafOf(t testing.TB, r Recipe) *x509.Certificate {
 
 func (s *Sigstore) stamp(sig []byte, at time.Time) []byte {
 	digest := sha256.Sum256(sig)
-	made, err := (&timestamp.Timestamp{HashAlgorithm: crypto.SHA256, HashedMessage: digest[:], Time: at, Policy: asn1.ObjectIdentifier{1, 2, 3}}).CreateResponseWithOpts(s.clock.cert, s.clock.key, crypto.SHA256)
+	made, err := (&timestamp.Timestamp{HashAlgorithm: crypto.SHA256, HashedMessage: digest[:], Time: at,
+		Policy: asn1.ObjectIdentifier{1, 2, 3}}).CreateResponseWithOpts(s.clock.cert, s.clock.key, crypto.SHA256)
 	must(s.t, err)
 	return made
 }
@@ -163,18 +172,21 @@ func (s *Sigstore) entry(r Recipe, leaf *x509.Certificate, digest, sig []byte) *
 	body, err := json.Marshal(bodyOf(r, leaf, digest, sig))
 	must(s.t, err)
 	version := map[bool]string{false: "0.0.1", true: "0.0.2"}[r.New]
-	e := &rekor.TransparencyLogEntry{LogIndex: 7, LogId: s.logID(), KindVersion: &rekor.KindVersion{Kind: "hashedrekord", Version: version}, CanonicalizedBody: body}
+	e := &rekor.TransparencyLogEntry{LogIndex: 7, LogId: s.logID(),
+		KindVersion: &rekor.KindVersion{Kind: "hashedrekord", Version: version}, CanonicalizedBody: body}
 	if !r.Logged.IsZero() {
 		e.IntegratedTime = r.Logged.Unix()
-		promise := fmt.Sprintf(`{"body":%q,"integratedTime":%d,"logID":%q,"logIndex":7}`, base64.StdEncoding.EncodeToString(body), e.IntegratedTime, hex.EncodeToString(e.LogId.KeyId))
+		promise := fmt.Sprintf(`{"body":%q,"integratedTime":%d,"logID":%q,"logIndex":7}`,
+			base64.StdEncoding.EncodeToString(body), e.IntegratedTime, hex.EncodeToString(e.LogId.KeyId))
 		e.InclusionPromise = &rekor.InclusionPromise{SignedEntryTimestamp: s.logSigns(promise)}
 	}
 	h := rfc6962.DefaultHasher
-	other := h.HashLeaf([]byte("somebody else's"))
+	other := h.HashLeaf([]byte("another's"))
 	root := h.HashChildren(other, h.HashLeaf(body))
 	note := "log.example.org - 1\n2\n" + base64.StdEncoding.EncodeToString(root) + "\n"
 	signed := base64.StdEncoding.EncodeToString(append(bytes.Clone(e.LogId.KeyId[:4]), s.logSigns(note)...))
-	e.InclusionProof = &rekor.InclusionProof{LogIndex: 1, TreeSize: 2, RootHash: root, Hashes: [][]byte{other}, Checkpoint: &rekor.Checkpoint{Envelope: note + "\n— log.example.org " + signed + "\n"}}
+	e.InclusionProof = &rekor.InclusionProof{LogIndex: 1, TreeSize: 2, RootHash: root, Hashes: [][]byte{other},
+		Checkpoint: &rekor.Checkpoint{Envelope: note + "\n— log.example.org " + signed + "\n"}}
 	return e
 }
 
@@ -182,12 +194,14 @@ func bodyOf(r Recipe, leaf *x509.Certificate, digest, sig []byte) any {
 	type object map[string]any
 	if r.New {
 		return object{"kind": "hashedrekord", "apiVersion": "0.0.2", "spec": object{"hashedRekordV002": object{
-			"data":      object{"algorithm": "SHA2_256", "digest": digest},
-			"signature": object{"content": sig, "verifier": object{"keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": object{"rawBytes": leaf.Raw}}}}}}
+			"data": object{"algorithm": "SHA2_256", "digest": digest},
+			"signature": object{"content": sig, "verifier": object{"keyDetails": "PKIX_ECDSA_P256_SHA_256",
+				"x509Certificate": object{"rawBytes": leaf.Raw}}}}}}
 	}
 	return object{"kind": "hashedrekord", "apiVersion": "0.0.1", "spec": object{
-		"data":      object{"hash": object{"algorithm": "sha256", "value": hex.EncodeToString(digest)}},
-		"signature": object{"content": sig, "publicKey": object{"content": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})}}}}
+		"data": object{"hash": object{"algorithm": "sha256", "value": hex.EncodeToString(digest)}},
+		"signature": object{"content": sig, "publicKey": object{
+			"content": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})}}}}
 }
 
 func (s *Sigstore) logSigns(text string) []byte {

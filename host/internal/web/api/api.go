@@ -113,7 +113,7 @@ type Client struct {
 	HTTP  *http.Client
 }
 
-// StatusError is an answer that is no success.
+// StatusError is an answer that is not a success.
 type StatusError struct {
 	Status  int
 	Message string
@@ -121,12 +121,6 @@ type StatusError struct {
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("the host answers %d: %s", e.Status, e.Message)
-}
-
-// Repositories lists what the host guards.
-func (c Client) Repositories(ctx context.Context) ([]Repository, error) {
-	var all []Repository
-	return all, c.json(ctx, http.MethodGet, "/repositories", nil, &all)
 }
 
 // Runs lists runs, the newest first; before is the ID of the run to go on from.
@@ -159,7 +153,8 @@ func (c Client) Cancel(ctx context.Context, repo string, number int64) (Run, err
 // Rerun queues a run again and returns the new one.
 func (c Client) Rerun(ctx context.Context, repo string, number int64, failedOnly bool) (Run, error) {
 	var run Run
-	return run, c.json(ctx, http.MethodPost, runPath(repo, number)+"/rerun", map[string]bool{"failed_only": failedOnly}, &run)
+	return run, c.json(ctx, http.MethodPost, runPath(repo, number)+"/rerun", map[string]bool{"failed_only": failedOnly},
+		&run)
 }
 
 // Log copies a lane's log as text.
@@ -200,7 +195,8 @@ func (c Client) do(ctx context.Context, method, path string, body any) (*http.Re
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+"/api/v1"+path, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+"/api/v1"+path,
+		bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("cannot ask the host: %w", err)
 	}

@@ -28,7 +28,9 @@ func work(input []byte) []byte {
 	var out bytes.Buffer
 	for i, c := range e.Changes {
 		if i%8 == 0 {
-			fmt.Fprintf(&out, "{\"type\":\"finding\",\"finding\":{\"path\":%q,\"line\":%d,\"level\":\"error\",\"message\":\"left over\"}}\n", c.Path, i+1)
+			fmt.Fprintf(&out,
+				"{\"type\":\"finding\",\"finding\":{\"path\":%q,\"line\":%d,\"level\":\"error\",\"message\":\"left over\"}}\n",
+				c.Path, i+1)
 		}
 	}
 	return out.Bytes()
