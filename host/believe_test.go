@@ -9,10 +9,10 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
+	"github.com/pushlane/pushlane/host/internal/notify"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
-	"github.com/pushlane/pushlane/host/internal/ship"
-	"github.com/pushlane/pushlane/host/internal/tell"
+	"github.com/pushlane/pushlane/host/internal/registry"
 )
 
 // TestFilesOthersMayWrite: each file that decides something is refused where it
@@ -39,7 +39,7 @@ func TestFilesOthersMayWrite(t *testing.T) {
 		AllowedSigners: file("signers", ""), SigstoreRoots: file("roots", ""),
 		SigstoreIdentities: []string{"https://a b"},
 		DefaultLanes:       file("lanes.toml", "version = 1\n"), NotesKey: file("key", ""), TLSCert: file("cert", ""),
-		Statuses: []tell.Status{{TokenFile: file("token", "x")}}, Webhooks: []tell.Webhook{{SecretFile: file("hook",
+		Statuses: []notify.Status{{TokenFile: file("token", "x")}}, Webhooks: []notify.Webhook{{SecretFile: file("hook",
 			"x")}}}
 	module, secret := file("plugins/look.wasm", ""), file("secrets/TOKEN", "secret value")
 	policyFile := file("policyFile.toml", "")
@@ -62,11 +62,12 @@ func TestFilesOthersMayWrite(t *testing.T) {
 			return err
 		},
 		"cannot use allowed signers " + p.AllowedSigners: func() error {
-			_, err := plugins.SignerOf(sshOnly, ship.Package{Signatures: []ship.Signature{{Kind: ship.SSH}}})
+			_, err := plugins.SignerOf(sshOnly, registry.Package{Signatures: []registry.Signature{{Kind: registry.SSH}}})
 			return err
 		},
 		"cannot use sigstore roots " + p.SigstoreRoots: func() error {
-			_, err := plugins.SignerOf(sigstoreOnly, ship.Package{Signatures: []ship.Signature{{Kind: ship.Sigstore}}})
+			signed := registry.Package{Signatures: []registry.Signature{{Kind: registry.Sigstore}}}
+			_, err := plugins.SignerOf(sigstoreOnly, signed)
 			return err
 		},
 	} {

@@ -1,22 +1,38 @@
-// Package host runs the lanes that a push picked, keeps what became of them,
-// and says whether the push goes through.
+// Package host is the process that judges pushes: it schedules the lane runs of
+// a push, keeps a queue of those that no pusher waits for, and serves hooks as a
+// resident. What a push is judged by, how one lane runs and what is said about
+// it are packages below it.
 //
 // One push, step by step. Git calls the hook, a three-line shim, which calls
 // pushlane-hook; that hands git's words to the resident host (wire.go), or
-// becomes `pushlane hook` where there is none. Both end in Host.Judge:
+// becomes `pushlane hook` where there is none. Both end in Host.Judge, whose
+// steps are (judge.go):
 //
-//	git stdin --Call.updates---> []hooks.Update   every ref line, with its base
-//	          --Repo.Changes---> []hooks.Change   the paths of the pushed tree that differ
-//	          --lanes.Set.Pick-> []lanes.Picked   every lane, and the path and glob that decided
-//	          --runLanes-------> []Outcome        in lane order, whatever finished first
-//	              per lane: request -> plugin -> (container -> exit, log)* -> verdict
-//	          --Output.report--> lines for the pusher and an exit status
+//	git stdin --decide---> gate.Run           every update, its base, its changes, its lanes
+//	          --begin----> record.Recorder    the run and each decision, before anything runs
+//	          --runLanes-> []gate.LaneRun     in lane order, whatever finished first
+//	              per lane: lanerun.Lane.Run: request -> plugin -> (container -> exit, log)* -> result
+//	          --End------> the verdict        of the run, in the store
+//	          --Write----> report             lines for the pusher, and an exit status
+//
+// Which way the packages import each other (arrows_test.go holds it):
+//
+//	printable, problem   text of outsiders made harmless; errors with a hint
+//	config               the policy of the host's owner
+//	gate                 which lanes judge a push, by whose rules; no sandbox, no Incus
+//	trace                what a plugin was given and asked, to repeat it
+//	report, record       what people and machines read; the run in the store
+//	plugins              the modules that lanes name, fetched, checked, loaded
+//	lanerun              one lane run under way
+//	author               what a plugin's author works with
+//	host                 this package
+//	doctor               what a machine lacks, on top of the host
 //
 // Data goes right only. What judges is read from the trusted revision and the
-// host's Policy, never from what a plugin or a container says.
+// host's policy, never from what a plugin or a container says.
 //
-// A "no" is a value (an Outcome in state failed, exit status 1), a breakage is
+// A "no" is a value (a lane run in state failed, exit status 1), a breakage is
 // an error (state broken, exit status 3), and a gate that cannot decide
 // refuses. Everything that is decided about a lane is recorded with its reason
-// (record.go) before it is acted on.
+// before it is acted on.
 package host

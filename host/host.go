@@ -135,9 +135,9 @@ func (h *Host) markAlive() error {
 	return err
 }
 
-// Unsealed says what this system lacks to hold plugins, as far as any were
+// Unconfined says what this system lacks to hold plugins, as far as any were
 // loaded; empty: nothing.
-func (h *Host) Unsealed() string {
+func (h *Host) Unconfined() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.pool == nil {

@@ -15,14 +15,14 @@ import (
 	"github.com/pushlane/pushlane/lanes"
 )
 
-// maxLook is how far back a schedule is looked at: what was due while the host
+// maxCatchUp is how far back a schedule is looked at: what was due while the host
 // was down is run once, not what was due before that.
-const maxLook = 7 * 24 * time.Hour
+const maxCatchUp = 7 * 24 * time.Hour
 
-// nightly begins a run of every lane of every guarded repository whose
+// runSchedules begins a run of every lane of every guarded repository whose
 // schedule named a minute since it last ran. A minute is run once, whatever
 // the clock does and however many hosts look.
-func (h *Host) nightly(ctx context.Context, now time.Time) error {
+func (h *Host) runSchedules(ctx context.Context, now time.Time) error {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return err
@@ -36,14 +36,14 @@ func (h *Host) nightly(ctx context.Context, now time.Time) error {
 		if !r.Served {
 			continue
 		}
-		if err := h.nightlyOf(ctx, st, r.Key, now); err != nil {
+		if err := h.runSchedulesOf(ctx, st, r.Key, now); err != nil {
 			errs = append(errs, fmt.Errorf("%s: cannot look at its schedules: %w", r.Name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (h *Host) nightlyOf(ctx context.Context, st *store.Store, key string, now time.Time) error {
+func (h *Host) runSchedulesOf(ctx context.Context, st *store.Store, key string, now time.Time) error {
 	repo, release, err := h.repo(ctx, ownCall("schedule", key))
 	if err != nil {
 		return err
@@ -60,15 +60,15 @@ func (h *Host) nightlyOf(ctx context.Context, st *store.Store, key string, now t
 		if l.Schedule == "" || !slices.Contains(l.On, "schedule") {
 			continue
 		}
-		if err := h.fire(ctx, st, repo, root, l, now); err != nil {
+		if err := h.trigger(ctx, st, repo, root, l, now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fire begins the run of one lane when it is due.
-func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, u gate.Update, l lanes.Lane,
+// trigger begins the run of one lane when it is due.
+func (h *Host) trigger(ctx context.Context, st *store.Store, repo *hooks.Repo, u gate.Update, l lanes.Lane,
 	now time.Time) error {
 	schedule, err := lanes.ParseSchedule(l.Schedule)
 	if err != nil {
@@ -79,7 +79,7 @@ func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, u ga
 		return err
 	}
 	switch {
-	case last.IsZero() || now.Sub(last) > maxLook:
+	case last.IsZero() || now.Sub(last) > maxCatchUp:
 		last = h.since
 	case last.After(now): // the clock was ahead once: that is no reason to wait for it
 		last = now.Add(-2 * time.Minute)
@@ -109,7 +109,7 @@ func (h *Host) fire(ctx context.Context, st *store.Store, repo *hooks.Repo, u ga
 // lastDue is the newest minute after last, up to now, that a schedule names.
 func lastDue(s lanes.Schedule, last, now time.Time) (time.Time, bool) {
 	last = last.UTC().Truncate(time.Minute)
-	for t := now.UTC().Truncate(time.Minute); t.After(last) && now.Sub(t) <= maxLook; t = t.Add(-time.Minute) {
+	for t := now.UTC().Truncate(time.Minute); t.After(last) && now.Sub(t) <= maxCatchUp; t = t.Add(-time.Minute) {
 		if s.Matches(t) {
 			return t, true
 		}

@@ -31,7 +31,7 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j 
 		return err
 	}
 	n := record.New(repo, call, j)
-	n.Waiting, n.Priority = true, j.Wishes.Priority
+	n.Waiting, n.Priority = true, j.Options.Priority
 	if n.Origin, err = acceptedOrigin(ctx, st, n.RepoKey, call); err != nil {
 		return err
 	}
@@ -65,8 +65,8 @@ func skippedLanes(run store.Run, j *gate.Run) []store.Change {
 // lease is how long a claimed run belongs to a host that does not renew it.
 const lease = 30 * time.Second
 
-// maxDeaths is how many hosts a run may outlive before it is given up.
-const maxDeaths = 4
+// maxCrashes is how many hosts a run may outlive before it is given up.
+const maxCrashes = 4
 
 // claimRun takes one waiting run; see store.Store.
 type claimRun func(*store.Store, context.Context, store.Host, time.Duration) (store.Run, bool, error)
@@ -167,7 +167,7 @@ func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (gat
 	policy := h.policy
 	j := gate.Run{Repo: run.RepoName, GitDir: run.RepoKey, Gate: run.Gate, Number: run.Number, Started: run.Started,
 		Policy: policy}
-	j.Wishes.Priority = run.Priority
+	j.Options.Priority = run.Priority
 	for _, u := range run.Updates {
 		p := gate.Update{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced},
 			Protected: u.Protected}
@@ -278,10 +278,10 @@ func (h *Host) recover(ctx context.Context) ([]string, error) {
 }
 
 func (h *Host) recoverRun(ctx context.Context, st *store.Store, r store.Run) (string, error) {
-	if r.Deaths >= maxDeaths-1 {
+	if r.Deaths >= maxCrashes-1 {
 		err := st.Holding(r).Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(),
-			Message: fmt.Sprintf("given up: its host died %d times while it ran", maxDeaths)})
-		return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxDeaths), err
+			Message: fmt.Sprintf("given up: its host died %d times while it ran", maxCrashes)})
+		return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxCrashes), err
 	}
 	return fmt.Sprintf("run #%d of %s waits again: its host is gone", r.Number, r.RepoName),
 		st.Requeue(ctx, r.ID, "its host is gone")

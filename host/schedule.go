@@ -74,8 +74,8 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 		})
 	}
 	wg.Wait()
-	if j.Unsealed = h.Unsealed(); j.Unsealed != "" {
-		rec.Later(ctx, store.Event{Kind: "sandbox", Message: j.Unsealed})
+	if j.Unconfined = h.Unconfined(); j.Unconfined != "" {
+		rec.Later(ctx, store.Event{Kind: "sandbox", Message: j.Unconfined})
 	}
 }
 
@@ -114,7 +114,7 @@ func (h *Host) runOnce(ctx context.Context, l *scheduled, o *gate.LaneRun) error
 	}
 	defer free()
 	release, err := h.slots.acquire(ctx, claimant{zone: l.lane.Zone(), ref: l.lane.Update().Ref, pusher: l.lane.Pusher(),
-		priority: l.Run.Wishes.Priority})
+		priority: l.Run.Options.Priority})
 	if err != nil {
 		return err
 	}

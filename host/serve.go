@@ -34,7 +34,7 @@ func (r *Resident) server(ctx context.Context) {
 	r.every(ctx, &wg, spoolEvery, "spool", func() error { return h.takeSpool(ctx, h.takeAccepted) })
 	r.every(ctx, &wg, acceptEvery, "pushes without a hook's word",
 		func() error { return h.takeUnaccepted(ctx, time.Now()) })
-	r.every(ctx, &wg, nightlyEvery, "schedules", func() error { return h.nightly(ctx, time.Now()) })
+	r.every(ctx, &wg, nightlyEvery, "schedules", func() error { return h.runSchedules(ctx, time.Now()) })
 	r.every(ctx, &wg, recoverEvery, "runs of hosts that are gone", func() error {
 		lines, err := h.recover(ctx)
 		r.say(lines)

@@ -11,8 +11,8 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/notify"
 	"github.com/pushlane/pushlane/host/internal/problem"
-	"github.com/pushlane/pushlane/host/internal/tell"
 )
 
 func serveCommand(p *program) *cobra.Command {
@@ -79,7 +79,7 @@ func startServer(ctx context.Context, h *host.Host, policy config.Policy, log *l
 	if errs := policy.CheckFiles(); len(errs) > 0 {
 		return nil, errs[0]
 	}
-	teller, err := tell.New(tell.Config{URL: policy.URL, Statuses: policy.Statuses, Webhooks: policy.Webhooks,
+	teller, err := notify.New(notify.Config{URL: policy.URL, Statuses: policy.Statuses, Webhooks: policy.Webhooks,
 		Notes:    policy.Notes,
 		NotesKey: policy.NotesKey, OTLP: policy.OTLP, Names: policy.RepositoryNames()}, st, log)
 	if err != nil {

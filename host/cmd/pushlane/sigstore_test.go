@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pushlane/pushlane/host/internal/ship/shiptest"
+	"github.com/pushlane/pushlane/host/internal/registry/registrytest"
 )
 
 // TestPluginSigstore: a committed module with a sigstore bundle next to it is
@@ -22,13 +22,13 @@ func TestPluginSigstore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	instance, at := shiptest.New(t), time.Now().Add(-48*time.Hour)
+	instance, at := registrytest.New(t), time.Now().Add(-48*time.Hour)
 	bundleOf := func(subject string, logged time.Time) string {
-		return string(shiptest.JSON(t, instance.Sign(module,
-			shiptest.Recipe{Issuer: "https://accounts.example.org", Subject: subject, At: at, Logged: logged})))
+		return string(registrytest.JSON(t, instance.Sign(module,
+			registrytest.Recipe{Issuer: "https://accounts.example.org", Subject: subject, At: at, Logged: logged})))
 	}
 	roots, config := filepath.Join(a.dir, "trusted_root.json"), filepath.Join(a.dir, "config.toml")
-	write(t, roots, string(shiptest.JSON(t, instance.Root())))
+	write(t, roots, string(registrytest.JSON(t, instance.Root())))
 	policy := fmt.Sprintf(
 		"sigstore_identities = [\"https://accounts.example.org ann@example.org\"]\nsigstore_roots = %q\n", roots)
 	write(t, config, policy)

@@ -65,7 +65,7 @@ type scriptedReply struct {
 
 // tried is what came of a trial.
 type tried struct {
-	said   lanerun.Answer
+	said   lanerun.Result
 	exit   int
 	stdout []byte
 	log    string
@@ -78,7 +78,7 @@ type tried struct {
 func (t trial) run(ctx context.Context, m sdk.Manifest, run trace.Runner) tried {
 	var done tried
 	state := &trialState{asked: map[string]bool{}, kept: map[string]string{}}
-	for range config.MaxRounds {
+	for range config.MaxIterations {
 		done.rounds++
 		script := &script{trial: &t, manifest: m, state: state}
 		goesOn := t.round(ctx, m, run, script, &done)
@@ -94,7 +94,7 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run trace.Runner) tried 
 			t.request.Results = append(t.request.Results, t.result(c))
 		}
 	}
-	done.err = fmt.Errorf("it asked for containers in %d rounds, no more are allowed", config.MaxRounds)
+	done.err = fmt.Errorf("it asked for containers in %d rounds, no more are allowed", config.MaxIterations)
 	return done
 }
 
@@ -125,7 +125,7 @@ func (t trial) round(ctx context.Context, m sdk.Manifest, run trace.Runner, scri
 	result, err := run(limited, call)
 	done.exit, done.stdout, done.used, done.err = result.Exit, result.Stdout, result.Used, err
 	if err == nil {
-		done.said, done.err = lanerun.ReadAnswer(m.Output, result.Stdout, config.MaxFindings)
+		done.said, done.err = lanerun.ReadResult(m.Output, result.Stdout, config.MaxFindings)
 	}
 	done.log = log.String() + string(done.said.Talk)
 	if done.err == nil {
@@ -252,7 +252,7 @@ func (s *script) Call(ctx context.Context, handles *wasm.Handles, op string, req
 	case lanerun.OpRequest:
 		return s.send(handles, req)
 	case lanerun.OpResponse:
-		return lanerun.WithHandle(handles, req, "request", (*lanerun.Exchange).Response)
+		return lanerun.WithHandle(handles, req, "request", (*lanerun.PendingRequest).Response)
 	case lanerun.OpInfo:
 		r := s.trial.request
 		return json.Marshal(map[string]any{"abi": sdk.ABI, "ops": r.Ops, "granted": r.Granted, "limits": r.Limits})
@@ -322,7 +322,7 @@ func (s *script) keep(op string, req []byte) ([]byte, error) {
 
 // send answers a request as was written down; one that was not gets none.
 func (s *script) send(handles *wasm.Handles, req []byte) ([]byte, error) {
-	var a lanerun.Ask
+	var a lanerun.HTTPRequest
 	if err := json.Unmarshal(req, &a); err != nil {
 		return nil, lanerun.Invalid("%s", err)
 	}
@@ -336,15 +336,15 @@ func (s *script) send(handles *wasm.Handles, req []byte) ([]byte, error) {
 		return nil, refusedOp(fmt.Errorf("plugin %q sends a request to %s, which is not in its scope", s.manifest.Name,
 			printable.Clean(u.Host)))
 	}
-	e := &lanerun.Exchange{Cancel: func() {}, Done: make(chan struct{}), Held: &s.held}
+	e := &lanerun.PendingRequest{Cancel: func() {}, Done: make(chan struct{}), Held: &s.held}
 	e.End(s.trial.reply(a.URL))
 	return lanerun.AddHandle(handles, e)
 }
 
-func (t trial) reply(address string) (*lanerun.Reply, error) {
+func (t trial) reply(address string) (*lanerun.HTTPResponse, error) {
 	for _, r := range t.replies {
 		if strings.Contains(address, r.Match) {
-			return &lanerun.Reply{Status: cmp.Or(r.Status, 200), Headers: map[string]string{}, Body: r.Body}, nil
+			return &lanerun.HTTPResponse{Status: cmp.Or(r.Status, 200), Headers: map[string]string{}, Body: r.Body}, nil
 		}
 	}
 	return nil, fmt.Errorf("no [[http]] of the case answers %s", printable.Clean(address))

@@ -14,13 +14,13 @@ const (
 
 // Limits of every lane run that no policy raises.
 const (
-	MaxFindings = 10_000
-	MaxStdout   = 16 << 20 // bytes of records
-	MaxRecord   = 1 << 20  // bytes of one of them
-	MaxStderr   = 8 << 20  // bytes of a plugin's own log
-	MaxOut      = 64 << 20 // bytes below /out
-	MaxOutFiles = 4096
-	MaxRounds   = 16 // calls of one plugin in one lane run
+	MaxFindings   = 10_000
+	MaxStdout     = 16 << 20 // bytes of records
+	MaxRecord     = 1 << 20  // bytes of one of them
+	MaxStderr     = 8 << 20  // bytes of a plugin's own log
+	MaxOut        = 64 << 20 // bytes below /out
+	MaxOutFiles   = 4096
+	MaxIterations = 16 // calls of one plugin in one lane run
 )
 
 // ContainerLimits are the policy's ceilings for one container.

@@ -21,8 +21,8 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/notify"
 	"github.com/pushlane/pushlane/host/internal/problem"
-	"github.com/pushlane/pushlane/host/internal/tell"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/lanes/plaintext"
@@ -57,11 +57,11 @@ type Policy struct {
 	// server: what lanes of which repository may have of secrets, http, env and networks
 	Allows []Allow `koanf:"allow"`
 
-	Statuses []tell.Status  `koanf:"status"`    // server: forges that show commit statuses
-	Webhooks []tell.Webhook `koanf:"webhook"`   // server: addresses that are told of runs
-	Notes    bool           `koanf:"notes"`     // server: verdicts as git notes in refs/notes/pushlane
-	NotesKey string         `koanf:"notes_key"` // SSH key file to sign them with
-	OTLP     string         `koanf:"otlp"`      // server: OTLP/HTTP endpoint for spans
+	Statuses []notify.Status  `koanf:"status"`    // server: forges that show commit statuses
+	Webhooks []notify.Webhook `koanf:"webhook"`   // server: addresses that are told of runs
+	Notes    bool             `koanf:"notes"`     // server: verdicts as git notes in refs/notes/pushlane
+	NotesKey string           `koanf:"notes_key"` // SSH key file to sign them with
+	OTLP     string           `koanf:"otlp"`      // server: OTLP/HTTP endpoint for spans
 
 	Parallel int    `koanf:"parallel"` // lanes at once
 	Plugins  string `koanf:"plugins"`  // folder of first-party modules
@@ -221,8 +221,8 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 				"known keys: "+strings.Join(policyKeys(), ", "))
 		}
 	}
-	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[tell.Status]()),
-		"webhook":    keysOf(reflect.TypeFor[tell.Webhook]()),
+	for key, known := range map[string][]string{"status": keysOf(reflect.TypeFor[notify.Status]()),
+		"webhook":    keysOf(reflect.TypeFor[notify.Webhook]()),
 		"repository": keysOf(reflect.TypeFor[Repository]()), "allow": keysOf(reflect.TypeFor[Allow]()),
 		"access": keysOf(reflect.TypeFor[Access]())} {
 		if err := checkTables(one.Get(key), key, known); err != nil {

@@ -1,17 +1,17 @@
 package config
 
 import (
-	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/registry"
 )
 
 // WantsSigned says whether plugins of others must be signed on this host.
 func (p Policy) WantsSigned() bool { return p.AllowedSigners != "" || len(p.SigstoreIdentities) > 0 }
 
 // Identities are those whose sigstore bundles count.
-func (p Policy) Identities() ([]ship.Identity, error) {
-	var all []ship.Identity
+func (p Policy) Identities() ([]registry.Identity, error) {
+	var all []registry.Identity
 	for _, text := range p.SigstoreIdentities {
-		one, err := ship.ParseIdentity(text)
+		one, err := registry.ParseIdentity(text)
 		if err != nil {
 			return nil, err
 		}

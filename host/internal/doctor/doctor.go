@@ -145,7 +145,7 @@ func checkSandbox(ctx context.Context, h *host.Host) Check {
 	if err != nil {
 		return bad("sandbox", err, "check the folder "+h.Cache())
 	}
-	if why := h.Unsealed(); why != "" {
+	if why := h.Unconfined(); why != "" {
 		return bad("sandbox", errors.New(why), report.SealHint)
 	}
 	return good("sandbox", "plugins run in processes of their own, confined by landlock and seccomp")

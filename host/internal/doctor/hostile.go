@@ -130,7 +130,7 @@ func trialAnswer(m *sandbox.Plugin, done wasm.Result) hostile.Outcome {
 		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit,
 			printable.Clean(string(done.Stdout[:min(len(done.Stdout), 4000)])))}
 	}
-	said, err := lanerun.ReadAnswer(m.Manifest().Output, done.Stdout, config.MaxFindings)
+	said, err := lanerun.ReadResult(m.Manifest().Output, done.Stdout, config.MaxFindings)
 	if err == nil {
 		err = lanerun.Contradiction(said, done.Exit)
 	}

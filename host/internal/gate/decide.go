@@ -20,9 +20,9 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/notify"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
-	"github.com/pushlane/pushlane/host/internal/tell"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -37,7 +37,7 @@ func Decide(ctx context.Context, repo *hooks.Repo, call Call, policy config.Poli
 	j := Run{Repo: policy.RepositoryTitle(repo), GitDir: repo.CommonDir(), Gate: call.Gate, Remote: call.Arg(0),
 		Started: time.Now(), Policy: policy, PerRef: call.PerRef}
 	var err error
-	if j.Wishes, err = call.wishes(policy); err != nil {
+	if j.Options, err = call.options(policy); err != nil {
 		return j, err
 	}
 	if call.Receives() {
@@ -46,7 +46,7 @@ func Decide(ctx context.Context, repo *hooks.Repo, call Call, policy config.Poli
 		err = j.local(ctx, repo, call)
 	}
 	if err == nil {
-		err = j.Wishes.check(j)
+		err = j.Options.check(j)
 	}
 	if err == nil {
 		j.Plan(func(i int, lane lanes.Lane) bool { return apart(ctx, &j, i, lane) })
@@ -152,8 +152,8 @@ func (j *Run) receiveOne(ctx context.Context, repo *hooks.Repo, call Call, to *r
 // notesRefusal keeps pushers out of the host's verdicts, and out of names that
 // would make their ref impossible.
 func notesRefusal(ref string) string {
-	if strings.HasPrefix(ref+"/", tell.NotesRef+"/") || strings.HasPrefix(tell.NotesRef, ref+"/") {
-		return tell.NotesRef + " holds this host's verdicts and cannot be pushed"
+	if strings.HasPrefix(ref+"/", notify.NotesRef+"/") || strings.HasPrefix(notify.NotesRef, ref+"/") {
+		return notify.NotesRef + " holds this host's verdicts and cannot be pushed"
 	}
 	return ""
 }
@@ -175,7 +175,7 @@ func (j *Run) add(ctx context.Context, repo *hooks.Repo, call Call, p Update) er
 	if err != nil {
 		return problem.WithHint(err, "push fewer files at once, or give the lane fewer patterns that begin with a wildcard")
 	}
-	p.Picked, err = choose(picked, call, j.Wishes)
+	p.Picked, err = choose(picked, call, j.Options)
 	j.Updates = append(j.Updates, p)
 	return err
 }
@@ -190,7 +190,7 @@ func ChangedPaths(changes []hooks.Change) []string {
 
 // choose applies --lane and --all, where what a person names runs whatever the
 // paths say, and lane.only, which leaves the others out.
-func choose(picked []lanes.Picked, call Call, w wishes) ([]lanes.Picked, error) {
+func choose(picked []lanes.Picked, call Call, w pushOptions) ([]lanes.Picked, error) {
 	for _, id := range call.Lanes {
 		if !slices.ContainsFunc(picked, func(p lanes.Picked) bool { return p.Lane.ID == id }) {
 			return nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot run lane %q: there is no such lane", id),
@@ -234,7 +234,7 @@ func (j *Run) Plan(apart func(i int, lane lanes.Lane) bool) {
 			}
 			planned[work] = planned[work] || all || !refused
 			o := LaneRun{Update: i, Picked: picked, Address: Address(j.Repo, p.New, picked.Lane.ID)}
-			if reason, skipped := j.Wishes.why(picked.Lane.ID); skipped {
+			if reason, skipped := j.Options.why(picked.Lane.ID); skipped {
 				o.Message = "skipped by the pusher: " + reason
 			} else if refused {
 				o.Message = "not run: the push is refused already"

@@ -114,25 +114,25 @@ func (o LaneRun) Undecided() bool {
 
 // Run is one run: everything the report is made of.
 type Run struct {
-	Repo     string
-	GitDir   string // of the repository, which is known by it
-	Address  string // of the repository on the page; empty where the policy has no url
-	Gate     string
-	Number   int64
-	Remote   string
-	Updates  []Update
-	Bypasses []string  // earlier pushes that the gate did not see
-	Unsealed string    // what the plugins' processes lacked; empty: nothing
-	Outcomes []LaneRun // by update, then in lanes file order, whatever finished first
-	Started  time.Time
-	Ended    time.Time
-	Policy   config.Policy
+	Repo       string
+	GitDir     string // of the repository, which is known by it
+	Address    string // of the repository on the page; empty where the policy has no url
+	Gate       string
+	Number     int64
+	Remote     string
+	Updates    []Update
+	Bypasses   []string  // earlier pushes that the gate did not see
+	Unconfined string    // what the plugins' processes lacked; empty: nothing
+	Outcomes   []LaneRun // by update, then in lanes file order, whatever finished first
+	Started    time.Time
+	Ended      time.Time
+	Policy     config.Policy
 
-	Wishes wishes
-	Lists  *hooks.Listing // of the changes of all updates; nil: none was asked for yet
-	Pushed []hooks.Update // a server's gate: every line of the push, those that nothing is judged of too
-	PerRef bool           // each ref of the push has its own answer
-	Partly bool           // what is good of it goes in: each ref has its own answer
+	Options pushOptions
+	Lists   *hooks.Listing // of the changes of all updates; nil: none was asked for yet
+	Pushed  []hooks.Update // a server's gate: every line of the push, those that nothing is judged of too
+	PerRef  bool           // each ref of the push has its own answer
+	Partly  bool           // what is good of it goes in: each ref has its own answer
 }
 
 // Exit is the run's exit status: a no comes before "cannot decide", and only

@@ -13,15 +13,15 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
-// wishes are what the pusher asked for beside the push itself.
-type wishes struct {
+// pushOptions are what the pusher asked for beside the push itself.
+type pushOptions struct {
 	skip     map[string]string // reason by lane id, or by "all"
 	only     []string          // lane ids; none: no such wish
 	Priority int               // 1 high, 0 normal, -1 low
 }
 
 // Reason is all reasons for leaving lanes out, as the run's record keeps them.
-func (w wishes) Reason() string {
+func (w pushOptions) Reason() string {
 	var all []string
 	for _, id := range slices.Sorted(maps.Keys(w.skip)) {
 		all = append(all, id+": "+w.skip[id])
@@ -33,7 +33,7 @@ func (w wishes) Reason() string {
 }
 
 // why is the pusher's reason for skipping one lane.
-func (w wishes) why(id string) (string, bool) {
+func (w pushOptions) why(id string) (string, bool) {
 	for _, key := range []string{id, "all"} {
 		if reason, ok := w.skip[key]; ok {
 			return reason, true
@@ -42,18 +42,18 @@ func (w wishes) why(id string) (string, bool) {
 	return "", false
 }
 
-// wishes reads what the pusher asked for: push options at a server's gate,
+// options reads what the pusher asked for: push options at a server's gate,
 // where no variable counts, and PUSHLANE_SKIP elsewhere.
-func (c Call) wishes(p config.Policy) (wishes, error) {
+func (c Call) options(p config.Policy) (pushOptions, error) {
 	if c.Receives() {
-		return c.pushOptions(p)
+		return c.serverOptions(p)
 	}
 	return c.skipVariable(p)
 }
 
-// pushOptions reads git's push options. Those of others are left alone.
-func (c Call) pushOptions(p config.Policy) (wishes, error) {
-	w := wishes{skip: map[string]string{}}
+// serverOptions reads git's push options. Those of others are left alone.
+func (c Call) serverOptions(p config.Policy) (pushOptions, error) {
+	w := pushOptions{skip: map[string]string{}}
 	n, err := strconv.Atoi(c.Getenv("GIT_PUSH_OPTION_COUNT"))
 	if err != nil || n < 0 || n > 1000 {
 		n = 0
@@ -82,7 +82,7 @@ func (c Call) pushOptions(p config.Policy) (wishes, error) {
 	return w, nil
 }
 
-func (w *wishes) take(key, value string) error {
+func (w *pushOptions) take(key, value string) error {
 	switch key {
 	case config.OptionSkip:
 		id, reason, _ := strings.Cut(value, ":")
@@ -103,8 +103,8 @@ func (w *wishes) take(key, value string) error {
 }
 
 // skipVariable reads PUSHLANE_SKIP: lane ids, or all, with PUSHLANE_SKIP_REASON.
-func (c Call) skipVariable(p config.Policy) (wishes, error) {
-	w := wishes{skip: map[string]string{}}
+func (c Call) skipVariable(p config.Policy) (pushOptions, error) {
+	w := pushOptions{skip: map[string]string{}}
 	text := c.Getenv("PUSHLANE_SKIP")
 	if text == "" {
 		return w, nil
@@ -126,7 +126,7 @@ func (c Call) skipVariable(p config.Policy) (wishes, error) {
 
 // check refuses a wish about a lane that does not exist: a typing error must
 // not be a skip of nothing.
-func (w wishes) check(j Run) error {
+func (w pushOptions) check(j Run) error {
 	known := map[string]bool{"all": true}
 	for _, p := range j.Updates {
 		for _, picked := range p.Picked {

@@ -193,7 +193,7 @@ func (l *Lane) artifacts(origin string) (*artifactFolder, error) {
 
 // keepArtifacts copies what the plugin named below /out to the lane run's
 // folder.
-func (l *Lane) keepArtifacts(said Answer) error {
+func (l *Lane) keepArtifacts(said Result) error {
 	if l.out == nil || len(said.artifacts) == 0 {
 		return nil
 	}

@@ -220,13 +220,13 @@ func (l *Lane) refuse(ctx context.Context, err error) error {
 	return &wasm.OpError{Code: wasm.Denied, Message: err.Error(), Hint: problem.Hint(err)}
 }
 
-// touched notes that the run depends on, or changes, something that no record
+// dependsOutside notes that the run depends on, or changes, something that no record
 // of its questions holds.
-func (l *Lane) touched(why string) {
+func (l *Lane) dependsOutside(why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.beyond == "" {
-		l.beyond = why
+	if l.uncacheableWhy == "" {
+		l.uncacheableWhy = why
 	}
 }
 

@@ -118,8 +118,8 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	if err != nil {
 		return sdk.Result{}, keep.drop(err)
 	}
-	if l.mem != nil {
-		l.mem.container(rememberedContainer{Image: c.Image, Fingerprint: ended.Fingerprint, Source: source.ID()})
+	if l.cache != nil {
+		l.cache.container(cachedContainer{Image: c.Image, Fingerprint: ended.Fingerprint, Source: source.ID()})
 	}
 	l.mu.Lock()
 	l.outcome().Image = ended.Fingerprint

@@ -24,7 +24,7 @@ func (l *Lane) wasmCall(ctx context.Context, request []byte, ops wasm.Ops) (wasm
 		Memory: config.PluginMemory, Fuel: l.policy().MaxFuel, Out: l.out, World: world, Env: l.environment()}
 	if l.can("clock") {
 		c.Clock = time.Now()
-		l.touched("it looks at the clock")
+		l.dependsOutside("it looks at the clock")
 	}
 	return c, err
 }
@@ -48,7 +48,7 @@ func (l *Lane) world(ctx context.Context, ops wasm.Ops) (wasm.World, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := l.worldNow(ctx)
+	now, err := l.environmentNow(ctx)
 	w := &wasm.Local{Results: results, Ops: ops}
 	if now.src != nil {
 		w.Src = now.src
@@ -56,8 +56,8 @@ func (l *Lane) world(ctx context.Context, ops wasm.Ops) (wasm.World, error) {
 	if now.base != nil {
 		w.Base = now.base
 	}
-	if l.mem != nil {
-		return &recording{World: w, memory: l.mem, now: now}, err
+	if l.cache != nil {
+		return &recordingWorld{World: w, entry: l.cache, now: now}, err
 	}
 	return w, err
 }

@@ -43,7 +43,7 @@ type Lane struct {
 	granted  []string // names of permits, in the manifest's order
 	permits  permits
 	who      string       // the plugin to what outlives its versions; see identity
-	mem      *memory      // what it is remembered by; nil: it is not
+	cache    *cacheEntry  // what it is remembered by; nil: it is not
 	Attempt  int          // from 1
 	Recorded bool         // starting stands in the store
 	first    *input       // of the first call, made for the cached result's key; nil: taken
@@ -54,11 +54,11 @@ type Lane struct {
 	denials  int          // so far
 	cleanup  []func()
 
-	mu     sync.Mutex      // guards asked, recorded, quota and what containers add to the outcome
-	quota  *artifactQuota  // of this attempt; nil: it left no artifacts yet
-	asked  map[string]bool // container ids
-	masked []string        // secrets to be kept out of logs
-	beyond string          // why the run depends on more than what was recorded of it; empty: it does not
+	mu             sync.Mutex      // guards asked, recorded, quota and what containers add to the outcome
+	quota          *artifactQuota  // of this attempt; nil: it left no artifacts yet
+	asked          map[string]bool // container ids
+	masked         []string        // secrets to be kept out of logs
+	uncacheableWhy string          // why the run depends on more than what was recorded of it; empty: it does not
 }
 
 func (l *Lane) outcome() *gate.LaneRun { return &l.j.Outcomes[l.i] }
@@ -107,7 +107,7 @@ func (l *Lane) Run(ctx context.Context, o *gate.LaneRun) {
 	}
 	settle(ctx, o, said, exit, err)
 	if o.Remembered == 0 {
-		l.remember(ctx, o, said, exit)
+		l.storeResult(ctx, o, said, exit)
 	} else {
 		o.Message = strings.TrimSpace(fmt.Sprintf("%s (remembered from run #%d)", o.Message, o.Remembered))
 	}
@@ -131,7 +131,7 @@ func (l *Lane) spoolWord(err error) error {
 	if full == nil {
 		return err
 	}
-	l.touched("it read more out of order than there is space for")
+	l.dependsOutside("it read more out of order than there is space for")
 	l.log.line('h', "no space: "+full.Error())
 	if err == nil {
 		return nil
@@ -150,21 +150,21 @@ func (l *Lane) folder() string { return strings.TrimSuffix(l.logPath(), ".log") 
 var ErrLaneTimeout = errors.New("lane timeout")
 
 // judge calls the plugin until it asks for no further container.
-func (l *Lane) judge(ctx context.Context, o *gate.LaneRun) (Answer, int, error) {
+func (l *Lane) judge(ctx context.Context, o *gate.LaneRun) (Result, int, error) {
 	if err := l.prepare(ctx, o); err != nil {
-		return Answer{}, 0, err
+		return Result{}, 0, err
 	}
-	if run, err := l.recalled(ctx); err != nil || run != nil {
+	if run, err := l.cachedResult(ctx); err != nil || run != nil {
 		if err != nil {
-			return Answer{}, 0, err
+			return Result{}, 0, err
 		}
 		o.Remembered, o.Image = run.Run, run.Image
 		l.log.line('h', fmt.Sprintf("nothing that %s read in run #%d has changed: its verdict is used again", run.Address,
 			run.Run))
-		return run.again(), run.Exit, nil
+		return run.result(), run.Exit, nil
 	}
-	var all Answer
-	for range config.MaxRounds {
+	var all Result
+	for range config.MaxIterations {
 		said, exit, err := l.callPlugin(ctx)
 		if err != nil {
 			return all, exit, err
@@ -174,26 +174,26 @@ func (l *Lane) judge(ctx context.Context, o *gate.LaneRun) (Answer, int, error) 
 			return all, exit, l.keepArtifacts(said)
 		}
 		// The plugin runs again from its start: what it found before, it finds again.
-		all = Answer{}
+		all = Result{}
 		if err := l.runContainers(ctx, said.Containers); err != nil {
 			return all, 0, err
 		}
 	}
 	return all, 0, fmt.Errorf("plugin %q asked for containers in %d rounds, no more are allowed", l.lane().Plugin,
-		config.MaxRounds)
+		config.MaxIterations)
 }
 
-// recalled looks for an earlier run that this one would only repeat.
-func (l *Lane) recalled(ctx context.Context) (*rememberedRun, error) {
-	mem, _, err := l.memory(ctx)
+// cachedResult looks for an earlier run that this one would only repeat.
+func (l *Lane) cachedResult(ctx context.Context) (*cachedRun, error) {
+	mem, _, err := l.cacheEntry(ctx)
 	if err != nil || mem == nil {
 		return nil, err
 	}
-	l.mem = mem
+	l.cache = mem
 	if l.call.Fresh || l.Attempt > 1 {
 		return nil, nil
 	}
-	return l.recall(ctx, mem)
+	return l.lookup(ctx, mem)
 }
 
 // prepare loads the plugin and checks what it may do before any of it runs.
@@ -221,19 +221,19 @@ func (l *Lane) prepare(ctx context.Context, o *gate.LaneRun) error {
 }
 
 // callPlugin runs the module once: request in, answer out.
-func (l *Lane) callPlugin(ctx context.Context) (Answer, int, error) {
+func (l *Lane) callPlugin(ctx context.Context) (Result, int, error) {
 	request, text, err := l.takeInput(ctx)
 	if err != nil {
-		return Answer{}, 0, err
+		return Result{}, 0, err
 	}
 	ops := &operations{run: l, request: request, toil: Toil{Ctx: ctx, limit: l.policy().MaxFuel}}
 	call, err := l.wasmCall(ctx, text, ops)
 	if err != nil {
-		return Answer{}, 0, err
+		return Result{}, 0, err
 	}
 	if looks, err := l.asTool(ctx, &call); err != nil || !looks {
 		call.World.Close()
-		return Answer{Verdict: "skip", Reason: "no changed file is for it"}, 0, err
+		return Result{Verdict: "skip", Reason: "no changed file is for it"}, 0, err
 	}
 	opened := OpensOf(l.module.Manifest().Tool, &call)
 	stderr := l.log.stream('p')
@@ -245,12 +245,12 @@ func (l *Lane) callPlugin(ctx context.Context) (Answer, int, error) {
 	done, err := run(ctx, call)
 	stderr.flush()
 	if cause := ops.cause(); cause != nil && errors.As(err, new(*wasm.TrapError)) {
-		return Answer{}, 0, cause // it broke because we did
+		return Result{}, 0, cause // it broke because we did
 	}
 	if err != nil {
-		return Answer{}, 0, err
+		return Result{}, 0, err
 	}
-	said, err := ReadAnswer(l.module.Manifest().Output, done.Stdout, config.MaxFindings)
+	said, err := ReadResult(l.module.Manifest().Output, done.Stdout, config.MaxFindings)
 	l.logTalk(said)
 	if err == nil {
 		err = opened.Pass(done.Exit)
@@ -262,7 +262,7 @@ func (l *Lane) callPlugin(ctx context.Context) (Answer, int, error) {
 }
 
 // logTalk writes what a tool printed besides its findings into the lane's log.
-func (l *Lane) logTalk(said Answer) {
+func (l *Lane) logTalk(said Result) {
 	out := l.log.stream('o')
 	out.Write(said.Talk)
 	out.flush()
@@ -319,7 +319,7 @@ func Wants(m sdk.Manifest, key string) bool { return m.Wants(key) }
 
 // settle turns what was said and what went wrong into the outcome's state. A
 // "no" and a breakage never become each other.
-func settle(ctx context.Context, o *gate.LaneRun, said Answer, exit int, err error) {
+func settle(ctx context.Context, o *gate.LaneRun, said Result, exit int, err error) {
 	o.Findings = said.Findings
 	o.Message = said.Reason
 	if err == nil {
@@ -348,7 +348,7 @@ func settle(ctx context.Context, o *gate.LaneRun, said Answer, exit int, err err
 }
 
 // refusal is the reason of a no that came without one.
-func (a Answer) refusal() string {
+func (a Result) refusal() string {
 	switch {
 	case a.errors > 0:
 		return printable.Count(a.errors, "error")
@@ -359,14 +359,14 @@ func (a Answer) refusal() string {
 }
 
 // Contradiction: a plugin whose words and exit status differ is not believed.
-func Contradiction(said Answer, exit int) error {
+func Contradiction(said Result, exit int) error {
 	if said.Verdict == "" || (said.Verdict == "fail") == (exit == 1) {
 		return nil
 	}
 	return fmt.Errorf("the plugin contradicts itself: it says %q and exits with status %d", said.Verdict, exit)
 }
 
-func (a *Answer) merge(b Answer) {
+func (a *Result) merge(b Result) {
 	a.Findings = append(a.Findings, b.Findings...)
 	a.artifacts = append(a.artifacts, b.artifacts...)
 	a.total, a.errors, a.places = a.total+b.total, a.errors+b.errors, b.places

@@ -81,19 +81,19 @@ func TestListingRefusesWhatIsTooMuch(t *testing.T) {
 // asks, and the answer it got is its mark.
 func TestFactsHaveABound(t *testing.T) {
 	t.Parallel()
-	m := &memory{facts: map[string]string{}}
-	now := world{changes: func(string) ([]byte, error) { panic("listed again") }}
+	m := &cacheEntry{inputs: map[string]string{}}
+	now := environment{changes: func(string) ([]byte, error) { panic("listed again") }}
 	for i := range 100 {
 		q := wasm.Question{Kind: wasm.AskCall, Name: OpChanges, Data: []byte(strings.Repeat("g", 1<<20) + fmt.Sprint(i))}
 		if err := m.note(t.Context(), now, q, wasm.Answer{Data: []byte("page")}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if !m.full() || m.bytes > maxFactBytes+2<<20 {
-		t.Errorf("%d bytes in %d facts", m.bytes, len(m.facts))
+	if !m.full() || m.bytes > maxInputBytes+2<<20 {
+		t.Errorf("%d bytes in %d facts", m.bytes, len(m.inputs))
 	}
-	for _, mark := range m.facts {
-		if mark != markOf([]byte("page")) {
+	for _, mark := range m.inputs {
+		if mark != digestOf([]byte("page")) {
 			t.Fatalf("mark %s", mark)
 		}
 	}
@@ -109,21 +109,21 @@ func TestRecallDoesNoMoreWorkThanARun(t *testing.T) {
 	}
 	l := &Lane{permits: permits{"repo.read": reach{}},
 		j: &gate.Run{Updates: []gate.Update{{Changes: changes}}, Outcomes: []gate.LaneRun{{}}}}
-	now := world{changes: l.changesNow(t.Context())}
+	now := environment{changes: l.changesNow(t.Context())}
 	page, err := l.changesNow(t.Context())(string(manyGlobs(900)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	facts := map[string]string{}
 	for i := range 100 {
-		facts["ch"+string(manyGlobs(900+i))] = markOf(page)
+		facts["ch"+string(manyGlobs(900+i))] = digestOf(page)
 	}
-	if same, err := l.holds(t.Context(), now, &rememberedRun{Facts: facts}); same || err != nil {
+	if same, err := l.holds(t.Context(), now, &cachedRun{Inputs: facts}); same || err != nil {
 		t.Errorf("%t, %v", same, err)
 	}
-	one := map[string]string{"ch" + string(manyGlobs(900)): markOf(page)}
-	if same, err := l.holds(t.Context(), world{changes: l.changesNow(t.Context())},
-		&rememberedRun{Facts: one}); !same || err != nil {
+	one := map[string]string{"ch" + string(manyGlobs(900)): digestOf(page)}
+	if same, err := l.holds(t.Context(), environment{changes: l.changesNow(t.Context())},
+		&cachedRun{Inputs: one}); !same || err != nil {
 		t.Errorf("one of them alone: %t, %v", same, err)
 	}
 }
@@ -150,10 +150,10 @@ func TestChangesOfARequestEndWithTheRun(t *testing.T) {
 func TestOpenAnswersHaveABound(t *testing.T) {
 	t.Parallel()
 	var o operations
-	var open []*Exchange
+	var open []*PendingRequest
 	for i := range 10 {
-		e := &Exchange{Cancel: func() {}, Done: make(chan struct{}), Held: &o.replies}
-		e.End(&Reply{Body: strings.Repeat("x", maxReply)}, nil)
+		e := &PendingRequest{Cancel: func() {}, Done: make(chan struct{}), Held: &o.replies}
+		e.End(&HTTPResponse{Body: strings.Repeat("x", maxReply)}, nil)
 		_, err := e.Response()
 		if fits := i < maxReplies/maxReply; fits != (err == nil) {
 			t.Errorf("answer %d: %v", i, err)
@@ -166,9 +166,9 @@ func TestOpenAnswersHaveABound(t *testing.T) {
 	if held := o.replies.Load(); held != 0 {
 		t.Errorf("%d bytes are held after all are closed", held)
 	}
-	gone := &Exchange{Cancel: func() {}, Done: make(chan struct{}), Held: &o.replies}
+	gone := &PendingRequest{Cancel: func() {}, Done: make(chan struct{}), Held: &o.replies}
 	gone.Close()
-	gone.End(&Reply{Body: "late"}, nil)
+	gone.End(&HTTPResponse{Body: "late"}, nil)
 	if held := o.replies.Load(); held != 0 || gone.reply != nil {
 		t.Errorf("%d bytes of an answer to nobody", held)
 	}

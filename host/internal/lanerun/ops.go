@@ -92,7 +92,7 @@ func (o *operations) Call(ctx context.Context, handles *wasm.Handles, op string,
 	case OpRequest:
 		return o.send(ctx, handles, req)
 	case OpResponse:
-		return WithHandle(handles, req, "request", (*Exchange).Response)
+		return WithHandle(handles, req, "request", (*PendingRequest).Response)
 	case OpChanges:
 		if !o.run.can("repo.read") {
 			return nil, o.run.refuse(ctx, o.run.denied("repo.read"))

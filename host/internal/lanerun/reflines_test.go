@@ -36,7 +36,7 @@ func TestACachedRunTooLongIsNone(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	if _, err := io.CopyN(z, spaces{}, maxRememberedRun+1); err != nil {
+	if _, err := io.CopyN(z, spaces{}, maxCachedRun+1); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {

@@ -31,8 +31,8 @@ const (
 	requestTime = 5 * time.Minute // of one request
 )
 
-// Ask is a request that a plugin has the host make.
-type Ask struct {
+// HTTPRequest is a request that a plugin has the host make.
+type HTTPRequest struct {
 	Method  string            `json:"method"`
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers"`
@@ -43,8 +43,8 @@ type Ask struct {
 	Millis  int64             `json:"millis"`
 }
 
-// Reply is what came back.
-type Reply struct {
+// HTTPResponse is what came back.
+type HTTPResponse struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"` // names in lower case, several values joined by ", "
 	Body    string            `json:"body,omitempty"`
@@ -53,11 +53,11 @@ type Reply struct {
 
 // request starts a request and comes back at once.
 func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byte) ([]byte, error) {
-	var a Ask
+	var a HTTPRequest
 	if err := json.Unmarshal(data, &a); err != nil {
 		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
 	}
-	o.run.touched("it sends requests")
+	o.run.dependsOutside("it sends requests")
 	req, err := o.run.prepareRequest(a)
 	var wrong *wasm.OpError
 	switch {
@@ -74,7 +74,7 @@ func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byt
 		limit = time.Minute
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
-	e := &Exchange{Cancel: cancel, Done: make(chan struct{}), Held: &o.replies}
+	e := &PendingRequest{Cancel: cancel, Done: make(chan struct{}), Held: &o.replies}
 	answer, err := AddHandle(handles, e)
 	if err != nil {
 		cancel()
@@ -94,7 +94,7 @@ func Invalid(format string, args ...any) error {
 
 // prepareRequest builds the request: an *wasm.OpError is a wrong one, any
 // other error a denial.
-func (l *Lane) prepareRequest(a Ask) (*http.Request, error) {
+func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
 	u, err := url.Parse(a.URL)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, Invalid("url is no http or https address without a user: %q", printable.Clean(a.URL))
@@ -132,7 +132,7 @@ func (l *Lane) prepareRequest(a Ask) (*http.Request, error) {
 var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Te", "Trailer",
 	"Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"}
 
-func (l *Lane) headers(req *http.Request, a Ask) error {
+func (l *Lane) headers(req *http.Request, a HTTPRequest) error {
 	req.Header.Set("User-Agent", "pushlane")
 	for name, value := range a.Headers {
 		if slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
@@ -168,7 +168,7 @@ func loopback(host string) bool {
 
 // send makes the request. Redirects are answers: where they lead was not
 // granted.
-func (l *Lane) send(req *http.Request, most int64) (*Reply, error) {
+func (l *Lane) send(req *http.Request, most int64) (*HTTPResponse, error) {
 	if most == 0 {
 		most = maxReply
 	}
@@ -202,8 +202,8 @@ func (l *Lane) send(req *http.Request, most int64) (*Reply, error) {
 
 // replyOf is an answer as the plugin gets it, without the secrets that the
 // other side may have sent back.
-func (l *Lane) replyOf(resp *http.Response, body []byte) *Reply {
-	r := &Reply{Status: resp.StatusCode, Headers: map[string]string{}}
+func (l *Lane) replyOf(resp *http.Response, body []byte) *HTTPResponse {
+	r := &HTTPResponse{Status: resp.StatusCode, Headers: map[string]string{}}
 	for name, values := range resp.Header {
 		r.Headers[strings.ToLower(name)] = l.unmasked(strings.ToValidUTF8(strings.Join(values, ", "), "\ufffd"))
 	}
@@ -215,20 +215,20 @@ func (l *Lane) replyOf(resp *http.Response, body []byte) *Reply {
 	return r
 }
 
-// Exchange is a request under way, and its handle.
-type Exchange struct {
+// PendingRequest is a request under way, and its handle.
+type PendingRequest struct {
 	Cancel context.CancelFunc
 	Done   chan struct{}
 	Held   *atomic.Int64 // bytes of all answers whose handles are open
 
 	mu     sync.Mutex
-	reply  *Reply
+	reply  *HTTPResponse
 	err    error
 	size   int64 // of the reply, as far as held counts it
 	closed bool
 }
 
-func (e *Exchange) End(r *Reply, err error) {
+func (e *PendingRequest) End(r *HTTPResponse, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	defer close(e.Done)
@@ -244,7 +244,7 @@ func (e *Exchange) End(r *Reply, err error) {
 }
 
 // size is what an answer takes, in bytes.
-func (r *Reply) size() int64 {
+func (r *HTTPResponse) size() int64 {
 	n := len(r.Body) + len(r.Base64)
 	for name, value := range r.Headers {
 		n += len(name) + len(value)
@@ -253,7 +253,7 @@ func (r *Reply) size() int64 {
 }
 
 // Ready says whether the answer is here.
-func (e *Exchange) Ready() (wasm.Ready, <-chan struct{}) {
+func (e *PendingRequest) Ready() (wasm.Ready, <-chan struct{}) {
 	select {
 	case <-e.Done:
 		if e.err != nil {
@@ -266,7 +266,7 @@ func (e *Exchange) Ready() (wasm.Ready, <-chan struct{}) {
 }
 
 // Close gives up on it.
-func (e *Exchange) Close() error {
+func (e *PendingRequest) Close() error {
 	e.Cancel()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -276,7 +276,7 @@ func (e *Exchange) Close() error {
 }
 
 // Response answers http.response@1.
-func (e *Exchange) Response() ([]byte, error) {
+func (e *PendingRequest) Response() ([]byte, error) {
 	if ready, _ := e.Ready(); ready == 0 {
 		return nil, &wasm.OpError{Code: wasm.WouldBlock, Message: "there is no answer yet"}
 	}

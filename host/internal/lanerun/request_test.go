@@ -76,24 +76,24 @@ func asking(t *testing.T, server *httptest.Server, hosts ...string) *operations 
 }
 
 // fetch sends a request and waits for the answer.
-func (o *operations) fetch(t *testing.T, a Ask) (Reply, error) {
+func (o *operations) fetch(t *testing.T, a HTTPRequest) (HTTPResponse, error) {
 	t.Helper()
 	world := &wasm.Local{Ops: o}
 	defer world.Close()
 	data, _ := json.Marshal(a)
 	answer, err := world.Ask(t.Context(), wasm.Question{Kind: wasm.AskCall, Name: OpRequest, Data: data})
 	if err != nil || answer.Code < 0 {
-		return Reply{}, fmt.Errorf("%d %s %w", answer.Code, answer.Data, err)
+		return HTTPResponse{}, fmt.Errorf("%d %s %w", answer.Code, answer.Data, err)
 	}
 	if _, err := world.Ask(t.Context(), wasm.Question{Kind: wasm.AskWait, Data: []byte{1, 0, 0, 0},
 		Count: -1}); err != nil {
-		return Reply{}, err
+		return HTTPResponse{}, err
 	}
 	answer, err = world.Ask(t.Context(), wasm.Question{Kind: wasm.AskCall, Name: OpResponse, Data: answer.Data})
 	if err != nil || answer.Code < 0 {
-		return Reply{}, fmt.Errorf("%d %s %w", answer.Code, answer.Data, err)
+		return HTTPResponse{}, fmt.Errorf("%d %s %w", answer.Code, answer.Data, err)
 	}
-	var r Reply
+	var r HTTPResponse
 	return r, json.Unmarshal(answer.Data, &r)
 }
 
@@ -104,20 +104,22 @@ func TestRequests(t *testing.T) {
 	at := strings.TrimPrefix(server.URL, "https://")
 	o := asking(t, server, at)
 	for name, test := range map[string]struct {
-		ask  Ask
-		want Reply
+		ask  HTTPRequest
+		want HTTPResponse
 	}{
-		"get": {Ask{URL: server.URL + "/echo"}, Reply{Status: 200, Body: "GET " + at + "  "}},
-		"post": {Ask{URL: server.URL + "/echo", Method: "POST", Body: "hello"},
-			Reply{Status: 200, Body: "POST " + at + "  hello"}},
-		"bytes in": {Ask{URL: server.URL + "/echo", Method: "PUT", Base64: base64.StdEncoding.EncodeToString([]byte("hi"))},
-			Reply{Status: 200, Body: "PUT " + at + "  hi"}},
-		"bytes out": {Ask{URL: server.URL + "/bytes"}, Reply{Status: 200, Base64: "/wA="}},
-		"not there": {Ask{URL: server.URL + "/none"}, Reply{Status: 404, Body: "404 page not found\n"}},
-		"moved":     {Ask{URL: server.URL + "/moved"}, Reply{Status: 302, Body: "<a href=\"/echo\">Found</a>.\n\n"}},
-		"a secret that the other side sends back": {Ask{URL: server.URL + "/echo",
+		"get": {HTTPRequest{URL: server.URL + "/echo"}, HTTPResponse{Status: 200, Body: "GET " + at + "  "}},
+		"post": {HTTPRequest{URL: server.URL + "/echo", Method: "POST", Body: "hello"},
+			HTTPResponse{Status: 200, Body: "POST " + at + "  hello"}},
+		"bytes in": {HTTPRequest{URL: server.URL + "/echo", Method: "PUT",
+			Base64: base64.StdEncoding.EncodeToString([]byte("hi"))},
+			HTTPResponse{Status: 200, Body: "PUT " + at + "  hi"}},
+		"bytes out": {HTTPRequest{URL: server.URL + "/bytes"}, HTTPResponse{Status: 200, Base64: "/wA="}},
+		"not there": {HTTPRequest{URL: server.URL + "/none"}, HTTPResponse{Status: 404, Body: "404 page not found\n"}},
+		"moved":     {HTTPRequest{URL: server.URL + "/moved"},
+			HTTPResponse{Status: 302, Body: "<a href=\"/echo\">Found</a>.\n\n"}},
+		"a secret that the other side sends back": {HTTPRequest{URL: server.URL + "/echo",
 			Secrets: map[string]string{"Authorization": "Bearer {{TOKEN}}"}},
-			Reply{Status: 200, Body: "GET " + at + " Bearer *** "}},
+			HTTPResponse{Status: 200, Body: "GET " + at + " Bearer *** "}},
 	} {
 		got, err := o.fetch(t, test.ask)
 		if err != nil || got.Status != test.want.Status || got.Body != test.want.Body || got.Base64 != test.want.Base64 {
@@ -127,7 +129,7 @@ func TestRequests(t *testing.T) {
 			t.Errorf("%s: the plugin sees the secret: %+v", name, got)
 		}
 	}
-	if o.run.beyond == "" {
+	if o.run.uncacheableWhy == "" {
 		t.Error("a run that sends requests would be remembered")
 	}
 }
@@ -139,29 +141,31 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	at := strings.TrimPrefix(server.URL, "https://")
 	o := asking(t, server, at, "127.0.0.1:1", "*.org")
 	for name, test := range map[string]struct {
-		ask  Ask
+		ask  HTTPRequest
 		want string
 	}{
-		"another host": {Ask{URL: "https://example.com/"},
+		"another host": {HTTPRequest{URL: "https://example.com/"},
 			`-13 {"code":-13,"message":"plugin \"p\" asks for http \"example.com\", which lane \"l\" does not grant"`},
-		"another port":          {Ask{URL: "https://127.0.0.1:2/"}, "-13 "},
-		"a user in the address": {Ask{URL: "https://example.org@" + at + "/"}, "-22 "},
-		"a host like another":   {Ask{URL: "https://example.org.example.com/"}, "-13 "},
-		"no scheme":             {Ask{URL: "file:///etc/passwd"}, "-22 "},
-		"plain http elsewhere":  {Ask{URL: "http://example.org/"}, `plain http goes to this machine only`},
-		"a method":              {Ask{URL: server.URL, Method: "CONNECT"}, "-22 "},
-		"a header of ours": {Ask{URL: server.URL, Headers: map[string]string{"host": "evil"}},
+		"another port":          {HTTPRequest{URL: "https://127.0.0.1:2/"}, "-13 "},
+		"a user in the address": {HTTPRequest{URL: "https://example.org@" + at + "/"}, "-22 "},
+		"a host like another":   {HTTPRequest{URL: "https://example.org.example.com/"}, "-13 "},
+		"no scheme":             {HTTPRequest{URL: "file:///etc/passwd"}, "-22 "},
+		"plain http elsewhere":  {HTTPRequest{URL: "http://example.org/"}, `plain http goes to this machine only`},
+		"a method":              {HTTPRequest{URL: server.URL, Method: "CONNECT"}, "-22 "},
+		"a header of ours": {HTTPRequest{URL: server.URL, Headers: map[string]string{"host": "evil"}},
 			`header \"host\" is set by the host`},
-		"a header in a header": {Ask{URL: server.URL + "/echo", Headers: map[string]string{"X": "a\r\nHost: b"}}, "-5 "},
-		"too long":             {Ask{URL: server.URL + "/large", Max: 1000}, "it is longer than 1000 bytes"},
-		"too slow":             {Ask{URL: server.URL + "/slow", Millis: 50}, "deadline exceeded"},
-		"nobody there":         {Ask{URL: "https://127.0.0.1:1/"}, "connection refused"},
-		"a secret not granted": {Ask{URL: server.URL, Secrets: map[string]string{"A": "{{OTHER}}"}},
+		"a header in a header": {HTTPRequest{URL: server.URL + "/echo",
+			Headers: map[string]string{"X": "a\r\nHost: b"}}, "-5 "},
+		"too long":             {HTTPRequest{URL: server.URL + "/large", Max: 1000}, "it is longer than 1000 bytes"},
+		"too slow":             {HTTPRequest{URL: server.URL + "/slow", Millis: 50}, "deadline exceeded"},
+		"nobody there":         {HTTPRequest{URL: "https://127.0.0.1:1/"}, "connection refused"},
+		"a secret not granted": {HTTPRequest{URL: server.URL, Secrets: map[string]string{"A": "{{OTHER}}"}},
 			`asks for secret \"OTHER\", which lane \"l\" does not grant`},
-		"a path for a secret": {Ask{URL: server.URL, Secrets: map[string]string{"A": "{{../../etc/passwd}}"}}, "-13 "},
-		"no secret in it": {Ask{URL: server.URL, Secrets: map[string]string{"A": "plain"}},
+		"a path for a secret": {HTTPRequest{URL: server.URL,
+			Secrets: map[string]string{"A": "{{../../etc/passwd}}"}}, "-13 "},
+		"no secret in it": {HTTPRequest{URL: server.URL, Secrets: map[string]string{"A": "plain"}},
 			`names no secret: write {{NAME}}`},
-		"a secret as the host": {Ask{URL: server.URL, Secrets: map[string]string{"Host": "{{TOKEN}}"}}, "-22 "},
+		"a secret as the host": {HTTPRequest{URL: server.URL, Secrets: map[string]string{"Host": "{{TOKEN}}"}}, "-22 "},
 	} {
 		_, err := o.fetch(t, test.ask)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -169,7 +173,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		}
 	}
 	o.requests.Store(maxRequests)
-	if _, err := o.fetch(t, Ask{URL: server.URL}); err == nil || !strings.Contains(err.Error(), "-24 ") {
+	if _, err := o.fetch(t, HTTPRequest{URL: server.URL}); err == nil || !strings.Contains(err.Error(), "-24 ") {
 		t.Errorf("one too many: %v", err)
 	}
 }
@@ -181,7 +185,7 @@ func TestPrivateAddresses(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(service))
 	defer server.Close()
 	for hosts, wantErr := range map[string]bool{"*": true, strings.TrimPrefix(server.URL, "http://"): false} {
-		_, err := asking(t, server, hosts).fetch(t, Ask{URL: server.URL + "/echo"})
+		_, err := asking(t, server, hosts).fetch(t, HTTPRequest{URL: server.URL + "/echo"})
 		if (err != nil) != wantErr || wantErr && !strings.Contains(err.Error(),
 			"is no public address, and http.hosts of the policy does not name") {
 			t.Errorf("http.hosts = %q: %v", hosts, err)

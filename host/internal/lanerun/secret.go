@@ -101,7 +101,7 @@ func (l *Lane) containerSecrets(names []string) (map[string][]byte, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	l.touched("it uses secrets")
+	l.dependsOutside("it uses secrets")
 	all := map[string][]byte{}
 	for _, name := range names {
 		value, err := l.secret(name)

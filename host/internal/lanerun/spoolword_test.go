@@ -53,8 +53,8 @@ func TestTheRunSaysThatThereWasNoSpace(t *testing.T) {
 		t.Fatal("a file larger than the quota was written")
 	}
 	word := "a temporary file of 2097152 bytes would take the run's temporary files beyond 1 MiB"
-	if err := l.spoolWord(nil); err != nil || l.beyond == "" {
-		t.Errorf("a run that ended well: %v, remembered: %t", err, l.beyond == "")
+	if err := l.spoolWord(nil); err != nil || l.uncacheableWhy == "" {
+		t.Errorf("a run that ended well: %v, remembered: %t", err, l.uncacheableWhy == "")
 	}
 	err = l.spoolWord(broke)
 	if want := "plugin broke\n  the host: " + word; err == nil || err.Error() != want || !errors.Is(err, broke) {

@@ -17,7 +17,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
-	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/registry"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
@@ -72,7 +72,7 @@ func (f LockFile) Save() error {
 // Offer is a plugin that was looked at and is not yet trusted with anything.
 type Offer struct {
 	lanes.Locked
-	pack      ship.Package
+	pack      registry.Package
 	Checked   checkedModule
 	unchecked []string // why signatures of it were not looked at
 }
@@ -81,7 +81,7 @@ type Offer struct {
 // manifest's. Paths that begin with ./ are in the repository, beside the lock,
 // and move with it.
 func (s *Store) Offer(ctx context.Context, policy config.Policy, lock LockFile, source, name string) (Offer, error) {
-	from, err := ship.ParseSource(source)
+	from, err := registry.ParseSource(source)
 	if err != nil {
 		return Offer{}, problem.Usage(fmt.Errorf("cannot add plugin: %w", err))
 	}
@@ -303,11 +303,11 @@ func (s *Store) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) er
 // capabilities. It says who signed it, if this host wants to know.
 func (s *Store) VerifyPlugin(ctx context.Context, policy config.Policy, lock LockFile,
 	p lanes.Locked) (signer string, err error) {
-	tree := func(ctx context.Context, name string) (ship.Package, error) {
+	tree := func(ctx context.Context, name string) (registry.Package, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(lock.Path), filepath.FromSlash(name))
 		}
-		return s.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: name})
+		return s.shipping.Fetch(ctx, registry.Source{Kind: "file", Name: name})
 	}
 	pack, signer, err := s.PinnedModule(ctx, policy, p,
 		ModuleSource{Zone: zone.Zone{Trust: zone.Local}, Tree: tree, Remote: policy.FetchPlugins})
@@ -393,11 +393,11 @@ func auditLanes(set *lanes.Set, lock LockFile) (lines []string) {
 // PushPlugin publishes a module, signed with an SSH key if one is named, and
 // says where it is now.
 func (s *Store) PushPlugin(ctx context.Context, file, address, key string) (string, error) {
-	to, err := ship.ParseSource(address)
+	to, err := registry.ParseSource(address)
 	if err != nil {
 		return "", problem.Usage(fmt.Errorf("cannot push plugin: %w", err))
 	}
-	pack, err := s.shipping.Fetch(ctx, ship.Source{Kind: "file", Name: file})
+	pack, err := s.shipping.Fetch(ctx, registry.Source{Kind: "file", Name: file})
 	if err != nil {
 		return "", err
 	}
@@ -405,12 +405,12 @@ func (s *Store) PushPlugin(ctx context.Context, file, address, key string) (stri
 		return "", err
 	}
 	if key != "" {
-		sig, err := ship.SignSSH(key, pack.Module)
+		sig, err := registry.SignSSH(key, pack.Module)
 		if err != nil {
 			return "", err
 		}
 		pack.Signatures = append(slices.DeleteFunc(pack.Signatures,
-			func(s ship.Signature) bool { return s.Kind == ship.SSH }), sig)
+			func(s registry.Signature) bool { return s.Kind == registry.SSH }), sig)
 	}
 	return s.shipping.Push(ctx, to, pack)
 }
@@ -424,7 +424,7 @@ func Sign(file, key string) (string, error) {
 	if _, err := CheckModule(file, module); err != nil {
 		return "", err
 	}
-	sig, err := ship.SignSSH(key, module)
+	sig, err := registry.SignSSH(key, module)
 	if err != nil {
 		return "", err
 	}
@@ -436,7 +436,7 @@ func Sign(file, key string) (string, error) {
 
 // FetchPlugin brings a module to this host, for locks that pin it.
 func (s *Store) FetchPlugin(ctx context.Context, source string) (string, error) {
-	from, err := ship.ParseSource(source)
+	from, err := registry.ParseSource(source)
 	if err != nil {
 		return "", problem.Usage(fmt.Errorf("cannot fetch plugin: %w", err))
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/pushlane/pushlane/host/internal/printable"
-	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/registry"
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
@@ -36,7 +36,7 @@ func moduleFile(folder, digest string) string { return filepath.Join(folder, dig
 
 // keepModule stores a module, with its signatures, for runs of a zone. The
 // caller has checked it.
-func (s *Store) keepModule(z zone.Zone, p ship.Package) error {
+func (s *Store) keepModule(z zone.Zone, p registry.Package) error {
 	dir := s.moduleFolders(z)[0]
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot store plugin: %w", err)
@@ -51,8 +51,8 @@ func (s *Store) keepModule(z zone.Zone, p ship.Package) error {
 		return fmt.Errorf("cannot store plugin: %w", err)
 	}
 	defer os.RemoveAll(scratch)
-	temp := ship.Source{Kind: "file", Name: filepath.Join(scratch, "m.wasm")}
-	if _, err := (ship.Client{}).Push(context.Background(), temp, p); err != nil {
+	temp := registry.Source{Kind: "file", Name: filepath.Join(scratch, "m.wasm")}
+	if _, err := (registry.Client{}).Push(context.Background(), temp, p); err != nil {
 		return err
 	}
 	files, err := os.ReadDir(scratch)
@@ -95,13 +95,13 @@ func dropOldest(dir string, most int64) error {
 
 // kept is a module of others as it was read last.
 type kept struct {
-	pack  ship.Package
+	pack  registry.Package
 	looks string // of its files
 }
 
 // keptModule reads a stored module; one that was damaged is not there. It is
 // read again where its files have changed.
-func (s *Store) keptModule(folder, digest string) (ship.Package, error) {
+func (s *Store) keptModule(folder, digest string) (registry.Package, error) {
 	file := moduleFile(folder, digest)
 	looks := looksOf(file)
 	s.mu.Lock()
@@ -110,7 +110,7 @@ func (s *Store) keptModule(folder, digest string) (ship.Package, error) {
 	if known.looks == looks && looks != "" {
 		return known.pack, nil
 	}
-	p, err := ship.Client{}.Fetch(context.Background(), ship.Source{Kind: "file", Name: file})
+	p, err := registry.Client{}.Fetch(context.Background(), registry.Source{Kind: "file", Name: file})
 	if err != nil {
 		return p, err
 	}
@@ -133,7 +133,7 @@ func (s *Store) keptModule(folder, digest string) (ship.Package, error) {
 // looksOf tells a module's files, signatures and all, from what they were.
 func looksOf(module string) string {
 	var b strings.Builder
-	for _, f := range ship.Files(module) {
+	for _, f := range registry.Files(module) {
 		if info, err := os.Stat(f); err == nil {
 			fmt.Fprintf(&b, "%s %d %d\n", f, info.Size(), info.ModTime().UnixNano())
 		}

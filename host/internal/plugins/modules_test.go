@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/config"
-	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/registry"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -34,8 +34,8 @@ func TestAModuleIsStoredOnceItWasChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	module := []byte("\x00asm unsigned")
-	from := ModuleSource{Zone: zone.Zone{Repository: "/r"}, Tree: func(context.Context, string) (ship.Package, error) {
-		return ship.Package{Module: module}, nil
+	from := ModuleSource{Zone: zone.Zone{Repository: "/r"}, Tree: func(context.Context, string) (registry.Package, error) {
+		return registry.Package{Module: module}, nil
 	}}
 	pinned := lanes.Locked{Name: "p", Source: "p.wasm", SHA256: digestOf(module), Signer: "ann@x"}
 	_, _, err := h.PinnedModule(t.Context(), config.Policy{AllowedSigners: signers}, pinned, from)
@@ -51,8 +51,8 @@ func TestAModuleIsStoredOnceItWasChecked(t *testing.T) {
 		t.Error(err)
 	}
 	protected := ModuleSource{Zone: zone.Zone{Repository: "/r", Trust: zone.Protected},
-		Tree: func(context.Context, string) (ship.Package, error) {
-			return ship.Package{}, errors.New("not asked from an unprotected store")
+		Tree: func(context.Context, string) (registry.Package, error) {
+			return registry.Package{}, errors.New("not asked from an unprotected store")
 		}}
 	if _, _, err := h.PinnedModule(t.Context(), config.Policy{}, pinned,
 		protected); err == nil || !strings.Contains(err.Error(), "not asked") {
@@ -65,8 +65,8 @@ func TestNoMessageTellsAFile(t *testing.T) {
 	t.Parallel()
 	h := moduleStore(t)
 	secret := []byte("4711")
-	from := ModuleSource{Tree: func(context.Context, string) (ship.Package, error) {
-		return ship.Package{Module: secret},
+	from := ModuleSource{Tree: func(context.Context, string) (registry.Package, error) {
+		return registry.Package{Module: secret},
 			nil
 	}}
 	for source, want := range map[string]string{

@@ -11,7 +11,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
-	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/registry"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
 	"github.com/pushlane/pushlane/sdk"
@@ -33,9 +33,9 @@ func Granted(m sdk.Manifest) []lanes.Granted {
 
 // ModuleSource says for whom a pinned module is looked for, and where.
 type ModuleSource struct {
-	Zone   zone.Zone                                                    // whose store is used
-	Tree   func(ctx context.Context, name string) (ship.Package, error) // reads a path that the lock names
-	Remote bool                                                         // registries and addresses may be asked
+	Zone   zone.Zone                                                        // whose store is used
+	Tree   func(ctx context.Context, name string) (registry.Package, error) // reads a path that the lock names
+	Remote bool                                                             // registries and addresses may be asked
 }
 
 // PinnedModule finds the module of a digest and who signed it: in this host's
@@ -43,7 +43,7 @@ type ModuleSource struct {
 // digest and its signature were found to be right. A stored one whose
 // signatures do not count here, or no longer, is looked for again.
 func (s *Store) PinnedModule(ctx context.Context, policy config.Policy, p lanes.Locked,
-	from ModuleSource) (ship.Package,
+	from ModuleSource) (registry.Package,
 	string, error) {
 	var unsigned error
 	for _, folder := range s.moduleFolders(from.Zone) {
@@ -62,27 +62,27 @@ func (s *Store) PinnedModule(ctx context.Context, policy config.Policy, p lanes.
 		if unsigned != nil {
 			err = unsigned
 		}
-		return ship.Package{}, "", err
+		return registry.Package{}, "", err
 	}
 	signer, err := checkSigner(policy, p.Name, pack)
 	if err != nil {
-		return ship.Package{}, "", err
+		return registry.Package{}, "", err
 	}
 	return pack, signer, s.keepModule(from.Zone, pack)
 }
 
 // findModule reads a module where the lock says that it is.
-func (s *Store) findModule(ctx context.Context, p lanes.Locked, from ModuleSource) (ship.Package, error) {
-	source, err := ship.ParseSource(cmp.Or(p.Resolved, p.Source))
+func (s *Store) findModule(ctx context.Context, p lanes.Locked, from ModuleSource) (registry.Package, error) {
+	source, err := registry.ParseSource(cmp.Or(p.Resolved, p.Source))
 	if err != nil {
-		return ship.Package{}, fmt.Errorf("cannot load plugin %q: %w", p.Name, err)
+		return registry.Package{}, fmt.Errorf("cannot load plugin %q: %w", p.Name, err)
 	}
-	var pack ship.Package
+	var pack registry.Package
 	switch {
 	case source.Kind == "file":
 		pack, err = from.Tree(ctx, source.Name)
 	case !from.Remote:
-		return ship.Package{}, problem.WithHint(fmt.Errorf(
+		return registry.Package{}, problem.WithHint(fmt.Errorf(
 			"cannot load plugin %q: it is not on this host, and may not be fetched for this run (fetch_plugins, protected "+
 				"refs only)", p.Name),
 			"its owner may bring it here: pushlane plugin fetch "+source.String())
@@ -91,11 +91,11 @@ func (s *Store) findModule(ctx context.Context, p lanes.Locked, from ModuleSourc
 	}
 	switch {
 	case err != nil:
-		return ship.Package{}, fmt.Errorf("cannot load plugin %q: %w", p.Name, err)
+		return registry.Package{}, fmt.Errorf("cannot load plugin %q: %w", p.Name, err)
 	case !bytes.HasPrefix(pack.Module, []byte("\x00asm")): // a digest would tell what it is
-		return ship.Package{}, fmt.Errorf("cannot load plugin %q: %s is not a WebAssembly module", p.Name, source)
+		return registry.Package{}, fmt.Errorf("cannot load plugin %q: %s is not a WebAssembly module", p.Name, source)
 	case pack.Digest() != p.SHA256:
-		return ship.Package{}, problem.WithHint(fmt.Errorf("cannot load plugin %q: %s is now sha256 %s, and %s is pinned",
+		return registry.Package{}, problem.WithHint(fmt.Errorf("cannot load plugin %q: %s is now sha256 %s, and %s is pinned",
 			p.Name, source, printable.ShortDigest(pack.Digest()), printable.ShortDigest(p.SHA256)),
 			"if that is an update you want: pushlane plugin update "+p.Name)
 	}

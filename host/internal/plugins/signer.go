@@ -9,13 +9,13 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
-	"github.com/pushlane/pushlane/host/internal/ship"
+	"github.com/pushlane/pushlane/host/internal/registry"
 )
 
 // SignerOf says who signed a module: the first signature of somebody whom the
 // policy names. Where it names nobody, so does this; else it is an error that
 // none of them has signed.
-func SignerOf(policy config.Policy, p ship.Package) (string, error) {
+func SignerOf(policy config.Policy, p registry.Package) (string, error) {
 	if !policy.WantsSigned() {
 		return "", nil
 	}
@@ -41,19 +41,19 @@ func SignerOf(policy config.Policy, p ship.Package) (string, error) {
 // empty: there is none, or it is one of sigstore, whose keys are new each time.
 // Where the policy names nobody it is the first key that has signed the module:
 // nobody knows whose it is, but an update by another one is told from it.
-func signerKey(policy config.Policy, p ship.Package) string {
+func signerKey(policy config.Policy, p registry.Package) string {
 	for _, sig := range p.Signatures {
-		if key := ship.GoodKey(p, sig); key != "" && !policy.WantsSigned() {
+		if key := registry.GoodKey(p, sig); key != "" && !policy.WantsSigned() {
 			return key
 		}
 		if _, err := verifySignature(policy, p, sig); err == nil {
-			return ship.KeyOf(sig)
+			return registry.KeyOf(sig)
 		}
 	}
 	return ""
 }
 
-func verifySignature(policy config.Policy, p ship.Package, sig ship.Signature) (string, error) {
+func verifySignature(policy config.Policy, p registry.Package, sig registry.Signature) (string, error) {
 	if why := notVerified(policy, sig.Kind); why != "" {
 		return "", errors.New(why)
 	}
@@ -61,12 +61,12 @@ func verifySignature(policy config.Policy, p ship.Package, sig ship.Signature) (
 		config.Trusted("sigstore roots", policy.SigstoreRoots)); err != nil {
 		return "", err
 	}
-	if sig.Kind == ship.SSH {
+	if sig.Kind == registry.SSH {
 		allowed, err := os.ReadFile(policy.AllowedSigners)
 		if err != nil {
 			return "", fmt.Errorf("cannot read allowed signers: %w", err)
 		}
-		return ship.VerifySSH(allowed, p, sig, time.Now())
+		return registry.VerifySSH(allowed, p, sig, time.Now())
 	}
 	identities, err := policy.Identities()
 	if err != nil {
@@ -76,23 +76,23 @@ func verifySignature(policy config.Policy, p ship.Package, sig ship.Signature) (
 	if err != nil {
 		return "", fmt.Errorf("cannot read trusted root: %w", err)
 	}
-	return ship.VerifySigstore(root, identities, p, sig)
+	return registry.VerifySigstore(root, identities, p, sig)
 }
 
 // notVerified says why signatures of a kind are carried and not looked at;
 // empty: they are.
 func notVerified(policy config.Policy, kind string) string {
 	switch {
-	case kind == ship.SSH && policy.AllowedSigners == "":
+	case kind == registry.SSH && policy.AllowedSigners == "":
 		return "SSH signature not verified: this host knows no signers (allowed_signers in its policy)"
-	case kind == ship.Sigstore && len(policy.SigstoreIdentities) == 0:
+	case kind == registry.Sigstore && len(policy.SigstoreIdentities) == 0:
 		return "sigstore bundle not verified: this host knows no sigstore identities (sigstore_identities in its policy)"
 	}
 	return ""
 }
 
 // unchecked lists why signatures of a module were not looked at.
-func unchecked(policy config.Policy, p ship.Package) (lines []string) {
+func unchecked(policy config.Policy, p registry.Package) (lines []string) {
 	for _, sig := range p.Signatures {
 		if why := notVerified(policy, sig.Kind); why != "" {
 			lines = append(lines, why)
@@ -103,7 +103,7 @@ func unchecked(policy config.Policy, p ship.Package) (lines []string) {
 
 // checkSigner holds a module against what this host wants signed, and says who
 // has.
-func checkSigner(policy config.Policy, name string, p ship.Package) (string, error) {
+func checkSigner(policy config.Policy, name string, p registry.Package) (string, error) {
 	who, err := SignerOf(policy, p)
 	if err != nil {
 		err = problem.WithHint(fmt.Errorf("cannot load plugin %q: %w", name, err), signersHint(policy))

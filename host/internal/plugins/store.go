@@ -18,8 +18,8 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/registry"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
-	"github.com/pushlane/pushlane/host/internal/ship"
 )
 
 // maxModule is the largest module file that is read, in bytes.
@@ -37,7 +37,7 @@ type file struct {
 // those of others by their digest. Safe for concurrent use.
 type Store struct {
 	state    string // folder below which modules of others are stored
-	shipping ship.Client
+	shipping registry.Client
 	sandbox  func() (*sandbox.Pool, error) // in which they are loaded
 
 	mu     sync.Mutex       // guards what follows

@@ -58,7 +58,7 @@ func (r *Recorder) WaitLaneID(i int) int64 {
 
 func New(repo *hooks.Repo, call gate.Call, j *gate.Run) store.NewRun {
 	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: printable.Clean(call.Arg(0)),
-		Pusher: call.Pusher(), Skip: j.Wishes.Reason(), At: j.Started}
+		Pusher: call.Pusher(), Skip: j.Options.Reason(), At: j.Started}
 	if call.Gate == "pre-receive" && call.Getenv("PUSHLANE_PUSH") != "" {
 		n.Origin = "pre-receive:" + call.PushID()
 	}

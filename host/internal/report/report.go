@@ -74,8 +74,8 @@ func (o Output) Write(call gate.Call, j gate.Run) error {
 	for _, text := range j.Bypasses {
 		fmt.Fprintf(&b, "pushlane: note: %s; it is recorded\n", text)
 	}
-	if j.Unsealed != "" {
-		fmt.Fprintf(&b, "pushlane: warning: %s\npushlane: hint: %s\n", j.Unsealed, SealHint)
+	if j.Unconfined != "" {
+		fmt.Fprintf(&b, "pushlane: warning: %s\npushlane: hint: %s\n", j.Unconfined, SealHint)
 	}
 	if call.Receives() && len(j.Updates) > 1 {
 		writeRefs(&b, j)

@@ -1,0 +1,75 @@
+package lanerun
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+)
+
+const (
+	maxKeptName  = 256      // bytes
+	maxKeptValue = 64 << 10 // bytes
+)
+
+// keep answers kv.get@1 and kv.set@1: a small store of the plugin's own, for
+// each repository. Which part is its own comes from the run.
+func (o *operations) keep(ctx context.Context, op string, req []byte) ([]byte, error) {
+	if !o.run.can("kv") {
+		return nil, o.run.refuse(ctx, o.run.denied("kv"))
+	}
+	r, err := ParseKept(req)
+	if err != nil {
+		return nil, err
+	}
+	st, err := o.run.runner.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	space := o.run.space()
+	if op == OpSet {
+		o.run.dependsOutside("it keeps values")
+		return o.set(ctx, st, space, r.Name, r.Value)
+	}
+	value, err := st.Value(ctx, space, r.Name)
+	if err != nil || value == nil {
+		return []byte(`{}`), err
+	}
+	return json.Marshal(map[string]string{"value": string(value)})
+}
+
+// keptValue is the request of kv.get@1 and kv.set@1.
+type keptValue struct {
+	Name  string  `json:"name"`
+	Value *string `json:"value"`
+}
+
+func ParseKept(req []byte) (keptValue, error) {
+	var r keptValue
+	if err := json.Unmarshal(req, &r); err != nil {
+		return r, Invalid("want an object with name and value, both texts")
+	}
+	if r.Name == "" || len(r.Name) > maxKeptName || !utf8.ValidString(r.Name) ||
+		r.Value != nil && len(*r.Value) > maxKeptValue {
+		return r, Invalid("a name is UTF-8 text of 1 to %d bytes, a value of at most %d", maxKeptName, maxKeptValue)
+	}
+	return r, nil
+}
+
+func (o *operations) set(ctx context.Context, st *store.Store, space store.Space, name string,
+	value *string) ([]byte, error) {
+	var data []byte
+	if value != nil {
+		data = []byte(*value)
+	}
+	err := st.SetValue(ctx, space, name, data)
+	if errors.Is(err, store.ErrSpaceFull) {
+		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf(
+			"a plugin keeps at most %d values of %d bytes in all", store.MaxValues, store.MaxValueBytes)}
+	}
+	return []byte(`{}`), err
+}
