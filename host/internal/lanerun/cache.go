@@ -104,7 +104,7 @@ func (l *Lane) cacheEntry(ctx context.Context) (*cacheEntry, string, error) {
 	io.WriteString(sum, given)
 	sum.Write(text)
 	return &cacheEntry{zone: l.Zone(), key: hex.EncodeToString(sum.Sum(nil)), inputs: map[string]string{},
-		environment: l.environmentNow},
+			environment: l.environmentNow},
 		"", nil
 }
 
