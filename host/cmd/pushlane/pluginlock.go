@@ -54,7 +54,7 @@ func (p *program) agree(yes bool, question string) error {
 	fmt.Fprintf(p.err, "%s [y/N] ", question)
 	line, _ := bufio.NewReader(p.in).ReadString('\n')
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-		return wrongUse(fmt.Errorf("not done: %q was answered with no", question))
+		return wrongUse(fmt.Errorf("cancelled: %q was answered with no", question))
 	}
 	return nil
 }

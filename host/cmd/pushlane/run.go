@@ -31,7 +31,7 @@ func runCommand(p *program) *cobra.Command {
 	f.StringArrayVar(&ids, "lane", nil, "run only this lane, whatever the paths (may be repeated)")
 	f.StringVar(&span, "range", "", "judge `A..B` instead of what a push would bring")
 	f.BoolVar(&all, "all", false, "run every lane, whatever the paths")
-	f.BoolVar(&fresh, "fresh", false, "run everything anew, also what is remembered")
+	f.BoolVar(&fresh, "fresh", false, "run everything anew, also what is cached")
 	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	f.BoolVar(&asJUnit, "junit", false, "print the result as JUnit XML")
 	f.BoolVar(&asSARIF, "sarif", false, "print the result as SARIF 2.1.0")

@@ -57,8 +57,8 @@ func TestPluginSigstore(t *testing.T) {
 	good := bundleOf("ann@example.org", at)
 	refused := `cannot add plugin "look": cannot accept sigstore bundle: `
 
-	add("", true, `cannot add plugin "look": nobody has signed it`,
-		"this host runs what is signed by somebody in sigstore_identities of its policy")
+	add("", true, `cannot add plugin "look": it is not signed`,
+		"this host runs only what is signed by a signer in sigstore_identities of its policy")
 	add(bundleOf("eve@example.org", at), true, refused+
 		"eve@example.org (https://accounts.example.org) is not an allowed identity")
 	add(bundleOf("ann@example.org", at.Add(time.Hour)), true, refused+"its certificate was not valid at ")

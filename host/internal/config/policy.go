@@ -253,7 +253,7 @@ func checkTables(value any, key string, known []string) error {
 	}
 	tables, ok := value.([]any)
 	if !ok {
-		return fmt.Errorf("%s is no list of tables, write [[%s]]", key, key)
+		return fmt.Errorf("%s is not a list of tables, write [[%s]]", key, key)
 	}
 	for _, one := range tables {
 		table, _ := one.(map[string]any)

@@ -80,7 +80,7 @@ func checkRepo(ctx context.Context, h *host.Host, call gate.Call, policy config.
 	}
 	by, err := gate.LocalLanes(ctx, repo, hooks.Update{Ref: call.Target.Ref, New: head, Old: hooks.ZeroID}, call, policy)
 	if err != nil {
-		return append(checks, bad("lanes", err, "mend the lanes file and commit it"))
+		return append(checks, bad("lanes", err, "fix the lanes file and commit it"))
 	}
 	return append(checks, good("lanes", "%s in %s", printable.Count(len(by.Set.Lanes), "lane"), by.Set.Source))
 }

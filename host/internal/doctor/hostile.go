@@ -61,7 +61,7 @@ func Hostile(ctx context.Context, h *host.Host) []Check {
 		}
 		if r := hostile.Run(ctx, a, tryIn(in, trialTime(a))); !r.OK {
 			checks = append(checks, bad("hostile", errors.New(r.String()),
-				"do not run plugins of strangers on this machine, and tell us"))
+				"do not run third-party plugins here, and report this (SECURITY.md)"))
 		}
 	}
 	tried, err := pool.TrySeal()

@@ -113,11 +113,11 @@ func reports() []Attack {
 			uri + `"}}}]}]}]}`
 	}
 	return marked([]Attack{
-		{ID: "sarif-garbage", About: "no SARIF", Module: sarif("<xml/>"), Want: `standard output is no SARIF`, Kind: Broken},
+		{ID: "sarif-garbage", About: "no SARIF", Module: sarif("<xml/>"), Want: `standard output is not SARIF`, Kind: Broken},
 		{ID: "sarif-nothing", About: "nothing at all where a log is promised", Module: sarif(" "),
-			Want: `standard output is no SARIF`, Kind: Broken},
+			Want: `standard output is not SARIF`, Kind: Broken},
 		{ID: "sarif-deep", About: "SARIF nested 50,000 deep", Module: sarif(`{"runs":` + strings.Repeat("[", 50_000)),
-			Want: `standard output is no SARIF`, Kind: Broken},
+			Want: `standard output is not SARIF`, Kind: Broken},
 		{ID: "sarif-path-up", About: "a result above the tree's top, spelled in another way",
 			Module: sarif(at("%2e%2e/%2e%2e/etc/passwd")), Want: `a finding at "../../etc/passwd"`, Kind: Broken},
 		{ID: "sarif-path-absolute", About: "a result in a file of the machine's", Module: sarif(at("file:///etc/passwd")),

@@ -68,7 +68,7 @@ func (c *Client) checkPool(ctx context.Context) Checked {
 	case err != nil:
 		return missing("pool", broke("read storage pool "+c.cfg.Pool, err))
 	case pool.Driver == "dir":
-		return Checked{Name: "pool", Message: c.cfg.Pool + ", dir: containers start slower, and disk limits do not hold"}
+		return Checked{Name: "pool", Message: c.cfg.Pool + ", dir: containers start slower, and disk limits are not enforced"}
 	}
 	return Checked{Name: "pool", Message: c.cfg.Pool + ", " + pool.Driver}
 }

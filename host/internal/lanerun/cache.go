@@ -293,7 +293,7 @@ func (l *Lane) storeResult(ctx context.Context, o *gate.LaneRun, said Result, ex
 		return
 	}
 	if why := l.uncacheable(); why != "" {
-		l.log.line('h', "not remembered: "+why)
+		l.log.line('h', "not cached: "+why)
 		return
 	}
 	run := cachedRun{Inputs: l.cache.inputs, Containers: l.cache.containers, Run: l.rec.WaitNumber(), Address: l.address(),
@@ -369,6 +369,6 @@ func (l *Lane) Foresee(ctx context.Context) string {
 	case run == nil:
 		return "runs: no earlier run was given the same, or what it read has changed"
 	}
-	return fmt.Sprintf("does not run: nothing of the %d paths that %s read in run #%d has changed", len(run.Inputs),
+	return fmt.Sprintf("cached: the %d inputs that %s read in run #%d are unchanged", len(run.Inputs),
 		run.Address, run.Run)
 }

@@ -109,7 +109,7 @@ func (l *Lane) Run(ctx context.Context, o *gate.LaneRun) {
 	if o.Remembered == 0 {
 		l.storeResult(ctx, o, said, exit)
 	} else {
-		o.Message = strings.TrimSpace(fmt.Sprintf("%s (remembered from run #%d)", o.Message, o.Remembered))
+		o.Message = strings.TrimSpace(fmt.Sprintf("%s (cached from run #%d)", o.Message, o.Remembered))
 	}
 	o.Tail = log.lines()
 	if o.Message != "" {
@@ -159,7 +159,7 @@ func (l *Lane) judge(ctx context.Context, o *gate.LaneRun) (Result, int, error) 
 			return Result{}, 0, err
 		}
 		o.Remembered, o.Image = run.Run, run.Image
-		l.log.line('h', fmt.Sprintf("nothing that %s read in run #%d has changed: its verdict is used again", run.Address,
+		l.log.line('h', fmt.Sprintf("cached: what %s read in run #%d is unchanged", run.Address,
 			run.Run))
 		return run.result(), run.Exit, nil
 	}

@@ -167,7 +167,7 @@ func (a *Result) readGNU(stdout []byte) {
 func (a *Result) readSARIF(stdout []byte) error {
 	var log sarif.Log
 	if err := json.Unmarshal(stdout, &log); err != nil {
-		return fmt.Errorf("cannot read answer: standard output is no SARIF: %w", err)
+		return fmt.Errorf("cannot read answer: standard output is not SARIF: %w", err)
 	}
 	for _, run := range log.Runs {
 		for _, r := range run.Results {

@@ -46,7 +46,7 @@ func TestReadAnswer(t *testing.T) {
 			`{"version":"2.1.0","runs":[{"results":[{"ruleId":"R1","message":{"text":"bad"},"locations":[{"physicalLocation":` +
 				`{"artifactLocation":{"uri":"a%20b.go"},"region":{"startLine":2,"startColumn":4}}}]}]}]}`,
 			[]sdk.Finding{{Path: "a b.go", Line: 2, Col: 4, Level: "warning", Rule: "R1", Message: "bad"}}, "", ""},
-		"sarif that is none":     {"sarif", "{", nil, "", "standard output is no SARIF"},
+		"sarif that is none":     {"sarif", "{", nil, "", "standard output is not SARIF"},
 		"an output nobody knows": {"xml", "", nil, "", `unknown output "xml"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -260,7 +260,7 @@ func Approve(p lanes.Locked) (lanes.Locked, []string, error) {
 
 func orNobody(signer string) string {
 	if signer == "" {
-		return "nobody"
+		return "no one"
 	}
 	return printable.Clean(signer)
 }
@@ -334,7 +334,7 @@ func (s *Store) Audit(ctx context.Context, call gate.Call, policy config.Policy,
 		}
 		if p.Signer == "" {
 			lines = append(lines,
-				fmt.Sprintf("%s: nobody answers for it: it is not signed, or was not checked when it was added", p.Name))
+				fmt.Sprintf("%s: unsigned: it has no verified author", p.Name))
 		}
 		if p.Held != nil {
 			lines = append(lines, fmt.Sprintf("%s: version %s is held back: see it with pushlane plugin approve %s", p.Name,

@@ -65,7 +65,7 @@ func TestUpdateHolds(t *testing.T) {
 		"by another key": {change: func(_, o *lanes.Locked) { o.SignerKey = "SHA256:two" },
 			want: []string{"signing key: SHA256:one -> SHA256:two"}},
 		"by no key": {change: func(_, o *lanes.Locked) { o.SignerKey, o.Signer = "", "" }, older: true,
-			want: []string{"signer: ann@x -> nobody", "signing key: SHA256:one -> nobody"}},
+			want: []string{"signer: ann@x -> no one", "signing key: SHA256:one -> no one"}},
 		"key was not on record": {change: func(p, _ *lanes.Locked) { p.SignerKey = "" }},
 		"asks for more": {change: func(_, o *lanes.Locked) { o.Capabilities = kv },
 			want: []string{"+ kv: counts"}},

@@ -39,7 +39,7 @@ func TestAModuleIsStoredOnceItWasChecked(t *testing.T) {
 	}}
 	pinned := lanes.Locked{Name: "p", Source: "p.wasm", SHA256: digestOf(module), Signer: "ann@x"}
 	_, _, err := h.PinnedModule(t.Context(), config.Policy{AllowedSigners: signers}, pinned, from)
-	if err == nil || err.Error() != `cannot load plugin "p": nobody has signed it` {
+	if err == nil || err.Error() != `cannot load plugin "p": it is not signed` {
 		t.Errorf("unsigned: %v", err)
 	}
 	for _, folder := range h.moduleFolders(from.Zone) {

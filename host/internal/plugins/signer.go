@@ -32,7 +32,7 @@ func SignerOf(policy config.Policy, p registry.Package) (string, error) {
 		}
 	}
 	if refused == nil {
-		refused = errors.New("nobody has signed it")
+		refused = errors.New("it is not signed")
 	}
 	return "", refused
 }
@@ -119,5 +119,5 @@ func signersHint(policy config.Policy) string {
 	if len(policy.SigstoreIdentities) > 0 {
 		names = append(names, "sigstore_identities of its policy")
 	}
-	return "this host runs what is signed by somebody in " + strings.Join(names, " or ")
+	return "this host runs only what is signed by a signer in " + strings.Join(names, " or ")
 }

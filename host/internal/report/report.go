@@ -101,7 +101,7 @@ func header(j *gate.Run) string {
 		}
 		free := ""
 		if !p.Protected {
-			free = ", needs no pass"
+			free = ", not protected"
 		}
 		fmt.Fprintf(&b, "pushlane: %s: %d of %s%s\n", RangeWord(p), n, printable.Count(len(p.Picked), "lane"), free)
 		for _, note := range p.Notes {
@@ -190,12 +190,12 @@ func writeRefs(b *bytes.Buffer, j gate.Run) {
 	v := j.Verdicts()
 	for i, p := range j.Updates {
 		against := v.Against(i)
-		word := "nothing stands against it"
+		word := "accepted"
 		switch {
 		case v.ExitOf(i) != gate.ExitAccept:
 			word = "refused: " + strings.Join(against, ", ")
 		case len(against) > 0:
-			word = "needs no pass, but " + strings.Join(against, ", ")
+			word = "not protected; " + strings.Join(against, ", ")
 		}
 		fmt.Fprintf(b, "pushlane: %s: %s\n", printable.Ref(p.Ref), word)
 	}
@@ -374,10 +374,10 @@ func tally(j gate.Run) string {
 		text += fmt.Sprintf(", %d skipped", skipped)
 	}
 	if optional > 0 {
-		text += fmt.Sprintf(", %d not required did not", optional)
+		text += fmt.Sprintf(", %d optional failed", optional)
 	}
 	if free > 0 {
-		text += fmt.Sprintf(", %d did not where none is needed", free)
+		text += fmt.Sprintf(", %d failed on an unprotected ref", free)
 	}
 	return text
 }

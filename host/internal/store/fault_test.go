@@ -179,7 +179,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 		"no database": {with(func(u *url.URL) { u.Path = "/none" }), `database "none" does not exist`,
 			"make the database first"},
 		"nobody": {with(func(u *url.URL) { u.User = url.User("nobody_here") }), `role "nobody_here" does not exist`,
-			"PostgreSQL does not let this user in"},
+			"PostgreSQL rejected the login"},
 		"no right to the database": {with(func(u *url.URL) { u.User, u.Path = url.User("store_guest"), "/store_closed" }),
 			`permission denied for database "store_closed"`, ""},
 		"no right to make tables": {with(func(u *url.URL) {

@@ -152,7 +152,7 @@ func postgresHint(where string, err error) string {
 		case e.Code == "3D000":
 			return fmt.Sprintf("make the database first, in UTF-8 (createdb -E UTF8 -T template0); we looked at %s", where)
 		case e.Code[:2] == "28":
-			return "PostgreSQL does not let this user in: look at the user, the password and pg_hba.conf"
+			return "PostgreSQL rejected the login: check the user, the password and pg_hba.conf"
 		case e.Code == "42501":
 			return "the user must be able to make tables: GRANT CREATE ON SCHEMA public TO the user"
 		case e.Code == "25006":

@@ -165,7 +165,7 @@ func Replay(ctx context.Context, modules Loader, w io.Writer, trace, other strin
 	defer f.Close()
 	z, err := gzip.NewReader(bufio.NewReader(f))
 	if err != nil {
-		return false, fmt.Errorf("cannot replay %s: it is no trace: %w", trace, err)
+		return false, fmt.Errorf("cannot replay %s: it is not a trace: %w", trace, err)
 	}
 	lines := bufio.NewScanner(z)
 	lines.Buffer(nil, maxTraceLine)
@@ -173,7 +173,7 @@ func Replay(ctx context.Context, modules Loader, w io.Writer, trace, other strin
 	for lines.Scan() {
 		var line traceLine
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return false, fmt.Errorf("cannot replay %s: it is no trace: %w", trace, err)
+			return false, fmt.Errorf("cannot replay %s: it is not a trace: %w", trace, err)
 		}
 		if err := r.take(ctx, line); err != nil {
 			return false, err
