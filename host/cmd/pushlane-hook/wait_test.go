@@ -131,10 +131,18 @@ func stderrOf(t *testing.T, do func()) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	was := os.Stderr
-	os.Stderr = f
+	was, err := syscall.Dup(2)
+	if err == nil {
+		err = syscall.Dup3(int(f.Fd()), 2, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	do()
-	os.Stderr = was
+	if err := syscall.Dup3(was, 2, 0); err != nil {
+		t.Fatal(err)
+	}
+	syscall.Close(was)
 	data, err := os.ReadFile(f.Name())
 	if err != nil {
 		t.Fatal(err)
