@@ -15,7 +15,7 @@ type Value struct {
 	kind   byte // 0 absent, or the first byte of JSON's spelling: { [ " t f 0
 	text   string
 	items  []Value
-	keys   []string // of an object, next to items
+	keys   []string // of an object, besides items
 	where  string
 	faults *faults
 }

@@ -7,7 +7,7 @@ import "bytes"
 type token struct {
 	kind, prefix string
 	min, max     int    // characters after the prefix; max 0: no limit
-	marks        string // characters allowed next to letters and digits
+	marks        string // characters allowed besides letters and digits
 	upper        bool   // no small letters
 	web          bool   // a JSON web token
 }

@@ -66,7 +66,7 @@ func (p *program) servePolicy(file string) (config.Policy, error) {
 	return config.LoadServer(p.serverEnv(file))
 }
 
-// startServer starts what a server's host has next to its queue: the page, and
+// startServer starts what a server's host has besides its queue: the page, and
 // telling others.
 func startServer(ctx context.Context, h *host.Host, policy config.Policy, log *logrus.Logger) (stop func(), err error) {
 	st, err := h.Store(ctx)

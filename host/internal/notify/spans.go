@@ -168,7 +168,7 @@ func runAttributes(link string, run store.Run) []attribute.KeyValue {
 }
 
 // outcome is a result, with the class of error that the conventions ask for
-// next to a failure and an error.
+// besides a failure and an error.
 func outcome(key string, s store.State) []attribute.KeyValue {
 	list := []attribute.KeyValue{attribute.String(key, resultOf(s))}
 	if s == store.Failed || s == store.Broken {

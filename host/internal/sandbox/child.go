@@ -19,7 +19,7 @@ import (
 // that is nothing else.
 const argv0 = "pushlane-plugin"
 
-// socket is the only file descriptor a child has next to its standard error,
+// socket is the only file descriptor a child has besides its standard error,
 // which the host reads for its last words.
 const socket = 3
 

@@ -18,7 +18,7 @@ import (
 type Call struct {
 	Stdin []byte
 	Args  []string // after the plugin's name; only a manifest with a tool table gets any
-	Env   []string // "NAME=value", next to the contract's own; only with the capability env
+	Env   []string // "NAME=value", besides the contract's own; only with the capability env
 	// the true time, at which the instance's clock starts; zero: it has none. Only with the capability clock
 	Clock  time.Time
 	Fails  []int     // exit statuses of a tool that mean no, of eight bits; none: it is not a tool, 1 means no
