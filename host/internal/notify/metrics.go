@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -39,9 +41,26 @@ func newMetrics(st *store.Store) *metrics {
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pushlane_deliveries_total",
 			Help: "Attempts to tell others."}, []string{"result"}),
 	}
-	m.registry.MustRegister(m.runs, m.lanes, m.waited, m.ran, m.deliveries, newOpen(st),
+	m.registry.MustRegister(buildInfo(), m.runs, m.lanes, m.waited, m.ran, m.deliveries, newOpen(st),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// buildInfo is 1, with what this program was built from as labels.
+func buildInfo() prometheus.Collector {
+	labels := prometheus.Labels{"version": "", "revision": "", "goversion": runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		labels["version"] = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				labels["revision"] = s.Value
+			}
+		}
+	}
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "pushlane_build_info", ConstLabels: labels,
+		Help: "What this host was built from."})
+	g.Set(1)
+	return g
 }
 
 func (m *metrics) ended(run store.Run) {
@@ -84,7 +103,7 @@ func newOpen(st *store.Store) *open {
 	}
 	return &open{st, desc("pushlane_runs_open", "Runs that wait or run."),
 		desc("pushlane_lane_runs_open", "Lane runs that wait or run."),
-		desc("pushlane_deliveries", "Messages of the outbox.")}
+		desc("pushlane_outbox_messages", "Messages to others, by state.")}
 }
 
 // Describe is part of prometheus.Collector.

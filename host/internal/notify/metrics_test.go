@@ -3,6 +3,7 @@ package notify
 import (
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -30,12 +31,15 @@ func TestMetrics(t *testing.T) {
 		`pushlane_lane_runs_open{state="queued"} 2`, `pushlane_lane_runs_open{state="starting"} 0`,
 		`pushlane_run_queued_seconds_count{gate="pre-receive"} 2`,
 		`pushlane_run_seconds_count{gate="pre-receive",state="failed"} 2`,
-		`pushlane_deliveries{state="waiting"} 1`, `pushlane_deliveries{state="done"} 1`,
-		`pushlane_deliveries{state="failed"} 1`,
+		`pushlane_outbox_messages{state="waiting"} 1`, `pushlane_outbox_messages{state="done"} 1`,
+		`pushlane_outbox_messages{state="failed"} 1`,
 		`pushlane_deliveries_total{result="retried"} 1`, "process_resident_memory_bytes", "go_goroutines"} {
 		if !strings.Contains(text, want+"\n") && !strings.Contains(text, want+" ") {
 			t.Errorf("no %s in\n%s", want, text)
 		}
+	}
+	if build := `pushlane_build_info{goversion="` + runtime.Version() + `"`; !strings.Contains(text, build) {
+		t.Errorf("no %s in\n%s", build, text)
 	}
 	if code != http.StatusOK {
 		t.Errorf("got %d", code)

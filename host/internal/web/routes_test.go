@@ -35,6 +35,7 @@ var accesses = map[string]access{
 	"POST /login":  {"POST /login", 401, 401, 401, 401},
 	"POST /logout": {"POST /logout", 303, 303, 303, 303},
 	"GET /metrics": {"GET /metrics", 303, 200, 200, 403},
+	"GET /healthz": {"GET /healthz", 200, 200, 200, 200},
 	"GET /{$}":     {"GET /", 303, 200, 200, 200},
 	"GET /changes": {"GET /changes", 303, 200, 200, 200},
 

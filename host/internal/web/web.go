@@ -10,9 +10,11 @@ import (
 	"context"
 	"embed"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -96,6 +98,7 @@ func (s *site) routes(files http.Handler) []route {
 		{"POST /login", scopeNone, s.login},
 		{"POST /logout", scopeNone, s.logout},
 		{"GET /metrics", scopeRead, s.metrics},
+		{"GET /healthz", scopeNone, s.health},
 	}, s.pageRoutes(), s.apiRoutes())
 }
 
@@ -125,6 +128,25 @@ func (s *site) metrics(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.Metrics.ServeHTTP(w, r)
 	}
+}
+
+// healthTime is how long the store may take to answer before it counts as away.
+const healthTime = 5 * time.Second
+
+// health answers load balancers and monitors: 200 while this host can read its
+// store, 503 otherwise. Anyone may ask, so it says no more.
+func (s *site) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTime)
+	defer cancel()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if _, err := s.Store.LastRun(ctx); err != nil {
+		s.Log.WithError(err).Warn("health")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "the store does not answer\n")
+		return
+	}
+	io.WriteString(w, "ok\n")
 }
 
 // cached lets browsers keep a file while this build answers.
