@@ -291,9 +291,10 @@ func TestArtifactsOfLanesAtOnce(t *testing.T) {
 func TestSizesOfThePolicy(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
-		"limits.artifacts":       `cannot read the policy: limits.artifacts: "much" is not a size such as 512MiB or 2GiB`,
-		"limits.caches":          `cannot read the policy: limits.caches: "much" is not a size such as 512MiB or 2GiB`,
-		"limits.artifacts_total": `cannot read the policy: limits.artifacts_total: "much" is not a size such as 512MiB or 2GiB`,
+		"limits.artifacts": `cannot read the policy: limits.artifacts: "much" is not a size such as 512MiB or 2GiB`,
+		"limits.caches":    `cannot read the policy: limits.caches: "much" is not a size such as 512MiB or 2GiB`,
+		"limits.artifacts_total": `cannot read the policy: limits.artifacts_total: "much" ` +
+			`is not a size such as 512MiB or 2GiB`,
 	} {
 		file := filepath.Join(t.TempDir(), "policy.toml")
 		if err := os.WriteFile(file, fmt.Appendf(nil, "%s = %q\n", key, "much"), 0o600); err != nil {
