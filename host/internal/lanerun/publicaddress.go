@@ -59,9 +59,9 @@ func specialV6() []specialBlock {
 // what is behind an address decides.
 const nat64 = "64:ff9b::/96"
 
-// public reports whether an address, "IP:port", is on the public internet, and
+// Public reports whether an address, "IP:port", is on the public internet, and
 // not of this machine, its network or its cloud.
-func public(address string) bool {
+func Public(address string) bool {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil || at.Addr().Zone() != "" {
 		return false

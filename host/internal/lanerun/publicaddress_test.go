@@ -14,7 +14,7 @@ func TestSpecialBlocksAreNotPublic(t *testing.T) {
 		prefix := netip.MustParsePrefix(b.prefix)
 		first, last := prefix.Addr(), lastOf(prefix)
 		for _, ip := range []netip.Addr{first, last} {
-			if public(netip.AddrPortFrom(ip, 443).String()) {
+			if Public(netip.AddrPortFrom(ip, 443).String()) {
 				t.Errorf("%s is in %s (%s) and counts as public", ip, b.prefix, b.name)
 			}
 		}
@@ -22,7 +22,7 @@ func TestSpecialBlocksAreNotPublic(t *testing.T) {
 			if !ip.IsValid() || inBlocks(ip, blocks) || ip.Is6() && !netip.MustParsePrefix(globalV6).Contains(ip) {
 				continue
 			}
-			if !public(netip.AddrPortFrom(ip, 443).String()) {
+			if !Public(netip.AddrPortFrom(ip, 443).String()) {
 				t.Errorf("%s is next to %s (%s) and does not count as public", ip, b.prefix, b.name)
 			}
 		}
@@ -59,7 +59,7 @@ func TestRegistryV6(t *testing.T) {
 	} {
 		prefix := netip.MustParsePrefix(block)
 		for _, ip := range []netip.Addr{prefix.Addr(), lastOf(prefix)} {
-			if public(netip.AddrPortFrom(ip, 443).String()) {
+			if Public(netip.AddrPortFrom(ip, 443).String()) {
 				t.Errorf("%s (%s %s) counts as public", ip, block, name)
 			}
 		}
@@ -78,7 +78,7 @@ func TestPublic(t *testing.T) {
 		"[2600::5eff:a00:1]:443": true, "[2a00:1450:4001::200e]:443": true, "[1fff:ffff::1]:443": false,
 		"1.1.1.1": false, "1.1.1.1:99999": false, "example.org:443": false, "": false, "0x7f.1:443": false,
 	} {
-		if public(address) != want {
+		if Public(address) != want {
 			t.Errorf("%s: public is %v", address, !want)
 		}
 	}

@@ -175,7 +175,7 @@ func (l *Lane) send(req *http.Request, most int64) (*HTTPResponse, error) {
 	named := slices.Contains(l.policy().HTTPHosts, req.URL.Host) ||
 		slices.Contains(l.policy().HTTPHosts, req.URL.Hostname())
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
-		if !named && !public(address) {
+		if !named && !Public(address) {
 			return fmt.Errorf("%s is no public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
 		}
 		return nil
