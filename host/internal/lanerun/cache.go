@@ -287,7 +287,7 @@ func (l *Lane) holds(ctx context.Context, now environment, run *cachedRun) (bool
 }
 
 // storeResult keeps a run that ended in a verdict; why not is said in the lane's
-// log, where somebody may wonder.
+// log, where someone may wonder.
 func (l *Lane) storeResult(ctx context.Context, o *gate.LaneRun, said Result, exit int) {
 	if l.cache == nil || o.State != store.Passed && o.State != store.Failed {
 		return

@@ -12,7 +12,7 @@ type CancelError struct {
 
 func (e CancelError) Error() string { return "cancelled by " + e.By }
 
-// cancelledBy says who cancelled, "" when it was nobody by name.
+// cancelledBy says who cancelled, "" when no one is named.
 func cancelledBy(ctx context.Context) string {
 	var c CancelError
 	if errors.As(context.Cause(ctx), &c) {

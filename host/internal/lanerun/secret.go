@@ -35,7 +35,7 @@ func (l *Lane) secret(name string) ([]byte, error) {
 	return value, nil
 }
 
-// ReadSecret reads a file that nobody else can read. The name is one that a
+// ReadSecret reads a file that no one else can read. The name is one that a
 // lanes file may hold: no path.
 func ReadSecret(dir, name string) ([]byte, error) {
 	if err := own.Check(filepath.Join(dir, name)); err != nil {
