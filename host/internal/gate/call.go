@@ -69,6 +69,7 @@ func (c Call) laneGate() string {
 	return c.Gate
 }
 
+// HooksEnv is where and with which variables git called.
 func (c Call) HooksEnv() hooks.Env {
 	return hooks.Env{Dir: c.Dir, Getenv: c.Getenv}
 }
@@ -126,6 +127,7 @@ func (c Call) knownTips(repo *hooks.Repo, updates []hooks.Update) func(context.C
 	return func(ctx context.Context) ([]string, error) { return repo.Known(ctx, judged, c.Arg(0), c.url()) }
 }
 
+// Arg is the hook's argument at an index, "" where it has none.
 func (c Call) Arg(i int) string {
 	if i < len(c.Args) {
 		return c.Args[i]
@@ -189,6 +191,8 @@ func (c Call) Receives() bool {
 	return c.Gate == "pre-receive" || c.Gate == "post-receive"
 }
 
+// Policy reads the policy that holds for the call: a server's own for its
+// gates.
 func (c Call) Policy() (config.Policy, error) {
 	if c.Receives() {
 		return config.LoadServer(c.Getenv)

@@ -180,6 +180,7 @@ func (j *Run) add(ctx context.Context, repo *hooks.Repo, call Call, p Update) er
 	return err
 }
 
+// ChangedPaths are the paths of changes, in their order.
 func ChangedPaths(changes []hooks.Change) []string {
 	paths := make([]string, len(changes))
 	for i, c := range changes {

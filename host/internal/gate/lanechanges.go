@@ -44,6 +44,7 @@ func laneChanges(ref string, old, pushed LanesFile) []string {
 		strings.Join(words, ", "), by)}
 }
 
+// LanesByID finds the lanes of a file by their ids.
 func LanesByID(s *lanes.Set) map[string]lanes.Lane {
 	all := map[string]lanes.Lane{}
 	for _, l := range s.Lanes {

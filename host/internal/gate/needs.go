@@ -23,6 +23,7 @@ func UnmetNeed(j *Run, needs []int) (message string, blocked store.State) {
 	return "", ""
 }
 
+// StateWord says how a lane ended that another one needs.
 func StateWord(s store.State) string {
 	switch s {
 	case store.Failed:

@@ -160,6 +160,7 @@ type verdicts struct {
 	same map[work][]int // work to the outcomes of all updates with it
 }
 
+// Verdicts finds the outcomes of every update; see verdicts.
 func (j *Run) Verdicts() verdicts {
 	v := verdicts{j, map[int][]int{}, map[work][]int{}}
 	for k, o := range j.Outcomes {

@@ -150,6 +150,7 @@ func (l *Lane) recordStart(ctx context.Context, c sdk.Container) {
 	l.rec.Event(ctx, l.i, l.lane().ID, "container", fmt.Sprintf("%s of image %q", c.ID, OrDefault(c.Image)))
 }
 
+// OrDefault is the image that a container gets which names none.
 func OrDefault(image string) string {
 	if image == "" {
 		return "default"

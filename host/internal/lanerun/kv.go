@@ -48,6 +48,7 @@ type keptValue struct {
 	Value *string `json:"value"`
 }
 
+// ParseKept reads a kv.get@1 or kv.set@1 request.
 func ParseKept(req []byte) (keptValue, error) {
 	var r keptValue
 	if err := json.Unmarshal(req, &r); err != nil {

@@ -147,6 +147,8 @@ func (l *Lane) logPath() string {
 // folder is where this lane run's artifacts go.
 func (l *Lane) folder() string { return strings.TrimSuffix(l.logPath(), ".log") + ".out" }
 
+// ErrLaneTimeout is the cause of a context whose lane took longer than its
+// timeout.
 var ErrLaneTimeout = errors.New("lane timeout")
 
 // judge calls the plugin until it asks for no further container.

@@ -70,6 +70,8 @@ func (l *Lane) listChanges(req []byte, w *Toil) ([]byte, error) {
 // maxPage is how many changes one answer holds.
 const maxPage = 1000
 
+// ListChanges answers changes.list@1 and history.list@1: a page of those of n
+// changes that a query picks.
 func ListChanges(req []byte, n int, at func(int) (sdk.Change, bool, error), w *Toil) ([]byte, error) {
 	if err := w.pay(len(req)); err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ const (
 // were granted.
 func (l *Lane) offered() []string { return OfferedTo(l.can) }
 
+// OfferedTo lists the operations that a plugin with some capabilities may call.
 func OfferedTo(can func(capability string) bool) []string {
 	ops := []string{}
 	if can("repo.read") {
@@ -162,6 +163,7 @@ func (o *operations) note(r sdk.Result, err error) {
 	}
 }
 
+// AddHandle gives a plugin a handle, and is the answer that names it.
 func AddHandle(handles *wasm.Handles, h wasm.Handle) ([]byte, error) {
 	n, err := handles.Add(h)
 	if err != nil {
@@ -209,6 +211,7 @@ func (j *Job) note() {
 	j.Changed = make(chan struct{})
 }
 
+// End notes what became of the container.
 func (j *Job) End(r sdk.Result, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -232,6 +235,7 @@ func (j *Job) Ready() (wasm.Ready, <-chan struct{}) {
 // Close stops a container that still runs.
 func (j *Job) Close() error { j.Cancel(); return nil }
 
+// Answer is the result as container.result@1 gives it.
 func (j *Job) Answer() ([]byte, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -226,6 +226,8 @@ type blobStream struct {
 	left int64 // of now
 }
 
+// NewBlobStream answers blobs.read@1 with the blobs of a query, each opened by
+// open.
 func NewBlobStream(q sdk.BlobsQuery, w *Toil, open func(string) (io.ReadCloser, int64, error)) *blobStream {
 	return &blobStream{ids: slices.Clone(q.IDs), most: q.Max, toil: w, open: open}
 }

@@ -88,6 +88,7 @@ func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byt
 	return answer, nil
 }
 
+// Invalid is the answer to a request that is malformed.
 func Invalid(format string, args ...any) error {
 	return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf(format, args...)}
 }
@@ -228,6 +229,7 @@ type PendingRequest struct {
 	closed bool
 }
 
+// End notes the response, or why there is none.
 func (e *PendingRequest) End(r *HTTPResponse, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -17,6 +17,7 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
+// FirstParty reports whether a plugin of that name comes with this host.
 func (s *Store) FirstParty(policy config.Policy, name string) bool {
 	_, err := os.Stat(filepath.Join(policy.Plugins, name+".wasm"))
 	return err == nil

@@ -102,6 +102,8 @@ func (s *Store) loadPlugin(ctx context.Context, name, path string, info fs.FileI
 	return m, nil
 }
 
+// MissingPlugin is the error for a plugin that is not here; its hint names
+// those that are.
 func MissingPlugin(policy config.Policy, name string) error {
 	var have []string
 	files, _ := filepath.Glob(filepath.Join(policy.Plugins, "*.wasm"))

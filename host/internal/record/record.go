@@ -56,6 +56,7 @@ func (r *Recorder) WaitLaneID(i int) int64 {
 	return 0
 }
 
+// New is a run as the store begins it.
 func New(repo *hooks.Repo, call gate.Call, j *gate.Run) store.NewRun {
 	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: printable.Clean(call.Arg(0)),
 		Pusher: call.Pusher(), Skip: j.Options.Reason(), At: j.Started}

@@ -61,6 +61,7 @@ type progress struct {
 
 const redrawEvery = 100 * time.Millisecond
 
+// Watch shows a run while it goes on.
 func (o Output) Watch(call gate.Call, j *gate.Run) *progress {
 	titles := make([]string, len(j.Outcomes))
 	for i := range j.Outcomes {

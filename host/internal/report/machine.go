@@ -70,6 +70,7 @@ func writeJSON(w io.Writer, j gate.Run) error {
 	return Indented(w, run)
 }
 
+// Indented writes a value as JSON for people.
 func Indented(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")

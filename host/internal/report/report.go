@@ -382,5 +382,6 @@ func tally(j gate.Run) string {
 	return text
 }
 
+// SealHint helps where plugins run less confined than they could.
 const SealHint = "boot a Linux kernel of 5.13 or later that has both (6.12 where users may not make namespaces), " +
 	"or run only plugins that you trust"
