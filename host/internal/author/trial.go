@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -326,10 +325,10 @@ func (s *script) send(handles *wasm.Handles, req []byte) ([]byte, error) {
 	if err := json.Unmarshal(req, &a); err != nil {
 		return nil, lanerun.Invalid("%s", err)
 	}
-	u, err := url.Parse(a.URL)
+	u, err := a.Address()
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return nil, lanerun.Invalid("url is no http or https address without a user: %q", printable.Clean(a.URL))
+	case err != nil:
+		return nil, err
 	case !s.can("http"):
 		return nil, refusedOp(s.denied("http"))
 	case !s.reaches("http", u.Host) && !s.reaches("http", u.Hostname()):

@@ -93,12 +93,22 @@ func Invalid(format string, args ...any) error {
 	return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf(format, args...)}
 }
 
+// Address is where the request goes; the error is the answer to one that goes
+// nowhere.
+func (r HTTPRequest) Address() (*url.URL, error) {
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, Invalid("url is not an http or https address without a user: %q", printable.Clean(r.URL))
+	}
+	return u, nil
+}
+
 // prepareRequest builds the request: an *wasm.OpError is a wrong one, any
 // other error a denial.
 func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
-	u, err := url.Parse(a.URL)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, Invalid("url is no http or https address without a user: %q", printable.Clean(a.URL))
+	u, err := a.Address()
+	if err != nil {
+		return nil, err
 	}
 	if !l.permits.reaches("http", u.Host) {
 		return nil, l.outside("http", u.Host)
