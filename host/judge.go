@@ -10,6 +10,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/report"
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -40,10 +41,29 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		out.Fail(call, err)
 		return gate.ExitUndecided
 	}
-	if err := out.Write(call, j); err != nil && call.Gate == "manual" {
+	if err := h.write(ctx, call, out, j); err != nil && call.Gate == "manual" {
 		return gate.ExitUndecided
 	}
 	return exit // a verdict holds also where no one can be told of it
+}
+
+// write prints what the call asked for about a run.
+func (h *Host) write(ctx context.Context, call gate.Call, out report.Output, j gate.Run) error {
+	switch {
+	case call.Format != "json":
+		return out.Write(call, j)
+	case j.Number == 0:
+		return report.Indented(out.Out, runjson.Nothing(j.Repo, j.Gate))
+	}
+	st, err := h.Store(ctx)
+	if err != nil {
+		return err
+	}
+	run, err := st.Run(ctx, j.GitDir, j.Number)
+	if err != nil {
+		return err
+	}
+	return printRun(ctx, st, run, out.Out)
 }
 
 // leave keeps an accepted push for the resident host that is not there now.

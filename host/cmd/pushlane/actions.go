@@ -33,7 +33,7 @@ func cancelCommand(p *program) *cobra.Command {
 				}
 				if asJSON {
 					return json.NewEncoder(p.out).Encode(map[string]any{"run": run.Number, "state": run.State,
-						"cancel_asked_by": run.CancelBy})
+						"cancel_requested_by": run.CancelBy})
 				}
 				word := "run #%d is cancelled\n"
 				if !run.State.Final() {

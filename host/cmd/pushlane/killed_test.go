@@ -18,9 +18,11 @@ type storedRun struct {
 	Exit    int
 	Updates []struct{ Ref, New string }
 	Lanes   []struct {
-		ID, State, Message string
-		Attempt            int
-	}
+		ID      string `json:"lane"`
+		State   string
+		Message string
+		Attempt int
+	} `json:"lane_runs"`
 }
 
 func (s *gitServer) runs(t *testing.T) []storedRun {

@@ -49,7 +49,9 @@ func (p *program) call(name string) gate.Call {
 	return gate.Call{Gate: name, Dir: dir, Env: p.env, Term: p.terminal, Config: p.config}
 }
 
-func (p *program) output() report.Output { return report.Output{Out: p.out, Err: p.err} }
+func (p *program) output() report.Output {
+	return report.Output{Out: p.out, Err: p.err, Version: version()}
+}
 
 // host opens the host of this user's state folder, for one command.
 func (p *program) host() (*host.Host, config.Policy, error) { return p.openHost(0) }

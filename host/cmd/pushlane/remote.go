@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os/exec"
 	"path"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/report"
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/web/api"
 )
 
@@ -81,12 +82,7 @@ func (a *away) withRun(ctx context.Context, p *program, which string,
 	return true, do(c, repo, number)
 }
 
-func (p *program) printJSON(v any) error {
-	enc := json.NewEncoder(p.out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
+func (p *program) printJSON(v any) error { return report.Indented(p.out, v) }
 
 // runs lists the runs of another host.
 func (a *away) runs(ctx context.Context, p *program, limit int, asJSON bool) (bool, error) {
@@ -135,12 +131,12 @@ func (a *away) show(ctx context.Context, p *program, which string, asJSON bool) 
 }
 
 // apiLine is a run in one line.
-func apiLine(r api.Run) string {
+func apiLine(r runjson.Run) string {
 	line := fmt.Sprintf("#%d  %-9s  %-12s  %s", r.Number, r.State, r.Gate, r.Queued.Local().Format("2006-01-02 15:04:05"))
 	for _, u := range r.Updates {
 		line += "  " + printable.Clean(strings.TrimPrefix(u.Ref, "refs/heads/")) + " " + u.New[:min(7, len(u.New))]
 	}
-	return line + fmt.Sprintf("  %d of %d passed", r.Passed, r.Total)
+	return line + fmt.Sprintf("  %d of %d passed", r.Counts.Passed, r.Counts.Lanes)
 }
 
 // log prints a lane's log of another host.

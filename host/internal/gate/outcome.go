@@ -88,7 +88,7 @@ type LaneRun struct {
 	Started  time.Time
 	Ended    time.Time
 
-	Remembered int64 // number of the run whose verdict this is; 0: it is its own
+	CachedFrom int64 // number of the run whose verdict this is; 0: it is its own
 
 	Attempt   int  // from 1, of which this is the outcome; 0 counts as 1
 	Done      bool // it ended before this host had the run

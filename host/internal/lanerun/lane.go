@@ -106,10 +106,10 @@ func (l *Lane) Run(ctx context.Context, o *gate.LaneRun) {
 			"raise `timeout` of the lane, or look at the end of its log")
 	}
 	settle(ctx, o, said, exit, err)
-	if o.Remembered == 0 {
+	if o.CachedFrom == 0 {
 		l.storeResult(ctx, o, said, exit)
 	} else {
-		o.Message = strings.TrimSpace(fmt.Sprintf("%s (cached from run #%d)", o.Message, o.Remembered))
+		o.Message = strings.TrimSpace(fmt.Sprintf("%s (cached from run #%d)", o.Message, o.CachedFrom))
 	}
 	o.Tail = log.lines()
 	if o.Message != "" {
@@ -160,7 +160,7 @@ func (l *Lane) judge(ctx context.Context, o *gate.LaneRun) (Result, int, error) 
 		if err != nil {
 			return Result{}, 0, err
 		}
-		o.Remembered, o.Image = run.Run, run.Image
+		o.CachedFrom, o.Image = run.Run, run.Image
 		l.log.line('h', fmt.Sprintf("cached: what %s read in run #%d is unchanged", run.Address,
 			run.Run))
 		return run.result(), run.Exit, nil

@@ -72,7 +72,7 @@ func (t *Teller) writeNotes(ctx context.Context, id int64) error {
 	}
 	var failed []error
 	for i, u := range run.Updates {
-		lanes := slices.DeleteFunc(latest(run), func(l Lane) bool { return max(0, l.update) != i })
+		lanes := slices.DeleteFunc(store.Latest(run.Lanes), func(l store.LaneRun) bool { return max(0, l.Update) != i })
 		if len(lanes) == 0 || isZero(u.New) {
 			continue
 		}
@@ -95,7 +95,8 @@ func worst(failed []error) error {
 	return errors.Join(failed...)
 }
 
-func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, lanes []Lane, host string) error {
+func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, lanes []store.LaneRun,
+	host string) error {
 	commit, err := commitOf(ctx, run.RepoKey, u.New)
 	if err != nil {
 		return err
@@ -104,14 +105,30 @@ func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, 
 	for _, l := range lanes {
 		notes = append(notes, Note{Run: fmt.Sprintf("%s@%s:%s", run.RepoName, commit[:7], l.Lane), Number: run.Number,
 			Gate: run.Gate, Ref: u.Ref,
-			Commit: commit, Lane: l.Lane, Verdict: l.State, Attempt: l.Attempt, Digest: l.Digest, Image: l.Image,
-			Lanes: u.LanesRev, Guarded: protected(run, u), Started: utc(l.started), Millis: l.Millis, Host: host})
+			Commit: commit, Lane: l.Lane, Verdict: string(l.State), Attempt: l.Attempt, Digest: l.Digest, Image: l.Image,
+			Lanes: u.LanesRev, Guarded: run.ProtectedLanes(u), Started: utc(l.Started), Millis: millis(l), Host: host})
 	}
 	lines, err := t.lines(ctx, notes)
 	if err != nil {
 		return err
 	}
 	return addNote(ctx, run.RepoKey, commit, lines)
+}
+
+// utc keeps the zero time zero.
+func utc(at time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return at.UTC()
+}
+
+// millis is how long a lane run took, 0 where it did not run to its end.
+func millis(l store.LaneRun) int64 {
+	if l.Started.IsZero() || l.Ended.IsZero() {
+		return 0
+	}
+	return max(0, l.Ended.Sub(l.Started).Milliseconds())
 }
 
 // lines writes notes, signed where there is a key.

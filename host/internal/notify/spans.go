@@ -18,6 +18,9 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
+// maxSpanText is how much of a message a span carries, characters.
+const maxSpanText = 1000
+
 // resultOf is a state in the words of OpenTelemetry's cicd conventions, which
 // keep a test that failed apart from machinery that broke.
 func resultOf(s store.State) string {
@@ -141,7 +144,7 @@ func runSpans(ctx context.Context, tracer trace.Tracer, link string, run store.R
 		laneSpan(ctx, tracer, link, l)
 	}
 	if run.State == store.Broken {
-		span.SetStatus(codes.Error, short(run.Message, maxText))
+		span.SetStatus(codes.Error, short(run.Message, maxSpanText))
 	}
 	span.End(trace.WithTimestamp(run.Ended))
 }
@@ -197,7 +200,7 @@ func laneSpan(ctx context.Context, tracer trace.Tracer, link string, l store.Lan
 	}
 	_, span := tracer.Start(ctx, l.Lane, trace.WithTimestamp(began), trace.WithAttributes(list...))
 	if l.State == store.Broken {
-		span.SetStatus(codes.Error, short(l.Message, maxText))
+		span.SetStatus(codes.Error, short(l.Message, maxSpanText))
 	}
 	span.End(trace.WithTimestamp(l.Ended))
 }

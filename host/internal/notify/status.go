@@ -73,19 +73,13 @@ func (t *Teller) withStatuses(ctx context.Context, list []store.Delivery, run st
 	return append(list, t.statuses(run, link, heads)...), nil
 }
 
-// protected reports whether protected lanes judged the update: for a protected
-// ref, and not those that came with the push.
-func protected(run store.Run, u store.Update) bool {
-	return u.Protected && !run.OwnLanes(u)
-}
-
 // unprotectedContext is the name of what is said of refs that are not protected.
 const unprotectedContext = "pushlane/unprotected"
 
 // contextOf names what judged: a forge that requires a context of ours is never
 // satisfied by what a branch's own lanes say.
 func contextOf(run store.Run, u store.Update) string {
-	if protected(run, u) {
+	if run.ProtectedLanes(u) {
 		return "pushlane/" + run.Gate
 	}
 	return unprotectedContext
@@ -115,7 +109,7 @@ func stateOf(run store.Run, u store.Update) store.State {
 	state := store.Passed
 	for _, l := range store.Latest(run.Lanes) {
 		of := run.Updates[max(0, l.Update)]
-		if !l.Required || of.New != u.New || protected(run, of) != protected(run, u) {
+		if !l.Required || of.New != u.New || run.ProtectedLanes(of) != run.ProtectedLanes(u) {
 			continue
 		}
 		switch l.State {
@@ -132,7 +126,7 @@ func isZero(object string) bool { return strings.Trim(object, "0") == "" }
 
 // describe is the run in the few words that a forge shows.
 func describe(run store.Run) string {
-	lanes := latest(run)
+	lanes := store.Latest(run.Lanes)
 	switch {
 	case run.State == store.Queued:
 		return fmt.Sprintf("run #%d waits", run.Number)

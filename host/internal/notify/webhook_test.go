@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
+	"github.com/pushlane/pushlane/host/internal/runjson/runjsontest"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -34,18 +35,15 @@ func TestWebhook(t *testing.T) {
 		t.Fatalf("got %+v after %d requests", d, len(w.got))
 	}
 	got := w.got[2]
-	var m Message
-	if err := json.Unmarshal(got.body, &m); err != nil {
-		t.Fatal(err)
-	}
+	m := runjsontest.Check(t, got.body)
 	if m.Event != "run.ended" || m.Repository != "app" || m.State != "failed" ||
-		m.URL != "https://ci.example.org/r/app/runs/1" || len(m.Lanes) != 2 ||
-		m.Lanes[1].State != "failed" || m.Updates[0].New != w.commit || m.Ended.IsZero() {
+		m.URL != "https://ci.example.org/r/app/runs/1" || len(m.LaneRuns) != 2 ||
+		m.LaneRuns[1].State != "failed" || m.Updates[0].New != w.commit || m.Ended.IsZero() {
 		t.Errorf("got %+v", m)
 	}
-	if m.Counts != (Counts{1, 2, 2}) || len(m.Findings) != 2 ||
-		m.Findings[1] != (Finding{Lane: "test", Path: "a.go", Line: 7, Level: "error", Message: "bad"}) {
-		t.Errorf("got %+v of %+v", m.Findings, m.Counts)
+	if found := m.LaneRuns[1].Findings; m.Counts.Findings != 2 || len(found) != 1 ||
+		found[0] != (runjson.Finding{Path: "a.go", Line: 7, Level: "error", Message: "bad"}) {
+		t.Errorf("got %+v of %+v", found, m.Counts)
 	}
 	if want := "sha256=" + Sign("hush", got.head.Get("X-Pushlane-Timestamp"),
 		got.body); got.head.Get("X-Pushlane-Signature-256") != want || got.head.Get("X-Pushlane-Event") != "run.ended" {
@@ -56,30 +54,6 @@ func TestWebhook(t *testing.T) {
 	}
 	if Sign("hush", "1", got.body) == Sign("hush", "2", got.body) {
 		t.Error("an old message can be sent again under a new time")
-	}
-}
-
-// A run of more than anybody reads is cut, and says so.
-func TestMessageIsBounded(t *testing.T) {
-	t.Parallel()
-	run := store.Run{Message: strings.Repeat("ä", 5000)}
-	var found []store.Finding
-	for i := range 1000 {
-		run.Updates = append(run.Updates, store.Update{Ref: strings.Repeat("r", 4000), New: "1"})
-		run.Lanes = append(run.Lanes, store.LaneRun{ID: int64(i + 1), Lane: fmt.Sprint("l", i),
-			Message: strings.Repeat("\xff", 9000)})
-		found = append(found, store.Finding{LaneRun: 1, Message: strings.Repeat("m", 9000), Path: strings.Repeat("p", 9000)})
-	}
-	m := message("", "run.ended", run, found)
-	if m.Counts != (Counts{1000, 1000, 1000}) || len(m.Updates) != maxListed || len(m.Lanes) != maxListed ||
-		len(m.Findings) != maxFound {
-		t.Errorf("got %+v, %d, %d, %d", m.Counts, len(m.Updates), len(m.Lanes), len(m.Findings))
-	}
-	if body := mustJSON(m); len(body) > 2<<20 || !json.Valid(body) {
-		t.Errorf("%d bytes", len(body))
-	}
-	if strings.ToValidUTF8(m.Message, "?") != m.Message || !strings.HasSuffix(m.Message, "ä...") {
-		t.Errorf("cut within a character: %q", m.Message[len(m.Message)-8:])
 	}
 }
 

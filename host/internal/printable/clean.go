@@ -41,7 +41,7 @@ func clean(line string, color bool) string {
 		}
 		r, n := utf8.DecodeRuneInString(line[i:])
 		i += n
-		if isPrintable(r) {
+		if Rune(r) {
 			b.WriteRune(r)
 		}
 	}
@@ -66,7 +66,8 @@ func plain(s string) bool {
 	return true
 }
 
-func isPrintable(r rune) bool {
+// Rune reports whether a terminal shows a character and does nothing else.
+func Rune(r rune) bool {
 	switch {
 	case r == '\t':
 		return true

@@ -10,7 +10,7 @@ import (
 // QuotePath shows a path as it is where a terminal can, else quoted, so that
 // a name with a newline never makes a line of its own.
 func QuotePath(path string) string {
-	if utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return !isPrintable(r) || r == '\t' }) {
+	if utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return !Rune(r) || r == '\t' }) {
 		return path
 	}
 	return strconv.Quote(path)

@@ -334,7 +334,7 @@ func (r *Recorder) Lane(ctx context.Context, i int, o *gate.LaneRun, recorded bo
 			store.Move{LaneRun: id, From: store.Starting, To: store.Running, At: o.Started})
 		from = store.Running
 	}
-	changes = append(changes, store.Facts{LaneRun: id, Digest: o.Digest, Image: o.Image},
+	changes = append(changes, store.Facts{LaneRun: id, Digest: o.Digest, Image: o.Image, CachedFrom: o.CachedFrom},
 		store.Result{LaneRun: id, From: from, State: o.State, At: o.Ended, Message: o.Message,
 			Findings: storedFindings(o), Artifacts: o.Artifacts,
 			Log: store.File{Path: o.Log, Size: o.LogSize, SHA256: o.LogSum}})

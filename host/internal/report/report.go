@@ -26,6 +26,7 @@ import (
 // machine asked for (json, junit, sarif).
 type Output struct {
 	Out, Err io.Writer
+	Version  string // of pushlane, for machines
 }
 
 // Fail prints an error that ended the call.
@@ -53,13 +54,11 @@ func noun(gate string) string {
 
 // Write prints the end of a run in the format asked for.
 func (o Output) Write(call gate.Call, j gate.Run) error {
-	switch call.Format {
-	case "json":
-		return writeJSON(o.Out, j)
+	switch call.Format { // JSON is the run's record, which the host prints
 	case "junit":
 		return writeJUnit(o.Out, j)
 	case "sarif":
-		return writeSARIF(o.Out, j)
+		return writeSARIF(o.Out, o.Version, j)
 	}
 	var b bytes.Buffer
 	if call.Gate == "post-receive" {

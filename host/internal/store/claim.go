@@ -245,7 +245,7 @@ func (s *Store) Cancel(ctx context.Context, run int64, by, why string) error {
 			if err != nil || touched == 0 {
 				return err
 			}
-			return r.event(Event{Kind: "cancel asked", Message: message})
+			return r.event(Event{Kind: "cancel requested", Message: message})
 		}
 		return &ConflictError{What: fmt.Sprintf("run %d", run), Want: Running, Got: r.state, To: Cancelled}
 	})

@@ -275,7 +275,7 @@ func TestOpenTells(t *testing.T) {
 			if _, err := open(t, filepath.Join(dir, "runs.db")).write.Exec("PRAGMA user_version = 9"); err != nil {
 				t.Fatal(err)
 			}
-		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 6",
+		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 7",
 			"a newer pushlane has written there: install that version, or name another state folder"},
 		"a file that is not a database": {func(t *testing.T,
 			dir string) {

@@ -189,7 +189,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 			"permission denied for schema public", "the user must be able to make tables"},
 		"an address that is none": {"postgres://me:secret@host:port/x",
 			"the address cannot be read: write postgres://user@host/database", ""},
-		"a newer schema": {newer, "its schema has version 9, and this pushlane knows up to 6",
+		"a newer schema": {newer, "its schema has version 9, and this pushlane knows up to 7",
 			"a newer pushlane has written there"},
 	}
 	for name, test := range tests {

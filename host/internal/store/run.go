@@ -50,6 +50,10 @@ func (r Run) OwnLanes(u Update) bool {
 	return r.Gate != "schedule" && u.LanesRev == u.New && u.Base != u.New
 }
 
+// ProtectedLanes reports whether protected lanes judged an update of the run: for
+// a protected ref, and not those that came with the push.
+func (r Run) ProtectedLanes(u Update) bool { return u.Protected && !r.OwnLanes(u) }
+
 // Update is one ref line that the run judges.
 type Update struct {
 	Ref    string
@@ -91,6 +95,8 @@ type LaneRun struct {
 	Ended    time.Time // zero: not yet
 	Message  string    // the verdict's words
 	Log      File      // its path is known before the lane ends, where Facts told it
+
+	CachedFrom int64 // number of the run whose result it is, 0 for its own
 
 	Supersede bool   // a newer run may take it out of the queue
 	Group     string // concurrency group, "" for none
