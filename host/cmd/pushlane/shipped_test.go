@@ -122,7 +122,7 @@ func TestPluginShipped(t *testing.T) {
 	// Added: what it asks and who signed it is shown, and nothing is done unasked.
 	out, err := plugin("add", "oci:"+a.registry+"/team/look:1")
 	says(out, err, true, "look 1.0, sha256 ", "signed by ann@example.org", "asks for repo.read (a.txt): reads a.txt",
-		`cannot ask "add it?": no one is at a terminal`, "if you agree: --yes")
+		`cannot ask "add it?": there is no terminal`, "run the command again with --yes to agree")
 	out, err = plugin("add", "oci:"+a.registry+"/team/look:1", "--yes")
 	says(out, err, false, `a lane uses it with: plugin = "look"`)
 	lock, _ := os.ReadFile(filepath.Join(c.dir, ".pushlane", "lanes.lock"))

@@ -77,7 +77,7 @@ func TestStoppedHost(t *testing.T) {
 	}
 }
 
-// TestStopWhilePushesAreJudged: a host that is told to stop finishes what it
+// TestStopWhilePushesAreJudged: a host that is being cancelled finishes what it
 // judges, and pushes that come meanwhile are judged all the same.
 func TestStopWhilePushesAreJudged(t *testing.T) {
 	t.Parallel()
