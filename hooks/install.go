@@ -66,7 +66,7 @@ func Install(ctx context.Context, env Env, o InstallOptions) ([]string, error) {
 		return l.install(ctx, gates, o)
 	}
 	if err := makeDefaultFolder(l.folder); err != nil {
-		return nil, fmt.Errorf("cannot make the hooks folder: %w", err)
+		return nil, fmt.Errorf("cannot create the hooks folder: %w", err)
 	}
 	var done []string
 	for _, gate := range gates {
@@ -322,11 +322,12 @@ func uninstallOne(dir, gate string) (string, error) {
 	case err != nil:
 		return "", err
 	case g.half:
-		return gate + ": the hook that was there stays", os.Remove(g.path + savedSuffix)
+		return gate + ": the existing hook stays", os.Remove(g.path + savedSuffix)
 	case g.there && !g.ours && g.saved:
-		return fmt.Sprintf("%s: left alone, it is not ours; an earlier hook is still kept as %s", gate, gate+savedSuffix), nil
+		return fmt.Sprintf("%s: left alone, because it is not pushlane's; "+
+			"an earlier hook is still saved as %s", gate, gate+savedSuffix), nil
 	case g.saved:
-		return gate + ": the hook that was there is back", os.Rename(g.path+savedSuffix, g.path)
+		return gate + ": the previous hook is restored", os.Rename(g.path+savedSuffix, g.path)
 	case g.ours:
 		return gate + ": removed", os.Remove(g.path)
 	}
@@ -390,9 +391,9 @@ func (l layout) describe(s *HookStatus) {
 	s.Kept = before
 	switch {
 	case err != nil:
-		s.Detail = fmt.Sprintf("git passes over the hook that was there: %v", err)
+		s.Detail = fmt.Sprintf("git ignores the existing hook: %v", err)
 	case info.Mode()&0o111 == 0:
-		s.Detail = before + " is not executable, and git passes it over"
+		s.Detail = before + " is not executable, so git ignores it"
 	}
 }
 
@@ -407,11 +408,12 @@ func (g atGate) status(gate string) HookStatus {
 	case !g.ours:
 		s.State = Foreign
 	case g.mode.Perm()&0o111 == 0:
-		s.State, s.Detail = Stale, "the hook is not executable, git passes it over; run: pushlane install"
+		s.State, s.Detail = Stale, "the hook is not executable, so git ignores it; run: pushlane install"
 	case !executable(g.bin):
-		s.State, s.Detail = Stale, g.bin+" is not there, all is refused at this gate; run: pushlane install"
+		s.State, s.Detail = Stale, g.bin+" does not exist, so this gate refuses everything; run: pushlane install"
 	case g.saved:
-		s.State, s.Detail = Stale, "an earlier version runs the hook that was there under another name; run: pushlane install"
+		s.State = Stale
+		s.Detail = "an earlier pushlane version runs the existing hook under another name; run: pushlane install"
 	case string(g.text) != shimText(gate, g.bin, shimArgs(g.text, gate, g.bin)):
 		s.State, s.Detail = Stale, "the hook was changed by hand; run: pushlane install"
 	}

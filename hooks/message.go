@@ -114,7 +114,7 @@ func (r *Repo) commentPrefix(ctx context.Context, setting string, text []byte) (
 		err = fmt.Errorf("git answered %s", quote(string(out)))
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot read what comments begin with: %w", err)
+		return "", fmt.Errorf("cannot read the comment character: %w", err)
 	}
 	return prefix, nil
 }
@@ -147,7 +147,7 @@ func (r *Repo) MergeParents(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read what is merged: %w", err)
+		return nil, fmt.Errorf("cannot read the commits to merge: %w", err)
 	}
 	head, err := r.Resolve(ctx, "HEAD")
 	if err != nil {
@@ -157,7 +157,7 @@ func (r *Repo) MergeParents(ctx context.Context) ([]string, error) {
 	for line := range strings.Lines(string(text)) {
 		id := strings.TrimSuffix(line, "\n")
 		if !isID(id) {
-			return nil, fmt.Errorf("cannot read what is merged: MERGE_HEAD holds the line %s", quote(id))
+			return nil, fmt.Errorf("cannot read the commits to merge: MERGE_HEAD holds the line %s", quote(id))
 		}
 		parents = append(parents, id)
 	}

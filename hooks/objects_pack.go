@@ -87,7 +87,7 @@ func (p *pack) readIndexHead() error {
 		return err
 	}
 	if !bytes.Equal(head[:8], []byte("\xfftOc\x00\x00\x00\x02")) {
-		return withHint(errors.New("its index is not of version 2"), "write it anew with: git repack -a -d")
+		return withHint(errors.New("its index is not of version 2"), "rewrite it with: git repack -a -d")
 	}
 	for i := range p.fanout {
 		p.fanout[i] = binary.BigEndian.Uint32(head[idxFanout+4*i:])
@@ -228,7 +228,7 @@ type entry struct {
 
 func (p *pack) entry(off int64) (entry, error) {
 	if off < packHeader || off >= p.size {
-		return entry{}, errors.New("its place is outside the pack")
+		return entry{}, errors.New("its offset is outside the pack")
 	}
 	var buf [64]byte
 	n, err := p.data.ReadAt(buf[:min(int64(len(buf)), p.size-off)], off)
@@ -254,7 +254,7 @@ func (p *pack) entry(off int64) (entry, error) {
 		}
 		base, ok, err := p.find(plumbing.Hash(b[used : used+idSize]))
 		if err != nil || !ok {
-			return entry{}, errors.Join(errors.New("the object its delta changes is not in its pack"), err)
+			return entry{}, errors.Join(errors.New("the base object of its delta is not in its pack"), err)
 		}
 		e.base, used = base, used+idSize
 	default:

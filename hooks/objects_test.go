@@ -144,7 +144,7 @@ func TestAnOldIndexIsRefusedWithAHint(t *testing.T) {
 	if err == nil || !strings.HasSuffix(err.Error(), "cannot be read: its index is not of version 2") {
 		t.Fatalf("got %v", err)
 	}
-	sameText(t, "hint", hintOf(err), "write it anew with: git repack -a -d")
+	sameText(t, "hint", hintOf(err), "rewrite it with: git repack -a -d")
 }
 
 func TestDamagedPacksAreErrors(t *testing.T) {

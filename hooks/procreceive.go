@@ -142,7 +142,7 @@ func answer(out io.Writer, updates []Update, refused map[string]string) error {
 
 func protocolError(msg string, cause error) error {
 	if cause != nil {
-		return fmt.Errorf("cannot talk to git: %s: %w", msg, cause)
+		return fmt.Errorf("cannot communicate with git: %s: %w", msg, cause)
 	}
-	return fmt.Errorf("cannot talk to git: %s", msg)
+	return fmt.Errorf("cannot communicate with git: %s", msg)
 }

@@ -17,7 +17,7 @@ type StaleError struct {
 }
 
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("%s is %s, and the push takes it to be %s", e.Ref, place7(e.Has), place7(e.Said))
+	return fmt.Sprintf("%s is %s, but the push expects it to be %s", e.Ref, place7(e.Has), place7(e.Said))
 }
 
 // Hint is what helps where another push came first.

@@ -19,7 +19,7 @@ func (e *NoRevisionError) Error() string {
 
 // Hint is where to look.
 func (e *NoRevisionError) Hint() string {
-	return "see what there is with: git branch --all; git tag; git log --oneline"
+	return "list what exists with: git branch --all; git tag; git log --oneline"
 }
 
 // Resolve returns the id that a revision stands for, tags followed to what

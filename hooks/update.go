@@ -51,7 +51,7 @@ func (e *InputError) Hint() string {
 	if !e.Over {
 		return ""
 	}
-	return "push fewer refs at once, and by shorter names: git push origin main"
+	return "push fewer refs at once, with shorter names: git push origin main"
 }
 
 // ReadUpdates reads every ref line that git gives a hook on standard input:
@@ -102,7 +102,7 @@ func lineParser(gate string) (func(string) (Update, string), error) {
 	case "pre-receive", "post-receive":
 		return parseReceive, nil
 	}
-	return nil, fmt.Errorf("cannot read ref updates at gate %q: git gives it none", gate)
+	return nil, fmt.Errorf("cannot read ref updates at gate %q: git passes it none", gate)
 }
 
 // readLine turns one read into an update, a complaint about its text, or the

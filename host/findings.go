@@ -47,7 +47,7 @@ func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, r
 		err = os.WriteFile(h.patchPath(run), data, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot keep the lines that findings are about: %w", err)
+		return fmt.Errorf("cannot store the lines of findings: %w", err)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (h *Host) giveBack(ctx context.Context, st *store.Store, run store.Run, cau
 	h.blind.failed(run.RepoKey, time.Now())
 	why := printable.CleanText("this host cannot open the repository: " + cause.Error())
 	err := st.Holding(run).Requeue(context.WithoutCancel(ctx), run.ID, why)
-	return errors.Join(fmt.Errorf("it waits again: %s", why), err)
+	return errors.Join(fmt.Errorf("it is queued again: %s", why), err)
 }
 
 // giveUp ends a run that cannot even begin: its repository is gone for long, or

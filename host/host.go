@@ -68,7 +68,8 @@ type Host struct {
 // wait for their next request: 0 for a host that judges once.
 func Open(p config.Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
-		return nil, problem.WithHint(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
+		return nil, problem.WithHint(fmt.Errorf("cannot create state folder: %w", err),
+			"set another folder with PUSHLANE_STATE")
 	}
 	if err := config.Trusted("state folder", p.State); err != nil {
 		return nil, err

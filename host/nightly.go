@@ -37,7 +37,7 @@ func (h *Host) runSchedules(ctx context.Context, now time.Time) error {
 			continue
 		}
 		if err := h.runSchedulesOf(ctx, st, r.Key, now); err != nil {
-			errs = append(errs, fmt.Errorf("%s: cannot look at its schedules: %w", r.Name, err))
+			errs = append(errs, fmt.Errorf("%s: cannot read its schedules: %w", r.Name, err))
 		}
 	}
 	return errors.Join(errs...)

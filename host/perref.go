@@ -60,10 +60,10 @@ func (h *Host) leaveVerdict(call gate.Call, j gate.Run) (goOn bool, err error) {
 	}
 	path := verdictPath(h.state, call)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return false, fmt.Errorf("cannot keep the verdict: %w", err)
+		return false, fmt.Errorf("cannot store the verdict: %w", err)
 	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return false, fmt.Errorf("cannot keep the verdict: %w", err)
+		return false, fmt.Errorf("cannot store the verdict: %w", err)
 	}
 	return true, nil
 }
@@ -114,7 +114,7 @@ func readVerdict(path string) (refVerdict, error) {
 	var v refVerdict
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return v, errors.New("no verdict was left for this push")
+		return v, errors.New("pre-receive stored no verdict for this push")
 	}
 	if err != nil {
 		return v, err

@@ -41,7 +41,7 @@ type Resident struct {
 }
 
 // ErrRunning says that another resident holds the state folder.
-var ErrRunning = errors.New("a resident host is running already")
+var ErrRunning = errors.New("a resident host is already running")
 
 // stopTime is how long calls under way may take once the host is told to stop;
 // pushlane.service gives it some more (TimeoutStopSec).
@@ -136,10 +136,10 @@ func (r *Resident) accept(ctx, open context.Context, l *net.UnixListener, leave 
 		calls.Go(func() {
 			defer r.done()
 			if err := r.serve(ctx, conn, build); errors.Is(err, errOtherBuild) && r.outdated(build) {
-				r.Log.Info("leaving: a caller of another build came")
+				r.Log.Info("exiting: a caller of another build connected")
 				leave()
 			} else if err != nil {
-				r.Log.WithError(err).Warn("call not served")
+				r.Log.WithError(err).Warn("cannot serve a call")
 			}
 		})
 	}
@@ -256,7 +256,7 @@ func (r *Resident) watchIdle(ctx context.Context, leave func()) {
 		case <-tick.C:
 			quiet := time.Since(time.Unix(0, r.last.Load()))
 			if r.busy.Load() == 0 && quiet >= r.Idle {
-				r.Log.Info("leaving: idle")
+				r.Log.Info("exiting: idle")
 				leave()
 			}
 		}
@@ -267,7 +267,7 @@ func (r *Resident) watchIdle(ctx context.Context, leave func()) {
 // kernel lets go of when this process ends, however it ends.
 func lockState(state string) (unlock func(), err error) {
 	if err := os.MkdirAll(state, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make state folder: %w", err)
+		return nil, fmt.Errorf("cannot create state folder: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(state, "host.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -159,7 +159,7 @@ func enterGroup(ctx context.Context, l *scheduled) (free func(), err error) {
 			return func() { st.LeaveGroup(context.WithoutCancel(ctx), id) }, nil
 		case err == nil && !waited:
 			waited = true
-			l.Rec.Event(ctx, l.Index, lane.ID, "waiting", fmt.Sprintf("for a place in group %q, of which %d run at once",
+			l.Rec.Event(ctx, l.Index, lane.ID, "waiting", fmt.Sprintf("for group %q, which runs at most %d at once",
 				lane.ConcurrencyGroup, limit))
 			if l.idle != nil {
 				goes = l.idle.waits(l.Index, store.Wish{LaneRun: id, Group: lane.ConcurrencyGroup, Limit: limit})

@@ -39,11 +39,11 @@ func (h *Host) spool(ctx context.Context, call gate.Call) error {
 		return err
 	}
 	if err := os.MkdirAll(h.spoolFolder(), 0o700); err != nil {
-		return fmt.Errorf("cannot keep the push for later: %w", err)
+		return fmt.Errorf("cannot save the push for later: %w", err)
 	}
 	name := fmt.Sprintf("%020d-%s.json", time.Now().UnixNano(), call.PushID()) // in the order of the pushes
 	if err := writeDurably(filepath.Join(h.spoolFolder(), name), data); err != nil {
-		return fmt.Errorf("cannot keep the push for later: %w", err)
+		return fmt.Errorf("cannot save the push for later: %w", err)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (h *Host) takeUnaccepted(ctx context.Context, now time.Time) error {
 		for _, p := range some {
 			above = p.ID
 			if err := h.settle(ctx, st, p, now); err != nil {
-				errs = append(errs, fmt.Errorf("run #%d of %s: cannot find out whether git took the push: %w",
+				errs = append(errs, fmt.Errorf("run #%d of %s: cannot determine whether git accepted the push: %w",
 					p.Number, p.RepoName, err))
 			}
 		}
@@ -72,7 +72,8 @@ func (h *Host) settle(ctx context.Context, st *store.Store, p store.Unaccepted, 
 	case now.Sub(p.Ended) < acceptLast:
 		return nil
 	}
-	return st.Record(ctx, p.ID, store.Event{Kind: store.Settled, Message: "no ref is where this push would have put it"})
+	return st.Record(ctx, p.ID, store.Event{Kind: store.Settled,
+		Message: "no ref has the value that this push would have set"})
 }
 
 // takenUpdates are the updates that git took: their ref is there, or a later
@@ -113,5 +114,5 @@ func (h *Host) takeLate(ctx context.Context, st *store.Store, p store.Unaccepted
 	if err != nil || p.Origin != "" { // it was noted at the run of that origin
 		return err
 	}
-	return st.Record(ctx, p.ID, store.Event{Kind: "accepted", Message: "git took the push"})
+	return st.Record(ctx, p.ID, store.Event{Kind: "accepted", Message: "git accepted the push"})
 }

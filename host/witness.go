@@ -61,7 +61,7 @@ func (h *Host) compareStore(ctx context.Context, st *store.Store) error {
 	text := fmt.Sprintf("%s: the database %s knows runs up to %d, and runs up to %d were recorded\n",
 		time.Now().UTC().Format(time.RFC3339), st.Path(), last, noted)
 	if err := writeDurably(h.lossPath(), []byte(text)); err != nil {
-		return fmt.Errorf("cannot note that runs are lost: %w", err)
+		return fmt.Errorf("cannot record that runs are lost: %w", err)
 	}
 	return st.SkipTo(ctx, noted)
 }
@@ -87,5 +87,5 @@ func (h *Host) StoreLoss() error {
 		return err
 	}
 	return problem.WithHint(fmt.Errorf("runs are lost: %s", printable.Clean(strings.TrimSpace(string(data)))),
-		"restore a backup (host/SERVER.md, Backup), or go on without them: rm "+h.lossPath())
+		"restore a backup (host/SERVER.md, Backup), or continue without them: rm "+h.lossPath())
 }

@@ -37,8 +37,8 @@ func Import(tool, source string, data []byte, files fs.FS) (Imported, error) {
 		return Imported{}, &FormatError{File: source, Msg: err.Error()}
 	}
 	d := &draft{groups: map[string]bool{}, ids: map[string]bool{}, files: files}
-	d.note("Imported from %s (%s) by `pushlane import`. Read it, try it, then keep it.", quoted(filepath.Base(source)),
-		tool)
+	d.note("Imported from %s (%s) by `pushlane import`. Review and test it before you commit it.",
+		quoted(filepath.Base(source)), tool)
 	switch tool {
 	case "forge-lanes":
 		err = importForge(d, source, data)
@@ -182,7 +182,7 @@ func (l *draftLane) trigger(globs []string, d dialect) {
 			paths, err = widened(forms, d.anyCase)
 		}
 		if err != nil {
-			l.note("No equal for the path %s: %s. So the lane runs on every push.", quoted(glob), err)
+			l.note("No equivalent for the path %s: %s. So the lane runs on every push.", quoted(glob), err)
 		}
 		if err != nil || len(paths) == 0 {
 			l.paths = nil
@@ -203,7 +203,7 @@ func (l *draftLane) exclude(globs []string, d dialect) {
 		forms, err := d.forms(glob)
 		paths, less := narrowed(forms)
 		if err != nil || less {
-			l.note("No full equal for the excluded path %s. So the lane runs more often.", quoted(glob))
+			l.note("No full equivalent for the excluded path %s. So the lane runs more often.", quoted(glob))
 		}
 		for _, p := range paths {
 			if !slices.Contains(l.ignore, p) {

@@ -84,7 +84,7 @@ func (l *loader) err() error {
 	all := make([]error, 0, maxFaults+1)
 	for i, f := range l.faults {
 		if i == maxFaults {
-			more := fmt.Sprintf("and %d more faults", len(l.faults)-i)
+			more := fmt.Sprintf("and %d more errors", len(l.faults)-i)
 			all = append(all, &FormatError{File: l.source, Msg: more})
 			break
 		}
@@ -172,7 +172,7 @@ func (l *loader) version(t table) {
 	case !t.has("version"):
 		l.fault(1, "no version; write `version = 1` first")
 	case given && v != 1:
-		l.fault(t.line("version"), "version %d is not known to this pushlane, only 1 is", v)
+		l.fault(t.line("version"), "version %d is not known to this pushlane, which knows version 1", v)
 	}
 	l.set.Version = v
 }

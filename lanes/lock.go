@@ -130,7 +130,7 @@ func (l *Lock) Drop(name string) bool {
 // Bytes is the lock file's text.
 func (l *Lock) Bytes() ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteString("# Plugins of others, pinned. Written by: pushlane plugin add, update, approve, remove\n")
+	b.WriteString("# Third-party plugins, pinned. Written by: pushlane plugin add, update, approve, remove\n")
 	enc := tomlv2.NewEncoder(&b)
 	enc.SetIndentTables(false)
 	err := enc.Encode(Lock{Version: 1, Plugins: l.Plugins})

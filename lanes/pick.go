@@ -99,7 +99,7 @@ func (m *matcher) byPaths(lane Lane, reached map[string][]string) Picked {
 		p.Reason = link + " reaches " + p.Path + " through a symbolic link"
 	case folded >= 0:
 		p.Picked, p.Path, p.Glob = true, m.paths[folded], foldedGlob
-		p.Reason = "matches " + foldedGlob + " but for case or form of letters"
+		p.Reason = "matches " + foldedGlob + " except for case or normal form"
 	case len(lane.Paths) > 0 && short >= 0:
 		p.Picked, p.Path = true, m.paths[short]
 		p.Reason = "a changed path may be a short name of any other on Windows"

@@ -19,7 +19,7 @@ func (r *Run) Get(name string) (value string, found bool, err error) {
 	}
 	v, err := ParseValue(answer)
 	if err != nil {
-		return "", false, errors.New("cannot " + opGet + ": the host's answer: " + err.Error())
+		return "", false, errors.New("cannot " + opGet + ": the host's response: " + err.Error())
 	}
 	return v.Get("value").String(), v.Get("value").Exists(), nil
 }
@@ -104,7 +104,7 @@ func (q HTTPRequest) json() []byte {
 func parseResponse(data []byte) (HTTPResponse, error) {
 	v, err := ParseValue(data)
 	if err != nil {
-		return HTTPResponse{}, errors.New("cannot " + opResponse + ": the host's answer: " + err.Error())
+		return HTTPResponse{}, errors.New("cannot " + opResponse + ": the host's response: " + err.Error())
 	}
 	return HTTPResponse{Status: int(v.Get("status").Int()), Headers: v.Get("headers").Map(), Body: v.Get("body").String(),
 		Base64: v.Get("body_base64").String()}, nil

@@ -74,7 +74,7 @@ func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
 		return pageOf(q, r.Changes)
 	}
 	if !r.session.WithImports || !slices.Contains(r.Ops, opChanges) {
-		return ChangesPage{}, errors.New("cannot list changes: the host hands none to this run (grant it repo.read)")
+		return ChangesPage{}, errors.New("cannot list changes: the host gives none to this run (grant repo.read)")
 	}
 	answer, err := r.callHost(opChanges, q.AppendJSON(nil))
 	if err != nil {

@@ -149,7 +149,7 @@ func (r *Run) startContainer(c *Container) (int32, error) {
 func handleOf(op string, answer []byte) (int32, error) {
 	v, err := ParseValue(answer)
 	if err != nil {
-		return 0, errors.New("cannot " + op + ": the host's answer: " + err.Error())
+		return 0, errors.New("cannot " + op + ": the host's response: " + err.Error())
 	}
 	var wrong faults
 	n := v.at("", &wrong).Get("handle").Int()

@@ -55,7 +55,7 @@ func (c Change) InCommit() string {
 		return ""
 	}
 	return ", in commit " + c.Commit[:min(len(c.Commit), 7)] +
-		": a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
+		": removing it later does not remove it from the history: rewrite that commit (git rebase --interactive)"
 }
 
 func (r *Run) historyPage(q ChangesQuery) (ChangesPage, error) {
@@ -63,7 +63,7 @@ func (r *Run) historyPage(q ChangesQuery) (ChangesPage, error) {
 		return pageOf(q, r.Request.History)
 	}
 	if !r.HasHistory() {
-		return ChangesPage{}, errors.New("cannot list history: the host hands none to this run (grant it repo.history)")
+		return ChangesPage{}, errors.New("cannot list history: the host gives none to this run (grant repo.history)")
 	}
 	answer, err := r.callHost(opHistory, q.AppendJSON(nil))
 	if err != nil {

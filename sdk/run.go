@@ -302,7 +302,7 @@ func (r *Run) Artifact(name string, data []byte) error {
 		}
 	}
 	if err != nil {
-		return errors.New("cannot keep artifact " + name + ": " + err.Error())
+		return errors.New("cannot store artifact " + name + ": " + err.Error())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

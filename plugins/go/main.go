@@ -65,7 +65,7 @@ func (r *report) check(name string, result sdk.Result) error {
 	case err != nil:
 		return err
 	case status == 127:
-		return errors.New("cannot run go " + name + ": the image has no go: name one that has with the setting image")
+		return errors.New("cannot run go " + name + ": the image has no go: name an image that has it with the setting image")
 	case name == "test":
 		r.tests(text, status, result.TimedOut)
 		return nil

@@ -40,7 +40,7 @@ func check(run *sdk.Run) error {
 	if err := c.all(); err != nil {
 		return err
 	}
-	said := count(c.targets, "link") + " in " + count(c.looked, "file") + " looked at"
+	said := count(c.targets, "link") + " in " + count(c.looked, "file") + " checked"
 	if c.made > 0 {
 		said += ", " + count(c.made, "generated or vendored file") + " not"
 	}
@@ -195,7 +195,7 @@ func (c *checker) follow(name string, p *page) error {
 	if p == nil {
 		c.run.Report(sdk.Finding{Path: name, Rule: "too-large",
 			Message: "the page is larger than " + strconv.Itoa(maxPage>>20) +
-				" MiB, its links are not looked at: split it, or leave it out by the setting files"})
+				" MiB, its links are not checked: split it, or exclude it with the setting files"})
 		return nil
 	}
 	c.looked++

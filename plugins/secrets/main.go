@@ -83,7 +83,7 @@ func (t tally) String() string {
 	if t.past > 0 {
 		text += " and " + count(t.past, "earlier version")
 	}
-	if text += " looked at"; t.binary > 0 {
+	if text += " checked"; t.binary > 0 {
 		text += ", " + count(t.binary, "binary file") + " not"
 	}
 	return text
@@ -130,9 +130,9 @@ func (s *scanner) counts(r *rule, f form) bool {
 }
 
 func finding(c sdk.Change, line, col int, r *rule, secret string) sdk.Finding {
-	todo := ": make it invalid, and take it out of the commit (fingerprint "
+	todo := ": revoke it, and remove it from the commit (fingerprint "
 	if c.Commit != "" {
-		todo = ": make it invalid (fingerprint "
+		todo = ": revoke it (fingerprint "
 	}
 	return sdk.Finding{Path: c.Path, Line: line, Col: col, Rule: r.id,
 		Message: r.what + " " + redacted(r, secret) + todo + fingerprint(secret) + ")" + c.InCommit()}

@@ -190,20 +190,20 @@ func found(file string, line, col int, rule, message string) sdk.Finding {
 	return sdk.Finding{Path: file, Line: line, Col: col, Rule: rule, Message: message}
 }
 
-const fix = ": make it invalid, and take it out of the commit (fingerprint "
+const fix = ": revoke it, and remove it from the commit (fingerprint "
 
 func cases() []sdktest.Case {
 	pat, named := tokens["github-pat"], tokens["named"]
 	patSaid := "GitHub personal access token ghp_… (40 characters)" + fix + fingerprint(pat) + ")"
-	pastSaid := "GitHub personal access token ghp_… (40 characters): make it invalid (fingerprint " + fingerprint(pat) +
-		"), in commit 1234567: a later commit does not take it out of the history, rewrite that one (git rebase " +
+	pastSaid := "GitHub personal access token ghp_… (40 characters): revoke it (fingerprint " + fingerprint(pat) +
+		"), in commit 1234567: removing it later does not remove it from the history: rewrite that commit (git rebase " +
 		"--interactive)"
-	namedSaid := "value of a name that speaks of a secret (16 characters)" + fix + fingerprint(mixed[:16]) + ")"
+	namedSaid := "value of a name that suggests a secret (16 characters)" + fix + fingerprint(mixed[:16]) + ")"
 	return []sdktest.Case{
 		{Name: "nothing",
 			Files: map[string]string{
 				"a.go": "token := os.Getenv(\"TOKEN\")\npassword = \"${DB_PASSWORD}\"\nsecret: \"changeme-please\"\napi_key = " +
-					"'/run/secrets/key1'\n"}, WantVerdict: "pass: 1 changed file looked at"},
+					"'/run/secrets/key1'\n"}, WantVerdict: "pass: 1 changed file checked"},
 		{Name: "a token", Files: map[string]string{"a.go": "x\nvar t = \"" + pat + "\"\n"}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{found("a.go", 2, 10, "github-pat", patSaid)}},
 		{Name: "a name", Files: map[string]string{"a.py": named + "\n"}, WantVerdict: "fail",
@@ -211,25 +211,25 @@ func cases() []sdktest.Case {
 		{Name: "one secret, one finding", Files: map[string]string{"a.py": "token = \"" + pat + "\"\n"}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{found("a.py", 1, 10, "github-pat", patSaid)}},
 		{Name: "too long for its form", Files: map[string]string{"a": pat + "tail\n"},
-			WantVerdict: "pass: 1 changed file looked at"},
+			WantVerdict: "pass: 1 changed file checked"},
 		{Name: "too plain for its form", Files: map[string]string{"a": "ghp_" + strings.Repeat("a", 36) + "\n"},
-			WantVerdict: "pass: 1 changed file looked at"},
+			WantVerdict: "pass: 1 changed file checked"},
 		{Name: "was there before", Base: map[string]string{"a": pat + "\n"},
-			Files: map[string]string{"a": "first\n" + pat + "\n"}, WantVerdict: "pass: 1 changed file looked at"},
+			Files: map[string]string{"a": "first\n" + pat + "\n"}, WantVerdict: "pass: 1 changed file checked"},
 		{Name: "looked at", Files: map[string]string{"a": pat + " # pushlane:allow secret\n"},
-			WantVerdict: "pass: 1 changed file looked at"},
+			WantVerdict: "pass: 1 changed file checked"},
 		{Name: "allowed path", With: `{"allow_paths":["testdata/**"]}`, Files: map[string]string{"testdata/a": pat + "\n"},
-			WantVerdict: "pass: 0 changed files looked at"},
+			WantVerdict: "pass: 0 changed files checked"},
 		{Name: "allowed rule", With: `{"allow_rules":["github-pat"]}`, Files: map[string]string{"a": pat + "\n"},
-			WantVerdict: "pass: 1 changed file looked at"},
+			WantVerdict: "pass: 1 changed file checked"},
 		{Name: "allowed fingerprint", With: `{"allow_fingerprints":["` + fingerprint(pat) + `"]}`,
-			Files: map[string]string{"a": pat + "\n"}, WantVerdict: "pass: 1 changed file looked at"},
+			Files: map[string]string{"a": pat + "\n"}, WantVerdict: "pass: 1 changed file checked"},
 		{Name: "unknown rule", With: `{"allow_rules":["github"]}`, Files: map[string]string{"a": "x\n"},
 			WantVerdict: "broken"},
 		{Name: "more entropy", With: `{"entropy":6}`, Files: map[string]string{"a.py": named + "\n"},
-			WantVerdict: "pass: 1 changed file looked at"},
+			WantVerdict: "pass: 1 changed file checked"},
 		{Name: "binary", Files: map[string]string{"a": "\x00" + pat + "\n"},
-			WantVerdict: "pass: 0 changed files looked at, 1 binary file not"},
+			WantVerdict: "pass: 0 changed files checked, 1 binary file not"},
 		{Name: "UTF-16", Files: map[string]string{"a": "\xff\xfe" + wide(pat+"\n", false)}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{found("a", 1, 1, "github-pat", patSaid)}},
 		{Name: "UTF-16 that lies about its order", Files: map[string]string{"a": "\xff\xfe" + wide("\n"+pat, true)},
@@ -237,9 +237,9 @@ func cases() []sdktest.Case {
 		{Name: "UTF-16 without a mark", Files: map[string]string{"a": wide("x = "+pat, true)}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{found("a", 1, 5, "github-pat", patSaid)}},
 		{Name: "moved", Base: map[string]string{"a": pat + "\n"}, Files: map[string]string{"b": pat + "\n"},
-			WantVerdict: "pass: 1 changed file looked at"},
+			WantVerdict: "pass: 1 changed file checked"},
 		{Name: "moved and edited", Base: map[string]string{"x/a": pat + "\n"},
-			Files: map[string]string{"y/a": "new\r\n" + pat + "\r\n"}, WantVerdict: "pass: 1 changed file looked at"},
+			Files: map[string]string{"y/a": "new\r\n" + pat + "\r\n"}, WantVerdict: "pass: 1 changed file checked"},
 		{Name: "written anew in another encoding", Base: map[string]string{"a.txt": pat + "\n"},
 			Files: map[string]string{"b.txt": "\xff\xfe" + wide(pat+"\n", false)}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{found("b.txt", 1, 1, "github-pat", patSaid)}},
@@ -250,16 +250,16 @@ func cases() []sdktest.Case {
 			WantVerdict: "fail", WantFindings: []sdk.Finding{found("k", 2, 1, "github-pat", pastSaid)}},
 		{Name: "an earlier version that was looked at", Files: map[string]string{"a": "x"},
 			History:     []sdktest.Past{{Commit: "1234567890", Path: "a", Text: "y"}},
-			WantVerdict: "pass: 1 changed file and 1 earlier version looked at"},
+			WantVerdict: "pass: 1 changed file and 1 earlier version checked"},
 		{Name: "an earlier version of what was there", History: []sdktest.Past{
 			{Commit: "1234567890", Path: "k", Text: "new\n" + pat + "\n", Had: []string{pat + "\n"}}},
-			WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+			WantVerdict: "pass: 0 changed files and 1 earlier version checked"},
 		{Name: "a merge of what was there", History: []sdktest.Past{
 			{Commit: "1234567890", Path: "k", Text: "new\n" + pat + "\n", Had: []string{"old\n", pat + "\n"}}},
-			WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+			WantVerdict: "pass: 0 changed files and 1 earlier version checked"},
 		{Name: "without history", With: `{"history":false}`,
 			History:     []sdktest.Past{{Commit: "1234567890", Path: "k", Text: pat}},
-			WantVerdict: "pass: 0 changed files looked at"},
+			WantVerdict: "pass: 0 changed files checked"},
 	}
 }
 

@@ -119,7 +119,7 @@ func weakRules() []rule {
 		{id: "bearer", what: "bearer token", keys: []string{"bearer"}, fold: true, entropy: 3, near: authBefore,
 			standIn: valueStandIn,
 			pattern: `(?i)authorization["']?\s*[:=]\s*["']?bearer\s+([A-Za-z0-9._~+/=-]{20,})`},
-		{id: "named", what: "value of a name that speaks of a secret", named: true, fold: true, near: assigned,
+		{id: "named", what: "value of a name that suggests a secret", named: true, fold: true, near: assigned,
 			standIn: namedStandIn,
 			keys: []string{"password", "passwd", "secret", "token", "api_key", "apikey", "api-key",
 				"access_key", "access-key", "accesskey", "auth_key", "auth-key", "authkey", "private_key", "private-key",

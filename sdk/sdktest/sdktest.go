@@ -223,7 +223,7 @@ func same(t *testing.T, what string, got, want []string) {
 		case i >= len(got):
 			t.Errorf("%s %d is missing: %s", what, i+1, want[i])
 		case i >= len(want):
-			t.Errorf("%s %d was not wanted: %s", what, i+1, got[i])
+			t.Errorf("%s %d was unexpected: %s", what, i+1, got[i])
 		case got[i] != want[i]:
 			t.Errorf("%s %d:\n got %s\nwant %s", what, i+1, got[i], want[i])
 		}

@@ -41,7 +41,7 @@ func run(args []string) int {
 	stdin, err := readStdin(args[0])
 	if err != nil {
 		return fail("cannot read git's ref lines: "+err.Error(),
-			"push fewer refs at once, and by shorter names: git push origin main")
+			"push fewer refs at once, with shorter names: git push origin main")
 	}
 	if len(stdin) == 0 && missing(args[0], os.Stdin) {
 		return fail("cannot read git's ref lines: there are none (push refused)",

@@ -90,7 +90,7 @@ func (s *gitServer) serve(t *testing.T) *exec.Cmd {
 			t.Logf("pushlane serve said:\n%s", log)
 		}
 	})
-	waitUntil(t, "the host answers", func() bool {
+	waitUntil(t, "the host responded with", func() bool {
 		conn, err := net.Dial("unix", filepath.Join(s.state, "host.sock"))
 		if err == nil {
 			conn.Close()

@@ -148,7 +148,7 @@ func (s *gitServer) serveBy(t *testing.T, name string, args ...string) loudHost 
 		h.Process.Signal(syscall.SIGTERM)
 		h.Wait()
 	})
-	waitUntil(t, "the host answers", func() bool {
+	waitUntil(t, "the host responded with", func() bool {
 		conn, err := net.Dial("unix", filepath.Join(s.state, "host.sock"))
 		if err == nil {
 			conn.Close()

@@ -229,7 +229,7 @@ func different(what string, got, want []string) (faults []string) {
 	}
 	for _, g := range got {
 		if !slices.Contains(want, g) {
-			faults = append(faults, fmt.Sprintf("      %s not wanted: %s\n", what, printable.Clean(g)))
+			faults = append(faults, fmt.Sprintf("      %s unexpected: %s\n", what, printable.Clean(g)))
 		}
 	}
 	for _, w := range want {

@@ -311,7 +311,7 @@ func (s *script) keep(op string, req []byte) ([]byte, error) {
 	case r.Value == nil:
 		delete(s.state.kept, r.Name)
 	case !known && len(s.state.kept) == store.MaxValues:
-		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a plugin keeps at most %d values",
+		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a plugin stores at most %d values",
 			store.MaxValues)}
 	default:
 		s.state.kept[r.Name] = *r.Value
@@ -346,7 +346,7 @@ func (t trial) reply(address string) (*lanerun.HTTPResponse, error) {
 			return &lanerun.HTTPResponse{Status: cmp.Or(r.Status, 200), Headers: map[string]string{}, Body: r.Body}, nil
 		}
 	}
-	return nil, fmt.Errorf("no [[http]] of the case answers %s", printable.Clean(address))
+	return nil, fmt.Errorf("no [[http]] of the case matches %s", printable.Clean(address))
 }
 
 // subject is a module that its author works on, loaded in a sandbox of its own.

@@ -69,12 +69,12 @@ func Hostile(ctx context.Context, h *host.Host) []Check {
 		checks = append(checks, bad("hostile", err, report.SealHint))
 	}
 	if plain := tryIn(pool, time.Minute)(ctx, "plain", hostile.Plain()); plain.Kind != hostile.Harmless {
-		checks = append(checks, bad("hostile", errors.New("a plain plugin does not run any more: "+plain.Text), ""))
+		checks = append(checks, bad("hostile", errors.New("a harmless plugin no longer runs: "+plain.Text), ""))
 	}
 	if len(checks) > 0 {
 		return checks
 	}
-	return []Check{good("hostile", "%d attacks and %d system calls of a sealed process, none got anywhere", len(all),
+	return []Check{good("hostile", "%d attacks and %d system calls of a confined process, none succeeded", len(all),
 		tried)}
 }
 
@@ -104,7 +104,7 @@ func tryIn(pool *sandbox.Pool, limit time.Duration) hostile.Try {
 		if err != nil {
 			return hostile.Outcome{Kind: hostile.Refused, Text: printable.CleanText(err.Error())}
 		}
-		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("its time was up"))
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("it reached its time limit"))
 		defer cancel()
 		done, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), Out: wasm.NewOut(8<<20, 100),
 			World: &wasm.Local{Src: hostile.Source()}, Fuel: trialFuel, MaxCalls: trialCalls, MaxFiles: 64})

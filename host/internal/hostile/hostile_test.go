@@ -95,7 +95,7 @@ func trying(engine *wasm.Engine, limit time.Duration) hostile.Try {
 		if err != nil {
 			return hostile.Outcome{Kind: hostile.Refused, Text: err.Error()}
 		}
-		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("its time was up"))
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("it reached its time limit"))
 		defer cancel()
 		var log bytes.Buffer
 		r, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), World: &wasm.Local{Src: hostile.Source(), Ops: &ops{}},

@@ -4,7 +4,7 @@ import "slices"
 
 // stopped is what a host says that ended a module: its fuel or its time was
 // up, whichever comes first on the machine at hand.
-const stopped = `^plugin "[a-z0-9-]+" was stopped: (more than \d+ units of fuel|its time was up)`
+const stopped = `^plugin "[a-z0-9-]+" was stopped: (more than \d+ units of fuel|it reached its time limit)`
 
 // tooDeep is how a recursion without an end has to end.
 const tooDeep = `broke: .*stack overflow`

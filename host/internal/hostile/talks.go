@@ -4,7 +4,7 @@ import "strings"
 
 // tooMany is what a host says that had enough of a module's calls.
 const tooMany = `^plugin "[a-z0-9-]+" was stopped: (more than \d+ calls of host functions|more than \d+ units of ` +
-	`fuel|its time was up)`
+	`fuel|it reached its time limit)`
 
 // waits sleep in the host, where no fuel is burnt.
 func waits() []Attack {

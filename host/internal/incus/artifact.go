@@ -30,7 +30,7 @@ func parsePattern(text string) (pattern, error) {
 	segments := strings.Split(text[1:], "/")
 	for _, s := range segments {
 		if _, err := path.Match(s, "x"); err != nil {
-			return nil, fmt.Errorf("artifact %q is not a proper pattern", short(text, 80))
+			return nil, fmt.Errorf("artifact %q is not a valid pattern", short(text, 80))
 		}
 	}
 	if top := segments[0]; slices.Contains([]string{"proc", "sys", "dev"}, top) || strings.ContainsAny(top, "*?[") {
@@ -44,7 +44,7 @@ func (p *plan) checkArtifacts() error {
 	case len(p.Artifacts) > maxPatterns:
 		return fmt.Errorf("it names %d artifacts (at most %d)", len(p.Artifacts), maxPatterns)
 	case len(p.Artifacts) > 0 && p.Keep == nil:
-		return errors.New("it names artifacts and no one takes them")
+		return errors.New("it names artifacts, but nothing receives them")
 	}
 	for _, text := range p.Artifacts {
 		pat, err := parsePattern(text)
@@ -124,7 +124,7 @@ func (w *collector) dir(segments []string) error {
 	slices.SortFunc(entries, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, e := range entries {
 		if w.seen++; w.seen > maxSeen {
-			return w.tooMuch(fmt.Errorf("more than %d names to look at", maxSeen))
+			return w.tooMuch(fmt.Errorf("more than %d names to check", maxSeen))
 		}
 		if err := w.entry(append(slices.Clone(segments), e.Name()), e); err != nil {
 			return err
@@ -189,7 +189,7 @@ func (w *collector) file(segments []string) error {
 	}
 	name := full[1:]
 	if err := w.plan.Keep.Keep(name, info.Size(), packets{f}); err != nil {
-		return fmt.Errorf("cannot keep artifact %s: %w", full, err)
+		return fmt.Errorf("cannot store artifact %s: %w", full, err)
 	}
 	w.names = append(w.names, name)
 	return nil

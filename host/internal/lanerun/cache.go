@@ -85,11 +85,11 @@ func (l *Lane) cacheEntry(ctx context.Context) (*cacheEntry, string, error) {
 	switch {
 	case l.module.Manifest().Input == nil:
 		return nil, "plugin " + l.lane().Plugin +
-			" wants the whole request, which no two pushes have alike (`input` in its manifest)", nil
+			" reads the whole request, which differs for every push (set `input` in its manifest)", nil
 	case l.lane().Remember == lanes.RememberNever:
 		return nil, `the lane says remember = "never"`, nil
 	case l.can("clock"):
-		return nil, "it looks at the clock", nil
+		return nil, "it reads the clock", nil
 	case l.can("http"):
 		return nil, "it may send requests", nil
 	}
@@ -316,7 +316,7 @@ func (l *Lane) uncacheable() string {
 	case l.uncacheableWhy != "":
 		return l.uncacheableWhy
 	case l.cache.full():
-		return fmt.Sprintf("it looked at more than %d paths, or its questions are longer than %d MiB", maxInputs,
+		return fmt.Sprintf("it read more than %d paths, or its requests are longer than %d MiB", maxInputs,
 			maxInputBytes>>20)
 	case len(l.cache.containers) > 0 && l.lane().Remember != lanes.RememberContainers:
 		return `it runs containers, and the lane does not say remember = "containers"`
@@ -353,21 +353,21 @@ func (r *cachedRun) result() Result {
 // again.
 func (l *Lane) Foresee(ctx context.Context) string {
 	if err := l.prepare(ctx, l.outcome()); err != nil {
-		return "cannot tell: " + printable.Clean(err.Error())
+		return "cannot determine this: " + printable.Clean(err.Error())
 	}
 	mem, why, err := l.cacheEntry(ctx)
 	switch {
 	case err != nil:
-		return "cannot tell: " + printable.Clean(err.Error())
+		return "cannot determine this: " + printable.Clean(err.Error())
 	case mem == nil:
 		return "runs every time: " + why
 	}
 	run, err := l.lookup(ctx, mem)
 	switch {
 	case err != nil:
-		return "cannot tell: " + printable.Clean(err.Error())
+		return "cannot determine this: " + printable.Clean(err.Error())
 	case run == nil:
-		return "runs: no earlier run was given the same, or what it read has changed"
+		return "runs: no earlier run had the same request, or an input has changed"
 	}
 	return fmt.Sprintf("cached: the %d inputs that %s read in run #%d are unchanged", len(run.Inputs),
 		run.Address, run.Run)

@@ -131,7 +131,7 @@ func (l *Lane) spoolWord(err error) error {
 	if full == nil {
 		return err
 	}
-	l.dependsOutside("it read more out of order than there is space for")
+	l.dependsOutside("its reads out of order need more temporary space than allowed")
 	l.log.line('h', "no space: "+full.Error())
 	if err == nil {
 		return nil
@@ -235,7 +235,7 @@ func (l *Lane) callPlugin(ctx context.Context) (Result, int, error) {
 	}
 	if looks, err := l.asTool(ctx, &call); err != nil || !looks {
 		call.World.Close()
-		return Result{Verdict: "skip", Reason: "no changed file is for it"}, 0, err
+		return Result{Verdict: "skip", Reason: "no changed file matches"}, 0, err
 	}
 	opened := OpensOf(l.module.Manifest().Tool, &call)
 	stderr := l.log.stream('p')
@@ -355,9 +355,9 @@ func (a Result) refusal() string {
 	case a.errors > 0:
 		return printable.Count(a.errors, "error")
 	case a.places && a.total == 0:
-		return "exit status 1 without a finding: it said no, or could not run; its output is in the log"
+		return "exit status 1 without a finding: it failed or could not run; its output is in the log"
 	}
-	return "the plugin said no"
+	return "the plugin refused"
 }
 
 // Contradiction: a plugin whose words and exit status differ is not believed.

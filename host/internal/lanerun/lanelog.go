@@ -53,11 +53,11 @@ func (l *laneLog) open() error {
 	}
 	path := l.path()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("cannot make log folder: %w", err)
+		return fmt.Errorf("cannot create log folder: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("cannot make log: %w", err)
+		return fmt.Errorf("cannot create log: %w", err)
 	}
 	l.file, l.buf = f, bufio.NewWriterSize(f, 4<<10)
 	return nil
@@ -122,7 +122,7 @@ func (l *laneLog) addEnd() error {
 		return nil
 	}
 	if lines, bytes := l.end.leftOut(); lines > 0 {
-		l.put('h', fmt.Sprintf("here %s of %.1f MiB are left out; they counted for the verdict all the same",
+		l.put('h', fmt.Sprintf("%s of %.1f MiB are left out here; the verdict still used them",
 			printable.Count(int(lines), "line"), float64(bytes)/(1<<20)))
 	}
 	n, err := l.end.writeTo(io.MultiWriter(l.file, l.digest))

@@ -42,7 +42,7 @@ const (
 	unitsPerLook = 32 // at a change, or of a glob at a path, beside their bytes
 )
 
-var errToil = errors.New("there is no fuel left for this")
+var errToil = errors.New("no fuel is left for this")
 
 // pay takes one look at so many bytes.
 func (w *Toil) pay(bytes int) error {

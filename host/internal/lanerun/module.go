@@ -89,7 +89,7 @@ func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, err
 	}
 	if more := lanes.More(p.Capabilities, plugins.Granted(m.Manifest())); len(more) > 0 {
 		return nil, problem.WithHint(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, gate.LockName,
-			strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
+			strings.Join(more, "; ")), "review and approve it: pushlane plugin approve "+p.Name)
 	}
 	l.who = identity(m, signer)
 	return m, nil

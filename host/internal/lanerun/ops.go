@@ -184,7 +184,7 @@ func WithHandle[T wasm.Handle](handles *wasm.Handles, req []byte, what string,
 	h, _ := handles.Get(r.Handle)
 	one, ok := h.(T)
 	if !ok {
-		return nil, &wasm.OpError{Code: wasm.BadHandle, Message: fmt.Sprintf("handle %d is no %s", r.Handle, what)}
+		return nil, &wasm.OpError{Code: wasm.BadHandle, Message: fmt.Sprintf("handle %d is not a %s", r.Handle, what)}
 	}
 	return do(one)
 }

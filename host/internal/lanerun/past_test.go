@@ -103,7 +103,7 @@ func TestResultsDependOnHistory(t *testing.T) {
 	goodIDs := pastRepo(t, good, "a=1", "b=2")
 	one := p.lane("files", good, goodIDs)
 	said, exit := one.answer(t)
-	if exit != 0 || said.Reason != "1 changed file looked at" {
+	if exit != 0 || said.Reason != "1 changed file checked" {
 		t.Fatalf("exit status %d: %s", exit, said.Reason)
 	}
 	one.keep(t, said, exit)
@@ -116,7 +116,7 @@ func TestResultsDependOnHistory(t *testing.T) {
 	}
 	said, exit = two.answer(t)
 	want := "private key (PEM): replace the key, it must not be pushed, in commit " + badIDs[1][:7] +
-		": a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
+		": removing it later does not remove it from the history: rewrite that commit (git rebase --interactive)"
 	if exit != 1 || len(said.Findings) != 1 || said.Findings[0].Message != want {
 		t.Errorf("exit status %d: %+v", exit, said.Findings)
 	}
@@ -132,7 +132,7 @@ func TestHistoryIsGranted(t *testing.T) {
 		"other files": func(g *lanes.Grant) { g.Files = []string{"b"} }} {
 		one := p.lane("files", dir, ids)
 		change(&one.lane0().Grant)
-		if said, exit := one.answer(t); exit != 0 || said.Reason != "1 changed file looked at" {
+		if said, exit := one.answer(t); exit != 0 || said.Reason != "1 changed file checked" {
 			t.Errorf("%s: exit status %d: %s %+v", name, exit, said.Reason, said.Findings)
 		}
 	}

@@ -29,7 +29,7 @@ func (l *Lane) secret(name string) ([]byte, error) {
 	value, err := ReadSecret(l.policy().Secrets, name)
 	if err != nil {
 		return nil, problem.WithHint(fmt.Errorf("cannot read secret %q: %w", name, err),
-			fmt.Sprintf("write it to %s/%s, readable by this host alone (chmod 600)", l.policy().Secrets, name))
+			fmt.Sprintf("write it to %s/%s, readable only by this host (chmod 600)", l.policy().Secrets, name))
 	}
 	l.mask(value)
 	return value, nil

@@ -53,12 +53,12 @@ func Events() []string { return []string{"run.queued", "run.started", "run.ended
 func (c Config) check() error {
 	for _, s := range c.Statuses {
 		if err := s.check(); err != nil {
-			return fmt.Errorf("cannot tell %s of statuses: %w", s.API, err)
+			return fmt.Errorf("cannot send statuses to %s: %w", s.API, err)
 		}
 	}
 	for _, w := range c.Webhooks {
 		if err := w.check(); err != nil {
-			return fmt.Errorf("cannot tell webhook %s: %w", w.URL, err)
+			return fmt.Errorf("cannot use webhook %s: %w", w.URL, err)
 		}
 	}
 	if c.NotesKey != "" {
@@ -98,7 +98,7 @@ func (s Status) check() error {
 func (w Webhook) check() error {
 	for _, e := range w.Events {
 		if !slices.Contains(Events(), e) {
-			return fmt.Errorf("there is no event %q, only %s", e, strings.Join(Events(), ", "))
+			return fmt.Errorf("unknown event %q, want one of %s", e, strings.Join(Events(), ", "))
 		}
 	}
 	if w.SecretFile != "" {

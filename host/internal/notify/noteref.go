@@ -48,7 +48,7 @@ func addNote(ctx context.Context, repo, commit string, lines []string) error {
 		case <-time.After(rand.N(50 * time.Millisecond)):
 		}
 	}
-	return fmt.Errorf("%s is always moved by others", NotesRef)
+	return fmt.Errorf("%s keeps being changed by others", NotesRef)
 }
 
 // scratch is a git folder of its own over the repository's objects. New notes

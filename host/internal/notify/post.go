@@ -62,7 +62,7 @@ func (a answer) verdict(host string) error {
 	if a.code/100 == 2 {
 		return nil
 	}
-	err := fmt.Errorf("%s answers %d %s%s", host, a.code, http.StatusText(a.code), a.excerpt())
+	err := fmt.Errorf("%s responded with %d %s%s", host, a.code, http.StatusText(a.code), a.excerpt())
 	after, asked := a.retryAfter()
 	switch {
 	case a.code >= 500, a.code == http.StatusRequestTimeout, a.code == http.StatusTooManyRequests,

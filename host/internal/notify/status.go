@@ -135,7 +135,7 @@ func describe(run store.Run) string {
 	lanes := latest(run)
 	switch {
 	case run.State == store.Queued:
-		return fmt.Sprintf("run #%d waits", run.Number)
+		return fmt.Sprintf("run #%d is queued", run.Number)
 	case run.State == store.Running:
 		return fmt.Sprintf("run #%d is running: %s", run.Number, counted(len(lanes)))
 	case len(lanes) == 0 && run.Message != "":
@@ -186,7 +186,7 @@ func (t *Teller) sendStatus(ctx context.Context, target string, d store.Delivery
 		return ok && target == s.API+" "+project
 	})
 	if i < 0 {
-		return permanentError{fmt.Errorf("the forge at %s is in the policy no more", target)}
+		return permanentError{fmt.Errorf("the forge at %s is no longer in the policy", target)}
 	}
 	var b statusBody
 	if err := json.Unmarshal(d.Body, &b); err != nil {

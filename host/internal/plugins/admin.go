@@ -107,7 +107,8 @@ func (s *Store) Offer(ctx context.Context, policy config.Policy, lock LockFile, 
 	}
 	if s.FirstParty(policy, name) {
 		return Offer{}, problem.Usage(problem.WithHint(
-			fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME"))
+			fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name),
+			"choose another name with --name NAME"))
 	}
 	pinned := lanes.Locked{Name: name, Source: from.String(), Resolved: pack.Resolved, SHA256: pack.Digest(),
 		PluginVer: m.Version,
@@ -244,7 +245,7 @@ func (s *Store) OwnVersion(p lanes.Locked) lanes.Locked {
 func Approve(p lanes.Locked) (lanes.Locked, []string, error) {
 	if p.Held == nil {
 		return p, nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot approve plugin %q: no version of it is held back",
-			p.Name), "look for one with: pushlane plugin update "+p.Name))
+			p.Name), "check for one with: pushlane plugin update "+p.Name))
 	}
 	h := *p.Held
 	lines := moveLines(p, h)
@@ -342,7 +343,7 @@ func (s *Store) Audit(ctx context.Context, call gate.Call, policy config.Policy,
 		}
 		for _, c := range p.Capabilities {
 			if slices.Contains(c.Scope, "*") {
-				lines = append(lines, fmt.Sprintf("%s: %s reaches whatever a lane grants", p.Name, c.Name))
+				lines = append(lines, fmt.Sprintf("%s: %s reaches everything that a lane grants", p.Name, c.Name))
 			}
 		}
 	}

@@ -119,5 +119,5 @@ func signersHint(policy config.Policy) string {
 	if len(policy.SigstoreIdentities) > 0 {
 		names = append(names, "sigstore_identities of its policy")
 	}
-	return "this host runs only what is signed by a signer in " + strings.Join(names, " or ")
+	return "this host runs only plugins signed by a signer in " + strings.Join(names, " or ")
 }

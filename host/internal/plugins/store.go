@@ -110,9 +110,9 @@ func MissingPlugin(policy config.Policy, name string) error {
 	for _, f := range files {
 		have = append(have, strings.TrimSuffix(filepath.Base(f), ".wasm"))
 	}
-	hint := "plugins here: " + strings.Join(have, ", ")
+	hint := "available plugins: " + strings.Join(have, ", ")
 	if len(have) == 0 {
-		hint = "put the first-party plugins in place with: ./install.sh"
+		hint = "install the first-party plugins with: ./install.sh"
 	}
 	return problem.WithHint(fmt.Errorf("cannot load plugin %q: not found in %s", name, policy.Plugins), hint)
 }

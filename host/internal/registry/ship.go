@@ -181,7 +181,7 @@ func (c Client) Push(ctx context.Context, s Source, p Package) (resolved string,
 	case "file":
 		resolved, err = s.Name, toFiles(s, p)
 	default:
-		err = errors.New("only registries and files can be pushed to")
+		err = errors.New("the destination must be a registry or a file")
 	}
 	if err != nil {
 		return "", fmt.Errorf("cannot push plugin to %s: %w", s, err)

@@ -39,5 +39,5 @@ func spent(used time.Duration, seconds uint64) bool {
 func tooSlow(name string, seconds uint64) error {
 	return &wasm.FormatError{Plugin: name,
 		Msg:  fmt.Sprintf("compiling it takes more than %d s of processor time", seconds),
-		Help: "its author splits the function with most branches"}
+		Help: "its author can split the function with the most branches"}
 }

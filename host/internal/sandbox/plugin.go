@@ -198,7 +198,7 @@ func (e *DiedError) Error() string { return e.Why }
 
 // Hint says that the change under test is not at fault.
 func (e *DiedError) Hint() string {
-	return "not the change's fault; push again. Where it happens often, look for a lack of memory: dmesg | grep -i oom"
+	return "not caused by the change; push again. If it happens often, check for a lack of memory: dmesg | grep -i oom"
 }
 
 // take serves one message. An error is a worker that cannot be trusted.

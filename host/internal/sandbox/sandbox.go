@@ -107,7 +107,7 @@ func (p *Pool) uncached(err error) {
 	p.told = true
 	p.mu.Unlock()
 	if tell {
-		p.opts.Uncached(fmt.Errorf("plugins are compiled anew whenever their process starts: %w", err))
+		p.opts.Uncached(fmt.Errorf("plugins are compiled again whenever their process starts: %w", err))
 	}
 }
 

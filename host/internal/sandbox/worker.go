@@ -169,7 +169,7 @@ func (w *worker) died() error {
 	return &DiedError{Why: "its process died: " + why, CPU: w.cpu()}
 }
 
-// late says that a worker was ended because its time was up.
+// late says that a worker was ended because it reached its time limit.
 func (w *worker) late(wait time.Duration) error {
 	<-w.dead
 	cpu := w.cpu()

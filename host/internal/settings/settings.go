@@ -26,7 +26,7 @@ const schemaURL = "lane:///with"
 type noLoading struct{}
 
 func (noLoading) Load(url string) (any, error) {
-	return nil, fmt.Errorf("it refers to %s; a schema must be whole in itself", url)
+	return nil, fmt.Errorf("it refers to %s; a schema must not refer to other documents", url)
 }
 
 // Schema is a plugin's schema of `with`. It is safe for concurrent use.

@@ -31,7 +31,7 @@ const (
 
 // ErrNoDelivery is given for a delivery that is not kept here, or waits no
 // more.
-var ErrNoDelivery = errors.New("there is no such delivery that waits")
+var ErrNoDelivery = errors.New("there is no such waiting delivery")
 
 const deliveryColumns = `id, run, target, kind, body, attempts, next, error, state`
 

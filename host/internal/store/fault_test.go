@@ -37,9 +37,9 @@ func holdTheLock(where string) error {
 func TestALockOfAnotherProcess(t *testing.T) {
 	want := map[backend][2]string{
 		sqliteBackend: {"database is locked (5) (SQLITE_BUSY)",
-			"another process has kept the database locked for 30 seconds: try again"},
+			"another process has locked the database for 30 seconds: try again"},
 		postgresBackend: {"ERROR: canceling statement due to lock timeout (SQLSTATE 55P03)",
-			"another process has kept a row locked for 5 seconds: try again"},
+			"another process has locked a row for 5 seconds: try again"},
 	}
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, where := context.Background(), on.where(t)
@@ -175,7 +175,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 	tests := map[string]struct{ address, want, hint string }{
 		"no server": {"postgres://me:secret@127.0.0.1:1/x?sslmode=disable&password=secret2&connect_timeout=5",
 			"cannot open postgres://me@127.0.0.1:1/x?connect_timeout=5&sslmode=disable: failed to connect to ",
-			"no PostgreSQL server answers there: start it, or fix the address"},
+			"no PostgreSQL server responds there: start it, or fix the address"},
 		"no database": {with(func(u *url.URL) { u.Path = "/none" }), `database "none" does not exist`,
 			"make the database first"},
 		"nobody": {with(func(u *url.URL) { u.User = url.User("nobody_here") }), `role "nobody_here" does not exist`,

@@ -33,10 +33,10 @@ func sqliteHint(path string, err error) string {
 		hasCode(err, sqlite3.SQLITE_READONLY) || hasCode(err, sqlite3.SQLITE_CANTOPEN):
 		return fmt.Sprintf("pushlane must be able to write in %s: fix its owner and mode, or name another state folder", dir)
 	case hasCode(err, sqlite3.SQLITE_BUSY):
-		return "another process has kept the database locked for 30 seconds: try again"
+		return "another process has locked the database for 30 seconds: try again"
 	case hasCode(err, sqlite3.SQLITE_NOTADB) || hasCode(err, sqlite3.SQLITE_CORRUPT):
 		return fmt.Sprintf("the file is damaged: stop pushlane and put a backup in its place (host/SERVER.md, Backup), "+
-			"or begin a new one without its runs: mv %s %s.damaged", path, path)
+			"or start a new one without its runs: mv %s %s.damaged", path, path)
 	}
 	return ""
 }

@@ -144,13 +144,13 @@ func postgresHint(where string, err error) string {
 	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
 		switch {
 		case e.Code == pgLockTimeout:
-			return "another process has kept a row locked for 5 seconds: try again"
+			return "another process has locked a row for 5 seconds: try again"
 		case e.Code == "53100":
 			return "the disk of the PostgreSQL server is full: make room there"
 		case e.Code == "53300":
 			return "the PostgreSQL server has no connection left: raise its max_connections; a host needs up to 9"
 		case e.Code == "3D000":
-			return fmt.Sprintf("make the database first, in UTF-8 (createdb -E UTF8 -T template0); we looked at %s", where)
+			return fmt.Sprintf("create the database first, in UTF-8 (createdb -E UTF8 -T template0); the address is %s", where)
 		case e.Code[:2] == "28":
 			return "PostgreSQL rejected the login: check the user, the password and pg_hba.conf"
 		case e.Code == "42501":
@@ -160,7 +160,7 @@ func postgresHint(where string, err error) string {
 		}
 	}
 	if e := (*pgconn.ConnectError)(nil); errors.As(err, &e) {
-		return "no PostgreSQL server answers there: start it, or fix the address"
+		return "no PostgreSQL server responds there: start it, or fix the address"
 	}
 	return ""
 }

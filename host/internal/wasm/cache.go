@@ -26,7 +26,7 @@ func (e *CacheError) Unwrap() error { return e.Err }
 
 // Hint says what makes room.
 func (e *CacheError) Hint() string {
-	return "make room where the policy's cache is, or name another folder there: cache = \"/path\""
+	return "free space in the cache folder, or set another one in the policy: cache = \"/path\""
 }
 
 // dirError is a cache folder that cannot be trusted.
@@ -37,7 +37,7 @@ type dirError struct {
 func (e *dirError) Error() string { return fmt.Sprintf("cannot use module cache %s: %s", e.dir, e.msg) }
 
 // Hint says how to fix it.
-func (e *dirError) Hint() string { return "remove it, it is made anew: rm -r " + e.dir }
+func (e *dirError) Hint() string { return "remove it; it is created again: rm -r " + e.dir }
 
 // ofTheDisk reports whether compiling ended with a file that could not be
 // written; what is wrong with a module is never such an error.

@@ -332,7 +332,7 @@ func readConst(r *reader, f *facts) {
 			r.index("function", f.allFuncs())
 		case 0xfd:
 			if r.u32() != 12 {
-				r.fail("it has a constant that is none")
+				r.fail("it has an invalid constant")
 			}
 			r.skip(16)
 		default:

@@ -33,7 +33,7 @@ func (s *site) guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		if s.Proxy.Alone && !s.Proxy.has(r.RemoteAddr) {
 			h.Set("Connection", "close")
-			http.Error(w, "this page answers to its proxy alone", http.StatusForbidden)
+			http.Error(w, "this page answers only its proxy", http.StatusForbidden)
 			return
 		}
 		if status, err := takeBody(w, r); err != nil {
@@ -43,7 +43,7 @@ func (s *site) guard(next http.Handler) http.Handler {
 		}
 		if s.Loopback && !localName(r.Host) {
 			// A name that was made to point here (DNS rebinding) is not us.
-			http.Error(w, "this page answers to localhost alone", http.StatusMisdirectedRequest)
+			http.Error(w, "this page answers only localhost", http.StatusMisdirectedRequest)
 			return
 		}
 		inner.ServeHTTP(w, r)

@@ -21,7 +21,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	var b bytes.Buffer
 	if err := s.pages.ExecuteTemplate(&b, name+".html", p); err != nil {
 		s.Log.WithError(err).Error("page")
-		http.Error(w, "cannot make this page", http.StatusInternalServerError)
+		http.Error(w, "cannot render this page", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -44,7 +44,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var hint interface{ Hint() string }
 	switch {
 	case errors.Is(err, store.ErrNoRun), errors.Is(err, errNotHere), errors.Is(err, os.ErrNotExist):
-		s.problem(w, r, http.StatusNotFound, "There is nothing here.")
+		s.problem(w, r, http.StatusNotFound, "Not found.")
 	case errors.As(err, new(ambiguousError)):
 		s.problem(w, r, http.StatusNotFound, err.Error())
 	case errors.As(err, &conflict):
@@ -54,7 +54,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil:
 	default:
 		s.Log.WithError(err).Warn(r.URL.Path)
-		s.problem(w, r, http.StatusInternalServerError, "This cannot be shown now; the host's log says why.")
+		s.problem(w, r, http.StatusInternalServerError, "This page is unavailable now; see the host's log.")
 	}
 }
 
@@ -286,7 +286,7 @@ func waiting(l store.LaneRun, events []store.Event) string {
 	if l.State != store.Queued {
 		return ""
 	}
-	why := "for a host that is free"
+	why := "for a free host"
 	for _, e := range events {
 		if e.LaneRun == l.ID && e.Kind == "waiting" {
 			why = e.Message

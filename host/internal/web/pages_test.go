@@ -182,7 +182,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		t.Errorf("without a token: %d", got.Code)
 	}
 	if got := get(t, h, "/api/v1/repositories"); got.Code != http.StatusUnauthorized ||
-		got.Body.String() != `{"error":"a token is needed"}`+"\n" {
+		got.Body.String() != `{"error":"a token is required"}`+"\n" {
 		t.Errorf("without a token: %d %s", got.Code, got.Body)
 	}
 	if got := get(t, h, "/r/app", bearer("pl_wrong")...); got.Code != http.StatusSeeOther {
@@ -211,7 +211,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 func (f *fixture) checkLogin(t *testing.T, h http.Handler, token string) {
 	t.Helper()
 	if got := ask(h, http.MethodPost, "/login", "token=pl_wrong"); got.Code != http.StatusUnauthorized ||
-		!strings.Contains(got.Body.String(), "This token is not known.") {
+		!strings.Contains(got.Body.String(), "Unknown token.") {
 		t.Errorf("a wrong log-in: %d", got.Code)
 	}
 	in := ask(h, http.MethodPost, "/login", "token="+url.QueryEscape(token))
@@ -341,10 +341,10 @@ func TestAPI(t *testing.T) {
 	if err != nil || ended.State != "cancelled" {
 		t.Errorf("got %+v, %v", ended, err)
 	}
-	if _, err := c.Cancel(ctx, "app", 2); err == nil || !strings.HasPrefix(err.Error(), "the host answers 409: ") {
+	if _, err := c.Cancel(ctx, "app", 2); err == nil || !strings.HasPrefix(err.Error(), "the host responded with 409: ") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.Run(ctx, "app", 99); err == nil || err.Error() != "the host answers 404: There is nothing here." {
+	if _, err := c.Run(ctx, "app", 99); err == nil || err.Error() != "the host responded with 404: Not found." {
 		t.Errorf("got %v", err)
 	}
 	f.checkDescription(t, server.URL)

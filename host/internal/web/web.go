@@ -124,7 +124,7 @@ func (s *site) metrics(w http.ResponseWriter, r *http.Request) {
 	case s.Metrics == nil:
 		s.fail(w, r, errNotHere)
 	case visitorOf(r.Context()).Repositories != nil:
-		s.problem(w, r, http.StatusForbidden, "your token is for some repositories, and this shows all of them")
+		s.problem(w, r, http.StatusForbidden, "your token is limited to some repositories, and this shows all of them")
 	default:
 		s.Metrics.ServeHTTP(w, r)
 	}
@@ -143,7 +143,7 @@ func (s *site) health(w http.ResponseWriter, r *http.Request) {
 	if _, err := s.Store.LastRun(ctx); err != nil {
 		s.Log.WithError(err).Warn("health")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "the store does not answer\n")
+		io.WriteString(w, "the store does not respond\n")
 		return
 	}
 	io.WriteString(w, "ok\n")
