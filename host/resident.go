@@ -139,7 +139,7 @@ func (r *Resident) accept(ctx, open context.Context, l *net.UnixListener, leave 
 				r.Log.Info("exiting: a caller of another build connected")
 				leave()
 			} else if err != nil {
-				r.Log.WithError(err).Warn("cannot serve a call")
+				r.Log.WithError(err).Warn("call not served")
 			}
 		})
 	}

@@ -31,9 +31,9 @@ func check(run *sdk.Run) error {
 		}
 	}
 	if len(run.Commits) == 1 {
-		return run.Pass("1 commit checked")
+		return run.Pass("1 commit looked at")
 	}
-	return run.Pass(strconv.Itoa(len(run.Commits)) + " commits checked")
+	return run.Pass(strconv.Itoa(len(run.Commits)) + " commits looked at")
 }
 
 // message is a commit's message in its parts.

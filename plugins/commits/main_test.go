@@ -75,7 +75,7 @@ func TestCommits(t *testing.T) {
 		if c.merge {
 			commit.Parents = []string{"a", "b"}
 		}
-		want := sdktest.Case{Name: name, With: c.with, Commits: []sdk.Commit{commit}, WantVerdict: "pass: 1 commit checked"}
+		want := sdktest.Case{Name: name, With: c.with, Commits: []sdk.Commit{commit}, WantVerdict: "pass: 1 commit looked at"}
 		if c.want != "" {
 			want.WantVerdict, want.WantFindings = "fail", []sdk.Finding{{Rule: c.rule, Message: c.want}}
 		}

@@ -55,7 +55,7 @@ func looked(n, past, binary int) string {
 	if past > 0 {
 		what += " and " + count(past, "earlier version")
 	}
-	if what += " checked"; binary > 0 {
+	if what += " looked at"; binary > 0 {
 		what += ", " + strconv.Itoa(binary) + " of them binary: only name and size"
 	}
 	return what

@@ -103,7 +103,7 @@ func TestTextRules(t *testing.T) {
 		"a token at a block's seam": {`{"tokens":true}`, strings.Repeat("x", 64<<10-11) + " glpat" + "-" + secret(20) + "\n",
 			token(1, "GitLab token", "glpat-")},
 	} {
-		verdict := "pass: 1 changed file checked"
+		verdict := "pass: 1 changed file looked at"
 		switch {
 		case c.want != nil:
 			verdict = "fail"
@@ -126,7 +126,7 @@ func TestFileRules(t *testing.T) {
 		want        []sdk.Finding
 	}{
 		"a file as large as it may be": {with: `{"max_size":"1KiB"}`,
-			files: map[string]string{"f": strings.Repeat("x", 1024)}, verdict: "pass: 1 changed file checked"},
+			files: map[string]string{"f": strings.Repeat("x", 1024)}, verdict: "pass: 1 changed file looked at"},
 		"a file that is too large": {with: `{"max_size":"1KiB"}`,
 			files: map[string]string{"f": strings.Repeat("x", 1025)}, verdict: "fail",
 			want: []sdk.Finding{{Path: "f", Rule: "max-size", Message: "file is 1.1 KiB, at most 1 KiB are allowed"}}},
@@ -138,9 +138,9 @@ func TestFileRules(t *testing.T) {
 			want: []sdk.Finding{{Path: "a/x.pem", Rule: "forbidden", Message: `path is forbidden by "**/*.pem"`},
 				{Path: "secret/a/b", Rule: "forbidden", Message: `path is forbidden by "secret/**"`}}},
 		"a forbidden path that goes": {with: `{"forbidden":["x"]}`, base: map[string]string{"x": ""},
-			verdict: "pass: 0 changed files checked"},
+			verdict: "pass: 0 changed files looked at"},
 		"what did not change": {files: map[string]string{"k": key}, base: map[string]string{"k": key},
-			verdict: "pass: 0 changed files checked"},
+			verdict: "pass: 0 changed files looked at"},
 		"an exception": {with: `{"allow":["testdata/**"]}`,
 			files: map[string]string{"testdata/k": key, "k": key}, verdict: "fail",
 			want: []sdk.Finding{{Path: "k", Line: 1, Rule: "private-key",
@@ -149,9 +149,9 @@ func TestFileRules(t *testing.T) {
 			want: []sdk.Finding{{Path: odd, Line: 1, Rule: "private-key",
 				Message: "private key (PEM): replace the key, it must not be pushed"}}},
 		"a link is not read": {files: map[string]string{"l": key}, modes: map[string]string{"l": "120000"},
-			verdict: "pass: 1 changed file checked"},
+			verdict: "pass: 1 changed file looked at"},
 		"a submodule is not read": {files: map[string]string{"l": key}, modes: map[string]string{"l": "160000"},
-			verdict: "pass: 1 changed file checked"},
+			verdict: "pass: 1 changed file looked at"},
 		"a forbidden link": {with: `{"forbidden":["l"]}`, files: map[string]string{"l": key},
 			modes: map[string]string{"l": "120000"}, verdict: "fail",
 			want: []sdk.Finding{{Path: "l", Rule: "forbidden", Message: `path is forbidden by "l"`}}},
@@ -198,14 +198,14 @@ func TestHistory(t *testing.T) {
 	for name, c := range map[string]sdktest.Case{
 		"a key": {History: earlier("k", "x\n"+key), WantVerdict: "fail", WantFindings: []sdk.Finding{found}},
 		"a key that was there": {History: earlier("k", "x\r\n"+key+"\r\n", key+"\n"),
-			WantVerdict: "pass: 0 changed files and 1 earlier version checked"},
+			WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
 		"a path": {With: `{"forbidden":["k"]}`, History: earlier("k", ""), WantVerdict: "fail",
 			WantFindings: []sdk.Finding{{Path: "k", Rule: "forbidden", Message: `path is forbidden by "k"` + past}}},
 		"a size": {With: `{"max_size":"1"}`, History: earlier("k", "xx"), WantVerdict: "fail",
 			WantFindings: []sdk.Finding{{Path: "k", Rule: "max-size", Message: "file is 2 B, at most 1 B are allowed" + past}}},
 		"a conflict": {With: `{"trailing_whitespace":true}`, History: earlier("k", conflict(" \n")),
-			WantVerdict: "pass: 0 changed files and 1 earlier version checked"},
-		"no history": {With: `{"history":false}`, History: earlier("k", key), WantVerdict: "pass: 0 changed files checked"},
+			WantVerdict: "pass: 0 changed files and 1 earlier version looked at"},
+		"no history": {With: `{"history":false}`, History: earlier("k", key), WantVerdict: "pass: 0 changed files looked at"},
 	} {
 		c.Name = name
 		c.Run(t, check)

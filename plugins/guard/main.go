@@ -49,7 +49,7 @@ func looked(n, past, binary int) string {
 	if past > 0 {
 		text += " and " + count(past, "earlier version")
 	}
-	if text += " checked"; binary > 0 {
+	if text += " looked at"; binary > 0 {
 		text += ", of " + count(binary, "binary file") + " the name alone"
 	}
 	return text

@@ -23,19 +23,19 @@ func cases() []sdktest.Case {
 		"(git rebase --interactive)"
 	return []sdktest.Case{
 		{Name: "nothing", With: never, Files: map[string]string{
-			"a.go": "Client\nMyOldClient\nOldClients\nOldClient_\nÄOldClient\n"}, WantVerdict: "pass: 1 changed file checked"},
+			"a.go": "Client\nMyOldClient\nOldClients\nOldClient_\nÄOldClient\n"}, WantVerdict: "pass: 1 changed file looked at"},
 		{Name: "a word", With: never, Files: map[string]string{"a.go": "x\n  NotOldClient OldClient()\n"},
 			WantVerdict: "fail", WantFindings: []sdk.Finding{name("a.go", 2, 16, old)}},
 		{Name: "at the ends of a line", With: never, Files: map[string]string{"a.go": "OldClient\n.OldClient"},
 			WantVerdict:  "fail",
 			WantFindings: []sdk.Finding{name("a.go", 1, 1, old), name("a.go", 2, 2, old)}},
 		{Name: "what was there stays", With: never, Base: map[string]string{"a.go": "OldClient\n"},
-			Files: map[string]string{"a.go": "first\nOldClient\n"}, WantVerdict: "pass: 1 changed file checked"},
+			Files: map[string]string{"a.go": "first\nOldClient\n"}, WantVerdict: "pass: 1 changed file looked at"},
 		{Name: "twice where it was once", With: never, Base: map[string]string{"a.go": "OldClient\n"},
 			Files: map[string]string{"a.go": "OldClient\nOldClient\n"}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{name("a.go", 2, 1, old)}},
 		{Name: "all", With: never[:len(never)-1] + `,"all":true}`, Base: map[string]string{"a.go": "OldClient\n"},
-			Files: map[string]string{"a.go": "first\nOldClient\n"}, WantVerdict: "pass: 1 changed file checked",
+			Files: map[string]string{"a.go": "first\nOldClient\n"}, WantVerdict: "pass: 1 changed file looked at",
 			WantFindings: []sdk.Finding{{Path: "a.go", Line: 2, Col: 1, Level: "warning", Rule: "name", Message: old}}},
 		{Name: "text in any case", With: never, Files: map[string]string{"b.md": "see Secret.Example.org",
 			"docs/b.md": "secret.example"}, WantVerdict: "fail",
@@ -46,14 +46,14 @@ func cases() []sdktest.Case {
 				Message: "this path must not come back: use Client"},
 				{Path: "vendor/x.go", Rule: "path", Message: "this path must not come back: no vendoring"}}},
 		{Name: "binary", With: never, Files: map[string]string{"a": "\x00OldClient\n"},
-			WantVerdict: "pass: 0 changed files checked, of 1 binary file the name alone"},
+			WantVerdict: "pass: 0 changed files looked at, of 1 binary file the name alone"},
 		{Name: "moved", With: never, Base: map[string]string{"a/f": "one\nOldClient\n"},
-			Files: map[string]string{"b/f": "one\nOldClient\n"}, WantVerdict: "pass: 1 changed file checked"},
+			Files: map[string]string{"b/f": "one\nOldClient\n"}, WantVerdict: "pass: 1 changed file looked at"},
 		{Name: "moved and edited", With: never, Base: map[string]string{"a/f": "one\nOldClient\n"},
 			Files: map[string]string{"b/f": "OldClient\nOldClient x\n"}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{name("b/f", 2, 1, old)}},
 		{Name: "CR LF, where it was LF", With: never, Base: map[string]string{"a": "OldClient\n"},
-			Files: map[string]string{"a": "OldClient\r\nx\r\n"}, WantVerdict: "pass: 1 changed file checked"},
+			Files: map[string]string{"a": "OldClient\r\nx\r\n"}, WantVerdict: "pass: 1 changed file looked at"},
 		{Name: "a byte order mark", With: never, Files: map[string]string{"a": "\xef\xbb\xbfOldClient"}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{name("a", 1, 1, old)}},
 		{Name: "UTF-16", With: never, Files: map[string]string{
@@ -67,7 +67,7 @@ func cases() []sdktest.Case {
 			WantFindings: []sdk.Finding{{Path: "OldClient/a", Rule: "path",
 				Message: "this path must not come back: use Client" + past}, name("OldClient/a", 1, 3, old+past)}},
 		{Name: "gone", With: never, Base: map[string]string{"a": "OldClient\n"},
-			WantVerdict: "pass: 0 changed files checked"},
+			WantVerdict: "pass: 0 changed files looked at"},
 	}
 }
 

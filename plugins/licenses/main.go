@@ -62,9 +62,9 @@ func check(run *sdk.Run) error {
 		}
 	}
 	if c.count == 1 {
-		return run.Pass("1 dependency checked")
+		return run.Pass("1 dependency looked at")
 	}
-	return run.Pass(strconv.Itoa(c.count) + " dependencies checked")
+	return run.Pass(strconv.Itoa(c.count) + " dependencies looked at")
 }
 
 // folder judges the dependencies of every kind of lock file in a folder.

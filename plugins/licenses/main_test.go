@@ -38,7 +38,7 @@ func goCases() []sdktest.Case {
 		{Name: "vendored modules that may be", With: `{"allow":["MIT","ISC"]}`,
 			Files: map[string]string{"vendor/modules.txt": list, "vendor/example.org/a/LICENSE": mit,
 				"vendor/example.org/c/COPYING.md": isc},
-			WantVerdict: "pass: 2 dependencies checked"},
+			WantVerdict: "pass: 2 dependencies looked at"},
 		{Name: "vendored modules that may not", With: `{"allow":["ISC"]}`,
 			Files: map[string]string{"vendor/modules.txt": list, "vendor/example.org/a/LICENSE": mit,
 				"vendor/example.org/c/x.go": ""},
@@ -52,11 +52,11 @@ func goCases() []sdktest.Case {
 			WantVerdict: "fail", WantFindings: []sdk.Finding{
 				said("vendor/modules.txt", 1, "licence", "m v1: licence ISC AND MIT: ISC is denied")}},
 		{Name: "a person knows", With: `{"deny":["ISC"],"known":{"m":"MIT OR ISC"}}`,
-			Files: map[string]string{"vendor/modules.txt": "# m v1\nm\n"}, WantVerdict: "pass: 1 dependency checked"},
+			Files: map[string]string{"vendor/modules.txt": "# m v1\nm\n"}, WantVerdict: "pass: 1 dependency looked at"},
 		{Name: "a text with more in it", With: `{"allow":["MIT"],"unknown":"warning"}`,
 			Files: map[string]string{"vendor/modules.txt": "# m v1\nm\n",
 				"vendor/m/LICENSE": mit + "\"Commons Clause\" applies.\n"},
-			WantVerdict: "pass: 1 dependency checked", WantFindings: []sdk.Finding{
+			WantVerdict: "pass: 1 dependency looked at", WantFindings: []sdk.Finding{
 				{Path: "vendor/modules.txt", Line: 1, Level: "warning", Rule: "unknown",
 					Message: `m v1: its licence is unknown: vendor/m/LICENSE: its text mentions "commons clause"`}}},
 		{Name: "modules that are not vendored", With: `{"allow":["MIT"]}`,
@@ -69,7 +69,7 @@ func goCases() []sdktest.Case {
 			Files: map[string]string{
 				"go.mod": "module x\n\ngo 1.22\n\nrequire ( // what we need\n\ta.org/b v1.2.3\n\t\"c.org/d\" v1.0.0 // " +
 					"indirect\n)\n\nrequire\te.org/f v1.0.0\n\nreplace e.org/f => g.org/h v2.0.0+incompatible\n"},
-			WantVerdict: "pass: 3 dependencies checked",
+			WantVerdict: "pass: 3 dependencies looked at",
 			WantFindings: []sdk.Finding{warned("go.mod", 6, "a.org/b v1.2.3"), warned("go.mod", 7, "c.org/d v1.0.0"),
 				warned("go.mod", 10, "g.org/h v2.0.0+incompatible")}},
 		{Name: "a go.mod that is none", With: `{"allow":["MIT"]}`, Files: map[string]string{"go.mod": "require (\n"},
@@ -78,7 +78,7 @@ func goCases() []sdktest.Case {
 				"cannot read the lock file: go.mod:2: syntax error (unterminated block started at go.mod:1:1)")}},
 		{Name: "a go.mod of a later Go", With: `{"allow":["MIT"],"known":{"a.org/b":"MIT"}}`,
 			Files:       map[string]string{"go.mod": "module x\nnewthing y\nrequire a.org/b v1.0.0\n"},
-			WantVerdict: "pass: 1 dependency checked"},
+			WantVerdict: "pass: 1 dependency looked at"},
 		{Name: "a setting that is not an id", With: `{"allow":["MIT"],"deny":["GPLv3"]}`,
 			WantVerdict: `broken: setting deny: "GPLv3" is not an SPDX licence id (see https://spdx.org/licenses)`},
 		{Name: "a module's name that leads out", With: `{"allow":["MIT"]}`,
@@ -136,7 +136,7 @@ func otherCases() []sdktest.Case {
 					`e 5.0.0: its licence is unknown: "SEE LICENSE IN x" is not an SPDX expression: "SEE" is not a licence id`)}},
 		{Name: "npm without development",
 			With:  `{"deny":["GPL-3.0"],"unknown":"warning","dev":false,"known":{"d":"MIT","e":"MIT"}}`,
-			Files: map[string]string{"package-lock.json": lock}, WantVerdict: "pass: 4 dependencies checked"},
+			Files: map[string]string{"package-lock.json": lock}, WantVerdict: "pass: 4 dependencies looked at"},
 		{Name: "an old npm", With: `{"deny":["0BSD"]}`, Files: map[string]string{"package-lock.json": `{"dependencies":{}}`},
 			WantVerdict: "fail",
 			WantFindings: []sdk.Finding{said("package-lock.json", 0, "unknown",
@@ -155,7 +155,7 @@ func otherCases() []sdktest.Case {
 			Files: map[string]string{
 				"Cargo.lock": "[[package]]\r\nname ='one'\r\nversion= \"1.0.0\"\r\nsource ='registry+x'\r\n[[ package ]]\nname " +
 					"= \"two\"\nversion = \"2.0.0\"\n\"source\" = \"registry+x\" # x\n"},
-			WantVerdict: "pass: 2 dependencies checked",
+			WantVerdict: "pass: 2 dependencies looked at",
 			WantFindings: []sdk.Finding{{Path: "Cargo.lock", Line: 2, Level: "warning", Rule: "unknown",
 				Message: "one 1.0.0: its licence is unknown: it is not vendored (cargo vendor)"},
 				{Path: "Cargo.lock", Line: 6, Level: "warning", Rule: "unknown",

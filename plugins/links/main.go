@@ -40,7 +40,7 @@ func check(run *sdk.Run) error {
 	if err := c.all(); err != nil {
 		return err
 	}
-	said := count(c.targets, "link") + " in " + count(c.looked, "file") + " checked"
+	said := count(c.targets, "link") + " in " + count(c.looked, "file") + " looked at"
 	if c.made > 0 {
 		said += ", " + count(c.made, "generated or vendored file") + " not"
 	}

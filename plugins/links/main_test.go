@@ -122,7 +122,7 @@ func cases() []sdktest.Case {
 		return all
 	}
 	return []sdktest.Case{
-		{Name: "well", Files: good, WantVerdict: "pass: 10 links in 3 files checked"},
+		{Name: "well", Files: good, WantVerdict: "pass: 10 links in 3 files looked at"},
 		{Name: "dead", Base: good, Files: with("docs/b.md",
 			"[a](c.md)\n\n![i](../i.png)\n[h](a.md#part-two) [u](../../x) [s](#nothing)\n"), WantVerdict: "fail",
 			WantFindings: []sdk.Finding{
@@ -131,34 +131,34 @@ func cases() []sdktest.Case {
 				dead("docs/b.md", 4, "../../x", "leads out of the repository"),
 				dead("docs/b.md", 4, "#nothing", `there is no heading #nothing in "docs/b.md"`)}},
 		{Name: "only what changed", Base: with("old.md", "[x](none.md)"),
-			Files: with("old.md", "[x](none.md)", "new.md", "x"), WantVerdict: "pass: 0 links in 1 file checked"},
+			Files: with("old.md", "[x](none.md)", "new.md", "x"), WantVerdict: "pass: 0 links in 1 file looked at"},
 		{Name: "all", With: `{"all":true}`, Base: with("old.md", "[x](none.md)"),
 			Files: with("old.md", "[x](none.md)", "new.go", "x"), WantVerdict: "fail",
 			WantFindings: []sdk.Finding{dead("old.md", 1, "none.md", `there is no "none.md"`)}},
 		{Name: "a target was removed", Base: with("b.md", "x", "c.md", "[b](b.md)"), Files: with("c.md", "[b](b.md)"),
 			WantVerdict: "fail", WantFindings: []sdk.Finding{dead("c.md", 1, "b.md", `there is no "b.md"`)}},
 		{Name: "ignored", With: `{"ignore":["gen/**"]}`, Files: map[string]string{"a.md": "[g](gen/x.md)"},
-			WantVerdict: "pass: 1 link in 1 file checked"},
+			WantVerdict: "pass: 1 link in 1 file looked at"},
 		{Name: "other files", With: `{"files":["**/*.txt"]}`,
 			Files:       map[string]string{"a.md": "[g](none)", "b.txt": "[g](a.md)"},
-			WantVerdict: "pass: 1 link in 1 file checked"},
+			WantVerdict: "pass: 1 link in 1 file looked at"},
 		{Name: "escapes",
 			Files: map[string]string{
 				"a.md": "| <a name=\"input_size\"></a> [size\\_of](#input\\_size) | [p](my\\(x\\).md) | [q](R&amp;D.md) |\n" +
-					"|---|---|---|\n", "my(x).md": "", "R&D.md": ""}, WantVerdict: "pass: 3 links in 3 files checked"},
+					"|---|---|---|\n", "my(x).md": "", "R&D.md": ""}, WantVerdict: "pass: 3 links in 3 files looked at"},
 		{Name: "UTF-16",
 			Files:       map[string]string{"a.md": "\xff\xfe#\x00 \x00A\x00\n\x00\n\x00[\x00x\x00]\x00(\x00#\x00b\x00)\x00"},
 			WantVerdict: "fail", WantFindings: []sdk.Finding{dead("a.md", 3, "#b", `there is no heading #b in "a.md"`)}},
 		{Name: "generated and vendored", Files: map[string]string{
 			".gitattributes": "*.gen.md linguist-generated\nvendor/** linguist-vendored=true\n", "a.gen.md": "[x](none)",
-			"vendor/b.md": "[x](none)"}, WantVerdict: "pass: 0 links in 0 files checked, 2 generated or vendored files not"},
+			"vendor/b.md": "[x](none)"}, WantVerdict: "pass: 0 links in 0 files looked at, 2 generated or vendored files not"},
 		{Name: "too large", Files: map[string]string{"a.md": strings.Repeat("x\n", maxPage/2) + "[x](none)",
 			"b.md": "[a](a.md#x)"}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{{Path: "a.md", Rule: "too-large",
 				Message: "the page is larger than 4 MiB, its links are not checked: split it, or exclude it with the setting " +
 					"files"}}},
 		{Name: "deep", Files: map[string]string{"a.md": strings.Repeat("> ", 5000) + "[x](a.md)\n" +
-			strings.Repeat("[", 5000)}, WantVerdict: "pass: 1 link in 1 file checked"},
+			strings.Repeat("[", 5000)}, WantVerdict: "pass: 1 link in 1 file looked at"},
 	}
 }
 

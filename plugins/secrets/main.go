@@ -83,7 +83,7 @@ func (t tally) String() string {
 	if t.past > 0 {
 		text += " and " + count(t.past, "earlier version")
 	}
-	if text += " checked"; t.binary > 0 {
+	if text += " looked at"; t.binary > 0 {
 		text += ", " + count(t.binary, "binary file") + " not"
 	}
 	return text

@@ -16,7 +16,7 @@ import (
 func TestManyChanges(t *testing.T) {
 	t.Parallel()
 	b := newLazy(t, "input = []", map[string]int{".md": 2*maxPage + 7, ".txt": maxPage})
-	if said, _ := b.lane().answer(t); said.Reason != fmt.Sprintf("0 links in %d files checked", 2*maxPage+7) {
+	if said, _ := b.lane().answer(t); said.Reason != fmt.Sprintf("0 links in %d files looked at", 2*maxPage+7) {
 		t.Errorf("got %q", said.Reason)
 	}
 }
@@ -33,7 +33,7 @@ func BenchmarkManyChanges(b *testing.B) {
 			l := newLazy(b, c.input, map[string]int{".md": 10, ".txt": c.others})
 			l.lane().answer(b) // which compiles
 			for b.Loop() {
-				if said, _ := l.lane().answer(b); said.Reason != "0 links in 10 files checked" {
+				if said, _ := l.lane().answer(b); said.Reason != "0 links in 10 files looked at" {
 					b.Fatal(said.Reason)
 				}
 			}

@@ -103,7 +103,7 @@ func TestResultsDependOnHistory(t *testing.T) {
 	goodIDs := pastRepo(t, good, "a=1", "b=2")
 	one := p.lane("files", good, goodIDs)
 	said, exit := one.answer(t)
-	if exit != 0 || said.Reason != "1 changed file checked" {
+	if exit != 0 || said.Reason != "1 changed file looked at" {
 		t.Fatalf("exit status %d: %s", exit, said.Reason)
 	}
 	one.keep(t, said, exit)
@@ -132,7 +132,7 @@ func TestHistoryIsGranted(t *testing.T) {
 		"other files": func(g *lanes.Grant) { g.Files = []string{"b"} }} {
 		one := p.lane("files", dir, ids)
 		change(&one.lane0().Grant)
-		if said, exit := one.answer(t); exit != 0 || said.Reason != "1 changed file checked" {
+		if said, exit := one.answer(t); exit != 0 || said.Reason != "1 changed file looked at" {
 			t.Errorf("%s: exit status %d: %s %+v", name, exit, said.Reason, said.Findings)
 		}
 	}

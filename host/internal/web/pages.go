@@ -238,7 +238,7 @@ func (s *site) runPage(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	d.Files, d.Cut = s.findingsInDiff(r.Context(), run, d.Lanes)
-	s.show(w, r, http.StatusOK, "run", page{Title: fmt.Sprintf("%s run #%d %s", repo.Slug, run.Number, word(run.State)),
+	s.show(w, r, http.StatusOK, "run", page{Title: fmt.Sprintf("%s run #%d %s", repo.Slug, run.Number, run.State),
 		Live: !run.State.Final(), Data: d})
 }
 
