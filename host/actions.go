@@ -15,8 +15,8 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// Cancel ends a run for whoever asks: one that waits at once, one that runs as
-// soon as its host hears of it.
+// Cancel ends a run: a queued one at once, a running one as soon as its host
+// notices. by names the user.
 func (h *Host) Cancel(ctx context.Context, run int64, by string) error {
 	st, err := h.Store(ctx)
 	if err != nil {
@@ -111,7 +111,7 @@ func (h *Host) RerunRun(ctx context.Context, call gate.Call, which string, faile
 // cancelEvery is how often a run under way looks whether it was cancelled.
 const cancelEvery = time.Second
 
-// cancellable ends when somebody cancels the run that is being recorded.
+// cancellable returns a context that ends when a user cancels the run.
 func (h *Host) cancellable(ctx context.Context, rec *record.Recorder) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {

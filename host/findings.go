@@ -69,7 +69,7 @@ func (h *Host) patchPath(run int64) string {
 	return filepath.Join(lanerun.Folder(h.state, run), "findings.json")
 }
 
-// Patches are the changed lines that a refused run kept, by path.
+// Patches are the changed lines that a refused run saved, by path.
 func (h *Host) Patches(run int64) (map[string]hooks.FilePatch, error) {
 	data, err := os.ReadFile(h.patchPath(run))
 	if err != nil {

@@ -34,7 +34,7 @@ type Host struct {
 	state, cache string
 	program      string // that runs plugins; empty: this one
 	sweeps       sync.WaitGroup
-	warm         int // plugin instances kept started, per module
+	warm         int // waiting plugin instances, per module
 	slots        *slots
 	plugins      *plugins.Store
 	lanes        *lanerun.Runner
@@ -42,7 +42,7 @@ type Host struct {
 	since        time.Time
 	resident     bool        // it outlives its calls, and sees to what others left behind
 	observer     Observer    // may be nil
-	warn         func(error) // of a resident, told of what nobody waits for; may be nil
+	warn         func(error) // called with errors of background work of a resident; optional
 
 	held   held
 	outage outage
@@ -220,7 +220,7 @@ type openRepo struct {
 }
 
 // repo opens the call's repository, or takes the one an earlier call opened
-// with the same variables. A quarantine is never kept: it is gone afterwards.
+// with the same variables. A quarantine is never cached: git deletes it.
 func (h *Host) repo(ctx context.Context, call gate.Call) (*hooks.Repo, func(), error) {
 	if call.Getenv("GIT_QUARANTINE_PATH") != "" {
 		r, err := hooks.Open(ctx, call.HooksEnv())
@@ -266,7 +266,7 @@ func (h *Host) owner() string {
 		return name
 	}
 	name := ownerName(h.state)
-	_ = os.WriteFile(path, []byte(here+" "+name+"\n"), 0o600) // where it cannot be kept, the name is as it was
+	_ = os.WriteFile(path, []byte(here+" "+name+"\n"), 0o600) // if it cannot be saved, the name stays as it was
 	return name
 }
 

@@ -55,8 +55,8 @@ func (h *Host) leave(ctx context.Context, call gate.Call, out report.Output) int
 	return gate.ExitAccept
 }
 
-// exit is the status that git gets: where every ref is answered by itself, a
-// push that is good in part goes on to be.
+// exit is the status that git gets. With --per-ref a push with at least one good
+// ref continues, and proc-receive refuses the others.
 func (h *Host) exit(call gate.Call, j *gate.Run) (int, error) {
 	if !j.PerRef {
 		return j.Exit(), nil

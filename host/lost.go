@@ -48,8 +48,8 @@ func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why
 	return fmt.Sprintf("run #%d of %s is broken: %s", r.Number, r.RepoName, message), err
 }
 
-// endAbandoned marks the runs of hosts that are gone as broken: the machinery
-// failed them, nobody said no.
+// endAbandoned marks the runs of hosts that no longer exist as broken: an
+// infrastructure error, not a refusal.
 func (h *Host) endAbandoned(ctx context.Context) ([]string, error) {
 	st, err := h.Store(ctx)
 	if err != nil {

@@ -74,7 +74,7 @@ func parkIdle(ctx context.Context, l *scheduled) error {
 	if len(wishes) == 0 {
 		return nil
 	}
-	l.Rec.Record(ctx) // what ended is kept before the claim goes
+	l.Rec.Record(ctx) // results are stored before the claim is released
 	parked, err := l.Rec.Store.Park(ctx, l.Rec.WaitRunID(), l.lane.Zone(), wishes)
 	if parked {
 		l.idle.leave()

@@ -58,7 +58,7 @@ func (r *Resident) Serve(ctx context.Context) error {
 	}
 	defer unlock()
 	path := config.SocketPath(state)
-	os.Remove(path) // we hold the lock: whoever made it is gone
+	os.Remove(path) // we hold the lock, so its owner has ended
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "unix", path)
 	if err != nil {

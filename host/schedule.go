@@ -16,8 +16,8 @@ import (
 )
 
 // runLanes runs every planned lane, at most policy.Parallel at once in this
-// host, each after the lanes it needs. Results stand at their own index, so that the
-// order of what is printed never depends on time.
+// host, each after the lanes it needs. Every result is at its lane's index, so that
+// the order of the output does not depend on time.
 func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
 	out report.Output) {
 	h.runLanesUntil(ctx, repo, call, j, rec, out, nil)

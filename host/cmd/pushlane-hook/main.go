@@ -1,7 +1,7 @@
 // Command pushlane-hook is what the git hooks call: it hands the push to the
-// resident pushlane over a unix socket and copies its lines back. With none
-// to be reached it becomes `pushlane hook`, which judges by itself and leaves
-// a resident behind for the next push.
+// resident pushlane over a unix socket and copies its lines back. If there is
+// none it executes `pushlane hook`, which judges in its own process and starts a
+// resident for the next push.
 //
 // It is small on purpose: a git hook pays for every package it links at every
 // push (1.3 ms against 5 ms for the whole program). host/wire.go describes
@@ -58,7 +58,7 @@ func run(args []string) int {
 
 // serverArgs takes the arguments that `pushlane install --server` put before
 // the gate. At a server's gate they alone say where the policy and the state
-// are: variables come from whoever pushes.
+// are: variables come from the pusher.
 func serverArgs(args []string) []string {
 	set := map[string]string{}
 	for len(args) > 0 && strings.HasPrefix(args[0], "--") {

@@ -25,9 +25,9 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// pluginCase is one declared case of a plugin: a file in txtar's format. What
-// stands before its first file is TOML, the files below src/ are the pushed
-// tree and those below base/ the one before.
+// pluginCase is one test case of a plugin: a file in txtar's format. The text
+// before its first file is TOML, the files below src/ are the pushed tree and
+// those below base/ the previous one.
 type pluginCase struct {
 	With      map[string]any  `toml:"with"`
 	Container []scripted      `toml:"container"`

@@ -130,8 +130,8 @@ func orWell(cause string) string {
 	return cause
 }
 
-// grease adds what no host sends today, so that nobody comes to depend on its
-// not being there.
+// grease adds keys that no host sends today, so that no plugin depends on their
+// absence.
 func (c *conformance) grease() {
 	t := c.usual()
 	t.shape = greased

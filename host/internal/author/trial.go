@@ -44,20 +44,20 @@ type trial struct {
 	scopes     map[string][]string                  // of the capabilities that have one
 	shape      func(request []byte) ([]byte, error) // makes standard input of the request; nil: it is that
 	policy     config.Policy                        // of this host
-	native     bool                                 // a program of this machine, whose reading nobody sees
+	native     bool                                 // a native program, whose reads cannot be observed
 	millis     int64                                // of wall time; 0: a minute
 }
 
 // scripted is how a container ends that a plugin asks for.
 type scripted struct {
-	Match  string `toml:"match"` // stands in its id or its command; empty: in any
+	Match  string `toml:"match"` // part of its id or its command; empty: any container
 	Exit   int    `toml:"exit"`
 	Output string `toml:"output"`
 }
 
 // scriptedReply is what a request over http gets that a plugin makes.
 type scriptedReply struct {
-	Match  string `toml:"match"` // stands in its address; empty: in any
+	Match  string `toml:"match"` // part of its address; empty: any request
 	Status int    `toml:"status"`
 	Body   string `toml:"body"`
 }
@@ -434,7 +434,7 @@ func modeOf(f memFile) string {
 	return "100644"
 }
 
-// fakeID stands for a blob's id: equal for equal content.
+// fakeID replaces a blob's id: equal for equal content.
 func fakeID(data []byte) string { return wasm.Digest(data)[:40] }
 
 // cause is the first line of what broke.
@@ -446,7 +446,7 @@ func (t tried) cause() string {
 }
 
 // ReadModule reads a module as its author has it: one without a manifest is
-// packed with the manifest.toml beside it.
+// packed with the manifest.toml next to it.
 func ReadModule(file string) ([]byte, error) {
 	module, err := os.ReadFile(file)
 	if err != nil || wasm.HasManifest(module) {

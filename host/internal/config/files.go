@@ -10,7 +10,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
-// Trusted refuses a file or folder that others may change: whoever may, may
+// Trusted refuses a file or folder that other users may change: they could then
 // decide about pushes.
 func Trusted(what, path string) error {
 	err := own.Check(path)

@@ -105,8 +105,8 @@ type Policy struct {
 	HTTPHosts []string `koanf:"http.hosts"`
 	Secrets   string   `koanf:"secrets"` // folder of secrets, a file each
 
-	// Who may sign plugins of others. Where one of the two names somebody, they
-	// must be signed.
+	// Who may sign third-party plugins. If one of the two names a signer, these
+	// plugins must be signed.
 	AllowedSigners string `koanf:"allowed_signers"` // file of SSH keys, ssh-keygen(1)
 	// "ISSUER SUBJECT" of sigstore certificates; in the subject, * is anything up to the next /
 	SigstoreIdentities []string `koanf:"sigstore_identities"`

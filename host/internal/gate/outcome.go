@@ -79,7 +79,7 @@ type LaneRun struct {
 	State    store.State
 	Blocked  store.State // of the needed lane because of which this one was skipped
 	Message  string
-	Err      error // why the machinery broke; nil unless State is broken
+	Err      error // the infrastructure error; nil unless State is broken
 	Findings []sdk.Finding
 	Tail     []string // last lines of the log
 	Log      string   // path of the log; empty when there is none
@@ -254,7 +254,7 @@ func (j Run) State() store.State {
 	}
 	broke := func(o LaneRun) bool { return o.Undecided() && o.State == store.Broken }
 	if state == store.Broken && !slices.ContainsFunc(j.Outcomes, broke) {
-		return store.Cancelled // nothing broke: somebody stopped it
+		return store.Cancelled // nothing broke: a user stopped it
 	}
 	return state
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
-// pushOptions are what the pusher asked for beside the push itself.
+// pushOptions are the options of `git push -o`.
 type pushOptions struct {
 	skip     map[string]string // reason by lane id, or by "all"
 	only     []string          // lane ids; none: no such wish

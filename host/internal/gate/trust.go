@@ -15,17 +15,17 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// TrustRecord is where decisions about a repository's trusted lanes are kept.
+// TrustRecord is where decisions about a repository's trusted lanes are stored.
 type TrustRecord interface {
 	TrustRoot(ctx context.Context, repoKey string) (store.TrustRoot, bool, error)
 	SetTrustRoot(ctx context.Context, repoKey string, r store.TrustRoot) error
 }
 
 // findRoot decides whose lanes judge refs that have no trusted lanes of their
-// own. A decision stands as long as its ref is there and HEAD names what it
-// named: a pusher can make the branch that HEAD names, or one that sorts
-// before main, and must not become the judge of others by that. Only whoever
-// owns the repository can point HEAD elsewhere.
+// own. A decision is valid as long as its ref exists and HEAD is unchanged: a
+// pusher can create the branch that HEAD names, or one that sorts before main,
+// and must not thereby decide about other refs. Only the owner of the repository
+// can change HEAD.
 func (r *receiver) findRoot(ctx context.Context, st TrustRecord) error {
 	known, decided, err := st.TrustRoot(ctx, r.repo.CommonDir())
 	if err != nil {
@@ -140,8 +140,8 @@ func (r *receiver) protectedRefs(ctx context.Context) ([]string, error) {
 	return refs, nil
 }
 
-// rootWithoutLanes has the default branch stand for the repository where no
-// protected ref has lanes yet.
+// rootWithoutLanes uses the default branch as the trusted ref if no protected ref
+// has lanes yet.
 func (r *receiver) rootWithoutLanes() {
 	if r.headID != "" && r.protects(r.head) {
 		r.root = RefAt{Ref: r.head, ID: r.headID}

@@ -14,7 +14,7 @@ func loops() []Attack {
 	before := func(m module) func() []byte { m.start = op(0); return m.bytes }
 	return []Attack{
 		{ID: "spin", About: "a loop without an end", Module: running(forever()), Want: stopped, Kind: Stopped},
-		{ID: "spin-in-start", About: "a loop in the start function, before anybody calls it",
+		{ID: "spin-in-start", About: "a loop in the start function, before anyone calls it",
 			Module: before(minimal().with(forever())), Want: stopped, Kind: Stopped},
 		{ID: "spin-br-table", About: "a loop by way of a table of branches",
 			Module: running(op(0x03, 0x40), i32(0), op(0x0e, 1, 0, 0), op(0x0b)), Want: stopped, Kind: Stopped},
@@ -37,7 +37,7 @@ func loops() []Attack {
 				return m.bytes()
 			}, Want: stopped, Kind: Stopped},
 		{ID: "recursion", About: "a function that calls itself", Module: running(call(0)), Want: tooDeep, Kind: Broken},
-		{ID: "recursion-in-start", About: "the same before anybody calls it", Module: before(minimal().with(call(0))),
+		{ID: "recursion-in-start", About: "the same before anyone calls it", Module: before(minimal().with(call(0))),
 			Want: tooDeep, Kind: Broken},
 		{ID: "recursion-mutual", About: "two functions that call each other", Module: func() []byte {
 			m := minimal().with(call(1))

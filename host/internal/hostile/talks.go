@@ -65,7 +65,7 @@ func waits() []Attack {
 	}
 }
 
-// floods are more of the same than anybody can use.
+// floods are more output than anyone can use.
 func floods() []Attack {
 	text := strings.Repeat("spam and eggs\n", 1000)
 	writing := func(fd int, text string) func() []byte {

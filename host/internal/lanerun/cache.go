@@ -25,10 +25,10 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// A plugin's run is the same, bit for bit, as long as it is given the same and
-// its questions get the same answers. So what a run was given is its key, what
-// it asked is kept as inputs (which path was which blob, which folder listed
-// which names), and where all inputs still hold the verdict is used again.
+// A plugin's run is deterministic: the same request and the same responses give
+// the same result, bit for bit. The request is therefore the key of the cache, the
+// responses are stored as inputs (which path was which blob, which folder listed
+// which names), and if all inputs are unchanged the verdict is used again.
 
 const (
 	cacheVersion = 4      // of the key: what an older pushlane cached is not looked at
@@ -171,8 +171,8 @@ func (r *recordingWorld) Ask(ctx context.Context, q wasm.Question) (wasm.Answer,
 	return a, err
 }
 
-// inputOf names what a question is about; empty: nothing that can change, or
-// what a container left, which the container stands for.
+// inputOf names the subject of a request; empty: something that cannot change, or
+// an artifact, which depends on its container alone.
 func inputOf(q wasm.Question) string {
 	switch {
 	case q.Kind == wasm.AskCall && q.Name == OpGet:

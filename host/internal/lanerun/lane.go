@@ -45,7 +45,7 @@ type Lane struct {
 	who      string       // the plugin to what outlives its versions; see identity
 	cache    *cacheEntry  // what it is remembered by; nil: it is not
 	Attempt  int          // from 1
-	Recorded bool         // starting stands in the store
+	Recorded bool         // the state starting is in the store
 	first    *input       // of the first call, made for the cached result's key; nil: taken
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	out      *wasm.Out    // /out of the call under way
@@ -57,7 +57,7 @@ type Lane struct {
 	mu             sync.Mutex      // guards asked, recorded, quota and what containers add to the outcome
 	quota          *artifactQuota  // of this attempt; nil: it left no artifacts yet
 	asked          map[string]bool // container ids
-	masked         []string        // secrets to be kept out of logs
+	masked         []string        // secrets to be masked in logs
 	uncacheableWhy string          // why the run depends on more than what was recorded of it; empty: it does not
 }
 

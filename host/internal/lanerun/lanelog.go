@@ -27,7 +27,8 @@ const (
 )
 
 // laneLog writes the log of one lane run: whole, cleaned lines in the form of
-// package lanelog, colours kept; what is reported of them is without. One writer per stream; safe for several at once.
+// package lanelog, with their colours; reports of them have none. One writer per
+// stream; safe for several at once.
 type laneLog struct {
 	path func() string // asked at the first line
 
@@ -130,8 +131,7 @@ func (l *laneLog) addEnd() error {
 	return err
 }
 
-// verdict adds the host's last lines: whoever reads the log sees how the lane
-// ended.
+// verdict adds the host's last lines, so that the log shows how the lane ended.
 func (l *laneLog) verdict(text string) {
 	for line := range strings.Lines(text) {
 		l.line('h', line)

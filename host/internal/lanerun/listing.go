@@ -39,7 +39,7 @@ type Toil struct {
 
 // Units of fuel, some nanoseconds each, that things take at least.
 const (
-	unitsPerLook = 32 // at a change, or of a glob at a path, beside their bytes
+	unitsPerLook = 32 // at a change, or of a glob at a path, in addition to their bytes
 )
 
 var errToil = errors.New("no fuel is left for this")

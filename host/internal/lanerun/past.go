@@ -64,8 +64,9 @@ func (l *Lane) visiblePast(ctx context.Context) ([]sdk.Change, error) {
 	return all, err
 }
 
-// listPast answers history.list@1. The first page pays for finding it all out,
-// whoever did: what a run costs must not depend on the lanes next to it.
+// listPast performs history.list@1. The first page is charged for finding all
+// entries, even if another lane found them: the cost of a run must not depend on
+// other lanes.
 func (l *Lane) listPast(req []byte, w *Toil) ([]byte, error) {
 	list, err := l.past(w.Ctx)
 	if err != nil {

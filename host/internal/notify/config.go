@@ -31,7 +31,7 @@ type Config struct {
 
 // Status is a forge that shows commit statuses.
 type Status struct {
-	// full path of the git directory, in which * stands for any text; the name of a [[repository]]; "*" for all
+	// full path of the git directory, in which * is any text; the name of a [[repository]]; "*" for all
 	Repo string `koanf:"repo"`
 	Kind string `koanf:"kind"` // gitea (also Forgejo), github or gitlab
 	API  string `koanf:"api"`  // "https://gitea.example.org/api/v1"

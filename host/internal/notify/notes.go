@@ -16,7 +16,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// NotesRef is where verdicts stand as git notes, one JSON line per lane.
+// NotesRef is the ref of the verdicts as git notes, one JSON line per lane.
 const NotesRef = "refs/notes/pushlane"
 
 // noteNamespace is what a note's signature is made for, so that it is no

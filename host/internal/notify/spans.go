@@ -19,7 +19,7 @@ import (
 )
 
 // resultOf is a state in the words of OpenTelemetry's cicd conventions, which
-// keep a test that failed apart from machinery that broke.
+// distinguish a failed test from an infrastructure error.
 func resultOf(s store.State) string {
 	switch s {
 	case store.Passed:

@@ -24,7 +24,7 @@ type statusBody struct {
 }
 
 const (
-	maxStatuses    = 100 // of one run: a mirror pushes more refs than anybody looks at
+	maxStatuses    = 100 // of one run: a mirror may push thousands of refs
 	maxDescription = 140 // characters, what GitHub takes
 )
 
@@ -250,8 +250,8 @@ func (t *Teller) postStatus(ctx context.Context, s Status, target string, b stat
 	return s.verdict(req.URL.Host, a)
 }
 
-// verdict knows what forges say of a commit that they do not have, perhaps not
-// yet, and that GitLab refuses a state that already stands.
+// verdict interprets the responses of forges: for a commit that they do not have,
+// perhaps not yet, and for a state that is already set, which GitLab refuses.
 func (s Status) verdict(host string, a answer) error {
 	err := a.verdict(host)
 	switch {

@@ -29,8 +29,8 @@ type LockFile struct {
 	Path string
 }
 
-// OpenLock reads the lock beside the work tree's lanes file; there need be
-// neither yet.
+// OpenLock reads the lock next to the work tree's lanes file. Neither file needs
+// to exist yet.
 func OpenLock(ctx context.Context, call gate.Call) (LockFile, error) {
 	top, err := gate.Top(ctx, call)
 	if err != nil {
@@ -77,9 +77,8 @@ type Offer struct {
 	unchecked []string // why signatures of it were not looked at
 }
 
-// Offer fetches a plugin and says what it is. Name may be empty: the
-// manifest's. Paths that begin with ./ are in the repository, beside the lock,
-// and move with it.
+// Offer fetches a plugin and describes it. An empty name means the manifest's.
+// Paths that begin with ./ are in the repository, relative to the lock.
 func (s *Store) Offer(ctx context.Context, policy config.Policy, lock LockFile, source, name string) (Offer, error) {
 	from, err := registry.ParseSource(source)
 	if err != nil {
@@ -147,8 +146,8 @@ func WriteAsks(w io.Writer, all []lanes.Granted) {
 	}
 }
 
-// RefusedSettings says which lanes beside the lock have settings that the
-// offered version refuses, a line for each.
+// RefusedSettings lists the lanes next to the lock whose settings the offered
+// version rejects, a line for each.
 func (o Offer) RefusedSettings(lock LockFile) ([]string, error) {
 	file := filepath.Join(filepath.Dir(lock.Path), "lanes.toml")
 	data, err := bounded.ReadFile(file, lanes.MaxFile)
@@ -325,8 +324,8 @@ func (s *Store) VerifyPlugin(ctx context.Context, policy config.Policy, lock Loc
 	return signer, nil
 }
 
-// Audit looks for what somebody who answers for a repository would want to
-// know about its plugins: a line for each, worst first.
+// Audit lists what an owner of a repository should review about its plugins: a
+// line for each, worst first.
 func (s *Store) Audit(ctx context.Context, call gate.Call, policy config.Policy, lock LockFile) ([]string, error) {
 	var lines []string
 	for _, p := range lock.Plugins {
@@ -416,7 +415,7 @@ func (s *Store) PushPlugin(ctx context.Context, file, address, key string) (stri
 	return s.shipping.Push(ctx, to, pack)
 }
 
-// Sign writes a signature beside a module.
+// Sign writes a signature next to a module.
 func Sign(file, key string) (string, error) {
 	module, err := os.ReadFile(file)
 	if err != nil {

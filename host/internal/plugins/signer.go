@@ -12,9 +12,9 @@ import (
 	"github.com/pushlane/pushlane/host/internal/registry"
 )
 
-// SignerOf says who signed a module: the first signature of somebody whom the
-// policy names. Where it names nobody, so does this; else it is an error that
-// none of them has signed.
+// SignerOf returns who signed a module: the first signature of a signer that the
+// policy names. If the policy names none it returns ""; otherwise it is an error
+// that none of them has signed.
 func SignerOf(policy config.Policy, p registry.Package) (string, error) {
 	if !policy.WantsSigned() {
 		return "", nil
@@ -37,10 +37,10 @@ func SignerOf(policy config.Policy, p registry.Package) (string, error) {
 	return "", refused
 }
 
-// signerKey is the fingerprint of the SSH key whose signature signerOf takes;
-// empty: there is none, or it is one of sigstore, whose keys are new each time.
-// Where the policy names nobody it is the first key that has signed the module:
-// nobody knows whose it is, but an update by another one is told from it.
+// signerKey is the fingerprint of the SSH key whose signature signerOf accepts;
+// empty: there is none, or it is sigstore's, whose keys are new each time. If the
+// policy names no signers it is the first key that signed the module: its owner
+// is unknown, but an update by another key is noticed.
 func signerKey(policy config.Policy, p registry.Package) string {
 	for _, sig := range p.Signatures {
 		if key := registry.GoodKey(p, sig); key != "" && !policy.WantsSigned() {

@@ -151,7 +151,7 @@ func Notes(j *gate.Run) []store.Change {
 }
 
 // newLanes lists the decisions about the lanes of update i in file order; the
-// picked ones stand in the order of the outcomes.
+// picked ones are in the order of the outcomes.
 func newLanes(j *gate.Run, i int) []store.NewLane {
 	planned := map[string]bool{}
 	for _, o := range j.Outcomes {
@@ -172,8 +172,8 @@ func newLanes(j *gate.Run, i int) []store.NewLane {
 	return all
 }
 
-// batchDelay is how long changes that nobody waits for wait for others: ten lanes
-// that end together, and the run's own end, cost one transaction.
+// batchDelay is how long a non-urgent write waits to share a transaction: ten
+// lanes that end together, and the run's own end, need only one.
 const batchDelay = 3 * time.Millisecond
 
 // Record keeps changes and returns when they are safe.

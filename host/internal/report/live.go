@@ -53,7 +53,7 @@ type progress struct {
 	finals  []*gate.LaneRun
 	running map[int]time.Time
 	last    []string
-	printed int // outcomes whose line stands
+	printed int // outcomes whose line was printed
 	drawn   int // live lines below the cursor's home
 	stop    chan struct{}
 	quiet   bool

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// Compiled code lies in one folder per module (wasm.CodeFolder). Next to it, in a
-// file of its name and .sums, stand the digests of what the child that compiled
-// it left: code that was damaged or changed since is not run.
+// Compiled code is in one folder per module (wasm.CodeFolder). A file next to it,
+// of its name and .sums, has the digests of the files that the compiling child
+// wrote: code that was damaged or changed since is not run.
 
 const (
-	cacheAge  = 30 * 24 * time.Hour // how long unused code is kept
+	cacheAge  = 30 * 24 * time.Hour // how long unused code is cached
 	cacheSize = 2 << 30             // bytes in all; what was used longest ago goes first
 )
 

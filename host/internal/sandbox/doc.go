@@ -3,8 +3,8 @@
 //
 //	module --check--> in this process: sizes, sections, manifest; nothing is compiled
 //	       --compile-> a child with a memory limit, a deadline and one folder to write in
-//	       --worker--> one process per module, kept while it is used: no files, no network,
-//	                   no other process to be seen or started; its socket is all it has
+//	       --worker--> one process per module, reused while it is needed: no files, no network,
+//	                   no other process to be seen or started; only its socket
 //	       --Run-----> the worker asks this process for what the plugin may see, one question
 //	                   at a time (wasm.World), and is killed if it does not end when told to
 //

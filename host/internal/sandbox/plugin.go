@@ -186,8 +186,8 @@ func (r *run) lost() error {
 	return fmt.Errorf("cannot run plugin %q: %w", r.plugin.Name(), r.worker.died())
 }
 
-// DiedError is a process that ended by itself or was killed from outside, as
-// for want of memory. It says nothing about the push; another attempt may
+// DiedError is a process that ended unexpectedly or was killed from outside, for
+// example for lack of memory. It says nothing about the push; another attempt may
 // succeed.
 type DiedError struct {
 	Why string

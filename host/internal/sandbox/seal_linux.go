@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	childData  = 1 << 30 // bytes that a child may use beside its instances' memory
+	childData  = 1 << 30 // bytes that a child may use in addition to its instances' memory
 	childFiles = 16      // file descriptors: the socket, standard error, and what Go waits with
 )
 
@@ -41,7 +41,7 @@ func limit(s setup) error {
 			return fmt.Errorf("cannot limit itself: %w", err)
 		}
 	}
-	// When memory runs out it is plugins that go first. Not everybody may say so.
+	// Plugins are killed first when memory runs out. Not every user may set this.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	return nil
 }

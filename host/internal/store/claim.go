@@ -15,7 +15,7 @@ type claim struct{ run, fence int64 }
 // Holding is the same store, as the holder of a claim writes through it: once
 // the run has been queued or claimed again, whatever changes it through this
 // view is refused with a *ConflictError, in the same transaction that would
-// have kept it. Other runs are not touched by that. Closing it closes the
+// have stored it. Other runs are not affected. Closing it closes the
 // store.
 func (s *Store) Holding(run Run) *Store {
 	view := *s
@@ -99,7 +99,7 @@ func (q *session) claim(host Host, lease time.Duration, order string, except []s
 	err = q.value(&id, order+` SKIP LOCKED`, args...)
 	if errors.Is(err, sql.ErrNoRows) && q.dialect.postgres {
 		if err = q.value(&id, order, args...); hasPgCode(err, pgLockTimeout) {
-			err = sql.ErrNoRows // whoever has it keeps it for long
+			err = sql.ErrNoRows // its holder keeps it for long
 		}
 	}
 	if err != nil {

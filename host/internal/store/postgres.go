@@ -58,7 +58,7 @@ func (s *Store) openPostgres(ctx context.Context, address string) error {
 	return s.migratePostgres(ctx)
 }
 
-// withoutPassword is an address as it may stand in a message.
+// withoutPassword is an address that may appear in a message.
 func withoutPassword(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

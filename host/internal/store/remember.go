@@ -15,7 +15,7 @@ type Remembered struct {
 	Body []byte
 }
 
-// MaxRemembered is how many runs are kept of one key; the oldest go.
+// MaxRemembered is how many results are cached for one key; the oldest are deleted.
 const MaxRemembered = 8
 
 // Recall lists the results that runs of the zone cached under a key, the newest
@@ -50,7 +50,7 @@ func (s *Store) Remember(ctx context.Context, in zone.Zone, key string, body []b
 	}))
 }
 
-// UsedAgain notes that a remembered run was used, so that it is kept.
+// UsedAgain records that a cached result was used, so that it is not deleted as old.
 func (s *Store) UsedAgain(ctx context.Context, id int64, now time.Time) error {
 	_, err := s.touch(ctx, "record the use of a cached result", `UPDATE remembered SET used = ? WHERE id = ?`, millis(now),
 		id)

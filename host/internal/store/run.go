@@ -63,7 +63,7 @@ type Update struct {
 	Lanes     LanesFile // filled by Run, RunByID, Find and Claim, not by Runs
 }
 
-// LanesFile is the lanes file that judges an update. Its content is kept once,
+// LanesFile is the lanes file that judges an update. Its content is stored once,
 // however many runs it judges.
 type LanesFile struct {
 	Source string
@@ -96,7 +96,7 @@ type LaneRun struct {
 	Group     string // concurrency group, "" for none
 }
 
-// File is a file that is kept next to the database.
+// File is a file that is stored next to the database.
 type File struct {
 	Name   string // of an artifact, as the plugin named it
 	Path   string
@@ -135,7 +135,7 @@ type NewRun struct {
 }
 
 // NewLane is the decision about one lane, picked or not. Only a picked one
-// becomes a lane run; for every one the decision is kept as an event.
+// becomes a lane run; for every one the decision is stored as an event.
 type NewLane struct {
 	Update    int // index into Updates, -1 for none
 	Lane      string

@@ -2,10 +2,10 @@ package store
 
 import "fmt"
 
-// State is where a run or a lane run stands.
+// State is the state of a run or a lane run.
 //
 //	queued ----> starting ----> running ----> passed
-//	  |             |              |--------> failed     the check said no
+//	  |             |              |--------> failed     the check refused
 //	  |             |              |
 //	  |------------>+------------->+--------> broken     the infrastructure, not the change
 //	  |------------>+------------->+--------> cancelled  someone, or a newer push, stopped it

@@ -17,7 +17,7 @@ type Token struct {
 	Created      time.Time // zero, when it is added: now
 }
 
-// ErrNoToken is given for a token that is not kept here.
+// ErrNoToken is returned for a token that is not in the store.
 var ErrNoToken = errors.New("there is no token of that name")
 
 // ErrTokenName is given for a second token of one name.

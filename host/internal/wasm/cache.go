@@ -10,8 +10,8 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// Compiled code lies in one folder per module, named by the module's digest and
-// by what made it: what is damaged or old can be removed by itself.
+// Compiled code is in one folder per module, named by the module's digest and by
+// the compiler's version: damaged or old code can be removed separately.
 
 // codeVersion changes with all that makes other code of the same module: the
 // meter, wazero. TestCodeVersion says when.
@@ -61,7 +61,7 @@ func (m *Module) cacheFolder() string {
 // read; it lies next to the code that wazero made of it.
 func (m *Module) meteredFile() string { return filepath.Join(m.cacheFolder(), "metered.wasm") }
 
-// kept is the module with its meter as the cache has it; nil: it does not.
+// kept is the metered module from the cache; nil if it is not there.
 func (m *Module) kept() []byte {
 	if m.cacheFolder() == "" {
 		return nil

@@ -104,7 +104,7 @@ func (b *body) instruction(op byte, start int) {
 		if int(r.index("function", b.f.allFuncs())) < len(b.f.imported) {
 			b.regions[b.current] += hostCallCost
 		} else {
-			b.regions[b.current] += smallLeaf // which is not charged by itself
+			b.regions[b.current] += smallLeaf // which is not charged separately
 		}
 	case op == 0x11:
 		b.calls = true

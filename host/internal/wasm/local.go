@@ -197,7 +197,7 @@ func (l *Local) call(ctx context.Context, q Question) (Answer, error) {
 		return refusal(&OpError{Code: Invalid, Message: "the request is not JSON"}), nil
 	}
 	resp, err := l.Ops.Call(ctx, l.Handles(), q.Name, q.Data)
-	if ctx.Err() != nil { // what it was about is of no use to anybody
+	if ctx.Err() != nil { // its result is no longer needed
 		return Answer{}, context.Cause(ctx)
 	}
 	a := Answer{Code: int64(len(resp)), Data: resp}

@@ -24,7 +24,7 @@ type Call struct {
 	Fails  []int     // exit statuses of a tool that mean no, of eight bits; none: it is not a tool, 1 means no
 	World  World     // what /src, /base and /results show and lane1 does; nil: nothing
 	Out    *Out      // at /out; nil: an empty folder that takes nothing
-	Stderr io.Writer // gets standard error and log lines as they come; nil: kept only for errors
+	Stderr io.Writer // gets standard error and log lines as they come; nil: stored only for errors
 
 	MaxStdout int64 // bytes; 0: 16 MiB. More is a *LimitError
 	MaxStderr int64 // bytes given to Stderr; 0: 1 MiB. More is dropped, and a last line says so
@@ -157,8 +157,8 @@ func (m *Module) take(memory int64) *session {
 	return m.start()
 }
 
-// start begins an instance. It stops by itself at the first thing that depends
-// on the call, until the call is bound to it.
+// start begins an instance. It waits at the first operation that depends on the
+// call, until the call is bound to it.
 func (m *Module) start() *session {
 	s := newSession(m)
 	m.running.Go(s.run)

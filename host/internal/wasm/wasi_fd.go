@@ -387,8 +387,8 @@ func fdSetSize(s *session, _ guest, p []uint64) errno {
 	return s.errnoOf(w.truncate(int64(p[1])), d, d.path)
 }
 
-// maxListed is how many entries of folders being read are kept, all
-// descriptors together, before they are read anew.
+// maxListed is how many entries of folders being read are cached, all
+// descriptors together, before they are read again.
 const maxListed = 100_000
 
 // forgetLists makes room: a folder of a pushed tree may have a million

@@ -156,7 +156,7 @@ func (s *site) byCookie(r *http.Request) (visitor, bool) {
 // NewToken makes a token: "pl_" and 128 bits at random.
 func NewToken() string { return "pl_" + strings.ToLower(rand.Text()) }
 
-// HashToken is the form in which tokens are kept.
+// HashToken is the form in which tokens are stored.
 func HashToken(token string) [32]byte { return sha256.Sum256([]byte(token)) }
 
 func (s *site) loginPage(w http.ResponseWriter, r *http.Request) {
