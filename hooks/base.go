@@ -231,7 +231,7 @@ func (r *Repo) received(h *history, push []Update, counts func(ref string) bool)
 	return commitsAt(h, tips)
 }
 
-// commitsAt are the commits that refs stand at, each once, by name of the ref.
+// commitsAt are the commits of refs, each once, by name of the ref.
 func commitsAt(h *history, tips map[string]plumbing.Hash) ([]plumbing.Hash, error) {
 	var out []plumbing.Hash
 	seen := make(map[plumbing.Hash]bool)

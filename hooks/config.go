@@ -19,8 +19,8 @@ import (
 // not in it: git too decides on a repository's format without them.
 type config map[string][]string
 
-// config reads the configuration as it is now: a Repo that is kept open may
-// live through a new remote or another format.
+// config reads the configuration as it is now: a remote may be added or the format
+// may change while a Repo is open.
 func (r *Repo) config(ctx context.Context) (config, error) {
 	c, err := readConfig(ctx, r.env, r.place)
 	if err != nil {

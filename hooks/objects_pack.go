@@ -31,7 +31,7 @@ const (
 
 // pack is one pack and its index, opened at the first question and read by
 // offset, so that any number of callers can use it at once. Nothing of the
-// index but its first kilobyte is kept in memory.
+// index but its first kilobyte is cached in memory.
 type pack struct {
 	base string     // path without .pack or .idx
 	pool *sync.Pool // of *inflater
@@ -45,8 +45,8 @@ type pack struct {
 	fanout [256]uint32
 }
 
-// open opens the files at the first call. A failure is not kept: files may
-// have been short for a moment.
+// open opens the files at the first call. A failure is not cached: the process may
+// have had no file descriptor at that moment.
 func (p *pack) open() error {
 	if p.ready.Load() {
 		return nil
@@ -134,7 +134,7 @@ func (p *pack) readPackHead() error {
 	return nil
 }
 
-// close closes the files; whoever still reads them gets an error.
+// close closes the files; callers that still read them get an error.
 func (p *pack) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -419,7 +419,7 @@ func (p *pack) whole(e entry) ([]byte, error) {
 	return data, atEnd(z)
 }
 
-// inflater is a zlib reader with its buffers, kept for the next object: making
+// inflater is a zlib reader with its buffers, reused for the next object: creating
 // one costs more than reading most objects.
 type inflater struct {
 	pool *sync.Pool // nil once it was given back

@@ -43,8 +43,8 @@ func (e Env) abs(path string) (string, error) {
 
 // Repo is a read-only view of one repository as one hook sees it: its objects,
 // those of its alternates and those still in quarantine. It is safe for
-// concurrent use and may be kept: an object that is not found makes it look
-// again at what packs there are. A push in quarantine needs a Repo of its own.
+// concurrent use and may stay open: if an object is not found it lists the packs
+// again. A push in quarantine needs its own Repo.
 type Repo struct {
 	env   Env
 	place place

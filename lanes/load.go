@@ -61,7 +61,7 @@ type fault struct {
 	names   []string
 }
 
-// fault notes one fault, once: some keys are looked at twice.
+// fault records an error once: some keys are checked twice.
 func (l *loader) fault(line int, format string, args ...any) *fault {
 	f := &fault{FormatError: FormatError{File: l.source, Line: line, Msg: fmt.Sprintf(format, args...)}}
 	if !l.noted[f.FormatError] {

@@ -112,8 +112,8 @@ func (l *Lock) Find(name string) (Locked, bool) {
 	return l.Plugins[i], true
 }
 
-// Put adds a plugin, or puts it in place of the one of its name. They are kept
-// by name.
+// Put adds a plugin, or replaces the one of the same name. They are sorted by
+// name.
 func (l *Lock) Put(p Locked) {
 	l.Drop(p.Name)
 	l.Plugins = append(l.Plugins, p)

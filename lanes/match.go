@@ -9,7 +9,7 @@ import (
 )
 
 // matcher answers for one event, over its sorted paths. Lanes share patterns
-// (every lane lists its lock files), so each pattern is looked at once.
+// (every lane lists its lock files), so each pattern is matched once.
 type matcher struct {
 	globs map[string]Glob
 	more  map[string]Glob // patterns the set did not hold

@@ -138,7 +138,7 @@ func (r *Run) baseOf(c Change) Change {
 	return Change{Path: c.Path, Mode: "100644", NewID: c.OldID, Commit: baseCommit}
 }
 
-// baseCommit stands for the base, whose files have names.
+// baseCommit represents the base, whose files have names.
 const baseCommit = "base"
 
 // movedFrom are the files that a new one may have come from.

@@ -34,7 +34,7 @@ func (r *Run) Set(name, value string) error {
 	return err
 }
 
-// Delete forgets what is kept under a name. Needs the capability "kv".
+// Delete deletes the value of a name. Needs the capability "kv".
 func (r *Run) Delete(name string) error {
 	_, err := r.callHost(opSet, keyOnly(name))
 	return err

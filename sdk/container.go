@@ -194,7 +194,7 @@ func opFault(op string, code int64, text []byte) error {
 }
 
 // pumpSlice is how long one wait in the host lasts at most, in milliseconds:
-// the guest has one thread, and its own timers stand still meanwhile.
+// the guest has one thread, and its own timers do not run meanwhile.
 const pumpSlice = 250
 
 // pump waits in the host on behalf of all goroutines that wait for a handle.
@@ -223,7 +223,7 @@ func (p *pump) wait(handle int32) {
 
 func (p *pump) work() {
 	for len(p.waiters) > 0 {
-		runtime.Gosched() // whoever can go on does so before the host is asked
+		runtime.Gosched() // run other goroutines before asking the host
 		handles := make([]int32, 0, maxHandles)
 		for _, w := range p.waiters[:min(len(p.waiters), maxHandles)] {
 			handles = append(handles, w.handle)

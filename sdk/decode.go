@@ -128,8 +128,8 @@ func (d *decoder) open(c byte, what string) bool {
 	return true
 }
 
-// next stands before an element of an array or object that ends with c. It
-// takes the comma or the end and reports whether an element follows.
+// next is called before each element of an array or object that ends with c. It
+// consumes the comma or the end and reports whether an element follows.
 func (d *decoder) next(c byte, first bool) bool {
 	if d.err != nil {
 		return false

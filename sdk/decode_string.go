@@ -76,7 +76,7 @@ func (d *decoder) escaped(start int, raw bool) string {
 	return ""
 }
 
-// escape appends what the escape after a backslash stands for.
+// escape appends the meaning of the escape after a backslash.
 func (d *decoder) escape(b []byte, raw bool) []byte {
 	if d.pos >= len(d.s) {
 		d.fail("a string without end")

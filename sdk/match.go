@@ -9,7 +9,7 @@ import (
 
 // Match reports whether a path from the tree's top matches a glob as a whole:
 // "*", "?" and "[a-z]" match within a name as in path.Match, and a name "**"
-// stands for any number of folders, none included. "**/*.go" are all Go
+// matches any number of folders, none included. "**/*.go" are all Go
 // files, "*.go" those at the top, "docs/**" all below docs. A bad pattern is
 // path.ErrBadPattern, whatever the path.
 func Match(glob, name string) (bool, error) {

@@ -185,7 +185,7 @@ func (r *Run) finish(err error) int {
 	return r.end(exit)
 }
 
-// forgotten: a container whose end no one looked at must not become a pass.
+// forgotten: a container whose result was not read must not become a pass.
 func (r *Run) forgotten() error {
 	for _, j := range r.jobs {
 		if !j.waited {
@@ -352,8 +352,8 @@ func (r *Run) Note(path string, line int, message string) {
 	r.Report(Finding{Path: path, Line: line, Level: "note", Message: message})
 }
 
-// Progress says one line to whoever watches. What an earlier call of this
-// lane run has said already is not said again.
+// Progress shows one line to people who watch the run. A line that an earlier call
+// of this lane run has shown is not repeated.
 func (r *Run) Progress(message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -199,8 +199,8 @@ type SettingError struct {
 
 func (e *SettingError) Error() string { return "setting " + e.Key + ": " + e.Msg }
 
-// faults are the author's and the lane's mistakes that a check met. Each is
-// kept once.
+// faults are the mistakes of the author and the lane that a check found. Each is
+// listed once.
 type faults struct {
 	mu  sync.Mutex
 	all []error

@@ -24,7 +24,7 @@ type Request struct {
 	Results []Result `json:"results,omitempty"` // of the containers an earlier call of this lane run asked for
 }
 
-// RawJSON is a JSON value kept as its bytes.
+// RawJSON is a JSON value as its bytes.
 type RawJSON []byte
 
 // Update is the ref line that is being judged.
@@ -69,7 +69,7 @@ type Commit struct {
 type Limits struct {
 	Memory   int64 `json:"memory"`   // bytes of linear memory
 	Millis   int64 `json:"millis"`   // wall time left for the whole lane run, milliseconds
-	Log      int64 `json:"log"`      // bytes of standard error kept
+	Log      int64 `json:"log"`      // bytes of standard error that are stored
 	Findings int   `json:"findings"` // records of type finding
 	Out      int64 `json:"out"`      // bytes below /out
 	Fuel     int64 `json:"fuel"`     // units of work of one call, about 16 bytes of code each; 0: no limit
@@ -151,7 +151,7 @@ type Manifest struct {
 
 // Tool says how an ordinary command-line program is called as a plugin.
 type Tool struct {
-	Args []string `json:"args,omitempty" toml:"args"` // arguments; "{changed}" stands for the changed files
+	Args []string `json:"args,omitempty" toml:"args"` // arguments; "{changed}" is replaced by the changed files
 	// globs of the changed files that it is given, as /src/<path>; without any it is not run
 	Files []string `json:"files,omitempty" toml:"files"`
 	Fail  []int    `json:"fail,omitempty" toml:"fail"` // exit statuses that mean no; absent: 1

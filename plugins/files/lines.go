@@ -104,7 +104,7 @@ func (l *looker) findTokens(line []byte) {
 	}
 }
 
-// lineStart looks at what can only stand at the start of a line.
+// lineStart checks what is only found at the start of a line.
 func (l *looker) lineStart(text []byte) {
 	if len(text) == 0 {
 		return
@@ -221,7 +221,7 @@ const (
 
 // pemKey returns the kind of private key whose first line text begins with:
 // five dashes, BEGIN, a name of capitals that ends in PRIVATE KEY, perhaps
-// BLOCK, five dashes. It may stand anywhere in a line, as it does in JSON.
+// BLOCK, five dashes. It may be anywhere in a line, as in JSON.
 func pemKey(text []byte) string {
 	name, ok := bytes.CutPrefix(text, []byte(pemBegin))
 	if !ok {

@@ -108,8 +108,7 @@ func about(end string) bool {
 	return false
 }
 
-// signs are in values that stand for others: a variable, a template, words to
-// be replaced.
+// signs are in placeholders: a variable, a template, words to be replaced.
 func signs() []string {
 	return []string{"${", "$(", "{{", "<", "%(", "%s", "example", "changeme", "change-me", "change_me", "placeholder",
 		"replace", "your", "xxxx", "****", "....", "os.environ", "getenv", "process.env", "dummy", "redacted", "notreal",
@@ -119,7 +118,7 @@ func signs() []string {
 // form is a secret with what of its form is around it.
 type form struct{ before, secret, after string }
 
-// valueStandIn is a value that stands for one.
+// valueStandIn is a value that is a placeholder.
 func valueStandIn(f form) bool {
 	lower := strings.ToLower(f.secret)
 	return slices.ContainsFunc(signs(), func(sign string) bool { return strings.Contains(lower, sign) })
@@ -149,7 +148,7 @@ func loopback(after string) bool {
 	return host == "localhost" || strings.HasPrefix(host, "127.") || strings.HasSuffix(host, ".localhost")
 }
 
-// basicStandIn is the user and the password of a header that stand for others.
+// basicStandIn is the user and the password of a header that are placeholders.
 func basicStandIn(f form) bool {
 	text, err := base64.StdEncoding.DecodeString(f.secret + strings.Repeat("=", (4-len(f.secret)%4)%4))
 	user, password, both := strings.Cut(string(text), ":")

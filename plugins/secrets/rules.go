@@ -11,7 +11,7 @@ type rule struct {
 	pattern  string
 	entropy  float64                         // bits per character that the secret needs at least
 	near     func(before, after []byte) bool // what is next to a key where the pattern is worth a try; nil: always
-	standIn  func(f form) bool               // tells a stand-in from a secret; nil: there are none
+	standIn  func(f form) bool               // distinguishes a placeholder from a secret; nil: there are none
 	named    bool                            // only its name speaks for it: the lane's entropy counts
 	compiled *regexp.Regexp                  // nil: no text had a key yet
 }
@@ -106,7 +106,7 @@ func makeRules() []rule {
 	return append(rules, weakRules()...)
 }
 
-// weakRules are forms that stand-ins have as well.
+// weakRules are formats that placeholders have as well.
 func weakRules() []rule {
 	const quotes = `["'` + "`" + `]`
 	return []rule{

@@ -38,7 +38,7 @@ type Case struct {
 	WantVerdict    string            // pass (the default), fail, skip or broken; "fail: words" also compares the reason
 	WantContainers []sdk.Container   // all that were asked for, in their order; nil: not compared
 	WantProgress   []string          // progress lines of all calls; nil: not compared
-	WantArtifacts  map[string]string // what the check kept; nil: not compared
+	WantArtifacts  map[string]string // the values that the check stored; nil: not compared
 }
 
 // Past is a file as a new commit has it, and the pushed tree has not.
@@ -319,7 +319,7 @@ func (c Case) mode(name string) string {
 	return "100644"
 }
 
-// id stands for a blob id: equal for equal content, no more is promised.
+// id is a made-up blob id: equal for equal content, nothing else is guaranteed.
 func id(content string) string {
 	h := uint64(14695981039346656037)
 	for _, b := range []byte(content) {
