@@ -108,8 +108,8 @@ func (r *Repo) setBase(h *history, u *Update, known func() ([]plumbing.Hash, err
 // baseOnOld settles the cases where one of the two commits is reachable from
 // the other.
 func (u *Update) baseOnOld(h *history, id, old plumbing.Hash) (done bool, err error) {
-	// Not isAncestor, which ends where it finds old: all that is new is read, so
-	// that nothing unreadable goes in.
+	// Not isAncestor, which ends where it finds old: everything new is read, so that
+	// no unreadable object is accepted.
 	found, err := h.mergeBases(id, []plumbing.Hash{old}, plumbing.ZeroHash)
 	if err != nil {
 		return false, err

@@ -18,7 +18,7 @@ const (
 	maxChangeBytes = 64 << 20   // bytes of these paths, and of those of folders that differ
 	maxCompared    = 50_000_000 // entries of trees that are compared for them: some seconds
 
-	// Of one tree that is gone through as a whole.
+	// Of one tree that is walked as a whole.
 	maxEntries   = 4_000_000
 	maxNameBytes = 64 << 20 // bytes of names in memory
 
@@ -91,8 +91,8 @@ func checkPath(path string) error {
 		"commit it under a shorter path: git mv OLD NEW")
 }
 
-// steps counts the entries of one tree that is gone through as a whole, and
-// looks at each whether the caller still waits.
+// steps counts the entries of one tree that is walked as a whole, and checks at
+// each whether ctx has ended.
 type steps struct {
 	ctx     context.Context
 	entries int

@@ -128,7 +128,7 @@ func (c config) partial() bool {
 }
 
 // checkFormat refuses a repository whose objects or refs would be misread.
-// The extensions let through change neither.
+// The accepted extensions change neither.
 func (c config) checkFormat(dir string) error {
 	version := c.last("core.repositoryformatversion")
 	if version != "" && version != "0" && version != "1" {

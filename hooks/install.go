@@ -378,7 +378,7 @@ func Status(ctx context.Context, env Env) ([]HookStatus, error) {
 	return all, err
 }
 
-// describe adds what is to be said of the hook that was there.
+// describe adds the description of the existing hook.
 func (l layout) describe(s *HookStatus) {
 	before := filepath.Join(l.folder, s.Gate)
 	info, err := os.Stat(before)

@@ -18,12 +18,12 @@ const scissors = "------------------------ >8 ------------------------"
 // autoComments are what core.commentChar "auto" chooses from.
 const autoComments = "#;@!$%^&|:"
 
-// CleanMessage is the message that git will record of what its commit-msg hook
-// was given, by the repository's own settings (commit.cleanup,
-// core.commentChar) and git's own rules; invalid UTF-8 is replaced. edited
-// tells whether the message went through an editor: git keeps the lines that
-// begin with # of one that was given with -m or -F. What git does only because
-// of an option (--cleanup, -v) is told by what git wrote into the file.
+// CleanMessage is the message that git will record for the file that its
+// commit-msg hook received, by the repository's settings (commit.cleanup,
+// core.commentChar) and git's rules; invalid UTF-8 is replaced. edited reports
+// whether the message was edited in an editor: git preserves lines that begin with
+// # if the message was given with -m or -F. What git does only because of an option
+// (--cleanup, -v) is derived from what git wrote into the file.
 func (r *Repo) CleanMessage(ctx context.Context, text []byte, edited bool) (string, error) {
 	set, err := r.messageSettings(ctx)
 	if err != nil {

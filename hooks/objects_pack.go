@@ -340,8 +340,8 @@ func (p *pack) deltaSize(e entry) (int64, error) {
 	return int64(size), nil
 }
 
-// readPacked returns a whole object of at most maxObject bytes: the nearest
-// base that is whole or remembered, and the deltas upon it in turn.
+// readPacked returns a whole object of at most maxObject bytes: it takes the nearest
+// base that is whole or cached, and applies the deltas to it in turn.
 func (s *store) readPacked(p *pack, off int64) (object, error) {
 	var deltas []entry
 	var places []int64

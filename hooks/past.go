@@ -155,7 +155,7 @@ func (p *pastWalk) commit(n *node) error {
 	return nil
 }
 
-// gone are the files that a commit takes away, by what another may have of them.
+// gone are the files that a commit removes, by the key that another file may share.
 type gone struct {
 	ids   map[string]bool
 	names map[string][]string // name of the file: ids

@@ -32,10 +32,10 @@ func place7(id string) string {
 
 // Received resolves every update in the repository that receives it: a
 // symbolic ref to the ref that will move, as git does, deletions included.
-// Before the refs move (gate pre-receive) it also holds each old value against
-// the ref's own and returns a *StaleError for the first that differs. Two
-// updates of one ref are an error, and so is a push into a git namespace,
-// whose refs are not those that the hook is told.
+// Before the refs are updated (gate pre-receive) it also compares each old value
+// with the ref's and returns a *StaleError for the first that differs. Two updates
+// of one ref are an error, and so is a push into a git namespace, whose refs are
+// not those that the hook receives.
 func (r *Repo) Received(ctx context.Context, us []Update, before bool) error {
 	if space := r.env.get("GIT_NAMESPACE"); space != "" {
 		return fmt.Errorf("cannot judge a push into the git namespace %s: its refs are not known by the names that git gives",

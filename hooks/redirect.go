@@ -35,7 +35,7 @@ type layout struct {
 	at     hookFolder // where git looks now
 	own    string     // pushlane's own folder, there or not
 	moved  bool       // at is own
-	from   string     // what core.hooksPath says, or said before; "" for the default folder
+	from   string     // the value of core.hooksPath, or its previous value; "" for the default folder
 	folder string     // absolute path of the folder of the hooks that were there
 	shared bool       // it is outside the repository: other repositories may use it
 }
@@ -349,8 +349,8 @@ func (l layout) point(ctx context.Context, gates []string) (string, error) {
 		from), nil
 }
 
-// pointLinked writes what linked worktrees read: git runs their hooks in
-// folders of their own.
+// pointLinked writes the configuration of linked worktrees: git runs their hooks in
+// their own folders.
 func (l layout) pointLinked(ctx context.Context) error {
 	linked := filepath.Join(l.place.common, linkedConfig)
 	if _, err := l.config(ctx, "--file", linked, "core.hooksPath", l.own); err != nil {

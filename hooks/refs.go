@@ -39,8 +39,8 @@ func (r *Repo) refs(prefix string) (map[string]plumbing.Hash, error) {
 	return out, err
 }
 
-// looseRefs calls yield for each ref below a prefix that has a file of its own:
-// with its id, or with the name of the ref that it names.
+// looseRefs calls yield for each ref below a prefix that has its own file: with its
+// id, or with the name of the ref that it names.
 func (r *Repo) looseRefs(prefix string, yield func(name string, id plumbing.Hash, target string) error) error {
 	root := filepath.Join(r.place.common, filepath.FromSlash(prefix))
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -148,8 +148,8 @@ func (r *Repo) refOf(worktree, name string) (end string, id plumbing.Hash, err e
 	return "", id, fmt.Errorf("ref %s is symbolic more than %d deep", name, maxSymbolic)
 }
 
-// noRefFile tells whether a ref has no file of its own. ENOTDIR: another ref
-// has the name of its folder.
+// noRefFile reports whether a ref has no file. ENOTDIR: another ref has the name of
+// its folder.
 func noRefFile(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }

@@ -91,8 +91,7 @@ type temp struct {
 	size int64
 }
 
-// create makes a file of size bytes, for which it makes room first, and has it
-// written.
+// create frees space, creates a file of size bytes and calls write to fill it.
 func (s *Spool) create(size int64, write func(io.Writer) error) (*temp, error) {
 	if err := s.take(size); err != nil {
 		return nil, err
@@ -144,7 +143,7 @@ func (s *Spool) drop(t *temp) {
 	s.give(t.size)
 }
 
-// take makes room: files that no reader has open are removed.
+// take frees space: it removes files that no reader has open.
 func (s *Spool) take(size int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,8 +214,8 @@ func (s *Spool) open(id plumbing.Hash, fill func() (*temp, error)) (*spoolReader
 	return &spoolReader{SectionReader: io.NewSectionReader(f.temp.file, 0, f.temp.size), spool: s, from: f}, nil
 }
 
-// filled notes what became of a file. One that could not be made is tried again
-// by the next who wants it; one that comes after Close is given back.
+// filled records the result of creating a file. A failed one is tried again by the
+// next reader; one that arrives after Close is removed.
 func (s *Spool) filled(f *spooled, t *temp, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

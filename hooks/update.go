@@ -22,7 +22,7 @@ const (
 	MaxRefLines = 64 << 20
 )
 
-// Update is one ref that a push wants to change.
+// Update is one ref that a push changes.
 type Update struct {
 	Ref      string // the receiver's ref, "refs/heads/main"
 	Alias    string // the symbolic ref that was named, where Ref is what it ends at; "" otherwise; filled by Received

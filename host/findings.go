@@ -16,8 +16,8 @@ import (
 // maxPatched bounds the files of which a refused run keeps the changed lines.
 const maxPatched = 40
 
-// keepPatches keeps the lines that findings of a refused push are about: its
-// objects are gone once the hook has said no.
+// keepPatches saves the lines that findings of a refused push are about: git
+// deletes the objects when the hook refuses.
 func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, run int64) error {
 	if j.Gate != "pre-receive" || j.Exit() == gate.ExitAccept {
 		return nil

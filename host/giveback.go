@@ -27,8 +27,8 @@ func (h *Host) giveBack(ctx context.Context, st *store.Store, run store.Run, cau
 	return errors.Join(fmt.Errorf("it is queued again: %s", why), err)
 }
 
-// giveUp ends a run that cannot even begin: its repository is gone for long, or
-// its objects were pruned.
+// giveUp ends a run that cannot begin: its repository has been missing for long,
+// or its objects were pruned.
 func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause error) error {
 	err := st.Holding(run).Record(context.WithoutCancel(ctx), run.ID,
 		store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: printable.CleanText(cause.Error())})

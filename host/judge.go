@@ -43,7 +43,7 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 	if err := out.Write(call, j); err != nil && call.Gate == "manual" {
 		return gate.ExitUndecided
 	}
-	return exit // a verdict holds also where no one can be told of it
+	return exit // the verdict does not depend on whether anyone reads the output
 }
 
 // leave keeps an accepted push for the resident host that is not there now.
@@ -122,9 +122,9 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, pol
 	})
 }
 
-// seesUpdate reports whether the lane's plugin is told which ref it judges, so
-// that its verdict about one says nothing of another. One that cannot be
-// loaded is taken to be.
+// seesUpdate reports whether the lane's plugin receives the ref that it judges, so
+// that its verdict about one ref is not valid for another. A plugin that cannot be
+// loaded counts as one that does.
 func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, i int,
 	lane lanes.Lane) bool {
 	o := gate.LaneRun{Update: i, Picked: lanes.Picked{Lane: lane}}

@@ -54,7 +54,8 @@ func (d *idleness) waits(i int, w store.Wish) (goes func()) {
 	}
 }
 
-// all are the wishes of a run that does nothing else; nil: it does.
+// all returns the groups that a run waits for if it does nothing else; nil: it
+// does something else.
 func (d *idleness) all() []store.Wish {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -41,8 +41,8 @@ func verdictLines(updates []hooks.Update) []string {
 	return lines
 }
 
-// leaveVerdict writes what proc-receive will say, and tells whether git may go
-// on to ask it: when at least one ref goes in.
+// leaveVerdict stores the answer for proc-receive, and reports whether git may
+// continue to it: if at least one ref is accepted.
 func (h *Host) leaveVerdict(call gate.Call, j gate.Run) (goOn bool, err error) {
 	v := refVerdict{Lines: verdictLines(j.Pushed), Refused: map[string]string{}}
 	on := j.Verdicts()

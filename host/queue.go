@@ -252,7 +252,7 @@ func cancelAsked(ctx context.Context, st *store.Store, run int64) string {
 	return r.CancelBy
 }
 
-// recover gives back the runs of hosts that are gone.
+// recover returns the runs of hosts that no longer respond to the queue.
 func (h *Host) recover(ctx context.Context) ([]string, error) {
 	st, err := h.Store(ctx)
 	if err != nil {

@@ -73,7 +73,7 @@ func (r *Resident) Serve(ctx context.Context) error {
 	go r.watchIdle(open, leave)
 	var work sync.WaitGroup
 	defer work.Wait()
-	defer leave() // first: what work waits for must be told to end
+	defer leave() // first: wake what the work waits for
 	if r.Server {
 		work.Go(func() { r.server(open) })
 	} else {
@@ -195,7 +195,8 @@ func (r *Resident) serve(ctx context.Context, conn *net.UnixConn, build string) 
 // beatEvery is how often a client hears that its call is being judged.
 const beatEvery = 5 * time.Second
 
-// beat says so until ctx ends; a client that cannot be told is gone.
+// beat sends heartbeats until ctx ends; a failed write means that the client has
+// disconnected.
 func beat(ctx context.Context, say func() error, gone func()) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()

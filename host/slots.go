@@ -9,7 +9,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
-// claimant is a lane run that wants a slot.
+// claimant is a lane run that waits for a slot.
 type claimant struct {
 	zone     zone.Zone
 	ref      string

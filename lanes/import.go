@@ -120,8 +120,8 @@ func (l *draftLane) note(format string, args ...any) {
 	l.notes = append(l.notes, fmt.Sprintf(format, args...))
 }
 
-// add gives the lane an id of its own, as near to the one it had as ours
-// allow, and says so where it is another.
+// add gives the lane a unique id, as similar to the original as our rules allow, and
+// notes a changed id.
 func (d *draft) add(l draftLane, suffix string) {
 	id, was := slug(l.id), l.id
 	if id != was {

@@ -90,8 +90,8 @@ func (f *forge) lane(list string, t table) {
 	f.d.add(lane, "-nightly")
 }
 
-// stagedScript builds and runs a staged target. The forge puts it in for the
-// lane's command, and in a group of its own.
+// stagedScript builds and runs a staged target. The forge runs it instead of the
+// lane's command, in a separate group.
 const stagedScript = "./scripts/pikaci-staged-linux-remote.sh"
 
 // work says what the lane runs.

@@ -122,7 +122,7 @@ type hookReader struct {
 	*lefthook
 	name, gate string
 	why        string   // why its lanes refuse; "" where they may run
-	files      bool     // a command of its own lists the files
+	files      bool     // a separate command lists the files
 	setup      []string // scripts before each command
 }
 

@@ -54,7 +54,7 @@ type Grant struct {
 	Network   bool     // inside containers
 	HTTP      []string // hosts that requests may go to: "api.example.org", "example.org:8443"
 	Secrets   []string // names of secrets
-	KV        bool     // a small store of its own
+	KV        bool     // the plugin's own values
 	Clock     bool     // the true time
 	Env       []string // names of the host's variables
 }

@@ -36,8 +36,8 @@ type ChangesPage struct {
 // their paths; with globs (see Match) only those that one of them matches. A
 // bad glob makes the run broken.
 //
-// Where the manifest's input does not name "changes", the host picks them out
-// of its own list: a plugin that looks at ten of ten thousand is handed ten.
+// If the manifest's input does not list "changes", the host filters its own list: a
+// plugin that reads ten of ten thousand receives ten.
 func (r *Run) Changed(globs ...string) iter.Seq[Change] { return r.changes("AM", globs) }
 
 // Deleted are the files that the push takes away; globs as for Changed.
@@ -83,9 +83,9 @@ func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
 	return ParseChangesPage(answer)
 }
 
-// Page picks what is wanted out of n changes, at most so many; at gives each of
-// them, false where it is not to be seen. Before a glob is held against a path,
-// pay is told how many bytes the two have. An error of either ends the page.
+// Page returns the matching ones of n changes, at most one page; at returns each of
+// them, or false if it is not visible. Before a glob is compared with a path, pay is
+// called with the number of bytes of both. An error of either ends the page.
 func (q ChangesQuery) Page(n int, at func(int) (Change, bool, error), most int,
 	pay func(bytes int) error) (ChangesPage, error) {
 	if err := q.bounded(); err != nil {

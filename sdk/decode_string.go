@@ -38,8 +38,8 @@ func (d *decoder) quoted(raw bool) string {
 	return ""
 }
 
-// plainASCII reports whether a text is the same written in JSON. It is a small
-// function of its own: a loop is charged for the whole of the function it is in.
+// plainASCII reports whether a text needs no escapes in JSON. It is a small separate
+// function: a loop is charged for the whole function that contains it.
 func plainASCII(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < 0x20 || c >= utf8.RuneSelf || c == '\\' {

@@ -43,7 +43,7 @@ func (m Matcher) Match(name string) bool {
 	return len(m.patterns) == 0
 }
 
-// paid is Match for a caller who is told of the work ahead, glob by glob.
+// paid is Match; it calls pay with the work before each glob.
 func (m Matcher) paid(name string, pay func(bytes int) error) (bool, error) {
 	for _, p := range m.patterns {
 		if err := pay(p.size + len(name)); err != nil {

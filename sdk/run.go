@@ -106,7 +106,7 @@ func (s Session) open() (*Run, error) {
 	return r, nil
 }
 
-// readAll makes room at once for what the host says is there.
+// readAll allocates at once the size that the host reports.
 func readAll(in io.Reader) ([]byte, error) {
 	var b bytes.Buffer
 	if f, is := in.(*os.File); is {

@@ -9,9 +9,9 @@ func (m *Manifest) Wants(key string) bool {
 	return m.Input == nil || slices.Contains(m.Input, key) || key == "changes" && m.Tool != nil
 }
 
-// Seen leaves out of a request what the plugin with this manifest does not
-// want or may not see, so that it can depend on nothing of it. The changes stay
-// where they are: who asks for none of them asks for some (changes.list@1).
+// Seen removes the parts of a request that the plugin with this manifest does not
+// list or may not see, so that it cannot depend on them. The changes stay available
+// through changes.list@1.
 func (r Request) Seen(m Manifest) Request {
 	if !m.Wants("run") {
 		r.Run = ""

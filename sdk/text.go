@@ -19,7 +19,7 @@ const (
 )
 
 const (
-	binaryHead = 8000 // bytes that are looked at for a NUL, as git does
+	binaryHead = 8000 // bytes that are searched for a NUL, as git does
 	// BlockOverlap is how much of a line that is longer than a block comes again
 	// with the block that goes on, in bytes: nothing up to this length hides at a
 	// seam.
@@ -251,8 +251,8 @@ func (w *wideReader) unit(u rune) {
 	}
 }
 
-// bigFirst says which byte of each unit is the upper one: that which is NUL in
-// more of them, else as it was said.
+// bigFirst reports which byte of each unit is the upper one: the one that is NUL in
+// more of them, else as the caller assumed.
 func bigFirst(units []byte, said bool) bool {
 	var nul [2]int
 	for i, c := range units {

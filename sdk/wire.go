@@ -143,7 +143,7 @@ type Manifest struct {
 	Output       string       `json:"output" toml:"output"` // jsonl, sarif, gnu or text
 	Capabilities []Capability `json:"capabilities,omitempty" toml:"capabilities"`
 	Schema       string       `json:"schema,omitempty" toml:"schema"` // JSON Schema of the lane's "with", as text
-	// keys of the request that the plugin wants besides those every one has: "run", "gate", "update",
+	// keys of the request that the plugin reads in addition to those every one has: "run", "gate", "update",
 	// "changes", "commits"; absent: all of these; "history" too, only where it is listed
 	Input []string `json:"input,omitempty" toml:"input"`
 	Tool  *Tool    `json:"tool,omitempty" toml:"tool"` // for a program that knows nothing of requests

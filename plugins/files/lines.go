@@ -36,7 +36,7 @@ type looker struct {
 	number   int            // of the line, from 1
 	line     []byte         // that is looked at
 	markdown bool           // two blanks at the end of a line break it
-	told     map[string]int // rule and kind: the last line that was told of
+	told     map[string]int // rule and kind: the last line that was reported
 	conflict int            // how many kinds of marker were seen, in order
 	from     int            // line of the first marker
 

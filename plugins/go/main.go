@@ -37,7 +37,7 @@ func check(run *sdk.Run) error {
 	return r.verdict()
 }
 
-// report gathers what the checks said.
+// report collects the output of the checks.
 type report struct {
 	run    *sdk.Run
 	tree   tree
@@ -58,7 +58,7 @@ func (r *report) add(f sdk.Finding) {
 	}
 }
 
-// check reads what one check said.
+// check reads the output of one check.
 func (r *report) check(name string, result sdk.Result) error {
 	text, status, err := r.output(name, result)
 	switch {

@@ -18,7 +18,7 @@ import (
 
 func main() { sdk.Main(check) }
 
-// allowMark on a line says that someone looked at it.
+// allowMark on a line means that someone reviewed it.
 const allowMark = "pushlane:allow secret"
 
 // usualEntropy is what a value needs that only its name speaks for.
@@ -63,7 +63,7 @@ func without(files iter.Seq[sdk.Change], globs []string) iter.Seq[sdk.Change] {
 	}
 }
 
-// tally counts what was looked at.
+// tally counts what was checked.
 type tally struct{ files, past, binary int }
 
 func (t *tally) add(c sdk.Change, content *sdk.Content) {

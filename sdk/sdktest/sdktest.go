@@ -1,7 +1,7 @@
 // Package sdktest tests a plugin's check natively, in milliseconds: it builds
-// the two trees and the request from a Case, plays the host, and compares what
-// the check said. The check sees of the request what the host would send to the
-// plugin whose manifest.toml is in the folder of the tests.
+// the two trees and the request from a Case, simulates the host, and compares the
+// output of the check. The check sees the part of the request that a host would send
+// to the plugin whose manifest.toml is in the folder of the tests.
 package sdktest
 
 import (
@@ -114,7 +114,7 @@ func (c Case) run(t *testing.T, check func(*sdk.Run) error) {
 	t.Fatalf("check asked for containers in %d rounds", maxRounds)
 }
 
-// said is what one call of the check answered.
+// said is the output of one call of the check.
 type said struct {
 	exit            int
 	findings        []sdk.Finding

@@ -309,8 +309,8 @@ func copyBack(conn io.Reader, gate string) (code int, served bool) {
 	}
 }
 
-// gone: before the resident took the call nothing was judged and we do it
-// ourselves; after that, the push is refused.
+// disconnected: before the resident accepted the call nothing was judged, and this
+// process judges; after that, the push is refused.
 func gone(answered bool, gate string) (code int, served bool) {
 	if !answered || gate == "post-receive" { // the push is in already: what comes after it is handed over again
 		return 0, false
@@ -329,7 +329,7 @@ func terminal() string {
 	return "1 " + strconv.Itoa(int(size[1]))
 }
 
-// stateFolder is host.stateFolder, said again so that nothing is imported.
+// stateFolder is config's stateFolder, repeated here so that nothing is imported.
 func stateFolder() string {
 	if dir := os.Getenv("PUSHLANE_STATE"); dir != "" {
 		return dir
@@ -340,9 +340,9 @@ func stateFolder() string {
 	return filepath.Join(os.Getenv("HOME"), ".local", "state", "pushlane")
 }
 
-// write writes to an output as far as it takes anything: a verdict holds also
-// where no one can be told of it. A reader that went away ends a process that
-// writes to 1 or 2 itself.
+// write writes to an output and ignores errors: the verdict does not depend on
+// whether anyone reads the output. A closed pipe ends a process that writes to 1
+// or 2 itself.
 func write(fd int, p []byte) {
 	other, err := syscall.Dup(fd)
 	if err != nil {

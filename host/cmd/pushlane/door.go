@@ -100,7 +100,7 @@ func (c *door) leave(from netip.Addr, counted bool) {
 	}
 }
 
-// guest is a connection that makes room when it is closed.
+// guest is a connection that gives up its place when it is closed.
 type guest struct {
 	net.Conn
 	leave func()

@@ -221,7 +221,7 @@ func caseFinding(f sdk.Finding) string {
 	return b.String()
 }
 
-// different lists what is missing and what is too much; nil wants nothing
+// different lists what is missing and what is unexpected; nil means that nothing is
 // compared.
 func different(what string, got, want []string) (faults []string) {
 	if want == nil || slices.Equal(got, want) {

@@ -35,7 +35,7 @@ import (
 // and requests that end as was written down.
 type trial struct {
 	request    sdk.Request
-	changes    []sdk.Change // between the trees; the request holds them only where the plugin wants them handed
+	changes    []sdk.Change // between the trees; the request has them only if the plugin's input lists them
 	src, base  memTree
 	past       []sdk.Change      // of the commits; nil: the plugin may not see it
 	blobs      map[string][]byte // contents by their ids
@@ -193,8 +193,8 @@ func (s *script) denied(name string) error {
 	return fmt.Errorf("plugin %q used capability %s, which its manifest does not ask for", s.manifest.Name, name)
 }
 
-// allow holds containers that were asked for against what a host would let
-// through: capabilities, ids, the form of each.
+// allow checks requested containers as a host would: capabilities, ids, the form of
+// each.
 func (s *script) allow(asked []sdk.Container) error {
 	policy := s.trial.policy
 	limits := policy.ContainerLimits()
@@ -349,7 +349,7 @@ func (t trial) reply(address string) (*lanerun.HTTPResponse, error) {
 	return nil, fmt.Errorf("no [[http]] of the case matches %s", printable.Clean(address))
 }
 
-// subject is a module that its author works on, loaded in a sandbox of its own.
+// subject is a module under development, loaded in its own sandbox.
 type subject struct {
 	pool   *sandbox.Pool
 	plugin *sandbox.Plugin

@@ -58,7 +58,7 @@ type Policy struct {
 	Allows []Allow `koanf:"allow"`
 
 	Statuses []notify.Status  `koanf:"status"`    // server: forges that show commit statuses
-	Webhooks []notify.Webhook `koanf:"webhook"`   // server: addresses that are told of runs
+	Webhooks []notify.Webhook `koanf:"webhook"`   // server: addresses that receive notifications
 	Notes    bool             `koanf:"notes"`     // server: verdicts as git notes in refs/notes/pushlane
 	NotesKey string           `koanf:"notes_key"` // SSH key file to sign them with
 	OTLP     string           `koanf:"otlp"`      // server: OTLP/HTTP endpoint for spans
@@ -236,7 +236,7 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 const maxPolicy = 1 << 20
 
 func readPolicyFile(name string) ([]byte, error) {
-	if name == os.DevNull { // no policy, said out loud
+	if name == os.DevNull { // explicitly no policy
 		return nil, nil
 	}
 	data, err := bounded.ReadFile(name, maxPolicy)

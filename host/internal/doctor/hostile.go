@@ -82,7 +82,7 @@ func Hostile(ctx context.Context, h *host.Host) []Check {
 // in that is known to take minutes.
 const slowTime = 1
 
-// trialPool is a sandbox with a cache of its own, which is gone afterwards.
+// trialPool is a sandbox with its own cache, which is deleted afterwards.
 // Compiling has that many seconds of processor time; 0: as usual.
 func trialPool(program string, compileTime uint64) (*sandbox.Pool, func(), error) {
 	dir, err := os.MkdirTemp("", "pushlane-hostile-")
@@ -123,8 +123,8 @@ func trialError(err error) hostile.Outcome {
 	return o
 }
 
-// trialAnswer reads what a module said; one whose output is for the log alone
-// is shown by it.
+// trialAnswer reads the output of a module; if it is only for the log, it is shown
+// as it is.
 func trialAnswer(m *sandbox.Plugin, done wasm.Result) hostile.Outcome {
 	if m.Manifest().Output == "text" {
 		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit,

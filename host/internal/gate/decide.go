@@ -26,8 +26,8 @@ import (
 	"github.com/pushlane/pushlane/lanes"
 )
 
-// SeesUpdate reports whether a lane's plugin is told which ref it judges, so that its
-// verdict about update i says nothing of another.
+// SeesUpdate reports whether a lane's plugin receives the ref that it judges, so
+// that its verdict about update i is not valid for another.
 type SeesUpdate func(ctx context.Context, j *Run, i int, lane lanes.Lane) bool
 
 // Decide reads what is pushed and decides about every lane; nothing has run. st

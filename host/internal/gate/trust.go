@@ -21,11 +21,10 @@ type TrustRecord interface {
 	SetTrustRoot(ctx context.Context, repoKey string, r store.TrustRoot) error
 }
 
-// findRoot decides whose lanes judge refs that have no trusted lanes of their
-// own. A decision is valid as long as its ref exists and HEAD is unchanged: a
-// pusher can create the branch that HEAD names, or one that sorts before main,
-// and must not thereby decide about other refs. Only the owner of the repository
-// can change HEAD.
+// findRoot decides whose lanes judge refs that have no trusted lanes. A decision
+// is valid as long as its ref exists and HEAD is unchanged: a pusher can create
+// the branch that HEAD names, or one that sorts before main, and must not thereby
+// decide about other refs. Only the owner of the repository can change HEAD.
 func (r *receiver) findRoot(ctx context.Context, st TrustRecord) error {
 	known, decided, err := st.TrustRoot(ctx, r.repo.CommonDir())
 	if err != nil {
@@ -167,8 +166,8 @@ func (r *receiver) trustFirst(ctx context.Context, st TrustRecord) error {
 		Dangling: r.headID == "" && best != r.head, ID: r.first[best], At: time.Now()})
 }
 
-// lostRoot is why a protected ref is not judged by its own lanes: the
-// repository had trusted ones, and they are gone.
+// lostRoot is why a protected ref is not judged by its own lanes: the repository
+// had trusted ones, and they were deleted.
 func (r *receiver) lostRoot() error {
 	return problem.WithHint(fmt.Errorf("cannot tell whose lanes judge it: those of %s were trusted, "+
 		"and no protected ref has lanes now", r.spent.Ref),

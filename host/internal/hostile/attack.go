@@ -42,7 +42,7 @@ type Outcome struct {
 	Text string // the host's error, or the exit status and standard output
 }
 
-// Try runs a module once. It returns when the module is gone.
+// Try runs a module once. It returns when the module has ended.
 type Try func(ctx context.Context, name string, module []byte) Outcome
 
 // Result is an attack that was tried.

@@ -2,14 +2,14 @@ package hostile
 
 import "slices"
 
-// stopped is what a host says that ended a module: its fuel or its time was
-// up, whichever comes first on the machine at hand.
+// stopped is the error of a module that was ended: it reached its limit of fuel or
+// of time, whichever comes first on this machine.
 const stopped = `^plugin "[a-z0-9-]+" was stopped: (more than \d+ units of fuel|it reached its time limit)`
 
 // tooDeep is how a recursion without an end has to end.
 const tooDeep = `broke: .*stack overflow`
 
-// loops want all the time there is, or all the stack.
+// loops use unlimited time, or the whole stack.
 func loops() []Attack {
 	before := func(m module) func() []byte { m.start = op(0); return m.bytes }
 	return []Attack{
@@ -100,8 +100,7 @@ func wide(n int, typ byte) []byte {
 
 func letters(c byte, n int) string { return string(slices.Repeat([]byte{c}, n)) }
 
-// memories want all the memory there is, or to be paid for nothing while the
-// machine copies.
+// memories use unlimited memory, or make the machine copy without being charged.
 func memories() []Attack {
 	const size = 60 << 20
 	work := func(segments [][]byte, code ...[]byte) func() []byte {

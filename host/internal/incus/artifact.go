@@ -99,7 +99,7 @@ func (b *box) collect(ctx context.Context, p plan) ([]string, error) {
 	if err != nil {
 		return nil, broke("fetch artifacts from "+b.name, err)
 	}
-	// A close that hangs must not hold up the run.
+	// A close that hangs must not delay the run.
 	defer func() { go files.Close() }()
 	walk := &collector{ctx: ctx, files: files, plan: p}
 	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, walk.dir(nil) })
@@ -119,7 +119,7 @@ func (w *collector) dir(segments []string) error {
 	}
 	entries, err := w.entries(segments)
 	if err != nil {
-		return nil // gone, or not for reading: not there
+		return nil // deleted, or not readable: missing
 	}
 	slices.SortFunc(entries, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, e := range entries {
@@ -177,7 +177,7 @@ func (w *collector) file(segments []string) error {
 	full := "/" + strings.Join(segments, "/")
 	f, err := w.files.Open(full)
 	if err != nil {
-		return nil // gone meanwhile
+		return nil // deleted meanwhile
 	}
 	defer f.Close()
 	info, err := f.Stat()

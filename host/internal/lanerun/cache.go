@@ -31,7 +31,7 @@ import (
 // which names), and if all inputs are unchanged the verdict is used again.
 
 const (
-	cacheVersion = 4      // of the key: what an older pushlane cached is not looked at
+	cacheVersion = 4      // of the key: results of an older pushlane are not used
 	maxInputs    = 50_000 // of one run; a run that asks more is not cached
 )
 
@@ -80,7 +80,7 @@ type cachedContainer struct {
 	Source      string `json:"source"`      // tree id
 }
 
-// cacheEntry prepares to cache the run; why not is said where it cannot be.
+// cacheEntry prepares to cache the run; why is the reason if it cannot be cached.
 func (l *Lane) cacheEntry(ctx context.Context) (*cacheEntry, string, error) {
 	switch {
 	case l.module.Manifest().Input == nil:
@@ -286,8 +286,8 @@ func (l *Lane) holds(ctx context.Context, now environment, run *cachedRun) (bool
 	return true, nil
 }
 
-// storeResult keeps a run that ended in a verdict; why not is said in the lane's
-// log, where someone may wonder.
+// storeResult caches a run that ended in a verdict. If it does not, the lane's log
+// has the reason.
 func (l *Lane) storeResult(ctx context.Context, o *gate.LaneRun, said Result, exit int) {
 	if l.cache == nil || o.State != store.Passed && o.State != store.Failed {
 		return

@@ -43,7 +43,7 @@ type Lane struct {
 	granted  []string // names of permits, in the manifest's order
 	permits  permits
 	who      string       // the plugin to what outlives its versions; see identity
-	cache    *cacheEntry  // what it is remembered by; nil: it is not
+	cache    *cacheEntry  // key of the cached result; nil: not cached
 	Attempt  int          // from 1
 	Recorded bool         // the state starting is in the store
 	first    *input       // of the first call, made for the cached result's key; nil: taken
@@ -72,8 +72,8 @@ func (l *Lane) Zone() zone.Zone {
 	return zone.Zone{Repository: l.j.GitDir, Trust: l.Update().Trust(l.j.Gate)}
 }
 
-// Pusher is who pushed, as far as the server told us; USER says that of a
-// server on which everyone is one user.
+// Pusher is who pushed, as far as the server reports it; USER is the server's own
+// user if all users share it.
 func (l *Lane) Pusher() string {
 	if l.rec != nil && l.rec.Claimed {
 		return l.rec.Run.Pusher
@@ -124,8 +124,8 @@ func (l *Lane) Run(ctx context.Context, o *gate.LaneRun) {
 	}
 }
 
-// spoolWord says in the log that the plugin was refused a read for want of
-// space, and where the run broke says it there.
+// spoolWord reports in the log, and in the error of a broken run, that the plugin
+// was refused a read for lack of space.
 func (l *Lane) spoolWord(err error) error {
 	full := l.spool.Full()
 	if full == nil {
@@ -319,8 +319,8 @@ func (l *Lane) request(ctx context.Context) (sdk.Request, error) {
 // Wants reports whether a plugin is handed a part of the request.
 func Wants(m sdk.Manifest, key string) bool { return m.Wants(key) }
 
-// settle turns what was said and what went wrong into the outcome's state. A
-// "no" and a breakage never become each other.
+// settle turns the plugin's result and errors into the outcome's state. A refusal
+// and a breakage never become each other.
 func settle(ctx context.Context, o *gate.LaneRun, said Result, exit int, err error) {
 	o.Findings = said.Findings
 	o.Message = said.Reason

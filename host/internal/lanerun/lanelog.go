@@ -40,7 +40,7 @@ type laneLog struct {
 	end    *logEnd // what came after the beginning; nil: there was room for all
 	tail   []string
 	err    error
-	shown  func(line string) // told every line; may be nil
+	shown  func(line string) // receives every line; may be nil
 }
 
 func newLaneLog(path func() string, shown func(string)) *laneLog {
@@ -96,7 +96,7 @@ func (l *laneLog) put(stream byte, text string) {
 	}
 }
 
-// remember keeps the last lines for the report.
+// remember stores the last lines for the report.
 func (l *laneLog) remember(text string) {
 	if len(l.tail) == tailLen {
 		l.tail = l.tail[1:]

@@ -72,8 +72,8 @@ func (l *Lane) Manifest(ctx context.Context) (sdk.Manifest, error) {
 	return checked.Manifest(), nil
 }
 
-// pinned loads a plugin of others: the very module that was pinned, signed as
-// this host wants it, asking for no more than was approved.
+// pinned loads a third-party plugin: exactly the pinned module, signed as this host
+// requires, with no further requests than were approved.
 func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, error) {
 	pool, err := l.runner.Sandbox()
 	if err != nil {
@@ -95,7 +95,7 @@ func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, err
 	return m, nil
 }
 
-// pinnedPack finds the very module that was pinned, signed as this host wants it.
+// pinnedPack finds exactly the pinned module, signed as this host requires.
 func (l *Lane) pinnedPack(ctx context.Context, p lanes.Locked) (registry.Package, string, error) {
 	policy := l.policy()
 	if l.call.Tried == p.SHA256 && l.call.Gate == "manual" {

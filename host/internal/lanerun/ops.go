@@ -72,7 +72,7 @@ type operations struct {
 
 // cause is why a plugin could not decide, where that was ours.
 func (o *operations) cause() error {
-	o.jobs.Wait() // containers of an instance that is gone are being stopped
+	o.jobs.Wait() // containers of an instance that ended are being stopped
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.broken

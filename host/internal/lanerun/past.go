@@ -20,9 +20,9 @@ const (
 	OpBlobs   = "blobs.read@1"
 )
 
-// past is what the new commits of the run's update add beyond its end; nothing
-// at gates that have none of their own. All lanes of a push share it, and it is
-// worked out when the first of them asks.
+// past is what the new commits of the run's update add beyond its final tree;
+// empty at gates without new commits. All lanes of a push share it, and it is
+// computed at the first request.
 func (l *Lane) past(ctx context.Context) (hooks.PastList, error) {
 	switch l.j.Gate {
 	case "pre-commit", "commit-msg", "schedule":

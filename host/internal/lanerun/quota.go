@@ -138,7 +138,7 @@ func (q *artifactQuota) list() error {
 
 // zoneArtifacts is what the artifacts of all runs of one zone take. Its folder
 // has an empty file for each lane run that left some, named "<run> <folder>"
-// and as large as they are; a file whose folder is gone does not count. So
+// and as large as they are; a file whose folder was deleted does not count. So
 // runs of other processes count, and removed runs do not, whichever process
 // removed them.
 type zoneArtifacts struct {

@@ -51,7 +51,7 @@ type HTTPResponse struct {
 	Base64  string            `json:"body_base64,omitempty"` // in place of body where it is no UTF-8
 }
 
-// request starts a request and comes back at once.
+// send starts a request and returns at once.
 func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byte) ([]byte, error) {
 	var a HTTPRequest
 	if err := json.Unmarshal(data, &a); err != nil {
@@ -139,7 +139,7 @@ func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
 	return req, l.headers(req, a)
 }
 
-// headers that say how a message is carried are ours.
+// ownHeaders are the headers that only the host sets, about the transport.
 var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Te", "Trailer",
 	"Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"}
 

@@ -18,7 +18,7 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// Result is what one call of a plugin said on its standard output.
+// Result is the output of one call of a plugin.
 type Result struct {
 	Findings   []sdk.Finding
 	Containers []sdk.Container

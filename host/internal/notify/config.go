@@ -40,14 +40,14 @@ type Status struct {
 	TokenFile string `koanf:"token_file"` // file that holds the token
 }
 
-// Webhook is an address that is told of events.
+// Webhook is an address that receives events.
 type Webhook struct {
 	URL        string   `koanf:"url"`
 	SecretFile string   `koanf:"secret_file"` // file that holds the secret that messages are signed with
 	Events     []string `koanf:"events"`      // of Events; none: all
 }
 
-// Events are the names of what a webhook may be told.
+// Events are the names of the events of webhooks.
 func Events() []string { return []string{"run.queued", "run.started", "run.ended"} }
 
 func (c Config) check() error {
@@ -148,8 +148,8 @@ func (c Config) Unknown() []string {
 	return all
 }
 
-// checkURL wants https beyond this machine: what is sent is signed or carries
-// a token.
+// checkURL requires https for other machines: messages are signed or contain a
+// token.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -163,8 +163,7 @@ func checkURL(text string) error {
 	return fmt.Errorf("%q is not an https address", text)
 }
 
-// checkKey wants a private key that can be used with no one there to type a
-// passphrase.
+// checkKey requires a private key without a passphrase.
 func checkKey(path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return err

@@ -51,9 +51,8 @@ func addNote(ctx context.Context, repo, commit string, lines []string) error {
 	return fmt.Errorf("%s keeps being changed by others", NotesRef)
 }
 
-// scratch is a git folder of its own over the repository's objects. New notes
-// are made there, so that a host that is killed leaves no half-made ref in the
-// repository.
+// scratch is a separate git folder over the repository's objects. New notes are
+// created there, so that a killed host leaves no incomplete ref in the repository.
 type scratch struct{ repo, dir string }
 
 // prepare creates what git accepts as a repository. The repository's own

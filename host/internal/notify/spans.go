@@ -105,8 +105,8 @@ func (k *keeper) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) e
 // Shutdown is part of sdktrace.SpanExporter.
 func (k *keeper) Shutdown(context.Context) error { return nil }
 
-// ids gives a run's spans the same names each time, so that a collector that
-// is told twice knows it.
+// ids gives a run's spans the same ids each time, so that a collector recognises a
+// repeated delivery.
 type ids struct {
 	run  store.Run
 	next int

@@ -79,7 +79,7 @@ func protected(run store.Run, u store.Update) bool {
 	return u.Protected && !run.OwnLanes(u)
 }
 
-// unprotectedContext is the name of what is said of refs that are not protected.
+// unprotectedContext is the context of statuses for unprotected refs.
 const unprotectedContext = "pushlane/unprotected"
 
 // contextOf names what judged: a forge that requires a context of ours is never

@@ -60,7 +60,7 @@ func (t *Teller) Ended(ctx context.Context, run store.Run) error {
 	return t.add(ctx, run, "run.ended")
 }
 
-// add puts what is to be told of one event into the outbox.
+// add saves the notifications of one event in the outbox.
 func (t *Teller) add(ctx context.Context, run store.Run, event string) error {
 	link, err := t.runURL(ctx, run)
 	if err != nil {

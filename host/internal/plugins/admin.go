@@ -69,12 +69,12 @@ func (f LockFile) Save() error {
 	return nil
 }
 
-// Offer is a plugin that was looked at and is not yet trusted with anything.
+// Offer is a candidate: a plugin that was fetched and is not trusted yet.
 type Offer struct {
 	lanes.Locked
 	pack      registry.Package
 	Checked   checkedModule
-	unchecked []string // why signatures of it were not looked at
+	unchecked []string // why its signatures were not verified
 }
 
 // Offer fetches a plugin and describes it. An empty name means the manifest's.
@@ -300,7 +300,7 @@ func (s *Store) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) er
 }
 
 // VerifyPlugin checks a pinned plugin as a push would: module, signature,
-// capabilities. It says who signed it, if this host wants to know.
+// capabilities. It returns the signer if this host requires one.
 func (s *Store) VerifyPlugin(ctx context.Context, policy config.Policy, lock LockFile,
 	p lanes.Locked) (signer string, err error) {
 	tree := func(ctx context.Context, name string) (registry.Package, error) {

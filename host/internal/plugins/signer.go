@@ -79,7 +79,7 @@ func verifySignature(policy config.Policy, p registry.Package, sig registry.Sign
 	return registry.VerifySigstore(root, identities, p, sig)
 }
 
-// notVerified says why signatures of a kind are carried and not looked at;
+// notVerified returns why signatures of a kind were not verified;
 // empty: they are.
 func notVerified(policy config.Policy, kind string) string {
 	switch {
@@ -91,7 +91,7 @@ func notVerified(policy config.Policy, kind string) string {
 	return ""
 }
 
-// unchecked lists why signatures of a module were not looked at.
+// unchecked lists why signatures of a module were not verified.
 func unchecked(policy config.Policy, p registry.Package) (lines []string) {
 	for _, sig := range p.Signatures {
 		if why := notVerified(policy, sig.Kind); why != "" {
@@ -101,8 +101,8 @@ func unchecked(policy config.Policy, p registry.Package) (lines []string) {
 	return lines
 }
 
-// checkSigner holds a module against what this host wants signed, and says who
-// has.
+// checkSigner checks that a module is signed as this host requires, and returns the
+// signer.
 func checkSigner(policy config.Policy, name string, p registry.Package) (string, error) {
 	who, err := SignerOf(policy, p)
 	if err != nil {

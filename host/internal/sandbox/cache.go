@@ -96,9 +96,9 @@ type cached struct {
 	size int64
 }
 
-// prune removes code that was not used for long, what was used longest ago
-// where all of it is too much, and what a killed compiler left. It is done
-// next to others, who may be doing it too: what is gone is gone.
+// prune removes code that was not used for long, the least recently used code if
+// the total is too large, and the files of a killed compiler. Other processes may
+// prune at the same time: a missing file is not an error.
 func prune(dir string, now time.Time) {
 	entries, _ := os.ReadDir(dir)
 	var all []cached

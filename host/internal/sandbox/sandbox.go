@@ -26,7 +26,7 @@ type Options struct {
 	Workers     int           // most idle workers; 0: 16
 	Program     string        // that calls Main; empty: pushlane-plugin next to this program, else this program
 
-	Uncached func(error) // told why compiled code is not saved, once; may be nil
+	Uncached func(error) // called once with the reason why compiled code is not saved; may be nil
 
 	// Settings reads a module's schema of settings; nil: its plugin takes none.
 	Settings func(*wasm.Checked) (Settings, error)
@@ -56,7 +56,7 @@ type Pool struct {
 	plugins  map[string]*loading // by digest
 	closed   bool
 	refusals int                   // modules in plugins that are refused
-	missing  []string              // protections that workers said they lack
+	missing  []string              // protections that workers reported as missing
 	ways     []syscall.SysProcAttr // to start a child that this system did not refuse, the best first
 	told     bool                  // Uncached was called
 }

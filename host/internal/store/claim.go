@@ -159,10 +159,9 @@ func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration
 
 // Requeue gives a claimed run back: running becomes queued. Its lane runs that
 // had begun are broken with why, and get a next attempt; those that had not
-// stay in line as they are. A run whose end someone has asked for ends
-// cancelled instead. Without Holding, only a claim that is lost can be given
-// back, or this process's own: another that looked at the same time is told
-// with a *ConflictError.
+// stay queued as they are. A run with a requested cancel ends cancelled instead.
+// Without Holding, only a lost claim can be given back, or this process's own: a
+// concurrent caller gets a *ConflictError.
 func (s *Store) Requeue(ctx context.Context, run int64, why string) error {
 	err := s.change(ctx, "requeue run", run, func(r *recorder) error { return r.requeue(s.claim.run == run, why) })
 	if err == nil {

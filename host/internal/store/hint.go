@@ -75,8 +75,7 @@ func (s *Store) writeError(verb string, err error) error {
 	return &WriteError{Verb: verb, Cause: err, hint: s.hint(err)}
 }
 
-// transientSQLite reports whether SQLite failed for want of room, of the disk
-// or of the lock.
+// transientSQLite reports whether SQLite failed because of a full disk or a lock.
 func transientSQLite(err error) bool {
 	for _, code := range []int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
 		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM} {

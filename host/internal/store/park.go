@@ -36,8 +36,8 @@ func (s *Store) Park(ctx context.Context, run int64, in zone.Zone, wishes []Wish
 	return parked && err == nil, err
 }
 
-// mayPark: it runs, all that is open of it is queued, and no wish can be
-// fulfilled.
+// mayPark: it runs, all its open lane runs are queued, and none of the requested
+// groups has a free place.
 func (r *recorder) mayPark(in zone.Zone, wishes []Wish) (bool, error) {
 	open, err := r.openLanes()
 	if err != nil || r.state != Running || len(wishes) == 0 {

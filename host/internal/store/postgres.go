@@ -118,8 +118,8 @@ func hasPgCode(err error, code string) bool {
 // queuedChannel is where hosts tell each other that a run was queued.
 const queuedChannel = "pushlane_queued"
 
-// listener waits on a connection of its own and rings for every word that
-// comes, until it breaks.
+// listener waits on a separate connection and rings for every notification, until
+// the connection breaks.
 func listener(config *pgx.ConnConfig) func(context.Context, func()) error {
 	return func(ctx context.Context, ring func()) error {
 		conn, err := pgx.ConnectConfig(ctx, config)

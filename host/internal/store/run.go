@@ -15,7 +15,7 @@ type Run struct {
 	Remote   string
 	Pusher   string
 	State    State
-	Exit     int    // 0 accepted, 1 a lane said no, 3 could not decide; meaningful once State is final
+	Exit     int    // 0 accepted, 1 a lane refused, 3 could not decide; valid once State is final
 	Message  string // why it ended as it did
 	Skip     string // the reason a pusher gave for leaving lanes out, or empty
 	Queued   time.Time
@@ -90,7 +90,7 @@ type LaneRun struct {
 	Started  time.Time // zero: not yet
 	Ended    time.Time // zero: not yet
 	Message  string    // the verdict's words
-	Log      File      // its path is known before the lane ends, where Facts told it
+	Log      File      // its path is known before the lane ends if Facts has it
 
 	Supersede bool   // a newer run may take it out of the queue
 	Group     string // concurrency group, "" for none

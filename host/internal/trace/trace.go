@@ -22,9 +22,9 @@ import (
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
-// A trace is all that one call of a plugin was given and asked, and what it
-// said: enough to repeat the call to the last bit, anywhere. It is a gzip of
-// JSON lines: the call, each question with its answer, the end.
+// A trace is the input, the requests and the output of one call of a plugin:
+// enough to repeat the call bit for bit on any machine. It is a gzip of JSON lines:
+// the call, each request with its response, the end.
 
 // traceLine is one line; the field that is set says which.
 type traceLine struct {
@@ -286,7 +286,7 @@ func (w *replayedWorld) Ask(_ context.Context, q wasm.Question) (wasm.Answer, er
 	return a, a.UnmarshalBinary(one.Answer)
 }
 
-// Close has nothing to close.
+// Close does nothing: a replay holds no resources.
 func (w *replayedWorld) Close() {}
 
 func indentLines(text string) string {

@@ -24,7 +24,7 @@ type CacheError struct{ Err error }
 func (e *CacheError) Error() string { return e.Err.Error() }
 func (e *CacheError) Unwrap() error { return e.Err }
 
-// Hint says what makes room.
+// Hint says how to free space.
 func (e *CacheError) Hint() string {
 	return "free space in the cache folder, or set another one in the policy: cache = \"/path\""
 }

@@ -50,7 +50,7 @@ const (
 // of the host. A disk that is full is a breakage.
 type noSpace interface{ NoSpace() bool }
 
-// fileAnswer makes an answer of what a file system said.
+// fileAnswer converts the result of a file system to a response.
 func fileAnswer(a Answer, err error) (Answer, error) {
 	if err == nil {
 		return a, nil

@@ -71,7 +71,7 @@ func (d *branchData) compare(ctx context.Context, repo *hooks.Repo, target strin
 	}
 	merged, err := repo.MergedInto(ctx, d.Head, tip)
 	if errors.As(err, new(*hooks.MissingError)) || errors.As(err, new(*hooks.NoRevisionError)) {
-		return nil // gone, and its commits with it
+		return nil // deleted, with its commits
 	}
 	if err != nil {
 		return err

@@ -55,9 +55,9 @@ var (
 	errNoBody    = errors.New("the body of the request cannot be read")
 )
 
-// takeBody reads the body whole, whether or not a handler wants it, so that no
-// request waits for one longer than bodyTime. Then there is no limit on reading,
-// which would end event streams; the response has pageTime to begin.
+// takeBody reads the whole body, even if a handler does not use it, so that no
+// request waits for it longer than bodyTime. After that reading has no limit, which
+// would end event streams; the response must begin within pageTime.
 func takeBody(w http.ResponseWriter, r *http.Request) (status int, err error) {
 	ctl := http.NewResponseController(w)
 	ctl.SetWriteDeadline(time.Now().Add(bodyTime + pageTime))

@@ -67,8 +67,8 @@ type repository struct {
 	Run  *runView
 }
 
-// repositories lists those that exist for the visitor, each under an address
-// of its own among them: another's name tells nothing about the rest.
+// repositories lists those that the visitor may see, each with an address that is
+// unique among them: the addresses reveal nothing about the others.
 func (s *site) repositories(ctx context.Context) ([]repository, error) {
 	all, err := s.Store.Repositories(ctx)
 	if err != nil {
