@@ -247,7 +247,7 @@ start_incus() {
 	"$(incusd_path)" waitready --timeout=60 || die 'start Incus: not ready after 60 seconds' 'see /var/log/incus/incus.log'
 }
 
-# start_by_hand: no systemd on this machine, so incusd gets a session of its own.
+# start_by_hand: no systemd on this machine, so incusd gets a separate session.
 start_by_hand() {
 	step 'start Incus (no systemd: incusd in a separate session, log /var/log/incus/incus.log)'
 	mkdir -p /var/log/incus
@@ -506,7 +506,7 @@ install_remote() {
 
 # ------------------------------------------------------------------ uninstall
 
-# others: what there is in Incus beside ours.
+# others: what there is in Incus in addition to ours.
 others() {
 	incus project list -f csv -c n 2>/dev/null | sed 's/ (current)$//' | grep -vxE "default|$project"
 	incus storage list -f csv -c n 2>/dev/null | grep -vxF "$pool"

@@ -417,7 +417,7 @@ func TestManyReadersAtOnce(t *testing.T) {
 	}
 }
 
-// FuzzTree reads whatever may stand in a tree object: it must not panic, and
+// FuzzTree reads whatever may be in a tree object: it must not panic, and
 // what it takes must be what git would write for it, in git's order.
 func FuzzTree(f *testing.F) {
 	id := strings.Repeat("\x01", idSize)

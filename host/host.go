@@ -55,8 +55,8 @@ type Host struct {
 	incus      map[incus.Config]*incus.Client
 
 	mu             sync.Mutex // guards what follows
-	logsLooked     time.Time  // when the room of logs was last looked at
-	verdictsLooked time.Time  // when verdicts on refs that are gone were last looked for
+	logsLooked     time.Time  // when the size of the logs was last checked
+	verdictsLooked time.Time  // when verdicts on deleted refs were last searched for
 	mark           io.Closer  // says that this process lives; nil: nothing needed it yet
 	store          *store.Store
 	pool           *sandbox.Pool

@@ -15,7 +15,7 @@ import (
 	"github.com/pushlane/pushlane/lanes"
 )
 
-// maxCatchUp is how far back a schedule is looked at: what was due while the host
+// maxCatchUp is how far back a schedule is checked: what was due while the host
 // was down is run once, not what was due before that.
 const maxCatchUp = 7 * 24 * time.Hour
 
@@ -81,7 +81,7 @@ func (h *Host) trigger(ctx context.Context, st *store.Store, repo *hooks.Repo, u
 	switch {
 	case last.IsZero() || now.Sub(last) > maxCatchUp:
 		last = h.since
-	case last.After(now): // the clock was ahead once: that is no reason to wait for it
+	case last.After(now): // the clock was ahead once: do not wait for it
 		last = now.Add(-2 * time.Minute)
 	}
 	due, ok := lastDue(schedule, last, now)

@@ -77,7 +77,7 @@ func (r *Resident) Serve(ctx context.Context) error {
 	if r.Server {
 		work.Go(func() { r.server(open) })
 	} else {
-		r.every(open, &work, time.Minute, "runs of hosts that are gone", func() error {
+		r.every(open, &work, time.Minute, "runs of hosts that ended", func() error {
 			lines, err := r.Host.endAbandoned(open)
 			lost, lostErr := r.Host.endLost(open)
 			r.say(append(lines, lost...))

@@ -25,7 +25,7 @@ func (h *Host) witnessPath() string { return filepath.Join(h.state, "last-run") 
 // lossPath says what the database has lost, until its owner removes it.
 func (h *Host) lossPath() string { return filepath.Join(h.state, "store.lost") }
 
-// noteRun notes that a run is recorded. It is no more than a note: a crash may
+// noteRun notes that a run is recorded. This is only a note: a crash may
 // lose it.
 func (h *Host) noteRun(st *store.Store, run int64) {
 	h.mu.Lock()

@@ -256,7 +256,7 @@ func TestImportOfHookManagers(t *testing.T) {
 }
 
 // outline shortens an imported file: a line for each lane and the comments
-// that stand above it.
+// that are above it.
 func outline(set *Set, text string) string {
 	head, rest, _ := strings.Cut(text, "version = 1\n")
 	var b strings.Builder

@@ -90,7 +90,7 @@ func (m *matcher) byPaths(lane Lane, reached map[string][]string) Picked {
 	switch {
 	case bad != "":
 		// Only a set that did not come from Load can hold one. Not knowing
-		// is no reason to leave a check out.
+		// must not leave out a check.
 		p.Picked, p.Reason = true, "cannot read pattern "+bad
 	case at >= 0 && glob != "":
 		p.Picked, p.Path, p.Glob, p.Reason = true, m.paths[at], glob, "matches "+glob

@@ -1,5 +1,5 @@
 // Command pushlane-plugin is the process in which pushlane compiles or runs one
-// plugin. It is a program of its own because it starts once for each module:
+// plugin. It is a separate program because it starts once for each module:
 // without the rest of pushlane it starts faster and takes less memory. Where it
 // is not installed next to pushlane, pushlane starts itself in its place.
 package main

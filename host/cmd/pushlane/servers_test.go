@@ -190,7 +190,7 @@ func TestHTTPBackend(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, protectReleases)
 	s.overHTTP(t)
-	s.judgesPushes(t) // no one is there: the hook decides by itself
+	s.judgesPushes(t) // without a host the hook decides itself
 	s.serve(t)
 	c := s.newClient(t, filesLane)
 	c.git("fetch", "-q", "origin")

@@ -78,7 +78,7 @@ const (
 	keepsToo   = readsFiles + "[[capabilities]]\nname = \"kv\"\nwhy = \"remembers what it saw\"\n"
 )
 
-// TestPluginShipped takes a stranger's plugin the whole way: packed, signed,
+// TestPluginShipped takes a third-party plugin the whole way: packed, signed,
 // pushed to a real registry, added, pinned, run at both gates, upgraded with a
 // bigger request, held back, approved, run again.
 func TestPluginShipped(t *testing.T) {
@@ -149,7 +149,7 @@ func TestPluginShipped(t *testing.T) {
 	for _, want := range []string{"note: read a.txt: hello",
 		"note: read first: error: open /src/first: No such file or directory", "which its manifest does not ask for"} {
 		if n := strings.Count(out, want); n != 2 {
-			t.Errorf("%q stands %d times, want 2: before the push and on the server:\n%s", want, n, out)
+			t.Errorf("%q is there %d times, want 2: before the push and on the server:\n%s", want, n, out)
 		}
 	}
 

@@ -34,7 +34,7 @@ func withoutProtections(command []string) {
 }
 
 // TestUnsealed: where the system cannot hold a plugin's process as it should,
-// whoever pushes is told so each time, and so is whoever asks doctor.
+// every push and doctor say so.
 func TestUnsealed(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()

@@ -211,7 +211,7 @@ func (c *conformance) denied() {
 	c.result("nothing granted", got.cause())
 }
 
-// cut: what cannot be read is no reason to pass.
+// cut: an unreadable request must not pass.
 func (c *conformance) cut() {
 	if c.subject.plugin.Manifest().Tool != nil {
 		return

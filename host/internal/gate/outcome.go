@@ -101,7 +101,7 @@ type LaneRun struct {
 func (o *LaneRun) Lane() lanes.Lane { return o.Picked.Lane }
 
 // Refuses reports whether a required lane refused, or needs one that did. A lane
-// that was skipped, by itself or by the pusher, does not refuse.
+// that its plugin or the pusher skipped does not refuse.
 func (o LaneRun) Refuses() bool {
 	return o.Lane().Required && (o.State == store.Failed || o.Blocked == store.Failed)
 }

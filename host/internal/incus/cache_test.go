@@ -161,7 +161,7 @@ func TestTreesThatGo(t *testing.T) {
 	}
 }
 
-// numbered is a tree of its own that travels as a volume.
+// numbered is a separate tree that is sent as a volume.
 func numbered(n int) files {
 	src := bigSource()
 	src["a.txt"] = fmt.Sprintln("number", n)

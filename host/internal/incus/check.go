@@ -14,7 +14,7 @@ type Checked struct {
 	Name    string // incus, project, limits, pool or image
 	Message string // what is there
 	Err     error  // nil: it is there. Otherwise it may carry a hint
-	Warn    bool   // it works, and deserves attention
+	Warn    bool   // it works, but should be reviewed
 	Hint    string // of a warning: what to do
 }
 

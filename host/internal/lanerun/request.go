@@ -48,7 +48,7 @@ type HTTPResponse struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"` // names in lower case, several values joined by ", "
 	Body    string            `json:"body,omitempty"`
-	Base64  string            `json:"body_base64,omitempty"` // in place of body where it is no UTF-8
+	Base64  string            `json:"body_base64,omitempty"` // instead of body if it is not UTF-8
 }
 
 // send starts a request and returns at once.

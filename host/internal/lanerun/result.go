@@ -26,7 +26,7 @@ type Result struct {
 	progress   []string
 	Verdict    string // pass, fail, skip; empty: the exit status alone
 	Reason     string
-	Talk       []byte // lines of standard output that are no findings: for the log
+	Talk       []byte // lines of standard output that are not findings: for the log
 	total      int    // findings, those included that are above the limit
 	errors     int    // of the total, those of level error
 	places     bool   // the output is of a kind that names places

@@ -246,7 +246,7 @@ func TestProjectOfEveryRepository(t *testing.T) {
 	}
 }
 
-// What a branch's own lanes say has a context of its own, and is never good
+// The verdict of a branch's own lanes has a separate context, and is never good
 // where a protected ref has refused the commit.
 func TestStatusesOfABranchAreKeptApart(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ type Recorder struct {
 	err     error          // the first failure
 	pending []store.Change // what waits for the next transaction
 	next    chan struct{}  // closed when pending is safe
-	timer   *time.Timer    // set while pending waits for company
+	timer   *time.Timer    // set while pending writes wait for others
 	writing bool
 }
 

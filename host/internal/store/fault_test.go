@@ -79,7 +79,7 @@ func TestALockOfAnotherProcess(t *testing.T) {
 }
 
 // fillTheDisk is a process that may write no file beyond 2 MiB, or in a file
-// system of its own of that size, and begins runs until one cannot be kept.
+// separate system of that size, and begins runs until one cannot be stored.
 // Where is "limit" or "tmpfs", then a colon and a folder.
 func fillTheDisk(where string) error {
 	how, dir, _ := strings.Cut(where, ":")
@@ -129,7 +129,7 @@ func TestAFullDisk(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			dir := t.TempDir()
 			cmd := again("fill", how+":"+dir)
-			if how == "tmpfs" { // a name space of mounts of its own
+			if how == "tmpfs" { // a separate mount namespace
 				me, root := os.Getuid(), os.Getgid()
 				cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 					UidMappings: []syscall.SysProcIDMap{{HostID: me, Size: 1}},

@@ -50,7 +50,7 @@ func (s *site) walk(ctx context.Context, d *branchData) error {
 		if d.Run == nil {
 			return errNotHere
 		}
-		d.State, d.Head = "gone", d.Run.Head() // what its last run was about may still be there
+		d.State, d.Head = "gone", d.Run.Head() // the commits of its last run may still exist
 	} else if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// A live log comes whole to whoever opens it late, goes on after a lost
+// A live log is complete even if it is opened late, goes on after a lost
 // connection where it was, and says when it has ended.
 func TestLiveLog(t *testing.T) {
 	t.Parallel()
