@@ -1,5 +1,5 @@
 // Command go is a lane plugin that runs go vet, go build and go test in
-// throw-away containers and reads what they say.
+// throw-away containers and reads their output.
 package main
 
 import (

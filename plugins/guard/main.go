@@ -1,5 +1,5 @@
-// Command guard is a lane plugin that keeps names and paths from coming back:
-// after something was renamed, removed or made a secret, a hard cut stays one.
+// Command guard is a lane plugin that refuses names and paths that were renamed or
+// removed.
 package main
 
 import (

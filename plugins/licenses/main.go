@@ -1,5 +1,5 @@
-// Command licenses is a lane plugin that judges the licences of a repository's
-// dependencies, its own, and the licence headers of changed files.
+// Command licenses is a lane plugin that checks the licences of a repository's
+// dependencies, its own licence, and the licence headers of changed files.
 package main
 
 import (

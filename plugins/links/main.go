@@ -1,5 +1,5 @@
-// Command links is a lane plugin that follows the links of Markdown files
-// inside the repository: files, folders, images and headings must be there.
+// Command links is a lane plugin that checks the links of Markdown files inside the
+// repository: files, folders, images and headings must exist.
 package main
 
 import (

@@ -1,5 +1,5 @@
 // Command nix is a lane plugin that evaluates a flake and builds its checks in
-// a throw-away container, with what was built before at hand.
+// a throw-away container, with a cache of earlier builds.
 package main
 
 import (

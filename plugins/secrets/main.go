@@ -1,7 +1,6 @@
-// Command secrets is a lane plugin that keeps tokens, keys and passwords out
-// of a repository: by the forms that services give them, and by names that
-// speak of a secret with a value that looks like one. What it finds it does
-// not repeat.
+// Command secrets is a lane plugin that refuses tokens, keys and passwords: by the
+// formats of services, and by names that suggest a secret with a value that looks
+// like one. Its output never contains the secret.
 package main
 
 import (

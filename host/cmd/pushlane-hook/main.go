@@ -1,11 +1,11 @@
-// Command pushlane-hook is what the git hooks call: it hands the push to the
-// resident pushlane over a unix socket and copies its lines back. If there is
+// Command pushlane-hook is the program that the git hooks call: it passes the push
+// to the resident pushlane over a unix socket and copies its lines back. If there is
 // none it executes `pushlane hook`, which judges in its own process and starts a
 // resident for the next push.
 //
-// It is small on purpose: a git hook pays for every package it links at every
-// push (1.3 ms against 5 ms for the whole program). host/wire.go describes
-// the frames; both ends name the version.
+// It is small on purpose: every package that it links costs time at every push
+// (1.3 ms instead of 5 ms for the whole program). host/wire.go describes the
+// frames; both ends send their version.
 package main
 
 import (

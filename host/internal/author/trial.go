@@ -1,5 +1,5 @@
-// Package author is what the author of a plugin works with: a trial world without a
-// repository, cases to run in it, and a check of the contract.
+// Package author has the tools for plugin authors: a test environment without a
+// repository, test cases, and a check of the contract.
 package author
 
 import (

@@ -1,5 +1,5 @@
-// Package bounded reads what others send up to a limit. What is longer is an
-// error and never a shorter text: no caller can take the limit for the end.
+// Package bounded reads untrusted input up to a limit. Longer input is an error and
+// is never cut: a caller cannot mistake the limit for the end.
 package bounded
 
 import (

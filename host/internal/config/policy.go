@@ -1,5 +1,5 @@
-// Package config reads what the owner of a host decides: the policy, what it lets
-// which repository have, and the files that it names.
+// Package config reads the policy of a host's owner: its keys, what it allows to
+// which repository, and the files that it names.
 package config
 
 import (

@@ -4,6 +4,6 @@
 // that come back after a rewind. After every push a model decides what the gate
 // must never accept, and which honest pushes it must not refuse.
 //
-// The model knows trees, commits and refs, and the rules that the
-// documentation gives. It shares no code with the gate.
+// The model implements trees, commits and refs, and the documented rules. It shares
+// no code with the gate.
 package histories

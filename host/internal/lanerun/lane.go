@@ -1,7 +1,6 @@
-// Package lanerun is one lane run under way: its plugin called, what the plugin
-// asks for allowed or refused and done, its containers, its log, and whether an
-// earlier run's result is used again. Which lanes run, and when, is not decided
-// here.
+// Package lanerun runs one lane: it calls the plugin, allows or refuses and performs
+// its requests, runs its containers, writes its log, and uses cached results. It
+// does not decide which lanes run, or when.
 package lanerun
 
 import (

@@ -1,6 +1,6 @@
 // Package plugins finds the modules that lanes name: first-party ones by their
-// file, those of others by the digest that a lock pins, from this host's store,
-// the judged tree or where they were published, with their signatures checked.
+// file, third-party ones by the digest in the lock, in this host's store, in the
+// judged tree or where they were published, and verifies their signatures.
 package plugins
 
 import (

@@ -1,5 +1,5 @@
-// Package printable makes what outsiders wrote fit for a terminal, a sideband and
-// a page, and has the short forms that lines show.
+// Package printable makes untrusted text safe for a terminal, a sideband and a page,
+// and formats counts, times and ids.
 package printable
 
 import (

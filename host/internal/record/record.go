@@ -1,5 +1,5 @@
-// Package record keeps a run in the store as it goes on. What cannot be recorded
-// cannot be trusted: the first failure is the run's.
+// Package record records a run in the store while it runs. A run that cannot be
+// recorded must not be accepted: the first failed write fails the run.
 package record
 
 import (

@@ -1,5 +1,5 @@
-// Package report writes what a run came to: lines for a person, live where the
-// terminal can, and JSON, JUnit and SARIF for machines.
+// Package report writes the result of a run: lines for people, live if the terminal
+// supports it, and JSON, JUnit and SARIF for programs.
 package report
 
 import (

@@ -1,9 +1,9 @@
 // Package web shows runs to people, and to programs: pages made on the server,
 // live over server-sent events, and a JSON API.
 //
-// Everything it shows of a push, a plugin or a log is hostile text. Pages go
-// through html/template, logs through a mapper that knows colours and nothing
-// else, and a policy of the page itself keeps out whatever would get past both.
+// Everything it shows of a push, a plugin or a log is untrusted text. Pages are
+// escaped by html/template, logs by a mapper that allows only colours, and the
+// page's content security policy blocks what would pass both.
 package web
 
 import (

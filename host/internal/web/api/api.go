@@ -1,5 +1,5 @@
-// Package api is the JSON that the page's host speaks, and a client for it.
-// openapi.json describes it.
+// Package api has the JSON types of the page's API and a client for it.
+// openapi.json describes the API.
 package api
 
 import (
