@@ -107,8 +107,8 @@ func (l *laneLog) remember(text string) {
 // putEnd saves a line of a log whose beginning is full.
 func (l *laneLog) putEnd(stream byte, text string) {
 	if l.end == nil {
-		l.put('h', fmt.Sprintf("the log is longer than %d MiB: of what follows, the last lines are added "+
-			"once the lane has ended", headLog>>20))
+		l.put('h', fmt.Sprintf("the log is longer than %d MiB: of the rest, only the last lines are added "+
+			"when the lane ends", headLog>>20))
 		l.end = &logEnd{path: l.path() + ".end"}
 	}
 	line := lanelog.Line{At: time.Now(), Stream: stream, Text: text}.Append(nil)
