@@ -37,7 +37,7 @@ func TestFullLog(t *testing.T) {
 	}{
 		"all of it has room": {100, []string{"o first", note, "o line 0 " + pad, "o line 1 " + pad}},
 		"some has not": {30_000, []string{"o first", note,
-			"h here 16330 lines of 16.0 MiB are left out here; the verdict still used them"}},
+			"h 16330 lines of 16.0 MiB are left out here; the verdict still used them"}},
 	} {
 		path := filepath.Join(t.TempDir(), "a.log")
 		shown := 0
