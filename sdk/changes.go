@@ -11,8 +11,8 @@ import (
 // opChanges lists changes, the paths of which one of some globs matches.
 const opChanges = "changes.list@1"
 
-// Bounds of a query: what holds globs against paths is paid for by the run, and
-// a call of it must not take for ever.
+// Limits of a query: the run is charged for comparing globs with paths, and one call
+// must not take unlimited time.
 const (
 	MaxGlobs     = 1000
 	MaxGlobBytes = 64 << 10 // of all globs together
@@ -26,7 +26,7 @@ type ChangesQuery struct {
 	From   int      `json:"from,omitempty"`   // where to go on: Next of the page before
 }
 
-// ChangesPage is its answer: as many changes as fit.
+// ChangesPage is its response: as many changes as fit.
 type ChangesPage struct {
 	Changes []Change `json:"changes"`
 	Next    int      `json:"next,omitempty"` // 0: there are no more
@@ -40,7 +40,7 @@ type ChangesPage struct {
 // plugin that reads ten of ten thousand receives ten.
 func (r *Run) Changed(globs ...string) iter.Seq[Change] { return r.changes("AM", globs) }
 
-// Deleted are the files that the push takes away; globs as for Changed.
+// Deleted are the files that the push removes; globs as for Changed.
 func (r *Run) Deleted(globs ...string) iter.Seq[Change] { return r.changes("D", globs) }
 
 func (r *Run) changes(status string, globs []string) iter.Seq[Change] {

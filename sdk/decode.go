@@ -8,7 +8,7 @@ import (
 // maxDepth is how deep arrays and objects may nest, the outermost being 1.
 const maxDepth = 64
 
-// SyntaxError says where JSON is not what was expected.
+// SyntaxError is the position of unexpected JSON.
 type SyntaxError struct {
 	Offset int    // byte from the start
 	Where  string // "changes[3].path"; empty at the top

@@ -2,9 +2,8 @@ package sdk
 
 import "slices"
 
-// Wants tells whether the plugin is handed a part of the request: "run",
-// "gate", "update", "changes" or "commits". A tool gets the changes as its
-// arguments.
+// Wants reports whether the plugin receives a part of the request: "run", "gate",
+// "update", "changes" or "commits". A tool gets the changes as its arguments.
 func (m *Manifest) Wants(key string) bool {
 	return m.Input == nil || slices.Contains(m.Input, key) || key == "changes" && m.Tool != nil
 }

@@ -191,7 +191,7 @@ func (v Value) fault(msg string) {
 	}
 }
 
-// SettingError says that a setting of the lane cannot be used.
+// SettingError is a setting of the lane that cannot be used.
 type SettingError struct {
 	Key string // "services[0].name"
 	Msg string
