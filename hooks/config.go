@@ -185,7 +185,7 @@ const (
 	PerRefValue = "refs"
 )
 
-// Config is every value of a key in the repository's own configuration.
+// Config returns every value of a key in the repository's own configuration.
 func Config(ctx context.Context, env Env, key string) ([]string, error) {
 	p, err := findPlace(env)
 	if err != nil {

@@ -32,18 +32,17 @@ func Gates() []string {
 	return []string{"pre-commit", "commit-msg", "pre-push", "pre-receive", "proc-receive", "post-receive"}
 }
 
-// InstallOptions says what Install writes.
+// InstallOptions are the options of Install.
 type InstallOptions struct {
 	Gates []string // of Gates; none = pre-push, in a bare repository pre-receive
 	Bin   string   // absolute path of the hook client, pushlane-hook
 	Args  []string // what Bin is given before the gate
 }
 
-// Install writes the hooks and returns a line for each on what was done. A
-// hook that is there already stays where it is, and pushlane-hook runs it
-// first; git is then pointed to a hooks folder of pushlane's own, and so it is
-// where core.hooksPath is set. Installing again changes nothing that is
-// already right.
+// Install writes the hooks and returns a line for each change. An existing hook
+// stays where it is, and pushlane-hook runs it first; core.hooksPath is then set to
+// a hooks folder of pushlane. The same happens if core.hooksPath was set before.
+// Installing again does not change hooks that are up to date.
 func Install(ctx context.Context, env Env, o InstallOptions) ([]string, error) {
 	l, err := readLayout(ctx, env)
 	if err != nil {
@@ -164,9 +163,9 @@ func realPath(path string) string {
 	return filepath.Join(realPath(parent), filepath.Base(path))
 }
 
-// Script is the hook for one gate: three lines that run the hook client bin,
-// or refuse when it is not there. earlier is the hook that the client runs
-// first, as a word for a shell; "" for none.
+// Script is the hook for one gate: three lines that run the hook client bin, or
+// refuse if it is missing. earlier is the hook that the client runs first, as a word
+// for a shell; "" for none.
 func Script(gate, bin, earlier string, args ...string) string {
 	words := ""
 	for _, arg := range args {
@@ -288,9 +287,8 @@ func writeFile(path, text string, mode fs.FileMode) error {
 	return err
 }
 
-// Uninstall takes every hook of ours out, puts back what was there before byte
-// for byte, and returns a line for each on what was done. Hooks of others are
-// left as they are.
+// Uninstall removes every hook of pushlane, restores the previous hooks byte for
+// byte, and returns a line for each change. Other hooks are left unchanged.
 func Uninstall(ctx context.Context, env Env) ([]string, error) {
 	l, err := readLayout(ctx, env)
 	if err != nil {
@@ -342,7 +340,7 @@ const (
 	Stale        = "stale"         // ours, but git or the shell cannot run it; Detail says why
 )
 
-// HookStatus says what is at one gate.
+// HookStatus is the state of one gate.
 type HookStatus struct {
 	Gate   string
 	State  string // NotInstalled, Installed, Foreign or Stale
@@ -352,7 +350,7 @@ type HookStatus struct {
 	Detail string // what is wrong, with what fixes it; "" = nothing
 }
 
-// Status tells for every gate what is there.
+// Status returns the state of every gate.
 func Status(ctx context.Context, env Env) ([]HookStatus, error) {
 	l, err := readLayout(ctx, env)
 	if err != nil {

@@ -139,8 +139,8 @@ func (r *Repo) gitOn(ctx context.Context, in []byte, args ...string) ([]byte, er
 	return runGitOn(ctx, r.env, []string{"GIT_DIR=" + r.place.git}, bytes.NewReader(in), args...)
 }
 
-// MergeParents are the parents of the merge commit that is being made, HEAD
-// first; none where no merge is under way.
+// MergeParents are the parents of the merge commit that is being made, HEAD first;
+// none if there is no merge.
 func (r *Repo) MergeParents(ctx context.Context) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(r.place.git, "MERGE_HEAD"))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -210,12 +210,12 @@ func (r *Repo) holdPacked() error {
 	return err
 }
 
-// CurrentBranch is the full name of the branch HEAD is on, also of one that
-// has no commit yet; "" when HEAD is detached.
+// CurrentBranch is the full name of the branch of HEAD, even if it has no commit
+// yet; "" if HEAD is detached.
 func (r *Repo) CurrentBranch(ctx context.Context) (string, error) { return r.headIn(ctx, r.place.git) }
 
-// DefaultBranch is CurrentBranch of the repository itself. Whoever pushes may
-// do so through a linked worktree, whose HEAD is on another branch.
+// DefaultBranch is CurrentBranch of the repository itself. A push may come through a
+// linked worktree, whose HEAD is on another branch.
 func (r *Repo) DefaultBranch(ctx context.Context) (string, error) {
 	return r.headIn(ctx, r.place.common)
 }

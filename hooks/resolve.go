@@ -17,7 +17,7 @@ func (e *NoRevisionError) Error() string {
 	return fmt.Sprintf("cannot resolve %s: no branch, tag or commit of that name, or more than one", quote(e.Name))
 }
 
-// Hint is where to look.
+// Hint is a command that lists what exists.
 func (e *NoRevisionError) Hint() string {
 	return "list what exists with: git branch --all; git tag; git log --oneline"
 }

@@ -11,22 +11,23 @@ import (
 	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
-// Imported is a lanes file made of another tool's.
+// Imported is a lanes file converted from another tool's configuration.
 type Imported struct {
 	Text   []byte
 	Lanes  int
 	Refuse []string // ids of the lanes that refuse until their command is written
 }
 
-// Import turns the file of another tool into the text of a lanes file that
-// Load takes. Tool is "forge-lanes", "lefthook" or "pre-commit"; source is the
-// name that errors and the first comment carry. Files holds what the file may
-// extend; nil where it is alone. Ids and order are the file's.
+// Import converts the configuration of another tool to a lanes file that Load
+// accepts. Tool is "forge-lanes", "lefthook" or "pre-commit"; source is the name
+// used in errors and in the first comment. Files has the files that the
+// configuration may extend; nil if there are none. Ids and order are those of the
+// configuration.
 //
-// The lanes never check less: a trigger that has no equal becomes a wider one,
-// an exclusion a narrower one, and what cannot be run becomes a lane that
-// refuses every push until its command is written. Only what refuses nothing
-// becomes a comment.
+// The lanes never check less: a trigger without an equivalent becomes a wider one,
+// an exclusion a narrower one, and a check that cannot be run becomes a lane that
+// refuses every push until its command is written. Only settings that do not refuse
+// a push become comments.
 func Import(tool, source string, data []byte, files fs.FS) (Imported, error) {
 	if len(data) > MaxFile {
 		return Imported{}, &FormatError{File: source, Msg: fmt.Sprintf("the file has %d bytes, more than the %d allowed",

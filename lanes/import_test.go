@@ -152,7 +152,7 @@ lane go-test, on pre-push, paths **/*.go, ignore vendor/** doc[s], run go test .
   # No equivalent for "tags": slow
   # The id was "go test".
 lane types, on pre-push, paths src/**/*.ts src/**/*.tsx a*.js a*/**/*.js, ignore , run cd 'web/' npm run types
-lane files, on pre-push, paths , ignore , run echo 'pushlane: the command of lane "files" asked for names of ` +
+lane files, on pre-push, paths , ignore , run echo 'pushlane: the command of lane "files" takes the names of ` +
 	`files; write its command into lanes.toml' >&2 exit 1
   # It ran "lint {push_files}".
 lane pre-push-1, on pre-push, paths , ignore , run make check
@@ -210,7 +210,7 @@ lane one, on pre-commit manual commit-msg, paths setup.cfg, ignore , run echo 'p
 lane any, on pre-push, paths , ignore , command any
   # always_run, so the lane does not look at files = "x.*y".
   # No equivalent for "types": [python]. So the lane runs for files of every type.
-lane message, on commit-msg, paths , ignore , run echo 'pushlane: the command of lane "message" asked for names ` +
+lane message, on commit-msg, paths , ignore , run echo 'pushlane: the command of lane "message" takes the names ` +
 	`of files; write its command into lanes.toml' >&2 exit 1
   # It ran ["m"] with the names of the files after it.
 `

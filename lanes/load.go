@@ -17,7 +17,7 @@ import (
 	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
-// MaxFile is the largest lanes file taken, in bytes.
+// MaxFile is the size limit of a lanes file, in bytes.
 const MaxFile = 1 << 20
 
 const (

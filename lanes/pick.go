@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Event is what asks for lanes: one update at one gate.
+// Event is one update at one gate, for which lanes are picked.
 type Event struct {
 	Gate  string   // "" : lanes are not chosen by gate
 	Ref   string   // full name of the target ref; "" : not chosen by branch
