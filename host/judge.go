@@ -44,7 +44,7 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 	if err := h.write(ctx, call, out, j); err != nil && call.Gate == "manual" {
 		return gate.ExitUndecided
 	}
-	return exit // a verdict holds also where no one can be told of it
+	return exit // the verdict does not depend on whether anyone reads the output
 }
 
 // write prints what the call asked for about a run.
@@ -75,8 +75,8 @@ func (h *Host) leave(ctx context.Context, call gate.Call, out report.Output) int
 	return gate.ExitAccept
 }
 
-// exit is the status that git gets: where every ref is answered by itself, a
-// push that is good in part goes on to be.
+// exit is the status that git gets. With --per-ref a push with at least one good
+// ref continues, and proc-receive refuses the others.
 func (h *Host) exit(call gate.Call, j *gate.Run) (int, error) {
 	if !j.PerRef {
 		return j.Exit(), nil
@@ -142,9 +142,9 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, pol
 	})
 }
 
-// seesUpdate reports whether the lane's plugin is told which ref it judges, so
-// that its verdict about one says nothing of another. One that cannot be
-// loaded is taken to be.
+// seesUpdate reports whether the lane's plugin receives the ref that it judges, so
+// that its verdict about one ref is not valid for another. A plugin that cannot be
+// loaded counts as one that does.
 func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, i int,
 	lane lanes.Lane) bool {
 	o := gate.LaneRun{Update: i, Picked: lanes.Picked{Lane: lane}}

@@ -17,7 +17,7 @@ import (
 	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
-// MaxFile is the largest lanes file taken, in bytes.
+// MaxFile is the size limit of a lanes file, in bytes.
 const MaxFile = 1 << 20
 
 const (
@@ -61,7 +61,7 @@ type fault struct {
 	names   []string
 }
 
-// fault notes one fault, once: some keys are looked at twice.
+// fault records an error once: some keys are checked twice.
 func (l *loader) fault(line int, format string, args ...any) *fault {
 	f := &fault{FormatError: FormatError{File: l.source, Line: line, Msg: fmt.Sprintf(format, args...)}}
 	if !l.noted[f.FormatError] {
@@ -84,7 +84,7 @@ func (l *loader) err() error {
 	all := make([]error, 0, maxFaults+1)
 	for i, f := range l.faults {
 		if i == maxFaults {
-			more := fmt.Sprintf("and %d more faults", len(l.faults)-i)
+			more := fmt.Sprintf("and %d more errors", len(l.faults)-i)
 			all = append(all, &FormatError{File: l.source, Msg: more})
 			break
 		}
@@ -172,7 +172,7 @@ func (l *loader) version(t table) {
 	case !t.has("version"):
 		l.fault(1, "no version; write `version = 1` first")
 	case given && v != 1:
-		l.fault(t.line("version"), "version %d is not known to this pushlane, only 1 is", v)
+		l.fault(t.line("version"), "version %d is not known to this pushlane, which knows version 1", v)
 	}
 	l.set.Version = v
 }

@@ -110,7 +110,7 @@ func (s Schedule) comes() bool {
 	return false
 }
 
-// Matches reports whether the schedule names the minute that t lies in.
+// Matches reports whether the schedule includes the minute of t.
 func (s Schedule) Matches(t time.Time) bool {
 	t = t.UTC()
 	if s.minute&(1<<t.Minute()) == 0 || s.hour&(1<<t.Hour()) == 0 || s.month&(1<<t.Month()) == 0 {

@@ -208,8 +208,8 @@ func (p *goPackage) line(line string) {
 	}
 }
 
-// failed are the findings of the tests that failed; a test that said nothing
-// about a place is told of by its name.
+// failed are the findings of the failed tests; a test without a position in its
+// output is reported by its name.
 func (p *goPackage) failed(m *matcher, dir string) []sdk.Finding {
 	var all []sdk.Finding
 	told := map[string]bool{}

@@ -164,7 +164,7 @@ func (s *gitServer) checkLog(t *testing.T, r storedRun) {
 		return
 	}
 	for _, l := range r.Lanes[:len(r.Lanes)-1] {
-		if l.State != "broken" || l.Message != "its host is gone" {
+		if l.State != "broken" || l.Message != "its host no longer responds" {
 			t.Errorf("run #%d: attempt %d is %s: %s", r.Run, l.Attempt, l.State, l.Message)
 		}
 	}

@@ -96,9 +96,11 @@ func rootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pushlane",
 		Short: "pushlane judges every git push",
-		Long: "pushlane judges every git push: it picks the lanes whose paths changed, runs each\nlane's " +
-			"WebAssembly plugin, gives it throw-away Incus containers, and accepts or\nrefuses the push.\n\nExit status: 0 " +
-			"accepted, 1 a lane said no, 2 wrong use, 3 could not decide.",
+		Long: `pushlane judges every git push: it picks the lanes whose paths changed, runs the
+WebAssembly plugin of each lane, gives it throw-away Incus containers if it needs
+them, and accepts or refuses the push.
+
+Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, args []string) error {

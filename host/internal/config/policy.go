@@ -1,5 +1,5 @@
-// Package config reads what the owner of a host decides: the policy, what it lets
-// which repository have, and the files that it names.
+// Package config reads the policy of a host's owner: its keys, what it allows to
+// which repository, and the files that it names.
 package config
 
 import (
@@ -58,7 +58,7 @@ type Policy struct {
 	Allows []Allow `koanf:"allow"`
 
 	Statuses []notify.Status  `koanf:"status"`    // server: forges that show commit statuses
-	Webhooks []notify.Webhook `koanf:"webhook"`   // server: addresses that are told of runs
+	Webhooks []notify.Webhook `koanf:"webhook"`   // server: addresses that receive notifications
 	Notes    bool             `koanf:"notes"`     // server: verdicts as git notes in refs/notes/pushlane
 	NotesKey string           `koanf:"notes_key"` // SSH key file to sign them with
 	OTLP     string           `koanf:"otlp"`      // server: OTLP/HTTP endpoint for spans
@@ -105,8 +105,8 @@ type Policy struct {
 	HTTPHosts []string `koanf:"http.hosts"`
 	Secrets   string   `koanf:"secrets"` // folder of secrets, a file each
 
-	// Who may sign plugins of others. Where one of the two names somebody, they
-	// must be signed.
+	// Who may sign third-party plugins. If one of the two names a signer, these
+	// plugins must be signed.
 	AllowedSigners string `koanf:"allowed_signers"` // file of SSH keys, ssh-keygen(1)
 	// "ISSUER SUBJECT" of sigstore certificates; in the subject, * is anything up to the next /
 	SigstoreIdentities []string `koanf:"sigstore_identities"`
@@ -236,7 +236,7 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 const maxPolicy = 1 << 20
 
 func readPolicyFile(name string) ([]byte, error) {
-	if name == os.DevNull { // no policy, said out loud
+	if name == os.DevNull { // explicitly no policy
 		return nil, nil
 	}
 	data, err := bounded.ReadFile(name, maxPolicy)

@@ -15,7 +15,7 @@ import (
 	"github.com/pushlane/pushlane/lanes"
 )
 
-// LockName is the lock file's name beside the lanes file.
+// LockName is the name of the lock file, which is next to the lanes file.
 const LockName = "lanes.lock"
 
 // LockBeside names the lock file that belongs to a lanes file.

@@ -217,7 +217,7 @@ func (l *Lane) keepNamed(keep *artifactFolder, names []string) error {
 			return fmt.Errorf("plugin %q names artifact %q, which is not below /out", l.lane().Plugin, printable.Clean(name))
 		}
 		if err := keep.Keep(clean, int64(len(data)), bytes.NewReader(data)); err != nil {
-			return fmt.Errorf("cannot keep artifact %q: %w", printable.Clean(name), err)
+			return fmt.Errorf("cannot store artifact %q: %w", printable.Clean(name), err)
 		}
 	}
 	return nil

@@ -25,13 +25,13 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// A plugin's run is the same, bit for bit, as long as it is given the same and
-// its questions get the same answers. So what a run was given is its key, what
-// it asked is kept as inputs (which path was which blob, which folder listed
-// which names), and where all inputs still hold the verdict is used again.
+// A plugin's run is deterministic: the same request and the same responses give
+// the same result, bit for bit. The request is therefore the key of the cache, the
+// responses are stored as inputs (which path was which blob, which folder listed
+// which names), and if all inputs are unchanged the verdict is used again.
 
 const (
-	cacheVersion = 4      // of the key: what an older pushlane cached is not looked at
+	cacheVersion = 4      // of the key: results of an older pushlane are not used
 	maxInputs    = 50_000 // of one run; a run that asks more is not cached
 )
 
@@ -80,16 +80,16 @@ type cachedContainer struct {
 	Source      string `json:"source"`      // tree id
 }
 
-// cacheEntry prepares to cache the run; why not is said where it cannot be.
+// cacheEntry prepares to cache the run; why is the reason if it cannot be cached.
 func (l *Lane) cacheEntry(ctx context.Context) (*cacheEntry, string, error) {
 	switch {
 	case l.module.Manifest().Input == nil:
 		return nil, "plugin " + l.lane().Plugin +
-			" wants the whole request, which no two pushes have alike (`input` in its manifest)", nil
+			" reads the whole request, which differs for every push (set `input` in its manifest)", nil
 	case l.lane().Remember == lanes.RememberNever:
 		return nil, `the lane says remember = "never"`, nil
 	case l.can("clock"):
-		return nil, "it looks at the clock", nil
+		return nil, "it reads the clock", nil
 	case l.can("http"):
 		return nil, "it may send requests", nil
 	}
@@ -171,8 +171,8 @@ func (r *recordingWorld) Ask(ctx context.Context, q wasm.Question) (wasm.Answer,
 	return a, err
 }
 
-// inputOf names what a question is about; empty: nothing that can change, or
-// what a container left, which the container stands for.
+// inputOf names the subject of a request; empty: something that cannot change, or
+// an artifact, which depends on its container alone.
 func inputOf(q wasm.Question) string {
 	switch {
 	case q.Kind == wasm.AskCall && q.Name == OpGet:
@@ -286,8 +286,8 @@ func (l *Lane) holds(ctx context.Context, now environment, run *cachedRun) (bool
 	return true, nil
 }
 
-// storeResult keeps a run that ended in a verdict; why not is said in the lane's
-// log, where someone may wonder.
+// storeResult caches a run that ended in a verdict. If it does not, the lane's log
+// has the reason.
 func (l *Lane) storeResult(ctx context.Context, o *gate.LaneRun, said Result, exit int) {
 	if l.cache == nil || o.State != store.Passed && o.State != store.Failed {
 		return
@@ -316,7 +316,7 @@ func (l *Lane) uncacheable() string {
 	case l.uncacheableWhy != "":
 		return l.uncacheableWhy
 	case l.cache.full():
-		return fmt.Sprintf("it looked at more than %d paths, or its questions are longer than %d MiB", maxInputs,
+		return fmt.Sprintf("it read more than %d paths, or its requests are longer than %d MiB", maxInputs,
 			maxInputBytes>>20)
 	case len(l.cache.containers) > 0 && l.lane().Remember != lanes.RememberContainers:
 		return `it runs containers, and the lane does not say remember = "containers"`
@@ -353,21 +353,21 @@ func (r *cachedRun) result() Result {
 // again.
 func (l *Lane) Foresee(ctx context.Context) string {
 	if err := l.prepare(ctx, l.outcome()); err != nil {
-		return "cannot tell: " + printable.Clean(err.Error())
+		return "cannot determine this: " + printable.Clean(err.Error())
 	}
 	mem, why, err := l.cacheEntry(ctx)
 	switch {
 	case err != nil:
-		return "cannot tell: " + printable.Clean(err.Error())
+		return "cannot determine this: " + printable.Clean(err.Error())
 	case mem == nil:
 		return "runs every time: " + why
 	}
 	run, err := l.lookup(ctx, mem)
 	switch {
 	case err != nil:
-		return "cannot tell: " + printable.Clean(err.Error())
+		return "cannot determine this: " + printable.Clean(err.Error())
 	case run == nil:
-		return "runs: no earlier run was given the same, or what it read has changed"
+		return "runs: no earlier run had the same request, or an input has changed"
 	}
 	return fmt.Sprintf("cached: the %d inputs that %s read in run #%d are unchanged", len(run.Inputs),
 		run.Address, run.Run)

@@ -175,7 +175,7 @@ func (p probe) keep(t *testing.T, said Result, exit int) {
 	}
 }
 
-// TestFactOf: what a question is about, and what is no fact.
+// TestFactOf: the subject of a request, and what is not a fact.
 func TestFactOf(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

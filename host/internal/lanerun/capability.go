@@ -126,7 +126,7 @@ func (p permits) patterns() int {
 func (p permits) limited() bool { return len(p["repo.read"].globs) > 0 }
 
 // tree opens a revision's tree as far as the plugin may see it. A container
-// gets the same: what nobody granted is not there.
+// gets the same: files that were not granted do not exist in it.
 func (l *Lane) tree(ctx context.Context, rev string) (*hooks.Tree, error) {
 	t, err := l.repo.Tree(ctx, rev)
 	if err == nil && l.spool != nil {

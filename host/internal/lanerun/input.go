@@ -24,7 +24,7 @@ func (l *Lane) wasmCall(ctx context.Context, request []byte, ops wasm.Ops) (wasm
 		Memory: config.PluginMemory, Fuel: l.policy().MaxFuel, Out: l.out, World: world, Env: l.environment()}
 	if l.can("clock") {
 		c.Clock = time.Now()
-		l.dependsOutside("it looks at the clock")
+		l.dependsOutside("it reads the clock")
 	}
 	return c, err
 }

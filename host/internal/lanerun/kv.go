@@ -32,7 +32,7 @@ func (o *operations) keep(ctx context.Context, op string, req []byte) ([]byte, e
 	}
 	space := o.run.space()
 	if op == OpSet {
-		o.run.dependsOutside("it keeps values")
+		o.run.dependsOutside("it stores values")
 		return o.set(ctx, st, space, r.Name, r.Value)
 	}
 	value, err := st.Value(ctx, space, r.Name)
@@ -70,7 +70,7 @@ func (o *operations) set(ctx context.Context, st *store.Store, space store.Space
 	err := st.SetValue(ctx, space, name, data)
 	if errors.Is(err, store.ErrSpaceFull) {
 		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf(
-			"a plugin keeps at most %d values of %d bytes in all", store.MaxValues, store.MaxValueBytes)}
+			"a plugin stores at most %d values of %d bytes in all", store.MaxValues, store.MaxValueBytes)}
 	}
 	return []byte(`{}`), err
 }

@@ -1,7 +1,6 @@
-// Package lanerun is one lane run under way: its plugin called, what the plugin
-// asks for allowed or refused and done, its containers, its log, and whether an
-// earlier run's result is used again. Which lanes run, and when, is not decided
-// here.
+// Package lanerun runs one lane: it calls the plugin, allows or refuses and performs
+// its requests, runs its containers, writes its log, and uses cached results. It
+// does not decide which lanes run, or when.
 package lanerun
 
 import (
@@ -43,9 +42,9 @@ type Lane struct {
 	granted  []string // names of permits, in the manifest's order
 	permits  permits
 	who      string       // the plugin to what outlives its versions; see identity
-	cache    *cacheEntry  // what it is remembered by; nil: it is not
+	cache    *cacheEntry  // key of the cached result; nil: not cached
 	Attempt  int          // from 1
-	Recorded bool         // starting stands in the store
+	Recorded bool         // the state starting is in the store
 	first    *input       // of the first call, made for the cached result's key; nil: taken
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	out      *wasm.Out    // /out of the call under way
@@ -57,7 +56,7 @@ type Lane struct {
 	mu             sync.Mutex      // guards asked, recorded, quota and what containers add to the outcome
 	quota          *artifactQuota  // of this attempt; nil: it left no artifacts yet
 	asked          map[string]bool // container ids
-	masked         []string        // secrets to be kept out of logs
+	masked         []string        // secrets to be masked in logs
 	uncacheableWhy string          // why the run depends on more than what was recorded of it; empty: it does not
 }
 
@@ -72,8 +71,8 @@ func (l *Lane) Zone() zone.Zone {
 	return zone.Zone{Repository: l.j.GitDir, Trust: l.Update().Trust(l.j.Gate)}
 }
 
-// Pusher is who pushed, as far as the server told us; USER says that of a
-// server on which everyone is one user.
+// Pusher is who pushed, as far as the server reports it; USER is the server's own
+// user if all users share it.
 func (l *Lane) Pusher() string {
 	if l.rec != nil && l.rec.Claimed {
 		return l.rec.Run.Pusher
@@ -124,14 +123,14 @@ func (l *Lane) Run(ctx context.Context, o *gate.LaneRun) {
 	}
 }
 
-// spoolWord says in the log that the plugin was refused a read for want of
-// space, and where the run broke says it there.
+// spoolWord reports in the log, and in the error of a broken run, that the plugin
+// was refused a read for lack of space.
 func (l *Lane) spoolWord(err error) error {
 	full := l.spool.Full()
 	if full == nil {
 		return err
 	}
-	l.dependsOutside("it read more out of order than there is space for")
+	l.dependsOutside("its reads out of order need more temporary space than allowed")
 	l.log.line('h', "no space: "+full.Error())
 	if err == nil {
 		return nil
@@ -235,7 +234,7 @@ func (l *Lane) callPlugin(ctx context.Context) (Result, int, error) {
 	}
 	if looks, err := l.asTool(ctx, &call); err != nil || !looks {
 		call.World.Close()
-		return Result{Verdict: "skip", Reason: "no changed file is for it"}, 0, err
+		return Result{Verdict: "skip", Reason: "no changed file matches"}, 0, err
 	}
 	opened := OpensOf(l.module.Manifest().Tool, &call)
 	stderr := l.log.stream('p')
@@ -319,8 +318,8 @@ func (l *Lane) request(ctx context.Context) (sdk.Request, error) {
 // Wants reports whether a plugin is handed a part of the request.
 func Wants(m sdk.Manifest, key string) bool { return m.Wants(key) }
 
-// settle turns what was said and what went wrong into the outcome's state. A
-// "no" and a breakage never become each other.
+// settle turns the plugin's result and errors into the outcome's state. A refusal
+// and a breakage never become each other.
 func settle(ctx context.Context, o *gate.LaneRun, said Result, exit int, err error) {
 	o.Findings = said.Findings
 	o.Message = said.Reason
@@ -355,9 +354,9 @@ func (a Result) refusal() string {
 	case a.errors > 0:
 		return printable.Count(a.errors, "error")
 	case a.places && a.total == 0:
-		return "exit status 1 without a finding: it said no, or could not run; its output is in the log"
+		return "exit status 1 without a finding: it failed or could not run; its output is in the log"
 	}
-	return "the plugin said no"
+	return "the plugin refused"
 }
 
 // Contradiction: a plugin whose words and exit status differ is not believed.

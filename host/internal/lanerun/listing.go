@@ -37,12 +37,12 @@ type Toil struct {
 	spent int64
 }
 
-// Units of fuel, some nanoseconds each, that things take at least.
+// The least units of fuel, some nanoseconds each, for each kind of work.
 const (
-	unitsPerLook = 32 // at a change, or of a glob at a path, beside their bytes
+	unitsPerLook = 32 // at a change, or of a glob at a path, in addition to their bytes
 )
 
-var errToil = errors.New("there is no fuel left for this")
+var errToil = errors.New("no fuel is left for this")
 
 // pay takes one look at so many bytes.
 func (w *Toil) pay(bytes int) error {
@@ -91,8 +91,8 @@ func ListChanges(req []byte, n int, at func(int) (sdk.Change, bool, error), w *T
 	return answer, w.pay(len(answer))
 }
 
-// maxRecallToil is what listing changes may take to find out whether earlier
-// runs would be told the same, in units of fuel: about a second.
+// maxRecallToil limits the work of listing changes to find out whether earlier
+// runs would get the same response, in units of fuel: about a second.
 const maxRecallToil = 1_000_000_000
 
 // changesNow answers changes.list@1 as it would be answered now; nothing for a

@@ -72,8 +72,8 @@ func (l *Lane) Manifest(ctx context.Context) (sdk.Manifest, error) {
 	return checked.Manifest(), nil
 }
 
-// pinned loads a plugin of others: the very module that was pinned, signed as
-// this host wants it, asking for no more than was approved.
+// pinned loads a third-party plugin: exactly the pinned module, signed as this host
+// requires, with no further requests than were approved.
 func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, error) {
 	pool, err := l.runner.Sandbox()
 	if err != nil {
@@ -89,13 +89,13 @@ func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, err
 	}
 	if more := lanes.More(p.Capabilities, plugins.Granted(m.Manifest())); len(more) > 0 {
 		return nil, problem.WithHint(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, gate.LockName,
-			strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
+			strings.Join(more, "; ")), "review and approve it: pushlane plugin approve "+p.Name)
 	}
 	l.who = identity(m, signer)
 	return m, nil
 }
 
-// pinnedPack finds the very module that was pinned, signed as this host wants it.
+// pinnedPack finds exactly the pinned module, signed as this host requires.
 func (l *Lane) pinnedPack(ctx context.Context, p lanes.Locked) (registry.Package, string, error) {
 	policy := l.policy()
 	if l.call.Tried == p.SHA256 && l.call.Gate == "manual" {

@@ -72,7 +72,7 @@ type operations struct {
 
 // cause is why a plugin could not decide, where that was ours.
 func (o *operations) cause() error {
-	o.jobs.Wait() // containers of an instance that is gone are being stopped
+	o.jobs.Wait() // containers of an instance that ended are being stopped
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.broken
@@ -184,7 +184,7 @@ func WithHandle[T wasm.Handle](handles *wasm.Handles, req []byte, what string,
 	h, _ := handles.Get(r.Handle)
 	one, ok := h.(T)
 	if !ok {
-		return nil, &wasm.OpError{Code: wasm.BadHandle, Message: fmt.Sprintf("handle %d is no %s", r.Handle, what)}
+		return nil, &wasm.OpError{Code: wasm.BadHandle, Message: fmt.Sprintf("handle %d is not a %s", r.Handle, what)}
 	}
 	return do(one)
 }

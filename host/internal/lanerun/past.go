@@ -20,9 +20,9 @@ const (
 	OpBlobs   = "blobs.read@1"
 )
 
-// past is what the new commits of the run's update add beyond its end; nothing
-// at gates that have none of their own. All lanes of a push share it, and it is
-// worked out when the first of them asks.
+// past is what the new commits of the run's update add beyond its final tree;
+// empty at gates without new commits. All lanes of a push share it, and it is
+// computed at the first request.
 func (l *Lane) past(ctx context.Context) (hooks.PastList, error) {
 	switch l.j.Gate {
 	case "pre-commit", "commit-msg", "schedule":
@@ -64,8 +64,9 @@ func (l *Lane) visiblePast(ctx context.Context) ([]sdk.Change, error) {
 	return all, err
 }
 
-// listPast answers history.list@1. The first page pays for finding it all out,
-// whoever did: what a run costs must not depend on the lanes next to it.
+// listPast performs history.list@1. The first page is charged for finding all
+// entries, even if another lane found them: the cost of a run must not depend on
+// other lanes.
 func (l *Lane) listPast(req []byte, w *Toil) ([]byte, error) {
 	list, err := l.past(w.Ctx)
 	if err != nil {

@@ -138,8 +138,8 @@ func (q *artifactQuota) list() error {
 
 // zoneArtifacts is what the artifacts of all runs of one zone take. Its folder
 // has an empty file for each lane run that left some, named "<run> <folder>"
-// and as large as they are; a file whose folder is gone does not count. So
-// runs of other processes count, and runs that were removed do not, whoever
+// and as large as they are; a file whose folder was deleted does not count. So
+// runs of other processes count, and removed runs do not, whichever process
 // removed them.
 type zoneArtifacts struct {
 	dir, runs string

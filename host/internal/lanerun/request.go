@@ -48,10 +48,10 @@ type HTTPResponse struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"` // names in lower case, several values joined by ", "
 	Body    string            `json:"body,omitempty"`
-	Base64  string            `json:"body_base64,omitempty"` // in place of body where it is no UTF-8
+	Base64  string            `json:"body_base64,omitempty"` // instead of body if it is not UTF-8
 }
 
-// request starts a request and comes back at once.
+// send starts a request and returns at once.
 func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byte) ([]byte, error) {
 	var a HTTPRequest
 	if err := json.Unmarshal(data, &a); err != nil {
@@ -115,7 +115,7 @@ func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" &&
 		(err != nil || !ip.IsLoopback()) {
-		return nil, Invalid("plain http goes to this machine only")
+		return nil, Invalid("plain http is allowed only to this machine")
 	}
 	if a.Max < 0 || a.Max > maxReply || a.Millis < 0 {
 		return nil, Invalid("max_bytes is 0 to %d and millis not below 0", maxReply)
@@ -139,7 +139,7 @@ func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
 	return req, l.headers(req, a)
 }
 
-// headers that say how a message is carried are ours.
+// ownHeaders are the headers that only the host sets, about the transport.
 var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Te", "Trailer",
 	"Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"}
 
@@ -158,10 +158,10 @@ func (l *Lane) headers(req *http.Request, a HTTPRequest) error {
 		before, rest, found := strings.Cut(text, "{{")
 		secret, after, closed := strings.Cut(rest, "}}")
 		if !found || !closed {
-			return Invalid("secret header %q names no secret: write {{NAME}}", printable.Clean(name))
+			return Invalid("secret header %q does not name a secret: write {{NAME}}", printable.Clean(name))
 		}
 		if req.URL.Scheme != "https" && !loopback(req.URL.Hostname()) {
-			return Invalid("a secret goes over https only")
+			return Invalid("a secret is sent only over https")
 		}
 		value, err := l.secret(secret)
 		if err != nil {
@@ -187,7 +187,7 @@ func (l *Lane) send(req *http.Request, most int64) (*HTTPResponse, error) {
 		slices.Contains(l.policy().HTTPHosts, req.URL.Hostname())
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 		if !named && !Public(address) {
-			return fmt.Errorf("%s is no public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
+			return fmt.Errorf("%s is not a public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
 		}
 		return nil
 	}}
@@ -206,7 +206,7 @@ func (l *Lane) send(req *http.Request, most int64) (*HTTPResponse, error) {
 	defer resp.Body.Close()
 	body, err := bounded.ReadAll(resp.Body, most)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the answer of %s: %w", req.URL.Host, err)
+		return nil, fmt.Errorf("cannot read the response of %s: %w", req.URL.Host, err)
 	}
 	return l.replyOf(resp, body), nil
 }
@@ -248,7 +248,7 @@ func (e *PendingRequest) End(r *HTTPResponse, err error) {
 		return
 	}
 	if e.size = r.size(); e.Held.Add(e.size) > maxReplies {
-		e.err = fmt.Errorf("the answers that are open are larger than %d MiB together: close handles that were read",
+		e.err = fmt.Errorf("the open responses are larger than %d MiB together: close handles after reading",
 			maxReplies>>20)
 		return
 	}
@@ -290,7 +290,7 @@ func (e *PendingRequest) Close() error {
 // Response answers http.response@1.
 func (e *PendingRequest) Response() ([]byte, error) {
 	if ready, _ := e.Ready(); ready == 0 {
-		return nil, &wasm.OpError{Code: wasm.WouldBlock, Message: "there is no answer yet"}
+		return nil, &wasm.OpError{Code: wasm.WouldBlock, Message: "there is no response yet"}
 	}
 	if e.err != nil {
 		return nil, &wasm.OpError{Code: wasm.Failed, Message: printable.Clean(e.err.Error())}

@@ -150,7 +150,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"a user in the address": {HTTPRequest{URL: "https://example.org@" + at + "/"}, "-22 "},
 		"a host like another":   {HTTPRequest{URL: "https://example.org.example.com/"}, "-13 "},
 		"no scheme":             {HTTPRequest{URL: "file:///etc/passwd"}, "-22 "},
-		"plain http elsewhere":  {HTTPRequest{URL: "http://example.org/"}, `plain http goes to this machine only`},
+		"plain http elsewhere":  {HTTPRequest{URL: "http://example.org/"}, `plain http is allowed only to this machine`},
 		"a method":              {HTTPRequest{URL: server.URL, Method: "CONNECT"}, "-22 "},
 		"a header of ours": {HTTPRequest{URL: server.URL, Headers: map[string]string{"host": "evil"}},
 			`header \"host\" is set by the host`},
@@ -164,7 +164,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"a path for a secret": {HTTPRequest{URL: server.URL,
 			Secrets: map[string]string{"A": "{{../../etc/passwd}}"}}, "-13 "},
 		"no secret in it": {HTTPRequest{URL: server.URL, Secrets: map[string]string{"A": "plain"}},
-			`names no secret: write {{NAME}}`},
+			`does not name a secret: write {{NAME}}`},
 		"a secret as the host": {HTTPRequest{URL: server.URL, Secrets: map[string]string{"Host": "{{TOKEN}}"}}, "-22 "},
 	} {
 		_, err := o.fetch(t, test.ask)
@@ -187,7 +187,7 @@ func TestPrivateAddresses(t *testing.T) {
 	for hosts, wantErr := range map[string]bool{"*": true, strings.TrimPrefix(server.URL, "http://"): false} {
 		_, err := asking(t, server, hosts).fetch(t, HTTPRequest{URL: server.URL + "/echo"})
 		if (err != nil) != wantErr || wantErr && !strings.Contains(err.Error(),
-			"is no public address, and http.hosts of the policy does not name") {
+			"is not a public address, and http.hosts of the policy does not name") {
 			t.Errorf("http.hosts = %q: %v", hosts, err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 const (
 	maxSecret = 64 << 10 // bytes
-	minSecret = 6        // bytes: shorter ones cannot be kept out of logs
+	minSecret = 6        // bytes: shorter ones cannot be masked in logs
 )
 
 // secret reads a secret of this host for a lane run that may use it. Its bytes
@@ -29,7 +29,7 @@ func (l *Lane) secret(name string) ([]byte, error) {
 	value, err := ReadSecret(l.policy().Secrets, name)
 	if err != nil {
 		return nil, problem.WithHint(fmt.Errorf("cannot read secret %q: %w", name, err),
-			fmt.Sprintf("write it to %s/%s, readable by this host alone (chmod 600)", l.policy().Secrets, name))
+			fmt.Sprintf("write it to %s/%s, readable only by this host (chmod 600)", l.policy().Secrets, name))
 	}
 	l.mask(value)
 	return value, nil
@@ -84,9 +84,9 @@ func (l *Lane) mask(value []byte) {
 	}
 }
 
-// unmasked takes secrets out of text. It is for what containers print, who
-// were given them: an accident, not an attack, since whoever has the bytes can
-// write them backwards.
+// unmasked removes secrets from text. It is for the output of containers that
+// were given them: it prevents accidents, not attacks, because a program that has
+// the bytes can write them backwards.
 func (l *Lane) unmasked(text string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
-// TestTheRunSaysThatThereWasNoSpace: what a plugin was refused stands in the
+// TestTheRunSaysThatThereWasNoSpace: a refused read of a plugin is in the
 // log, and with what broke where that broke.
 func TestTheRunSaysThatThereWasNoSpace(t *testing.T) {
 	t.Parallel()

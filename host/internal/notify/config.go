@@ -31,7 +31,7 @@ type Config struct {
 
 // Status is a forge that shows commit statuses.
 type Status struct {
-	// full path of the git directory, in which * stands for any text; the name of a [[repository]]; "*" for all
+	// full path of the git directory, in which * is any text; the name of a [[repository]]; "*" for all
 	Repo string `koanf:"repo"`
 	Kind string `koanf:"kind"` // gitea (also Forgejo), github or gitlab
 	API  string `koanf:"api"`  // "https://gitea.example.org/api/v1"
@@ -40,25 +40,25 @@ type Status struct {
 	TokenFile string `koanf:"token_file"` // file that holds the token
 }
 
-// Webhook is an address that is told of events.
+// Webhook is an address that receives events.
 type Webhook struct {
 	URL        string   `koanf:"url"`
 	SecretFile string   `koanf:"secret_file"` // file that holds the secret that messages are signed with
 	Events     []string `koanf:"events"`      // of Events; none: all
 }
 
-// Events are the names of what a webhook may be told.
+// Events are the names of the events of webhooks.
 func Events() []string { return []string{"run.queued", "run.started", "run.ended"} }
 
 func (c Config) check() error {
 	for _, s := range c.Statuses {
 		if err := s.check(); err != nil {
-			return fmt.Errorf("cannot tell %s of statuses: %w", s.API, err)
+			return fmt.Errorf("cannot send statuses to %s: %w", s.API, err)
 		}
 	}
 	for _, w := range c.Webhooks {
 		if err := w.check(); err != nil {
-			return fmt.Errorf("cannot tell webhook %s: %w", w.URL, err)
+			return fmt.Errorf("cannot use webhook %s: %w", w.URL, err)
 		}
 	}
 	if c.NotesKey != "" {
@@ -98,7 +98,7 @@ func (s Status) check() error {
 func (w Webhook) check() error {
 	for _, e := range w.Events {
 		if !slices.Contains(Events(), e) {
-			return fmt.Errorf("there is no event %q, only %s", e, strings.Join(Events(), ", "))
+			return fmt.Errorf("unknown event %q, want one of %s", e, strings.Join(Events(), ", "))
 		}
 	}
 	if w.SecretFile != "" {
@@ -148,8 +148,8 @@ func (c Config) Unknown() []string {
 	return all
 }
 
-// checkURL wants https beyond this machine: what is sent is signed or carries
-// a token.
+// checkURL requires https for other machines: messages are signed or contain a
+// token.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -163,8 +163,7 @@ func checkURL(text string) error {
 	return fmt.Errorf("%q is not an https address", text)
 }
 
-// checkKey wants a private key that can be used with no one there to type a
-// passphrase.
+// checkKey requires a private key without a passphrase.
 func checkKey(path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return err

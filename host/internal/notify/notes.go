@@ -16,7 +16,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// NotesRef is where verdicts stand as git notes, one JSON line per lane.
+// NotesRef is the ref of the verdicts as git notes, one JSON line per lane.
 const NotesRef = "refs/notes/pushlane"
 
 // noteNamespace is what a note's signature is made for, so that it is no
@@ -44,8 +44,8 @@ type Note struct {
 	Sig string `json:"sig,omitempty"`
 }
 
-// key is what makes two lines the same, however often a verdict is told. The
-// time keeps apart what another database numbers alike.
+// key identifies a line, however often a verdict is sent. The time distinguishes
+// runs that have the same number in another database.
 func (n Note) key() string {
 	return fmt.Sprint(n.Number, " ", n.Started.UnixMilli(), " ", n.Attempt, " ", n.Lane, " ", n.Ref)
 }

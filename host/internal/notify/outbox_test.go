@@ -130,9 +130,9 @@ func TestHostileReceivers(t *testing.T) {
 		timeout time.Duration
 		want    string
 	}{
-		"endless body": {endless, 10 * time.Second, "answers 500"},
+		"endless body": {endless, 10 * time.Second, "responded with 500"},
 		"no answer":    {hang, 50 * time.Millisecond, "context deadline exceeded"},
-		"escapes":      {escapes, 10 * time.Second, "answers 500 Internal Server Error: [31mno way xxx"},
+		"escapes":      {escapes, 10 * time.Second, "responded with 500 Internal Server Error: [31mno way xxx"},
 	} {
 		w := newWorld(t)
 		server := httptest.NewServer(c.handler)

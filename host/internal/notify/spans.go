@@ -22,7 +22,7 @@ import (
 const maxSpanText = 1000
 
 // resultOf is a state in the words of OpenTelemetry's cicd conventions, which
-// keep a test that failed apart from machinery that broke.
+// distinguish a failed test from an infrastructure error.
 func resultOf(s store.State) string {
 	switch s {
 	case store.Passed:
@@ -108,8 +108,8 @@ func (k *keeper) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) e
 // Shutdown is part of sdktrace.SpanExporter.
 func (k *keeper) Shutdown(context.Context) error { return nil }
 
-// ids gives a run's spans the same names each time, so that a collector that
-// is told twice knows it.
+// ids gives a run's spans the same ids each time, so that a collector recognises a
+// repeated delivery.
 type ids struct {
 	run  store.Run
 	next int

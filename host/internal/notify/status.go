@@ -24,7 +24,7 @@ type statusBody struct {
 }
 
 const (
-	maxStatuses    = 100 // of one run: a mirror pushes more refs than anybody looks at
+	maxStatuses    = 100 // of one run: a mirror may push thousands of refs
 	maxDescription = 140 // characters, what GitHub takes
 )
 
@@ -73,7 +73,7 @@ func (t *Teller) withStatuses(ctx context.Context, list []store.Delivery, run st
 	return append(list, t.statuses(run, link, heads)...), nil
 }
 
-// unprotectedContext is the name of what is said of refs that are not protected.
+// unprotectedContext is the context of statuses for unprotected refs.
 const unprotectedContext = "pushlane/unprotected"
 
 // contextOf names what judged: a forge that requires a context of ours is never
@@ -129,7 +129,7 @@ func describe(run store.Run) string {
 	lanes := store.Latest(run.Lanes)
 	switch {
 	case run.State == store.Queued:
-		return fmt.Sprintf("run #%d waits", run.Number)
+		return fmt.Sprintf("run #%d is queued", run.Number)
 	case run.State == store.Running:
 		return fmt.Sprintf("run #%d is running: %s", run.Number, counted(len(lanes)))
 	case len(lanes) == 0 && run.Message != "":
@@ -180,7 +180,7 @@ func (t *Teller) sendStatus(ctx context.Context, target string, d store.Delivery
 		return ok && target == s.API+" "+project
 	})
 	if i < 0 {
-		return permanentError{fmt.Errorf("the forge at %s is in the policy no more", target)}
+		return permanentError{fmt.Errorf("the forge at %s is no longer in the policy", target)}
 	}
 	var b statusBody
 	if err := json.Unmarshal(d.Body, &b); err != nil {
@@ -244,8 +244,8 @@ func (t *Teller) postStatus(ctx context.Context, s Status, target string, b stat
 	return s.verdict(req.URL.Host, a)
 }
 
-// verdict knows what forges say of a commit that they do not have, perhaps not
-// yet, and that GitLab refuses a state that already stands.
+// verdict interprets the responses of forges: for a commit that they do not have,
+// perhaps not yet, and for a state that is already set, which GitLab refuses.
 func (s Status) verdict(host string, a answer) error {
 	err := a.verdict(host)
 	switch {

@@ -75,7 +75,7 @@ func (w Webhook) target() string {
 func (t *Teller) sendWebhook(ctx context.Context, d store.Delivery) error {
 	i := slices.IndexFunc(t.config.Webhooks, func(w Webhook) bool { return w.target() == d.Target })
 	if i < 0 {
-		return permanentError{fmt.Errorf("%s is in the policy no more", d.Target)}
+		return permanentError{fmt.Errorf("%s is no longer in the policy", d.Target)}
 	}
 	req, err := t.config.Webhooks[i].request(ctx, d, t.now())
 	if err != nil {

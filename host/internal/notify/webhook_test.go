@@ -110,7 +110,7 @@ func TestReceiverIsInThePolicyNoMore(t *testing.T) {
 	w := newWorld(t)
 	run := w.say(w.teller(Config{Webhooks: []Webhook{{URL: w.receiver.URL}}}), w.ended("post-receive", 1))
 	if d := w.one(w.work(w.teller(Config{}), run)); d.State != "failed" ||
-		!strings.HasSuffix(d.Error, "is in the policy no more") || len(w.got) != 0 {
+		!strings.HasSuffix(d.Error, "is no longer in the policy") || len(w.got) != 0 {
 		t.Errorf("got %+v", d)
 	}
 }

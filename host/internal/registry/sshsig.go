@@ -129,8 +129,8 @@ func KeyOf(sig Signature) string {
 	return ssh.FingerprintSHA256(key)
 }
 
-// GoodKey is the fingerprint of the key that has made a good SSH signature of
-// the module, whoever's it is; empty: there is none.
+// GoodKey is the fingerprint of the key of a valid SSH signature of the module,
+// whether or not the key is allowed; empty: there is none.
 func GoodKey(p Package, sig Signature) string {
 	if sig.Kind != SSH {
 		return ""
@@ -142,7 +142,7 @@ func GoodKey(p Package, sig Signature) string {
 	return ssh.FingerprintSHA256(key)
 }
 
-// checkSSH checks that the signature is good, whoever's it is.
+// checkSSH checks that the signature is valid, whether or not its key is allowed.
 func checkSSH(p Package, sig Signature) (ssh.PublicKey, error) {
 	blob, err := parseBlob(sig)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package settings holds what lanes give their plugins, the table `with`,
-// against the JSON Schema of the plugin's manifest. It is a package of its own
-// because the processes that run plugins do without it, and without the schema
-// library.
+// Package settings validates the settings of a lane, the table `with`, against the
+// JSON Schema of the plugin's manifest. It is a separate package because the
+// processes that run plugins do not need it, or the schema library.
 package settings
 
 import (
@@ -26,7 +25,7 @@ const schemaURL = "lane:///with"
 type noLoading struct{}
 
 func (noLoading) Load(url string) (any, error) {
-	return nil, fmt.Errorf("it refers to %s; a schema must be whole in itself", url)
+	return nil, fmt.Errorf("it refers to %s; a schema must not refer to other documents", url)
 }
 
 // Schema is a plugin's schema of `with`. It is safe for concurrent use.

@@ -108,7 +108,7 @@ func (s *Store) up(ctx context.Context, dialect goose.Dialect, folder string) er
 		return err
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("cannot bring its schema to version %d: %w", schemaVersion, err)
+		return fmt.Errorf("cannot migrate its schema to version %d: %w", schemaVersion, err)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// ErrNoRun is given for a run that is not kept here.
+// ErrNoRun is returned for a run that is not in the store.
 var ErrNoRun = errors.New("there is no such run")
 
 // Filter chooses runs. An empty field asks for nothing.

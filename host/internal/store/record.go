@@ -56,8 +56,8 @@ type Result struct {
 	Log       File
 }
 
-// End ends a run. A run that ends broken or cancelled takes its open lane
-// runs with it; one that is said to have passed or failed may have none.
+// End ends a run. If it ends broken or cancelled its open lane runs end too; a run
+// that passed or failed must not have any.
 type End struct {
 	State   State
 	Exit    int

@@ -15,7 +15,7 @@ type Run struct {
 	Remote   string
 	Pusher   string
 	State    State
-	Exit     int    // 0 accepted, 1 a lane said no, 3 could not decide; meaningful once State is final
+	Exit     int    // 0 accepted, 1 a lane refused, 3 could not decide; valid once State is final
 	Message  string // why it ended as it did
 	Skip     string // the reason a pusher gave for leaving lanes out, or empty
 	Queued   time.Time
@@ -67,7 +67,7 @@ type Update struct {
 	Lanes     LanesFile // filled by Run, RunByID, Find and Claim, not by Runs
 }
 
-// LanesFile is the lanes file that judges an update. Its content is kept once,
+// LanesFile is the lanes file that judges an update. Its content is stored once,
 // however many runs it judges.
 type LanesFile struct {
 	Source string
@@ -94,7 +94,7 @@ type LaneRun struct {
 	Started  time.Time // zero: not yet
 	Ended    time.Time // zero: not yet
 	Message  string    // the verdict's words
-	Log      File      // its path is known before the lane ends, where Facts told it
+	Log      File      // its path is known before the lane ends if Facts has it
 
 	CachedFrom int64 // number of the run whose result it is, 0 for its own
 
@@ -102,7 +102,7 @@ type LaneRun struct {
 	Group     string // concurrency group, "" for none
 }
 
-// File is a file that is kept next to the database.
+// File is a file that is stored next to the database.
 type File struct {
 	Name   string // of an artifact, as the plugin named it
 	Path   string
@@ -141,7 +141,7 @@ type NewRun struct {
 }
 
 // NewLane is the decision about one lane, picked or not. Only a picked one
-// becomes a lane run; for every one the decision is kept as an event.
+// becomes a lane run; for every one the decision is stored as an event.
 type NewLane struct {
 	Update    int // index into Updates, -1 for none
 	Lane      string

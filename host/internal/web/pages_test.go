@@ -53,17 +53,17 @@ func TestPages(t *testing.T) {
 		"/r/app/runs/1": {"run #1 failed · 0 passed · queued", "picked: <code>prices.txt</code> matches <code>*.txt</code>",
 			"docs</strong> no changed path matches docs/**",
 			`<tr class="add"><td class="n"></td><td class="n">1</td><td>&#43;price = 2</td></tr>`, "too dear", "not in the diff",
-			"about nothing in particular", "Run what failed again",
+			"about nothing in particular", "Rerun failed lanes",
 			"judged by the lanes of", `<a href="/r/app/runs/1/artifacts/1/out/report.html">`},
 		"/r/app/runs/1/test": {`id="L4"`, `<span class="f2 bo">red</span>`, "<summary>prepare</summary>",
 			"<details open><summary>tests</summary>", "&lt;script&gt;"},
-		"/r/app/branches/feature/new": {"<dt>State</dt><dd>open</dd>", "Walk-through: 2 steps", "Raise the price",
+		"/r/app/branches/feature/new": {"<dt>State</dt><dd>open</dd>", "Changes: 2 commits", "Raise the price",
 			"It was one for a long time.", "Say more", "more.txt", "price = 2"},
 		"/r/app/branches/merged": {"<dt>State</dt><dd>merged</dd>", f.commit["merge"], "To be merged",
-			"Walk-through: 1 step<"},
+			"Changes: 1 commit<"},
 		"/r/app/branches/main":            {"the default branch"},
-		"/r/app?branch=feature/new":       {"run #1</a>", `walk through feature/new`},
-		"/r/app?state=passed":             {"No run is like that."},
+		"/r/app?branch=feature/new":       {"run #1</a>", `branch feature/new</a>`},
+		"/r/app?state=passed":             {"No matching runs."},
 		"/api/v1/repositories/app/runs/1": {`"state":"failed"`, `"lanes_rev":"` + f.commit["base"]},
 	} {
 		got := get(t, h, path)
@@ -96,7 +96,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// A live log comes whole to whoever opens it late, goes on after a lost
+// A live log is complete even if it is opened late, goes on after a lost
 // connection where it was, and says when it has ended.
 func TestLiveLog(t *testing.T) {
 	t.Parallel()
@@ -185,7 +185,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		t.Errorf("without a token: %d", got.Code)
 	}
 	if got := get(t, h, "/api/v1/repositories"); got.Code != http.StatusUnauthorized ||
-		got.Body.String() != `{"error":"a token is needed"}`+"\n" {
+		got.Body.String() != `{"error":"a token is required"}`+"\n" {
 		t.Errorf("without a token: %d %s", got.Code, got.Body)
 	}
 	if got := get(t, h, "/r/app", bearer("pl_wrong")...); got.Code != http.StatusSeeOther {
@@ -214,7 +214,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 func (f *fixture) checkLogin(t *testing.T, h http.Handler, token string) {
 	t.Helper()
 	if got := ask(h, http.MethodPost, "/login", "token=pl_wrong"); got.Code != http.StatusUnauthorized ||
-		!strings.Contains(got.Body.String(), "This token is not known.") {
+		!strings.Contains(got.Body.String(), "Unknown token.") {
 		t.Errorf("a wrong log-in: %d", got.Code)
 	}
 	in := ask(h, http.MethodPost, "/login", "token="+url.QueryEscape(token))
@@ -344,10 +344,10 @@ func TestAPI(t *testing.T) {
 	if err != nil || ended.State != "cancelled" {
 		t.Errorf("got %+v, %v", ended, err)
 	}
-	if _, err := c.Cancel(ctx, "app", 2); err == nil || !strings.HasPrefix(err.Error(), "the host answers 409: ") {
+	if _, err := c.Cancel(ctx, "app", 2); err == nil || !strings.HasPrefix(err.Error(), "the host responded with 409: ") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.Run(ctx, "app", 99); err == nil || err.Error() != "the host answers 404: There is nothing here." {
+	if _, err := c.Run(ctx, "app", 99); err == nil || err.Error() != "the host responded with 404: Not found." {
 		t.Errorf("got %v", err)
 	}
 	f.checkDescription(t, server.URL)

@@ -1,5 +1,5 @@
-// Package api is the JSON that the page's host speaks, and a client for it.
-// openapi.json describes it.
+// Package api has the JSON types of the page's API and a client for it.
+// openapi.json describes the API.
 package api
 
 import (
@@ -46,7 +46,7 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("the host answers %d: %s", e.Status, e.Message)
+	return fmt.Sprintf("the host responded with %d: %s", e.Status, e.Message)
 }
 
 // Runs lists runs, the newest first; before is the ID of the run to go on from.
@@ -111,7 +111,7 @@ func (c Client) json(ctx context.Context, method, path string, body, into any) e
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(bounded.Reader(resp.Body, maxAnswer)).Decode(into); err != nil {
-		return fmt.Errorf("cannot read the host's answer: %w", err)
+		return fmt.Errorf("cannot read the host's response: %w", err)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (c Client) do(ctx context.Context, method, path string, body any) (*http.Re
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+"/api/v1"+path,
 		bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask the host: %w", err)
+		return nil, fmt.Errorf("cannot reach the host: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if c.Token != "" {
@@ -136,7 +136,7 @@ func (c Client) do(ctx context.Context, method, path string, body any) (*http.Re
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask the host: %w", err)
+		return nil, fmt.Errorf("cannot reach the host: %w", err)
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp, nil
