@@ -204,18 +204,22 @@ func TestDefaultLanes(t *testing.T) {
 		"and lanes may go then": {"main=one", policy, []string{"main one bare"}, "main, by <one>[files], since <one>; " +
 			"note: main loses its lanes file lanes.toml; it is judged by the old one"},
 	})
-	t.Run("which others may write", func(t *testing.T) {
-		t.Parallel()
-		theirs := filepath.Join(t.TempDir(), "lanes.toml")
-		if err := errors.Join(os.WriteFile(theirs, []byte(lanesFile()), 0o600), os.Chmod(theirs, 0o666)); err != nil {
-			t.Fatal(err)
-		}
-		_, err := defaultLanes(h.id("one"), config.Policy{DefaultLanes: theirs})
-		want := "cannot use lanes file " + theirs + ": others may write it (mode 0666)"
-		if err == nil || err.Error() != want || problem.Hint(err) != "chmod go-w "+theirs {
-			t.Errorf("got %v, hint %q", err, problem.Hint(err))
-		}
-	})
+	for name, what := range map[string]string{"lanes.toml": "lanes file", LockName: "lock file"} {
+		t.Run(what+" that others may write", func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			theirs, lanesToml := filepath.Join(dir, name), filepath.Join(dir, "lanes.toml")
+			if err := errors.Join(os.WriteFile(lanesToml, []byte(lanesFile()), 0o600), os.WriteFile(theirs, nil, 0o600),
+				os.Chmod(theirs, 0o666)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := defaultLanes(h.id("one"), config.Policy{DefaultLanes: lanesToml})
+			want := "cannot use " + what + " " + theirs + ": others may write it (mode 0666)"
+			if err == nil || err.Error() != want || problem.Hint(err) != "chmod go-w "+theirs {
+				t.Errorf("got %v, hint %q", err, problem.Hint(err))
+			}
+		})
+	}
 }
 
 // TestAfterThePush: what git has taken is judged by the lanes of before it, and refused no more.

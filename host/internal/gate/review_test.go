@@ -141,6 +141,10 @@ func TestLock(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, LockName), []byte(pinned("b")), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	large := t.TempDir()
+	if err := os.WriteFile(filepath.Join(large, LockName), make([]byte, lanes.MaxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		source, rev, path string
 		want              string // the digest's digit, or the error
@@ -151,6 +155,8 @@ func TestLock(t *testing.T) {
 		"of a file":             {"x.toml", "", filepath.Join(dir, "x.toml"), "b"},
 		"of a file without":     {"x.toml", "", filepath.Join(t.TempDir(), "x.toml"), ""},
 		"of no file":            {"(none)", "", "", ""},
+		"of a file, too long": {"x.toml", "", filepath.Join(large, "x.toml"), "cannot read lanes.lock: it is longer than " +
+			"1 MiB"},
 		"broken": {"lanes.toml", h.id("broken"), "", `lanes.lock: bad plugin name "Look": an id is made of a-z, 0-9, ` +
 			`_ and -, at most 100 bytes, and begins with a letter or digit`},
 		"a folder": {"lanes.toml", h.id("folder"), "", "cannot read lanes.lock: "},
