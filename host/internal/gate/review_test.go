@@ -218,12 +218,25 @@ func TestLanesAreWatchedEverywhere(t *testing.T) {
 		made{"text", "one", map[string]string{"a.txt": "a"}},
 		made{"lock", "one", map[string]string{"ci/lanes.lock": pinned("a")}},
 		made{"move", "one", map[string]string{"lanes.toml": gone, ".pushlane/lanes.toml": guarding}},
-		made{"folded", "one", map[string]string{"Lanes.TOML": lanesFile()}})
+		made{"folded", "one", map[string]string{"Lanes.TOML": lanesFile()}},
+		made{"lax", "one", map[string]string{"lanes.toml": lanesFile("files")}},
+		made{"later", "lax", map[string]string{"a.txt": "b"}})
 	for to, want := range map[string]bool{"text": false, "lock": true, "move": true, "folded": true} {
 		g := h.guard(t, "main=one")
 		j, err := g.decide(g.call("pre-receive", "main one "+to), refusing())
 		if err != nil || len(j.Updates) != 1 || j.Updates[0].Picked[0].Picked != want || (len(j.Outcomes) == 1) != want {
 			t.Errorf("%s: %+v, %v", to, j.Updates, err)
+		}
+	}
+	// Lanes that another protected ref brought before are no change of this push, and yet not those that judge it.
+	for refs, want := range map[string]string{"main=one rel=lax": "matches lanes.toml", "main=lax rel=lax": ""} {
+		g := h.guard(t, refs)
+		j, err := g.decide(g.call("pre-receive", "next 0 later"), refusing("main", "rel", "next"))
+		if err != nil || len(j.Updates) != 1 || g.named(j.Updates[0].Base) != "<lax>" {
+			t.Fatalf("%s: %+v, %v", refs, j.Updates, err)
+		}
+		if got := j.Updates[0].Picked[0]; want != "" && got.Reason != want || j.Updates[0].OtherLanes != (want != "") {
+			t.Errorf("%s: %s %s, other lanes %t", refs, got.Lane.ID, got.Reason, j.Updates[0].OtherLanes)
 		}
 	}
 	g := h.guard(t, "main=text")
