@@ -169,6 +169,8 @@ func TestTrustOfAPush(t *testing.T) {
 			"none"},
 		"a push of what the repository had": {"main=one", "", []string{"main one two"}, "since <one>",
 			"main at <one>, HEAD main seen"},
+		"first lanes again, where git took none": {"", "main one main", []string{"main 0 open"}, "trusted from now on",
+			"main at <open>, HEAD main"},
 		"a branch in the name of a deleted one": {"", "main one main seen", []string{"main 0 open"}, lost,
 			"main at <one>, HEAD main seen"},
 		"lanes that went away are not replaced by a push": {"main=bare", "main one main seen", []string{"main bare plain"},
