@@ -42,7 +42,7 @@ func TestFilesOthersMayWrite(t *testing.T) {
 		Statuses: []notify.Status{{TokenFile: file("token", "x")}}, Webhooks: []notify.Webhook{{SecretFile: file("hook",
 			"x")}}}
 	module, secret := file("plugins/look.wasm", ""), file("secrets/TOKEN", "secret value")
-	policyFile := file("policyFile.toml", "")
+	policyFile, lock := file("policyFile.toml", ""), file("lanes.lock", "")
 	os.Mkdir(p.State, 0o700)
 	os.Chmod(p.State, 0o777)
 	ctx := context.Background()
@@ -90,14 +90,14 @@ func TestFilesOthersMayWrite(t *testing.T) {
 	listed := strings.Join(all, "\n")
 	for _, want := range []string{"state folder " + p.State, "plugin " + module, "allowed signers " +
 		p.AllowedSigners,
-		"sigstore roots " + p.SigstoreRoots, "lanes file " + p.DefaultLanes, "notes key " + p.NotesKey,
+		"sigstore roots " + p.SigstoreRoots, "lanes file " + p.DefaultLanes, "lock file " + lock, "notes key " + p.NotesKey,
 		"certificate " + p.TLSCert,
 		"token file " + p.Statuses[0].TokenFile, "secret file " + p.Webhooks[0].SecretFile, "secret " + secret} {
 		if !strings.Contains(listed, "cannot use "+want+": others may write it (mode 0") {
 			t.Errorf("no %s in\n%s", want, listed)
 		}
 	}
-	if len(all) != 11 { // and the socket, by its folder
+	if len(all) != 12 { // and the socket, by its folder
 		t.Errorf("%d files:\n%s", len(all), listed)
 	}
 }

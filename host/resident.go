@@ -170,7 +170,7 @@ func (r *Resident) serve(ctx context.Context, conn *net.UnixConn, build string) 
 		_, err := frameWriter{&mu, impatient{conn}, kind}.Write(p)
 		return err
 	}
-	if err := samePeer(conn); err != nil {
+	if err := samePeer(conn, os.Getuid()); err != nil {
 		return err
 	}
 	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -224,8 +224,8 @@ func (i impatient) Write(p []byte) (int, error) {
 	return i.conn.Write(p)
 }
 
-// samePeer refuses callers that are not this user.
-func samePeer(conn *net.UnixConn) error {
+// samePeer refuses callers that are not the user of that id.
+func samePeer(conn *net.UnixConn, uid int) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
@@ -237,8 +237,8 @@ func samePeer(conn *net.UnixConn) error {
 	}); cerr != nil {
 		return cerr
 	}
-	if err == nil && int(cred.Uid) != os.Getuid() {
-		err = fmt.Errorf("cannot serve uid %d: this host belongs to uid %d", cred.Uid, os.Getuid())
+	if err == nil && int(cred.Uid) != uid {
+		err = fmt.Errorf("cannot serve uid %d: this host belongs to uid %d", cred.Uid, uid)
 	}
 	return err
 }

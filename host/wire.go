@@ -37,14 +37,23 @@ const (
 
 var errOtherBuild = errors.New("the caller is from another build")
 
-// readCall reads one call; build is this process's stamp.
+// readCall reads one call; build is this process's stamp. A call that does not
+// begin with its build, or has two of what it has one of, is refused: of two
+// inputs one would not be judged.
 func readCall(r *bufio.Reader, build string) (gate.Call, error) {
 	var c gate.Call
+	seen := map[byte]bool{}
 	for left := int64(maxFrames); ; {
 		kind, payload, err := readFrame(r, &left)
-		if err != nil {
+		switch {
+		case err != nil:
 			return c, err
+		case !seen['v'] && kind != 'v':
+			return c, errors.New("cannot read call: it does not begin with its build")
+		case seen[kind] && kind != 'a' && kind != 'e':
+			return c, fmt.Errorf("cannot read call: frame %q comes twice", kind)
 		}
+		seen[kind] = true
 		switch kind {
 		case 'v':
 			if payload != wireVersion+" "+build {

@@ -35,7 +35,8 @@ type namedFile struct{ what, path string }
 func (p Policy) files() []namedFile {
 	all := []namedFile{{"state folder", p.State}, {"cache folder", p.Cache}, {"plugins folder", p.Plugins},
 		{"secrets folder", p.Secrets}, {"allowed signers", p.AllowedSigners}, {"sigstore roots", p.SigstoreRoots},
-		{"lanes file", p.DefaultLanes}, {"notes key", p.NotesKey}, {"certificate", p.TLSCert}, {"key", p.TLSKey},
+		{"lanes file", p.DefaultLanes}, {"lock file", p.DefaultLock()}, {"notes key", p.NotesKey},
+		{"certificate", p.TLSCert}, {"key", p.TLSKey},
 		{"Incus certificate", p.IncusCert}, {"Incus key", p.IncusKey}, {"Incus server certificate", p.IncusServerCert}}
 	for _, s := range p.Statuses {
 		all = append(all, namedFile{"token file", s.TokenFile})
@@ -52,6 +53,17 @@ func (p Policy) files() []namedFile {
 		all = append(all, namedFile{"secret", filepath.Join(p.Secrets, s.Name())})
 	}
 	return append(all, namedFile{"socket", SocketPath(p.State)})
+}
+
+// LockName is the name of the lock file next to a lanes file.
+const LockName = "lanes.lock"
+
+// DefaultLock is the lock of DefaultLanes, there or not; "" where the policy names no lanes.
+func (p Policy) DefaultLock() string {
+	if p.DefaultLanes == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(p.DefaultLanes), LockName)
 }
 
 // Private lists the folders and files that a policy names: nothing that users of

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -131,7 +132,8 @@ func loadLanes(path, source string) (LanesFile, error) {
 func defaultLanes(rev string, policy config.Policy) (LanesFile, error) {
 	switch {
 	case policy.DefaultLanes != "":
-		if err := config.Trusted("lanes file", policy.DefaultLanes); err != nil {
+		if err := cmp.Or(config.Trusted("lanes file", policy.DefaultLanes),
+			config.Trusted("lock file", policy.DefaultLock())); err != nil {
 			return LanesFile{}, err
 		}
 		return loadLanes(policy.DefaultLanes, filepath.Base(policy.DefaultLanes))

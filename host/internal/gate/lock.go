@@ -5,18 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/lanes"
 )
 
-// LockName is the name of the lock file, which is next to the lanes file.
-const LockName = "lanes.lock"
+// LockName is the lock file's name next to the lanes file.
+const LockName = config.LockName
 
 // LockBeside names the lock file that belongs to a lanes file.
 func LockBeside(lanesFile string) string { return path.Join(path.Dir(lanesFile), LockName) }
@@ -30,7 +31,7 @@ func (f LanesFile) Lock(ctx context.Context, repo *hooks.Repo) (*lanes.Lock, err
 	if f.Rev == "" && f.Path == "" {
 		err = fs.ErrNotExist
 	} else if f.Rev == "" {
-		data, err = os.ReadFile(filepath.Join(filepath.Dir(f.Path), LockName))
+		data, err = bounded.ReadFile(filepath.Join(filepath.Dir(f.Path), LockName), lanes.MaxFile)
 	} else {
 		data, err = repo.File(ctx, f.Rev, name)
 	}

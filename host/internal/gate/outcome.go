@@ -252,7 +252,7 @@ func (j Run) State() store.State {
 			state = store.Broken
 		}
 	}
-	broke := func(o LaneRun) bool { return o.Undecided() && o.State == store.Broken }
+	broke := func(o LaneRun) bool { return o.Undecided() && (o.State == store.Broken || o.Blocked == store.Broken) }
 	if state == store.Broken && !slices.ContainsFunc(j.Outcomes, broke) {
 		return store.Cancelled // nothing broke: a user stopped it
 	}

@@ -54,9 +54,9 @@ func (c Call) options(p config.Policy) (pushOptions, error) {
 // serverOptions reads git's push options. Those of others are left alone.
 func (c Call) serverOptions(p config.Policy) (pushOptions, error) {
 	w := pushOptions{skip: map[string]string{}}
-	n, err := strconv.Atoi(c.Getenv("GIT_PUSH_OPTION_COUNT"))
-	if err != nil || n < 0 || n > 1000 {
-		n = 0
+	n, err := c.optionCount()
+	if err != nil {
+		return w, err
 	}
 	for i := range n {
 		key, value, _ := strings.Cut(c.Getenv("GIT_PUSH_OPTION_"+strconv.Itoa(i)), "=")
@@ -80,6 +80,27 @@ func (c Call) serverOptions(p config.Policy) (pushOptions, error) {
 		}
 	}
 	return w, nil
+}
+
+// maxOptions is how many push options one push may have.
+const maxOptions = 1000
+
+// optionCount is how many push options git hands over.
+func (c Call) optionCount() (int, error) {
+	text := c.Getenv("GIT_PUSH_OPTION_COUNT")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	switch {
+	case err != nil || n < 0:
+		return 0, problem.Usage(fmt.Errorf("cannot take push options: GIT_PUSH_OPTION_COUNT is %q, want a number",
+			printable.Clean(text)))
+	case n > maxOptions:
+		return 0, problem.Usage(problem.WithHint(fmt.Errorf("cannot take push options: there are %d, at most %d are allowed",
+			n, maxOptions), "push with fewer: git push -o priority=high"))
+	}
+	return n, nil
 }
 
 func (w *pushOptions) take(key, value string) error {
@@ -124,19 +145,30 @@ func (c Call) skipVariable(p config.Policy) (pushOptions, error) {
 	return w, nil
 }
 
-// check refuses an option for a lane that does not exist: a typing error must not
-// be ignored.
+// check refuses an option about a lane that does not exist: a typing error must
+// not be a skip of nothing, nor leave every lane out.
 func (w pushOptions) check(j Run) error {
-	known := map[string]bool{"all": true}
+	known := map[string]bool{}
 	for _, p := range j.Updates {
 		for _, picked := range p.Picked {
 			known[picked.Lane.ID] = true
 		}
 	}
-	for _, id := range append(slices.Sorted(maps.Keys(w.skip)), w.only...) {
-		if !known[id] && len(j.Updates) > 0 {
-			return problem.Usage(problem.WithHint(fmt.Errorf("cannot skip lane %q: there is no such lane", id),
-				"see them with: pushlane lanes"))
+	unknown := func(do, id string) error {
+		return problem.Usage(problem.WithHint(fmt.Errorf("cannot %s lane %q: there is no such lane", do, id),
+			"see them with: pushlane lanes"))
+	}
+	if len(j.Updates) == 0 {
+		return nil
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.skip)) {
+		if !known[id] && id != "all" {
+			return unknown("skip", id)
+		}
+	}
+	for _, id := range w.only {
+		if !known[id] {
+			return unknown("run only", id)
 		}
 	}
 	return nil

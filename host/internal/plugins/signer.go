@@ -3,10 +3,10 @@ package plugins
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/registry"
@@ -53,6 +53,9 @@ func signerKey(policy config.Policy, p registry.Package) string {
 	return ""
 }
 
+// maxTrust is the longest file that says who is trusted, in bytes.
+const maxTrust = 16 << 20
+
 func verifySignature(policy config.Policy, p registry.Package, sig registry.Signature) (string, error) {
 	if why := notVerified(policy, sig.Kind); why != "" {
 		return "", errors.New(why)
@@ -62,7 +65,7 @@ func verifySignature(policy config.Policy, p registry.Package, sig registry.Sign
 		return "", err
 	}
 	if sig.Kind == registry.SSH {
-		allowed, err := os.ReadFile(policy.AllowedSigners)
+		allowed, err := bounded.ReadFile(policy.AllowedSigners, maxTrust)
 		if err != nil {
 			return "", fmt.Errorf("cannot read allowed signers: %w", err)
 		}
@@ -72,7 +75,7 @@ func verifySignature(policy config.Policy, p registry.Package, sig registry.Sign
 	if err != nil {
 		return "", err
 	}
-	root, err := os.ReadFile(policy.SigstoreRoots)
+	root, err := bounded.ReadFile(policy.SigstoreRoots, maxTrust)
 	if err != nil {
 		return "", fmt.Errorf("cannot read trusted root: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/registry"
@@ -84,7 +85,7 @@ func (s *Store) loadPlugin(ctx context.Context, name, path string, info fs.FileI
 		return nil, fmt.Errorf("cannot load plugin %q: %s is %d bytes, at most %d are allowed", name, path,
 			info.Size(), int64(maxModule))
 	}
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path, maxModule)
 	if err != nil {
 		return nil, fmt.Errorf("cannot load plugin %q: %w", name, err)
 	}
