@@ -36,7 +36,7 @@
 //   - on: the gates, of pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule and manual;
 //     pre-push and pre-receive where it is left out.
 //   - branches: patterns of target branches; refs/tags/v* and the like for tags. Left out: every ref.
-//   - schedule: five cron fields in UTC; together with the gate schedule.
+//   - schedule: a cron line in UTC, see [Schedule]; together with the gate schedule.
 //   - needs: ids of lanes that must pass before this one starts.
 //   - required: false for a lane that is shown and never refuses a push; true where it is left out.
 //   - timeout: such as "90s" or "1h30m", at most 24h; 10m where it is left out.
