@@ -88,7 +88,7 @@ func (l *loader) err() error {
 			all = append(all, &FormatError{File: l.source, Msg: more})
 			break
 		}
-		f.Suggestion = nearest(f.written, f.names)
+		f.Suggestion = Nearest(f.written, f.names)
 		all = append(all, &f.FormatError)
 	}
 	return errors.Join(all...)

@@ -288,7 +288,7 @@ func TestNearest(t *testing.T) {
 	names := []string{"timeout", "title", "paths", "on", "needs"}
 	for written, want := range map[string]string{"timout": "timeout", "titel": "title", "path": "paths", "ons": "on",
 		"colour": "", "": "", "xyz": ""} {
-		if got := nearest(written, names); got != want {
+		if got := Nearest(written, names); got != want {
 			t.Errorf("%q: got %q, want %q", written, got, want)
 		}
 	}
