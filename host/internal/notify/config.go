@@ -102,7 +102,7 @@ func (w Webhook) check() error {
 		}
 	}
 	if w.SecretFile != "" {
-		if _, err := readSecret(w.SecretFile); err != nil {
+		if _, err := w.signer(); err != nil {
 			return err
 		}
 	}

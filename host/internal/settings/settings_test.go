@@ -14,7 +14,9 @@ const manifestStart = "name = \"build\"\nversion = \"1.2.0\"\nabi = 1\noutput = 
 
 const imageSchema = `schema = '''{"type":"object","additionalProperties":false,"required":["image"],
   "properties":{"image":{"type":"string"},
-  "matchers":{"type":"array","items":{"enum":["gnu","go-test","eslint"]}},"size":{"enum":[1,"two"]},"count":{"type":"integer","minimum":1},
+  "matchers":{"type":"array","items":{"enum":["gnu","go-test","eslint"]}},
+  "size":{"enum":[1,"two"]},
+  "count":{"type":"integer","minimum":1},
   "caches":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","pattern":"^[a-z]+$"}}}}}}'''`
 
 func read(t *testing.T, schema string) (*Schema, error) {
