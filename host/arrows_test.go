@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"plugins/links":           {"sdk"},
 	"host/internal/wasm":      {"lanes/plaintext", "sdk"},
 	"host/internal/sandbox":   {"host/internal/wasm"},
-	"host/internal/settings":  {"host/internal/wasm"},
+	"host/internal/settings":  {"host/internal/wasm", "lanes"},
 	"host/internal/alive":     nil,
 	"host/internal/printable": nil,
 	"host/internal/config": {"hooks", "host/internal/bounded", "host/internal/incus", "host/internal/own",

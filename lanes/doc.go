@@ -36,7 +36,7 @@
 //   - on: the gates, of pre-commit, commit-msg, pre-push, pre-receive, post-receive, schedule and manual;
 //     default: pre-push and pre-receive.
 //   - branches: patterns of target branches; refs/tags/v* and the like for tags. Left out: every ref.
-//   - schedule: five cron fields in UTC; together with the gate schedule.
+//   - schedule: a cron line in UTC, see [Schedule]; together with the gate schedule.
 //   - needs: ids of lanes that must pass before this one starts.
 //   - required: false for a lane whose result is shown but never refuses a push; default: true.
 //   - timeout: such as "90s" or "1h30m", at most 24h; default: 10m.

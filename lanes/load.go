@@ -9,9 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/knadh/koanf/parsers/toml/v2"
-	"github.com/knadh/koanf/providers/rawbytes"
-	"github.com/knadh/koanf/v2"
 	tomlv2 "github.com/pelletier/go-toml/v2"
 
 	"github.com/pushlane/pushlane/lanes/plaintext"
@@ -88,7 +85,7 @@ func (l *loader) err() error {
 			all = append(all, &FormatError{File: l.source, Msg: more})
 			break
 		}
-		f.Suggestion = nearest(f.written, f.names)
+		f.Suggestion = Nearest(f.written, f.names)
 		all = append(all, &f.FormatError)
 	}
 	return errors.Join(all...)
@@ -114,12 +111,12 @@ func (l *loader) parse(data []byte) (table, bool) {
 		l.fault(doc.excess.Line, "%s", doc.excess.Msg)
 		return table{}, false
 	}
-	k := koanf.New("\x00") // no key is split: a dot in a key is part of it
-	if err := k.Load(rawbytes.Provider(data), toml.Parser()); err != nil {
+	values := map[string]any{}
+	if err := tomlv2.Unmarshal(data, &values); err != nil {
 		l.broken(err, doc, data)
 		return table{}, false
 	}
-	return table{l: l, values: k.Raw(), place: doc.root}, true
+	return table{l: l, values: values, place: doc.root}, true
 }
 
 func (l *loader) broken(err error, doc *document, data []byte) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/knadh/koanf/parsers/toml/v2"
 	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
 
@@ -174,7 +175,7 @@ func LoadServer(getenv func(string) string) (Policy, error) {
 }
 
 func loadFiles(getenv func(string) string, files []string, defaults map[string]any,
-	env ...map[string]any) (Policy, error) {
+	layers ...koanf.Provider) (Policy, error) {
 	k := koanf.New(".")
 	if err := k.Load(confmap.Provider(defaultPolicy(getenv), "."), nil); err != nil {
 		return Policy{}, err
@@ -187,8 +188,8 @@ func loadFiles(getenv func(string) string, files []string, defaults map[string]a
 			return Policy{}, err
 		}
 	}
-	for _, one := range env {
-		if err := k.Load(confmap.Provider(one, "."), nil); err != nil {
+	for _, one := range layers {
+		if err := k.Load(one, nil); err != nil {
 			return Policy{}, err
 		}
 	}
@@ -266,20 +267,29 @@ func checkTables(value any, key string, known []string) error {
 	return nil
 }
 
-// policyEnv reads PUSHLANE_<KEY> for every key, dots as underscores.
-func policyEnv(getenv func(string) string) map[string]any {
-	found := map[string]any{}
+// policyEnv reads PUSHLANE_<KEY> for every key but tables, dots as
+// underscores. An empty variable is one that is not there.
+func policyEnv(getenv func(string) string) koanf.Provider {
+	keys := map[string]string{} // by variable: an underscore may be a dot
+	var environ []string
 	for _, key := range policyKeys() {
-		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
-		switch {
-		case value == "" || slices.Contains([]string{"status", "webhook", "repository", "allow", "access"}, key):
-		case slices.Contains(listKeys(), key):
-			found[key] = strings.Split(value, ",")
-		default:
-			found[key] = value
+		name := "PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		value := getenv(name)
+		if value == "" || slices.Contains([]string{"status", "webhook", "repository", "allow", "access"}, key) {
+			continue
 		}
+		keys[name] = key
+		environ = append(environ, name+"="+value)
 	}
-	return found
+	return env.Provider(".", env.Opt{
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, value string) (string, any) {
+			if slices.Contains(listKeys(), keys[name]) {
+				return keys[name], strings.Split(value, ",")
+			}
+			return keys[name], value
+		},
+	})
 }
 
 // listKeys are the keys whose values are lists, separated by commas in a

@@ -1,18 +1,15 @@
 package notify
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -62,7 +59,7 @@ func (c Config) check() error {
 		}
 	}
 	if c.NotesKey != "" {
-		if err := checkKey(c.NotesKey); err != nil {
+		if _, err := readKey(c.NotesKey); err != nil {
 			return fmt.Errorf("cannot sign notes: %w", err)
 		}
 	}
@@ -102,7 +99,7 @@ func (w Webhook) check() error {
 		}
 	}
 	if w.SecretFile != "" {
-		if _, err := readSecret(w.SecretFile); err != nil {
+		if _, err := w.signer(); err != nil {
 			return err
 		}
 	}
@@ -161,21 +158,6 @@ func checkURL(text string) error {
 		return nil
 	}
 	return fmt.Errorf("%q is not an https address", text)
-}
-
-// checkKey requires a private key without a passphrase.
-func checkKey(path string) error {
-	if _, err := os.Stat(path); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "ssh-keygen", "-y", "-P", "", "-f", path).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s is not a private key without a passphrase: %w: %s", path, err,
-			short(strings.TrimSpace(string(out)), 500))
-	}
-	return nil
 }
 
 func readSecret(path string) (string, error) {

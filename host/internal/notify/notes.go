@@ -1,14 +1,12 @@
 package notify
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -108,7 +106,7 @@ func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, 
 			Commit: commit, Lane: l.Lane, Verdict: string(l.State), Attempt: l.Attempt, Digest: l.Digest, Image: l.Image,
 			Lanes: u.LanesRev, Guarded: run.ProtectedLanes(u), Started: utc(l.Started), Millis: millis(l), Host: host})
 	}
-	lines, err := t.lines(ctx, notes)
+	lines, err := t.lines(notes)
 	if err != nil {
 		return err
 	}
@@ -132,11 +130,11 @@ func millis(l store.LaneRun) int64 {
 }
 
 // lines writes notes, signed where there is a key.
-func (t *Teller) lines(ctx context.Context, notes []Note) ([]string, error) {
+func (t *Teller) lines(notes []Note) ([]string, error) {
 	var lines []string
 	for _, n := range notes {
 		if t.config.NotesKey != "" {
-			sig, err := sshSign(ctx, t.config.NotesKey, mustJSON(n))
+			sig, err := sshSign(t.config.NotesKey, mustJSON(n))
 			if err != nil {
 				return nil, err
 			}
@@ -145,17 +143,6 @@ func (t *Teller) lines(ctx context.Context, notes []Note) ([]string, error) {
 		lines = append(lines, string(mustJSON(n)))
 	}
 	return lines, nil
-}
-
-// sshSign signs as git does, with ssh-keygen.
-func sshSign(ctx context.Context, key string, text []byte) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "ssh-keygen", "-q", "-Y", "sign", "-n", noteNamespace, "-f", key)
-	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &out, &errs
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("cannot sign: %w: %s", err, strings.TrimSpace(errs.String()))
-	}
-	return out.Bytes(), nil
 }
 
 // mergeLines adds lines that are not there: the same lane of the same run and

@@ -1,18 +1,13 @@
 package notify
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -86,33 +81,4 @@ func (t *Teller) sendWebhook(ctx context.Context, d store.Delivery) error {
 		return err
 	}
 	return a.verdict(req.URL.Host)
-}
-
-func (w Webhook) request(ctx context.Context, d store.Delivery, now time.Time) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(d.Body))
-	if err != nil {
-		return nil, permanentError{err}
-	}
-	at := strconv.FormatInt(now.Unix(), 10)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Pushlane-Event", d.Kind)
-	req.Header.Set("X-Pushlane-Delivery", strconv.FormatInt(d.ID, 10))
-	req.Header.Set("X-Pushlane-Timestamp", at)
-	if w.SecretFile != "" {
-		secret, err := readSecret(w.SecretFile)
-		if err != nil {
-			return nil, err
-		}
-		req.Header.Set("X-Pushlane-Signature-256", "sha256="+Sign(secret, at, d.Body))
-	}
-	return req, nil
-}
-
-// Sign is the signature of a webhook: HMAC-SHA256, in hex, over the timestamp,
-// a dot and the body.
-func Sign(secret, timestamp string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(timestamp + "."))
-	mac.Write(body)
-	return hex.EncodeToString(mac.Sum(nil))
 }

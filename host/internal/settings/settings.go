@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/message"
 
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/lanes"
 )
 
 // schemaURL is where a manifest's schema seems to lie; nothing is read there.
@@ -150,8 +151,31 @@ func phrase(k jsonschema.ErrorKind, p *message.Printer) string {
 		return "missing " + quoteAll(k.Missing)
 	case *kind.Type:
 		return fmt.Sprintf("got %s, want %s", k.Got, strings.Join(k.Want, " or "))
+	case *kind.Enum:
+		if phrase := unknownName(k); phrase != "" {
+			return phrase
+		}
 	}
 	return k.LocalizedString(p)
+}
+
+// unknownName says which name may have been meant where another was written,
+// or which there are; "" where not all are names.
+func unknownName(k *kind.Enum) string {
+	got, text := k.Got.(string)
+	var names []string
+	for _, want := range k.Want {
+		name, ok := want.(string)
+		text = text && ok
+		names = append(names, name)
+	}
+	if !text {
+		return ""
+	}
+	if near := lanes.Nearest(got, names); near != "" {
+		return fmt.Sprintf("unknown %q; did you mean %q?", got, near)
+	}
+	return fmt.Sprintf("unknown %q, want one of %s", got, quoteAll(names))
 }
 
 func quoteAll(names []string) string {

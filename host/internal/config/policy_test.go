@@ -1,0 +1,56 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func load(t *testing.T, text string, env map[string]string) (Policy, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{"PUSHLANE_CONFIG": file, "HOME": t.TempDir()}
+	for name, value := range env {
+		all[name] = value
+	}
+	return Load(func(name string) string { return all[name] })
+}
+
+// A variable names a key with underscores for its dots, is above the files, and
+// separates a list with commas. One that is empty, of tables or of no key says
+// nothing.
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	p, err := load(t, "parallel = 2\n[incus]\npool = \"file\"\nproject = \"file\"\n", map[string]string{
+		"PUSHLANE_INCUS_POOL": "variable", "PUSHLANE_INCUS_SERVER_CERT": "/cert=1", "PUSHLANE_INCUS_PROJECT": "",
+		"PUSHLANE_PUSH_OPTIONS": "lane.skip,priority", "PUSHLANE_LIMITS_TIME": "5m", "PUSHLANE_ALLOW_SKIP": "false",
+		"PUSHLANE_WEBHOOK": "https://evil.example", "PUSHLANE_SKIP": "1", "PUSHLANE_NONSENSE": "1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Parallel != 2 || p.IncusPool != "variable" || p.IncusProject != "file" || p.IncusServerCert != "/cert=1" ||
+		!slices.Equal(p.PushOptions, []string{"lane.skip", "priority"}) || p.MaxTime.String() != "5m0s" || p.AllowSkip ||
+		len(p.Webhooks) != 0 {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestBadVariables(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ value, want string }{
+		"PUSHLANE_PARALLEL": {"0", "cannot read the policy: parallel is 0, want 1 to 1024"},
+		"PUSHLANE_NO_LANES": {"maybe", `cannot read the policy: no_lanes is "maybe", want refuse or accept`},
+	} {
+		if _, err := load(t, "", map[string]string{name: c.value}); err == nil || err.Error() != c.want {
+			t.Errorf("%s:\ngot  %v\nwant %s", name, err, c.want)
+		}
+	}
+	if _, err := load(t, "", map[string]string{"PUSHLANE_PARALLEL": "many"}); err == nil {
+		t.Error("a word is taken for a number")
+	}
+}
