@@ -51,48 +51,6 @@ type HTTPResponse struct {
 	Base64  string            `json:"body_base64,omitempty"` // instead of body if it is not UTF-8
 }
 
-// send starts a request and returns at once.
-func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byte) ([]byte, error) {
-	var a HTTPRequest
-	if err := json.Unmarshal(data, &a); err != nil {
-		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
-	}
-	o.run.dependsOutside("it sends requests")
-	req, err := o.run.prepareRequest(a)
-	var wrong *wasm.OpError
-	switch {
-	case errors.As(err, &wrong):
-		return nil, wrong
-	case err != nil:
-		return nil, o.run.refuse(ctx, err)
-	case o.requests.Add(1) > maxRequests:
-		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a lane run sends at most %d requests",
-			maxRequests)}
-	}
-	limit := min(requestTime, time.Duration(a.Millis)*time.Millisecond)
-	if a.Millis == 0 {
-		limit = time.Minute
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	e := &PendingRequest{Cancel: cancel, Done: make(chan struct{}), Held: &o.replies}
-	answer, err := AddHandle(handles, e)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	o.run.log.line('h', fmt.Sprintf("request: %s %s", req.Method, printable.Clean(req.URL.Redacted())))
-	o.jobs.Go(func() {
-		defer cancel()
-		e.End(o.run.send(req.WithContext(ctx), a.Max))
-	})
-	return answer, nil
-}
-
-// Invalid is the answer to a request that is malformed.
-func Invalid(format string, args ...any) error {
-	return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf(format, args...)}
-}
-
 // Address is where the request goes; the error is the answer to one that goes
 // nowhere.
 func (r HTTPRequest) Address() (*url.URL, error) {
@@ -105,7 +63,7 @@ func (r HTTPRequest) Address() (*url.URL, error) {
 
 // prepareRequest builds the request: an *wasm.OpError is a wrong one, any
 // other error a denial.
-func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
+func (l outgoing) prepareRequest(a HTTPRequest) (*http.Request, error) {
 	u, err := a.Address()
 	if err != nil {
 		return nil, err
@@ -143,7 +101,7 @@ func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
 var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Te", "Trailer",
 	"Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"}
 
-func (l *Lane) headers(req *http.Request, a HTTPRequest) error {
+func (l outgoing) headers(req *http.Request, a HTTPRequest) error {
 	req.Header.Set("User-Agent", "pushlane")
 	for name, value := range a.Headers {
 		if slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
@@ -179,7 +137,7 @@ func loopback(host string) bool {
 
 // send makes the request. Redirects are answers: where they lead was not
 // granted.
-func (l *Lane) send(req *http.Request, most int64) (*HTTPResponse, error) {
+func (l outgoing) send(req *http.Request, most int64) (*HTTPResponse, error) {
 	if most == 0 {
 		most = maxReply
 	}
@@ -213,7 +171,7 @@ func (l *Lane) send(req *http.Request, most int64) (*HTTPResponse, error) {
 
 // replyOf is an answer as the plugin gets it, without the secrets that the
 // other side may have sent back.
-func (l *Lane) replyOf(resp *http.Response, body []byte) *HTTPResponse {
+func (l outgoing) replyOf(resp *http.Response, body []byte) *HTTPResponse {
 	r := &HTTPResponse{Status: resp.StatusCode, Headers: map[string]string{}}
 	for name, values := range resp.Header {
 		r.Headers[strings.ToLower(name)] = l.unmasked(strings.ToValidUTF8(strings.Join(values, ", "), "\ufffd"))
@@ -297,3 +255,6 @@ func (e *PendingRequest) Response() ([]byte, error) {
 	}
 	return json.Marshal(e.reply)
 }
+
+// outgoing sends the requests of one lane run.
+type outgoing struct{ *access }

@@ -199,3 +199,29 @@ func fromSARIF(r sarif.Result) sdk.Finding {
 	}
 	return f
 }
+
+// refusal is the reason of a no that came without one.
+func (a Result) refusal() string {
+	switch {
+	case a.errors > 0:
+		return printable.Count(a.errors, "error")
+	case a.places && a.total == 0:
+		return "exit status 1 without a finding: it failed or could not run; its output is in the log"
+	}
+	return "the plugin refused"
+}
+
+func (a *Result) merge(b Result) {
+	a.Findings = append(a.Findings, b.Findings...)
+	a.artifacts = append(a.artifacts, b.artifacts...)
+	a.total, a.errors, a.places = a.total+b.total, a.errors+b.errors, b.places
+	a.Verdict, a.Reason = b.Verdict, b.Reason
+}
+
+// Contradiction: a plugin whose words and exit status differ is not believed.
+func Contradiction(said Result, exit int) error {
+	if said.Verdict == "" || (said.Verdict == "fail") == (exit == 1) {
+		return nil
+	}
+	return fmt.Errorf("the plugin contradicts itself: it says %q and exits with status %d", said.Verdict, exit)
+}

@@ -22,7 +22,7 @@ const (
 // secret reads a secret of this host for a lane run that may use it. Its bytes
 // go into a container or a request's header, and out of nothing that a plugin
 // or a person reads.
-func (l *Lane) secret(name string) ([]byte, error) {
+func (l *access) secret(name string) ([]byte, error) {
 	if !l.permits.reaches("secret", name) {
 		return nil, l.outside("secret", name)
 	}
@@ -74,7 +74,7 @@ func ReadSecret(dir, name string) ([]byte, error) {
 }
 
 // mask keeps a secret out of what this lane run says from now on.
-func (l *Lane) mask(value []byte) {
+func (l *access) mask(value []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for line := range strings.Lines(string(value)) { // logs are lines
@@ -87,7 +87,7 @@ func (l *Lane) mask(value []byte) {
 // unmasked removes secrets from text. It is for the output of containers that
 // were given them: it prevents accidents, not attacks, because a program that has
 // the bytes can write them backwards.
-func (l *Lane) unmasked(text string) string {
+func (l *access) unmasked(text string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, secret := range l.masked {
@@ -97,7 +97,7 @@ func (l *Lane) unmasked(text string) string {
 }
 
 // containerSecrets are the secrets a container asks for, by name.
-func (l *Lane) containerSecrets(names []string) (map[string][]byte, error) {
+func (l *access) containerSecrets(names []string) (map[string][]byte, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}

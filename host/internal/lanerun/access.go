@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -18,116 +21,69 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// permits is what one lane run's plugin may do, as the manifest asks and the
-// lane grants and the policy allows: each capability with what it reaches. Of
-// repo.read that is sets of globs, a path has to be in each; of the others
-// names or hosts.
-type permits map[string]reach
+// access is one lane run as the answers to its plugin see it: what it judges, by
+// whose leave, and where what it does is written down. Nothing of it decides what
+// becomes of the run.
+type access struct {
+	runner *Runner
+	repo   *hooks.Repo
+	call   gate.Call
+	j      *gate.Run
+	i      int // index of its outcome
+	rec    *record.Recorder
 
-type reach struct {
-	items []string       // hosts or names
-	globs [][]lanes.Glob // of repo.read
+	log     *laneLog
+	module  *sandbox.Plugin
+	permits permits
+	who     string       // the plugin to what outlives its versions; see identity
+	Attempt int          // from 1
+	spool   *hooks.Spool // temporary files of the trees it reads
+	blobs   blobs        // that it may read by their ids
+	denials int          // so far
+
+	mu             sync.Mutex // guards what follows, and what containers add to the lane run
+	masked         []string   // secrets to be kept out of logs
+	uncacheableWhy string     // why the run depends on more than what was recorded of it; empty: it does not
 }
 
-func permitted(m sdk.Manifest, g lanes.Grant, p config.Policy) permits {
-	given := map[string]bool{"repo.read": g.Read, "repo.history": g.History, "container": g.Container,
-		"container.network": g.Network,
-		"http":              len(g.HTTP) > 0, "secret": len(g.Secrets) > 0, "kv": g.KV, "clock": g.Clock,
-		"env": len(g.Env) > 0}
-	all := permits{}
-	for _, c := range m.Capabilities {
-		if given[c.Name] && slices.Contains(p.Capabilities, c.Name) {
-			all[c.Name] = reachOf(c, g, p)
-		}
+func (l *access) outcome() *gate.LaneRun { return &l.j.Outcomes[l.i] }
+
+func (l *access) lane() lanes.Lane { return l.outcome().Lane() }
+
+func (l *access) Update() *gate.Update { return &l.j.Updates[l.outcome().Update] }
+
+func (l *access) address() string { return l.outcome().Address }
+
+func (l *access) can(cap string) bool { return l.permits.has(cap) }
+
+// Zone is what the run may share with others.
+func (l *access) Zone() zone.Zone {
+	return zone.Zone{Repository: l.j.GitDir, Trust: l.Update().Trust(l.j.Gate)}
+}
+
+// Pusher is who pushed, as far as the server reports it; USER is the server's own
+// user if all users share it.
+func (l *access) Pusher() string {
+	if l.rec != nil && l.rec.Claimed {
+		return l.rec.Run.Pusher
 	}
-	return all
+	return l.call.NamedPusher()
 }
 
-func reachOf(c sdk.Capability, g lanes.Grant, p config.Policy) reach {
-	switch c.Name {
-	case "repo.read":
-		return reach{globs: slices.DeleteFunc([][]lanes.Glob{parseGlobs(c.Scope), parseGlobs(g.Files)},
-			func(set []lanes.Glob) bool { return set == nil })}
-	case "http":
-		hosts := both(c.Scope, g.HTTP)
-		return reach{items: slices.DeleteFunc(hosts, func(h string) bool {
-			return !config.AllowsHost(p.HTTPHosts, h) ||
-				!p.Lets("http", h)
-		})}
-	case "secret":
-		return reach{items: slices.DeleteFunc(both(c.Scope, g.Secrets),
-			func(name string) bool { return !p.Lets("secret", name) })}
-	case "env":
-		return reach{items: slices.DeleteFunc(both(c.Scope, g.Env), func(name string) bool { return !p.Lets("env", name) })}
-	}
-	return reach{}
+func (l *access) policy() config.Policy {
+	return l.j.Policy.Within(l.Zone(), l.lane().ID, l.Update().Strict)
 }
 
-// both are the granted items that were asked for.
-func both(asked, granted []string) []string {
-	return slices.DeleteFunc(slices.Clone(granted), func(item string) bool {
-		return !slices.Contains(asked, item) && !slices.Contains(asked, "*")
-	})
+func (l *access) logPath() string {
+	return l.runner.logPath(l.rec.WaitRunID(), l.i, l.lane().ID, l.Attempt)
 }
 
-// parseGlobs gives nil for no patterns, which is no limit; a pattern that
-// cannot be read matches nothing.
-func parseGlobs(patterns []string) []lanes.Glob {
-	var all []lanes.Glob
-	for _, p := range patterns {
-		if p == "*" { // whatever the lane grants
-			return nil
-		}
-		g, err := lanes.ParseGlob(p)
-		if err != nil {
-			g = lanes.Glob{}
-		}
-		all = append(all, g)
-	}
-	return all
-}
-
-func (p permits) has(name string) bool { _, ok := p[name]; return ok }
-
-// reaches reports whether a capability reaches an item.
-func (p permits) reaches(name, item string) bool { return slices.Contains(p[name].items, item) }
-
-// names are the capabilities in the manifest's order.
-func (p permits) names(m sdk.Manifest) []string {
-	names := []string{}
-	for _, c := range m.Capabilities {
-		if p.has(c.Name) {
-			names = append(names, c.Name)
-		}
-	}
-	return names
-}
-
-// sees reports whether a path is in what repo.read reaches.
-func (p permits) sees(path string) bool {
-	for _, set := range p["repo.read"].globs {
-		if !slices.ContainsFunc(set, func(g lanes.Glob) bool { return g.Match(path) }) {
-			return false
-		}
-	}
-	return true
-}
-
-// patterns is how many globs a path is held against.
-func (p permits) patterns() int {
-	n := 0
-	for _, set := range p["repo.read"].globs {
-		n += len(set)
-	}
-	return n
-}
-
-// limited reports whether some files of the tree are not there for the plugin.
-func (p permits) limited() bool { return len(p["repo.read"].globs) > 0 }
+// folder is where this lane run's artifacts go.
+func (l *access) folder() string { return strings.TrimSuffix(l.logPath(), ".log") + ".out" }
 
 // tree opens a revision's tree as far as the plugin may see it. A container
 // gets the same: files that were not granted do not exist in it.
-func (l *Lane) tree(ctx context.Context, rev string) (*hooks.Tree, error) {
+func (l *access) tree(ctx context.Context, rev string) (*hooks.Tree, error) {
 	t, err := l.repo.Tree(ctx, rev)
 	if err == nil && l.spool != nil {
 		t.In(l.spool)
@@ -139,7 +95,7 @@ func (l *Lane) tree(ctx context.Context, rev string) (*hooks.Tree, error) {
 }
 
 // denied explains why a capability is missing: who would have to give it.
-func (l *Lane) denied(name string) error {
+func (l *access) denied(name string) error {
 	asked := slices.ContainsFunc(l.module.Manifest().Capabilities, func(c sdk.Capability) bool { return c.Name == name })
 	switch {
 	case !asked:
@@ -157,7 +113,7 @@ func (l *Lane) denied(name string) error {
 }
 
 // notInZone is a denial for what the policy allows to others: it says to whom.
-func (l *Lane) notInZone(name string) error {
+func (l *access) notInZone(name string) error {
 	z := l.Zone()
 	if z.Trust != zone.Protected {
 		return problem.WithHint(
@@ -172,21 +128,8 @@ func (l *Lane) notInZone(name string) error {
 			config.PolicyFiles(l.call.Getenv)[0]))
 }
 
-// grantLine is what grants a capability in a lane.
-func grantLine(name string) string {
-	switch name {
-	case "http":
-		return `http = ["HOST"]`
-	case "secret":
-		return `secrets = ["NAME"]`
-	case "env":
-		return `env = ["NAME"]`
-	}
-	return name[strings.LastIndexByte(name, '.')+1:] + " = true"
-}
-
 // outside is a use of a capability beyond what it reaches.
-func (l *Lane) outside(name, item string) error {
+func (l *access) outside(name, item string) error {
 	if !l.permits.has(name) {
 		return l.denied(name)
 	}
@@ -212,7 +155,7 @@ func (l *Lane) outside(name, item string) error {
 const maxDenials = 100
 
 // refuse makes an answer of a denial, and puts it on record.
-func (l *Lane) refuse(ctx context.Context, err error) error {
+func (l *access) refuse(ctx context.Context, err error) error {
 	if l.denials++; l.denials <= maxDenials {
 		l.log.line('h', "denied: "+err.Error())
 		l.rec.Event(ctx, l.i, l.lane().ID, "denied", printable.Clean(err.Error()))
@@ -222,7 +165,7 @@ func (l *Lane) refuse(ctx context.Context, err error) error {
 
 // dependsOutside notes that the run depends on, or changes, something that no record
 // of its questions holds.
-func (l *Lane) dependsOutside(why string) {
+func (l *access) dependsOutside(why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.uncacheableWhy == "" {
@@ -231,16 +174,12 @@ func (l *Lane) dependsOutside(why string) {
 }
 
 // space is the part of the plugins' store that is this one's.
-func (l *Lane) space() store.Space {
+func (l *access) space() store.Space {
 	return store.Space{Zone: l.Zone(), Plugin: l.who}
 }
 
-// identity is who a plugin is to what outlives its versions: the name in its
-// manifest and who was found to have signed it, else its digest. What the
-// lanes file or the lock says of it counts for nothing.
-func identity(m *sandbox.Plugin, signer string) string {
-	if signer == "" {
-		return "sha256:" + m.Digest()
-	}
-	return m.Manifest().Name + " signed by " + signer
+// blobs are the ids of the contents that the plugin may read.
+type blobs struct {
+	changed map[string]bool // of the changes, before and after
+	past    map[string]bool // of the new commits; nil: not looked for yet
 }
