@@ -11,7 +11,7 @@ import (
 )
 
 // takeAccepted takes in a push that a hook left in the spool.
-func (h *Host) takeAccepted(ctx context.Context, call gate.Call) error {
+func (h acceptance) takeAccepted(ctx context.Context, call gate.Call) error {
 	policy, err := call.Policy()
 	if err != nil {
 		return err
@@ -20,7 +20,7 @@ func (h *Host) takeAccepted(ctx context.Context, call gate.Call) error {
 }
 
 // takeIn queues what comes after an accepted push.
-func (h *Host) takeIn(ctx context.Context, call gate.Call, policy config.Policy) error {
+func (h acceptance) takeIn(ctx context.Context, call gate.Call, policy config.Policy) error {
 	repo, release, err := h.repo(ctx, call)
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
-	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -82,32 +81,6 @@ func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 	return nil
 }
 
-// CancelRun and RerunRun are Cancel and Rerun of a run named on the command
-// line; they say what was done.
-func (h *Host) CancelRun(ctx context.Context, call gate.Call, which string) (store.Run, error) {
-	_, run, _, err := h.findRun(ctx, call, which)
-	if err != nil {
-		return run, err
-	}
-	if err := h.Cancel(ctx, run.ID, call.Who()); err != nil {
-		return run, err
-	}
-	st, err := h.Store(ctx)
-	if err != nil {
-		return run, err
-	}
-	return st.RunByID(ctx, run.ID)
-}
-
-// RerunRun is Rerun of a run named on the command line.
-func (h *Host) RerunRun(ctx context.Context, call gate.Call, which string, failedOnly bool) (int64, error) {
-	_, run, _, err := h.findRun(ctx, call, which)
-	if err != nil {
-		return 0, err
-	}
-	return h.Rerun(ctx, run.ID, failedOnly, call.Who())
-}
-
 // cancelEvery is how often a run under way looks whether it was cancelled.
 const cancelEvery = time.Second
 
@@ -129,4 +102,12 @@ func (h *Host) cancellable(ctx context.Context, rec *record.Recorder) (context.C
 		}
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+func cancelAsked(ctx context.Context, st *store.Store, run int64) string {
+	r, err := st.RunByID(ctx, run)
+	if err != nil {
+		return ""
+	}
+	return r.CancelBy
 }

@@ -30,8 +30,8 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call gate.Call, j *g
 		return nil, err
 	}
 	return record.Begin(ctx, st, repo, call, j, func(run store.Run) (release func()) {
-		h.noteRun(st, run.ID)
-		return h.held.hold(run.ID)
+		h.files.NoteRun(st, run.ID)
+		return h.held.Hold(run.ID)
 	}), nil
 }
 

@@ -21,8 +21,8 @@ func (h *Host) Collect(ctx context.Context, p config.Policy) ([]string, error) {
 	if err != nil {
 		return lines, err
 	}
-	old, err := h.dropOld(ctx, p)
-	swept, sweepErr := h.sweep(ctx, p)
+	old, err := upkeep{h}.dropOld(ctx, p)
+	swept, sweepErr := upkeep{h}.sweep(ctx, p)
 	if err = errors.Join(err, sweepErr); err == nil {
 		err = alive.Clean(h.marks(), 2*24*time.Hour) // nothing is left of those processes
 	}
@@ -30,7 +30,7 @@ func (h *Host) Collect(ctx context.Context, p config.Policy) ([]string, error) {
 }
 
 // sweep removes what earlier runs left in Incus.
-func (h *Host) sweep(ctx context.Context, p config.Policy) (lines []string, err error) {
+func (h upkeep) sweep(ctx context.Context, p config.Policy) (lines []string, err error) {
 	client, err := h.incusClient(ctx, p)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (h *Host) sweep(ctx context.Context, p config.Policy) (lines []string, err 
 
 // dropOld removes what the policy keeps for a time or to a size: runs, their
 // files, cached results, compiled modules.
-func (h *Host) dropOld(ctx context.Context, p config.Policy) (lines []string, err error) {
+func (h upkeep) dropOld(ctx context.Context, p config.Policy) (lines []string, err error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
@@ -74,11 +74,11 @@ func (h *Host) dropOld(ctx context.Context, p config.Policy) (lines []string, er
 		_, forgetErr := st.Forget(ctx, before)
 		err = errors.Join(dropErr, forgetErr, h.dropVerdicts(ctx, st, before, time.Now()))
 	}
-	n, logErr := h.dropOldLogs(p.KeepRuns)
+	n, logErr := h.files.DropOldLogs(p.KeepRuns)
 	if n > 0 {
 		lines = append(lines, fmt.Sprintf("removed the logs of %s older than %s", printable.Count(n, "run"), p.KeepRuns))
 	}
-	n, roomErr := h.dropLargeLogs(p, time.Now())
+	n, roomErr := h.files.DropLargeLogs(p, time.Now())
 	if n > 0 {
 		lines = append(lines,
 			fmt.Sprintf("removed the logs of the %s that ended first: all together took more than %s (limits.logs_total)",
@@ -92,6 +92,6 @@ const maxStep = time.Hour
 
 // clockWasSet tells whether the clock was set by more than maxStep since this
 // host was started, or the machine was asleep: ages are not to be believed then.
-func (h *Host) clockWasSet(now time.Time) bool {
+func (h upkeep) clockWasSet(now time.Time) bool {
 	return now.Round(0).Sub(h.since.Round(0))-now.Sub(h.since) > maxStep
 }

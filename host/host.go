@@ -19,11 +19,15 @@ import (
 	"github.com/pushlane/pushlane/host/internal/alive"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/held"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
+	"github.com/pushlane/pushlane/host/internal/outage"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/runfiles"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
+	"github.com/pushlane/pushlane/host/internal/slots"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -35,7 +39,7 @@ type Host struct {
 	program      string // that runs plugins; empty: this one
 	sweeps       sync.WaitGroup
 	warm         int // waiting plugin instances, per module
-	slots        *slots
+	slots        *slots.Slots
 	plugins      *plugins.Store
 	lanes        *lanerun.Runner
 	policy       config.Policy
@@ -44,9 +48,10 @@ type Host struct {
 	observer     Observer    // may be nil
 	warn         func(error) // called with errors of background work of a resident; optional
 
-	held   held
-	outage outage
-	blind  blind
+	held   held.Runs
+	outage outage.Outage
+	blind  outage.Blind
+	files  runfiles.Files
 	looked bool // at the pushes of before this host was started; of one goroutine
 
 	clockTold sync.Once
@@ -55,7 +60,6 @@ type Host struct {
 	incus      map[incus.Config]*incus.Client
 
 	mu             sync.Mutex // guards what follows
-	logsLooked     time.Time  // when the size of the logs was last checked
 	verdictsLooked time.Time  // when verdicts on deleted refs were last searched for
 	mark           io.Closer  // says that this process lives; nil: nothing needed it yet
 	store          *store.Store
@@ -74,22 +78,33 @@ func Open(p config.Policy, warm int) (*Host, error) {
 	if err := config.Trusted("state folder", p.State); err != nil {
 		return nil, err
 	}
-	h := &Host{state: p.State, cache: p.Cache, warm: warm, slots: newSlots(p.Parallel), policy: p, since: time.Now(),
+	h := &Host{state: p.State, cache: p.Cache, warm: warm, slots: slots.New(p.Parallel), policy: p,
+		since: time.Now(), files: runfiles.Files{State: p.State},
 		repos: map[string]*openRepo{}, incus: map[incus.Config]*incus.Client{}}
 	h.plugins = plugins.New(p.State, h.Sandbox)
-	h.lanes = &lanerun.Runner{State: p.State, Store: h.Store, Sandbox: h.Sandbox, Incus: h.incusClient, Plugins: h.plugins,
-		After: h.afterwards}
+	h.lanes = &lanerun.Runner{State: p.State, Store: h.Store, Sandbox: h.Sandbox, Incus: h.incusClient,
+		Plugins: h.plugins,
+		After:   h.afterwards}
 	return h, nil
 }
 
 // Plugins finds, fetches and checks the modules that lanes use.
 func (h *Host) Plugins() *plugins.Store { return h.plugins }
 
+// Lanes makes and runs lane runs.
+func (h *Host) Lanes() *lanerun.Runner { return h.lanes }
+
+// Policy is what the host's owner allows.
+func (h *Host) Policy() config.Policy { return h.policy }
+
 // State is the host's folder.
 func (h *Host) State() string { return h.state }
 
 // Cache is the folder of what can be made again.
 func (h *Host) Cache() string { return h.cache }
+
+// Files are those of the runs in the state folder.
+func (h *Host) Files() *runfiles.Files { return &h.files }
 
 // Program is the file that plugins run in; "": the usual one.
 func (h *Host) Program() string { return h.program }
@@ -181,7 +196,7 @@ func (h *Host) Store(ctx context.Context) (*store.Store, error) {
 		return nil, err
 	}
 	s.Marks(h.marks())
-	if err := h.compareStore(ctx, s); err != nil {
+	if err := h.files.CompareStore(ctx, s); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	h.store = s
@@ -257,15 +272,15 @@ func (h *Host) dropIdleRepo() {
 
 // owner is ownerName, as it was when the state folder was first used on this
 // machine: the host name of a container changes whenever it is made anew.
-func (h *Host) owner() string {
+func owner(state string) string {
 	machine, _ := os.ReadFile("/etc/machine-id")
-	sum := sha256.Sum256([]byte(string(machine) + "\x00" + h.state))
-	here, path := hex.EncodeToString(sum[:8]), filepath.Join(h.state, "owner")
+	sum := sha256.Sum256([]byte(string(machine) + "\x00" + state))
+	here, path := hex.EncodeToString(sum[:8]), filepath.Join(state, "owner")
 	data, _ := os.ReadFile(path)
 	if of, name, ok := strings.Cut(strings.TrimSpace(string(data)), " "); ok && of == here && name != "" {
 		return name
 	}
-	name := ownerName(h.state)
+	name := ownerName(state)
 	_ = os.WriteFile(path, []byte(here+" "+name+"\n"), 0o600) // if it cannot be saved, the name stays as it was
 	return name
 }
@@ -308,3 +323,43 @@ func ofOneCall(name string) bool {
 	}
 	return slices.Contains([]string{"GIT_PROTOCOL", "GIT_PREFIX", "GIT_REFLOG_ACTION", "GIT_EDITOR"}, name)
 }
+
+// queuedCall is the call that a waiting run is the answer to.
+func queuedCall(run store.Run) gate.Call {
+	return ownCall(run.Gate, run.RepoKey)
+}
+
+// ownCall is a call that no hook made: this process's own git looks at the
+// repository.
+func ownCall(name, repo string) gate.Call {
+	return gate.Call{Gate: name, Dir: repo, Env: []string{"GIT_DIR=" + repo, "PATH=" + os.Getenv("PATH"),
+		"HOME=" + os.Getenv("HOME")}}
+}
+
+// OpenRepo opens a repository that this host guards, by its key in the store;
+// release gives it back.
+func (h *Host) OpenRepo(ctx context.Context, key string) (*hooks.Repo, func(), error) {
+	return h.repo(ctx, ownCall("manual", key))
+}
+
+// pause waits, and tells whether ctx lasted so long.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// queue is a host at work on runs that no pusher waits for.
+type queue struct{ *Host }
+
+// schedules is a host that starts what is due by the clock.
+type schedules struct{ *Host }
+
+// acceptance is a host that takes in what git has accepted.
+type acceptance struct{ *Host }
+
+// upkeep is a host that removes what nothing needs any more.
+type upkeep struct{ *Host }

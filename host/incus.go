@@ -16,7 +16,7 @@ func IncusConfig(p config.Policy) incus.Config { return (&Host{state: p.State}).
 func (h *Host) incusConfig(p config.Policy) incus.Config {
 	return incus.Config{URL: p.IncusURL, Socket: p.IncusSocket, Cert: p.IncusCert, Key: p.IncusKey,
 		ServerCert: p.IncusServerCert,
-		Project:    p.IncusProject, Pool: p.IncusPool, Owner: h.owner(), Hosts: h.marks()}
+		Project:    p.IncusProject, Pool: p.IncusPool, Owner: owner(h.state), Hosts: h.marks()}
 }
 
 // incusClient connects once per Incus.
@@ -35,7 +35,7 @@ func (h *Host) incusClient(ctx context.Context, p config.Policy) (*incus.Client,
 		return nil, err
 	}
 	h.incus[config] = c
-	h.outage.answered(c.Met(), time.Now())
+	h.outage.Answered(c.Met(), time.Now())
 	h.sweeps.Go(func() { // what an earlier, killed host left behind; a failure here is gc's to report
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepTime)
 		defer cancel()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/outage"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -19,11 +20,11 @@ func (h *Host) lookAtIncus(ctx context.Context) (up, restarted, wait bool) {
 		epoch, err = client.Epoch(ctx)
 	}
 	if err != nil {
-		return false, false, h.outage.failed(time.Now())
+		return false, false, h.outage.Failed(time.Now())
 	}
-	up, back, restarted := h.outage.answered(epoch, time.Now())
+	up, back, restarted := h.outage.Answered(epoch, time.Now())
 	if !up {
-		return false, false, h.outage.failed(time.Now())
+		return false, false, h.outage.Failed(time.Now())
 	}
 	if back {
 		h.sweepDead(ctx)
@@ -38,14 +39,14 @@ func (h *Host) brokenByOutage(ctx context.Context, o *gate.LaneRun) bool {
 		return false
 	}
 	leaving := incus.Leaving(o.Err)
-	if leaving && h.outage.knows() {
-		h.outage.leaves(time.Now())
+	if leaving && h.outage.Knows() {
+		h.outage.Leaves(time.Now())
 	}
 	up, restarted, wait := h.lookAtIncus(ctx)
 	if up {
-		return restarted || leaving && pause(ctx, outageEvery)
+		return restarted || leaving && pause(ctx, outage.Every)
 	}
-	for !up && wait && pause(ctx, outageEvery) {
+	for !up && wait && pause(ctx, outage.Every) {
 		up, _, wait = h.lookAtIncus(ctx)
 	}
 	return up
@@ -53,10 +54,10 @@ func (h *Host) brokenByOutage(ctx context.Context, o *gate.LaneRun) bool {
 
 // waitForIncus holds the queue while Incus is known to be away: a run that was
 // claimed would only break.
-func (h *Host) waitForIncus(ctx context.Context) {
-	for h.outage.away() {
+func (h queue) waitForIncus(ctx context.Context) {
+	for h.outage.Away() {
 		up, _, wait := h.lookAtIncus(ctx)
-		if up || !wait || !pause(ctx, outageEvery) {
+		if up || !wait || !pause(ctx, outage.Every) {
 			return
 		}
 	}

@@ -2,26 +2,26 @@ package host
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
+	"github.com/pushlane/pushlane/host/internal/perref"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
+	"github.com/pushlane/pushlane/host/internal/runfiles"
 	"github.com/pushlane/pushlane/host/internal/runjson"
+	"github.com/pushlane/pushlane/host/internal/spool"
 	"github.com/pushlane/pushlane/lanes"
 )
 
 // Judge answers one call: it prints to the call's report and returns the exit
-// status of the hook.
-//
-//	git stdin --updates--> []hooks.Update      every ref line, with its base
-//	          --Changes--> []hooks.Change      per update: the paths that differ
-//	          --Pick-----> []lanes.Picked      every lane and why
-//	          --run------> []Outcome           in lane order, whatever finished first
-//	          --report---> lines and an exit status
+// status of the hook. Its steps are decide, begin, runLanes, end and report; doc.go
+// follows a push through them.
 func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int {
 	if call.Gate == "post-receive" && !h.resident {
 		return h.leave(ctx, call, out)
@@ -31,17 +31,68 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		out.Fail(call, err)
 		return gate.ExitUndecided
 	}
-	j, err := h.judge(ctx, call, policy, out)
+	repo, release, err := h.repo(ctx, call)
+	if err == nil {
+		defer release()
+		call, err = call.Resolved(ctx, repo)
+	}
+	var j gate.Run
+	if err == nil {
+		j, err = h.decide(ctx, repo, call, policy)
+	}
+	switch {
+	case err != nil || len(j.Updates) == 0:
+	case call.Gate == "post-receive":
+		err = h.enqueue(ctx, repo, call, &j)
+	default:
+		var rec *record.Recorder
+		if rec, err = h.begin(ctx, repo, call, &j); err == nil {
+			h.runLanes(ctx, repo, call, &j, rec, out)
+			err = h.end(ctx, repo, &j, rec)
+		}
+	}
+	return h.report(ctx, call, policy, &j, err, out)
+}
+
+// end records the verdict and what is to be read after the push is gone.
+func (h *Host) end(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec *record.Recorder) error {
+	defer rec.Release()
+	j.Ended = time.Now()
+	rec.Later(context.WithoutCancel(ctx), perref.LetThrough(j)...)
+	if err := rec.End(context.WithoutCancel(ctx), j); err != nil {
+		h.held.Unrecorded(rec.WaitRunID(), err)
+		return err
+	}
+	if err := h.files.KeepPatches(ctx, repo, j, rec.WaitRunID()); err != nil {
+		return err
+	}
+	if h.resident {
+		logs := runfiles.Logs(j)
+		h.sweeps.Go(func() { runfiles.Pack(logs) })
+	}
+	return h.tellRefused(ctx, rec.WaitRunID(), *j)
+}
+
+// report prints a run, or the error that ended it, and returns the status that git
+// gets. With --per-ref a push with at least one good ref continues, and
+// proc-receive refuses the others.
+func (h *Host) report(ctx context.Context, call gate.Call, policy config.Policy, j *gate.Run, err error,
+	out report.Output) int {
 	if err != nil {
 		out.Fail(call, err)
 		return gate.ExitOf(err, policy)
 	}
-	exit, err := h.exit(call, &j)
-	if err != nil {
-		out.Fail(call, err)
-		return gate.ExitUndecided
+	exit := j.Exit()
+	if j.PerRef {
+		if j.Partly, err = perref.Leave(h.state, call, *j); err != nil {
+			out.Fail(call, err)
+			return gate.ExitUndecided
+		}
 	}
-	if err := h.write(ctx, call, out, j); err != nil && call.Gate == "manual" {
+	if j.Partly {
+		exit = gate.ExitAccept
+	}
+	if err := h.write(ctx, call, out, *j); err != nil && call.Gate == "manual" {
 		return gate.ExitUndecided
 	}
 	return exit // the verdict does not depend on whether anyone reads the output
@@ -63,69 +114,16 @@ func (h *Host) write(ctx context.Context, call gate.Call, out report.Output, j g
 	if err != nil {
 		return err
 	}
-	return printRun(ctx, st, run, out.Out)
+	return report.RunJSON(ctx, st, run, out.Out)
 }
 
 // leave keeps an accepted push for the resident host that is not there now.
 func (h *Host) leave(ctx context.Context, call gate.Call, out report.Output) int {
-	if err := h.spool(ctx, call); err != nil {
+	if err := h.spool().Keep(ctx, call); err != nil {
 		problem.Write(out.Err, err)
 		return gate.ExitUndecided
 	}
 	return gate.ExitAccept
-}
-
-// exit is the status that git gets. With --per-ref a push with at least one good
-// ref continues, and proc-receive refuses the others.
-func (h *Host) exit(call gate.Call, j *gate.Run) (int, error) {
-	if !j.PerRef {
-		return j.Exit(), nil
-	}
-	var err error
-	if j.Partly, err = h.leaveVerdict(call, *j); j.Partly {
-		return gate.ExitAccept, err
-	}
-	return j.Exit(), err
-}
-
-func (h *Host) judge(ctx context.Context, call gate.Call, policy config.Policy, out report.Output) (gate.Run, error) {
-	repo, release, err := h.repo(ctx, call)
-	if err != nil {
-		return gate.Run{}, err
-	}
-	defer release()
-	if call.PerRef, err = call.AnswersPerRef(ctx); err != nil {
-		return gate.Run{}, err
-	}
-	if call, err = call.Aimed(ctx, repo); err != nil {
-		return gate.Run{}, err
-	}
-	j, err := h.decide(ctx, repo, call, policy)
-	if err != nil || len(j.Updates) == 0 {
-		return j, err
-	}
-	if call.Gate == "post-receive" {
-		return j, h.enqueue(ctx, repo, call, &j)
-	}
-	rec, err := h.begin(ctx, repo, call, &j)
-	if err != nil {
-		return j, err
-	}
-	defer rec.Release()
-	running, done := h.cancellable(ctx, rec)
-	defer done()
-	h.runLanes(running, repo, call, &j, rec, out)
-	j.Ended = time.Now()
-	rec.Later(context.WithoutCancel(ctx), letThrough(&j)...)
-	if err := rec.End(context.WithoutCancel(ctx), &j); err != nil {
-		h.held.unrecorded(rec.WaitRunID(), err)
-		return j, err
-	}
-	if err := h.keepPatches(ctx, repo, &j, rec.WaitRunID()); err != nil {
-		return j, err
-	}
-	h.packLogs(&j)
-	return j, h.tellRefused(ctx, rec.WaitRunID(), j)
 }
 
 // decide decides with this host's store and plugins.
@@ -152,3 +150,6 @@ func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call,
 	m, err := h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: alone}).Manifest(ctx)
 	return err != nil || m.Wants("update")
 }
+
+// spool has the accepted pushes that the next resident host takes in.
+func (h *Host) spool() spool.Folder { return spool.Folder(filepath.Join(h.state, "spool")) }

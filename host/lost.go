@@ -22,13 +22,13 @@ func (h *Host) endLost(ctx context.Context) ([]string, error) {
 	mine, err := st.Mine(ctx)
 	var lines []string
 	for _, r := range mine {
-		why, lost := h.held.lost(r.ID)
+		why, lost := h.held.Lost(r.ID)
 		if !lost {
 			continue
 		}
 		line, one := h.endLostRun(ctx, st, r, why)
 		if one == nil || errors.As(one, new(*store.ConflictError)) {
-			h.held.settled(r.ID)
+			h.held.Settled(r.ID)
 		}
 		if one != nil {
 			err = errors.Join(err, one)

@@ -22,7 +22,7 @@ const maxCatchUp = 7 * 24 * time.Hour
 // runSchedules begins a run of every lane of every guarded repository whose
 // schedule named a minute since it last ran. A minute is run once, whatever
 // the clock does and however many hosts look.
-func (h *Host) runSchedules(ctx context.Context, now time.Time) error {
+func (h schedules) runSchedules(ctx context.Context, now time.Time) error {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (h *Host) runSchedules(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-func (h *Host) runSchedulesOf(ctx context.Context, st *store.Store, key string, now time.Time) error {
+func (h schedules) runSchedulesOf(ctx context.Context, st *store.Store, key string, now time.Time) error {
 	repo, release, err := h.repo(ctx, ownCall("schedule", key))
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (h *Host) runSchedulesOf(ctx context.Context, st *store.Store, key string, 
 }
 
 // trigger begins the run of one lane when it is due.
-func (h *Host) trigger(ctx context.Context, st *store.Store, repo *hooks.Repo, u gate.Update, l lanes.Lane,
+func (h schedules) trigger(ctx context.Context, st *store.Store, repo *hooks.Repo, u gate.Update, l lanes.Lane,
 	now time.Time) error {
 	schedule, err := lanes.ParseSchedule(l.Schedule)
 	if err != nil {

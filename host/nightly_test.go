@@ -110,7 +110,7 @@ func TestNightly(t *testing.T) {
 		{start.Add(4*24*time.Hour + time.Hour), 4},
 		{start.Add(4*24*time.Hour + time.Hour), 4},
 	} {
-		if err := h.runSchedules(t.Context(), c.now); err != nil {
+		if err := (schedules{h}).runSchedules(t.Context(), c.now); err != nil {
 			t.Fatal(err)
 		}
 		runs, err := st.Runs(t.Context(), store.Filter{})

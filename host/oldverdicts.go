@@ -19,7 +19,7 @@ const (
 
 // dropVerdicts deletes the verdicts on deleted refs all of whose runs ended before
 // a time.
-func (h *Host) dropVerdicts(ctx context.Context, st *store.Store, before, now time.Time) error {
+func (h upkeep) dropVerdicts(ctx context.Context, st *store.Store, before, now time.Time) error {
 	h.mu.Lock()
 	looked := h.verdictsLooked
 	h.mu.Unlock()
@@ -53,7 +53,7 @@ func (h *Host) dropVerdicts(ctx context.Context, st *store.Store, before, now ti
 
 // refGone reports whether a ref is known not to be there. Of a repository that
 // this server guards and cannot see, nothing is known.
-func (h *Host) refGone(ctx context.Context, v store.OldVerdict) bool {
+func (h upkeep) refGone(ctx context.Context, v store.OldVerdict) bool {
 	repo, release, err := h.OpenRepo(ctx, v.RepoKey)
 	if err != nil {
 		_, err = os.Stat(v.RepoKey)

@@ -19,7 +19,8 @@ func TestVerdictsOfBranchesThatAreGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "r.git")
 	git(t, "", nil, "init", "-q", "--bare", "-b", "main", dir)
 	tree := git(t, dir, nil, "mktree")
-	commit := git(t, dir, nil, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit-tree", "-m", "one", tree)
+	commit := git(t, dir, nil, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit-tree", "-m", "one",
+		tree)
 	git(t, dir, nil, "update-ref", "refs/heads/there", commit)
 	away, unguarded := filepath.Join(t.TempDir(), "away.git"), filepath.Join(t.TempDir(), "removed.git")
 	if err := st.Register(ctx, away, "away"); err != nil {
@@ -29,7 +30,8 @@ func TestVerdictsOfBranchesThatAreGone(t *testing.T) {
 	for _, of := range []struct {
 		key, ref string
 		age      time.Duration
-	}{{dir, "there", 9 * time.Hour}, {dir, "gone", 9 * time.Hour}, {dir, "young", time.Hour}, {away, "x", 9 * time.Hour},
+	}{{dir, "there", 9 * time.Hour}, {dir, "gone", 9 * time.Hour}, {dir, "young", time.Hour}, {away, "x",
+		9 * time.Hour},
 		{unguarded, "x", 9 * time.Hour}} {
 		run, err := st.Begin(ctx, store.NewRun{RepoKey: of.key, RepoName: "r", Gate: "pre-receive",
 			Updates: []store.Update{{Ref: "refs/heads/" + of.ref, New: commit}}})
@@ -52,7 +54,7 @@ func TestVerdictsOfBranchesThatAreGone(t *testing.T) {
 	}
 	p := h.policy
 	p.KeepRuns = 5 * time.Hour
-	if _, err := h.dropOld(ctx, p); err != nil {
+	if _, err := (upkeep{h}).dropOld(ctx, p); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"r.git there", "r.git young", "away.git x"}
@@ -60,10 +62,12 @@ func TestVerdictsOfBranchesThatAreGone(t *testing.T) {
 		t.Errorf("known are %q, want %q", got, want)
 	}
 	git(t, dir, nil, "update-ref", "-d", "refs/heads/there")
-	if err := h.dropVerdicts(ctx, st, now, now.Add(time.Minute)); err != nil || !slices.Equal(known(), want) {
+	if err := (upkeep{h}).dropVerdicts(ctx, st, now, now.Add(time.Minute)); err != nil || !slices.Equal(known(),
+		want) {
 		t.Errorf("looked again within the hour: %q, %v", known(), err)
 	}
-	if err := h.dropVerdicts(ctx, st, now, now.Add(2*time.Hour)); err != nil || !slices.Equal(known(), want[1:]) {
+	if err := (upkeep{h}).dropVerdicts(ctx, st, now, now.Add(2*time.Hour)); err != nil || !slices.Equal(known(),
+		want[1:]) {
 		t.Errorf("after the branch was deleted: %q, %v", known(), err)
 	}
 }

@@ -29,7 +29,8 @@ func newIdleness(park context.CancelCauseFunc) *idleness {
 // begin and end go around whatever a lane does but wait for other lanes or for
 // its group.
 func (d *idleness) begin() { d.add(1) }
-func (d *idleness) end()   { d.add(-1) }
+
+func (d *idleness) end() { d.add(-1) }
 
 func (d *idleness) add(n int) {
 	if d == nil {

@@ -72,7 +72,7 @@ const maxCrashes = 4
 type claimRun func(*store.Store, context.Context, store.Host, time.Duration) (store.Run, bool, error)
 
 // work claims waiting runs and runs them, at most n at once, until ctx ends.
-func (h *Host) work(ctx context.Context, n int, claim claimRun, warn func(error)) {
+func (h queue) work(ctx context.Context, n int, claim claimRun, warn func(error)) {
 	free := make(chan struct{}, n)
 	defer func() { // wait for those under way
 		for range n {
@@ -100,7 +100,7 @@ func (h *Host) work(ctx context.Context, n int, claim claimRun, warn func(error)
 	}
 }
 
-func (h *Host) claim(ctx context.Context, claim claimRun) (store.Run, bool, error) {
+func (h queue) claim(ctx context.Context, claim claimRun) (store.Run, bool, error) {
 	st, err := h.Store(ctx)
 	if err == nil {
 		err = h.markAlive()
@@ -108,12 +108,12 @@ func (h *Host) claim(ctx context.Context, claim claimRun) (store.Run, bool, erro
 	if err != nil {
 		return store.Run{}, false, err
 	}
-	return claim(st.Without(h.blind.keys(time.Now())), ctx, store.ThisHost(), lease)
+	return claim(st.Without(h.blind.Keys(time.Now())), ctx, store.ThisHost(), lease)
 }
 
-func (h *Host) waitForWork(ctx context.Context) {
+func (h queue) waitForWork(ctx context.Context) {
 	if st, err := h.Store(ctx); err == nil {
-		st.Without(h.blind.keys(time.Now())).Wait(ctx, 5*time.Second)
+		st.Without(h.blind.Keys(time.Now())).Wait(ctx, 5*time.Second)
 	} else {
 		pause(ctx, time.Second)
 	}
@@ -121,8 +121,8 @@ func (h *Host) waitForWork(ctx context.Context) {
 
 // execute runs a claimed run to its end. A host that is stopped gives it back,
 // and so does one that waits for its group alone.
-func (h *Host) execute(ctx context.Context, run store.Run) error {
-	defer h.held.hold(run.ID)()
+func (h queue) execute(ctx context.Context, run store.Run) error {
+	defer h.held.Hold(run.ID)()
 	st, err := h.Store(ctx)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 		return h.giveBack(ctx, st, run, err)
 	}
 	defer release()
-	h.blind.opened(run.RepoKey)
+	h.blind.Opened(run.RepoKey)
 	j, err := h.resume(ctx, repo, run)
 	if err != nil {
 		return h.giveUp(ctx, st, run, err)
@@ -150,7 +150,7 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 		return nil
 	}
 	after := context.WithoutCancel(ctx)
-	if stopped(held) {
+	if lanerun.Stopped(held) {
 		rec.Record(after)
 		return rec.Patiently(func() error { return rec.Store.Requeue(after, run.ID, "the host was stopped") })
 	}
@@ -163,7 +163,7 @@ func (h *Host) execute(ctx context.Context, run store.Run) error {
 
 // resume builds the judgement of a run out of its record: the same lanes, the
 // same trees, and what has ended already.
-func (h *Host) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (gate.Run, error) {
+func (h queue) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (gate.Run, error) {
 	policy := h.policy
 	j := gate.Run{Repo: run.RepoName, GitDir: run.RepoKey, Gate: run.Gate, Number: run.Number, Started: run.Started,
 		Policy: policy}
@@ -212,7 +212,7 @@ var errLost = errors.New("the claim on this run was lost")
 
 // holdLease keeps a claim alive. The context ends when the run is cancelled or
 // the claim is lost.
-func (h *Host) holdLease(ctx context.Context, st *store.Store, run store.Run) (context.Context, func()) {
+func (h queue) holdLease(ctx context.Context, st *store.Store, run store.Run) (context.Context, func()) {
 	held, cancel := context.WithCancelCause(ctx)
 	go func() {
 		tick := time.NewTicker(time.Second)
@@ -244,16 +244,8 @@ func (h *Host) holdLease(ctx context.Context, st *store.Store, run store.Run) (c
 	return held, func() { cancel(nil) }
 }
 
-func cancelAsked(ctx context.Context, st *store.Store, run int64) string {
-	r, err := st.RunByID(ctx, run)
-	if err != nil {
-		return ""
-	}
-	return r.CancelBy
-}
-
 // recover returns the runs of hosts that no longer respond to the queue.
-func (h *Host) recover(ctx context.Context) ([]string, error) {
+func (h queue) recover(ctx context.Context) ([]string, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
@@ -277,7 +269,7 @@ func (h *Host) recover(ctx context.Context) ([]string, error) {
 	return lines, err
 }
 
-func (h *Host) recoverRun(ctx context.Context, st *store.Store, r store.Run) (string, error) {
+func (h queue) recoverRun(ctx context.Context, st *store.Store, r store.Run) (string, error) {
 	if r.Deaths >= maxCrashes-1 {
 		err := st.Holding(r).Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(),
 			Message: fmt.Sprintf("given up: its host died %d times while it ran", maxCrashes)})

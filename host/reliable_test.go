@@ -14,6 +14,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/held"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/record"
@@ -60,29 +61,29 @@ func beginRun(t *testing.T, st *store.Store, n store.NewRun) store.Run {
 
 func TestHeld(t *testing.T) {
 	t.Parallel()
-	var h held
-	release := h.hold(1)
-	again := h.hold(1)
+	var h held.Runs
+	release := h.Hold(1)
+	again := h.Hold(1)
 	again()
 	again() // twice is once
 	for range 3 {
-		if _, lost := h.lost(1); lost {
+		if _, lost := h.Lost(1); lost {
 			t.Error("a run is lost that is held")
 		}
 	}
 	release()
-	if _, lost := h.lost(1); lost {
+	if _, lost := h.Lost(1); lost {
 		t.Error("a run is lost at the first look: it may just have been recorded")
 	}
-	if why, lost := h.lost(1); !lost || why == nil {
+	if why, lost := h.Lost(1); !lost || why == nil {
 		t.Error("a run that no one holds is not lost")
 	}
-	h.unrecorded(2, errors.New("disk full"))
-	if why, lost := h.lost(2); !lost || why.Error() != "disk full" {
+	h.Unrecorded(2, errors.New("disk full"))
+	if why, lost := h.Lost(2); !lost || why.Error() != "disk full" {
 		t.Errorf("a run whose end was not recorded: %v, %t", why, lost)
 	}
-	h.settled(2)
-	if _, lost := h.lost(2); lost {
+	h.Settled(2)
+	if _, lost := h.Lost(2); lost {
 		t.Error("a settled run is lost")
 	}
 }
@@ -119,7 +120,7 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 	if err != nil || !ok || claimed.ID != waiting.ID {
 		t.Fatalf("%+v, %v", claimed, err)
 	}
-	defer h.held.hold(claimed.ID)()
+	defer h.held.Hold(claimed.ID)()
 	empty := fill(t, dir)
 	queue := record.Resumed(st, claimed, nil)
 	passed := &gate.LaneRun{State: store.Passed, Message: strings.Repeat("x", 64<<10), Started: time.Now(),
@@ -134,7 +135,7 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 	if err == nil || !strings.HasSuffix(err.Error(), "database or disk is full (13)") || problem.Hint(err) == "" {
 		t.Errorf("the end of a run in a full store: %v, hint %q", err, problem.Hint(err))
 	}
-	h.held.unrecorded(judged.ID, err)
+	h.held.Unrecorded(judged.ID, err)
 	select {
 	case err := <-ended:
 		t.Errorf("the queue's run ended in a full store: %v", err)
@@ -212,26 +213,26 @@ func TestADatabaseThatWasEmptied(t *testing.T) {
 			var last int64
 			for range 3 {
 				last = beginRun(t, st, store.NewRun{Gate: "pre-receive"}).ID
-				h.noteRun(st, last)
+				h.files.NoteRun(st, last)
 			}
 			if err := os.MkdirAll(lanerun.Folder(h.state, last), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if h.StoreLoss() != nil {
-				t.Errorf("a whole database: %v", h.StoreLoss())
+			if h.files.StoreLoss() != nil {
+				t.Errorf("a whole database: %v", h.files.StoreLoss())
 			}
 			h.Close(t.Context())
 			for _, file := range []string{"pushlane.db", "pushlane.db-wal", "pushlane.db-shm"} {
 				os.Remove(filepath.Join(state, file))
 			}
 			if !noted {
-				os.Remove(h.witnessPath())
+				os.Remove(filepath.Join(h.state, "last-run"))
 			}
 			h = openHost(t, state)
 			if run := beginRun(t, openStore(t, h), store.NewRun{Gate: "pre-receive"}); run.ID != last+1 {
 				t.Errorf("run %d after %d", run.ID, last)
 			}
-			err := h.StoreLoss()
+			err := h.files.StoreLoss()
 			want := fmt.Sprintf("the database %s knows runs up to 0, and runs up to %d were recorded",
 				filepath.Join(state, "pushlane.db"), last)
 			if err == nil || !strings.HasPrefix(err.Error(), "runs are lost: ") || !strings.HasSuffix(err.Error(), want) {
@@ -239,7 +240,7 @@ func TestADatabaseThatWasEmptied(t *testing.T) {
 			}
 			hint := problem.Hint(err)
 			command := hint[strings.LastIndex(hint, ": ")+2:]
-			if path, ok := strings.CutPrefix(command, "rm "); !ok || os.Remove(path) != nil || h.StoreLoss() != nil {
+			if path, ok := strings.CutPrefix(command, "rm "); !ok || os.Remove(path) != nil || h.files.StoreLoss() != nil {
 				t.Errorf("the hint %q does not help", hint)
 			}
 		})
@@ -270,7 +271,7 @@ func TestCollectKeepsToItsBounds(t *testing.T) {
 	}
 	p := h.policy
 	p.KeepRuns, p.MaxTime, p.MaxLogsTotal = 7*time.Hour, time.Hour, "4MiB"
-	lines, err := h.dropOld(ctx, p)
+	lines, err := (upkeep{h}).dropOld(ctx, p)
 	want := []string{"removed 1 run older than 7h0m0s",
 		"removed the logs of the 1 run that ended first: all together took more than 4MiB (limits.logs_total)"}
 	if err != nil || !slices.Equal(lines, want) {
@@ -293,7 +294,7 @@ func TestCollectKeepsToItsBounds(t *testing.T) {
 func TestAClockThatRuns(t *testing.T) {
 	t.Parallel()
 	h := openHost(t, t.TempDir())
-	if h.clockWasSet(time.Now()) || h.clockWasSet(time.Now().Add(48*time.Hour)) {
+	if (upkeep{h}).clockWasSet(time.Now()) || (upkeep{h}).clockWasSet(time.Now().Add(48*time.Hour)) {
 		t.Error("a clock that runs counts as set")
 	}
 }

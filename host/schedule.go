@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -9,18 +10,23 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
+	"github.com/pushlane/pushlane/host/internal/sandbox"
+	"github.com/pushlane/pushlane/host/internal/slots"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// runLanes runs every planned lane, at most policy.Parallel at once in this
+// runLanes runs every planned lane until someone cancels the run, at most policy.Parallel at once in this
 // host, each after the lanes it needs. Every result is at its lane's index, so that
 // the order of the output does not depend on time.
 func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
 	out report.Output) {
-	h.runLanesUntil(ctx, repo, call, j, rec, out, nil)
+	running, done := h.cancellable(ctx, rec)
+	defer done()
+	h.runLanesUntil(running, repo, call, j, rec, out, nil)
 }
 
 // scheduled is a lane run that waits for its turn, or has it.
@@ -66,7 +72,7 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 			} else {
 				h.runInSlot(ctx, l)
 			}
-			if rec.Claimed && o.State == store.Cancelled && stopped(ctx) {
+			if rec.Claimed && o.State == store.Cancelled && lanerun.Stopped(ctx) {
 				return // it goes on elsewhere
 			}
 			rec.Lane(context.WithoutCancel(ctx), i, o, l.lane.Recorded)
@@ -113,8 +119,9 @@ func (h *Host) runOnce(ctx context.Context, l *scheduled, o *gate.LaneRun) error
 		return err
 	}
 	defer free()
-	release, err := h.slots.acquire(ctx, claimant{zone: l.lane.Zone(), ref: l.lane.Update().Ref, pusher: l.lane.Pusher(),
-		priority: l.Run.Options.Priority})
+	release, err := h.slots.Acquire(ctx, slots.Claimant{Zone: l.lane.Zone(), Ref: l.lane.Update().Ref,
+		Pusher:   l.lane.Pusher(),
+		Priority: l.Run.Options.Priority})
 	if err != nil {
 		return err
 	}
@@ -180,4 +187,11 @@ func waitForNeeds(needs []int, done []chan struct{}) {
 	for _, k := range needs {
 		<-done[k]
 	}
+}
+
+// infrastructure reports whether a lane broke for a reason that another attempt
+// may not meet. A "no" is never tried again.
+func infrastructure(o *gate.LaneRun) bool {
+	return o.State == store.Broken && (errors.As(o.Err, new(*incus.MachineError)) || incus.Away(o.Err) ||
+		errors.As(o.Err, new(*sandbox.DiedError)) || store.Transient(o.Err))
 }

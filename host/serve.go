@@ -21,22 +21,22 @@ const (
 func (r *Resident) server(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	h := r.Host
+	h, q := r.Host, queue{r.Host}
 	warn := func(err error) { r.Log.WithError(err).Warn("queue") }
 	// Before anything is claimed: what a killed host left would run next to it.
-	lines, err := h.recover(ctx)
+	lines, err := q.recover(ctx)
 	r.say(lines)
 	if err != nil {
 		warn(err)
 	}
-	wg.Go(func() { h.work(ctx, h.policy.Parallel, (*store.Store).Claim, warn) })
-	wg.Go(func() { h.work(ctx, max(1, h.policy.Parallel/2), (*store.Store).ClaimProtected, warn) })
-	r.every(ctx, &wg, spoolEvery, "spool", func() error { return h.takeSpool(ctx, h.takeAccepted) })
+	wg.Go(func() { q.work(ctx, h.policy.Parallel, (*store.Store).Claim, warn) })
+	wg.Go(func() { q.work(ctx, max(1, h.policy.Parallel/2), (*store.Store).ClaimProtected, warn) })
+	r.every(ctx, &wg, spoolEvery, "spool", func() error { return h.spool().Take(ctx, acceptance{h}.takeAccepted) })
 	r.every(ctx, &wg, acceptEvery, "pushes that no hook reported",
-		func() error { return h.takeUnaccepted(ctx, time.Now()) })
-	r.every(ctx, &wg, nightlyEvery, "schedules", func() error { return h.runSchedules(ctx, time.Now()) })
+		func() error { return acceptance{h}.takeUnaccepted(ctx, time.Now()) })
+	r.every(ctx, &wg, nightlyEvery, "schedules", func() error { return schedules{h}.runSchedules(ctx, time.Now()) })
 	r.every(ctx, &wg, recoverEvery, "runs of hosts that ended", func() error {
-		lines, err := h.recover(ctx)
+		lines, err := q.recover(ctx)
 		r.say(lines)
 		return err
 	})

@@ -26,7 +26,7 @@ const acceptPage = 100
 
 // takeUnaccepted queues the pushes that pre-receive accepted, whose refs have the
 // pushed values, and that no post-receive hook reported.
-func (h *Host) takeUnaccepted(ctx context.Context, now time.Time) error {
+func (h acceptance) takeUnaccepted(ctx context.Context, now time.Time) error {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (h *Host) takeUnaccepted(ctx context.Context, now time.Time) error {
 }
 
 // settle finds out about one push.
-func (h *Host) settle(ctx context.Context, st *store.Store, p store.Unaccepted, now time.Time) error {
+func (h acceptance) settle(ctx context.Context, st *store.Store, p store.Unaccepted, now time.Time) error {
 	repo, release, err := h.repo(ctx, ownCall("post-receive", p.RepoKey))
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func takenUpdates(ctx context.Context, repo *hooks.Repo, updates []store.Unaccep
 }
 
 // takeLate does what the post-receive hook of the push would have done.
-func (h *Host) takeLate(ctx context.Context, st *store.Store, p store.Unaccepted,
+func (h acceptance) takeLate(ctx context.Context, st *store.Store, p store.Unaccepted,
 	taken []store.UnacceptedUpdate) error {
 	call := ownCall("post-receive", p.RepoKey)
 	call.Env = append(call.Env, "USER="+p.Pusher)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/console"
 	"github.com/pushlane/pushlane/host/internal/web/api"
 )
 
@@ -27,7 +28,7 @@ func cancelCommand(p *program) *cobra.Command {
 				return err
 			}
 			return p.withHost(cmd, func(h *host.Host) error {
-				run, err := h.CancelRun(cmd.Context(), p.call("manual"), args[0])
+				run, err := console.CancelRun(cmd.Context(), h, p.call("manual"), args[0])
 				if err != nil {
 					return err
 				}
@@ -69,7 +70,7 @@ serve). Before a push, use pushlane run instead.`,
 				return err
 			}
 			return p.withHost(cmd, func(h *host.Host) error {
-				number, err := h.RerunRun(cmd.Context(), p.call("manual"), args[0], failed)
+				number, err := console.RerunRun(cmd.Context(), h, p.call("manual"), args[0], failed)
 				if err != nil {
 					return err
 				}
@@ -101,7 +102,7 @@ func showCommand(p *program) *cobra.Command {
 				return err
 			}
 			return p.withHost(cmd, func(h *host.Host) error {
-				return h.ShowRun(cmd.Context(), p.call("manual"), which, asJSON, p.out)
+				return console.ShowRun(cmd.Context(), h, p.call("manual"), which, asJSON, p.out)
 			})
 		},
 	}

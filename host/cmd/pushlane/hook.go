@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/perref"
 )
 
 // hookCommand is what pushlane-hook executes if no resident host answers: it
@@ -52,7 +52,7 @@ func (p *program) procReceive(call gate.Call) error {
 	if err != nil {
 		return err
 	}
-	return host.ProcReceive(call, policy, p.in, p.out)
+	return perref.ProcReceive(call, policy, p.in, p.out)
 }
 
 // judge runs one call inline.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/console"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/report"
@@ -19,7 +19,7 @@ import (
 
 func lanesCommand(p *program) *cobra.Command {
 	var explain, asJSON bool
-	var ask host.LanesQuestion
+	var ask console.LanesQuestion
 	cmd := &cobra.Command{
 		Use: "lanes", Short: "list the lanes; explain which of them a push would run", Args: exactly(0),
 		Long: `lanes lists the lanes of a revision. With --explain it prints for every lane whether a
@@ -34,7 +34,7 @@ too.`,
 				return err
 			}
 			defer h.Close(cmd.Context())
-			answer, err := h.ExplainLanes(cmd.Context(), policy, call, ask)
+			answer, err := console.ExplainLanes(cmd.Context(), h, policy, call, ask)
 			if err != nil {
 				return err
 			}

@@ -75,7 +75,7 @@ func pageHandler(h *host.Host, st *store.Store, policy config.Policy, metrics ht
 		log.Warn(`proxy_header is ignored: set proxy_addresses = ["127.0.0.1/32"] to the addresses of the proxy that sets ` +
 			proxy.Header)
 	}
-	return web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Patches, Loopback: local,
+	return web.New(web.Options{Store: st, Repo: h.OpenRepo, Actions: h, Patches: h.Files().Patches, Loopback: local,
 		HTTPS: overTLS(policy), Proxy: proxy, Metrics: metrics, Log: log,
 		Private: policy.Private()})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/author"
+	"github.com/pushlane/pushlane/host/internal/console"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -69,7 +70,7 @@ func checkCommand(p *program) *cobra.Command {
 request, the same again, unknown fields and operations, odd file names, nothing granted,
 and a truncated request. Exit status 1: it does not follow the contract (sdk/ABI.md).`,
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
-			ok, err := h.Bench().CheckPlugin(ctx, p.out, args[0], with)
+			ok, err := console.Bench(h).CheckPlugin(ctx, p.out, args[0], with)
 			if err == nil && !ok {
 				p.exit = gate.ExitRefuse
 			}
@@ -107,7 +108,7 @@ Keys: with, commits, container, http, verdict, findings, containers. Exit status
 has another result.`,
 		Example: "  pushlane plugin test todo.wasm\n  pushlane plugin test todo.wasm --native 'go run .'",
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
-			ok, err := h.Bench().TestPlugin(ctx, p.out, args[0], cases, o)
+			ok, err := console.Bench(h).TestPlugin(ctx, p.out, args[0], cases, o)
 			if err == nil && !ok {
 				p.exit = gate.ExitRefuse
 			}
@@ -138,7 +139,7 @@ func (p *program) try(ctx context.Context, a attempt, file string, trace *trace.
 	defer h.Close(ctx)
 	call := p.call("manual")
 	call.Range, call.Trace = a.span, trace
-	p.exit, err = h.TryPlugin(ctx, call, file, a.with, p.output())
+	p.exit, err = console.TryPlugin(ctx, h, call, file, a.with, p.output())
 	return err
 }
 
@@ -268,7 +269,7 @@ version of the plugin. Exit status 1: something differs from the trace.`,
 			if len(args) == 2 {
 				other = args[1]
 			}
-			same, err := h.Replay(ctx, p.out, args[0], other)
+			same, err := console.Replay(ctx, h, p.out, args[0], other)
 			if err == nil && !same {
 				p.exit = gate.ExitRefuse
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pushlane/pushlane/host"
+	"github.com/pushlane/pushlane/host/internal/console"
 	"github.com/pushlane/pushlane/host/internal/lanelog"
 	"github.com/pushlane/pushlane/host/internal/printable"
 )
@@ -33,9 +34,9 @@ func runsCommand(p *program) *cobra.Command {
 			}
 			defer h.Close(cmd.Context())
 			if len(args) == 1 {
-				return h.ShowRun(cmd.Context(), p.call("manual"), args[0], asJSON, p.out)
+				return console.ShowRun(cmd.Context(), h, p.call("manual"), args[0], asJSON, p.out)
 			}
-			return h.ListRuns(cmd.Context(), p.call("manual"), limit, asJSON, p.out)
+			return console.ListRuns(cmd.Context(), h, p.call("manual"), limit, asJSON, p.out)
 		},
 	}
 	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "list at most `N` runs")
@@ -73,7 +74,7 @@ func logCommand(p *program) *cobra.Command {
 }
 
 func (p *program) printLogs(cmd *cobra.Command, h *host.Host, which string, times bool) error {
-	logs, err := h.Logs(cmd.Context(), p.call("manual"), which)
+	logs, err := console.Logs(cmd.Context(), h, p.call("manual"), which)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func startServer(ctx context.Context, h *host.Host, policy config.Policy, log *l
 	if err != nil {
 		return nil, err
 	}
-	if err := h.StoreLoss(); err != nil {
+	if err := h.Files().StoreLoss(); err != nil {
 		problem.Write(log.Out, err)
 	}
 	if errs := policy.CheckFiles(); len(errs) > 0 {

@@ -33,7 +33,7 @@ func Checks(ctx context.Context, h *host.Host, call gate.Call, policy config.Pol
 	checks = append(checks, checkSandbox(ctx, h))
 	if _, err := h.Store(ctx); err != nil {
 		checks = append(checks, bad("store", err, "check the folder "+h.State()))
-	} else if err := h.StoreLoss(); err != nil {
+	} else if err := h.Files().StoreLoss(); err != nil {
 		checks = append(checks, bad("store", err, ""))
 	} else {
 		checks = append(checks, good("store", "%s", h.State()))

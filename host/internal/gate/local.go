@@ -135,6 +135,16 @@ func (c Call) url() string {
 	return "(no URL)"
 }
 
+// Resolved is the call with what only the repository knows: whether git asks about
+// each ref, and where a push of the current branch would go.
+func (c Call) Resolved(ctx context.Context, repo *hooks.Repo) (Call, error) {
+	var err error
+	if c.PerRef, err = c.AnswersPerRef(ctx); err != nil {
+		return c, err
+	}
+	return c.Aimed(ctx, repo)
+}
+
 // Aimed is the call with the arguments that git would give the pre-push hook
 // for a push of the current branch, where it is a run by hand without a range.
 func (c Call) Aimed(ctx context.Context, repo *hooks.Repo) (Call, error) {

@@ -20,3 +20,9 @@ func cancelledBy(ctx context.Context) string {
 	}
 	return ""
 }
+
+// Stopped tells whether a run's context ended because its host does, or because
+// another host has the run: what it was doing has no verdict then.
+func Stopped(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.As(context.Cause(ctx), new(CancelError))
+}

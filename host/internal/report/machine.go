@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/runjson"
+	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -77,4 +80,13 @@ func Explain(old, new string, picked []lanes.Picked) ExplainJSON {
 		e.Lanes = append(e.Lanes, ExplainLane{ID: p.Lane.ID, Picked: p.Picked, Path: p.Path, Glob: p.Glob, Reason: p.Reason})
 	}
 	return e
+}
+
+// RunJSON writes one stored run in full.
+func RunJSON(ctx context.Context, st *store.Store, run store.Run, w io.Writer) error {
+	details, err := st.Details(ctx, []store.Run{run}, 0)
+	if err != nil {
+		return err
+	}
+	return Indented(w, runjson.Of(details[0]).WithPaths(details[0]))
 }

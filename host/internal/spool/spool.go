@@ -1,4 +1,5 @@
-package host
+// Package spool has the pushes that git accepted while no resident host was there.
+package spool
 
 import (
 	"context"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/durable"
 	"github.com/pushlane/pushlane/host/internal/gate"
 )
 
@@ -25,11 +27,12 @@ type spooled struct {
 	Tip   gate.RefAt `json:"tip"` // the default branch as it was before it
 }
 
-func (h *Host) spoolFolder() string { return filepath.Join(h.state, "spool") }
+// Folder is where they are: one file each, in the order of the pushes.
+type Folder string
 
-// spool keeps a post-receive call for the next resident host. Once it returns
+// Keep keeps a post-receive call for the next resident host. Once it returns
 // the file is on the disk.
-func (h *Host) spool(ctx context.Context, call gate.Call) error {
+func (f Folder) Keep(ctx context.Context, call gate.Call) error {
 	tip, err := gate.TipBefore(ctx, call)
 	if err != nil {
 		return err
@@ -38,11 +41,11 @@ func (h *Host) spool(ctx context.Context, call gate.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(h.spoolFolder(), 0o700); err != nil {
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
 		return fmt.Errorf("cannot save the push for later: %w", err)
 	}
 	name := fmt.Sprintf("%020d-%s.json", time.Now().UnixNano(), call.PushID()) // in the order of the pushes
-	if err := writeDurably(filepath.Join(h.spoolFolder(), name), data); err != nil {
+	if err := durable.Write(filepath.Join(string(f), name), data); err != nil {
 		return fmt.Errorf("cannot save the push for later: %w", err)
 	}
 	return nil
@@ -61,19 +64,19 @@ func spoolEnv(env []string) []string {
 
 // takeSpool reads the files that hooks wrote, oldest first. A file that cannot be
 // read now is tried again the next time; an invalid one is moved aside and reported.
-func (h *Host) takeSpool(ctx context.Context, take func(context.Context, gate.Call) error) error {
-	files, err := os.ReadDir(h.spoolFolder())
+func (f Folder) Take(ctx context.Context, take func(context.Context, gate.Call) error) error {
+	files, err := os.ReadDir(string(f))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	var errs []error
-	for _, f := range files {
-		path := filepath.Join(h.spoolFolder(), f.Name())
+	for _, file := range files {
+		path := filepath.Join(string(f), file.Name())
 		if filepath.Ext(path) != ".json" {
 			continue
 		}
 		if err := takeSpooled(ctx, path, take); err != nil {
-			errs = append(errs, fmt.Errorf("cannot take in %s: %w", f.Name(), err))
+			errs = append(errs, fmt.Errorf("cannot take in %s: %w", file.Name(), err))
 		}
 	}
 	return errors.Join(append(errs, err)...)

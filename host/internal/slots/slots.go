@@ -1,4 +1,4 @@
-package host
+package slots
 
 import (
 	"cmp"
@@ -9,20 +9,20 @@ import (
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
-// claimant is a lane run that waits for a slot.
-type claimant struct {
-	zone     zone.Zone
-	ref      string
-	pusher   string // "" not known
-	priority int    // 1 high, 0 normal, -1 low; it counts among runs of one trust
+// Claimant is a lane run that waits for a slot.
+type Claimant struct {
+	Zone     zone.Zone
+	Ref      string
+	Pusher   string // "" not known
+	Priority int    // 1 high, 0 normal, -1 low; it counts among runs of one trust
 }
 
-// slots bound how many lanes run at once in this process, over all runs. What
+// Slots bound how many lanes run at once in this process, over all runs. What
 // an unprotected branch runs cannot keep a protected ref waiting: beyond the
 // slots there is a reserve that protected refs alone may use, those whose
 // repository and pusher have fewer lanes under way than the reserve holds. Of
 // unprotected runs, one ref and one pusher have no more than a share.
-type slots struct {
+type Slots struct {
 	limit, reserve, share int
 
 	mu      sync.Mutex
@@ -32,23 +32,23 @@ type slots struct {
 }
 
 type waiter struct {
-	claimant
+	Claimant
 	seq   int
 	ready chan struct{} // closed once it has a slot
 }
 
-func newSlots(n int) *slots {
-	return &slots{limit: n, reserve: max(1, n/2), share: max(2, n/2)}
+func New(n int) *Slots {
+	return &Slots{limit: n, reserve: max(1, n/2), share: max(2, n/2)}
 }
 
-// acquire waits for a slot; the caller gives it back with release.
-func (s *slots) acquire(ctx context.Context, c claimant) (release func(), err error) {
+// Acquire waits for a slot; the caller gives it back with release.
+func (s *Slots) Acquire(ctx context.Context, c Claimant) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	s.seq++
-	w := &waiter{claimant: c, seq: s.seq, ready: make(chan struct{})}
+	w := &waiter{Claimant: c, seq: s.seq, ready: make(chan struct{})}
 	s.line = append(s.line, w)
 	s.serve()
 	s.mu.Unlock()
@@ -62,7 +62,7 @@ func (s *slots) acquire(ctx context.Context, c claimant) (release func(), err er
 }
 
 // leave takes a waiter out, with the slot that it may have got meanwhile.
-func (s *slots) leave(w *waiter) {
+func (s *Slots) leave(w *waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	is := func(other *waiter) bool { return other == w }
@@ -73,9 +73,9 @@ func (s *slots) leave(w *waiter) {
 
 // serve hands slots to those in line who may have one now: protected refs
 // first, then the higher priority, then the earlier request.
-func (s *slots) serve() {
+func (s *Slots) serve() {
 	slices.SortFunc(s.line, func(a, b *waiter) int {
-		return cmp.Or(trustRank(a)-trustRank(b), b.priority-a.priority, a.seq-b.seq)
+		return cmp.Or(trustRank(a)-trustRank(b), b.Priority-a.Priority, a.seq-b.seq)
 	})
 	s.line = slices.DeleteFunc(s.line, func(w *waiter) bool {
 		if !s.may(w) {
@@ -88,34 +88,34 @@ func (s *slots) serve() {
 }
 
 func trustRank(w *waiter) int {
-	if w.zone.Trust == zone.Unprotected {
+	if w.Zone.Trust == zone.Unprotected {
 		return 1
 	}
 	return 0
 }
 
-func (s *slots) may(w *waiter) bool {
-	if w.zone.Trust == zone.Unprotected {
-		sameRef := func(r *waiter) bool { return r.zone == w.zone && r.ref == w.ref }
+func (s *Slots) may(w *waiter) bool {
+	if w.Zone.Trust == zone.Unprotected {
+		sameRef := func(r *waiter) bool { return r.Zone == w.Zone && r.Ref == w.Ref }
 		return len(s.running) < s.limit && s.count(sameRef) < s.share && s.ofPusher(w) < s.share
 	}
 	if len(s.running) < s.limit {
 		return true
 	}
-	sameZone := func(r *waiter) bool { return r.zone == w.zone }
-	return w.zone.Trust == zone.Protected && len(s.running) < s.limit+s.reserve &&
+	sameZone := func(r *waiter) bool { return r.Zone == w.Zone }
+	return w.Zone.Trust == zone.Protected && len(s.running) < s.limit+s.reserve &&
 		s.count(sameZone) < s.reserve && s.ofPusher(w) < s.reserve
 }
 
 // ofPusher counts the pusher's lanes of the same trust.
-func (s *slots) ofPusher(w *waiter) int {
-	if w.pusher == "" {
+func (s *Slots) ofPusher(w *waiter) int {
+	if w.Pusher == "" {
 		return 0
 	}
-	return s.count(func(r *waiter) bool { return r.pusher == w.pusher && r.zone.Trust == w.zone.Trust })
+	return s.count(func(r *waiter) bool { return r.Pusher == w.Pusher && r.Zone.Trust == w.Zone.Trust })
 }
 
-func (s *slots) count(is func(*waiter) bool) (n int) {
+func (s *Slots) count(is func(*waiter) bool) (n int) {
 	for _, r := range s.running {
 		if is(r) {
 			n++

@@ -1,4 +1,4 @@
-package host
+package console
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
@@ -24,7 +25,7 @@ type LanesQuestion struct {
 
 // ExplainLanes picks the lanes of a range, as a push would, with the reasons, and
 // reports whether cached results would be used.
-func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate.Call,
+func ExplainLanes(ctx context.Context, h *host.Host, policy config.Policy, call gate.Call,
 	ask LanesQuestion) (report.ExplainJSON, error) {
 	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
@@ -67,17 +68,17 @@ func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate
 	p := gate.Update{Update: u, LanesFile: by, Changes: changes, Picked: picked, Protected: true}
 	for i := range e.Lanes {
 		if ask.Memory && e.Lanes[i].Picked {
-			e.Lanes[i].Memory = h.explainMemory(ctx, repo, call, policy, ask.Gate, p, i)
+			e.Lanes[i].Memory = explainMemory(ctx, h, repo, call, policy, ask.Gate, p, i)
 		}
 	}
 	return e, nil
 }
 
 // explainMemory says what memory would do for one picked lane.
-func (h *Host) explainMemory(ctx context.Context, repo *hooks.Repo, call gate.Call, policy config.Policy, at string,
+func explainMemory(ctx context.Context, h *host.Host, repo *hooks.Repo, call gate.Call, policy config.Policy, at string,
 	p gate.Update, i int) string {
 	j := &gate.Run{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: at, Policy: policy, Updates: []gate.Update{p},
 		Outcomes: []gate.LaneRun{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New),
 			p.Picked[i].Lane.ID)}}}
-	return h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: j}).Foresee(ctx)
+	return h.Lanes().Lane(lanerun.Spec{Repo: repo, Call: call, Run: j}).Foresee(ctx)
 }

@@ -1,4 +1,4 @@
-package host
+package outage
 
 import (
 	"sync"
@@ -8,8 +8,8 @@ import (
 // How long a run whose repository cannot be opened waits for a host that can
 // open it, or for this one to: a file system may be mounted late.
 const (
-	unseenTime   = 10 * time.Minute // on the only machine
-	unseenShared = 24 * time.Hour   // where machines share the queue
+	UnseenTime   = 10 * time.Minute // on the only machine
+	UnseenShared = 24 * time.Hour   // where machines share the queue
 )
 
 // How long a host leaves a repository's runs alone that it could not open.
@@ -18,8 +18,8 @@ const (
 	blindMost  = 10 * time.Minute
 )
 
-// blind are the repositories that this host could not open lately.
-type blind struct {
+// Blind are the repositories that this host could not open lately.
+type Blind struct {
 	mu sync.Mutex
 	of map[string]blindness
 }
@@ -29,8 +29,8 @@ type blindness struct {
 	wait  time.Duration
 }
 
-// keys are those whose runs are left to others now.
-func (b *blind) keys(now time.Time) []string {
+// Keys are those whose runs are left to others now.
+func (b *Blind) Keys(now time.Time) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var keys []string
@@ -42,7 +42,7 @@ func (b *blind) keys(now time.Time) []string {
 	return keys
 }
 
-func (b *blind) failed(key string, now time.Time) {
+func (b *Blind) Failed(key string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.of == nil {
@@ -52,7 +52,7 @@ func (b *blind) failed(key string, now time.Time) {
 	b.of[key] = blindness{now.Add(wait), wait}
 }
 
-func (b *blind) opened(key string) {
+func (b *Blind) Opened(key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.of, key)

@@ -1,4 +1,6 @@
-package host
+// Package perref carries the verdict about each ref of a push from pre-receive to
+// proc-receive.
+package perref
 
 import (
 	"crypto/sha256"
@@ -43,7 +45,7 @@ func verdictLines(updates []hooks.Update) []string {
 
 // leaveVerdict stores the answer for proc-receive, and reports whether git may
 // continue to it: if at least one ref is accepted.
-func (h *Host) leaveVerdict(call gate.Call, j gate.Run) (goOn bool, err error) {
+func Leave(state string, call gate.Call, j gate.Run) (goOn bool, err error) {
 	v := refVerdict{Lines: verdictLines(j.Pushed), Refused: map[string]string{}}
 	on := j.Verdicts()
 	for i, p := range j.Updates {
@@ -58,7 +60,7 @@ func (h *Host) leaveVerdict(call gate.Call, j gate.Run) (goOn bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	path := verdictPath(h.state, call)
+	path := verdictPath(state, call)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, fmt.Errorf("cannot store the verdict: %w", err)
 	}
@@ -68,8 +70,8 @@ func (h *Host) leaveVerdict(call gate.Call, j gate.Run) (goOn bool, err error) {
 	return true, nil
 }
 
-// letThrough notes the refs that go in although others of their push do not.
-func letThrough(j *gate.Run) []store.Change {
+// LetThrough notes the refs that go in although others of their push do not.
+func LetThrough(j *gate.Run) []store.Change {
 	if !j.PerRef || j.Exit() == gate.ExitAccept {
 		return nil
 	}

@@ -1,4 +1,7 @@
-package host
+// Package console is what the command line asks of a host beside judging: its past
+// runs and their logs, why lanes are picked, and how a plugin does in a real
+// repository.
+package console
 
 import (
 	"context"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -20,8 +24,8 @@ import (
 )
 
 // ListRuns prints the newest runs of the call's repository.
-func (h *Host) ListRuns(ctx context.Context, call gate.Call, limit int, asJSON bool, w io.Writer) error {
-	st, repo, err := h.history(ctx, call)
+func ListRuns(ctx context.Context, h *host.Host, call gate.Call, limit int, asJSON bool, w io.Writer) error {
+	st, repo, err := history(ctx, h, call)
 	if err != nil {
 		return err
 	}
@@ -46,7 +50,7 @@ func (h *Host) ListRuns(ctx context.Context, call gate.Call, limit int, asJSON b
 }
 
 // history opens the store and names the call's repository in it.
-func (h *Host) history(ctx context.Context, call gate.Call) (*store.Store, string, error) {
+func history(ctx context.Context, h *host.Host, call gate.Call) (*store.Store, string, error) {
 	repo, err := hooks.Open(ctx, call.HooksEnv())
 	if err != nil {
 		return nil, "", err
@@ -94,23 +98,14 @@ func runsJSON(ctx context.Context, st *store.Store, runs []store.Run) ([]runjson
 	return all, err
 }
 
-// printRun prints one stored run as JSON.
-func printRun(ctx context.Context, st *store.Store, run store.Run, w io.Writer) error {
-	details, err := st.Details(ctx, []store.Run{run}, 0)
-	if err != nil {
-		return err
-	}
-	return report.Indented(w, runjson.Of(details[0]).WithPaths(details[0]))
-}
-
 // ShowRun prints one run in full: its lanes, their findings, every decision.
-func (h *Host) ShowRun(ctx context.Context, call gate.Call, which string, asJSON bool, w io.Writer) error {
-	st, run, _, err := h.findRun(ctx, call, which)
+func ShowRun(ctx context.Context, h *host.Host, call gate.Call, which string, asJSON bool, w io.Writer) error {
+	st, run, _, err := findRun(ctx, h, call, which)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		return printRun(ctx, st, run, w)
+		return report.RunJSON(ctx, st, run, w)
 	}
 	events, err := st.Events(ctx, run.ID)
 	if err != nil {
@@ -150,13 +145,13 @@ func eventLine(e store.Event) string {
 }
 
 // findRun reads an address, "last" or a number, with or without a lane.
-func (h *Host) findRun(ctx context.Context, call gate.Call,
+func findRun(ctx context.Context, h *host.Host, call gate.Call,
 	which string) (*store.Store, store.Run, store.Address, error) {
 	at, err := store.ParseAddress(which)
 	if err != nil {
 		return nil, store.Run{}, at, problem.Usage(err)
 	}
-	st, repo, err := h.history(ctx, call)
+	st, repo, err := history(ctx, h, call)
 	if err != nil {
 		return nil, store.Run{}, at, err
 	}
@@ -183,8 +178,8 @@ type StoredLog struct {
 }
 
 // Logs finds the logs that an address names, in lane order.
-func (h *Host) Logs(ctx context.Context, call gate.Call, which string) ([]StoredLog, error) {
-	_, run, at, err := h.findRun(ctx, call, which)
+func Logs(ctx context.Context, h *host.Host, call gate.Call, which string) ([]StoredLog, error) {
+	_, run, at, err := findRun(ctx, h, call, which)
 	if err != nil {
 		return nil, err
 	}
@@ -203,4 +198,30 @@ func (h *Host) Logs(ctx context.Context, call gate.Call, which string) ([]Stored
 			run.Number), fmt.Sprintf("see them with: pushlane runs %d", run.Number)))
 	}
 	return all, nil
+}
+
+// CancelRun and RerunRun are Cancel and Rerun of a run named on the command
+// line; they say what was done.
+func CancelRun(ctx context.Context, h *host.Host, call gate.Call, which string) (store.Run, error) {
+	_, run, _, err := findRun(ctx, h, call, which)
+	if err != nil {
+		return run, err
+	}
+	if err := h.Cancel(ctx, run.ID, call.Who()); err != nil {
+		return run, err
+	}
+	st, err := h.Store(ctx)
+	if err != nil {
+		return run, err
+	}
+	return st.RunByID(ctx, run.ID)
+}
+
+// RerunRun is Rerun of a run named on the command line.
+func RerunRun(ctx context.Context, h *host.Host, call gate.Call, which string, failedOnly bool) (int64, error) {
+	_, run, _, err := findRun(ctx, h, call, which)
+	if err != nil {
+		return 0, err
+	}
+	return h.Rerun(ctx, run.ID, failedOnly, call.Who())
 }

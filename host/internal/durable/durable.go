@@ -1,4 +1,5 @@
-package host
+// Package durable writes files that a crash leaves whole.
+package durable
 
 import (
 	"errors"
@@ -6,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// writeDurably puts a file in place whole, and on the disk, or not at all.
-func writeDurably(path string, data []byte) error {
+// Write puts a file in place whole, and on the disk, or not at all.
+func Write(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err

@@ -1,21 +1,21 @@
-package host
+package held
 
 import (
 	"errors"
 	"sync"
 )
 
-// held are the runs that this process works on. A run that is open in its name
+// Runs are the runs that this process works on. A run that is open in its name
 // and not among them was lost between this process and the store: its end or
 // its claim could not be recorded.
-type held struct {
+type Runs struct {
 	mu   sync.Mutex
 	runs map[int64]int   // how many hold it, by id
 	why  map[int64]error // why its end is not recorded
 	seen map[int64]bool  // it was not held at the last look
 }
 
-func (h *held) hold(run int64) (release func()) {
+func (h *Runs) Hold(run int64) (release func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.runs == nil {
@@ -31,8 +31,8 @@ func (h *held) hold(run int64) (release func()) {
 	})
 }
 
-// unrecorded notes why the end of a run is not in the store.
-func (h *held) unrecorded(run int64, why error) {
+// Unrecorded notes why the end of a run is not in the store.
+func (h *Runs) Unrecorded(run int64, why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.why == nil {
@@ -41,9 +41,9 @@ func (h *held) unrecorded(run int64, why error) {
 	h.why[run] = why
 }
 
-// lost tells whether a run that is open was lost. Where no reason is known it
+// Lost tells whether a run that is open was lost. Where no reason is known it
 // must be so at two looks: a run is in the store a moment before it is held.
-func (h *held) lost(run int64) (why error, lost bool) {
+func (h *Runs) Lost(run int64) (why error, lost bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.runs[run] > 0 {
@@ -61,7 +61,7 @@ func (h *held) lost(run int64) (why error, lost bool) {
 	return errors.New("the response of the store was lost"), again
 }
 
-func (h *held) settled(run int64) {
+func (h *Runs) Settled(run int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.why, run)

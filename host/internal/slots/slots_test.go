@@ -1,4 +1,4 @@
-package host
+package slots
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
-func branchOf(repository, ref string) claimant {
-	return claimant{zone: zone.Zone{Repository: repository}, ref: ref}
+func branchOf(repository, ref string) Claimant {
+	return Claimant{Zone: zone.Zone{Repository: repository}, Ref: ref}
 }
 
-func mainOf(repository string) claimant {
-	return claimant{zone: zone.Zone{Repository: repository, Trust: zone.Protected}, ref: "refs/heads/main"}
+func mainOf(repository string) Claimant {
+	return Claimant{Zone: zone.Zone{Repository: repository, Trust: zone.Protected}, Ref: "refs/heads/main"}
 }
 
 // take acquires a slot that must be free.
-func take(t *testing.T, s *slots, c claimant) func() {
+func take(t *testing.T, s *Slots, c Claimant) func() {
 	t.Helper()
 	release, waits := offer(t, s, c)
 	if waits {
@@ -28,14 +28,14 @@ func take(t *testing.T, s *slots, c claimant) func() {
 	return release
 }
 
-// offer reports whether a claimant has to wait; if so it leaves the line again.
-func offer(t *testing.T, s *slots, c claimant) (release func(), waits bool) {
+// offer reports whether a Claimant has to wait; if so it leaves the line again.
+func offer(t *testing.T, s *Slots, c Claimant) (release func(), waits bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	got := make(chan func(), 1)
 	go func() {
-		release, _ := s.acquire(ctx, c)
+		release, _ := s.Acquire(ctx, c)
 		got <- release
 	}()
 	for {
@@ -57,14 +57,14 @@ func offer(t *testing.T, s *slots, c claimant) (release func(), waits bool) {
 
 func TestSlotsServeByPriorityThenByArrival(t *testing.T) {
 	t.Parallel()
-	s := newSlots(1)
-	release := take(t, s, claimant{zone: zone.Zone{Trust: zone.Local}})
+	s := New(1)
+	release := take(t, s, Claimant{Zone: zone.Zone{Trust: zone.Local}})
 	var mu sync.Mutex
 	var order []int
 	var wg sync.WaitGroup
 	for i, priority := range []int{0, -1, 1, 0, 1} {
 		wg.Go(func() {
-			release, err := s.acquire(context.Background(), claimant{zone: zone.Zone{Trust: zone.Local}, priority: priority})
+			release, err := s.Acquire(context.Background(), Claimant{Zone: zone.Zone{Trust: zone.Local}, Priority: priority})
 			if err != nil {
 				t.Error(err)
 				return
@@ -87,7 +87,7 @@ func TestSlotsServeByPriorityThenByArrival(t *testing.T) {
 }
 
 // waitLine waits until n are in line.
-func waitLine(s *slots, n int) {
+func waitLine(s *Slots, n int) {
 	for {
 		s.mu.Lock()
 		there := len(s.line)
@@ -101,13 +101,13 @@ func waitLine(s *slots, n int) {
 // Whoever goes away while it waits takes no slot with it.
 func TestSlotsOfThoseWhoLeave(t *testing.T) {
 	t.Parallel()
-	s := newSlots(2)
+	s := New(2)
 	var wg sync.WaitGroup
 	for range 200 {
 		wg.Go(func() {
 			ctx, cancel := context.WithCancel(context.Background())
 			go cancel()
-			if release, err := s.acquire(ctx, mainOf("/r")); err == nil {
+			if release, err := s.Acquire(ctx, mainOf("/r")); err == nil {
 				release()
 			}
 		})
@@ -122,10 +122,10 @@ func TestSlotsOfThoseWhoLeave(t *testing.T) {
 func TestBranchesDoNotKeepAProtectedRefWaiting(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 2, 3, 8, 64} {
-		s := newSlots(n)
+		s := New(n)
 		for k := 0; len(s.running) < n; k++ {
 			c := branchOf("/r", fmt.Sprint("refs/heads/", k))
-			c.priority = 1
+			c.Priority = 1
 			take(t, s, c)
 		}
 		if _, waits := offer(t, s, branchOf("/r", "refs/heads/one-more")); !waits {
@@ -146,15 +146,15 @@ func TestBranchesDoNotKeepAProtectedRefWaiting(t *testing.T) {
 // who have little under way.
 func TestTheReserveIsNotForWhoHasTheSlots(t *testing.T) {
 	t.Parallel()
-	s := newSlots(4)
+	s := New(4)
 	alice, team := mainOf("/alice"), mainOf("/team")
-	alice.pusher, team.pusher = "alice", "bob"
+	alice.Pusher, team.Pusher = "alice", "bob"
 	for range 4 {
 		take(t, s, alice)
 	}
 	other := mainOf("/alice/2")
-	other.pusher = "alice"
-	for _, c := range []claimant{alice, other} {
+	other.Pusher = "alice"
+	for _, c := range []Claimant{alice, other} {
 		if _, waits := offer(t, s, c); !waits {
 			t.Errorf("%+v takes of the reserve", c)
 		}
@@ -164,8 +164,8 @@ func TestTheReserveIsNotForWhoHasTheSlots(t *testing.T) {
 
 func TestOneBranchAndOnePusherHaveAShare(t *testing.T) {
 	t.Parallel()
-	s := newSlots(8)
-	mallory := func(ref string) claimant { c := branchOf("/r", ref); c.pusher = "mallory"; return c }
+	s := New(8)
+	mallory := func(ref string) Claimant { c := branchOf("/r", ref); c.Pusher = "mallory"; return c }
 	for k := range 4 {
 		take(t, s, mallory(fmt.Sprint("refs/heads/", k)))
 	}
@@ -175,7 +175,7 @@ func TestOneBranchAndOnePusherHaveAShare(t *testing.T) {
 	for range 4 {
 		take(t, s, branchOf("/r", "refs/heads/topic"))
 	}
-	s = newSlots(8)
+	s = New(8)
 	for range 4 {
 		take(t, s, branchOf("/r", "refs/heads/topic"))
 	}
@@ -186,19 +186,19 @@ func TestOneBranchAndOnePusherHaveAShare(t *testing.T) {
 
 func TestProtectedRefsAreServedBeforeBranches(t *testing.T) {
 	t.Parallel()
-	s := newSlots(2)
+	s := New(2)
 	first, second := take(t, s, mainOf("/r")), take(t, s, mainOf("/r"))
 	third, _ := offer(t, s, mainOf("/q")) // the reserve
 	var mu sync.Mutex
 	var order []string
 	var wg sync.WaitGroup
 	eager := branchOf("/r", "refs/heads/eager")
-	eager.priority = 1
-	for i, c := range []claimant{eager, mainOf("/q")} {
+	eager.Priority = 1
+	for i, c := range []Claimant{eager, mainOf("/q")} {
 		wg.Go(func() {
-			release, _ := s.acquire(context.Background(), c)
+			release, _ := s.Acquire(context.Background(), c)
 			mu.Lock()
-			order = append(order, c.zone.Trust.String())
+			order = append(order, c.Zone.Trust.String())
 			mu.Unlock()
 			release()
 		})

@@ -1,4 +1,4 @@
-package host
+package runfiles
 
 import (
 	"context"
@@ -16,9 +16,9 @@ import (
 // maxPatched bounds the files of which a refused run keeps the changed lines.
 const maxPatched = 40
 
-// keepPatches saves the lines that findings of a refused push are about: git
+// KeepPatches saves the lines that findings of a refused push are about: git
 // deletes the objects when the hook refuses.
-func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, run int64) error {
+func (f *Files) KeepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, run int64) error {
 	if j.Gate != "pre-receive" || j.Exit() == gate.ExitAccept {
 		return nil
 	}
@@ -41,10 +41,10 @@ func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, r
 	}
 	data, err := json.Marshal(all)
 	if err == nil {
-		err = os.MkdirAll(lanerun.Folder(h.state, run), 0o700)
+		err = os.MkdirAll(lanerun.Folder(f.State, run), 0o700)
 	}
 	if err == nil {
-		err = os.WriteFile(h.patchPath(run), data, 0o600)
+		err = os.WriteFile(f.patchPath(run), data, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot store the lines of findings: %w", err)
@@ -65,13 +65,13 @@ func findingPaths(j *gate.Run, i int) []string {
 	return paths
 }
 
-func (h *Host) patchPath(run int64) string {
-	return filepath.Join(lanerun.Folder(h.state, run), "findings.json")
+func (f *Files) patchPath(run int64) string {
+	return filepath.Join(lanerun.Folder(f.State, run), "findings.json")
 }
 
 // Patches are the changed lines that a refused run saved, by path.
-func (h *Host) Patches(run int64) (map[string]hooks.FilePatch, error) {
-	data, err := os.ReadFile(h.patchPath(run))
+func (f *Files) Patches(run int64) (map[string]hooks.FilePatch, error) {
+	data, err := os.ReadFile(f.patchPath(run))
 	if err != nil {
 		return nil, err
 	}

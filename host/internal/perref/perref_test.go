@@ -1,4 +1,4 @@
-package host
+package perref
 
 import (
 	"bytes"
@@ -79,7 +79,7 @@ func TestPerRefVerdict(t *testing.T) {
 		return "ng refs/heads/main pushlane cannot decide: " + why + "; ng refs/heads/topic pushlane cannot decide: " + why +
 			"; ng refs/notes/pushlane pushlane cannot decide: " + why
 	}
-	const other, none = "the push is not the one that was judged", "no verdict was left for this push"
+	const other, none = "the push is not the one that was judged", "pre-receive stored no verdict for this push"
 	for name, c := range map[string]struct {
 		refuse []string
 		change func(us []hooks.Update) []hooks.Update // of what git asks about
@@ -119,10 +119,10 @@ func TestPerRefVerdict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := &Host{state: t.TempDir()}
+			state := t.TempDir()
 			j := perRefRun(c.refuse...)
-			goOn, err := h.leaveVerdict(call, j)
-			path := verdictPath(h.state, call)
+			goOn, err := Leave(state, call, j)
+			path := verdictPath(state, call)
 			info, _ := os.Stat(path)
 			if err != nil || !goOn || info == nil || info.Mode().Perm() != 0o600 {
 				t.Fatalf("left %t, %v, %v", goOn, info, err)
@@ -134,11 +134,11 @@ func TestPerRefVerdict(t *testing.T) {
 			if c.change != nil {
 				us = c.change(us)
 			}
-			got := asks(t, c.call, h.state, us)
+			got := asks(t, c.call, state, us)
 			if c.want != "" && got != c.want || c.want == "" && strings.Count(got, other) != len(us) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
-			if again := asks(t, call, h.state, j.Pushed); c.call.Env != nil && c.call.Getenv("PUSHLANE_PUSH") == "1.2" &&
+			if again := asks(t, call, state, j.Pushed); c.call.Env != nil && c.call.Getenv("PUSHLANE_PUSH") == "1.2" &&
 				again != cannot(none) {
 				t.Errorf("a verdict counts twice: %s", again)
 			}
@@ -149,28 +149,28 @@ func TestPerRefVerdict(t *testing.T) {
 // TestNothingGoesIn: a push of which nothing is good is refused at once; a deletion that is let through is something.
 func TestNothingGoesIn(t *testing.T) {
 	t.Parallel()
-	h := &Host{state: t.TempDir()}
+	state := t.TempDir()
 	call := gate.Call{Env: []string{"PUSHLANE_PUSH=1.2"}}
 	j := perRefRun("refs/heads/main")
 	j.Updates, j.Pushed = []gate.Update{j.Updates[0]}, j.Pushed[:1]
 	j.Outcomes = j.Outcomes[:1]
-	if goOn, err := h.leaveVerdict(call, j); goOn || err != nil {
+	if goOn, err := Leave(state, call, j); goOn || err != nil {
 		t.Errorf("it goes on: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(h.state, "verdicts")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(state, "verdicts")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it left a verdict: %v", err)
 	}
 	j.Pushed = append(j.Pushed, hooks.Update{Ref: "refs/heads/old", Old: j.Pushed[0].Old, New: hooks.ZeroID, Delete: true})
-	if goOn, err := h.leaveVerdict(call, j); !goOn || err != nil {
+	if goOn, err := Leave(state, call, j); !goOn || err != nil {
 		t.Errorf("it does not go on: %v", err)
 	}
-	if err := os.RemoveAll(h.state); err != nil {
+	if err := os.RemoveAll(state); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(h.state, nil, 0o600); err != nil {
+	if err := os.WriteFile(state, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if goOn, err := h.leaveVerdict(call, j); goOn || err == nil ||
+	if goOn, err := Leave(state, call, j); goOn || err == nil ||
 		!strings.HasPrefix(err.Error(), "cannot keep the verdict: ") {
 		t.Errorf("a verdict that cannot be written: %t, %v", goOn, err)
 	}
@@ -190,7 +190,7 @@ func TestLetThrough(t *testing.T) {
 		j := perRefRun("refs/heads/main")
 		c.change(&j)
 		var got []string
-		for _, change := range letThrough(&j) {
+		for _, change := range LetThrough(&j) {
 			if e, ok := change.(store.Event); ok && e.Kind == store.LetThrough {
 				got = append(got, e.Message)
 			}

@@ -1,4 +1,4 @@
-package host
+package console
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/author"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/plugins"
@@ -24,7 +25,7 @@ import (
 // TryPlugin runs a module on a range of a real repository, as the only lane, which
 // grants what the module requests within the policy: with real files and real
 // containers.
-func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string, out report.Output) (int, error) {
+func TryPlugin(ctx context.Context, h *host.Host, call gate.Call, file, with string, out report.Output) (int, error) {
 	settings, err := author.WithJSON(with)
 	if err != nil {
 		return gate.ExitUsage, err
@@ -44,7 +45,7 @@ func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string,
 	defer os.RemoveAll(dir)
 	name := checked.Manifest().Name
 	as := name
-	if h.plugins.FirstParty(h.policy, name) { // which would run in its place
+	if h.Plugins().FirstParty(h.Policy(), name) { // which would run in its place
 		as = "tried-" + name
 	}
 	var lock plugins.LockFile
@@ -137,7 +138,7 @@ func tomlValue(v any) string {
 }
 
 // Replay repeats every call of a trace in this host's sandbox; see Replay.
-func (h *Host) Replay(ctx context.Context, w io.Writer, file, other string) (bool, error) {
+func Replay(ctx context.Context, h *host.Host, w io.Writer, file, other string) (bool, error) {
 	pool, err := h.Sandbox()
 	if err != nil {
 		return false, err
@@ -146,4 +147,4 @@ func (h *Host) Replay(ctx context.Context, w io.Writer, file, other string) (boo
 }
 
 // Bench is where an author tries a module on this host.
-func (h *Host) Bench() author.Bench { return author.Bench{Sandbox: h.Sandbox, Policy: h.policy} }
+func Bench(h *host.Host) author.Bench { return author.Bench{Sandbox: h.Sandbox, Policy: h.Policy()} }

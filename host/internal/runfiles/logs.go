@@ -1,4 +1,4 @@
-package host
+package runfiles
 
 import (
 	"errors"
@@ -15,19 +15,22 @@ import (
 	"github.com/pushlane/pushlane/host/internal/lanelog"
 )
 
-// packLogs compresses the logs of a run that ended, in the background.
-func (h *Host) packLogs(j *gate.Run) {
-	if !h.resident {
-		return
+// Logs are the paths of a run's logs.
+func Logs(j *gate.Run) []string {
+	var all []string
+	for _, o := range j.Outcomes {
+		all = append(all, o.Log)
 	}
-	h.sweeps.Go(func() {
-		for _, o := range j.Outcomes {
-			if info, err := os.Stat(o.Log); err != nil || info.Size() < smallLog {
-				continue
-			}
-			lanelog.Compress(o.Log) // else it stays as it is
+	return all
+}
+
+// Pack compresses the logs of a run that ended. One that cannot be stays as it is.
+func Pack(logs []string) {
+	for _, log := range logs {
+		if info, err := os.Stat(log); err == nil && info.Size() >= smallLog {
+			lanelog.Compress(log)
 		}
-	})
+	}
 }
 
 // smallLog is the size in bytes below which a log is not worth compressing.
@@ -36,15 +39,15 @@ const smallLog = 16 << 10
 // logsEvery is how often a host that stays looks how much room its logs take.
 const logsEvery = 10 * time.Minute
 
-// dropLargeLogs removes the logs of the oldest runs where all together take more
+// DropLargeLogs removes the logs of the oldest runs where all together take more
 // than the policy allows. Those of the last hours stay: their lanes may run.
-func (h *Host) dropLargeLogs(p config.Policy, now time.Time) (int, error) {
-	h.mu.Lock()
-	due := now.Sub(h.logsLooked) >= logsEvery
+func (f *Files) DropLargeLogs(p config.Policy, now time.Time) (int, error) {
+	f.mu.Lock()
+	due := now.Sub(f.logsLooked) >= logsEvery
 	if due {
-		h.logsLooked = now
+		f.logsLooked = now
 	}
-	h.mu.Unlock()
+	f.mu.Unlock()
 	if !due {
 		return 0, nil
 	}
@@ -52,19 +55,19 @@ func (h *Host) dropLargeLogs(p config.Policy, now time.Time) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("the policy's limits.logs_total: %w", err)
 	}
-	all, total := h.logSizes()
+	all, total := f.logSizes()
 	n := 0
-	for _, f := range all {
-		if total <= most || now.Sub(f.used) < p.MaxTime+time.Hour {
+	for _, one := range all {
+		if total <= most || now.Sub(one.used) < p.MaxTime+time.Hour {
 			break
 		}
-		if f.size == 0 {
+		if one.size == 0 {
 			continue
 		}
-		if err := removeLogs(f.path); err != nil {
+		if err := removeLogs(one.path); err != nil {
 			return n, fmt.Errorf("cannot remove logs: %w", err)
 		}
-		total -= f.size
+		total -= one.size
 		n++
 	}
 	return n, nil
@@ -78,11 +81,11 @@ type runLogs struct {
 }
 
 // logSizes lists what the logs of each run take, oldest first.
-func (h *Host) logSizes() (all []runLogs, total int64) {
-	folders, _ := os.ReadDir(filepath.Join(h.state, "runs"))
-	for _, f := range folders {
-		one := runLogs{path: filepath.Join(h.state, "runs", f.Name())}
-		if info, err := f.Info(); err == nil {
+func (f *Files) logSizes() (all []runLogs, total int64) {
+	folders, _ := os.ReadDir(filepath.Join(f.State, "runs"))
+	for _, run := range folders {
+		one := runLogs{path: filepath.Join(f.State, "runs", run.Name())}
+		if info, err := run.Info(); err == nil {
 			one.used = info.ModTime()
 		}
 		files, _ := os.ReadDir(one.path)
@@ -112,10 +115,10 @@ func removeLogs(folder string) (err error) {
 	return err
 }
 
-// dropOldLogs removes the files of runs that ended before the policy's time,
+// DropOldLogs removes the files of runs that ended before the policy's time,
 // also of those that this database does not know.
-func (h *Host) dropOldLogs(keep time.Duration) (int, error) {
-	folders, err := os.ReadDir(filepath.Join(h.state, "runs"))
+func (f *Files) DropOldLogs(keep time.Duration) (int, error) {
+	folders, err := os.ReadDir(filepath.Join(f.State, "runs"))
 	if errors.Is(err, os.ErrNotExist) || keep <= 0 {
 		return 0, nil
 	}
@@ -123,12 +126,12 @@ func (h *Host) dropOldLogs(keep time.Duration) (int, error) {
 		return 0, fmt.Errorf("cannot list logs: %w", err)
 	}
 	n := 0
-	for _, f := range folders {
-		info, err := f.Info()
+	for _, run := range folders {
+		info, err := run.Info()
 		if err != nil || time.Since(info.ModTime()) < keep {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(h.state, "runs", f.Name())); err != nil {
+		if err := os.RemoveAll(filepath.Join(f.State, "runs", run.Name())); err != nil {
 			return n, fmt.Errorf("cannot remove old logs: %w", err)
 		}
 		n++
