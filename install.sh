@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and installs pushlane, and gives it an Incus to run containers in.
-# May be run again at any time: what is there already is left as it is.
+# Can be run again at any time: existing parts are left as they are.
 # "a && b || die" is meant as it reads: die ends the script.
 # shellcheck disable=SC2015
 set -euo pipefail
@@ -11,17 +11,17 @@ usage() {
 	cat <<'END'
 usage: ./install.sh [options]
 
-Builds pushlane and its plugins, installs Incus where there is none, and makes
+Builds pushlane and its plugins, installs Incus if it is missing, and creates
 a restricted project, a storage pool and two images for pushlane in it.
 
-  --prefix DIR          where programs and plugins go (root: /usr/local, else ~/.local)
-  --no-incus            programs and plugins only; lanes in Wasm work, containers do not
-  --incus-only          Incus only
-  --no-image            make no images
-  --network             make a bridge that lanes may be given (default: no network)
+  --prefix DIR          install programs and plugins in DIR (root: /usr/local, else ~/.local)
+  --no-incus            only programs and plugins; lanes without containers work
+  --incus-only          only Incus
+  --no-image            do not build images
+  --network             create a bridge that lanes can use (default: no network)
   --remote URL --cert FILE --key FILE [--server-cert FILE]
                         use the Incus at URL with this client certificate
-  --uninstall           take back what earlier runs made, and nothing else
+  --uninstall           remove what earlier runs created, and nothing else
   --help
 END
 }
@@ -41,7 +41,7 @@ root() { [ "$(id -u)" = 0 ]; }
 
 prefix='' incus=local image=yes network=no build=yes action=install
 remote='' cert='' key='' server_cert=''
-value() { [ $# -ge 2 ] && [ -n "$2" ] || die "read the arguments: $1 wants a value" './install.sh --help'; }
+value() { [ $# -ge 2 ] && [ -n "$2" ] || die "read the arguments: $1 needs a value" './install.sh --help'; }
 while [ $# -gt 0 ]; do
 	case $1 in
 	--prefix) value "$@"; prefix=$2; shift ;;
@@ -86,7 +86,7 @@ made() {
 find_go() {
 	command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin:$HOME/go/bin
 	command -v go >/dev/null ||
-		die 'build pushlane: there is no go command' 'install Go 1.26 or later, or the package golang-go where it is that new'
+		die 'build pushlane: there is no go command' 'install Go 1.26 or later, or a recent package golang-go'
 }
 
 # put FILE DIR NAME: into place in one step, so that a running program is
@@ -133,7 +133,7 @@ install_programs() {
 	trap "rm -rf '$tmp'" EXIT
 	build_programs "$tmp"
 	build_plugins "$tmp"
-	step "put programs into $prefix/bin, plugins into $prefix/lib/pushlane/plugins"
+	step "install programs in $prefix/bin, plugins in $prefix/lib/pushlane/plugins"
 	for name in pushlane pushlane-hook pushlane-plugin; do put "$tmp/$name" "$prefix/bin" "$name"; done
 	for name in $(plugin_names); do put "$tmp/$name.wasm" "$prefix/lib/pushlane/plugins" "$name.wasm"; done
 	sed "s|/usr/local|$prefix|" host/pushlane.service > "$tmp/pushlane.service" # for a git server
@@ -179,7 +179,7 @@ sources() {
 
 apt_update() {
 	step 'update the lists of packages'
-	apt-get update -q >/dev/null 2>&1 || die 'update the lists of packages' 'apt-get update says why'
+	apt-get update -q >/dev/null 2>&1 || die 'update the lists of packages' 'see the messages of: apt-get update'
 }
 
 # apt_install [-t SUITE] PACKAGE...: and note which packages it brought.
@@ -235,21 +235,21 @@ answers() { timeout 20 incus query /1.0 >/dev/null 2>&1; }
 
 start_incus() {
 	! answers || return 0
-	root || die 'reach Incus: it does not answer, or you are not in the group incus-admin' \
+	root || die 'reach Incus: it does not respond, or you are not in the group incus-admin' \
 		"sudo usermod -aG incus-admin $(id -un) and log in again, or sudo ./install.sh"
 	if has_systemd; then
 		step 'start Incus (systemd)'
 		systemctl enable --now incus.socket incus.service >/dev/null 2>&1 || systemctl start incus ||
-			die 'start Incus' 'journalctl -u incus says why'
+			die 'start Incus' 'see: journalctl -u incus'
 	else
 		start_by_hand
 	fi
 	"$(incusd_path)" waitready --timeout=60 || die 'start Incus: not ready after 60 seconds' 'see /var/log/incus/incus.log'
 }
 
-# start_by_hand: no systemd on this machine, so incusd gets a session of its own.
+# start_by_hand: no systemd on this machine, so incusd gets a separate session.
 start_by_hand() {
-	step 'start Incus (no systemd here: incusd in a session of its own, log /var/log/incus/incus.log)'
+	step 'start Incus (no systemd: incusd in a separate session, log /var/log/incus/incus.log)'
 	mkdir -p /var/log/incus
 	grep -q '^root:' /etc/subuid || { echo root:1000000:1000000000 >>/etc/subuid; made subid /etc/subuid; }
 	grep -q '^root:' /etc/subgid || { echo root:1000000:1000000000 >>/etc/subgid; made subid /etc/subgid; }
@@ -281,14 +281,14 @@ make_pool() {
 	size=$((${free:-0} / 3))
 	[ "$size" -le 100 ] || size=100
 	if [ "$size" -ge 5 ] && command -v mkfs.btrfs >/dev/null; then
-		step "make the storage pool $pool: btrfs, in a file that may grow to $size GiB"
+		step "create the storage pool $pool: btrfs, in a file that may grow to $size GiB"
 		if incus storage create "$pool" btrfs size="${size}GiB" >/dev/null 2>&1; then
 			made pool "$pool"
 			return 0
 		fi
-		step 'no btrfs on this machine, a plain folder instead'
+		step 'no btrfs on this machine, using a plain folder'
 	fi
-	step "make the storage pool $pool: dir (slower, and without limits on disk)"
+	step "create the storage pool $pool: dir (slower, and without limits on disk)"
 	try "make the storage pool $pool" incus storage create "$pool" dir
 	made pool "$pool"
 }
@@ -305,7 +305,7 @@ free_subnet() {
 make_network() {
 	[ "$network" = yes ] || return 0
 	there network "$bridge" || {
-		step "make the network $bridge"
+		step "create the network $bridge"
 		try "make the network $bridge" \
 			incus network create "$bridge" ipv6.address=none ipv4.nat=true ipv4.address="$(free_subnet)"
 		made network "$bridge"
@@ -371,12 +371,12 @@ limit_project() {
 
 make_project() {
 	if ! there project "$project"; then
-		step "make the restricted project $project"
+		step "create the restricted project $project"
 		try "make the project $project" incus project create "$project" \
 			-c features.images=true -c features.profiles=true -c features.storage.volumes=true -c features.networks=false
 		made project "$project"
 	fi
-	grep -qxF "project $project" "$state" 2>/dev/null || return 0 # somebody else's: left alone
+	grep -qxF "project $project" "$state" 2>/dev/null || return 0 # not created by this script: left alone
 	local keys=() pair with=$network
 	# A network that an earlier run gave stays.
 	[ "$(incus project get "$project" restricted.devices.nic)" != managed ] || with=yes
@@ -404,12 +404,12 @@ make_profile() {
 make_image() {
 	local tmp
 	! incus image show "$1" --project "$project" >/dev/null 2>&1 || return 0
-	step "make the image $1$([ "$1" = default ] && echo ' (half a minute)')"
+	step "build the image $1$([ "$1" = default ] && echo ' (half a minute)')"
 	tmp=$(mktemp -d)
-	root || die "make the image $1: you are not root" 'sudo ./install.sh, or --no-image'
+	root || die "build the image $1: you are not root" 'sudo ./install.sh, or --no-image'
 	sh "host/internal/incus/image/$1.sh" "$tmp" >"$tmp/log" 2>&1 || {
 		tail -n 20 "$tmp/log" >&2
-		die "make the image $1" "run host/internal/incus/image/$1.sh /tmp/$1 to see why, or leave it out with --no-image"
+		die "build the image $1" "run host/internal/incus/image/$1.sh /tmp/$1 to see why, or leave it out with --no-image"
 	}
 	try "import the image $1" incus image import "$tmp/metadata.tar" "$tmp/rootfs.squashfs" \
 		--alias "$1" --project "$project"
@@ -446,7 +446,7 @@ incus_socket() {
 write_config() {
 	if [ -e "$config" ]; then
 		cat >/dev/null
-		step "keep $config as it is"
+		step "leave $config unchanged"
 		return 0
 	fi
 	step "write $config"
@@ -475,7 +475,7 @@ install_incus() {
 	make_images
 	local_config | write_config
 	[ "$network" = no ] || grep -qF "\"$bridge\"" "$config" ||
-		step "note: lanes get the network once [incus] in $config says: networks = [\"$bridge\"]"
+		step "note: to give lanes the network, set in [incus] of $config: networks = [\"$bridge\"]"
 }
 
 # -------------------------------------------------------- an Incus elsewhere
@@ -491,7 +491,7 @@ install_remote() {
 		[ -r "$file" ] || die "read $file" 'check the path and its permissions'
 	done
 	dir=$(dirname "$config")/incus
-	step "put the certificates into $dir"
+	step "install the certificates in $dir"
 	mkdir -p "$dir"
 	chmod 700 "$dir"
 	install -m 0644 "$cert" "$dir/client.crt" && made file "$dir/client.crt"
@@ -506,7 +506,7 @@ install_remote() {
 
 # ------------------------------------------------------------------ uninstall
 
-# others: what there is in Incus beside ours.
+# others: what there is in Incus in addition to ours.
 others() {
 	incus project list -f csv -c n 2>/dev/null | sed 's/ (current)$//' | grep -vxE "default|$project"
 	incus storage list -f csv -c n 2>/dev/null | grep -vxF "$pool"
@@ -548,12 +548,12 @@ remove_packages() {
 	extra=$(apt-get -s purge $names 2>/dev/null | sed -n 's/^Purg \([^ ]*\).*/\1/p' | sort -u |
 		comm -23 - <(tr " " "\n" <<<"$names" | sort -u) | xargs)
 	if [ -n "$extra" ]; then
-		step "keep the packages, others need them: $extra"
+		step "leave these packages installed, others need them: $extra"
 		return 0
 	fi
 	step "remove the packages that came with Incus: $names"
 	# shellcheck disable=SC2086
-	apt-get purge -y -q $names >/dev/null 2>&1 || die 'remove packages' "apt-get purge $names says why"
+	apt-get purge -y -q $names >/dev/null 2>&1 || die 'remove packages' "see the messages of: apt-get purge $names"
 }
 
 # take_back KIND VALUE
@@ -592,10 +592,10 @@ take_back_all() {
 }
 
 uninstall() {
-	[ -s "$state" ] || { step "nothing to take back: no $state"; return 0; }
+	[ -s "$state" ] || { step "nothing to remove: no $state"; return 0; }
 	if grep -qE '^(project|pool) ' "$state"; then
 		answers || { ! root || start_incus; }
-		answers || die 'take back what is in Incus: it does not answer' 'start Incus and run this again'
+		answers || die 'remove the parts in Incus: it does not respond' 'start Incus and run this again'
 	fi
 	shared=''
 	take_back_all -vE '^(daemon|package|apt-source|subid) '
@@ -620,9 +620,9 @@ main() {
 	case $incus in
 	local) install_incus ;;
 	remote) install_remote ;;
-	none) step 'leave Incus out: lanes that ask for a container cannot run' ;;
+	none) step 'without Incus: lanes that need a container cannot run' ;;
 	esac
-	step "done: pushlane doctor checks it, pushlane demo shows it"
+	step 'done; check it with: pushlane doctor; see it work with: pushlane demo'
 }
 
 main

@@ -44,10 +44,10 @@ func (r *Repo) SetBases(ctx context.Context, us []Update, remoteName, remoteURL 
 	})
 }
 
-// SetReceivedBases is SetBases in the repository that receives push, of which
-// us are some, where only the refs for which counts says so are what the
-// receiver has. A branch that needs a pass counts from its like alone: what
-// another branch brought was never held to its lanes.
+// SetReceivedBases is SetBases in the repository that receives push. us are some of
+// its updates. Only the refs for which counts returns true count as refs of the
+// receiver: a protected branch is compared with protected branches only, because
+// commits of others were not necessarily checked by its lanes.
 func (r *Repo) SetReceivedBases(ctx context.Context, us, push []Update, counts func(ref string) bool) error {
 	return r.setBases(ctx, us, func(h *history) ([]plumbing.Hash, error) {
 		return r.received(h, push, counts)
@@ -108,8 +108,8 @@ func (r *Repo) setBase(h *history, u *Update, known func() ([]plumbing.Hash, err
 // baseOnOld settles the cases where one of the two commits is reachable from
 // the other.
 func (u *Update) baseOnOld(h *history, id, old plumbing.Hash) (done bool, err error) {
-	// Not isAncestor, which ends where it finds old: all that is new is read, so
-	// that nothing unreadable goes in.
+	// Not isAncestor, which ends where it finds old: everything new is read, so that
+	// no unreadable object is accepted.
 	found, err := h.mergeBases(id, []plumbing.Hash{old}, plumbing.ZeroHash)
 	if err != nil {
 		return false, err
@@ -169,11 +169,11 @@ func (h *history) commitAt(id plumbing.Hash) (plumbing.Hash, error) {
 	return peeled, err
 }
 
-// Known returns the commits that the receiver of a push is known to have
-// before it, for Commits to leave out. For a push to a remote they are the old
-// values of the push and the remote-tracking refs of all remotes that are this
-// URL and no other; for a receiving repository its branches as they were before
-// the push. A remote's name says nothing, nor what is known of another URL.
+// Known returns the commits that the receiver of a push is known to have before it,
+// for Commits to leave out. For a push to a remote they are the old values of the
+// push and the remote-tracking refs of all remotes whose only URL is this one; for a
+// receiving repository its branches before the push. A remote's name does not count,
+// and neither does another URL.
 func (r *Repo) Known(ctx context.Context, us []Update, remoteName, remoteURL string) ([]string, error) {
 	h, err := r.history(ctx)
 	if err != nil {
@@ -183,8 +183,8 @@ func (r *Repo) Known(ctx context.Context, us []Update, remoteName, remoteURL str
 	return idTexts(tips), err
 }
 
-// KnownReceived is Known in the repository that receives push, of the refs for
-// which counts says so; see SetReceivedBases.
+// KnownReceived is Known in the repository that receives push, for the refs for
+// which counts returns true; see SetReceivedBases.
 func (r *Repo) KnownReceived(ctx context.Context, push []Update, counts func(ref string) bool) ([]string, error) {
 	h, err := r.history(ctx)
 	if err != nil {
@@ -231,7 +231,7 @@ func (r *Repo) received(h *history, push []Update, counts func(ref string) bool)
 	return commitsAt(h, tips)
 }
 
-// commitsAt are the commits that refs stand at, each once, by name of the ref.
+// commitsAt are the commits of refs, each once, by name of the ref.
 func commitsAt(h *history, tips map[string]plumbing.Hash) ([]plumbing.Hash, error) {
 	var out []plumbing.Hash
 	seen := make(map[plumbing.Hash]bool)

@@ -338,7 +338,7 @@ func agreeOnPair(t *testing.T, g *gitRepo, r *Repo, one string, others []string,
 	for i, c := range commits {
 		for _, p := range c.Parents {
 			if j, ok := place[p]; ok && j > i {
-				t.Errorf("commit %s stands before its parent", c.ID)
+				t.Errorf("commit %s is before its parent", c.ID)
 			}
 		}
 	}

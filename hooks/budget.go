@@ -16,11 +16,11 @@ const (
 	// next to its path.
 	maxChanges     = 1_000_000  // paths that differ
 	maxChangeBytes = 64 << 20   // bytes of these paths, and of those of folders that differ
-	maxCompared    = 50_000_000 // entries of trees that are looked at for them: some seconds
+	maxCompared    = 50_000_000 // entries of trees that are compared for them: some seconds
 
-	// Of one tree that is gone through as a whole.
+	// Of one tree that is walked as a whole.
 	maxEntries   = 4_000_000
-	maxNameBytes = 64 << 20 // bytes of names that are kept
+	maxNameBytes = 64 << 20 // bytes of names in memory
 
 	// Of directories that lie within one another and are held in memory at
 	// once, old and new together: some 200 MB.
@@ -91,12 +91,12 @@ func checkPath(path string) error {
 		"commit it under a shorter path: git mv OLD NEW")
 }
 
-// steps counts the entries of one tree that is gone through as a whole, and
-// looks at each whether the caller still waits.
+// steps counts the entries of one tree that is walked as a whole, and checks at
+// each whether ctx has ended.
 type steps struct {
 	ctx     context.Context
 	entries int
-	bytes   int64 // of names kept
+	bytes   int64 // of names in memory
 	nest
 }
 

@@ -19,14 +19,14 @@ type Change struct {
 	NewID  string // blob id in new, "" when deleted
 }
 
-// Changes lists the paths that differ between base and new, by path bytes.
-// Both are ids of commits, trees or tags of them; ZeroID is the empty tree.
-// Only directories whose ids differ are read, and one that cannot be read is
-// an error: nothing that changed is left out.
+// Changes lists the paths that differ between base and new, sorted by their bytes.
+// Both are ids of commits, trees or tags of them; ZeroID is the empty tree. Only
+// directories whose ids differ are read, and one that cannot be read is an error: no
+// change is left out.
 //
-// The list has bounds, in paths and in bytes; what is beyond them is an error
-// with the bound in its text. Changes of several updates of one push are
-// listed by one Listing, which holds them all to the same bounds.
+// The list has limits, in paths and in bytes; exceeding one is an error that names
+// it. Use one Listing for the changes of several updates of one push: the limits
+// then apply to all of them together.
 func (r *Repo) Changes(ctx context.Context, base, new string) ([]Change, error) {
 	return r.Listing().Changes(ctx, base, new)
 }
@@ -42,7 +42,7 @@ type Listing struct {
 	pasts map[string]PastList           // by what Past was asked
 }
 
-// Listing begins to list the changes of a push.
+// Listing returns a list of the changes of a push.
 func (r *Repo) Listing() *Listing {
 	return &Listing{repo: r, left: newBudget(), done: map[[2]plumbing.Hash][]Change{}, pasts: map[string]PastList{}}
 }
@@ -207,8 +207,8 @@ func (r *Repo) treeOf(ctx context.Context, rev string) (treeRef, error) {
 	return treeRef{}, &NoTreeError{Name: rev, Type: typ.String()}
 }
 
-// NoTreeError says that a ref names an object without a tree, which no lane
-// can judge. Such a push is refused rather than passed unseen.
+// NoTreeError is a ref that names an object without a tree, which no lane can judge.
+// Such a push is refused.
 type NoTreeError struct {
 	Name string // the ref or id
 	Type string // "blob"
@@ -218,7 +218,7 @@ func (e *NoTreeError) Error() string {
 	return fmt.Sprintf("cannot judge %s: it names a %s, which has no tree", e.Name, e.Type)
 }
 
-// Hint is what fixes it.
+// Hint says how to fix it.
 func (e *NoTreeError) Hint() string {
 	return "commit the content and push a tag or branch of that commit"
 }

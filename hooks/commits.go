@@ -29,10 +29,10 @@ func (c Commit) size() int {
 	return 100 + len(c.Author) + len(c.Message) + len(ZeroID)*(1+len(c.Parents))
 }
 
-// Commits lists the commits reachable from new and neither from base nor from
-// any of known, parents before children and else oldest first. base may be
-// ZeroID; known is what Known returns, ids that are not here are passed over.
-// A tree as new has no commits. More than 64 MiB of them are an error.
+// Commits lists the commits reachable from new and neither from base nor from any of
+// known, parents before children and otherwise oldest first. base may be ZeroID;
+// known is the result of Known, missing ids in it are ignored. A tree as new has no
+// commits. More than 64 MiB of commits are an error.
 func (r *Repo) Commits(ctx context.Context, base, new string, known ...string) ([]Commit, error) {
 	h, err := r.history(ctx)
 	if err != nil {
@@ -207,10 +207,9 @@ func (r *Repo) commit(n *node) (Commit, error) {
 
 func clean(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
-// WriteTree writes the index (GIT_INDEX_FILE, where git has set it) as a tree
-// and returns its id: exactly what the commit that is being made will hold,
-// while work tree and index stay as they are. An index with unresolved
-// conflicts is refused.
+// WriteTree writes the index (GIT_INDEX_FILE, if git has set it) as a tree and
+// returns its id: exactly the tree of the commit that is being made. Work tree and
+// index are not changed. An index with unresolved conflicts is refused.
 func (r *Repo) WriteTree(ctx context.Context) (string, error) {
 	id, err := r.git(ctx, "write-tree")
 	var failed *gitError
@@ -227,8 +226,7 @@ func (r *Repo) WriteTree(ctx context.Context) (string, error) {
 	return id, nil
 }
 
-// HeadTree is the id of the tree of the commit HEAD is at, ZeroID where there
-// is no commit yet.
+// HeadTree is the id of the tree of HEAD's commit, ZeroID if there is no commit yet.
 func (r *Repo) HeadTree(ctx context.Context) (string, error) {
 	t, err := r.treeOf(ctx, "HEAD")
 	var none *NoRevisionError

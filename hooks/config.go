@@ -19,8 +19,8 @@ import (
 // not in it: git too decides on a repository's format without them.
 type config map[string][]string
 
-// config reads the configuration as it is now: a Repo that is kept open may
-// live through a new remote or another format.
+// config reads the configuration as it is now: a remote may be added or the format
+// may change while a Repo is open.
 func (r *Repo) config(ctx context.Context) (config, error) {
 	c, err := readConfig(ctx, r.env, r.place)
 	if err != nil {
@@ -128,7 +128,7 @@ func (c config) partial() bool {
 }
 
 // checkFormat refuses a repository whose objects or refs would be misread.
-// The extensions let through change neither.
+// The accepted extensions change neither.
 func (c config) checkFormat(dir string) error {
 	version := c.last("core.repositoryformatversion")
 	if version != "" && version != "0" && version != "1" {
@@ -185,7 +185,7 @@ const (
 	PerRefValue = "refs"
 )
 
-// Config is every value of a key in the repository's own configuration.
+// Config returns every value of a key in the repository's own configuration.
 func Config(ctx context.Context, env Env, key string) ([]string, error) {
 	p, err := findPlace(env)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package hooks says what git told us: which refs a push changes, what the
-// pushed trees hold, and how the hooks are put in place and taken out.
+// Package hooks reads what git passes to hooks: which refs a push changes and what
+// the pushed trees contain. It installs and uninstalls the hooks.
 //
 // # One push
 //
@@ -45,8 +45,8 @@
 // streamed, a large one that is stored as a delta by way of temporary files
 // without a name, so that memory does not grow with what is pushed.
 //
-// A Repo is safe for concurrent use and can be kept open by a resident
-// process: what is added later is found, and files that git removes meanwhile
+// A Repo is safe for concurrent use and can stay open in a resident
+// process: objects that are added later are found, and files that git removes meanwhile
 // are still read. It holds at most 16 MiB of objects. The Repo of a push in
 // quarantine must be opened with that hook's environment and is of no use
 // after the push.
@@ -69,8 +69,8 @@
 //	# pushlane hook 2, runs /usr/local/bin/pushlane-hook (take it out with: pushlane uninstall)
 //	PUSHLANE_HOOK=$0; export PUSHLANE_HOOK; [ -x '/usr/local/bin/pushlane-hook' ] && exec …
 //
-// and the rest, after the program's arguments, prints that the program is not there and exits with status
-// 1: a hook that cannot run its program refuses. It calls the program with the
+// and the rest, after the program's arguments, prints that the program is missing
+// and exits with status 1: a hook that cannot run its program refuses. It calls the program with the
 // gate's name, then git's own arguments, with git's standard input, and with
 // its own path in PUSHLANE_HOOK.
 //
@@ -78,7 +78,7 @@
 // moved or written there. The files go into pushlane/hooks in the git directory,
 // core.hooksPath is set to that folder (relative, so that a repository can be
 // moved; pushlane/linked.config has it for linked worktrees), and the program
-// runs the hook that was there first, by the path that git would have used, as
+// runs the existing hook first, by the path that git would have used, as
 // --earlier says: with git's arguments, input and environment. Its status is
 // final unless it is 0. Hooks that are not gates are passed on. The key
 // pushlane.hooksPath has what core.hooksPath was before.

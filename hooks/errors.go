@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// MissingError says that an object the judgement needs is not in the
-// repository. It is never turned into "nothing there".
+// MissingError is a needed object that is not in the repository. It is never treated
+// as empty.
 type MissingError struct {
 	ID      string
 	Partial bool // the repository is a partial clone, the object may be had from its remote
@@ -26,8 +26,7 @@ func (e *MissingError) Hint() string {
 	return "see what is broken with: git fsck --connectivity-only"
 }
 
-// FormatError says that a repository is stored in a way this package does not
-// read.
+// FormatError is a repository in a format that this package does not support.
 type FormatError struct {
 	Dir  string // the common git directory
 	Msg  string
@@ -36,7 +35,7 @@ type FormatError struct {
 
 func (e *FormatError) Error() string { return fmt.Sprintf("cannot open %s: %s", e.Dir, e.Msg) }
 
-// Hint is what fixes it.
+// Hint says how to fix it.
 func (e *FormatError) Hint() string { return e.Mend }
 
 // hinted is an error that knows what fixes it.

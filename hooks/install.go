@@ -32,18 +32,17 @@ func Gates() []string {
 	return []string{"pre-commit", "commit-msg", "pre-push", "pre-receive", "proc-receive", "post-receive"}
 }
 
-// InstallOptions says what Install writes.
+// InstallOptions are the options of Install.
 type InstallOptions struct {
 	Gates []string // of Gates; none = pre-push, in a bare repository pre-receive
 	Bin   string   // absolute path of the hook client, pushlane-hook
 	Args  []string // what Bin is given before the gate
 }
 
-// Install writes the hooks and returns a line for each on what was done. A
-// hook that is there already stays where it is, and pushlane-hook runs it
-// first; git is then pointed to a hooks folder of pushlane's own, and so it is
-// where core.hooksPath is set. Installing again changes nothing that is
-// already right.
+// Install writes the hooks and returns a line for each change. An existing hook
+// stays where it is, and pushlane-hook runs it first; core.hooksPath is then set to
+// a hooks folder of pushlane. The same happens if core.hooksPath was set before.
+// Installing again does not change hooks that are up to date.
 func Install(ctx context.Context, env Env, o InstallOptions) ([]string, error) {
 	l, err := readLayout(ctx, env)
 	if err != nil {
@@ -66,7 +65,7 @@ func Install(ctx context.Context, env Env, o InstallOptions) ([]string, error) {
 		return l.install(ctx, gates, o)
 	}
 	if err := makeDefaultFolder(l.folder); err != nil {
-		return nil, fmt.Errorf("cannot make the hooks folder: %w", err)
+		return nil, fmt.Errorf("cannot create the hooks folder: %w", err)
 	}
 	var done []string
 	for _, gate := range gates {
@@ -164,9 +163,9 @@ func realPath(path string) string {
 	return filepath.Join(realPath(parent), filepath.Base(path))
 }
 
-// Script is the hook for one gate: three lines that run the hook client bin,
-// or refuse when it is not there. earlier is the hook that the client runs
-// first, as a word for a shell; "" for none.
+// Script is the hook for one gate: three lines that run the hook client bin, or
+// refuse if it is missing. earlier is the hook that the client runs first, as a word
+// for a shell; "" for none.
 func Script(gate, bin, earlier string, args ...string) string {
 	words := ""
 	for _, arg := range args {
@@ -288,9 +287,8 @@ func writeFile(path, text string, mode fs.FileMode) error {
 	return err
 }
 
-// Uninstall takes every hook of ours out, puts back what was there before byte
-// for byte, and returns a line for each on what was done. Hooks of others are
-// left as they are.
+// Uninstall removes every hook of pushlane, restores the previous hooks byte for
+// byte, and returns a line for each change. Other hooks are left unchanged.
 func Uninstall(ctx context.Context, env Env) ([]string, error) {
 	l, err := readLayout(ctx, env)
 	if err != nil {
@@ -322,11 +320,12 @@ func uninstallOne(dir, gate string) (string, error) {
 	case err != nil:
 		return "", err
 	case g.half:
-		return gate + ": the hook that was there stays", os.Remove(g.path + savedSuffix)
+		return gate + ": the existing hook stays", os.Remove(g.path + savedSuffix)
 	case g.there && !g.ours && g.saved:
-		return fmt.Sprintf("%s: left alone, it is not ours; an earlier hook is still kept as %s", gate, gate+savedSuffix), nil
+		return fmt.Sprintf("%s: left alone, because it is not pushlane's; "+
+			"an earlier hook is still saved as %s", gate, gate+savedSuffix), nil
 	case g.saved:
-		return gate + ": the hook that was there is back", os.Rename(g.path+savedSuffix, g.path)
+		return gate + ": the previous hook is restored", os.Rename(g.path+savedSuffix, g.path)
 	case g.ours:
 		return gate + ": removed", os.Remove(g.path)
 	}
@@ -341,7 +340,7 @@ const (
 	Stale        = "stale"         // ours, but git or the shell cannot run it; Detail says why
 )
 
-// HookStatus says what is at one gate.
+// HookStatus is the state of one gate.
 type HookStatus struct {
 	Gate   string
 	State  string // NotInstalled, Installed, Foreign or Stale
@@ -351,7 +350,7 @@ type HookStatus struct {
 	Detail string // what is wrong, with what fixes it; "" = nothing
 }
 
-// Status tells for every gate what is there.
+// Status returns the state of every gate.
 func Status(ctx context.Context, env Env) ([]HookStatus, error) {
 	l, err := readLayout(ctx, env)
 	if err != nil {
@@ -377,7 +376,7 @@ func Status(ctx context.Context, env Env) ([]HookStatus, error) {
 	return all, err
 }
 
-// describe adds what is to be said of the hook that was there.
+// describe adds the description of the existing hook.
 func (l layout) describe(s *HookStatus) {
 	before := filepath.Join(l.folder, s.Gate)
 	info, err := os.Stat(before)
@@ -390,9 +389,9 @@ func (l layout) describe(s *HookStatus) {
 	s.Kept = before
 	switch {
 	case err != nil:
-		s.Detail = fmt.Sprintf("git passes over the hook that was there: %v", err)
+		s.Detail = fmt.Sprintf("git ignores the existing hook: %v", err)
 	case info.Mode()&0o111 == 0:
-		s.Detail = before + " is not executable, and git passes it over"
+		s.Detail = before + " is not executable, so git ignores it"
 	}
 }
 
@@ -407,11 +406,12 @@ func (g atGate) status(gate string) HookStatus {
 	case !g.ours:
 		s.State = Foreign
 	case g.mode.Perm()&0o111 == 0:
-		s.State, s.Detail = Stale, "the hook is not executable, git passes it over; run: pushlane install"
+		s.State, s.Detail = Stale, "the hook is not executable, so git ignores it; run: pushlane install"
 	case !executable(g.bin):
-		s.State, s.Detail = Stale, g.bin+" is not there, all is refused at this gate; run: pushlane install"
+		s.State, s.Detail = Stale, g.bin+" does not exist, so this gate refuses everything; run: pushlane install"
 	case g.saved:
-		s.State, s.Detail = Stale, "an earlier version runs the hook that was there under another name; run: pushlane install"
+		s.State = Stale
+		s.Detail = "an earlier pushlane version runs the existing hook under another name; run: pushlane install"
 	case string(g.text) != shimText(gate, g.bin, shimArgs(g.text, gate, g.bin)):
 		s.State, s.Detail = Stale, "the hook was changed by hand; run: pushlane install"
 	}

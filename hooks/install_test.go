@@ -308,7 +308,7 @@ func TestInstallRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		sameText(t, "uninstall", strings.Join(lines, "\n"),
-			"pre-push: left alone, it is not ours; an earlier hook is still kept as pre-push.pushlane-kept")
+			"pre-push: left alone, because it is not pushlane's; an earlier hook is still saved as pre-push.pushlane-kept")
 	})
 }
 
@@ -384,9 +384,9 @@ func TestStatus(t *testing.T) {
 	}
 	want := []string{
 		"pre-commit: not installed kept=false ", "commit-msg: not installed kept=false ", "pre-push: installed kept=true ",
-		"pre-receive: stale kept=false BIN is not there, all is refused at this gate; run: pushlane install",
+		"pre-receive: stale kept=false BIN does not exist, so this gate refuses everything; run: pushlane install",
 		"proc-receive: not installed kept=false ",
-		"post-receive: stale kept=false the hook is not executable, git passes it over; run: pushlane install",
+		"post-receive: stale kept=false the hook is not executable, so git ignores it; run: pushlane install",
 	}
 	sameText(t, "status", strings.Join(lines, "\n"), strings.Join(want, "\n"))
 
@@ -420,7 +420,7 @@ func TestAForeignProcReceiveHookStays(t *testing.T) {
 	g.hook(g.dir+"/.git/hooks", "proc-receive", "#!/bin/sh\n")
 	_, err := Install(context.Background(), g.hookEnv(),
 		InstallOptions{Bin: client(t, t.TempDir(), 0), Gates: []string{"proc-receive"}})
-	if err == nil || !strings.HasSuffix(err.Error(), "proc-receive is not ours, and git talks to one such hook only") {
+	if err == nil || !strings.HasSuffix(err.Error(), "proc-receive is not pushlane's, and git runs only one such hook") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Merge says how a branch stands to the one it is meant for.
+// Merge is the relation of a branch to its target branch.
 type Merge struct {
 	Merged bool
 	By     string // the commit on the target's own line that brought it in

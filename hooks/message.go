@@ -18,12 +18,12 @@ const scissors = "------------------------ >8 ------------------------"
 // autoComments are what core.commentChar "auto" chooses from.
 const autoComments = "#;@!$%^&|:"
 
-// CleanMessage is the message that git will record of what its commit-msg hook
-// was given, by the repository's own settings (commit.cleanup,
-// core.commentChar) and git's own rules; invalid UTF-8 is replaced. edited
-// tells whether the message went through an editor: git keeps the lines that
-// begin with # of one that was given with -m or -F. What git does only because
-// of an option (--cleanup, -v) is told by what git wrote into the file.
+// CleanMessage is the message that git will record for the file that its
+// commit-msg hook received, by the repository's settings (commit.cleanup,
+// core.commentChar) and git's rules; invalid UTF-8 is replaced. edited reports
+// whether the message was edited in an editor: git preserves lines that begin with
+// # if the message was given with -m or -F. What git does only because of an option
+// (--cleanup, -v) is derived from what git wrote into the file.
 func (r *Repo) CleanMessage(ctx context.Context, text []byte, edited bool) (string, error) {
 	set, err := r.messageSettings(ctx)
 	if err != nil {
@@ -114,7 +114,7 @@ func (r *Repo) commentPrefix(ctx context.Context, setting string, text []byte) (
 		err = fmt.Errorf("git answered %s", quote(string(out)))
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot read what comments begin with: %w", err)
+		return "", fmt.Errorf("cannot read the comment character: %w", err)
 	}
 	return prefix, nil
 }
@@ -139,15 +139,15 @@ func (r *Repo) gitOn(ctx context.Context, in []byte, args ...string) ([]byte, er
 	return runGitOn(ctx, r.env, []string{"GIT_DIR=" + r.place.git}, bytes.NewReader(in), args...)
 }
 
-// MergeParents are the parents of the merge commit that is being made, HEAD
-// first; none where no merge is under way.
+// MergeParents are the parents of the merge commit that is being made, HEAD first;
+// none if there is no merge.
 func (r *Repo) MergeParents(ctx context.Context) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(r.place.git, "MERGE_HEAD"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read what is merged: %w", err)
+		return nil, fmt.Errorf("cannot read the commits to merge: %w", err)
 	}
 	head, err := r.Resolve(ctx, "HEAD")
 	if err != nil {
@@ -157,7 +157,7 @@ func (r *Repo) MergeParents(ctx context.Context) ([]string, error) {
 	for line := range strings.Lines(string(text)) {
 		id := strings.TrimSuffix(line, "\n")
 		if !isID(id) {
-			return nil, fmt.Errorf("cannot read what is merged: MERGE_HEAD holds the line %s", quote(id))
+			return nil, fmt.Errorf("cannot read the commits to merge: MERGE_HEAD holds the line %s", quote(id))
 		}
 		parents = append(parents, id)
 	}

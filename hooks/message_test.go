@@ -100,7 +100,7 @@ func TestMergeParents(t *testing.T) {
 	}
 	g.write(".git/MERGE_HEAD", "../../etc/passwd\n")
 	if _, err := g.open().MergeParents(ctx); err == nil ||
-		err.Error() != `cannot read what is merged: MERGE_HEAD holds the line "../../etc/passwd"` {
+		err.Error() != `cannot read the commits to merge: MERGE_HEAD holds the line "../../etc/passwd"` {
 		t.Errorf("got %v", err)
 	}
 }

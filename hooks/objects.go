@@ -29,8 +29,8 @@ type object struct {
 // store reads objects from an ordered list of object directories, the first
 // hit wins. It is safe for concurrent use and never writes.
 //
-// It stands where go-git's own object storage cannot: that one knows a single
-// directory, packs named pack-*.pack only, and one caller at a time.
+// It replaces go-git's own object storage, which supports only a single directory,
+// packs named pack-*.pack, and one caller at a time.
 type store struct {
 	partial bool                     // a remote may have what is missing
 	where   func() ([]string, error) // finds the object directories

@@ -7,7 +7,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Bounds of what is remembered per repository, in bytes of object data.
+// Limits of the cache per repository, in bytes of object data.
 const (
 	cacheBytes  = 16 << 20
 	cacheObject = 1 << 20

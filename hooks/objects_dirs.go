@@ -16,7 +16,7 @@ const maxAlternates = 5
 // objectDirs lists the object directories in the order they are searched:
 // GIT_OBJECT_DIRECTORY (in a receive hook the quarantine) or else the
 // repository's own, then GIT_ALTERNATE_OBJECT_DIRECTORIES, each followed by
-// the alternates it names itself. Each stands once.
+// its own alternates. Each appears once.
 func objectDirs(env Env, common string) ([]string, error) {
 	first := filepath.Join(common, "objects")
 	if dir := env.get("GIT_OBJECT_DIRECTORY"); dir != "" {

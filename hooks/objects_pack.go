@@ -31,7 +31,7 @@ const (
 
 // pack is one pack and its index, opened at the first question and read by
 // offset, so that any number of callers can use it at once. Nothing of the
-// index but its first kilobyte is kept in memory.
+// index but its first kilobyte is cached in memory.
 type pack struct {
 	base string     // path without .pack or .idx
 	pool *sync.Pool // of *inflater
@@ -45,8 +45,8 @@ type pack struct {
 	fanout [256]uint32
 }
 
-// open opens the files at the first call. A failure is not kept: files may
-// have been short for a moment.
+// open opens the files at the first call. A failure is not cached: the process may
+// have had no file descriptor at that moment.
 func (p *pack) open() error {
 	if p.ready.Load() {
 		return nil
@@ -87,7 +87,7 @@ func (p *pack) readIndexHead() error {
 		return err
 	}
 	if !bytes.Equal(head[:8], []byte("\xfftOc\x00\x00\x00\x02")) {
-		return withHint(errors.New("its index is not of version 2"), "write it anew with: git repack -a -d")
+		return withHint(errors.New("its index is not of version 2"), "rewrite it with: git repack -a -d")
 	}
 	for i := range p.fanout {
 		p.fanout[i] = binary.BigEndian.Uint32(head[idxFanout+4*i:])
@@ -134,7 +134,7 @@ func (p *pack) readPackHead() error {
 	return nil
 }
 
-// close closes the files; whoever still reads them gets an error.
+// close closes the files; callers that still read them get an error.
 func (p *pack) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -228,7 +228,7 @@ type entry struct {
 
 func (p *pack) entry(off int64) (entry, error) {
 	if off < packHeader || off >= p.size {
-		return entry{}, errors.New("its place is outside the pack")
+		return entry{}, errors.New("its offset is outside the pack")
 	}
 	var buf [64]byte
 	n, err := p.data.ReadAt(buf[:min(int64(len(buf)), p.size-off)], off)
@@ -254,7 +254,7 @@ func (p *pack) entry(off int64) (entry, error) {
 		}
 		base, ok, err := p.find(plumbing.Hash(b[used : used+idSize]))
 		if err != nil || !ok {
-			return entry{}, errors.Join(errors.New("the object its delta changes is not in its pack"), err)
+			return entry{}, errors.Join(errors.New("the base object of its delta is not in its pack"), err)
 		}
 		e.base, used = base, used+idSize
 	default:
@@ -340,8 +340,8 @@ func (p *pack) deltaSize(e entry) (int64, error) {
 	return int64(size), nil
 }
 
-// readPacked returns a whole object of at most maxObject bytes: the nearest
-// base that is whole or remembered, and the deltas upon it in turn.
+// readPacked returns a whole object of at most maxObject bytes: it takes the nearest
+// base that is whole or cached, and applies the deltas to it in turn.
 func (s *store) readPacked(p *pack, off int64) (object, error) {
 	var deltas []entry
 	var places []int64
@@ -419,7 +419,7 @@ func (p *pack) whole(e entry) ([]byte, error) {
 	return data, atEnd(z)
 }
 
-// inflater is a zlib reader with its buffers, kept for the next object: making
+// inflater is a zlib reader with its buffers, reused for the next object: creating
 // one costs more than reading most objects.
 type inflater struct {
 	pool *sync.Pool // nil once it was given back

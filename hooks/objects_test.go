@@ -144,7 +144,7 @@ func TestAnOldIndexIsRefusedWithAHint(t *testing.T) {
 	if err == nil || !strings.HasSuffix(err.Error(), "cannot be read: its index is not of version 2") {
 		t.Fatalf("got %v", err)
 	}
-	sameText(t, "hint", hintOf(err), "write it anew with: git repack -a -d")
+	sameText(t, "hint", hintOf(err), "rewrite it with: git repack -a -d")
 }
 
 func TestDamagedPacksAreErrors(t *testing.T) {
@@ -417,7 +417,7 @@ func TestManyReadersAtOnce(t *testing.T) {
 	}
 }
 
-// FuzzTree reads whatever may stand in a tree object: it must not panic, and
+// FuzzTree reads whatever may be in a tree object: it must not panic, and
 // what it takes must be what git would write for it, in git's order.
 func FuzzTree(f *testing.F) {
 	id := strings.Repeat("\x01", idSize)

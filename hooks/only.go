@@ -35,7 +35,7 @@ type filter struct {
 	wants    func(string) bool
 }
 
-// dir makes the part of a directory that is kept; empty: there is none.
+// dir writes the part of a directory that matches; empty: there is none.
 func (f *filter) dir(id plumbing.Hash, prefix string, depth int) (made plumbing.Hash, empty bool, err error) {
 	if err := f.ctx.Err(); err != nil {
 		return made, false, err

@@ -12,8 +12,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Past is a path of one new commit whose content the pushed tree does not have
-// there: the push adds it to the history all the same.
+// Past is a path of one new commit with content that the pushed tree does not have
+// there: the push adds it to the history too.
 type Past struct {
 	// Status is "A" or "M". OldID is what the first parent has there; of a file that
 	// the commit moved, what it was.
@@ -22,7 +22,7 @@ type Past struct {
 	Merged []string // what the other parents have there, and files of the same name that the commit takes away
 }
 
-// PastList is what Listing.Past found.
+// PastList is the result of Listing.Past.
 type PastList struct {
 	All      []Past // in the order of their commits, oldest first, then of their paths
 	Compared int    // entries of trees that were looked at for it
@@ -34,8 +34,8 @@ type PastList struct {
 // same path is not new, and the same content of a path counts once. A tree as
 // new has no commits, and so no past.
 //
-// The list has the bounds of Changes, for itself. What was asked once is not
-// worked out again, and the list must not be changed.
+// The list has the same limits as Changes, counted separately. A list is computed
+// once; the caller must not change it.
 func (l *Listing) Past(ctx context.Context, base, new string, known ...string) (PastList, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,7 +155,7 @@ func (p *pastWalk) commit(n *node) error {
 	return nil
 }
 
-// gone are the files that a commit takes away, by what another may have of them.
+// gone are the files that a commit removes, by the key that another file may share.
 type gone struct {
 	ids   map[string]bool
 	names map[string][]string // name of the file: ids
@@ -248,8 +248,8 @@ func (p *pastWalk) tree(id plumbing.Hash) (*Tree, error) {
 	return t, nil
 }
 
-// Blob opens a blob by its id. It streams a large one that is read in order,
-// and takes what else it needs of the Spool.
+// Blob opens a blob by its id. It streams a large one that is read in order;
+// otherwise it uses the Spool.
 func (r *Repo) Blob(id string, s *Spool) (io.ReadCloser, int64, error) {
 	if !isID(id) {
 		return nil, 0, fmt.Errorf("%s is not an object id", quote(id))

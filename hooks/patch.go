@@ -21,7 +21,7 @@ type FilePatch struct {
 	Hunks  []Hunk
 }
 
-// Hunk is one place of a file that changed, with the lines around it.
+// Hunk is one changed part of a file, with the lines around it.
 type Hunk struct {
 	Head  string // "@@ -1,4 +1,5 @@ func f()"
 	Lines []PatchLine
@@ -35,9 +35,9 @@ type PatchLine struct {
 	Text     string // valid UTF-8 or not, without the line's end
 }
 
-// Patch is the difference between two revisions, of some paths or of all. It
-// is made by git with every program that configuration or attributes could
-// name switched off. Cut says that there is more than was read.
+// Patch is the difference between two revisions, of some paths or of all. It is made
+// by git, without the programs that configuration or attributes could name. cut
+// reports that the difference is longer than was read.
 func (r *Repo) Patch(ctx context.Context, base, new string, paths ...string) (files []FilePatch, cut bool, err error) {
 	if base == ZeroID || base == "" {
 		base = emptyTree.String()

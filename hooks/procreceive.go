@@ -10,10 +10,10 @@ import (
 )
 
 // ProcReceive speaks git's proc-receive protocol, version 1, on a hook's
-// standard input and output. Decide says for every ref of the push why it is
-// refused; a ref that it leaves out is let through, and git itself moves it.
-// With an atomic push one refusal is everybody's: git would report the others
-// as a hook that failed.
+// standard input and output. Decide returns for every refused ref of the push the
+// reason; the other refs are accepted, and git itself updates them. In an atomic
+// push one refusal refuses all refs: git would otherwise report the others as a
+// failed hook.
 //
 // Source: git's Documentation/githooks, section proc-receive.
 func ProcReceive(in io.Reader, out io.Writer, decide func([]Update) (map[string]string, error)) error {
@@ -142,7 +142,7 @@ func answer(out io.Writer, updates []Update, refused map[string]string) error {
 
 func protocolError(msg string, cause error) error {
 	if cause != nil {
-		return fmt.Errorf("cannot talk to git: %s: %w", msg, cause)
+		return fmt.Errorf("cannot communicate with git: %s: %w", msg, cause)
 	}
-	return fmt.Errorf("cannot talk to git: %s", msg)
+	return fmt.Errorf("cannot communicate with git: %s", msg)
 }

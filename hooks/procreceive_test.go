@@ -59,14 +59,14 @@ func TestProcReceiveRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	t.Parallel()
 	version := []string{"version=1\n"}
 	for want, in := range map[string][]byte{
-		"cannot talk to git: git sent no version: unexpected EOF": nil,
-		`cannot talk to git: git speaks "version=2"`: talk(t,
+		"cannot communicate with git: git sent no version: unexpected EOF": nil,
+		`cannot communicate with git: git speaks "version=2"`: talk(t,
 			[]string{"version=2\n"}),
-		"cannot talk to git: git sent no commands: unexpected EOF": talk(t,
+		"cannot communicate with git: git sent no commands: unexpected EOF": talk(t,
 			version),
 		`cannot read git's ref lines: line 1: want "<old id> <new id> <ref>", got "nonsense"`: talk(t,
 			version, []string{"nonsense\n"}),
-		"cannot talk to git: git sent no push options: unexpected EOF": talk(t,
+		"cannot communicate with git: git sent no push options: unexpected EOF": talk(t,
 			[]string{"version=1\x00push-options\n"}, nil),
 		`cannot read git's ref lines: line 1: not a full ref name: "main"`: talk(t,
 			version, []string{ZeroID + " " + ZeroID + " main\n"}),

@@ -82,15 +82,15 @@ func (r *Repo) setOld(ctx context.Context, t *Target) error {
 	return err
 }
 
-// Contains tells whether commit is new or is reachable from it.
+// Contains reports whether commit is new or is reachable from it.
 func (r *Repo) Contains(ctx context.Context, new, commit string) (bool, error) {
 	base, err := r.mergeBase(ctx, new, commit)
 	return base == commit, err
 }
 
-// DefaultTips are the commits whose lanes judge a ref that has none, the
-// nearest first: of the default branch at a URL, as far as it is known, else of
-// the local branch of that name.
+// DefaultTips are the commits whose lanes judge a ref without lanes, the nearest
+// first: of the default branch at a URL if it is known, otherwise of the local
+// branch of that name.
 func (r *Repo) DefaultTips(ctx context.Context, url string) ([]string, error) {
 	counts, _, err := r.trackers(ctx, url)
 	if err != nil {

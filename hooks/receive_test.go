@@ -154,7 +154,7 @@ func TestQuarantine(t *testing.T) {
 				}
 				got := h.judge(t)
 				if err := h.end(t, 1); err == nil {
-					t.Error("the push was let through")
+					t.Error("the push was accepted")
 				}
 				want := []string{
 					"refs/heads/main D gone", "refs/heads/main M base/f", "refs/heads/old deleted", "refs/heads/side A side/f",

@@ -8,19 +8,19 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// StaleError says that a ref is not where the push says it is. The old value
-// of a ref line is the pusher's word: git compares it only when it moves that
-// ref, after the hook.
+// StaleError is a ref whose value differs from the old value in the push. That value
+// comes from the pusher: git compares it only when it updates the ref, after the
+// hook.
 type StaleError struct {
 	Ref       string
 	Said, Has string // object ids, ZeroID for a ref that is not there
 }
 
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("%s is %s, and the push takes it to be %s", e.Ref, place7(e.Has), place7(e.Said))
+	return fmt.Sprintf("%s is %s, but the push expects it to be %s", e.Ref, place7(e.Has), place7(e.Said))
 }
 
-// Hint is what helps where another push came first.
+// Hint says what to do if another push came first.
 func (e *StaleError) Hint() string { return "git fetch, then push again" }
 
 func place7(id string) string {
@@ -32,10 +32,10 @@ func place7(id string) string {
 
 // Received resolves every update in the repository that receives it: a
 // symbolic ref to the ref that will move, as git does, deletions included.
-// Before the refs move (gate pre-receive) it also holds each old value against
-// the ref's own and returns a *StaleError for the first that differs. Two
-// updates of one ref are an error, and so is a push into a git namespace,
-// whose refs are not those that the hook is told.
+// Before the refs are updated (gate pre-receive) it also compares each old value
+// with the ref's and returns a *StaleError for the first that differs. Two updates
+// of one ref are an error, and so is a push into a git namespace, whose refs are
+// not those that the hook receives.
 func (r *Repo) Received(ctx context.Context, us []Update, before bool) error {
 	if space := r.env.get("GIT_NAMESPACE"); space != "" {
 		return fmt.Errorf("cannot judge a push into the git namespace %s: its refs are not known by the names that git gives",
@@ -78,8 +78,8 @@ func (r *Repo) resolveReceived(u *Update) (has string, err error) {
 	return id.String(), nil
 }
 
-// Ref is the object id that a full ref name has, symbolic refs followed; ""
-// where there is none.
+// Ref is the object id of a full ref name, with symbolic refs followed; "" if it
+// does not exist.
 func (r *Repo) Ref(ctx context.Context, name string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -94,9 +94,8 @@ func (r *Repo) Ref(ctx context.Context, name string) (string, error) {
 	return id.String(), nil
 }
 
-// Refs lists the refs below a prefix such as "refs/heads/" with their object
-// ids. Symbolic refs are listed too, with what they end at, where that is
-// there.
+// Refs lists the refs below a prefix such as "refs/heads/" with their object ids.
+// Symbolic refs are listed too, with the id that they resolve to, if it exists.
 func (r *Repo) Refs(ctx context.Context, prefix string) (map[string]string, error) {
 	plain, err := r.refs(prefix)
 	if err != nil {
@@ -119,8 +118,8 @@ func (r *Repo) Refs(ctx context.Context, prefix string) (map[string]string, erro
 	return all, err
 }
 
-// Aliases lists the symbolic refs below a prefix and the refs that they end
-// at, which need not be there.
+// Aliases lists the symbolic refs below a prefix and the refs that they resolve to,
+// which need not exist.
 func (r *Repo) Aliases(ctx context.Context, prefix string) (map[string]string, error) {
 	found := map[string]string{}
 	err := r.looseRefs(prefix, func(name string, _ plumbing.Hash, target string) error {
@@ -140,8 +139,8 @@ func (r *Repo) Aliases(ctx context.Context, prefix string) (map[string]string, e
 	return found, nil
 }
 
-// Commit is the commit that an object id names, tags followed; "" where it
-// names something else or is not here.
+// Commit is the commit that an object id names, with tags followed; "" if it names
+// something else or is missing.
 func (r *Repo) Commit(ctx context.Context, id string) (string, error) {
 	h, err := r.history(ctx)
 	if err != nil {

@@ -35,7 +35,7 @@ type layout struct {
 	at     hookFolder // where git looks now
 	own    string     // pushlane's own folder, there or not
 	moved  bool       // at is own
-	from   string     // what core.hooksPath says, or said before; "" for the default folder
+	from   string     // the value of core.hooksPath, or its previous value; "" for the default folder
 	folder string     // absolute path of the folder of the hooks that were there
 	shared bool       // it is outside the repository: other repositories may use it
 }
@@ -119,7 +119,7 @@ func (l layout) install(ctx context.Context, gates []string, o InstallOptions) (
 		return nil, fmt.Errorf("cannot install hooks: core.hooksPath %s holds a line break", quote(l.from))
 	}
 	if err := l.makeFolder(); err != nil {
-		return nil, fmt.Errorf("cannot make the hooks folder %s: %w", l.own, err)
+		return nil, fmt.Errorf("cannot create the hooks folder %s: %w", l.own, err)
 	}
 	var done []string
 	for _, gate := range gates {
@@ -162,7 +162,7 @@ func (l layout) installGate(gate string, o InstallOptions) (string, error) {
 	}
 	switch {
 	case was.there && !was.ours && gate == "proc-receive":
-		return "", fmt.Errorf("%s is not ours, and git talks to one such hook only", was.path)
+		return "", fmt.Errorf("%s is not pushlane's, and git runs only one such hook", was.path)
 	case was.there && !was.ours && was.saved && !was.half:
 		return "", was.twoHooks()
 	case was.mode.IsDir():
@@ -349,8 +349,8 @@ func (l layout) point(ctx context.Context, gates []string) (string, error) {
 		from), nil
 }
 
-// pointLinked writes what linked worktrees read: git runs their hooks in
-// folders of their own.
+// pointLinked writes the configuration of linked worktrees: git runs their hooks in
+// their own folders.
 func (l layout) pointLinked(ctx context.Context) error {
 	linked := filepath.Join(l.place.common, linkedConfig)
 	if _, err := l.config(ctx, "--file", linked, "core.hooksPath", l.own); err != nil {
@@ -388,7 +388,7 @@ func (l layout) check(ctx context.Context) error {
 			return withHint(
 				fmt.Errorf("cannot install hooks: another setting of core.hooksPath comes after the repository's own and names %s",
 					at),
-				"find it with: git --git-dir=%s config --show-origin --get-all core.hooksPath; take it out, then install again",
+				"find it with: git --git-dir=%s config --show-origin --get-all core.hooksPath; remove it, then install again",
 				shellWord(dir))
 		}
 	}

@@ -39,8 +39,8 @@ func (r *Repo) refs(prefix string) (map[string]plumbing.Hash, error) {
 	return out, err
 }
 
-// looseRefs calls yield for each ref below a prefix that has a file of its own:
-// with its id, or with the name of the ref that it names.
+// looseRefs calls yield for each ref below a prefix that has its own file: with its
+// id, or with the name of the ref that it names.
 func (r *Repo) looseRefs(prefix string, yield func(name string, id plumbing.Hash, target string) error) error {
 	root := filepath.Join(r.place.common, filepath.FromSlash(prefix))
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -148,8 +148,8 @@ func (r *Repo) refOf(worktree, name string) (end string, id plumbing.Hash, err e
 	return "", id, fmt.Errorf("ref %s is symbolic more than %d deep", name, maxSymbolic)
 }
 
-// noRefFile tells whether a ref has no file of its own. ENOTDIR: another ref
-// has the name of its folder.
+// noRefFile reports whether a ref has no file. ENOTDIR: another ref has the name of
+// its folder.
 func noRefFile(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
@@ -210,12 +210,12 @@ func (r *Repo) holdPacked() error {
 	return err
 }
 
-// CurrentBranch is the full name of the branch HEAD is on, also of one that
-// has no commit yet; "" when HEAD is detached.
+// CurrentBranch is the full name of the branch of HEAD, even if it has no commit
+// yet; "" if HEAD is detached.
 func (r *Repo) CurrentBranch(ctx context.Context) (string, error) { return r.headIn(ctx, r.place.git) }
 
-// DefaultBranch is CurrentBranch of the repository itself. Whoever pushes may
-// do so through a linked worktree, whose HEAD is on another branch.
+// DefaultBranch is CurrentBranch of the repository itself. A push may come through a
+// linked worktree, whose HEAD is on another branch.
 func (r *Repo) DefaultBranch(ctx context.Context) (string, error) {
 	return r.headIn(ctx, r.place.common)
 }

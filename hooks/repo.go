@@ -43,8 +43,8 @@ func (e Env) abs(path string) (string, error) {
 
 // Repo is a read-only view of one repository as one hook sees it: its objects,
 // those of its alternates and those still in quarantine. It is safe for
-// concurrent use and may be kept: an object that is not found makes it look
-// again at what packs there are. A push in quarantine needs a Repo of its own.
+// concurrent use and may stay open: if an object is not found it lists the packs
+// again. A push in quarantine needs its own Repo.
 type Repo struct {
 	env   Env
 	place place
@@ -107,18 +107,18 @@ func (r *Repo) CommonDir() string { return r.place.common }
 // Top is the absolute path of the work tree, "" in a bare repository.
 func (r *Repo) Top() string { return r.place.top }
 
-// Bare tells whether there is no work tree.
+// Bare reports whether there is no work tree.
 func (r *Repo) Bare() bool { return r.place.bare }
 
-// Close gives back the files that are open.
+// Close closes the open files.
 func (r *Repo) Close() error {
 	r.Refresh()
 	return r.objs.close()
 }
 
-// Refresh forgets what was learned of packs, alternates and the commit graph.
-// It is only needed after something was taken away or a repack made better
-// packs; what is added is found without.
+// Refresh clears what is cached of packs, alternates and the commit graph. It is
+// needed only after something was removed or repacked; added objects are found
+// without it.
 func (r *Repo) Refresh() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

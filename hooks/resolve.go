@@ -10,22 +10,22 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// NoRevisionError says that a name stands for nothing in this repository.
+// NoRevisionError is a name that does not resolve in this repository.
 type NoRevisionError struct{ Name string }
 
 func (e *NoRevisionError) Error() string {
 	return fmt.Sprintf("cannot resolve %s: no branch, tag or commit of that name, or more than one", quote(e.Name))
 }
 
-// Hint is where to look.
+// Hint is a command that lists what exists.
 func (e *NoRevisionError) Hint() string {
-	return "see what there is with: git branch --all; git tag; git log --oneline"
+	return "list what exists with: git branch --all; git tag; git log --oneline"
 }
 
-// Resolve returns the id that a revision stands for, tags followed to what
-// they name: a full or abbreviated id, a branch, a tag, HEAD, HEAD~2,
-// main^2, main:folder and all else that git rev-parse takes. A name that
-// stands for nothing is a *NoRevisionError.
+// Resolve returns the id of a revision, with tags followed to what they name: a
+// full or abbreviated id, a branch, a tag, HEAD, HEAD~2, main^2, main:folder and
+// everything else that git rev-parse accepts. A name that does not resolve is a
+// *NoRevisionError.
 func (r *Repo) Resolve(ctx context.Context, rev string) (string, error) {
 	id, _, err := r.lookUp(ctx, rev)
 	if err != nil {

@@ -14,15 +14,15 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// MaxSpool is what the temporary files of one Spool take at most, in bytes:
-// twice what git stores as a delta (core.bigFileThreshold).
+// MaxSpool is the size limit of the temporary files of one Spool, in bytes: twice
+// the size up to which git stores deltas (core.bigFileThreshold).
 const MaxSpool = 1 << 30
 
-// Spool has the temporary files of one reader of trees: large files that are
-// read out of order, or that are stored as deltas. A file that is opened several
-// times is in it once. What no reader has open stays until its space is needed, or
-// until Close. Temporary files have no name and go with the process, however it
-// ends. A Spool is safe for concurrent use.
+// Spool has the temporary files of one reader of trees: large files that are read
+// out of order, or that are stored as deltas. A file that is opened several times is
+// in it once. A file that no reader has open stays until its space is needed, or
+// until Close. Temporary files have no name and disappear with the process, however
+// it ends. A Spool is safe for concurrent use.
 type Spool struct {
 	ctx   context.Context
 	keeps bool
@@ -40,8 +40,8 @@ func NewSpool(ctx context.Context, limit int64) *Spool {
 	return &Spool{ctx: ctx, keeps: true, left: limit, files: map[plumbing.Hash]*spooled{}, full: &QuotaError{Limit: limit}}
 }
 
-// QuotaError says that a file cannot be read because a Spool has no room for
-// it. errors.Is takes it for syscall.ENOSPC.
+// QuotaError is a file that cannot be read because it does not fit into a Spool.
+// errors.Is treats it as syscall.ENOSPC.
 type QuotaError struct {
 	Limit  int64 // bytes of the Spool
 	Wanted int64 // bytes of the file that did not fit; 0: none was refused
@@ -55,10 +55,10 @@ func (e *QuotaError) Error() string {
 // Is makes it the system's "no space left on device".
 func (e *QuotaError) Is(target error) bool { return target == syscall.ENOSPC }
 
-// NoSpace tells it from a disk that is full, which is not a quota.
+// NoSpace distinguishes it from a full disk, which is not a quota.
 func (e *QuotaError) NoSpace() bool { return true }
 
-// Full is the first file that did not fit, nil where all did.
+// Full is the first file that did not fit, or nil.
 func (s *Spool) Full() *QuotaError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *Spool) Full() *QuotaError {
 	return s.full
 }
 
-// Close gives all files back, also those that are still open.
+// Close removes all files, even those that are still open.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,8 +91,7 @@ type temp struct {
 	size int64
 }
 
-// create makes a file of size bytes, for which it makes room first, and has it
-// written.
+// create frees space, creates a file of size bytes and calls write to fill it.
 func (s *Spool) create(size int64, write func(io.Writer) error) (*temp, error) {
 	if err := s.take(size); err != nil {
 		return nil, err
@@ -144,7 +143,7 @@ func (s *Spool) drop(t *temp) {
 	s.give(t.size)
 }
 
-// take makes room: files that no reader has open are removed.
+// take frees space: it removes files that no reader has open.
 func (s *Spool) take(size int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,8 +214,8 @@ func (s *Spool) open(id plumbing.Hash, fill func() (*temp, error)) (*spoolReader
 	return &spoolReader{SectionReader: io.NewSectionReader(f.temp.file, 0, f.temp.size), spool: s, from: f}, nil
 }
 
-// filled notes what became of a file. One that could not be made is tried again
-// by the next who wants it; one that comes after Close is given back.
+// filled records the result of creating a file. A failed one is tried again by the
+// next reader; one that arrives after Close is removed.
 func (s *Spool) filled(f *spooled, t *temp, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

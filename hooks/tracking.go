@@ -184,9 +184,9 @@ func (r *Repo) tracked(ctx context.Context, url, ref string) (string, error) {
 // share.
 const remotesFile = "pushlane/remotes"
 
-// since tells whether a remote's refs were written while it had this URL, as
-// far as can be told: it had it when it was last asked for or cloned, or it was
-// fetched from it after that. The answer is noted.
+// since reports whether a remote's refs were written while it had this URL, as far
+// as can be determined: it had it at the last check or when it was cloned, or it
+// was fetched after that. The result is saved.
 func (r *Repo) since(name, url string) bool {
 	path := filepath.Join(r.place.common, remotesFile)
 	noted := readRemotes(path)

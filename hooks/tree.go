@@ -15,8 +15,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Tree is the tree of a revision as a file system, read lazily out of the
-// objects. It is safe for concurrent use.
+// Tree is the tree of a revision as a file system, read from the objects on demand.
+// It is safe for concurrent use.
 //
 // Names are the raw bytes that git keeps. Unlike fs.ValidPath asks, they need
 // not be UTF-8; all its other rules hold. A symbolic link is a file of mode
@@ -77,9 +77,9 @@ func ownSpool() *Spool {
 	return s
 }
 
-// In has the tree, and what Only makes of it, use a Spool of the caller's. No
-// directory is read once its context has ended: a path of two thousand names may
-// lead through directories that take a second each.
+// In makes the tree, and results of Only, use a Spool of the caller. No directory is
+// read after its context has ended: a path of two thousand names may lead through
+// directories that take a second each.
 func (t *Tree) In(s *Spool) *Tree {
 	t.spool = s
 	return t

@@ -66,10 +66,9 @@ func (s *store) readTree(id plumbing.Hash) ([]treeEntry, error) {
 	return entries, nil
 }
 
-// parseTree is strict where git is not: entries that are out of order or
-// stand twice would let one path hide another, and a name such as "..",
-// ".git" or one with a slash must not reach a file system. git itself refuses
-// to check such trees out.
+// parseTree is stricter than git: entries that are out of order or appear twice
+// could hide one path behind another, and a name such as "..", ".git" or one with
+// a slash must not reach a file system. git itself refuses to check out such trees.
 func parseTree(text string) ([]treeEntry, error) {
 	entries := make([]treeEntry, 0, len(text)/32+1)
 	for len(text) > 0 {

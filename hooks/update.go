@@ -12,8 +12,8 @@ import (
 // ref, the new value of a deleted one, and here also the empty tree.
 const ZeroID = "0000000000000000000000000000000000000000"
 
-// Bounds of what a hook reads on its standard input. A push beyond them is
-// refused; nothing is cut off.
+// Limits of the standard input of a hook. A push beyond them is refused; nothing is
+// cut off.
 const (
 	maxUpdateLine = 64 << 10
 	maxUpdates    = 100_000
@@ -22,7 +22,7 @@ const (
 	MaxRefLines = 64 << 20
 )
 
-// Update is one ref that a push wants to change.
+// Update is one ref that a push changes.
 type Update struct {
 	Ref      string // the receiver's ref, "refs/heads/main"
 	Alias    string // the symbolic ref that was named, where Ref is what it ends at; "" otherwise; filled by Received
@@ -34,7 +34,7 @@ type Update struct {
 	Delete   bool   // the ref goes away: there is nothing to judge
 }
 
-// InputError says why the lines a hook was given cannot be used.
+// InputError is why the lines that a hook received cannot be used.
 type InputError struct {
 	Gate string
 	Line int // from 1
@@ -46,19 +46,18 @@ func (e *InputError) Error() string {
 	return fmt.Sprintf("cannot read git's ref lines: line %d: %s", e.Line, e.Msg)
 }
 
-// Hint says how to push within the limits; empty where none was passed.
+// Hint says how to push within the limits; empty if none was exceeded.
 func (e *InputError) Hint() string {
 	if !e.Over {
 		return ""
 	}
-	return "push fewer refs at once, and by shorter names: git push origin main"
+	return "push fewer refs at once, with shorter names: git push origin main"
 }
 
-// ReadUpdates reads every ref line that git gives a hook on standard input:
-// "<local ref> <local id> <remote ref> <remote id>" at gate pre-push,
-// "<old id> <new id> <ref>" at pre-receive and post-receive. Anything else is
-// an *InputError: a line that is not understood must not be a ref that is not
-// judged. No lines at all mean no updates and no error.
+// ReadUpdates reads every ref line that git passes to a hook on standard input:
+// "<local ref> <local id> <remote ref> <remote id>" at gate pre-push, "<old id> <new
+// id> <ref>" at pre-receive and post-receive. Anything else is an *InputError, so
+// that no ref remains unjudged. Without lines there are no updates and no error.
 func ReadUpdates(r io.Reader, gate string) ([]Update, error) {
 	parse, err := lineParser(gate)
 	if err != nil {
@@ -102,7 +101,7 @@ func lineParser(gate string) (func(string) (Update, string), error) {
 	case "pre-receive", "post-receive":
 		return parseReceive, nil
 	}
-	return nil, fmt.Errorf("cannot read ref updates at gate %q: git gives it none", gate)
+	return nil, fmt.Errorf("cannot read ref updates at gate %q: git passes it none", gate)
 }
 
 // readLine turns one read into an update, a complaint about its text, or the

@@ -103,7 +103,7 @@ func TestReadUpdatesRefuses(t *testing.T) {
 	})
 	t.Run("a gate without updates", func(t *testing.T) {
 		_, err := ReadUpdates(strings.NewReader(""), "pre-commit")
-		if err == nil || err.Error() != `cannot read ref updates at gate "pre-commit": git gives it none` {
+		if err == nil || err.Error() != `cannot read ref updates at gate "pre-commit": git passes it none` {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -166,6 +166,6 @@ func TestReadUpdatesBeyondTheirLimits(t *testing.T) {
 			t.Errorf("got  %v\nwant %s", err, want)
 			continue
 		}
-		sameText(t, "hint", over.Hint(), "push fewer refs at once, and by shorter names: git push origin main")
+		sameText(t, "hint", over.Hint(), "push fewer refs at once, with shorter names: git push origin main")
 	}
 }

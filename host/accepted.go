@@ -40,7 +40,7 @@ func (h *Host) accepted(ctx context.Context, st *store.Store, repo string, call 
 		return nil
 	}
 	if err == nil {
-		err = st.Record(ctx, run.ID, store.Event{Kind: "accepted", Message: "git took the push"})
+		err = st.Record(ctx, run.ID, store.Event{Kind: "accepted", Message: "git accepted the push"})
 	}
 	if err == nil {
 		err = h.tell(ctx, run.ID, Observer.Ended)

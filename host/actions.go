@@ -15,8 +15,8 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// Cancel ends a run for whoever asks: one that waits at once, one that runs as
-// soon as its host hears of it.
+// Cancel ends a run: a queued one at once, a running one as soon as its host
+// notices. by names the user.
 func (h *Host) Cancel(ctx context.Context, run int64, by string) error {
 	st, err := h.Store(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func (h *Host) Rerun(ctx context.Context, run int64, failedOnly bool, by string)
 // Rerunnable tells why a run cannot be repeated; nil: it can.
 func (h *Host) Rerunnable(ctx context.Context, run store.Run) error {
 	if !run.State.Final() {
-		return problem.Usage(fmt.Errorf("it is %s still", run.State))
+		return problem.Usage(fmt.Errorf("it is still %s", run.State))
 	}
 	return h.stillThere(ctx, run)
 }
@@ -63,7 +63,7 @@ func (h *Host) Rerunnable(ctx context.Context, run store.Run) error {
 // stillThere: a push that was refused left nothing to judge again.
 func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 	if run.Gate == "pre-commit" || run.Gate == "commit-msg" {
-		return problem.Usage(fmt.Errorf("it judged a commit that was being made"))
+		return problem.Usage(fmt.Errorf("it judged a commit before it was created"))
 	}
 	repo, release, err := h.repo(ctx, queuedCall(run))
 	if err != nil {
@@ -74,7 +74,7 @@ func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 		if _, err := repo.Resolve(ctx, u.New); errors.As(err, new(*hooks.NoRevisionError)) ||
 			errors.As(err, new(*hooks.MissingError)) {
 			return problem.Usage(problem.WithHint(fmt.Errorf(
-				"%s is not in the repository: the push was refused and left nothing", printable.Short(u.New)), "push it again"))
+				"%s is not in the repository: the push was refused and left no objects", printable.Short(u.New)), "push it again"))
 		} else if err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (h *Host) RerunRun(ctx context.Context, call gate.Call, which string, faile
 // cancelEvery is how often a run under way looks whether it was cancelled.
 const cancelEvery = time.Second
 
-// cancellable ends when somebody cancels the run that is being recorded.
+// cancellable returns a context that ends when a user cancels the run.
 func (h *Host) cancellable(ctx context.Context, rec *record.Recorder) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {

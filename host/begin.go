@@ -18,7 +18,7 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call gate.Call, j *g
 	if err := h.markAlive(); err != nil {
 		return nil, err
 	}
-	if !h.resident { // which looks for them by itself
+	if !h.resident { // which looks for them itself
 		if _, err := h.endAbandoned(ctx); err != nil {
 			return nil, err
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/pushlane/pushlane/host/internal/lanerun"
 )
 
-// stopped tells whether a run's context ended because its host does, or
-// because it is another's: what it was doing is nobody's verdict.
+// stopped reports whether a run's context ended because its host stops, or
+// because another host took the run over: then its result does not count.
 func stopped(ctx context.Context) bool {
 	return ctx.Err() != nil && !errors.As(context.Cause(ctx), new(lanerun.CancelError))
 }

@@ -58,8 +58,7 @@ func (h *Host) dropOld(ctx context.Context, p config.Policy) (lines []string, er
 	if h.clockWasSet(time.Now()) {
 		h.clockTold.Do(func() {
 			lines = []string{
-				"nothing is removed by its age: the clock was set since this host was started; start it again where the clock " +
-					"is right"}
+				"nothing is removed by age: the clock was changed after this host started; restart the host if the clock is right"}
 		})
 		return lines, nil
 	}

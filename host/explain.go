@@ -22,8 +22,8 @@ type LanesQuestion struct {
 	Memory bool   // also say whether earlier verdicts would be used again
 }
 
-// ExplainLanes picks the lanes of a range, as a push would, and says why; and
-// whether what earlier runs said would be used again.
+// ExplainLanes picks the lanes of a range, as a push would, with the reasons, and
+// reports whether cached results would be used.
 func (h *Host) ExplainLanes(ctx context.Context, policy config.Policy, call gate.Call,
 	ask LanesQuestion) (report.ExplainJSON, error) {
 	repo, err := hooks.Open(ctx, call.HooksEnv())

@@ -16,8 +16,8 @@ import (
 // maxPatched bounds the files of which a refused run keeps the changed lines.
 const maxPatched = 40
 
-// keepPatches keeps the lines that findings of a refused push are about: its
-// objects are gone once the hook has said no.
+// keepPatches saves the lines that findings of a refused push are about: git
+// deletes the objects when the hook refuses.
 func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, run int64) error {
 	if j.Gate != "pre-receive" || j.Exit() == gate.ExitAccept {
 		return nil
@@ -47,7 +47,7 @@ func (h *Host) keepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, r
 		err = os.WriteFile(h.patchPath(run), data, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot keep the lines that findings are about: %w", err)
+		return fmt.Errorf("cannot store the lines of findings: %w", err)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (h *Host) patchPath(run int64) string {
 	return filepath.Join(lanerun.Folder(h.state, run), "findings.json")
 }
 
-// Patches are the changed lines that a refused run kept, by path.
+// Patches are the changed lines that a refused run saved, by path.
 func (h *Host) Patches(run int64) (map[string]hooks.FilePatch, error) {
 	data, err := os.ReadFile(h.patchPath(run))
 	if err != nil {

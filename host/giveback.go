@@ -24,11 +24,11 @@ func (h *Host) giveBack(ctx context.Context, st *store.Store, run store.Run, cau
 	h.blind.failed(run.RepoKey, time.Now())
 	why := printable.CleanText("this host cannot open the repository: " + cause.Error())
 	err := st.Holding(run).Requeue(context.WithoutCancel(ctx), run.ID, why)
-	return errors.Join(fmt.Errorf("it waits again: %s", why), err)
+	return errors.Join(fmt.Errorf("it is queued again: %s", why), err)
 }
 
-// giveUp ends a run that cannot even begin: its repository is gone for long, or
-// its objects were pruned.
+// giveUp ends a run that cannot begin: its repository has been missing for long,
+// or its objects were pruned.
 func (h *Host) giveUp(ctx context.Context, st *store.Store, run store.Run, cause error) error {
 	err := st.Holding(run).Record(context.WithoutCancel(ctx), run.ID,
 		store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: printable.CleanText(cause.Error())})

@@ -83,7 +83,7 @@ func buildChild(t testing.TB) string {
 	return program
 }
 
-// buildFiles builds the plugin files into a folder of its own.
+// buildFiles builds the plugin files into a separate folder.
 func buildFiles(t *testing.T, dir string) string {
 	t.Helper()
 	raw, folder := filepath.Join(dir, "raw"), filepath.Join(dir, "plugins")

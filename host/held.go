@@ -58,7 +58,7 @@ func (h *held) lost(run int64) (why error, lost bool) {
 	}
 	again := h.seen[run]
 	h.seen[run] = true
-	return errors.New("the answer of the store was lost"), again
+	return errors.New("the response of the store was lost"), again
 }
 
 func (h *held) settled(run int64) {

@@ -14,6 +14,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/report"
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -29,7 +30,11 @@ func (h *Host) ListRuns(ctx context.Context, call gate.Call, limit int, asJSON b
 		return err
 	}
 	if asJSON {
-		return report.Indented(w, runsJSON(runs))
+		all, err := runsJSON(ctx, st, runs)
+		if err != nil {
+			return err
+		}
+		return report.Indented(w, all)
 	}
 	if len(runs) == 0 {
 		fmt.Fprintln(w, "no runs yet: push, or try: pushlane run")
@@ -79,61 +84,23 @@ func updateWords(r store.Run) string {
 	return strings.Join(words, ", ")
 }
 
-// runRecord is a stored run as --json prints it.
-type runRecord struct {
-	Run     int64               `json:"run"`
-	State   string              `json:"state"`
-	Gate    string              `json:"gate"`
-	Remote  string              `json:"remote,omitempty"`
-	Pusher  string              `json:"pusher,omitempty"`
-	Exit    int                 `json:"exit"`
-	Skip    string              `json:"skip_reason,omitempty"`
-	RerunOf int64               `json:"rerun_of,omitempty"`
-	Cancel  string              `json:"cancel_asked_by,omitempty"`
-	Message string              `json:"message,omitempty"`
-	Queued  time.Time           `json:"queued"`
-	Started time.Time           `json:"started,omitzero"`
-	Ended   time.Time           `json:"ended,omitzero"`
-	Updates []report.UpdateJSON `json:"updates"`
-	Lanes   []laneRecord        `json:"lanes,omitempty"`
-	Events  []string            `json:"events,omitempty"`
+// runsJSON is the form of stored runs, bounded where many are listed.
+func runsJSON(ctx context.Context, st *store.Store, runs []store.Run) ([]runjson.Run, error) {
+	all := []runjson.Run{}
+	details, err := st.Details(ctx, runs, runjson.MaxListed)
+	for _, d := range details {
+		all = append(all, runjson.Of(d).WithPaths(d).Bounded())
+	}
+	return all, err
 }
 
-type laneRecord struct {
-	ID      string `json:"id"`
-	State   string `json:"state"`
-	Attempt int    `json:"attempt"`
-	Reason  string `json:"reason"`
-	Message string `json:"message,omitempty"`
-	Plugin  string `json:"plugin"`
-	Digest  string `json:"plugin_digest,omitempty"`
-	Image   string `json:"image,omitempty"`
-	Millis  int64  `json:"millis"`
-	Log     string `json:"log,omitempty"`
-}
-
-func runsJSON(runs []store.Run) []runRecord {
-	all := []runRecord{}
-	for _, r := range runs {
-		all = append(all, recordOf(r))
+// printRun prints one stored run as JSON.
+func printRun(ctx context.Context, st *store.Store, run store.Run, w io.Writer) error {
+	details, err := st.Details(ctx, []store.Run{run}, 0)
+	if err != nil {
+		return err
 	}
-	return all
-}
-
-func recordOf(r store.Run) runRecord {
-	rec := runRecord{Run: r.Number, State: string(r.State), Gate: r.Gate, Remote: r.Remote, Pusher: r.Pusher,
-		Exit: r.Exit, Skip: r.Skip, RerunOf: r.RerunOf, Cancel: r.CancelBy, Message: r.Message, Queued: r.Queued.UTC(),
-		Started: r.Started.UTC(), Ended: r.Ended.UTC(), Updates: []report.UpdateJSON{}}
-	for _, u := range r.Updates {
-		rec.Updates = append(rec.Updates, report.UpdateJSON{Ref: printable.Clean(u.Ref), Old: u.Old, New: u.New,
-			Base: u.Base})
-	}
-	for _, l := range r.Lanes {
-		rec.Lanes = append(rec.Lanes, laneRecord{ID: l.Lane, State: string(l.State), Attempt: l.Attempt, Reason: l.Reason,
-			Message: l.Message, Plugin: l.Plugin, Digest: l.Digest, Image: l.Image,
-			Millis: max(0, l.Ended.Sub(l.Started).Milliseconds()), Log: l.Log.Path})
-	}
-	return rec
+	return report.Indented(w, runjson.Of(details[0]).WithPaths(details[0]))
 }
 
 // ShowRun prints one run in full: its lanes, their findings, every decision.
@@ -142,16 +109,12 @@ func (h *Host) ShowRun(ctx context.Context, call gate.Call, which string, asJSON
 	if err != nil {
 		return err
 	}
+	if asJSON {
+		return printRun(ctx, st, run, w)
+	}
 	events, err := st.Events(ctx, run.ID)
 	if err != nil {
 		return err
-	}
-	if asJSON {
-		rec := recordOf(run)
-		for _, e := range events {
-			rec.Events = append(rec.Events, eventLine(e))
-		}
-		return report.Indented(w, rec)
 	}
 	findings, err := st.Findings(ctx, run.ID)
 	if err != nil {

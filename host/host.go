@@ -34,7 +34,7 @@ type Host struct {
 	state, cache string
 	program      string // that runs plugins; empty: this one
 	sweeps       sync.WaitGroup
-	warm         int // plugin instances kept started, per module
+	warm         int // waiting plugin instances, per module
 	slots        *slots
 	plugins      *plugins.Store
 	lanes        *lanerun.Runner
@@ -42,7 +42,7 @@ type Host struct {
 	since        time.Time
 	resident     bool        // it outlives its calls, and sees to what others left behind
 	observer     Observer    // may be nil
-	warn         func(error) // of a resident, told of what nobody waits for; may be nil
+	warn         func(error) // called with errors of background work of a resident; optional
 
 	held   held
 	outage outage
@@ -55,8 +55,8 @@ type Host struct {
 	incus      map[incus.Config]*incus.Client
 
 	mu             sync.Mutex // guards what follows
-	logsLooked     time.Time  // when the room of logs was last looked at
-	verdictsLooked time.Time  // when verdicts on refs that are gone were last looked for
+	logsLooked     time.Time  // when the size of the logs was last checked
+	verdictsLooked time.Time  // when verdicts on deleted refs were last searched for
 	mark           io.Closer  // says that this process lives; nil: nothing needed it yet
 	store          *store.Store
 	pool           *sandbox.Pool
@@ -68,7 +68,8 @@ type Host struct {
 // wait for their next request: 0 for a host that judges once.
 func Open(p config.Policy, warm int) (*Host, error) {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
-		return nil, problem.WithHint(fmt.Errorf("cannot make state folder: %w", err), "name another with PUSHLANE_STATE")
+		return nil, problem.WithHint(fmt.Errorf("cannot create state folder: %w", err),
+			"set another folder with PUSHLANE_STATE")
 	}
 	if err := config.Trusted("state folder", p.State); err != nil {
 		return nil, err
@@ -219,7 +220,7 @@ type openRepo struct {
 }
 
 // repo opens the call's repository, or takes the one an earlier call opened
-// with the same variables. A quarantine is never kept: it is gone afterwards.
+// with the same variables. A quarantine is never cached: git deletes it.
 func (h *Host) repo(ctx context.Context, call gate.Call) (*hooks.Repo, func(), error) {
 	if call.Getenv("GIT_QUARANTINE_PATH") != "" {
 		r, err := hooks.Open(ctx, call.HooksEnv())
@@ -265,7 +266,7 @@ func (h *Host) owner() string {
 		return name
 	}
 	name := ownerName(h.state)
-	_ = os.WriteFile(path, []byte(here+" "+name+"\n"), 0o600) // where it cannot be kept, the name is as it was
+	_ = os.WriteFile(path, []byte(here+" "+name+"\n"), 0o600) // if it cannot be saved, the name stays as it was
 	return name
 }
 

@@ -62,8 +62,8 @@ func (h *Host) waitForIncus(ctx context.Context) {
 	}
 }
 
-// sweepDead removes the containers of processes that are gone; that Incus is
-// away is no error.
+// sweepDead removes the containers of processes that ended. If Incus is
+// unavailable this is not an error.
 func (h *Host) sweepDead(ctx context.Context) error {
 	client, err := h.incusClient(ctx, h.policy)
 	if incus.Away(err) {

@@ -10,6 +10,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/report"
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -40,10 +41,29 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		out.Fail(call, err)
 		return gate.ExitUndecided
 	}
-	if err := out.Write(call, j); err != nil && call.Gate == "manual" {
+	if err := h.write(ctx, call, out, j); err != nil && call.Gate == "manual" {
 		return gate.ExitUndecided
 	}
-	return exit // a verdict holds also where no one can be told of it
+	return exit // the verdict does not depend on whether anyone reads the output
+}
+
+// write prints what the call asked for about a run.
+func (h *Host) write(ctx context.Context, call gate.Call, out report.Output, j gate.Run) error {
+	switch {
+	case call.Format != "json":
+		return out.Write(call, j)
+	case j.Number == 0:
+		return report.Indented(out.Out, runjson.Nothing(j.Repo, j.Gate))
+	}
+	st, err := h.Store(ctx)
+	if err != nil {
+		return err
+	}
+	run, err := st.Run(ctx, j.GitDir, j.Number)
+	if err != nil {
+		return err
+	}
+	return printRun(ctx, st, run, out.Out)
 }
 
 // leave keeps an accepted push for the resident host that is not there now.
@@ -55,8 +75,8 @@ func (h *Host) leave(ctx context.Context, call gate.Call, out report.Output) int
 	return gate.ExitAccept
 }
 
-// exit is the status that git gets: where every ref is answered by itself, a
-// push that is good in part goes on to be.
+// exit is the status that git gets. With --per-ref a push with at least one good
+// ref continues, and proc-receive refuses the others.
 func (h *Host) exit(call gate.Call, j *gate.Run) (int, error) {
 	if !j.PerRef {
 		return j.Exit(), nil
@@ -122,9 +142,9 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, pol
 	})
 }
 
-// seesUpdate reports whether the lane's plugin is told which ref it judges, so
-// that its verdict about one says nothing of another. One that cannot be
-// loaded is taken to be.
+// seesUpdate reports whether the lane's plugin receives the ref that it judges, so
+// that its verdict about one ref is not valid for another. A plugin that cannot be
+// loaded counts as one that does.
 func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, i int,
 	lane lanes.Lane) bool {
 	o := gate.LaneRun{Update: i, Picked: lanes.Picked{Lane: lane}}

@@ -15,7 +15,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/lanelog"
 )
 
-// packLogs compresses the logs of a run that ended, while nobody waits.
+// packLogs compresses the logs of a run that ended, in the background.
 func (h *Host) packLogs(j *gate.Run) {
 	if !h.resident {
 		return

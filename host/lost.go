@@ -40,16 +40,16 @@ func (h *Host) endLost(ctx context.Context) ([]string, error) {
 }
 
 func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why error) (string, error) {
-	message := printable.CleanText("its host could not record what became of it: " + why.Error())
+	message := printable.CleanText("its host could not record the result: " + why.Error())
 	if r.Waiting {
-		return fmt.Sprintf("run #%d of %s waits again: %s", r.Number, r.RepoName, message), st.Requeue(ctx, r.ID, message)
+		return fmt.Sprintf("run #%d of %s is queued again: %s", r.Number, r.RepoName, message), st.Requeue(ctx, r.ID, message)
 	}
 	err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: message})
 	return fmt.Sprintf("run #%d of %s is broken: %s", r.Number, r.RepoName, message), err
 }
 
-// endAbandoned marks the runs of hosts that are gone as broken: the machinery
-// failed them, nobody said no.
+// endAbandoned marks the runs of hosts that no longer exist as broken: an
+// infrastructure error, not a refusal.
 func (h *Host) endAbandoned(ctx context.Context) ([]string, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
@@ -62,14 +62,14 @@ func (h *Host) endAbandoned(ctx context.Context) ([]string, error) {
 	var lines []string
 	for _, r := range runs {
 		err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(),
-			Message: "its host process is gone"})
+			Message: "its host process ended"})
 		if errors.As(err, new(*store.ConflictError)) {
 			continue // another host was first
 		}
 		if err != nil {
 			return lines, err
 		}
-		lines = append(lines, fmt.Sprintf("run #%d of %s is broken: its host process is gone", r.Number, r.RepoName))
+		lines = append(lines, fmt.Sprintf("run #%d of %s is broken: its host process ended", r.Number, r.RepoName))
 	}
 	return lines, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/pushlane/pushlane/lanes"
 )
 
-// maxCatchUp is how far back a schedule is looked at: what was due while the host
+// maxCatchUp is how far back a schedule is checked: what was due while the host
 // was down is run once, not what was due before that.
 const maxCatchUp = 7 * 24 * time.Hour
 
@@ -37,7 +37,7 @@ func (h *Host) runSchedules(ctx context.Context, now time.Time) error {
 			continue
 		}
 		if err := h.runSchedulesOf(ctx, st, r.Key, now); err != nil {
-			errs = append(errs, fmt.Errorf("%s: cannot look at its schedules: %w", r.Name, err))
+			errs = append(errs, fmt.Errorf("%s: cannot read its schedules: %w", r.Name, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -81,7 +81,7 @@ func (h *Host) trigger(ctx context.Context, st *store.Store, repo *hooks.Repo, u
 	switch {
 	case last.IsZero() || now.Sub(last) > maxCatchUp:
 		last = h.since
-	case last.After(now): // the clock was ahead once: that is no reason to wait for it
+	case last.After(now): // the clock was ahead once: do not wait for it
 		last = now.Add(-2 * time.Minute)
 	}
 	due, ok := lastDue(schedule, last, now)

@@ -9,7 +9,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// Observe sets who is told; to be called before the host is used.
+// Observe sets the observer. Call it before the host is used.
 func (h *Host) Observe(o Observer) { h.observer = o }
 
 func (h *Host) tell(ctx context.Context, run int64, what func(Observer, context.Context, store.Run) error) error {
@@ -32,8 +32,8 @@ func (h *Host) tell(ctx context.Context, run int64, what func(Observer, context.
 	}
 }
 
-// tellRefused tells of a run that nothing comes after: a push that went in is
-// told of once git has taken it.
+// tellRefused sends the notification of a run that refused the push. For an
+// accepted push it is sent once git has accepted it.
 func (h *Host) tellRefused(ctx context.Context, run int64, j gate.Run) error {
 	if j.Gate == "pre-receive" && j.Exit() == gate.ExitAccept {
 		return nil

@@ -17,8 +17,8 @@ const (
 	verdictPage   = 200
 )
 
-// dropVerdicts drops the verdicts on refs that are gone and all of whose runs
-// ended before a time.
+// dropVerdicts deletes the verdicts on deleted refs all of whose runs ended before
+// a time.
 func (h *Host) dropVerdicts(ctx context.Context, st *store.Store, before, now time.Time) error {
 	h.mu.Lock()
 	looked := h.verdictsLooked

@@ -29,7 +29,7 @@ type outage struct {
 	leaving time.Time // when it last said that it is shutting down
 }
 
-// leaveTime is how long an Incus that said so is believed to be on its way down.
+// leaveTime is how long an Incus that reported its shutdown counts as shutting down.
 const leaveTime = time.Minute
 
 // answered notes an answer, and tells whether Incus was away since the last. It

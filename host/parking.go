@@ -54,7 +54,8 @@ func (d *idleness) waits(i int, w store.Wish) (goes func()) {
 	}
 }
 
-// all are the wishes of a run that does nothing else; nil: it does.
+// all returns the groups that a run waits for if it does nothing else; nil: it
+// does something else.
 func (d *idleness) all() []store.Wish {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -74,7 +75,7 @@ func parkIdle(ctx context.Context, l *scheduled) error {
 	if len(wishes) == 0 {
 		return nil
 	}
-	l.Rec.Record(ctx) // what ended is kept before the claim goes
+	l.Rec.Record(ctx) // results are stored before the claim is released
 	parked, err := l.Rec.Store.Park(ctx, l.Rec.WaitRunID(), l.lane.Zone(), wishes)
 	if parked {
 		l.idle.leave()

@@ -41,8 +41,8 @@ func verdictLines(updates []hooks.Update) []string {
 	return lines
 }
 
-// leaveVerdict writes what proc-receive will say, and tells whether git may go
-// on to ask it: when at least one ref goes in.
+// leaveVerdict stores the answer for proc-receive, and reports whether git may
+// continue to it: if at least one ref is accepted.
 func (h *Host) leaveVerdict(call gate.Call, j gate.Run) (goOn bool, err error) {
 	v := refVerdict{Lines: verdictLines(j.Pushed), Refused: map[string]string{}}
 	on := j.Verdicts()
@@ -60,10 +60,10 @@ func (h *Host) leaveVerdict(call gate.Call, j gate.Run) (goOn bool, err error) {
 	}
 	path := verdictPath(h.state, call)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return false, fmt.Errorf("cannot keep the verdict: %w", err)
+		return false, fmt.Errorf("cannot store the verdict: %w", err)
 	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return false, fmt.Errorf("cannot keep the verdict: %w", err)
+		return false, fmt.Errorf("cannot store the verdict: %w", err)
 	}
 	return true, nil
 }
@@ -114,7 +114,7 @@ func readVerdict(path string) (refVerdict, error) {
 	var v refVerdict
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return v, errors.New("no verdict was left for this push")
+		return v, errors.New("pre-receive stored no verdict for this push")
 	}
 	if err != nil {
 		return v, err

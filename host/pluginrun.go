@@ -21,9 +21,9 @@ import (
 	"github.com/pushlane/pushlane/lanes"
 )
 
-// TryPlugin has a module judge a range of a real repository, as a lane of its
-// own that is granted what the module asks for, within the policy: with real
-// files and real containers.
+// TryPlugin runs a module on a range of a real repository, as the only lane, which
+// grants what the module requests within the policy: with real files and real
+// containers.
 func (h *Host) TryPlugin(ctx context.Context, call gate.Call, file, with string, out report.Output) (int, error) {
 	settings, err := author.WithJSON(with)
 	if err != nil {

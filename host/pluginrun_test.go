@@ -19,7 +19,7 @@ func smallModule() []byte {
 		"\x07\x13\x02\x06_start\x00\x00\x06memory\x02\x00" + "\x0a\x04\x01\x02\x00\x0b")
 }
 
-// A module that was just built is packed with the manifest beside it, as the
+// A module that was just built is packed with the manifest next to it, as the
 // build scripts of the templates leave it.
 func TestReadModule(t *testing.T) {
 	t.Parallel()

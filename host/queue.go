@@ -252,7 +252,7 @@ func cancelAsked(ctx context.Context, st *store.Store, run int64) string {
 	return r.CancelBy
 }
 
-// recover gives back the runs of hosts that are gone.
+// recover returns the runs of hosts that no longer respond to the queue.
 func (h *Host) recover(ctx context.Context) ([]string, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
@@ -283,6 +283,6 @@ func (h *Host) recoverRun(ctx context.Context, st *store.Store, r store.Run) (st
 			Message: fmt.Sprintf("given up: its host died %d times while it ran", maxCrashes)})
 		return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxCrashes), err
 	}
-	return fmt.Sprintf("run #%d of %s waits again: its host is gone", r.Number, r.RepoName),
-		st.Requeue(ctx, r.ID, "its host is gone")
+	return fmt.Sprintf("run #%d of %s is queued again: its host no longer responds", r.Number, r.RepoName),
+		st.Requeue(ctx, r.ID, "its host no longer responds")
 }

@@ -41,7 +41,7 @@ type Resident struct {
 }
 
 // ErrRunning says that another resident holds the state folder.
-var ErrRunning = errors.New("a resident host is running already")
+var ErrRunning = errors.New("a resident host is already running")
 
 // stopTime is how long calls under way may take once the host is told to stop;
 // pushlane.service gives it some more (TimeoutStopSec).
@@ -58,7 +58,7 @@ func (r *Resident) Serve(ctx context.Context) error {
 	}
 	defer unlock()
 	path := config.SocketPath(state)
-	os.Remove(path) // we hold the lock: whoever made it is gone
+	os.Remove(path) // we hold the lock, so its owner has ended
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "unix", path)
 	if err != nil {
@@ -73,11 +73,11 @@ func (r *Resident) Serve(ctx context.Context) error {
 	go r.watchIdle(open, leave)
 	var work sync.WaitGroup
 	defer work.Wait()
-	defer leave() // first: what work waits for must be told to end
+	defer leave() // first: wake what the work waits for
 	if r.Server {
 		work.Go(func() { r.server(open) })
 	} else {
-		r.every(open, &work, time.Minute, "runs of hosts that are gone", func() error {
+		r.every(open, &work, time.Minute, "runs of hosts that ended", func() error {
 			lines, err := r.Host.endAbandoned(open)
 			lost, lostErr := r.Host.endLost(open)
 			r.say(append(lines, lost...))
@@ -136,7 +136,7 @@ func (r *Resident) accept(ctx, open context.Context, l *net.UnixListener, leave 
 		calls.Go(func() {
 			defer r.done()
 			if err := r.serve(ctx, conn, build); errors.Is(err, errOtherBuild) && r.outdated(build) {
-				r.Log.Info("leaving: a caller of another build came")
+				r.Log.Info("exiting: a caller of another build connected")
 				leave()
 			} else if err != nil {
 				r.Log.WithError(err).Warn("call not served")
@@ -195,7 +195,8 @@ func (r *Resident) serve(ctx context.Context, conn *net.UnixConn, build string) 
 // beatEvery is how often a client hears that its call is being judged.
 const beatEvery = 5 * time.Second
 
-// beat says so until ctx ends; a client that cannot be told is gone.
+// beat sends heartbeats until ctx ends; a failed write means that the client has
+// disconnected.
 func beat(ctx context.Context, say func() error, gone func()) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -256,7 +257,7 @@ func (r *Resident) watchIdle(ctx context.Context, leave func()) {
 		case <-tick.C:
 			quiet := time.Since(time.Unix(0, r.last.Load()))
 			if r.busy.Load() == 0 && quiet >= r.Idle {
-				r.Log.Info("leaving: idle")
+				r.Log.Info("exiting: idle")
 				leave()
 			}
 		}
@@ -267,7 +268,7 @@ func (r *Resident) watchIdle(ctx context.Context, leave func()) {
 // kernel lets go of when this process ends, however it ends.
 func lockState(state string) (unlock func(), err error) {
 	if err := os.MkdirAll(state, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make state folder: %w", err)
+		return nil, fmt.Errorf("cannot create state folder: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(state, "host.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

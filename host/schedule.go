@@ -16,8 +16,8 @@ import (
 )
 
 // runLanes runs every planned lane, at most policy.Parallel at once in this
-// host, each after the lanes it needs. Results stand at their own index, so that the
-// order of what is printed never depends on time.
+// host, each after the lanes it needs. Every result is at its lane's index, so that
+// the order of the output does not depend on time.
 func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
 	out report.Output) {
 	h.runLanesUntil(ctx, repo, call, j, rec, out, nil)
@@ -159,7 +159,7 @@ func enterGroup(ctx context.Context, l *scheduled) (free func(), err error) {
 			return func() { st.LeaveGroup(context.WithoutCancel(ctx), id) }, nil
 		case err == nil && !waited:
 			waited = true
-			l.Rec.Event(ctx, l.Index, lane.ID, "waiting", fmt.Sprintf("for a place in group %q, of which %d run at once",
+			l.Rec.Event(ctx, l.Index, lane.ID, "waiting", fmt.Sprintf("for group %q, which runs at most %d at once",
 				lane.ConcurrencyGroup, limit))
 			if l.idle != nil {
 				goes = l.idle.waits(l.Index, store.Wish{LaneRun: id, Group: lane.ConcurrencyGroup, Limit: limit})

@@ -32,15 +32,15 @@ func (r *Resident) server(ctx context.Context) {
 	wg.Go(func() { h.work(ctx, h.policy.Parallel, (*store.Store).Claim, warn) })
 	wg.Go(func() { h.work(ctx, max(1, h.policy.Parallel/2), (*store.Store).ClaimProtected, warn) })
 	r.every(ctx, &wg, spoolEvery, "spool", func() error { return h.takeSpool(ctx, h.takeAccepted) })
-	r.every(ctx, &wg, acceptEvery, "pushes without a hook's word",
+	r.every(ctx, &wg, acceptEvery, "pushes that no hook reported",
 		func() error { return h.takeUnaccepted(ctx, time.Now()) })
 	r.every(ctx, &wg, nightlyEvery, "schedules", func() error { return h.runSchedules(ctx, time.Now()) })
-	r.every(ctx, &wg, recoverEvery, "runs of hosts that are gone", func() error {
+	r.every(ctx, &wg, recoverEvery, "runs of hosts that ended", func() error {
 		lines, err := h.recover(ctx)
 		r.say(lines)
 		return err
 	})
-	r.every(ctx, &wg, collectEvery, "what was left behind", func() error {
+	r.every(ctx, &wg, collectEvery, "leftovers", func() error {
 		lines, err := h.Collect(ctx, h.policy)
 		r.say(lines)
 		return err

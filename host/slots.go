@@ -9,7 +9,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
-// claimant is a lane run that wants a slot.
+// claimant is a lane run that waits for a slot.
 type claimant struct {
 	zone     zone.Zone
 	ref      string
@@ -72,7 +72,7 @@ func (s *slots) leave(w *waiter) {
 }
 
 // serve hands slots to those in line who may have one now: protected refs
-// first, then the higher priority, then whoever came first.
+// first, then the higher priority, then the earlier request.
 func (s *slots) serve() {
 	slices.SortFunc(s.line, func(a, b *waiter) int {
 		return cmp.Or(trustRank(a)-trustRank(b), b.priority-a.priority, a.seq-b.seq)

@@ -39,11 +39,11 @@ func (h *Host) spool(ctx context.Context, call gate.Call) error {
 		return err
 	}
 	if err := os.MkdirAll(h.spoolFolder(), 0o700); err != nil {
-		return fmt.Errorf("cannot keep the push for later: %w", err)
+		return fmt.Errorf("cannot save the push for later: %w", err)
 	}
 	name := fmt.Sprintf("%020d-%s.json", time.Now().UnixNano(), call.PushID()) // in the order of the pushes
 	if err := writeDurably(filepath.Join(h.spoolFolder(), name), data); err != nil {
-		return fmt.Errorf("cannot keep the push for later: %w", err)
+		return fmt.Errorf("cannot save the push for later: %w", err)
 	}
 	return nil
 }
@@ -59,8 +59,8 @@ func spoolEnv(env []string) []string {
 	})
 }
 
-// takeSpool takes in what hooks left, oldest first. What cannot be read now is
-// tried again the next time; what can never be is put aside, and said.
+// takeSpool reads the files that hooks wrote, oldest first. A file that cannot be
+// read now is tried again the next time; an invalid one is moved aside and reported.
 func (h *Host) takeSpool(ctx context.Context, take func(context.Context, gate.Call) error) error {
 	files, err := os.ReadDir(h.spoolFolder())
 	if errors.Is(err, os.ErrNotExist) {

@@ -24,8 +24,8 @@ const (
 // acceptPage is how many pushes are read at once.
 const acceptPage = 100
 
-// takeUnaccepted takes in the pushes that git was let take, whose refs are
-// where the push put them, and of which no hook told.
+// takeUnaccepted queues the pushes that pre-receive accepted, whose refs have the
+// pushed values, and that no post-receive hook reported.
 func (h *Host) takeUnaccepted(ctx context.Context, now time.Time) error {
 	st, err := h.Store(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (h *Host) takeUnaccepted(ctx context.Context, now time.Time) error {
 		for _, p := range some {
 			above = p.ID
 			if err := h.settle(ctx, st, p, now); err != nil {
-				errs = append(errs, fmt.Errorf("run #%d of %s: cannot find out whether git took the push: %w",
+				errs = append(errs, fmt.Errorf("run #%d of %s: cannot determine whether git accepted the push: %w",
 					p.Number, p.RepoName, err))
 			}
 		}
@@ -72,12 +72,13 @@ func (h *Host) settle(ctx context.Context, st *store.Store, p store.Unaccepted, 
 	case now.Sub(p.Ended) < acceptLast:
 		return nil
 	}
-	return st.Record(ctx, p.ID, store.Event{Kind: store.Settled, Message: "no ref is where this push would have put it"})
+	return st.Record(ctx, p.ID, store.Event{Kind: store.Settled,
+		Message: "no ref has the value that this push would have set"})
 }
 
-// takenUpdates are the updates that git took: their ref is there, or a later
-// push was judged that found it there. An update that another run has told of
-// is not this one's.
+// takenUpdates are the updates that git accepted: their ref has the pushed value, or
+// a later push found it there. An update that another run reported does not belong
+// to this one.
 func takenUpdates(ctx context.Context, repo *hooks.Repo, updates []store.UnacceptedUpdate) (
 	taken []store.UnacceptedUpdate, err error) {
 	for _, u := range updates {
@@ -113,5 +114,5 @@ func (h *Host) takeLate(ctx context.Context, st *store.Store, p store.Unaccepted
 	if err != nil || p.Origin != "" { // it was noted at the run of that origin
 		return err
 	}
-	return st.Record(ctx, p.ID, store.Event{Kind: "accepted", Message: "git took the push"})
+	return st.Record(ctx, p.ID, store.Event{Kind: "accepted", Message: "git accepted the push"})
 }

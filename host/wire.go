@@ -35,7 +35,7 @@ const (
 	maxReplyFrame = 1 << 20
 )
 
-var errOtherBuild = errors.New("the caller is another build")
+var errOtherBuild = errors.New("the caller is from another build")
 
 // readCall reads one call; build is this process's stamp. A call that does not
 // begin with its build, or has two of what it has one of, is refused: of two

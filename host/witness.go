@@ -25,7 +25,7 @@ func (h *Host) witnessPath() string { return filepath.Join(h.state, "last-run") 
 // lossPath says what the database has lost, until its owner removes it.
 func (h *Host) lossPath() string { return filepath.Join(h.state, "store.lost") }
 
-// noteRun notes that a run is recorded. It is no more than a note: a crash may
+// noteRun notes that a run is recorded. This is only a note: a crash may
 // lose it.
 func (h *Host) noteRun(st *store.Store, run int64) {
 	h.mu.Lock()
@@ -61,7 +61,7 @@ func (h *Host) compareStore(ctx context.Context, st *store.Store) error {
 	text := fmt.Sprintf("%s: the database %s knows runs up to %d, and runs up to %d were recorded\n",
 		time.Now().UTC().Format(time.RFC3339), st.Path(), last, noted)
 	if err := writeDurably(h.lossPath(), []byte(text)); err != nil {
-		return fmt.Errorf("cannot note that runs are lost: %w", err)
+		return fmt.Errorf("cannot record that runs are lost: %w", err)
 	}
 	return st.SkipTo(ctx, noted)
 }
@@ -87,5 +87,5 @@ func (h *Host) StoreLoss() error {
 		return err
 	}
 	return problem.WithHint(fmt.Errorf("runs are lost: %s", printable.Clean(strings.TrimSpace(string(data)))),
-		"restore a backup (host/SERVER.md, Backup), or go on without them: rm "+h.lossPath())
+		"restore a backup (host/SERVER.md, Backup), or continue without them: rm "+h.lossPath())
 }

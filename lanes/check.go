@@ -45,7 +45,7 @@ func (l *loader) checkNeeds() {
 	l.checkCycles(byID)
 }
 
-// checkMeet refuses a need that would never be looked at.
+// checkMeet refuses a need between lanes that never run at the same gate.
 func (l *loader) checkMeet(line int, lane, other Lane) {
 	for _, gate := range lane.On {
 		if slices.Contains(other.On, gate) {

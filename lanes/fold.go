@@ -10,11 +10,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold gives a path the form in which it is the same as every path that a
-// checkout on another system puts in its place: in one Unicode normal form and
-// one case, without the code points that HFS+ ignores, and without the dots
-// and spaces that Windows drops at the end of a name. A path that is not UTF-8
-// is folded in its ASCII letters only.
+// Fold returns the same form for all paths that are one file in a checkout on some
+// system: one Unicode normal form, one case, without the code points that HFS+
+// ignores, and without the dots and spaces that Windows drops at the end of a name.
+// Of a path that is not UTF-8 only the ASCII letters are folded.
 func Fold(path string) string { return fold(path, "") }
 
 // foldPattern is Fold for a pattern: the end of a name with wildcards is not

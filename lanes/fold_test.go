@@ -35,17 +35,17 @@ func TestFold(t *testing.T) {
 func TestPathsThatDifferInCaseOrForm(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ keys, path, want string }{
-		{`paths = ["src/**"]`, "SRC/evil.txt", "+ SRC/evil.txt | src/** | matches src/** but for case or form of letters"},
-		{`paths = ["Makefile"]`, "makefile", "+ makefile | Makefile | matches Makefile but for case or form of letters"},
-		{`paths = ["Docs"]`, "docs/a/b", "+ docs/a/b | Docs | matches Docs but for case or form of letters"},
+		{`paths = ["src/**"]`, "SRC/evil.txt", "+ SRC/evil.txt | src/** | matches src/** except for case or normal form"},
+		{`paths = ["Makefile"]`, "makefile", "+ makefile | Makefile | matches Makefile except for case or normal form"},
+		{`paths = ["Docs"]`, "docs/a/b", "+ docs/a/b | Docs | matches Docs except for case or normal form"},
 		{"paths = [\"caf\u00e9/*\"]", "cafe\u0301/x",
-			"+ cafe\u0301/x | caf\u00e9/* | matches caf\u00e9/* but for case or form of letters"},
+			"+ cafe\u0301/x | caf\u00e9/* | matches caf\u00e9/* except for case or normal form"},
 		{`paths = ["src/**"]`, "s\u200brc/x", "- | | no changed path matches"},
-		{`paths = ["src/**"]`, "src./x", "+ src./x | src/** | matches src/** but for case or form of letters"},
-		{`paths = ["**/*.GO"]`, "a/b.go", "+ a/b.go | **/*.GO | matches **/*.GO but for case or form of letters"},
+		{`paths = ["src/**"]`, "src./x", "+ src./x | src/** | matches src/** except for case or normal form"},
+		{`paths = ["**/*.GO"]`, "a/b.go", "+ a/b.go | **/*.GO | matches **/*.GO except for case or normal form"},
 		{`paths = ["**/*."]`, "a/b", "- | | no changed path matches"},
 		{`paths = ["src/**"]` + "\n" + `ignore = ["src/gen/**"]`, "SRC/gen/x",
-			"+ SRC/gen/x | src/** | matches src/** but for case or form of letters"},
+			"+ SRC/gen/x | src/** | matches src/** except for case or normal form"},
 		{`paths = ["src/**"]` + "\n" + `ignore = ["SRC/**"]`, "SRC/x", "- | | no changed path matches"},
 		{`ignore = ["docs/**"]`, "DOCS/x", "+ DOCS/x | | a changed path is not ignored"},
 	} {

@@ -19,19 +19,19 @@ const maxPattern = 4096
 //   - `[a-z]`, `[!a-z]`, `[^a-z]` and `[[:alpha:]]` match one byte, `\x` is x;
 //   - a pattern without any of these is a file, or a folder with all below it.
 //
-// Some corners are git's too. A pattern, or its beginning up to a slash, that
-// stands for a name with wildcards (a folder really called `[id]`) names that
-// folder as well, except under `ignore`. `./` and a doubled slash are dropped. And `**` right after
-// the pattern's leading plain text, as in `lib**`, crosses slashes although no
-// slash stands before it.
+// Some special cases are git's too. A pattern, or its beginning up to a slash, that
+// is also the literal name of a folder (one really called `[id]`) matches that
+// folder as well, except under `ignore`. `./` and a doubled slash are dropped. And
+// `**` right after the pattern's leading plain text, as in `lib**`, crosses slashes
+// although there is no slash before it.
 //
-// A submodule is matched as a file is, by its path alone: `lib`. Git takes
-// `lib/` for it as well, which a path without its kind does not show.
+// A submodule is matched like a file, only by its path: `lib`. Git accepts `lib/`
+// too, but a path alone does not show that it is a submodule.
 //
-// Where git's own commands differ, over such namesakes, the ones that compare
-// trees (git diff-tree) count and not the ones that list files.
+// If git's own commands differ in such cases, the ones that compare trees (git
+// diff-tree) count, not the ones that list files.
 type Glob struct {
-	text   string // as git sees it: normal form, trailing slash kept
+	text   string // as git sees it: normal form, with its trailing slash
 	source string // as written
 	wild   int    // bytes of text before the first wildcard; len(text) if none
 	tail   string // every match of the wildcard part ends in this
@@ -56,8 +56,8 @@ type token struct {
 	jump string // of manyDirs: a slash and the plain text that must follow it
 }
 
-// ParseGlob reads a pattern. It refuses what git refuses, and what git would
-// take but no writer of a lanes file can mean: an absolute path, "..", magic
+// ParseGlob reads a pattern. It refuses patterns that git refuses, and patterns that
+// git accepts but that are mistakes in a lanes file: an absolute path, "..", magic
 // words, an unclosed bracket, a pattern that no file can match.
 func ParseGlob(pattern string) (Glob, error) {
 	if err := checkPattern(pattern); err != nil {
@@ -122,7 +122,7 @@ func normalPath(p string) string {
 // String returns the pattern as it was written.
 func (g Glob) String() string { return g.source }
 
-// Match reports whether the pattern matches a file's path, given from the
+// Match reports whether the pattern matches the path of a file, relative to the
 // repository's top with slashes, as git stores it.
 func (g Glob) Match(path string) bool {
 	return g.matchWild(path) || g.below(path) || g.inNamesake(path)
@@ -171,10 +171,10 @@ func (g *Glob) matchWild(path string) bool {
 	return strings.HasSuffix(rest, g.tail) && run(g.prog, rest)
 }
 
-// run matches all of s. It keeps two places to come back to, the last star
-// and the last double star, and no others: whatever an earlier one could
-// still reach, the later one reaches too, because what stands before a `**/`
-// ends in a slash. So no input makes it run longer than bytes times tokens.
+// run matches all of s. It backtracks only to two places, the last star and the
+// last double star: everything that an earlier one could still reach, the later
+// one reaches too, because the text before a `**/` ends in a slash. So no input
+// takes longer than bytes times tokens.
 func run(prog []token, s string) bool {
 	i, p := 0, 0
 	starAt, starTo := -1, 0

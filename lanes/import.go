@@ -11,22 +11,23 @@ import (
 	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
-// Imported is a lanes file made of another tool's.
+// Imported is a lanes file converted from another tool's configuration.
 type Imported struct {
 	Text   []byte
 	Lanes  int
 	Refuse []string // ids of the lanes that refuse until their command is written
 }
 
-// Import turns the file of another tool into the text of a lanes file that
-// Load takes. Tool is "forge-lanes", "lefthook" or "pre-commit"; source is the
-// name that errors and the first comment carry. Files holds what the file may
-// extend; nil where it is alone. Ids and order are the file's.
+// Import converts the configuration of another tool to a lanes file that Load
+// accepts. Tool is "forge-lanes", "lefthook" or "pre-commit"; source is the name
+// used in errors and in the first comment. Files has the files that the
+// configuration may extend; nil if there are none. Ids and order are those of the
+// configuration.
 //
-// The lanes never check less: a trigger that has no equal becomes a wider one,
-// an exclusion a narrower one, and what cannot be run becomes a lane that
-// refuses every push until its command is written. Only what refuses nothing
-// becomes a comment.
+// The lanes never check less: a trigger without an equivalent becomes a wider one,
+// an exclusion a narrower one, and a check that cannot be run becomes a lane that
+// refuses every push until its command is written. Only settings that do not refuse
+// a push become comments.
 func Import(tool, source string, data []byte, files fs.FS) (Imported, error) {
 	if len(data) > MaxFile {
 		return Imported{}, &FormatError{File: source, Msg: fmt.Sprintf("the file has %d bytes, more than the %d allowed",
@@ -37,8 +38,8 @@ func Import(tool, source string, data []byte, files fs.FS) (Imported, error) {
 		return Imported{}, &FormatError{File: source, Msg: err.Error()}
 	}
 	d := &draft{groups: map[string]bool{}, ids: map[string]bool{}, files: files}
-	d.note("Imported from %s (%s) by `pushlane import`. Read it, try it, then keep it.", quoted(filepath.Base(source)),
-		tool)
+	d.note("Imported from %s (%s) by `pushlane import`. Review and test it before you commit it.",
+		quoted(filepath.Base(source)), tool)
 	switch tool {
 	case "forge-lanes":
 		err = importForge(d, source, data)
@@ -120,8 +121,8 @@ func (l *draftLane) note(format string, args ...any) {
 	l.notes = append(l.notes, fmt.Sprintf(format, args...))
 }
 
-// add gives the lane an id of its own, as near to the one it had as ours
-// allow, and says so where it is another.
+// add gives the lane a unique id, as similar to the original as our rules allow, and
+// notes a changed id.
 func (d *draft) add(l draftLane, suffix string) {
 	id, was := slug(l.id), l.id
 	if id != was {
@@ -182,7 +183,7 @@ func (l *draftLane) trigger(globs []string, d dialect) {
 			paths, err = widened(forms, d.anyCase)
 		}
 		if err != nil {
-			l.note("No equal for the path %s: %s. So the lane runs on every push.", quoted(glob), err)
+			l.note("No equivalent for the path %s: %s. So the lane runs on every push.", quoted(glob), err)
 		}
 		if err != nil || len(paths) == 0 {
 			l.paths = nil
@@ -203,7 +204,7 @@ func (l *draftLane) exclude(globs []string, d dialect) {
 		forms, err := d.forms(glob)
 		paths, less := narrowed(forms)
 		if err != nil || less {
-			l.note("No full equal for the excluded path %s. So the lane runs more often.", quoted(glob))
+			l.note("No full equivalent for the excluded path %s. So the lane runs more often.", quoted(glob))
 		}
 		for _, p := range paths {
 			if !slices.Contains(l.ignore, p) {

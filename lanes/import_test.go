@@ -41,7 +41,7 @@ concurrency_group = "nightly-android"
 `
 
 const forgeWant = `# Imported from "forge-lanes.toml" (forge-lanes) by ` + "`pushlane import`" +
-	`. Read it, try it, then keep it.
+	`. Review and test it before you commit it.
 # Lanes list "ci/forge-lanes.toml", so that a change there runs them; list this file as well once it has taken over.
 version = 1
 
@@ -82,7 +82,7 @@ command = ["./scripts/pikaci-staged-linux-remote.sh", "run", "pre-merge-rust"]
 [lane.grant]
 container = true
 
-# No equal for the key "owner" of the lane: someone
+# No equivalent for the key "owner" of the lane: someone
 # Its command was ["true"].
 [[lane]]
 id = "docs"
@@ -149,19 +149,19 @@ commit-msg:
 
 const lefthookWant = `# A group of jobs of pre-push is written out as single lanes.
 lane go-test, on pre-push, paths **/*.go, ignore vendor/** doc[s], run go test ./...
-  # No equal for "tags": slow
+  # No equivalent for "tags": slow
   # The id was "go test".
 lane types, on pre-push, paths src/**/*.ts src/**/*.tsx a*.js a*/**/*.js, ignore , run cd 'web/' npm run types
-lane files, on pre-push, paths , ignore , run echo 'pushlane: the command of lane "files" asked for names of ` +
+lane files, on pre-push, paths , ignore , run echo 'pushlane: the command of lane "files" takes the names of ` +
 	`files; write its command into lanes.toml' >&2 exit 1
   # It ran "lint {push_files}".
 lane pre-push-1, on pre-push, paths , ignore , run make check
 lane types-pre-push, on pre-push, paths , ignore , run echo
   # The id "types" appears twice in the file.
 lane types-pre-commit, on pre-commit, paths , ignore , run true
-  # No equal for the regular expression exclude = "\\.md$". So the lane runs more often.
+  # No equivalent for the regular expression exclude = "\\.md$". So the lane runs more often.
   # The id "types" appears twice in the file.
-lane x, on commit-msg, paths , ignore , run echo 'pushlane: it ran as the hook commit-msg, which has no equal; ` +
+lane x, on commit-msg, paths , ignore , run echo 'pushlane: it ran as the hook commit-msg, which has no equivalent; ` +
 	`write its command into lanes.toml' >&2 exit 1
   # It ran "y".
 `
@@ -198,18 +198,19 @@ repos:
     stages: [commit-msg]
 `
 
-const preCommitWant = `# No equal for "exclude", which counts for every hook: ^vendor/. So the lanes run more often.
+const preCommitWant = `# No equivalent for "exclude", which counts for every hook: ^vendor/. ` +
+	`So the lanes run more often.
 lane trailing-whitespace, on pre-push, paths , ignore , run echo 'pushlane: the code of lane ` +
 	`"trailing-whitespace" is in another repository; write its command into lanes.toml' >&2 exit 1
   # It is hook "trailing-whitespace" of https://example.org/hooks at v1.
 lane unit, on pre-push, paths **/*.py **/*.pyi, ignore docs/**, command make test A=it's
 lane one, on pre-commit manual commit-msg, paths setup.cfg, ignore , run echo 'pushlane: the command of lane ` +
-	`"one" asked for names of files; write its command into lanes.toml' >&2 exit 1
+	`"one" takes the names of files; write its command into lanes.toml' >&2 exit 1
   # It ran ["check"] with the names of the files after it.
 lane any, on pre-push, paths , ignore , command any
   # always_run, so the lane does not look at files = "x.*y".
-  # No equal for "types": [python]. So the lane runs for files of every type.
-lane message, on commit-msg, paths , ignore , run echo 'pushlane: the command of lane "message" asked for names ` +
+  # No equivalent for "types": [python]. So the lane runs for files of every type.
+lane message, on commit-msg, paths , ignore , run echo 'pushlane: the command of lane "message" takes the names ` +
 	`of files; write its command into lanes.toml' >&2 exit 1
   # It ran ["m"] with the names of the files after it.
 `
@@ -255,7 +256,7 @@ func TestImportOfHookManagers(t *testing.T) {
 }
 
 // outline shortens an imported file: a line for each lane and the comments
-// that stand above it.
+// that are above it.
 func outline(set *Set, text string) string {
 	head, rest, _ := strings.Cut(text, "version = 1\n")
 	var b strings.Builder
@@ -298,7 +299,8 @@ func TestImportRefuses(t *testing.T) {
 			"f:3: paths must be a list of strings, not a string", ""},
 		"an hour that is none": {"forge-lanes", "nightly_schedule_utc = \"8am\"\n",
 			"f:1: bad nightly_schedule_utc \"8am\"; write it like \"08:00\"", ""},
-		"a later version": {"forge-lanes", "version = 2\n", "f:1: version 2 of a forge's lanes file is not known, only 1 is",
+		"a later version": {"forge-lanes", "version = 2\n", "f:1: version 2 of a forge's lanes file is not known, only " +
+			"version 1 is",
 			""},
 		"a file too large": {"lefthook", strings.Repeat("#", MaxFile+1),
 			"f: the file has 1048577 bytes, more than the 1048576 allowed", ""},

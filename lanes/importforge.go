@@ -33,7 +33,7 @@ type forge struct {
 
 func (f *forge) read(root table) {
 	if v, ok := root.integer("version", 1, 1<<31); ok && v != 1 {
-		f.l.fault(root.line("version"), "version %d of a forge's lanes file is not known, only 1 is", v)
+		f.l.fault(root.line("version"), "version %d of a forge's lanes file is not known, only version 1 is", v)
 	}
 	f.schedule = f.nightly(root)
 	f.d.notes = append(f.d.notes, strange("the file", root, "version", "nightly_schedule_utc", "branch", "nightly")...)
@@ -90,8 +90,8 @@ func (f *forge) lane(list string, t table) {
 	f.d.add(lane, "-nightly")
 }
 
-// stagedScript builds and runs a staged target. The forge puts it in for the
-// lane's command, and in a group of its own.
+// stagedScript builds and runs a staged target. The forge runs it instead of the
+// lane's command, in a separate group.
 const stagedScript = "./scripts/pikaci-staged-linux-remote.sh"
 
 // work says what the lane runs.
@@ -110,7 +110,7 @@ func (f *forge) work(lane *draftLane, t table) {
 		}
 		lane.command = []string{stagedScript, "run", target}
 	case len(lane.command) == 0 || lane.command[0] == "":
-		lane.refuse(fmt.Sprintf("lane %q came without a command", lane.id))
+		lane.refuse(fmt.Sprintf("lane %q has no command", lane.id))
 	}
 }
 
@@ -148,7 +148,7 @@ func strange(what string, t table, names ...string) []string {
 	var notes []string
 	for _, key := range slices.Sorted(maps.Keys(t.values)) {
 		if !slices.Contains(names, key) {
-			notes = append(notes, fmt.Sprintf("No equal for the key %s of %s: %v", quoted(key), what, t.values[key]))
+			notes = append(notes, fmt.Sprintf("No equivalent for the key %s of %s: %v", quoted(key), what, t.values[key]))
 		}
 	}
 	return notes

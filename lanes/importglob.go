@@ -231,7 +231,7 @@ func (p *globParser) members() (list string, n int, not bool, err error) {
 		not, i = true, i+1
 	}
 	if !p.ranges && strings.ContainsAny(s[i:min(len(s), i+1)]+upTo(s, ']'), `]\`) {
-		return "", 0, false, errors.New("a bracket of it has no sure meaning")
+		return "", 0, false, errors.New("a bracket of it has no clear meaning")
 	}
 	var b strings.Builder
 	for first := true; i < len(s) && (s[i] != ']' || first); first = false {

@@ -52,7 +52,7 @@ func (h *lefthook) top(e entry) {
 		"templates",
 		"source_dir", "source_dir_local", "skip_lfs", "no_auto_install", "install_non_git_hooks", "lefthook", "extends", "ai":
 	case "rc":
-		h.d.note("No equal for \"rc\": %s, which sets variables before each command.", e.value)
+		h.d.note("No equivalent for \"rc\": %s, which sets variables before each command.", e.value)
 	case "remote", "remotes":
 		remotes := e.value.items()
 		if len(e.value.entries()) > 0 {
@@ -103,16 +103,16 @@ func (h *lefthook) named(e entry) {
 			[]string{"commands", "scripts", "jobs"}, e.key)
 	})
 	if !hook && gate == "manual" {
-		h.d.note("No equal for %s: %s", quoted(e.key), e.value)
+		h.d.note("No equivalent for %s: %s", quoted(e.key), e.value)
 		return
 	}
 	if gate == "" {
-		h.d.note("No equal for %s, which refuses nothing: %s", quoted(e.key), e.value)
+		h.d.note("No equivalent for %s, which refuses nothing: %s", quoted(e.key), e.value)
 		return
 	}
 	k := hookReader{lefthook: h, name: e.key, gate: gate, files: e.value.get("files").v != nil}
 	if !equal {
-		k.why = "it ran as the hook " + e.key + ", which has no equal"
+		k.why = "it ran as the hook " + e.key + ", which has no equivalent"
 	}
 	k.read(e.value)
 }
@@ -122,7 +122,7 @@ type hookReader struct {
 	*lefthook
 	name, gate string
 	why        string   // why its lanes refuse; "" where they may run
-	files      bool     // a command of its own lists the files
+	files      bool     // a separate command lists the files
 	setup      []string // scripts before each command
 }
 
@@ -151,11 +151,11 @@ func (h *hookReader) options(value node) {
 				h.setup = append(h.setup, h.filled(s.get("run").text()))
 			}
 		case "exclude", "exclude_tags", "skip", "only", "files", "fail_on_changes_diff":
-			h.d.note("No equal for %s of %s: %s. So its lanes run more often.", quoted(e.key), h.name, e.value)
+			h.d.note("No equivalent for %s of %s: %s. So its lanes run more often.", quoted(e.key), h.name, e.value)
 		case "fail_on_changes":
-			h.d.note("No equal for %s of %s: %s. A lane cannot change files.", quoted(e.key), h.name, e.value)
+			h.d.note("No equivalent for %s of %s: %s. A lane cannot change files.", quoted(e.key), h.name, e.value)
 		default:
-			h.d.note("No equal for %s of %s: %s", quoted(e.key), h.name, e.value)
+			h.d.note("No equivalent for %s of %s: %s", quoted(e.key), h.name, e.value)
 			h.why = "its hook has the unknown key " + e.key
 		}
 	}
@@ -224,7 +224,7 @@ func (h *hookReader) job(name string, job node, script bool) {
 		switch e.key {
 		case "name", "run", "script", "runner", "args", "root", "env":
 		case "tags", "priority", "fail_text", "stage_fixed", "skip", "only", "file_types", "files", "timeout":
-			lane.note("No equal for %s: %s", quoted(e.key), e.value)
+			lane.note("No equivalent for %s: %s", quoted(e.key), e.value)
 		case "glob":
 			if !own {
 				h.trigger(&lane, e.value)
@@ -234,9 +234,9 @@ func (h *hookReader) job(name string, job node, script bool) {
 				h.exclude(&lane, e.value)
 			}
 		default:
-			lane.note("No equal for %s: %s", quoted(e.key), e.value)
+			lane.note("No equivalent for %s: %s", quoted(e.key), e.value)
 			if !e.value.is(false) { // interactive, use_stdin, and keys of a later lefthook
-				why = fmt.Sprintf("lane %q has the key %s, which has no equal", name, e.key)
+				why = fmt.Sprintf("lane %q has the key %s, which has no equivalent", name, e.key)
 			}
 		}
 	}
@@ -270,11 +270,11 @@ func (h *hookReader) work(lane *draftLane, name string, job node, isScript bool)
 	lane.run = strings.Join(append(script, run), "\n")
 	switch {
 	case run == "":
-		return fmt.Sprintf("lane %q came without a command", name)
+		return fmt.Sprintf("lane %q has no command", name)
 	case err != nil:
 		return fmt.Sprintf("lane %q: %s", name, err)
 	case lefthookFiles.MatchString(lane.run):
-		return fmt.Sprintf("the command of lane %q asked for names of files", name)
+		return fmt.Sprintf("the command of lane %q takes the names of files", name)
 	case file != "" && h.gate != "pre-commit" && h.gate != "manual":
 		return fmt.Sprintf("the script of lane %q got what git hands to the hook %s", name, h.name)
 	}
@@ -327,7 +327,7 @@ func (h *hookReader) trigger(lane *draftLane, globs node) {
 // exclude is a list of globs, or in older files one regular expression.
 func (h *hookReader) exclude(lane *draftLane, exclude node) {
 	if re := exclude.text(); re != "" {
-		lane.note("No equal for the regular expression exclude = %s. So the lane runs more often.", quoted(re))
+		lane.note("No equivalent for the regular expression exclude = %s. So the lane runs more often.", quoted(re))
 		return
 	}
 	lane.exclude(exclude.texts(), h.globs)

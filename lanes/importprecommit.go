@@ -28,9 +28,9 @@ func importPreCommit(d *draft, source string, data []byte) error {
 		case "default_stages", "default_install_hook_types", "minimum_pre_commit_version", "ci", "default_language_version",
 			"fail_fast":
 		case "files", "exclude":
-			d.note("No equal for %s, which counts for every hook: %s. So the lanes run more often.", quoted(e.key), e.value)
+			d.note("No equivalent for %s, which counts for every hook: %s. So the lanes run more often.", quoted(e.key), e.value)
 		default:
-			d.note("No equal for %s: %s", quoted(e.key), e.value)
+			d.note("No equivalent for %s: %s", quoted(e.key), e.value)
 		}
 	}
 	return nil
@@ -63,12 +63,12 @@ func (p *preCommit) hook(repo, hook node) {
 		case "exclude":
 			p.exclude(&lane, e.value.plain())
 		case "types", "types_or", "exclude_types":
-			lane.note("No equal for %s: %s. So the lane runs for files of every type.", quoted(e.key), e.value)
+			lane.note("No equivalent for %s: %s. So the lane runs for files of every type.", quoted(e.key), e.value)
 		case "additional_dependencies":
-			lane.note("No equal for %s: %s", quoted(e.key), e.value)
+			lane.note("No equivalent for %s: %s", quoted(e.key), e.value)
 		default:
-			lane.note("No equal for %s: %s", quoted(e.key), e.value)
-			why = or(why, fmt.Sprintf("lane %q has the key %s, which has no equal", lane.id, e.key))
+			lane.note("No equivalent for %s: %s", quoted(e.key), e.value)
+			why = or(why, fmt.Sprintf("lane %q has the key %s, which has no equivalent", lane.id, e.key))
 		}
 	}
 	if why = or(p.work(&lane, repo, hook), why); why != "" {
@@ -86,7 +86,7 @@ func (p *preCommit) work(lane *draftLane, repo, hook node) string {
 		return fmt.Sprintf("the code of lane %q is in another repository", lane.id)
 	}
 	if entry == "" {
-		return fmt.Sprintf("lane %q came without an entry", lane.id)
+		return fmt.Sprintf("lane %q has no entry", lane.id)
 	}
 	if language == "fail" {
 		return fmt.Sprintf("lane %q refuses its files: %s", lane.id, entry)
@@ -108,7 +108,7 @@ func (p *preCommit) work(lane *draftLane, repo, hook node) string {
 		return fmt.Sprintf("lane %q ran in an environment that pre-commit makes", lane.id)
 	case !hook.get("pass_filenames").is(false):
 		lane.note("It ran %s with the names of the files after it.", said)
-		return fmt.Sprintf("the command of lane %q asked for names of files", lane.id)
+		return fmt.Sprintf("the command of lane %q takes the names of files", lane.id)
 	}
 	return ""
 }
@@ -181,11 +181,11 @@ func (p *preCommit) gates(lane *draftLane, hook node) (why string) {
 		case "manual":
 			add("manual")
 		case "post-checkout", "post-commit", "post-merge", "post-rewrite":
-			lane.note("No equal for the stage %s, which refuses nothing.", quoted(s))
+			lane.note("No equivalent for the stage %s, which refuses nothing.", quoted(s))
 		default:
-			lane.note("No equal for the stage %s.", quoted(s))
+			lane.note("No equivalent for the stage %s.", quoted(s))
 			add("pre-push")
-			why = fmt.Sprintf("lane %q ran at the stage %s, which has no equal", lane.id, s)
+			why = fmt.Sprintf("lane %q ran at the stage %s, which has no equivalent", lane.id, s)
 		}
 	}
 	return why
@@ -201,7 +201,7 @@ func (p *preCommit) files(lane *draftLane, re string, always bool) {
 		lane.paths, err = widened(forms, false)
 	}
 	if err != nil {
-		lane.note("No equal for the regular expression files = %s. So the lane runs on every change.", quoted(re))
+		lane.note("No equivalent for the regular expression files = %s. So the lane runs on every change.", quoted(re))
 	}
 }
 
@@ -217,6 +217,6 @@ func (p *preCommit) exclude(lane *draftLane, re string) {
 		lane.ignore, less = narrowed(forms)
 	}
 	if less {
-		lane.note("No full equal for the regular expression exclude = %s. So the lane runs more often.", quoted(re))
+		lane.note("No full equivalent for the regular expression exclude = %s. So the lane runs more often.", quoted(re))
 	}
 }

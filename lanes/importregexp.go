@@ -22,7 +22,7 @@ func regexpForms(text string) ([]form, error) {
 		text = notVerbose(rest)
 	}
 	if unsure.MatchString(text) {
-		return nil, errors.New("its meaning is not sure")
+		return nil, errors.New("its meaning is unclear")
 	}
 	re, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {

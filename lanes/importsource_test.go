@@ -19,17 +19,17 @@ func TestImportReadsWholeFiles(t *testing.T) {
 		"merge keys": {"lefthook", "lefthook.yml",
 			".both: &both\n  lint: {run: make lint}\n  unit: {run: no}\npre-push:\n  commands:\n    <<: *both\n    unit: " +
 				"{run: make unit}\n",
-			"# No equal for \".both\": {lint: {run: make lint}, unit: {run: no}}\n" +
+			"# No equivalent for \".both\": {lint: {run: make lint}, unit: {run: no}}\n" +
 				"lane unit, on pre-push, paths , ignore , run make unit\nlane lint, on pre-push, paths , ignore , run make lint\n",
 			nil},
 		"a list of merge keys": {"lefthook", "lefthook.yml",
 			"a: &a {x: {run: one}}\nb: &b {x: {run: two}, y: {run: three}}\npre-push: {commands: {<<: [*a, *b]}}\n",
-			"# No equal for \"a\": {x: {run: one}}\n# No equal for \"b\": {x: {run: two}, y: {run: three}}\n" +
+			"# No equivalent for \"a\": {x: {run: one}}\n# No equivalent for \"b\": {x: {run: two}, y: {run: three}}\n" +
 				"lane x, on pre-push, paths , ignore , run one\nlane y, on pre-push, paths , ignore , run three\n", nil},
 		"a merge key brings stages": {"pre-commit", "f",
 			"p: &p {stages: [pre-push], pass_filenames: false}\nrepos: [{repo: local, hooks: [{id: unit, entry: make unit, " +
 				"<<: *p}]}]\n",
-			"# No equal for \"p\": {stages: [pre-push], pass_filenames: false}\nlane unit, on pre-push, paths , ignore , " +
+			"# No equivalent for \"p\": {stages: [pre-push], pass_filenames: false}\nlane unit, on pre-push, paths , ignore , " +
 				"command make unit\n", nil},
 		"scripts": {"lefthook", "lefthook.yml",
 			"source_dir: hooks\npre-commit: {scripts: {'a.sh': {runner: bash}}}\npre-push: {scripts: {'verify.sh': {runner: " +
@@ -48,15 +48,15 @@ func TestImportReadsWholeFiles(t *testing.T) {
 				"make test\n", nil},
 		"what needs a terminal or git's input": {"lefthook", "lefthook.yml",
 			"pre-push: {jobs: [{name: a, run: x, use_stdin: true}, {name: b, run: y, interactive: false}]}\n",
-			"lane a, on pre-push, paths , ignore , " + refuses(`lane "a" has the key use_stdin, which has no equal`) +
-				"  # No equal for \"use_stdin\": true\n  # It ran \"x\".\n" +
-				"lane b, on pre-push, paths , ignore , run y\n  # No equal for \"interactive\": false\n", nil},
+			"lane a, on pre-push, paths , ignore , " + refuses(`lane "a" has the key use_stdin, which has no equivalent`) +
+				"  # No equivalent for \"use_stdin\": true\n  # It ran \"x\".\n" +
+				"lane b, on pre-push, paths , ignore , run y\n  # No equivalent for \"interactive\": false\n", nil},
 		"an unknown key of a hook": {"lefthook", "lefthook.yml", "pre-push: {before: x, jobs: [{name: a, run: x}]}\n",
-			"# No equal for \"before\" of pre-push: x\nlane a, on pre-push, paths , ignore , " +
+			"# No equivalent for \"before\" of pre-push: x\nlane a, on pre-push, paths , ignore , " +
 				refuses("its hook has the unknown key before") + "  # It ran \"x\".\n", nil},
 		"a list of files by a command": {"lefthook", "lefthook.yml",
 			"pre-push: {jobs: [{name: a, run: x, files: git ls-files, glob: '*.go', exclude: [b]}]}\n",
-			"lane a, on pre-push, paths , ignore , run x\n  # No equal for \"files\": git ls-files\n", nil},
+			"lane a, on pre-push, paths , ignore , run x\n  # No equivalent for \"files\": git ls-files\n", nil},
 		"a group's jobs have what it says": {"lefthook", "lefthook.yml",
 			"pre-push: {jobs: [{name: g, glob: '*.go', group: {root: web, jobs: [{name: a, run: x}, {name: b, run: y, glob: " +
 				"'*.ts'}]}}]}\n",
@@ -64,8 +64,8 @@ func TestImportReadsWholeFiles(t *testing.T) {
 				"cd 'web' x\nlane b, on pre-push, paths , ignore , run cd 'web' y\n", nil},
 		"hooks that are not ours": {"lefthook", "lefthook.yml",
 			"post-merge: {jobs: [{run: x}]}\npre-rebase: {jobs: [{name: r, run: x}]}\nfmt: {jobs: [{name: f, run: make fmt}]}\n",
-			"# No equal for \"post-merge\", which refuses nothing: {jobs: [{run: x}]}\n" +
-				"lane r, on pre-push, paths , ignore , " + refuses("it ran as the hook pre-rebase, which has no equal") +
+			"# No equivalent for \"post-merge\", which refuses nothing: {jobs: [{run: x}]}\n" +
+				"lane r, on pre-push, paths , ignore , " + refuses("it ran as the hook pre-rebase, which has no equivalent") +
 				"  # It ran \"x\".\n" +
 				"lane f, on manual, paths , ignore , run make fmt\n", nil},
 		"remotes": {"lefthook", "lefthook.yml", "remotes: [{git_url: https://example.org/hooks, configs: [a.yml]}]\n",
@@ -74,7 +74,8 @@ func TestImportReadsWholeFiles(t *testing.T) {
 				"  # Import that file as well, and replace this lane by its lanes.\n  # The id was \"remote hooks\".\n", nil},
 		"extended files": {"lefthook", "lefthook.yml",
 			"extends: [base/*.yml]\npre-push: {commands: {a: {run: one, tags: t}}, jobs: [{name: j, run: make}]}\n",
-			"lane a, on pre-push, paths **/*.go, ignore , run nice one\n  # No equal for \"tags\": t\nlane j, on pre-push, " +
+			"lane a, on pre-push, paths **/*.go, ignore , run nice one\n  # No equivalent for \"tags\": t\nlane j, on " +
+				"pre-push, " +
 				"paths , ignore , run nice make\nlane k, on pre-push, paths , ignore , run k\n",
 			fstest.MapFS{
 				"base/x.yml": {
@@ -96,9 +97,11 @@ func TestImportReadsWholeFiles(t *testing.T) {
 		"stages without a gate": {"pre-commit", "f",
 			"repos: [{repo: local, hooks: [{id: a, entry: x, pass_filenames: false, stages: [pre-rebase]}, {id: b, entry: x, " +
 				"stages: [post-commit]}]}]\n",
-			"# Left out: hook \"b\" of local, which refuses nothing at its stages.\n" +
-				"lane a, on pre-push, paths , ignore , " + refuses(`lane "a" ran at the stage pre-rebase, which has no equal`) +
-				"  # No equal for the stage \"pre-rebase\".\n", nil},
+			"# Left out: hook \"b\" of local, which refuses nothing at its " +
+				"stages.\n" +
+				"lane a, on pre-push, paths , ignore , " + refuses(
+				`lane "a" ran at the stage pre-rebase, which has no equivalent`) +
+				"  # No equivalent for the stage \"pre-rebase\".\n", nil},
 		"a hook in an environment, and one that only fails": {"pre-commit", "f",
 			"repos: [{repo: local, hooks: [{id: a, entry: x, language: python, pass_filenames: false, stages: [push]}, {id: " +
 				"b, entry: no changelog, language: fail, files: ^CHANGES$, stages: [push]}]}]\n",

@@ -126,8 +126,8 @@ func scalar(n *yaml.Node) node {
 	return node{n.Value}
 }
 
-// mapping reads pairs. A pair of its own goes before one that a merge key
-// brings, and of those the first.
+// mapping reads pairs. A direct pair has precedence over one from a merge key, and
+// the first merged one over later ones.
 func (r *yamlReader) mapping(n *yaml.Node, depth int) (node, error) {
 	var own, merged mapping
 	for i := 0; i+1 < len(n.Content); i += 2 {

@@ -15,7 +15,7 @@ type Set struct {
 	globs map[string]Glob // every pattern of the file, parsed once
 }
 
-// Lane is one named check and what chooses it.
+// Lane is one named check and its triggers.
 type Lane struct {
 	ID               string // [a-z0-9][a-z0-9_-]*, unique in the file
 	Title            string // for people; the id where the file gives none
@@ -37,15 +37,14 @@ type Lane struct {
 	Line             int // of the lane's [[lane]] header, from 1
 }
 
-// What of a lane's runs may be used again when nothing that they read has
-// changed.
+// Which results of a lane are cached until an input changes.
 const (
 	RememberPlugin     = "plugin"     // runs without containers
 	RememberContainers = "containers" // these too, as long as image and source are the same
 	RememberNever      = "never"
 )
 
-// Grant is what a lane's plugin may ask the host for, within the host's policy.
+// Grant is what a lane's plugin may request from the host, within the host's policy.
 type Grant struct {
 	Read      bool     // the pushed tree and the old one; true unless written otherwise
 	Files     []string // globs of what of the trees is there; none: all
@@ -54,7 +53,7 @@ type Grant struct {
 	Network   bool     // inside containers
 	HTTP      []string // hosts that requests may go to: "api.example.org", "example.org:8443"
 	Secrets   []string // names of secrets
-	KV        bool     // a small store of its own
+	KV        bool     // the plugin's own values
 	Clock     bool     // the true time
 	Env       []string // names of the host's variables
 }
@@ -65,12 +64,12 @@ type Group struct {
 	Line  int // of the group's header, from 1
 }
 
-// Gates are the places where a push is judged, by the names that `on` takes.
+// Gates are the names of the gates, as in the key `on`.
 func Gates() []string {
 	return []string{"pre-commit", "commit-msg", "pre-push", "pre-receive", "post-receive", "schedule", "manual"}
 }
 
-// FormatError is one fault of a lanes file.
+// FormatError is one error in a lanes file.
 type FormatError struct {
 	File       string
 	Line       int // from 1; 0 when the file as a whole is meant
@@ -85,7 +84,7 @@ func (e *FormatError) Error() string {
 	return e.File + ":" + strconv.Itoa(e.Line) + ": " + e.Msg
 }
 
-// Hint says how to fix the file, where we can tell; otherwise it is empty.
+// Hint says how to fix the file; empty if unknown.
 func (e *FormatError) Hint() string {
 	if e.Suggestion == "" {
 		return ""

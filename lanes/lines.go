@@ -7,8 +7,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// place is where one value of a TOML document stands: the values themselves
-// come through koanf, which knows no lines.
+// place is the position of one value of a TOML document: the values themselves
+// come from koanf, which does not give lines.
 type place struct {
 	line  int
 	depth int               // tables and lists above it
@@ -125,9 +125,8 @@ func (d *document) check(p *place, line int) {
 	}
 }
 
-// blame finds the header or key from which on a document is refused, for the
-// errors that come without a line. Each start of one is a place to cut: what
-// stands before it is whole.
+// blame finds the header or key from which on a document is refused, for errors
+// that have no line. It tries each start of one: the text before it is complete.
 func (d *document) blame(data []byte, refused func([]byte) bool) int {
 	k := sort.Search(len(d.starts), func(i int) bool {
 		if i+1 == len(d.starts) {

@@ -15,9 +15,9 @@ func (g Glob) literal() string {
 	return strings.TrimSuffix(text, "/")
 }
 
-// Literals lists what the `paths` of all lanes name before their first
-// wildcard: where a symbolic link is on the way to one of them, what changes
-// behind it changes what the pattern shows; see Event.Reached.
+// Literals lists the parts of the `paths` of all lanes before their first wildcard:
+// if one of them leads through a symbolic link, a change behind the link triggers
+// the pattern too; see Event.Reached.
 func (s *Set) Literals() []string {
 	var all []string
 	for _, lane := range s.Lanes {

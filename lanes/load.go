@@ -9,15 +9,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/knadh/koanf/parsers/toml/v2"
-	"github.com/knadh/koanf/providers/rawbytes"
-	"github.com/knadh/koanf/v2"
 	tomlv2 "github.com/pelletier/go-toml/v2"
 
 	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
-// MaxFile is the largest lanes file taken, in bytes.
+// MaxFile is the size limit of a lanes file, in bytes.
 const MaxFile = 1 << 20
 
 const (
@@ -61,7 +58,7 @@ type fault struct {
 	names   []string
 }
 
-// fault notes one fault, once: some keys are looked at twice.
+// fault records an error once: some keys are checked twice.
 func (l *loader) fault(line int, format string, args ...any) *fault {
 	f := &fault{FormatError: FormatError{File: l.source, Line: line, Msg: fmt.Sprintf(format, args...)}}
 	if !l.noted[f.FormatError] {
@@ -84,11 +81,11 @@ func (l *loader) err() error {
 	all := make([]error, 0, maxFaults+1)
 	for i, f := range l.faults {
 		if i == maxFaults {
-			more := fmt.Sprintf("and %d more faults", len(l.faults)-i)
+			more := fmt.Sprintf("and %d more errors", len(l.faults)-i)
 			all = append(all, &FormatError{File: l.source, Msg: more})
 			break
 		}
-		f.Suggestion = nearest(f.written, f.names)
+		f.Suggestion = Nearest(f.written, f.names)
 		all = append(all, &f.FormatError)
 	}
 	return errors.Join(all...)
@@ -114,12 +111,12 @@ func (l *loader) parse(data []byte) (table, bool) {
 		l.fault(doc.excess.Line, "%s", doc.excess.Msg)
 		return table{}, false
 	}
-	k := koanf.New("\x00") // no key is split: a dot in a key is part of it
-	if err := k.Load(rawbytes.Provider(data), toml.Parser()); err != nil {
+	values := map[string]any{}
+	if err := tomlv2.Unmarshal(data, &values); err != nil {
 		l.broken(err, doc, data)
 		return table{}, false
 	}
-	return table{l: l, values: k.Raw(), place: doc.root}, true
+	return table{l: l, values: values, place: doc.root}, true
 }
 
 func (l *loader) broken(err error, doc *document, data []byte) {
@@ -172,7 +169,7 @@ func (l *loader) version(t table) {
 	case !t.has("version"):
 		l.fault(1, "no version; write `version = 1` first")
 	case given && v != 1:
-		l.fault(t.line("version"), "version %d is not known to this pushlane, only 1 is", v)
+		l.fault(t.line("version"), "version %d is not known to this pushlane, which knows version 1", v)
 	}
 	l.set.Version = v
 }

@@ -98,7 +98,7 @@ func TestLoadRefuses(t *testing.T) {
 		want string // all messages, one a line; a hint follows after " => "
 	}{
 		"an empty file":     {"", "f:1: no version; write `version = 1` first"},
-		"a later version":   {"version = 2\n", "f:1: version 2 is not known to this pushlane, only 1 is"},
+		"a later version":   {"version = 2\n", "f:1: version 2 is not known to this pushlane, which knows version 1"},
 		"a version as text": {"version = \"1\"\n", "f:1: version must be a whole number, not a string"},
 		"TOML that is cut short": {"version = 1\n[[lane]\n",
 			"f:2: broken TOML: expected ']]' to close array table name"},
@@ -232,7 +232,7 @@ func TestLoadTells(t *testing.T) {
 	t.Run("no more than fifty faults", func(t *testing.T) {
 		_, err := Load("f", []byte("version = 1\n"+strings.Repeat("[[lane]]\n", 60)))
 		lines := strings.Split(words(err), "\n")
-		if len(lines) != 51 || lines[50] != "f: and 70 more faults" {
+		if len(lines) != 51 || lines[50] != "f: and 70 more errors" {
 			t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
 		}
 	})

@@ -13,8 +13,8 @@ import (
 	"github.com/pushlane/pushlane/lanes/plaintext"
 )
 
-// Lock is a lanes.lock: the plugins of others that lanes may name, each pinned
-// to one module and to what it may ask for.
+// Lock is a lanes.lock: the third-party plugins that lanes can use, each pinned to
+// one module and to its capabilities.
 type Lock struct {
 	Version int      `toml:"version"`
 	Plugins []Locked `toml:"plugin"`
@@ -42,7 +42,7 @@ type Granted struct {
 	Scope []string `toml:"scope,omitempty"`
 }
 
-// HeldVersion is an update that no one has approved yet.
+// HeldVersion is an update that is not approved yet.
 type HeldVersion struct {
 	Resolved     string    `toml:"resolved,omitempty"`
 	SHA256       string    `toml:"sha256"`
@@ -54,7 +54,8 @@ type HeldVersion struct {
 
 var lockDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// ReadLock reads a lock file, strictly. Source is the name that errors carry.
+// ReadLock reads a lock file; unknown keys are errors. Source is the name used in
+// errors.
 func ReadLock(source string, data []byte) (*Lock, error) {
 	fail := func(format string, args ...any) error {
 		return &FormatError{File: source, Msg: fmt.Sprintf(format, args...)}
@@ -100,7 +101,7 @@ func ReadLock(source string, data []byte) (*Lock, error) {
 	return &lock, nil
 }
 
-// Find gives the plugin of that name.
+// Find returns the plugin of that name.
 func (l *Lock) Find(name string) (Locked, bool) {
 	if l == nil {
 		return Locked{}, false
@@ -112,15 +113,15 @@ func (l *Lock) Find(name string) (Locked, bool) {
 	return l.Plugins[i], true
 }
 
-// Put adds a plugin, or puts it in place of the one of its name. They are kept
-// by name.
+// Put adds a plugin, or replaces the one of the same name. They are sorted by
+// name.
 func (l *Lock) Put(p Locked) {
 	l.Drop(p.Name)
 	l.Plugins = append(l.Plugins, p)
 	slices.SortFunc(l.Plugins, func(a, b Locked) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Drop forgets a plugin and reports whether it was there.
+// Drop removes a plugin and reports whether it was there.
 func (l *Lock) Drop(name string) bool {
 	n := len(l.Plugins)
 	l.Plugins = slices.DeleteFunc(l.Plugins, func(p Locked) bool { return p.Name == name })
@@ -130,15 +131,15 @@ func (l *Lock) Drop(name string) bool {
 // Bytes is the lock file's text.
 func (l *Lock) Bytes() ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteString("# Plugins of others, pinned. Written by: pushlane plugin add, update, approve, remove\n")
+	b.WriteString("# Third-party plugins, pinned. Written by: pushlane plugin add, update, approve, remove\n")
 	enc := tomlv2.NewEncoder(&b)
 	enc.SetIndentTables(false)
 	err := enc.Encode(Lock{Version: 1, Plugins: l.Plugins})
 	return b.Bytes(), err
 }
 
-// More lists, in words, what capabilities ask for beyond what was granted;
-// nothing: they ask for no more.
+// More lists, for people, the requests of capabilities beyond those granted; empty
+// if there are none.
 func More(granted, asked []Granted) []string {
 	var words []string
 	for _, a := range asked {
@@ -178,8 +179,8 @@ func capabilityLine(c Granted) string {
 	return line
 }
 
-// Difference lists what two sets of capabilities do not have in common, a line
-// each: "+ http (api.example.org): asks for advisories".
+// Difference lists the differences of two sets of capabilities, a line each: "+ http
+// (api.example.org): asks for advisories".
 func Difference(old, now []Granted) []string {
 	words := More(old, now)
 	for _, g := range old {

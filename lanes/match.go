@@ -9,7 +9,7 @@ import (
 )
 
 // matcher answers for one event, over its sorted paths. Lanes share patterns
-// (every lane lists its lock files), so each pattern is looked at once.
+// (every lane lists its lock files), so each pattern is matched once.
 type matcher struct {
 	globs map[string]Glob
 	more  map[string]Glob // patterns the set did not hold
@@ -48,7 +48,7 @@ func (t *toil) over(path string) bool {
 		t.err = t.ctx.Err()
 	}
 	if t.bytes += len(path); t.bytes > maxToil && t.err == nil {
-		t.err = fmt.Errorf("the lanes hold more than %d MiB of paths against their patterns", maxToil>>20)
+		t.err = fmt.Errorf("the lanes compare more than %d MiB of paths with their patterns", maxToil>>20)
 	}
 	return t.err != nil
 }

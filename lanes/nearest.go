@@ -1,8 +1,8 @@
 package lanes
 
-// nearest is the name closest to the one written, or empty when none is close
+// Nearest is the name closest to the one written, or empty when none is close
 // enough to be what was meant.
-func nearest(written string, names []string) string {
+func Nearest(written string, names []string) string {
 	best, least := "", len(written)/3+2
 	if len(written) > 100 {
 		return ""

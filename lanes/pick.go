@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Event is what asks for lanes: one update at one gate.
+// Event is one update at one gate, for which lanes are picked.
 type Event struct {
 	Gate  string   // "" : lanes are not chosen by gate
 	Ref   string   // full name of the target ref; "" : not chosen by branch
@@ -90,7 +90,7 @@ func (m *matcher) byPaths(lane Lane, reached map[string][]string) Picked {
 	switch {
 	case bad != "":
 		// Only a set that did not come from Load can hold one. Not knowing
-		// is no reason to leave a check out.
+		// must not leave out a check.
 		p.Picked, p.Reason = true, "cannot read pattern "+bad
 	case at >= 0 && glob != "":
 		p.Picked, p.Path, p.Glob, p.Reason = true, m.paths[at], glob, "matches "+glob
@@ -99,7 +99,7 @@ func (m *matcher) byPaths(lane Lane, reached map[string][]string) Picked {
 		p.Reason = link + " reaches " + p.Path + " through a symbolic link"
 	case folded >= 0:
 		p.Picked, p.Path, p.Glob = true, m.paths[folded], foldedGlob
-		p.Reason = "matches " + foldedGlob + " but for case or form of letters"
+		p.Reason = "matches " + foldedGlob + " except for case or normal form"
 	case len(lane.Paths) > 0 && short >= 0:
 		p.Picked, p.Path = true, m.paths[short]
 		p.Reason = "a changed path may be a short name of any other on Windows"

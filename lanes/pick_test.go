@@ -270,7 +270,7 @@ func TestPickIsBounded(t *testing.T) {
 	}
 	set := load(t, "version = 1\n[[lane]]\nid = \"a\"\nplugin = \"files\"\npaths = ["+strings.Join(patterns, ",")+"]\n")
 	_, err := set.Pick(t.Context(), Event{Ref: "refs/heads/main", Paths: paths})
-	want := `cannot pick lane "a": the lanes hold more than 256 MiB of paths against their patterns`
+	want := `cannot pick lane "a": the lanes compare more than 256 MiB of paths with their patterns`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

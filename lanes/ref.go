@@ -19,8 +19,7 @@ func (r Refs) Check() error {
 	return nil
 }
 
-// Match reports whether one of the patterns names ref. An empty list names
-// none.
+// Match reports whether one of the patterns matches ref. An empty list matches none.
 func (r Refs) Match(ref string) bool {
 	if ref == "" || len(r) == 0 {
 		return false

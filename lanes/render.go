@@ -78,8 +78,8 @@ func (w *tomlWriter) lane(l draftLane) {
 	w.line("container = true")
 }
 
-// quoted writes a TOML string. Text that is not UTF-8 cannot stand in TOML;
-// what is wrong in it becomes U+FFFD.
+// quoted writes a TOML string. TOML cannot contain text that is not UTF-8: invalid
+// bytes become U+FFFD.
 func quoted(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

@@ -21,7 +21,7 @@ import (
 type machine struct {
 	t    *testing.T
 	env  []string
-	args []string // the programs of the machine that stand in for nixpkgs
+	args []string // the programs of the machine that replace nixpkgs
 }
 
 func newMachine(t *testing.T) *machine {

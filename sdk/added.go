@@ -7,17 +7,16 @@ import (
 	"slices"
 )
 
-// Line is a line of a file, or a stretch of one that is longer than 64 KiB.
+// Line is a line of a file, or a part of one that is longer than 64 KiB.
 type Line struct {
 	Number int    // from 1
 	Text   string // without its end
 }
 
-// Added gives the lines of a changed file that the file did not have before,
-// wherever they stood: what a push adds, and not what it found. A line that was
-// there twice and is there three times is added once. A binary file, a link and
-// a submodule have none. A file that was moved has those that it got on the way
-// (see NewLines).
+// Added returns the lines of a changed file that the file did not have before, at
+// any position. A line that was there twice and is there three times is added once.
+// A binary file, a link and a submodule have none. A file that was moved has those
+// that were added by the move (see NewLines).
 func (r *Run) Added(c Change) ([]Line, error) {
 	if c.Mode != "100644" && c.Mode != "100755" {
 		return nil, nil
@@ -58,15 +57,14 @@ func (c *Content) lines() func(func(textLine) bool) {
 	}
 }
 
-// NewLines are those of a file's lines that neither the file had before nor a
-// file that the push takes away. all are lines of the changed file, and where a
-// text comes more than once in it, every one of its lines. A change of History
-// is compared with its commit's parents.
+// NewLines returns those lines of a file that were neither in the file before nor in
+// a file that the push removes. all are lines of the changed file; if a text occurs
+// more than once in it, all of its lines. A change of History is compared with its
+// commit's parents.
 //
-// A file that comes from elsewhere is known by its content; where it was edited
-// on the way, by its name or its kind (the name's ending): of at most 50 such
-// files that the push takes away each line counts as one that was there, as far
-// as they are encoded alike.
+// A moved file is recognised by its content; if it was edited too, by its name or
+// its extension: each line of at most 50 such files that the push removes counts as
+// an old line, if they have the same encoding.
 func (r *Run) NewLines(c Change, all []Line) ([]Line, error) {
 	if len(all) == 0 || c.OldID == c.NewID && c.OldID != "" {
 		return nil, nil
@@ -138,7 +136,7 @@ func (r *Run) baseOf(c Change) Change {
 	return Change{Path: c.Path, Mode: "100644", NewID: c.OldID, Commit: baseCommit}
 }
 
-// baseCommit stands for the base, whose files have names.
+// baseCommit represents the base, whose files have names.
 const baseCommit = "base"
 
 // movedFrom are the files that a new one may have come from.

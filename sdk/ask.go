@@ -10,8 +10,8 @@ const (
 	opResponse = "http.response@1"
 )
 
-// Get gives what this plugin keeps under a name for this repository. Needs the
-// capability "kv".
+// Get returns the value that this plugin stored under a name for this repository.
+// Needs the capability "kv".
 func (r *Run) Get(name string) (value string, found bool, err error) {
 	answer, err := r.callHost(opGet, keyOnly(name))
 	if err != nil {
@@ -19,13 +19,13 @@ func (r *Run) Get(name string) (value string, found bool, err error) {
 	}
 	v, err := ParseValue(answer)
 	if err != nil {
-		return "", false, errors.New("cannot " + opGet + ": the host's answer: " + err.Error())
+		return "", false, errors.New("cannot " + opGet + ": the host's response: " + err.Error())
 	}
 	return v.Get("value").String(), v.Get("value").Exists(), nil
 }
 
-// Set keeps a value of at most 64 KiB under a name of at most 256 bytes, for
-// this plugin's later runs in this repository. Needs the capability "kv".
+// Set stores a value of at most 64 KiB under a name of at most 256 bytes, for this
+// plugin's later runs in this repository. Needs the capability "kv".
 func (r *Run) Set(name, value string) error {
 	m := object(nil)
 	m.text("name", name)
@@ -34,7 +34,7 @@ func (r *Run) Set(name, value string) error {
 	return err
 }
 
-// Delete forgets what is kept under a name. Needs the capability "kv".
+// Delete deletes the value of a name. Needs the capability "kv".
 func (r *Run) Delete(name string) error {
 	_, err := r.callHost(opSet, keyOnly(name))
 	return err
@@ -51,14 +51,14 @@ func keyOnly(name string) []byte {
 type HTTPRequest struct {
 	Method        string            // empty: GET
 	URL           string            // https, or http to the host's own machine
-	Headers       map[string]string // those that say how a message is carried are the host's
+	Headers       map[string]string // headers about the transport are set by the host
 	SecretHeaders map[string]string // "Bearer {{TOKEN}}": the host puts the secret in; needs the capability "secret"
 	Body          string            // UTF-8
-	MaxBytes      int64             // of the answer's body; 0: 8 MiB. A longer one is an error
+	MaxBytes      int64             // of the response body; 0: 8 MiB. A longer one is an error
 	Millis        int64             // 0: a minute
 }
 
-// HTTPResponse is what came back. Redirects are not followed.
+// HTTPResponse is the response. Redirects are not followed.
 type HTTPResponse struct {
 	Status  int
 	Headers map[string]string // names in lower case
@@ -66,9 +66,9 @@ type HTTPResponse struct {
 	Base64  string            // the body in base64 where it is not
 }
 
-// Fetch has the host send a request and waits for the answer. An error means
-// that there was none; a status of 400 and above is an answer. Needs the
-// capability "http".
+// Fetch makes the host send a request and waits for the response. An error means
+// that there was none; a status of 400 and above is a response. Needs the capability
+// "http".
 func (r *Run) Fetch(q HTTPRequest) (HTTPResponse, error) {
 	answer, err := r.callHost(opRequest, q.json())
 	if err != nil {
@@ -104,7 +104,7 @@ func (q HTTPRequest) json() []byte {
 func parseResponse(data []byte) (HTTPResponse, error) {
 	v, err := ParseValue(data)
 	if err != nil {
-		return HTTPResponse{}, errors.New("cannot " + opResponse + ": the host's answer: " + err.Error())
+		return HTTPResponse{}, errors.New("cannot " + opResponse + ": the host's response: " + err.Error())
 	}
 	return HTTPResponse{Status: int(v.Get("status").Int()), Headers: v.Get("headers").Map(), Body: v.Get("body").String(),
 		Base64: v.Get("body_base64").String()}, nil

@@ -23,11 +23,11 @@ type attribute struct{ name, value string }
 // passes over one that is too large.
 const maxAttributes = 1 << 20
 
-// Attribute gives the value that the .gitattributes files of the pushed tree
-// say a path's attribute has: "true" where it is set, "false" where it is unset,
-// its value, or "" where they say nothing. The macro binary and those that the
-// topmost file defines are known. The pusher writes these files: what must not
-// be switched off by a push must not ask them.
+// Attribute returns the value of a path's attribute in the .gitattributes files of
+// the pushed tree: "true" if it is set, "false" if it is unset, its value, or "" if
+// it is unspecified. The macro binary and those that the topmost file defines are
+// supported. The pusher writes these files: a check that a push must not switch off
+// must not use them.
 func (r *Run) Attribute(name, attribute string) string { return r.attributeValues(name)[attribute] }
 
 // attributeValues are all attributes of a path; nil where no file says anything.
@@ -57,10 +57,10 @@ func (r *Run) attributeValues(name string) map[string]string {
 	return values
 }
 
-// Handmade reports whether a file was written by the repository's people, as its
-// attributes say: it is not marked linguist-generated or linguist-vendored, nor
-// as binary. A folder such as vendor or node_modules is vendored unless they say
-// otherwise, as forges have it. Rules of style need not look at others.
+// Handmade reports whether a file was written by hand in this repository, according
+// to its attributes: it is not marked linguist-generated or linguist-vendored, nor
+// as binary. A folder such as vendor or node_modules is vendored unless its
+// attributes say otherwise, as in forges. Rules of style need not check other files.
 func (r *Run) Handmade(c Change) bool {
 	values := r.attributeValues(c.Path)
 	vendored := values["linguist-vendored"] == "true" || values["linguist-vendored"] == "" && inVendored(c.Path)

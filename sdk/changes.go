@@ -11,8 +11,8 @@ import (
 // opChanges lists changes, the paths of which one of some globs matches.
 const opChanges = "changes.list@1"
 
-// Bounds of a query: what holds globs against paths is paid for by the run, and
-// a call of it must not take for ever.
+// Limits of a query: the run is charged for comparing globs with paths, and one call
+// must not take unlimited time.
 const (
 	MaxGlobs     = 1000
 	MaxGlobBytes = 64 << 10 // of all globs together
@@ -26,7 +26,7 @@ type ChangesQuery struct {
 	From   int      `json:"from,omitempty"`   // where to go on: Next of the page before
 }
 
-// ChangesPage is its answer: as many changes as fit.
+// ChangesPage is its response: as many changes as fit.
 type ChangesPage struct {
 	Changes []Change `json:"changes"`
 	Next    int      `json:"next,omitempty"` // 0: there are no more
@@ -36,11 +36,11 @@ type ChangesPage struct {
 // their paths; with globs (see Match) only those that one of them matches. A
 // bad glob makes the run broken.
 //
-// Where the manifest's input does not name "changes", the host picks them out
-// of its own list: a plugin that looks at ten of ten thousand is handed ten.
+// If the manifest's input does not list "changes", the host filters its own list: a
+// plugin that reads ten of ten thousand receives ten.
 func (r *Run) Changed(globs ...string) iter.Seq[Change] { return r.changes("AM", globs) }
 
-// Deleted are the files that the push takes away; globs as for Changed.
+// Deleted are the files that the push removes; globs as for Changed.
 func (r *Run) Deleted(globs ...string) iter.Seq[Change] { return r.changes("D", globs) }
 
 func (r *Run) changes(status string, globs []string) iter.Seq[Change] {
@@ -74,7 +74,7 @@ func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
 		return pageOf(q, r.Changes)
 	}
 	if !r.session.WithImports || !slices.Contains(r.Ops, opChanges) {
-		return ChangesPage{}, errors.New("cannot list changes: the host hands none to this run (grant it repo.read)")
+		return ChangesPage{}, errors.New("cannot list changes: the host gives none to this run (grant repo.read)")
 	}
 	answer, err := r.callHost(opChanges, q.AppendJSON(nil))
 	if err != nil {
@@ -83,9 +83,9 @@ func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
 	return ParseChangesPage(answer)
 }
 
-// Page picks what is wanted out of n changes, at most so many; at gives each of
-// them, false where it is not to be seen. Before a glob is held against a path,
-// pay is told how many bytes the two have. An error of either ends the page.
+// Page returns the matching ones of n changes, at most one page; at returns each of
+// them, or false if it is not visible. Before a glob is compared with a path, pay is
+// called with the number of bytes of both. An error of either ends the page.
 func (q ChangesQuery) Page(n int, at func(int) (Change, bool, error), most int,
 	pay func(bytes int) error) (ChangesPage, error) {
 	if err := q.bounded(); err != nil {

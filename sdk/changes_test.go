@@ -120,7 +120,7 @@ func TestNoChangesHanded(t *testing.T) {
 	var log bytes.Buffer
 	s := sdk.Session{In: strings.NewReader(`{"abi":1,"changes":null}`), Out: &log, Log: &log}
 	exit := s.Serve(func(run *sdk.Run) error { return run.Pass(fmt.Sprint(slices.Collect(run.Changed()))) })
-	if exit != 2 || log.String() != "cannot list changes: the host hands none to this run (grant it repo.read)\n" {
+	if exit != 2 || log.String() != "cannot list changes: the host gives none to this run (grant repo.read)\n" {
 		t.Errorf("exit %d: %s", exit, log.String())
 	}
 }

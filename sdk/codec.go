@@ -10,7 +10,7 @@ func (r RawJSON) MarshalJSON() ([]byte, error) {
 	return r, nil
 }
 
-// UnmarshalJSON lets encoding/json keep a value as its bytes.
+// UnmarshalJSON lets encoding/json store a value as its bytes.
 func (r *RawJSON) UnmarshalJSON(b []byte) error {
 	*r = append((*r)[:0], b...)
 	return nil
@@ -49,9 +49,9 @@ func (r *Request) AppendJSON(b []byte) []byte {
 	return m.end()
 }
 
-// ParseRequest reads a request. A wrong type, a key that comes twice and
-// nesting deeper than 64 are errors (*SyntaxError); unknown keys are passed
-// over and null means absent.
+// ParseRequest reads a request. A wrong type, a key that appears twice and nesting
+// deeper than 64 are errors (*SyntaxError); unknown keys are ignored and null means
+// absent.
 func ParseRequest(b []byte) (Request, error) {
 	var r Request
 	d := decoder{s: string(b)}

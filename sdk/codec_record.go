@@ -19,8 +19,8 @@ func (r *Record) AppendJSON(b []byte) []byte {
 }
 
 // ParseRecord reads one line of a plugin's standard output, as strictly as
-// ParseRequest reads a request. Which field must be set for which type is for
-// the caller to judge.
+// ParseRequest reads a request. The caller must check which field is set for which
+// type.
 func ParseRecord(line []byte) (Record, error) {
 	var r Record
 	d := decoder{s: string(line)}

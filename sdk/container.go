@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Job is a container that was asked for.
+// Job is a container that was requested.
 type Job struct {
 	run       *Run
 	container Container
@@ -20,23 +20,20 @@ type Job struct {
 	err    error
 }
 
-// Container runs one command in a throw-away container and returns how it
-// ended. A command that fails is not an error: see Result.Exit. An error means
-// that it could not be run; check should return it. Needs the capability
-// "container".
+// Container runs one command in a throw-away container and returns its result. A
+// command that fails is not an error: see Result.Exit. An error means that it could
+// not be run; check should return it. Needs the capability "container".
 //
-// The host may answer by ending this call of the plugin and making another
-// one that has the result. Check then runs again from its start, and every
-// Container call that has a result returns at once. So check must come to the
-// same calls each time it sees the same request; nothing else that it does
-// before has an effect twice.
+// The host may end this call of the plugin and make another one that has the result.
+// Check then runs again from its start, and every Container call that has a result
+// returns at once. Check must therefore make the same calls each time it receives
+// the same request; its other effects before are not repeated.
 func (r *Run) Container(c Container) (Result, error) {
 	return r.Start(c).Wait()
 }
 
-// Start asks for a container and does not wait for it: containers that were
-// started before the first Wait run in parallel. Every Job must be
-// waited for, unless the run fails.
+// Start requests a container and does not wait for it: containers that were started
+// before the first Wait run in parallel. Wait for every Job, unless the run fails.
 func (r *Run) Start(c Container) *Job {
 	j := &Job{run: r, container: c}
 	r.mu.Lock()
@@ -85,7 +82,7 @@ func validID(id string) bool {
 	return 0 < len(id) && len(id) <= 40
 }
 
-// Wait returns how the container ended.
+// Wait waits for the container and returns its result.
 func (j *Job) Wait() (Result, error) {
 	r := j.run
 	r.mu.Lock()
@@ -117,12 +114,12 @@ const (
 	opResult = "container.result@1"
 )
 
-// OpError is an operation that the host refused or could not carry out.
+// OpError is an operation that the host refused or could not perform.
 type OpError struct {
 	Op      string
 	Code    int // see ABI.md: -5 failed, -13 denied, -22 invalid, -24 too many, -38 unsupported
 	Message string
-	Advice  string // what would fix it; may be empty
+	Advice  string // how to fix it; may be empty
 }
 
 func (e *OpError) Error() string {
@@ -149,7 +146,7 @@ func (r *Run) startContainer(c *Container) (int32, error) {
 func handleOf(op string, answer []byte) (int32, error) {
 	v, err := ParseValue(answer)
 	if err != nil {
-		return 0, errors.New("cannot " + op + ": the host's answer: " + err.Error())
+		return 0, errors.New("cannot " + op + ": the host's response: " + err.Error())
 	}
 	var wrong faults
 	n := v.at("", &wrong).Get("handle").Int()
@@ -194,7 +191,7 @@ func opFault(op string, code int64, text []byte) error {
 }
 
 // pumpSlice is how long one wait in the host lasts at most, in milliseconds:
-// the guest has one thread, and its own timers stand still meanwhile.
+// the guest has one thread, and its own timers do not run meanwhile.
 const pumpSlice = 250
 
 // pump waits in the host on behalf of all goroutines that wait for a handle.
@@ -223,7 +220,7 @@ func (p *pump) wait(handle int32) {
 
 func (p *pump) work() {
 	for len(p.waiters) > 0 {
-		runtime.Gosched() // whoever can go on does so before the host is asked
+		runtime.Gosched() // run other goroutines before asking the host
 		handles := make([]int32, 0, maxHandles)
 		for _, w := range p.waiters[:min(len(p.waiters), maxHandles)] {
 			handles = append(handles, w.handle)

@@ -22,7 +22,7 @@ type BlobsQuery struct {
 // MaxBlobs is how many blobs one query names at most.
 const MaxBlobs = 1000
 
-// BlobHead is how long what precedes each blob in the stream is, in bytes: its
+// BlobHead is the length in bytes of the header of each blob in the stream: its
 // whole size, little-endian.
 const BlobHead = 8
 
@@ -62,8 +62,8 @@ func ParseBlobsQuery(b []byte) (BlobsQuery, error) {
 	return q, err
 }
 
-// Content is what is in a file, to be read once from its start: the bytes by
-// Read, or a text by Blocks. For a link it is the target.
+// Content is the content of a file, to be read once from its start: as bytes with
+// Read, or as text with Blocks. For a link it is the target.
 type Content struct {
 	Size int64 // bytes
 
@@ -76,18 +76,17 @@ type Content struct {
 // Read reads the bytes as git has them.
 func (c *Content) Read(p []byte) (int, error) { return c.src.Read(p) }
 
-// Contents gives changed files with their content, in their order: those of
-// Changed, of History, or any part of them. What is not read of a content is
-// passed over. A deleted file and a submodule have none. Where one cannot be
-// read the run is broken.
+// Contents yields changed files with their content, in their order: those of
+// Changed, of History, or any part of them. Unread content is skipped. A deleted
+// file and a submodule have none. If one cannot be read the run is broken.
 //
-// It is the way to look at many files: the host gives them in one stream, and a
-// small file costs the run a thousandth of what Open does.
+// Use it to read many files: the host sends them in one stream, and a small file
+// costs the run a thousandth of what Open costs.
 func (r *Run) Contents(files iter.Seq[Change]) iter.Seq2[Change, *Content] {
 	return r.contents(files, 0)
 }
 
-// Heads is Contents of which at most so many bytes of each file are read.
+// Heads is Contents that reads at most a number of bytes of each file.
 func (r *Run) Heads(files iter.Seq[Change], most int64) iter.Seq2[Change, *Content] {
 	return r.contents(files, most)
 }

@@ -8,7 +8,7 @@ import (
 // maxDepth is how deep arrays and objects may nest, the outermost being 1.
 const maxDepth = 64
 
-// SyntaxError says where JSON is not what was expected.
+// SyntaxError is the position of unexpected JSON.
 type SyntaxError struct {
 	Offset int    // byte from the start
 	Where  string // "changes[3].path"; empty at the top
@@ -128,8 +128,8 @@ func (d *decoder) open(c byte, what string) bool {
 	return true
 }
 
-// next stands before an element of an array or object that ends with c. It
-// takes the comma or the end and reports whether an element follows.
+// next is called before each element of an array or object that ends with c. It
+// consumes the comma or the end and reports whether an element follows.
 func (d *decoder) next(c byte, first bool) bool {
 	if d.err != nil {
 		return false

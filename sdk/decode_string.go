@@ -38,8 +38,8 @@ func (d *decoder) quoted(raw bool) string {
 	return ""
 }
 
-// plainASCII reports whether a text is the same written in JSON. It is a small
-// function of its own: a loop is charged for the whole of the function it is in.
+// plainASCII reports whether a text needs no escapes in JSON. It is a small separate
+// function: a loop is charged for the whole function that contains it.
 func plainASCII(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < 0x20 || c >= utf8.RuneSelf || c == '\\' {
@@ -76,7 +76,7 @@ func (d *decoder) escaped(start int, raw bool) string {
 	return ""
 }
 
-// escape appends what the escape after a backslash stands for.
+// escape appends the meaning of the escape after a backslash.
 func (d *decoder) escape(b []byte, raw bool) []byte {
 	if d.pos >= len(d.s) {
 		d.fail("a string without end")

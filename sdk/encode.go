@@ -39,7 +39,7 @@ func appendQuoted(b []byte, s string, raw bool) []byte {
 	return append(append(b, s[done:]...), '"')
 }
 
-// appendEscape appends one byte that cannot stand in a JSON string as it is.
+// appendEscape appends one byte that must be escaped in a JSON string.
 func appendEscape(b []byte, c byte, raw bool) []byte {
 	switch {
 	case c == '"' || c == '\\':

@@ -14,7 +14,7 @@ type Followed struct {
 	Submodule bool // it is in a submodule, of which the tree has no files
 }
 
-// What keeps a path from being followed, besides fs.ErrNotExist.
+// Errors of Follow, in addition to fs.ErrNotExist.
 var (
 	ErrOutside = errors.New("a symbolic link leads out of the tree")
 	ErrLoop    = errors.New("a symbolic link leads to itself")
@@ -23,10 +23,10 @@ var (
 // maxLinks is how many links one path may lead through, as on Linux.
 const maxLinks = 40
 
-// Follow follows the symbolic links of a path inside the pushed tree, as a
-// checkout of it would be read. Nothing outside is looked at: a link that leads
-// there is ErrOutside. Other errors are fs.ErrNotExist, ErrLoop, and those of a
-// host that cannot read the tree.
+// Follow resolves the symbolic links of a path inside the pushed tree, as in a
+// checkout. It never reads outside of the tree: a link that leads out is ErrOutside.
+// Other errors are fs.ErrNotExist, ErrLoop, and those of a host that cannot read the
+// tree.
 func Follow(r *Run, name string) (Followed, error) {
 	at, rest := ".", strings.Split(path.Clean(name), "/")
 	links := 0
@@ -92,8 +92,8 @@ func (r *Run) isSubmodule(folder string) (bool, error) {
 	return len(entries) == 0, err
 }
 
-// DecodeText gives a whole text as Content.Blocks does: as UTF-8 without a byte
-// order mark. Bytes that are not text stay as they are.
+// DecodeText returns a whole text as Content.Blocks does: as UTF-8 without a byte
+// order mark. Bytes that are not text are returned unchanged.
 func DecodeText(data []byte) []byte {
 	kind, mark := kindOfText(data[:min(len(data), binaryHead)])
 	if kind != wide {

@@ -9,27 +9,26 @@ import (
 // opHistory lists what the new commits add beyond the pushed tree.
 const opHistory = "history.list@1"
 
-// HasHistory reports whether the run may see what its commits add on the way
-// (see History). It may not where the lane grants no repo.history, at gates
-// without commits and on a host that is older than the operation.
+// HasHistory reports whether the run can use History. It cannot if the lane does not
+// grant repo.history, at gates without commits, and on a host that is older than the
+// operation.
 func (r *Run) HasHistory() bool {
 	return r.Request.History != nil || r.session.WithImports && slices.Contains(r.Ops, opHistory)
 }
 
-// History are the files of the new commits that the pushed tree has not got,
-// or has with other content: what the push adds to the repository all the
-// same. Each has the Commit that it is first in; the order is that of the
-// commits, oldest first, then of their paths. With globs (see Match) only paths
-// that one of them matches. Together with Changed it is all that a push adds.
+// History are the files of the new commits that the pushed tree does not have, or
+// has with other content: the push adds them to the repository too. Each has the
+// first Commit that contains it; the order is that of the commits, oldest first,
+// then of their paths. With globs (see Match) only paths that one of them matches.
+// Together with Changed it is everything that a push adds.
 //
-// A file that comes back to what it was before the push is not in it. Needs the
+// A file that has the content from before the push is not in it. Needs the
 // capabilities repo.read and repo.history.
 func (r *Run) History(globs ...string) iter.Seq[Change] {
 	return r.pages(ChangesQuery{Globs: globs}, r.historyPage)
 }
 
-// Additions are the files of Changed, then those of History where the run has
-// that.
+// Additions are the files of Changed, then those of History if the run has it.
 func (r *Run) Additions() iter.Seq[Change] {
 	return func(yield func(Change) bool) {
 		for c := range r.Changed() {
@@ -48,14 +47,14 @@ func (r *Run) Additions() iter.Seq[Change] {
 	}
 }
 
-// InCommit is what a finding in an earlier version has behind its message; empty
-// for a change that is in the pushed tree.
+// InCommit is the text after the message of a finding in an earlier version; empty
+// for a change in the pushed tree.
 func (c Change) InCommit() string {
 	if c.Commit == "" {
 		return ""
 	}
 	return ", in commit " + c.Commit[:min(len(c.Commit), 7)] +
-		": a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
+		": removing it later does not remove it from the history: rewrite that commit (git rebase --interactive)"
 }
 
 func (r *Run) historyPage(q ChangesQuery) (ChangesPage, error) {
@@ -63,7 +62,7 @@ func (r *Run) historyPage(q ChangesQuery) (ChangesPage, error) {
 		return pageOf(q, r.Request.History)
 	}
 	if !r.HasHistory() {
-		return ChangesPage{}, errors.New("cannot list history: the host hands none to this run (grant it repo.history)")
+		return ChangesPage{}, errors.New("cannot list history: the host gives none to this run (grant repo.history)")
 	}
 	answer, err := r.callHost(opHistory, q.AppendJSON(nil))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 // Match reports whether a path from the tree's top matches a glob as a whole:
 // "*", "?" and "[a-z]" match within a name as in path.Match, and a name "**"
-// stands for any number of folders, none included. "**/*.go" are all Go
+// matches any number of folders, none included. "**/*.go" are all Go
 // files, "*.go" those at the top, "docs/**" all below docs. A bad pattern is
 // path.ErrBadPattern, whatever the path.
 func Match(glob, name string) (bool, error) {
@@ -43,7 +43,7 @@ func (m Matcher) Match(name string) bool {
 	return len(m.patterns) == 0
 }
 
-// paid is Match for a caller who is told of the work ahead, glob by glob.
+// paid is Match; it calls pay with the work before each glob.
 func (m Matcher) paid(name string, pay func(bytes int) error) (bool, error) {
 	for _, p := range m.patterns {
 		if err := pay(p.size + len(name)); err != nil {

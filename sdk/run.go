@@ -40,8 +40,8 @@ type Run struct {
 	pump            pump
 }
 
-// Session is what a run is connected to. Main uses the process's own;
-// package sdktest makes others.
+// Session is the input and output of a run. Main uses the process's own; package
+// sdktest makes others.
 type Session struct {
 	In          io.Reader // the request
 	Out         io.Writer // the records
@@ -65,9 +65,9 @@ func Main(check func(*Run) error) {
 	os.Exit(process().Serve(check))
 }
 
-// Serve carries out one call of the plugin and returns its exit status. Where
-// check waits for containers that are not there yet, it returns 0 after
-// asking for them, and leaves the waiting goroutines behind.
+// Serve performs one call of the plugin and returns its exit status. If check waits
+// for containers without a result yet, it returns 0 after requesting them, and
+// leaves the waiting goroutines behind.
 func (s Session) Serve(check func(*Run) error) int {
 	r, err := s.open()
 	if err != nil {
@@ -106,7 +106,7 @@ func (s Session) open() (*Run, error) {
 	return r, nil
 }
 
-// readAll makes room at once for what the host says is there.
+// readAll allocates at once the size that the host reports.
 func readAll(in io.Reader) ([]byte, error) {
 	var b bytes.Buffer
 	if f, is := in.(*os.File); is {
@@ -185,7 +185,7 @@ func (r *Run) finish(err error) int {
 	return r.end(exit)
 }
 
-// forgotten: a container whose end no one looked at must not become a pass.
+// forgotten: a container whose result was not read must not become a pass.
 func (r *Run) forgotten() error {
 	for _, j := range r.jobs {
 		if !j.waited {
@@ -214,9 +214,9 @@ func (r *Run) put(record Record) {
 // Can reports whether the run has a capability.
 func (r *Run) Can(capability string) bool { return slices.Contains(r.Granted, capability) }
 
-// With returns a setting of the lane, an absent Value where it is not set. The
-// host has checked the settings against the manifest's schema; one that is
-// read as another type all the same makes the run broken.
+// With returns a setting of the lane, an absent Value if it is not set. The host has
+// validated the settings against the manifest's schema; reading one as another type
+// makes the run broken.
 func (r *Run) With(key string) Value {
 	return r.with.at("", &r.faults).Get(key)
 }
@@ -224,8 +224,8 @@ func (r *Run) With(key string) Value {
 // Read returns the content of a file in the pushed tree.
 func (r *Run) Read(name string) ([]byte, error) { return readIn(r.session.Src, name) }
 
-// ReadBase returns the content of a file in the tree that the changes are
-// counted from.
+// ReadBase returns the content of a file in the tree that the changes are relative
+// to.
 func (r *Run) ReadBase(name string) ([]byte, error) { return readIn(r.session.Base, name) }
 
 // Open opens a file in the pushed tree, for one too large to be read at once.
@@ -250,8 +250,8 @@ func (r *Run) Stat(name string) (os.FileInfo, error) {
 	return os.Lstat(full)
 }
 
-// ReadLink returns where a symbolic link of the pushed tree leads, as it was
-// written. Nothing follows it: its target may be outside the tree.
+// ReadLink returns the target of a symbolic link of the pushed tree, as written. The
+// host does not follow it: its target may be outside the tree.
 func (r *Run) ReadLink(name string) (string, error) {
 	full, err := below(r.session.Src, name)
 	if err != nil {
@@ -293,7 +293,7 @@ func below(folder, name string) (string, error) {
 	return folder + "/" + name, nil
 }
 
-// Artifact keeps data under a name below /out, folders are made as needed.
+// Artifact stores data under a name below /out and creates folders as needed.
 func (r *Run) Artifact(name string, data []byte) error {
 	full, err := below(r.session.Artifacts, name)
 	if err == nil {
@@ -302,7 +302,7 @@ func (r *Run) Artifact(name string, data []byte) error {
 		}
 	}
 	if err != nil {
-		return errors.New("cannot keep artifact " + name + ": " + err.Error())
+		return errors.New("cannot store artifact " + name + ": " + err.Error())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -310,8 +310,8 @@ func (r *Run) Artifact(name string, data []byte) error {
 	return nil
 }
 
-// Report adds a finding. Its level is "error" where it says none. An error
-// fails the run. Findings above Limits.Findings are counted, not listed.
+// Report adds a finding. The default level is "error". An error fails the run.
+// Findings above Limits.Findings are counted, not listed.
 func (r *Run) Report(f Finding) {
 	if f.Level == "" {
 		f.Level = "error"
@@ -336,24 +336,24 @@ func (r *Run) Failed() bool {
 	return r.errors > 0 || r.verdict == "fail"
 }
 
-// Error reports that the change must not go in, at a line from 1 or, with 0,
-// for the whole file.
+// Error reports an error, which refuses the change, at a line from 1 or, with 0, for
+// the whole file.
 func (r *Run) Error(path string, line int, message string) {
 	r.Report(Finding{Path: path, Line: line, Level: "error", Message: message})
 }
 
-// Warn reports something that does not stop the change.
+// Warn reports a warning, which does not refuse the change.
 func (r *Run) Warn(path string, line int, message string) {
 	r.Report(Finding{Path: path, Line: line, Level: "warning", Message: message})
 }
 
-// Note reports something worth knowing.
+// Note reports a note, which does not refuse the change.
 func (r *Run) Note(path string, line int, message string) {
 	r.Report(Finding{Path: path, Line: line, Level: "note", Message: message})
 }
 
-// Progress says one line to whoever watches. What an earlier call of this
-// lane run has said already is not said again.
+// Progress shows one line to people who watch the run. A line that an earlier call
+// of this lane run has shown is not repeated.
 func (r *Run) Progress(message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -362,7 +362,7 @@ func (r *Run) Progress(message string) {
 	}
 }
 
-// Log writes a line to the lane run's log, as Progress does: once.
+// Log writes a line to the lane run's log. Like Progress, it does not repeat a line.
 func (r *Run) Log(text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -371,15 +371,15 @@ func (r *Run) Log(text string) {
 	}
 }
 
-// Fail says no, and why. It does not end check; it returns nil so that check
-// may end with it.
+// Fail refuses the change, with the reason. It does not end check; it returns nil so
+// that check can return it.
 func (r *Run) Fail(reason string) error { return r.decide("fail", reason) }
 
-// Skip says that there was nothing to judge. Errors that were reported still
-// fail the run. It returns nil, as Fail does.
+// Skip reports that there was nothing to judge. Errors that were reported still fail
+// the run. It returns nil, as Fail does.
 func (r *Run) Skip(reason string) error { return r.decide("skip", reason) }
 
-// Pass says what was judged. Errors that were reported still fail the run. It
+// Pass sets the message of a passed run. Errors that were reported still fail it. It
 // returns nil, as Fail does.
 func (r *Run) Pass(reason string) error { return r.decide("pass", reason) }
 

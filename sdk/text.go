@@ -19,10 +19,10 @@ const (
 )
 
 const (
-	binaryHead = 8000 // bytes that are looked at for a NUL, as git does
-	// BlockOverlap is how much of a line that is longer than a block comes again
-	// with the block that goes on, in bytes: nothing up to this length hides at a
-	// seam.
+	binaryHead = 8000 // bytes that are searched for a NUL, as git does
+	// BlockOverlap is how many bytes at the end of a block are repeated at the
+	// beginning of the next one if a line is longer than a block: no match up to
+	// this length is missed at the boundary.
 	BlockOverlap = 4 << 10
 )
 
@@ -37,13 +37,13 @@ type Block struct {
 	End   bool // the text ends with it
 }
 
-// Binary reports that the content is not text: it has a NUL byte in its first
-// 8000 bytes, as git has it, and is not UTF-16. It is known once Blocks began.
+// Binary reports that the content is not text: it has a NUL byte in its first 8000
+// bytes, as in git, and is not UTF-16. It is valid after Blocks has begun.
 func (c *Content) Binary() bool { return c.kind == notText }
 
-// Blocks gives a text in order, as UTF-8 without a byte order mark. UTF-16 of
-// either order is read as the text it is, whatever its mark says of the order,
-// with a mark or without. A binary content gives none.
+// Blocks yields a text in order, as UTF-8 without a byte order mark. UTF-16 of
+// either byte order is decoded, with or without a mark, and even if the mark is
+// wrong. Binary content yields none.
 func (c *Content) Blocks() iter.Seq[Block] {
 	return func(yield func(Block) bool) {
 		buf := c.run.borrow()
@@ -96,8 +96,8 @@ func (b *Block) follow(buf []byte, rest int) {
 	*b = Block{Line: b.Line, Col: b.Col, Again: rest}
 }
 
-// CountLines counts the line ends of a text. A guest pays for its code each time
-// that it jumps, so this takes eight bytes a jump, where bytes.Count takes one.
+// CountLines counts the line ends of a text. A guest is charged at each jump of its
+// code, so this processes eight bytes per jump, where bytes.Count processes one.
 func CountLines(text []byte) int {
 	n := uint32(0)
 	for ; len(text) >= 8; text = text[8:] {
@@ -251,8 +251,8 @@ func (w *wideReader) unit(u rune) {
 	}
 }
 
-// bigFirst says which byte of each unit is the upper one: that which is NUL in
-// more of them, else as it was said.
+// bigFirst reports which byte of each unit is the upper one: the one that is NUL in
+// more of them, else as the caller assumed.
 func bigFirst(units []byte, said bool) bool {
 	var nul [2]int
 	for i, c := range units {

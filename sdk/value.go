@@ -191,7 +191,7 @@ func (v Value) fault(msg string) {
 	}
 }
 
-// SettingError says that a setting of the lane cannot be used.
+// SettingError is a setting of the lane that cannot be used.
 type SettingError struct {
 	Key string // "services[0].name"
 	Msg string
@@ -199,8 +199,8 @@ type SettingError struct {
 
 func (e *SettingError) Error() string { return "setting " + e.Key + ": " + e.Msg }
 
-// faults are the author's and the lane's mistakes that a check met. Each is
-// kept once.
+// faults are the mistakes of the author and the lane that a check found. Each is
+// listed once.
 type faults struct {
 	mu  sync.Mutex
 	all []error

@@ -24,7 +24,7 @@ type Request struct {
 	Results []Result `json:"results,omitempty"` // of the containers an earlier call of this lane run asked for
 }
 
-// RawJSON is a JSON value kept as its bytes.
+// RawJSON is a JSON value as its bytes.
 type RawJSON []byte
 
 // Update is the ref line that is being judged.
@@ -47,16 +47,16 @@ type Change struct {
 	OldID  string `json:"old,omitempty"`  // blob id in base
 	NewID  string `json:"new,omitempty"`  // blob id in new
 
-	// Of History alone: the id of the first new commit that has it. OldID is then
-	// what the commit's first parent has at the path, or what the commit moved there.
-	// Merged are ids of what the commit's other parents have there, or of files of
-	// this name that it took away.
+	// Only in History: the id of the first new commit that has it. OldID is then
+	// what the commit's first parent has at the path, or what the commit moved
+	// there. Merged are ids of what the commit's other parents have there, or of
+	// files of this name that it removed.
 	Commit string   `json:"commit,omitempty"`
 	Merged []string `json:"merged,omitempty"`
 }
 
-// Commit is one commit that the push brings; at commit-msg the one that is
-// about to be made, which has no author and no parents yet and zeros for id.
+// Commit is one commit that the push adds. At commit-msg it is the one that is about
+// to be made, without author and parents and with zeros as id.
 type Commit struct {
 	ID      string   `json:"id"`
 	Parents []string `json:"parents,omitempty"`
@@ -68,16 +68,16 @@ type Commit struct {
 // Limits are the ceilings of this lane run.
 type Limits struct {
 	Memory   int64 `json:"memory"`   // bytes of linear memory
-	Millis   int64 `json:"millis"`   // wall time left for the whole lane run, milliseconds
-	Log      int64 `json:"log"`      // bytes of standard error kept
+	Millis   int64 `json:"millis"`   // wall time of the whole lane run, milliseconds
+	Log      int64 `json:"log"`      // bytes of standard error that are stored
 	Findings int   `json:"findings"` // records of type finding
 	Out      int64 `json:"out"`      // bytes below /out
 	Fuel     int64 `json:"fuel"`     // units of work of one call, about 16 bytes of code each; 0: no limit
 }
 
-// Container is what a plugin asks for: one command in one throw-away
-// container. Empty fields mean the host's defaults; a value above the host's
-// policy is refused, never reduced.
+// Container is a request to run one command in one throw-away container. Empty
+// fields mean the host's defaults; a value above the host's policy is refused, never
+// reduced.
 type Container struct {
 	ID        string            `json:"id"`                  // unique in this lane run, [a-z0-9][a-z0-9_-]*
 	Image     string            `json:"image,omitempty"`     // alias the policy allows; "default"
@@ -103,7 +103,7 @@ type Cache struct {
 	Path string `json:"path"` // absolute, outside /work/src
 }
 
-// Result says how a container ended.
+// Result is the result of a container.
 type Result struct {
 	ID        string   `json:"id"`
 	Exit      int      `json:"exit"`                // the command's exit status; 128+n after signal n
@@ -134,8 +134,7 @@ type Record struct {
 	Verdict   string     `json:"verdict,omitempty"` // pass, fail or skip
 }
 
-// Manifest is what a module says of itself in its custom section
-// "lane.manifest", as TOML.
+// Manifest describes a module, in its custom section "lane.manifest", as TOML.
 type Manifest struct {
 	Name         string       `json:"name" toml:"name"`
 	Version      string       `json:"version" toml:"version"`
@@ -143,21 +142,21 @@ type Manifest struct {
 	Output       string       `json:"output" toml:"output"` // jsonl, sarif, gnu or text
 	Capabilities []Capability `json:"capabilities,omitempty" toml:"capabilities"`
 	Schema       string       `json:"schema,omitempty" toml:"schema"` // JSON Schema of the lane's "with", as text
-	// keys of the request that the plugin wants besides those every one has: "run", "gate", "update",
+	// keys of the request that the plugin reads in addition to those every one has: "run", "gate", "update",
 	// "changes", "commits"; absent: all of these; "history" too, only where it is listed
 	Input []string `json:"input,omitempty" toml:"input"`
-	Tool  *Tool    `json:"tool,omitempty" toml:"tool"` // for a program that knows nothing of requests
+	Tool  *Tool    `json:"tool,omitempty" toml:"tool"` // for a program that does not read requests
 }
 
-// Tool says how an ordinary command-line program is called as a plugin.
+// Tool describes how an ordinary command-line program is called as a plugin.
 type Tool struct {
-	Args []string `json:"args,omitempty" toml:"args"` // arguments; "{changed}" stands for the changed files
+	Args []string `json:"args,omitempty" toml:"args"` // arguments; "{changed}" is replaced by the changed files
 	// globs of the changed files that it is given, as /src/<path>; without any it is not run
 	Files []string `json:"files,omitempty" toml:"files"`
-	Fail  []int    `json:"fail,omitempty" toml:"fail"` // exit statuses that mean no; absent: 1
+	Fail  []int    `json:"fail,omitempty" toml:"fail"` // exit statuses that mean fail; absent: 1
 }
 
-// Capability is something a plugin may ask the host for, and why it does.
+// Capability is a permission that a plugin requests, and the reason.
 // Names: repo.read, repo.history, container, container.network, http, secret,
 // kv, clock, env.
 type Capability struct {

@@ -1,5 +1,5 @@
-// Package plaintext reads configuration files whatever editor wrote them: byte
-// order marks, UTF-16 and CR LF.
+// Package plaintext reads configuration files of all editors: with byte order
+// marks, UTF-16 and CR LF.
 package plaintext
 
 import (

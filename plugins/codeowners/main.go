@@ -1,6 +1,6 @@
-// Command codeowners is a lane plugin that says who must approve a push: the
-// owners that CODEOWNERS names for the changed files. It says it and enforces
-// nothing; what it refuses is a CODEOWNERS that cannot be read.
+// Command codeowners is a lane plugin that lists who must approve a push: the
+// owners that CODEOWNERS names for the changed files. It enforces nothing, and
+// refuses only a CODEOWNERS that cannot be read.
 package main
 
 import (

@@ -97,7 +97,7 @@ func header(line string) (*section, string) {
 	return s, ""
 }
 
-// split cuts at blanks that no backslash stands before.
+// split cuts at blanks without a backslash before them.
 func split(line string) []string {
 	var fields []string
 	var b strings.Builder

@@ -1,5 +1,5 @@
-// Command commits is a lane plugin that looks at the messages of the commits
-// a push brings.
+// Command commits is a lane plugin that checks the messages of the commits that a
+// push adds.
 package main
 
 import (

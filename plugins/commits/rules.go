@@ -175,8 +175,8 @@ func (s settings) trailer(m message) []fault {
 	return all
 }
 
-// signed reports whether the author signed off; while the message is being
-// written the author is not known, and anybody will do.
+// signed reports whether the author signed off. While the message is being written
+// the author is not known, and any sign-off is accepted.
 func (m message) signed() bool {
 	return slices.ContainsFunc(m.trail, func(t string) bool {
 		key, who, _ := strings.Cut(t, ": ")

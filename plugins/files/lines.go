@@ -36,7 +36,7 @@ type looker struct {
 	number   int            // of the line, from 1
 	line     []byte         // that is looked at
 	markdown bool           // two blanks at the end of a line break it
-	told     map[string]int // rule and kind: the last line that was told of
+	told     map[string]int // rule and kind: the last line that was reported
 	conflict int            // how many kinds of marker were seen, in order
 	from     int            // line of the first marker
 
@@ -104,7 +104,7 @@ func (l *looker) findTokens(line []byte) {
 	}
 }
 
-// lineStart looks at what can only stand at the start of a line.
+// lineStart checks what is only found at the start of a line.
 func (l *looker) lineStart(text []byte) {
 	if len(text) == 0 {
 		return
@@ -221,7 +221,7 @@ const (
 
 // pemKey returns the kind of private key whose first line text begins with:
 // five dashes, BEGIN, a name of capitals that ends in PRIVATE KEY, perhaps
-// BLOCK, five dashes. It may stand anywhere in a line, as it does in JSON.
+// BLOCK, five dashes. It may be anywhere in a line, as in JSON.
 func pemKey(text []byte) string {
 	name, ok := bytes.CutPrefix(text, []byte(pemBegin))
 	if !ok {

@@ -1,6 +1,6 @@
-// Command files is a lane plugin that looks at the changed files themselves:
-// conflict markers and private keys always, and what its settings add (sizes,
-// forbidden paths, trailing white space, common tokens).
+// Command files is a lane plugin that checks the content of changed files: conflict
+// markers and private keys always, and with its settings sizes, forbidden paths,
+// trailing white space and common tokens.
 package main
 
 import (
@@ -56,7 +56,7 @@ func looked(n, past, binary int) string {
 		what += " and " + count(past, "earlier version")
 	}
 	if what += " looked at"; binary > 0 {
-		what += ", " + strconv.Itoa(binary) + " of them binary: by name and size alone"
+		what += ", " + strconv.Itoa(binary) + " of them binary: only name and size"
 	}
 	return what
 }

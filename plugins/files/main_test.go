@@ -108,7 +108,7 @@ func TestTextRules(t *testing.T) {
 		case c.want != nil:
 			verdict = "fail"
 		case strings.HasPrefix(c.text, "\x00"):
-			verdict += ", 1 of them binary: by name and size alone"
+			verdict += ", 1 of them binary: only name and size"
 		}
 		sdktest.Case{Name: name, Files: map[string]string{"f": c.text}, Base: map[string]string{"f": "before"}, With: c.with,
 			WantFindings: c.want, WantVerdict: verdict}.Run(t, check)
@@ -188,8 +188,8 @@ func TestTrailingBlanks(t *testing.T) {
 // their commit added them.
 func TestHistory(t *testing.T) {
 	key := begin("PRIVATE KEY")
-	const past = ", in commit 1234567: a later commit does not take it out of the history, rewrite that one (git " +
-		"rebase --interactive)"
+	const past = ", in commit 1234567: removing it later does not remove it from the history: rewrite that commit " +
+		"(git rebase --interactive)"
 	earlier := func(path, text string, had ...string) []sdktest.Past {
 		return []sdktest.Past{{Commit: "1234567890", Path: path, Text: text, Had: had}}
 	}

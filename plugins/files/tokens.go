@@ -96,7 +96,7 @@ func isWord(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// plausible tells a secret from a stand-in: "xxxx…" or "…EXAMPLE".
+// plausible distinguishes a secret from a placeholder: "xxxx…" or "…EXAMPLE".
 func plausible(text []byte) bool {
 	var seen [256]bool
 	different := 0

@@ -1,5 +1,5 @@
 // Command go is a lane plugin that runs go vet, go build and go test in
-// throw-away containers and reads what they say.
+// throw-away containers and reads their output.
 package main
 
 import (
@@ -37,7 +37,7 @@ func check(run *sdk.Run) error {
 	return r.verdict()
 }
 
-// report gathers what the checks said.
+// report collects the output of the checks.
 type report struct {
 	run    *sdk.Run
 	tree   tree
@@ -58,14 +58,14 @@ func (r *report) add(f sdk.Finding) {
 	}
 }
 
-// check reads what one check said.
+// check reads the output of one check.
 func (r *report) check(name string, result sdk.Result) error {
 	text, status, err := r.output(name, result)
 	switch {
 	case err != nil:
 		return err
 	case status == 127:
-		return errors.New("cannot run go " + name + ": the image has no go: name one that has with the setting image")
+		return errors.New("cannot run go " + name + ": the image has no go: name an image that has it with the setting image")
 	case name == "test":
 		r.tests(text, status, result.TimedOut)
 		return nil

@@ -93,7 +93,7 @@ func cases() []sdktest.Case {
 			"fail: go build failed with status 1 (modules are missing: commit what go mod vendor writes, or set network = "+
 				"true)\ngo: m@v1: module lookup disabled by GOPROXY=off"),
 		outcome("no go", "build", "sh: go: not found", "127",
-			"broken: cannot run go build: the image has no go: name one that has with the setting image"),
+			"broken: cannot run go build: the image has no go: name an image that has it with the setting image"),
 		outcome("a status that is none", "build", "", "x",
 			`broken: cannot read the exit status of go build: strconv.Atoi: parsing "x": invalid syntax`),
 		outcome("tests pass", "test", events(p, "run A", "pass A", "run B", "run B/c", "pass B/c", "pass B", "run S",

@@ -13,7 +13,7 @@ import (
 const (
 	// source is where the pushed tree lies in a container.
 	source = "/work/src"
-	// said is where the output of the checks is kept.
+	// said is the folder of the output of the checks.
 	said = "/tmp/pushlane-go"
 )
 
@@ -96,8 +96,8 @@ func cores(v sdk.Value) string {
 	return v.String()
 }
 
-// one runs a command, shows its output as it comes and keeps it in a file. Its
-// exit status is kept too: a pipe has that of its last command.
+// one runs a command, shows its output as it comes and saves it in a file, with
+// its exit status: a pipe has only that of its last command.
 const one = `mkdir -p ` + said + `
 check() {
 	name=$1

@@ -16,7 +16,7 @@ const (
 	maxKept = 256 << 10
 )
 
-// tests is what go test -json said.
+// tests is the output of go test -json.
 type tests struct {
 	outputs      map[test]*strings.Builder
 	results      map[test]string
@@ -25,7 +25,7 @@ type tests struct {
 	badPackages  []string
 	goodPackages int
 	ran          int    // tests, without those that have parts
-	other        string // what was no event, and what the compiler said
+	other        string // lines that are not events, and output of the compiler
 }
 
 // test names one; the package itself has no name.

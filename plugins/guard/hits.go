@@ -19,7 +19,7 @@ type hit struct {
 type hits struct{ all []hit }
 
 // find looks for a rule's name in a whole block, and then for the lines of what
-// it found: most blocks have none. text is the block's text as the rule wants it.
+// it found: most blocks have none. text is the block's text as the rule compares it.
 func (h *hits) find(b sdk.Block, text string, rule int, r *rule) {
 	number, counted := b.Line, 0
 	for from := 0; from < len(b.Text); {

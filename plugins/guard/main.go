@@ -1,5 +1,5 @@
-// Command guard is a lane plugin that keeps names and paths from coming back:
-// after something was renamed, removed or made a secret, a hard cut stays one.
+// Command guard is a lane plugin that refuses names and paths that were renamed or
+// removed.
 package main
 
 import (
@@ -83,8 +83,8 @@ type guard struct {
 	all   bool
 }
 
-// look holds a file's path and its lines against every rule: new lines must not
-// have a name, old ones may be told of.
+// look compares a file's path and its lines with every rule: new lines with a match
+// are errors, old ones can be reported.
 func (g *guard) look(c sdk.Change, content *sdk.Content) error {
 	for _, r := range g.rules {
 		if r.forbidsPath(c.Path) {

@@ -19,8 +19,8 @@ func name(file string, line, col int, what string) sdk.Finding {
 
 func cases() []sdktest.Case {
 	old := `"OldClient" must not come back: use Client`
-	const past = ", in commit 1234567: a later commit does not take it out of the history, rewrite that one (git " +
-		"rebase --interactive)"
+	const past = ", in commit 1234567: removing it later does not remove it from the history: rewrite that commit " +
+		"(git rebase --interactive)"
 	return []sdktest.Case{
 		{Name: "nothing", With: never, Files: map[string]string{
 			"a.go": "Client\nMyOldClient\nOldClients\nOldClient_\nÄOldClient\n"}, WantVerdict: "pass: 1 changed file looked at"},

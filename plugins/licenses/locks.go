@@ -141,7 +141,7 @@ func npmLicence(p sdk.Value) string {
 	return strings.Join(all, " AND ")
 }
 
-// keyLines says on which line each key of the lock file stands.
+// keyLines returns the line of each key of the lock file.
 func keyLines(text string) map[string]int {
 	all := map[string]int{}
 	n := 0

@@ -1,5 +1,5 @@
-// Command licenses is a lane plugin that judges the licences of a repository's
-// dependencies, its own, and the licence headers of changed files.
+// Command licenses is a lane plugin that checks the licences of a repository's
+// dependencies, its own licence, and the licence headers of changed files.
 package main
 
 import (
@@ -93,13 +93,13 @@ func (c *checker) judge(d dependency) {
 	title := d.name + " " + d.version
 	if d.licence == "" {
 		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Level: c.level, Rule: "unknown",
-			Message: title + ": its licence cannot be known: " + d.why})
+			Message: title + ": its licence is unknown: " + d.why})
 		return
 	}
 	e, err := parseExpression(d.licence)
 	if err != nil {
 		c.run.Report(sdk.Finding{Path: d.file, Line: d.line, Level: c.level, Rule: "unknown",
-			Message: title + ": its licence cannot be known: " + strconv.Quote(d.licence) + " is not an SPDX expression: " +
+			Message: title + ": its licence is unknown: " + strconv.Quote(d.licence) + " is not an SPDX expression: " +
 				err.Error()})
 		return
 	}
@@ -120,7 +120,7 @@ func (c *checker) own(want string) error {
 		return err
 	case licence == "":
 		c.run.Report(sdk.Finding{Path: file, Rule: "repository",
-			Message: "the repository's licence should be " + want + " and cannot be known: " + why})
+			Message: "the repository's licence should be " + want + " and is unknown: " + why})
 	case !strings.EqualFold(plain(licence), plain(want)):
 		c.run.Report(sdk.Finding{Path: file, Rule: "repository",
 			Message: "the repository's licence is " + licence + ", want " + want})

@@ -45,7 +45,7 @@ func goCases() []sdktest.Case {
 			WantVerdict: "fail", WantFindings: []sdk.Finding{
 				said("vendor/modules.txt", 1, "licence", "example.org/a v1.0.0: licence MIT: MIT is not allowed"),
 				said("vendor/modules.txt", 6, "unknown",
-					"example.org/c v0.1.0: its licence cannot be known: there is no LICENSE file in vendor/example.org/c")}},
+					"example.org/c v0.1.0: its licence is unknown: there is no LICENSE file in vendor/example.org/c")}},
 		{Name: "two texts count both", With: `{"deny":["ISC"]}`,
 			Files: map[string]string{"vendor/modules.txt": "# m v1\nm\n", "vendor/m/LICENSE-MIT": mit,
 				"vendor/m/LICENSE-ISC": isc},
@@ -58,13 +58,13 @@ func goCases() []sdktest.Case {
 				"vendor/m/LICENSE": mit + "\"Commons Clause\" applies.\n"},
 			WantVerdict: "pass: 1 dependency looked at", WantFindings: []sdk.Finding{
 				{Path: "vendor/modules.txt", Line: 1, Level: "warning", Rule: "unknown",
-					Message: `m v1: its licence cannot be known: vendor/m/LICENSE: its text speaks of "commons clause"`}}},
+					Message: `m v1: its licence is unknown: vendor/m/LICENSE: its text mentions "commons clause"`}}},
 		{Name: "modules that are not vendored", With: `{"allow":["MIT"]}`,
 			Files: map[string]string{
 				"go.mod": "module x\nrequire (\n\ta.org/b v1.2.3 // indirect\n)\nrequire c.org/d v1.0.0\n"},
 			WantVerdict: "fail", WantFindings: []sdk.Finding{
-				said("go.mod", 3, "unknown", "a.org/b v1.2.3: its licence cannot be known: it is not vendored (go mod vendor)"),
-				said("go.mod", 5, "unknown", "c.org/d v1.0.0: its licence cannot be known: it is not vendored (go mod vendor)")}},
+				said("go.mod", 3, "unknown", "a.org/b v1.2.3: its licence is unknown: it is not vendored (go mod vendor)"),
+				said("go.mod", 5, "unknown", "c.org/d v1.0.0: its licence is unknown: it is not vendored (go mod vendor)")}},
 		{Name: "every form of require", With: `{"allow":["MIT"],"unknown":"warning"}`,
 			Files: map[string]string{
 				"go.mod": "module x\n\ngo 1.22\n\nrequire ( // what we need\n\ta.org/b v1.2.3\n\t\"c.org/d\" v1.0.0 // " +
@@ -88,7 +88,7 @@ func goCases() []sdktest.Case {
 
 func warned(file string, line int, name string) sdk.Finding {
 	return sdk.Finding{Path: file, Line: line, Level: "warning", Rule: "unknown",
-		Message: name + ": its licence cannot be known: it is not vendored (go mod vendor)"}
+		Message: name + ": its licence is unknown: it is not vendored (go mod vendor)"}
 }
 
 // TestSymbolicLinks: a licence file may be a link inside the tree.
@@ -131,9 +131,9 @@ func otherCases() []sdktest.Case {
 		{Name: "npm", With: `{"allow":["MIT","ISC"],"folders":["web"]}`,
 			Files: map[string]string{"web/package-lock.json": lock}, WantVerdict: "fail", WantFindings: []sdk.Finding{
 				said("web/package-lock.json", 5, "licence", "c 3.0.0: licence GPL-3.0-or-later: GPL-3.0-or-later is not allowed"),
-				said("web/package-lock.json", 6, "unknown", "d 4.0.0: its licence cannot be known: the lock file does not name it"),
+				said("web/package-lock.json", 6, "unknown", "d 4.0.0: its licence is unknown: the lock file does not name it"),
 				said("web/package-lock.json", 7, "unknown",
-					`e 5.0.0: its licence cannot be known: "SEE LICENSE IN x" is not an SPDX expression: "SEE" is not a licence id`)}},
+					`e 5.0.0: its licence is unknown: "SEE LICENSE IN x" is not an SPDX expression: "SEE" is not a licence id`)}},
 		{Name: "npm without development",
 			With:  `{"deny":["GPL-3.0"],"unknown":"warning","dev":false,"known":{"d":"MIT","e":"MIT"}}`,
 			Files: map[string]string{"package-lock.json": lock}, WantVerdict: "pass: 4 dependencies looked at"},
@@ -150,22 +150,22 @@ func otherCases() []sdktest.Case {
 				"vendor/serde/Cargo.toml": "[package]\nname = \"serde\"\nversion = \"1.0.0\"\nlicense = \"MIT/Apache-2.0\"\n" +
 					"[dependencies.x]\nlicense = \"no\"\n", "vendor/gone/Cargo.toml": "[package]\nversion = \"1.9.0\"\n"},
 			WantVerdict: "fail", WantFindings: []sdk.Finding{
-				said("Cargo.lock", 13, "unknown", "gone 2.0.0: its licence cannot be known: it is not vendored (cargo vendor)")}},
+				said("Cargo.lock", 13, "unknown", "gone 2.0.0: its licence is unknown: it is not vendored (cargo vendor)")}},
 		{Name: "Cargo.lock in any form of TOML", With: `{"allow":["MIT"],"unknown":"warning"}`,
 			Files: map[string]string{
 				"Cargo.lock": "[[package]]\r\nname ='one'\r\nversion= \"1.0.0\"\r\nsource ='registry+x'\r\n[[ package ]]\nname " +
 					"= \"two\"\nversion = \"2.0.0\"\n\"source\" = \"registry+x\" # x\n"},
 			WantVerdict: "pass: 2 dependencies looked at",
 			WantFindings: []sdk.Finding{{Path: "Cargo.lock", Line: 2, Level: "warning", Rule: "unknown",
-				Message: "one 1.0.0: its licence cannot be known: it is not vendored (cargo vendor)"},
+				Message: "one 1.0.0: its licence is unknown: it is not vendored (cargo vendor)"},
 				{Path: "Cargo.lock", Line: 6, Level: "warning", Rule: "unknown",
-					Message: "two 2.0.0: its licence cannot be known: it is not vendored (cargo vendor)"}}},
+					Message: "two 2.0.0: its licence is unknown: it is not vendored (cargo vendor)"}}},
 		{Name: "ids that are none", With: `{"deny":["GPL-3.0"]}`,
 			Files: map[string]string{
 				"package-lock.json": `{"packages":{"node_modules/a":{"version":"1","license":"GPLv3"},"node_modules/b":{` +
 					`"version":"1","licenses":[{"type":"MIT"},{"type":"GPL-3.0-only"}]}}}`}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{said("package-lock.json", 0, "unknown",
-				`a 1: its licence cannot be known: "GPLv3" is not an SPDX expression: "GPLv3" is not on the SPDX list`),
+				`a 1: its licence is unknown: "GPLv3" is not an SPDX expression: "GPLv3" is not on the SPDX list`),
 				said("package-lock.json", 0, "licence", "b 1: licence (MIT) AND (GPL-3.0-only): GPL-3.0-only is denied")}},
 		{Name: "a header that is none", With: `{"headers":["**/*.go"]}`,
 			Files: map[string]string{"a.go": "// " + tag + " MIT OR Apache-2.0\n",
@@ -194,7 +194,7 @@ func otherCases() []sdktest.Case {
 				said("LICENSE", 0, "repository", "the repository's licence is MIT, want Apache-2.0")}},
 		{Name: "no licence", With: `{"repository":"MIT"}`, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{said("", 0, "repository",
-				"the repository's licence should be MIT and cannot be known: there is no LICENSE file in .")}},
+				"the repository's licence should be MIT and is unknown: there is no LICENSE file in .")}},
 	}
 }
 
@@ -256,9 +256,9 @@ func TestTexts(t *testing.T) {
 	}
 	for _, c := range []struct{ text, licence, why string }{
 		{string(own), "Apache-2.0", ""}, {mit, "MIT", ""}, {isc, "ISC", ""}, {mit + isc, "MIT AND ISC", ""},
-		{"ask me", "", "its text is none that we know"},
+		{"ask me", "", "its text is not a known licence"},
 		{mit + strings.Repeat("and then ", 300), "", "its text is longer than that of MIT"},
-		{mit + "For non-commercial use only.", "", `its text speaks of "non commercial"`},
+		{mit + "For non-commercial use only.", "", `its text mentions "non commercial"`},
 	} {
 		if licence, why := recognise(c.text); licence != c.licence || why != c.why {
 			t.Errorf("%.30q: %q, %q; want %q, %q", c.text, licence, why, c.licence, c.why)

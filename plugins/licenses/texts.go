@@ -76,10 +76,10 @@ func recognise(text string) (licence, why string) {
 		}
 	}
 	if len(ids) == 0 {
-		return "", "its text is none that we know"
+		return "", "its text is not a known licence"
 	}
 	if twist := twisted(flat, ids); twist != "" {
-		return "", "its text speaks of " + strconv.Quote(twist)
+		return "", "its text mentions " + strconv.Quote(twist)
 	}
 	if len(words) > expected+expected/5+60 {
 		return "", "its text is longer than that of " + strings.Join(ids, " and ")

@@ -1,5 +1,5 @@
-// Command links is a lane plugin that follows the links of Markdown files
-// inside the repository: files, folders, images and headings must be there.
+// Command links is a lane plugin that checks the links of Markdown files inside the
+// repository: files, folders, images and headings must exist.
 package main
 
 import (
@@ -27,7 +27,7 @@ type checker struct {
 	parsed  map[string]*page // of late, by blob id
 	pages   map[string]*page // read of late, by path; nil: too large
 	looked  int
-	made    int // by programs or others: not looked at
+	made    int // generated or vendored: not checked
 	targets int
 }
 
@@ -54,8 +54,8 @@ func count(n int, what string) string {
 	return strconv.Itoa(n) + " " + what
 }
 
-// all looks at the changed pages. A file that is gone, or moved, may be what any
-// other linked to: then at every page.
+// all checks the changed pages, or every page if a file was removed or moved: any
+// page may have linked to it.
 func (c *checker) all() error {
 	all := c.run.With("all").Bool()
 	for range c.run.Deleted() {
@@ -65,7 +65,7 @@ func (c *checker) all() error {
 	if !all {
 		for change, content := range c.run.Contents(c.run.Changed(c.files...)) {
 			if change.Mode != "100644" && change.Mode != "100755" {
-				continue // a link: the page that it leads to is looked at itself
+				continue // a link: the page that it leads to is checked itself
 			}
 			if err := c.changed(change, content); err != nil {
 				return err
@@ -195,7 +195,7 @@ func (c *checker) follow(name string, p *page) error {
 	if p == nil {
 		c.run.Report(sdk.Finding{Path: name, Rule: "too-large",
 			Message: "the page is larger than " + strconv.Itoa(maxPage>>20) +
-				" MiB, its links are not looked at: split it, or leave it out by the setting files"})
+				" MiB, its links are not checked: split it, or exclude it with the setting files"})
 		return nil
 	}
 	c.looked++

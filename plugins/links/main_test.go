@@ -155,7 +155,7 @@ func cases() []sdktest.Case {
 		{Name: "too large", Files: map[string]string{"a.md": strings.Repeat("x\n", maxPage/2) + "[x](none)",
 			"b.md": "[a](a.md#x)"}, WantVerdict: "fail",
 			WantFindings: []sdk.Finding{{Path: "a.md", Rule: "too-large",
-				Message: "the page is larger than 4 MiB, its links are not looked at: split it, or leave it out by the setting " +
+				Message: "the page is larger than 4 MiB, its links are not checked: split it, or exclude it with the setting " +
 					"files"}}},
 		{Name: "deep", Files: map[string]string{"a.md": strings.Repeat("> ", 5000) + "[x](a.md)\n" +
 			strings.Repeat("[", 5000)}, WantVerdict: "pass: 1 link in 1 file looked at"},

@@ -78,7 +78,7 @@ func (c cell) fill(what, text string, strict bool) (string, error) {
 			b.WriteString(value)
 			text = after
 		case strict:
-			return "", errors.New("setting " + what + ": " + strconv.Quote("${"+name+"}") + " names no axis")
+			return "", errors.New("setting " + what + ": " + strconv.Quote("${"+name+"}") + " does not name an axis")
 		default:
 			b.WriteString("${")
 			text = rest

@@ -1,5 +1,5 @@
 // Command nix is a lane plugin that evaluates a flake and builds its checks in
-// a throw-away container, with what was built before at hand.
+// a throw-away container, with a cache of earlier builds.
 package main
 
 import (
@@ -23,7 +23,7 @@ func check(run *sdk.Run) error {
 		return err
 	}
 	if result.Exit == 127 {
-		return errors.New("cannot run nix: the image has none: name one that has with the setting image")
+		return errors.New("cannot run nix: the image has no nix: name an image that has it with the setting image")
 	}
 	output, results, err := read(run, result)
 	if err != nil {
@@ -53,7 +53,7 @@ func read(run *sdk.Run, result sdk.Result) (string, []step, error) {
 	}
 	steps := readSteps(artifact(run, result, "results"))
 	if result.Exit == 0 && !result.TimedOut && slices.ContainsFunc(steps, func(s step) bool { return s.status != 0 }) {
-		return "", nil, errors.New("cannot judge: the script says that all went well, its results say otherwise")
+		return "", nil, errors.New("cannot judge: the script reports success, but its results do not")
 	}
 	return output, steps, nil
 }
@@ -86,7 +86,7 @@ func verdict(run *sdk.Run, result sdk.Result, output string, steps []step) error
 	done := strconv.Itoa(len(steps))
 	switch {
 	case result.TimedOut:
-		return run.Fail("nix ran out of time; steps that ended: " + done + also(failed))
+		return run.Fail("nix ran out of time; finished steps: " + done + also(failed))
 	case len(failed) > 0:
 		return run.Fail(strconv.Itoa(len(failed)) + " of " + done + " failed: " + list(failed))
 	case result.Exit != 0:

@@ -72,7 +72,7 @@ func cases() []sdktest.Case {
 		outcome("no checks at all", "", "",
 			"fail: the flake has no checks for this system: name them with checks, or leave evaluate on"),
 		outcome("a script that contradicts itself", "", "1 evaluation\n",
-			"broken: cannot judge: the script says that all went well, its results say otherwise"),
+			"broken: cannot judge: the script reports success, but its results do not"),
 		outcome("a shell that breaks", "sh: no\n", "", "fail: nix ended with status 1\nsh: no"),
 	}
 	for i := range all {
@@ -82,10 +82,10 @@ func cases() []sdktest.Case {
 		}
 	}
 	none := outcome("no nix", "", "",
-		"broken: cannot run nix: the image has none: name one that has with the setting image")
+		"broken: cannot run nix: the image has no nix: name an image that has it with the setting image")
 	none.Containers["nix"] = sdk.Result{Exit: 127}
 	late := outcome("a time-out", "", "1 evaluation\n",
-		"fail: nix ran out of time; steps that ended: 1; failed: evaluation")
+		"fail: nix ran out of time; finished steps: 1; failed: evaluation")
 	late.Containers["nix"] = sdk.Result{Exit: 137, TimedOut: true}
 	unknown := outcome("the flake's own place is not known", plainError, "1 evaluation\n", "fail", nope)
 	delete(unknown.Artifacts, "nix/tmp/pushlane-nix/metadata")

@@ -12,7 +12,7 @@ import (
 const (
 	// source is where the pushed tree lies in the container.
 	source = "/work/src"
-	// said is where the output is kept.
+	// said is the folder of the output.
 	said = "/tmp/pushlane-nix"
 	// cache is where the volume is mounted. It must not be /nix: that would
 	// hide the image's nix itself.
@@ -121,9 +121,9 @@ func escape(name string) string {
 	return b.String()
 }
 
-// config is nix.conf. Without a network nix is not to ask anybody but the
-// volume, and not to wait. Nix's own sandbox wants rights that an unprivileged
-// container has not; the container is one.
+// config is nix.conf. Without a network nix must use only the volume, and must not
+// wait. Nix's own sandbox needs rights that an unprivileged container does not
+// have; the container is the sandbox.
 func config(run *sdk.Run) string {
 	lines := []string{"experimental-features = nix-command flakes", "sandbox = false", "build-users-group =",
 		"accept-flake-config = false"}

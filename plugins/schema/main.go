@@ -251,7 +251,7 @@ func (c *checker) against(name, schema string, text []byte) bool {
 	}
 	compiled := c.schemas.get(schema)
 	if compiled == nil {
-		return false // said at the schema
+		return false // reported at the schema
 	}
 	fits := true
 	for _, d := range docs {
@@ -323,7 +323,7 @@ func atTop(name string, text []byte, want string) bool {
 	}
 	docs, wrong := parseJSON(text)
 	if wrong != nil || len(docs) != 1 {
-		return true // what is wrong is said when it is checked
+		return true // errors are reported when it is checked
 	}
 	top, _ := docs[0].value.(map[string]any)
 	return top["$schema"] == want

@@ -30,7 +30,7 @@ func parseTOML(text []byte) ([]document, *fault) {
 	return []document{{v, r.places}}, nil
 }
 
-// tomlReader notes where the values stand that the decoder has read.
+// tomlReader records the positions of the values that the decoder has read.
 type tomlReader struct {
 	parser unstable.Parser
 	places map[string]place

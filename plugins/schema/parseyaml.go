@@ -14,8 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// yamlReader turns YAML's nodes into what JSON knows, and notes where they
-// stand.
+// yamlReader converts YAML's nodes to JSON values, and records their positions.
 type yamlReader struct {
 	lines  []int // offset of each line
 	text   []byte
@@ -79,7 +78,7 @@ func lineStarts(text []byte) []int {
 	return all
 }
 
-// offset is where a node stands: YAML counts characters, we count bytes.
+// offset is the position of a node: YAML counts characters, we count bytes.
 func (r *yamlReader) offset(n *yaml.Node) int {
 	if n.Line < 1 || n.Line > len(r.lines) {
 		return 0

@@ -23,7 +23,7 @@ type schemas struct {
 	formats bool
 	named   []string                      // files that the settings name
 	ids     []identified                  // what of them says what it is called; nil: not looked for yet
-	known   map[string]*jsonschema.Schema // nil: it cannot be used, and that was said
+	known   map[string]*jsonschema.Schema // nil: it cannot be used, and this was reported
 	reads   map[string][]string           // by schema: the files it was made of
 }
 
@@ -176,8 +176,8 @@ func idOf(v any) string {
 	return ""
 }
 
-// identified are the schemas of the settings that say what address they have.
-// What cannot be read is said where it is used.
+// identified are the schemas of the settings that have an address ($id). An
+// unreadable schema is reported where it is used.
 func (s *schemas) identified() []identified {
 	if s.ids == nil {
 		s.ids = []identified{}

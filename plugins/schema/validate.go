@@ -11,13 +11,13 @@ import (
 	"golang.org/x/text/message"
 )
 
-// document is one value of a file and where its parts stand.
+// document is one value of a file and the positions of its parts.
 type document struct {
 	value  any
 	places map[string]place // by pointer
 }
 
-// place is where a member stands, as offsets into the file.
+// place is the position of a member, as offsets into the file.
 type place struct {
 	key   int // of a member of an object, else that of value
 	value int
@@ -87,7 +87,7 @@ func (d document) faults(leaf *jsonschema.ValidationError) []fault {
 	return all
 }
 
-// place is where a value stands, or the nearest one around it.
+// place is the position of a value, or of the nearest one around it.
 func (d document) place(parts []string) place {
 	for n := len(parts); n >= 0; n-- {
 		if p, ok := d.places[key(parts[:n])]; ok {

@@ -1,7 +1,6 @@
-// Command secrets is a lane plugin that keeps tokens, keys and passwords out
-// of a repository: by the forms that services give them, and by names that
-// speak of a secret with a value that looks like one. What it finds it does
-// not repeat.
+// Command secrets is a lane plugin that refuses tokens, keys and passwords: by the
+// formats of services, and by names that suggest a secret with a value that looks
+// like one. Its output never contains the secret.
 package main
 
 import (
@@ -18,7 +17,7 @@ import (
 
 func main() { sdk.Main(check) }
 
-// allowMark on a line says that someone looked at it.
+// allowMark on a line means that someone reviewed it.
 const allowMark = "pushlane:allow secret"
 
 // usualEntropy is what a value needs that only its name speaks for.
@@ -63,7 +62,7 @@ func without(files iter.Seq[sdk.Change], globs []string) iter.Seq[sdk.Change] {
 	}
 }
 
-// tally counts what was looked at.
+// tally counts what was checked.
 type tally struct{ files, past, binary int }
 
 func (t *tally) add(c sdk.Change, content *sdk.Content) {
@@ -130,9 +129,9 @@ func (s *scanner) counts(r *rule, f form) bool {
 }
 
 func finding(c sdk.Change, line, col int, r *rule, secret string) sdk.Finding {
-	todo := ": make it invalid, and take it out of the commit (fingerprint "
+	todo := ": revoke it, and remove it from the commit (fingerprint "
 	if c.Commit != "" {
-		todo = ": make it invalid (fingerprint "
+		todo = ": revoke it (fingerprint "
 	}
 	return sdk.Finding{Path: c.Path, Line: line, Col: col, Rule: r.id,
 		Message: r.what + " " + redacted(r, secret) + todo + fingerprint(secret) + ")" + c.InCommit()}

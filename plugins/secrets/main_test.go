@@ -190,15 +190,15 @@ func found(file string, line, col int, rule, message string) sdk.Finding {
 	return sdk.Finding{Path: file, Line: line, Col: col, Rule: rule, Message: message}
 }
 
-const fix = ": make it invalid, and take it out of the commit (fingerprint "
+const fix = ": revoke it, and remove it from the commit (fingerprint "
 
 func cases() []sdktest.Case {
 	pat, named := tokens["github-pat"], tokens["named"]
 	patSaid := "GitHub personal access token ghp_… (40 characters)" + fix + fingerprint(pat) + ")"
-	pastSaid := "GitHub personal access token ghp_… (40 characters): make it invalid (fingerprint " + fingerprint(pat) +
-		"), in commit 1234567: a later commit does not take it out of the history, rewrite that one (git rebase " +
+	pastSaid := "GitHub personal access token ghp_… (40 characters): revoke it (fingerprint " + fingerprint(pat) +
+		"), in commit 1234567: removing it later does not remove it from the history: rewrite that commit (git rebase " +
 		"--interactive)"
-	namedSaid := "value of a name that speaks of a secret (16 characters)" + fix + fingerprint(mixed[:16]) + ")"
+	namedSaid := "value of a name that suggests a secret (16 characters)" + fix + fingerprint(mixed[:16]) + ")"
 	return []sdktest.Case{
 		{Name: "nothing",
 			Files: map[string]string{

@@ -10,7 +10,7 @@ import (
 
 // What is next to a key that a rule is worth a try: before ends with the key.
 
-// wordAfter wants so many characters of a token behind the key: keys of two or
+// wordAfter requires so many characters of a token after the key: keys of two or
 // three letters are in many words.
 func wordAfter(n int) func(before, after []byte) bool {
 	return func(_, after []byte) bool { return len(after) >= n && wordRun(after[:n]) == n }
@@ -26,7 +26,7 @@ func wordRun(text []byte) int {
 	return len(text)
 }
 
-// hexBefore wants 32 hexadecimal digits before the key "-us".
+// hexBefore requires 32 hexadecimal digits before the key "-us".
 func hexBefore(before, _ []byte) bool {
 	before = bytes.TrimSuffix(before, []byte("-us"))
 	if len(before) < 32 {
@@ -40,7 +40,8 @@ func hexBefore(before, _ []byte) bool {
 	return true
 }
 
-// passwordAfter wants a colon and an @ in what follows, up to a blank or a slash.
+// passwordAfter requires a colon and an @ in the text that follows, up to a blank or
+// a slash.
 func passwordAfter(_, after []byte) bool {
 	end := bytes.IndexAny(after, " \t/\"'<>\n")
 	if end < 0 {
@@ -50,13 +51,13 @@ func passwordAfter(_, after []byte) bool {
 	return colon > 0 && bytes.IndexByte(after[colon:end], '@') > 0
 }
 
-// authBefore wants the header's name shortly before.
+// authBefore requires the header's name shortly before.
 func authBefore(before, _ []byte) bool {
 	return bytes.Contains(bytes.ToLower(before[max(0, len(before)-40):]), []byte("authorization"))
 }
 
-// assigned wants the name to end, and a value in quotes to be assigned to it.
-// "tokenizer" is not a token, and "token_type" says what kind one is of.
+// assigned requires that the name ends and that a value in quotes is assigned to it.
+// "tokenizer" is not a token, and "token_type" is the kind of one.
 func assigned(before, after []byte) bool {
 	rest := after
 	if len(rest) > 0 && isLetter(rest[0]) && !goesOn(before, rest) {
@@ -108,8 +109,7 @@ func about(end string) bool {
 	return false
 }
 
-// signs are in values that stand for others: a variable, a template, words to
-// be replaced.
+// signs are in placeholders: a variable, a template, words to be replaced.
 func signs() []string {
 	return []string{"${", "$(", "{{", "<", "%(", "%s", "example", "changeme", "change-me", "change_me", "placeholder",
 		"replace", "your", "xxxx", "****", "....", "os.environ", "getenv", "process.env", "dummy", "redacted", "notreal",
@@ -119,7 +119,7 @@ func signs() []string {
 // form is a secret with what of its form is around it.
 type form struct{ before, secret, after string }
 
-// valueStandIn is a value that stands for one.
+// valueStandIn is a value that is a placeholder.
 func valueStandIn(f form) bool {
 	lower := strings.ToLower(f.secret)
 	return slices.ContainsFunc(signs(), func(sign string) bool { return strings.Contains(lower, sign) })
@@ -149,7 +149,7 @@ func loopback(after string) bool {
 	return host == "localhost" || strings.HasPrefix(host, "127.") || strings.HasSuffix(host, ".localhost")
 }
 
-// basicStandIn is the user and the password of a header that stand for others.
+// basicStandIn is the user and the password of a header that are placeholders.
 func basicStandIn(f form) bool {
 	text, err := base64.StdEncoding.DecodeString(f.secret + strings.Repeat("=", (4-len(f.secret)%4)%4))
 	user, password, both := strings.Cut(string(text), ":")

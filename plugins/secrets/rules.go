@@ -11,7 +11,7 @@ type rule struct {
 	pattern  string
 	entropy  float64                         // bits per character that the secret needs at least
 	near     func(before, after []byte) bool // what is next to a key where the pattern is worth a try; nil: always
-	standIn  func(f form) bool               // tells a stand-in from a secret; nil: there are none
+	standIn  func(f form) bool               // distinguishes a placeholder from a secret; nil: there are none
 	named    bool                            // only its name speaks for it: the lane's entropy counts
 	compiled *regexp.Regexp                  // nil: no text had a key yet
 }
@@ -106,7 +106,7 @@ func makeRules() []rule {
 	return append(rules, weakRules()...)
 }
 
-// weakRules are forms that stand-ins have as well.
+// weakRules are formats that placeholders have as well.
 func weakRules() []rule {
 	const quotes = `["'` + "`" + `]`
 	return []rule{
@@ -119,7 +119,7 @@ func weakRules() []rule {
 		{id: "bearer", what: "bearer token", keys: []string{"bearer"}, fold: true, entropy: 3, near: authBefore,
 			standIn: valueStandIn,
 			pattern: `(?i)authorization["']?\s*[:=]\s*["']?bearer\s+([A-Za-z0-9._~+/=-]{20,})`},
-		{id: "named", what: "value of a name that speaks of a secret", named: true, fold: true, near: assigned,
+		{id: "named", what: "value of a name that suggests a secret", named: true, fold: true, near: assigned,
 			standIn: namedStandIn,
 			keys: []string{"password", "passwd", "secret", "token", "api_key", "apikey", "api-key",
 				"access_key", "access-key", "accesskey", "auth_key", "auth-key", "authkey", "private_key", "private-key",

@@ -1,5 +1,5 @@
 // Command shell is a lane plugin that runs a script or a command in a
-// throw-away container. The lane passes when it exits with status 0.
+// throw-away container. The lane passes if it exits with status 0.
 package main
 
 import (

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/pushlane/pushlane/plugins/internal/wasmtest"
 	"github.com/pushlane/pushlane/sdk"
 	"github.com/pushlane/pushlane/sdk/sdktest"
 )
@@ -133,6 +136,180 @@ func TestMatchers(t *testing.T) {
 			Containers:  map[string]sdk.Result{"command": {Exit: 1, Tail: c.tail}},
 			WantVerdict: "fail", WantFindings: c.want}.Run(t, check)
 	}
+}
+
+// The outputs in testdata were printed by the tools themselves. They are read
+// natively, and by the module that users get.
+func TestOutputsOfTools(t *testing.T) { testTools(t, nil) }
+
+func TestModule(t *testing.T) { testTools(t, wasmtest.Build(t).Serve) }
+
+func testTools(t *testing.T, serve func(sdk.Session) int) {
+	files := map[string]string{"src/main.rs": "x", "web/app.js": "x", "src/list.c": "x", "build.sh": "x", "app.py": "x",
+		"c.yaml": "x", "ts/app.ts": "x", "main.go": "x"}
+	for matcher, want := range map[string][]sdk.Finding{
+		"rustc": {
+			{Path: "src/main.rs", Line: 1, Col: 5, Level: "warning", Rule: "rustc",
+				Message: "unused import: `std::collections::HashMap`"},
+			{Path: "src/main.rs", Line: 12, Col: 21, Rule: "E0308", Message: "mismatched types"},
+			{Path: "src/main.rs", Line: 4, Col: 9, Level: "warning", Rule: "rustc", Message: "unused variable: `unused`"}},
+		"eslint": {
+			{Path: "web/app.js", Line: 1, Col: 7, Level: "warning", Rule: "eslint",
+				Message: "'unused' is assigned a value but never used no-unused-vars"},
+			{Path: "web/app.js", Line: 2, Col: 10, Level: "warning", Rule: "eslint",
+				Message: "'add' is defined but never used no-unused-vars"},
+			{Path: "web/app.js", Line: 3, Col: 9, Rule: "eslint", Message: "Expected '===' and instead saw '==' eqeqeq"},
+			{Path: "web/app.js", Line: 3, Col: 15, Rule: "eslint", Message: "Unexpected 'debugger' statement no-debugger"},
+			{Path: "web/app.js", Line: 4, Col: 14, Rule: "eslint", Message: "'c' is not defined no-undef"}},
+		"gcc": {
+			{Path: "src/list.c", Line: 2, Col: 48, Level: "warning", Rule: "gcc",
+				Message: "function returns address of local variable [-Wreturn-local-addr]"},
+			{Path: "src/list.c", Line: 3, Col: 26, Level: "warning", Rule: "gcc",
+				Message: "initialization of 'int' from 'int *' makes integer from pointer without a cast [-Wint-conversion]"},
+			{Path: "src/list.c", Line: 3, Col: 44, Level: "warning", Rule: "gcc",
+				Message: "format '%s' expects argument of type 'char *', but argument 2 has type 'int' [-Wformat=]"},
+			{Path: "src/list.c", Line: 3, Col: 52, Rule: "gcc", Message: "expected ';' before 'return'"}},
+		"clang": {
+			{Path: "src/list.c", Line: 2, Col: 49, Level: "warning", Rule: "clang",
+				Message: "address of stack memory associated with local variable 'here' returned [-Wreturn-stack-address]"},
+			{Path: "src/list.c", Line: 3, Col: 22, Level: "warning", Rule: "clang",
+				Message: "incompatible pointer to integer conversion initializing 'int' with an expression of type 'int *'; " +
+					"dereference with * [-Wint-conversion]"},
+			{Path: "src/list.c", Line: 3, Col: 50, Level: "warning", Rule: "clang",
+				Message: "format specifies type 'char *' but the argument has type 'int' [-Wformat]"},
+			{Path: "src/list.c", Line: 3, Col: 52, Rule: "clang", Message: "expected ';' after expression"}},
+		"shellcheck": {
+			{Path: "build.sh", Line: 2, Col: 1, Level: "warning", Rule: "shellcheck",
+				Message: "Use 'cd ... || exit' or 'cd ... || return' in case cd fails. [SC2164]"},
+			{Path: "build.sh", Line: 2, Col: 4, Level: "note", Rule: "shellcheck",
+				Message: "Double quote to prevent globbing and word splitting. [SC2086]"},
+			{Path: "build.sh", Line: 3, Col: 6, Level: "note", Rule: "shellcheck",
+				Message: "Double quote to prevent globbing and word splitting. [SC2086]"},
+			{Path: "build.sh", Line: 3, Col: 9, Level: "warning", Rule: "shellcheck",
+				Message: "In POSIX sh, == in place of = is undefined. [SC3014]"},
+			{Path: "build.sh", Line: 3, Col: 27, Level: "warning", Rule: "shellcheck",
+				Message: "Quote this to prevent word splitting. [SC2046]"},
+			{Path: "build.sh", Line: 3, Col: 27, Level: "note", Rule: "shellcheck",
+				Message: "Useless echo? Instead of 'echo $(cmd)', just use 'cmd'. [SC2005]"},
+			{Path: "build.sh", Line: 3, Col: 27, Level: "note", Rule: "shellcheck",
+				Message: "Use $(...) notation instead of legacy backticks `...`. [SC2006]"}},
+		"flake8": {
+			{Path: "app.py", Line: 1, Col: 1, Rule: "F401", Message: "'os' imported but unused"},
+			{Path: "app.py", Line: 2, Col: 1, Rule: "E302", Message: "expected 2 blank lines, found 0"},
+			{Path: "app.py", Line: 3, Col: 5, Rule: "F841", Message: "local variable 'x' is assigned to but never used"},
+			{Path: "app.py", Line: 4, Col: 14, Rule: "F821", Message: "undefined name 'c'"}},
+		"pylint": {
+			{Path: "app.py", Line: 1, Level: "note", Rule: "C0114",
+				Message: "Missing module docstring (missing-module-docstring)"},
+			{Path: "app.py", Line: 2, Level: "note", Rule: "C0116",
+				Message: "Missing function or method docstring (missing-function-docstring)"},
+			{Path: "app.py", Line: 2, Col: 8, Level: "note", Rule: "C0103",
+				Message: `Argument name "a" doesn't conform to snake_case naming style (invalid-name)`},
+			{Path: "app.py", Line: 2, Col: 11, Level: "note", Rule: "C0103",
+				Message: `Argument name "b" doesn't conform to snake_case naming style (invalid-name)`},
+			{Path: "app.py", Line: 3, Col: 4, Level: "note", Rule: "C0103",
+				Message: `Variable name "x" doesn't conform to snake_case naming style (invalid-name)`},
+			{Path: "app.py", Line: 4, Col: 13, Rule: "E0602", Message: "Undefined variable 'c' (undefined-variable)"},
+			{Path: "app.py", Line: 2, Col: 11, Level: "warning", Rule: "W0613",
+				Message: "Unused argument 'b' (unused-argument)"},
+			{Path: "app.py", Line: 3, Col: 4, Level: "warning", Rule: "W0612",
+				Message: "Unused variable 'x' (unused-variable)"},
+			{Path: "app.py", Line: 1, Level: "warning", Rule: "W0611", Message: "Unused import os (unused-import)"}},
+		"yamllint": {
+			{Path: "c.yaml", Line: 1, Col: 1, Level: "warning", Rule: "yamllint",
+				Message: `missing document start "---" (document-start)`},
+			{Path: "c.yaml", Line: 2, Col: 1, Rule: "yamllint",
+				Message: `duplication of key "a" in mapping (key-duplicates)`},
+			{Path: "c.yaml", Line: 5, Col: 7, Rule: "yamllint",
+				Message: "syntax error: mapping values are not allowed here (syntax)"}},
+		"tsc": {
+			{Path: "ts/app.ts", Line: 2, Col: 3, Rule: "TS2322", Message: "Type 'number' is not assignable to type 'string'."},
+			{Path: "ts/app.ts", Line: 4, Col: 5, Rule: "TS2345",
+				Message: "Argument of type 'string' is not assignable to parameter of type 'number'."},
+			{Path: "ts/app.ts", Line: 4, Col: 10, Rule: "TS2304", Message: "Cannot find name 'c'."}},
+		"govet": {
+			{Path: "main.go", Line: 6, Col: 14, Rule: "govet",
+				Message: "fmt.Printf format %d has arg \"x\" of wrong type string"},
+			{Path: "main.go", Line: 8, Col: 2, Rule: "govet", Message: "unreachable code"}},
+		"staticcheck": {{Path: "main.go", Line: 6, Col: 13, Rule: "staticcheck",
+			Message: "Printf format %d has arg #1 of wrong type string (SA5009)"}},
+	} {
+		output, err := os.ReadFile("testdata/" + matcher + ".txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sdktest.Case{Name: matcher, Files: files, Base: files, With: `{"run":"x","matchers":["` + matcher + `"]}`,
+			Containers:  map[string]sdk.Result{"command": {Exit: 1, Tail: string(output)}},
+			WantVerdict: "fail", WantFindings: want, Serve: serve}.Run(t, check)
+	}
+}
+
+// Every matcher that the manifest allows is one that is known, and the other
+// way round.
+func TestManifestNamesTheMatchers(t *testing.T) {
+	text, err := os.ReadFile("manifest.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), `"matchers": {"type": "array", "items": {"enum": [`)
+	list, _, _ = strings.Cut(list, "]")
+	var names []string
+	for name := range strings.SplitSeq(list, ",") {
+		names = append(names, strings.Trim(name, "\" \n"))
+	}
+	if want := slices.Sorted(slices.Values(append(toolNames(), "gnu", "go-test"))); !slices.Equal(want,
+		slices.Sorted(slices.Values(names))) {
+		t.Errorf("the manifest has %q,\nknown are %q", names, want)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !strings.Contains(string(readme), "`"+name+"`") {
+			t.Errorf("README.md does not name the matcher %s", name)
+		}
+	}
+}
+
+// Output is a stranger's: no tool's reader may fall over it, find a place that
+// is not in the tree, or go on for long.
+func TestHostileOutput(t *testing.T) {
+	files := map[string]string{"a.go": "x"}
+	hostile := strings.Repeat("a.go:1:", 9000) + "\n" + strings.Repeat("(", 64<<10) +
+		"\n../a.go:1:1: x\n/etc/passwd:1:1: x\na.go:99999999999999999999:1: x\na.go:1:99999999999999999999: x\n" +
+		strings.Repeat("^\n", 20000) + "[error] a.go:3: \x1b[31mred\n"
+	for _, name := range toolNames() {
+		sdktest.Case{Name: name, Files: files, With: `{"run":"x"}`,
+			Containers: map[string]sdk.Result{"command": {}}}.Run(t, func(run *sdk.Run) error {
+			m := matcher{run: run, dir: source, known: map[string]bool{}}
+			for _, f := range m.tool(name, hostile) {
+				if f.Path != "a.go" || f.Line > maxPlace || f.Col > maxPlace || f.Line < 0 || f.Message == "" {
+					t.Errorf("%s: got %+v", name, f)
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func FuzzTools(f *testing.F) {
+	for i := range toolNames() {
+		f.Add(uint(i), "a.go:1:2: E1 error: x\n  --> a.go:1:2\na.go\n 1:2  error  x\n\n")
+	}
+	f.Fuzz(func(t *testing.T, which uint, tail string) {
+		names := toolNames()
+		sdktest.Case{Name: "x", Files: map[string]string{"a.go": "x"}, With: `{"run":"x"}`,
+			Containers: map[string]sdk.Result{"command": {}}}.Run(t, func(run *sdk.Run) error {
+			m := matcher{run: run, dir: source, known: map[string]bool{}}
+			for _, found := range m.tool(names[which%uint(len(names))], tail) {
+				if found.Path != "a.go" || found.Line < 0 || found.Col < 0 || found.Message == "" {
+					t.Errorf("got %+v", found)
+				}
+			}
+			return nil
+		})
+	})
 }
 
 func FuzzMatchers(f *testing.F) {

@@ -23,9 +23,16 @@ func (s settings) findings(run *sdk.Run, tail string) []sdk.Finding {
 	if slices.Contains(s.matchers, "gnu") {
 		all = append(all, m.gnu(tail)...)
 	}
+	for _, name := range s.matchers {
+		all = append(all, m.tool(name, tail)...)
+	}
 	var once []sdk.Finding
 	for _, f := range all {
-		if len(once) < maxFindings && !slices.Contains(once, f) {
+		again := slices.ContainsFunc(once, func(o sdk.Finding) bool {
+			o.Rule = f.Rule // several matchers may read one line
+			return o == f
+		})
+		if len(once) < maxFindings && !again {
 			once = append(once, f)
 		}
 	}
@@ -80,19 +87,25 @@ func gnuLine(line string) (sdk.Finding, bool) {
 	if !ok || !ok2 || err != nil || n < 1 || name == "" {
 		return sdk.Finding{}, false
 	}
-	f := sdk.Finding{Path: name, Line: n, Level: "error"}
+	f := sdk.Finding{Path: name, Line: n}
 	if column, after, ok := strings.Cut(rest, ":"); ok {
 		if c, err := strconv.Atoi(column); err == nil && c > 0 {
 			f.Col, rest = c, after
 		}
 	}
-	f.Message = strings.TrimSpace(rest)
-	if level, after, ok := strings.Cut(f.Message, ":"); ok {
-		if l := levelOf(level); l != "" {
-			f.Level, f.Message = l, strings.TrimSpace(after)
+	f.Level, f.Message = cutLevel(strings.TrimSpace(rest))
+	return f, f.Message != ""
+}
+
+// cutLevel takes "warning:" and the like off a message; without it the level
+// is error.
+func cutLevel(message string) (level, rest string) {
+	if word, after, ok := strings.Cut(message, ":"); ok {
+		if l := levelOf(word); l != "" {
+			return l, strings.TrimSpace(after)
 		}
 	}
-	return f, f.Message != ""
+	return "error", message
 }
 
 func levelOf(word string) string {
@@ -208,8 +221,8 @@ func (p *goPackage) line(line string) {
 	}
 }
 
-// failed are the findings of the tests that failed; a test that said nothing
-// about a place is told of by its name.
+// failed are the findings of the failed tests; a test without a position in its
+// output is reported by its name.
 func (p *goPackage) failed(m *matcher, dir string) []sdk.Finding {
 	var all []sdk.Finding
 	told := map[string]bool{}

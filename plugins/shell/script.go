@@ -72,8 +72,8 @@ func interpreterOf(script string) (string, bool) {
 	return words[0], true
 }
 
-// failedCommand is the line of the script that failed, as the shell said it; ""
-// where it did not.
+// failedCommand is the line of the script that failed, if the shell reported it;
+// else "".
 func failedCommand(script, tail string) string {
 	lines := strings.Split(script, "\n")
 	n := 0

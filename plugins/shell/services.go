@@ -81,8 +81,8 @@ func serviceTrouble(tail string) string {
 // are ready, runs its arguments, and stops the services whatever happened. A
 // service has its own session, so that all it started is stopped with it, and
 // its output comes line by line through a pipe with the service's name in
-// front. Nothing may keep the script's own output open at the end: whoever
-// runs it waits for that.
+// front. Nothing may keep the script's own output open at the end: the caller
+// waits for that.
 func withServices(services []service) string {
 	var b strings.Builder
 	b.WriteString(prologue)

@@ -1,7 +1,7 @@
 // Package sdktest tests a plugin's check natively, in milliseconds: it builds
-// the two trees and the request from a Case, plays the host, and compares what
-// the check said. The check sees of the request what the host would send to the
-// plugin whose manifest.toml is in the folder of the tests.
+// the two trees and the request from a Case, simulates the host, and compares the
+// output of the check. The check sees the part of the request that a host would send
+// to the plugin whose manifest.toml is in the folder of the tests.
 package sdktest
 
 import (
@@ -38,7 +38,7 @@ type Case struct {
 	WantVerdict    string            // pass (the default), fail, skip or broken; "fail: words" also compares the reason
 	WantContainers []sdk.Container   // all that were asked for, in their order; nil: not compared
 	WantProgress   []string          // progress lines of all calls; nil: not compared
-	WantArtifacts  map[string]string // what the check kept; nil: not compared
+	WantArtifacts  map[string]string // the values that the check stored; nil: not compared
 }
 
 // Past is a file as a new commit has it, and the pushed tree has not.
@@ -114,7 +114,7 @@ func (c Case) run(t *testing.T, check func(*sdk.Run) error) {
 	t.Fatalf("check asked for containers in %d rounds", maxRounds)
 }
 
-// said is what one call of the check answered.
+// said is the output of one call of the check.
 type said struct {
 	exit            int
 	findings        []sdk.Finding
@@ -223,7 +223,7 @@ func same(t *testing.T, what string, got, want []string) {
 		case i >= len(got):
 			t.Errorf("%s %d is missing: %s", what, i+1, want[i])
 		case i >= len(want):
-			t.Errorf("%s %d was not wanted: %s", what, i+1, got[i])
+			t.Errorf("%s %d was unexpected: %s", what, i+1, got[i])
 		case got[i] != want[i]:
 			t.Errorf("%s %d:\n got %s\nwant %s", what, i+1, got[i], want[i])
 		}
@@ -319,7 +319,7 @@ func (c Case) mode(name string) string {
 	return "100644"
 }
 
-// id stands for a blob id: equal for equal content, no more is promised.
+// id is a made-up blob id: equal for equal content, nothing else is guaranteed.
 func id(content string) string {
 	h := uint64(14695981039346656037)
 	for _, b := range []byte(content) {

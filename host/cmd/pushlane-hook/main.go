@@ -1,11 +1,11 @@
-// Command pushlane-hook is what the git hooks call: it hands the push to the
-// resident pushlane over a unix socket and copies its lines back. With none
-// to be reached it becomes `pushlane hook`, which judges by itself and leaves
-// a resident behind for the next push.
+// Command pushlane-hook is the program that the git hooks call: it passes the push
+// to the resident pushlane over a unix socket and copies its lines back. If there is
+// none it executes `pushlane hook`, which judges in its own process and starts a
+// resident for the next push.
 //
-// It is small on purpose: a git hook pays for every package it links at every
-// push (1.3 ms against 5 ms for the whole program). host/wire.go describes
-// the frames; both ends name the version.
+// It is small on purpose: every package that it links costs time at every push
+// (1.3 ms instead of 5 ms for the whole program). host/wire.go describes the
+// frames; both ends send their version.
 package main
 
 import (
@@ -41,7 +41,7 @@ func run(args []string) int {
 	stdin, err := readStdin(args[0])
 	if err != nil {
 		return fail("cannot read git's ref lines: "+err.Error(),
-			"push fewer refs at once, and by shorter names: git push origin main")
+			"push fewer refs at once, with shorter names: git push origin main")
 	}
 	if len(stdin) == 0 && missing(args[0], os.Stdin) {
 		return fail("cannot read git's ref lines: there are none (push refused)",
@@ -58,7 +58,7 @@ func run(args []string) int {
 
 // serverArgs takes the arguments that `pushlane install --server` put before
 // the gate. At a server's gate they alone say where the policy and the state
-// are: variables come from whoever pushes.
+// are: variables come from the pusher.
 func serverArgs(args []string) []string {
 	set := map[string]string{}
 	for len(args) > 0 && strings.HasPrefix(args[0], "--") {
@@ -309,8 +309,8 @@ func copyBack(conn io.Reader, gate string) (code int, served bool) {
 	}
 }
 
-// gone: before the resident took the call nothing was judged and we do it
-// ourselves; after that, the push is refused.
+// disconnected: before the resident accepted the call nothing was judged, and this
+// process judges; after that, the push is refused.
 func gone(answered bool, gate string) (code int, served bool) {
 	if !answered || gate == "post-receive" { // the push is in already: what comes after it is handed over again
 		return 0, false
@@ -329,7 +329,7 @@ func terminal() string {
 	return "1 " + strconv.Itoa(int(size[1]))
 }
 
-// stateFolder is host.stateFolder, said again so that nothing is imported.
+// stateFolder is config's stateFolder, repeated here so that nothing is imported.
 func stateFolder() string {
 	if dir := os.Getenv("PUSHLANE_STATE"); dir != "" {
 		return dir
@@ -340,9 +340,9 @@ func stateFolder() string {
 	return filepath.Join(os.Getenv("HOME"), ".local", "state", "pushlane")
 }
 
-// write writes to an output as far as it takes anything: a verdict holds also
-// where no one can be told of it. A reader that went away ends a process that
-// writes to 1 or 2 itself.
+// write writes to an output and ignores errors: the verdict does not depend on
+// whether anyone reads the output. A closed pipe ends a process that writes to 1
+// or 2 itself.
 func write(fd int, p []byte) {
 	other, err := syscall.Dup(fd)
 	if err != nil {

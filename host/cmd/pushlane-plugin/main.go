@@ -1,7 +1,7 @@
 // Command pushlane-plugin is the process in which pushlane compiles or runs one
-// plugin. It is a program of its own because it starts once for each module:
-// without the rest of pushlane it starts faster and takes less memory. Where it
-// is not installed next to pushlane, pushlane starts itself in its place.
+// plugin. It is a separate program because it starts once for each module:
+// without the rest of pushlane it starts faster and uses less memory. If it is
+// not installed next to pushlane, pushlane starts itself instead.
 package main
 
 import (

@@ -14,7 +14,7 @@ func cancelCommand(p *program) *cobra.Command {
 	var asJSON bool
 	var there away
 	cmd := &cobra.Command{
-		Use: "cancel RUN", Short: "cancel a run that waits or runs", Args: exactly(1),
+		Use: "cancel RUN", Short: "cancel a queued or running run", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if done, err := there.withRun(ctx, p, args[0], func(c api.Client, repo string, number int64) error {
@@ -33,11 +33,11 @@ func cancelCommand(p *program) *cobra.Command {
 				}
 				if asJSON {
 					return json.NewEncoder(p.out).Encode(map[string]any{"run": run.Number, "state": run.State,
-						"cancel_asked_by": run.CancelBy})
+						"cancel_requested_by": run.CancelBy})
 				}
 				word := "run #%d is cancelled\n"
 				if !run.State.Final() {
-					word = "run #%d is told to stop\n"
+					word = "run #%d is being cancelled\n"
 				}
 				fmt.Fprintf(p.out, word, run.Number)
 				return nil
@@ -53,9 +53,10 @@ func rerunCommand(p *program) *cobra.Command {
 	var asJSON, failed bool
 	var there away
 	cmd := &cobra.Command{
-		Use: "rerun RUN", Short: "queue a run again, all of it or what failed", Args: exactly(1),
-		Long: "rerun judges the same commits by the same lanes once more, on the server's host\n(pushlane serve). For a " +
-			"push that has not left your machine: pushlane run.",
+		Use: "rerun RUN", Short: "queue a run again: all lanes, or those that failed", Args: exactly(1),
+		Long: `rerun judges the same commits with the same lanes again, on the server (pushlane
+serve). Before a push, use pushlane run instead.`,
+		Example: "  pushlane rerun 12\n  pushlane rerun 12 --failed",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if done, err := there.withRun(ctx, p, args[0], func(c api.Client, repo string, number int64) error {
@@ -80,7 +81,7 @@ func rerunCommand(p *program) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&failed, "failed", false, "only the lanes that did not pass")
+	cmd.Flags().BoolVar(&failed, "failed", false, "run only the lanes that did not pass")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	there.flags(cmd)
 	return cmd
@@ -90,7 +91,7 @@ func showCommand(p *program) *cobra.Command {
 	var asJSON bool
 	var there away
 	cmd := &cobra.Command{
-		Use: "show [RUN]", Short: "show one run in full: lanes, findings, every decision", Args: atMostOne,
+		Use: "show [RUN]", Short: "show a run: lanes, findings, every decision", Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			which := "last"
 			if len(args) == 1 {

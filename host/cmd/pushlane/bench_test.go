@@ -15,7 +15,7 @@ import (
 
 // BenchmarkPush measures what the gate costs a whole `git push` of one new
 // commit: with an empty sh hook, then with 1 and 10 no-op Wasm lanes, each a
-// module of its own, warm, the kinds taking turns so that the machine's drift
+// separate module, warm, the kinds taking turns so that the machine's drift
 // hits all. It reports the medians in ms, what the lanes add over the empty
 // hook, the resident host's memory when idle, and the peak of an inline hook.
 //
@@ -40,7 +40,7 @@ func BenchmarkPush(b *testing.B) {
 	b.ReportMetric(float64(pushers["lanes-10"].inlineKiB(b))/1024, "MiB/inline-peak-lanes-10")
 }
 
-// BenchmarkInline measures the most memory of a hook that judges by itself, its
+// BenchmarkInline measures the most memory of a hook that judges in its own process, its
 // workers included: with the two lanes that `pushlane init` writes, for a small
 // push and for one that brings 350 MB. It is for -benchtime 1x.
 func BenchmarkInline(b *testing.B) {
@@ -84,7 +84,7 @@ func buildNoops(b *testing.B) {
 	}
 }
 
-// inlineKiB is the most memory of a hook that judges by itself and its workers,
+// inlineKiB is the most memory of a hook that judges in its own process and its workers,
 // its modules in the disk cache.
 func (p *pusher) inlineKiB(b *testing.B) (peak int) {
 	b.Helper()

@@ -19,13 +19,13 @@ import (
 func demoCommand(p *program) *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
-		Use: "demo", Short: "show pushlane at work on a scratch repository", Args: exactly(0),
-		Long: "demo makes a scratch repository with a real remote, installs the hooks and pushes\nfour times: a good " +
-			"change, a bad one, one whose tests fail in a container, the fix.",
+		Use: "demo", Short: "demonstrate pushlane on a temporary repository", Args: exactly(0),
+		Long: `demo creates a temporary repository with a real remote, installs the hooks and pushes
+four times: a good change, a bad one, one whose tests fail in a container, and the fix.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := os.MkdirTemp("", "pushlane-demo-")
 			if err != nil {
-				return fmt.Errorf("cannot make a scratch folder: %w", err)
+				return fmt.Errorf("cannot create a temporary folder: %w", err)
 			}
 			if !keep {
 				defer os.RemoveAll(dir)
@@ -34,11 +34,11 @@ func demoCommand(p *program) *cobra.Command {
 			return d.run(cmd.Context())
 		},
 	}
-	cmd.Flags().BoolVar(&keep, "keep", false, "leave the scratch repository behind")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep the temporary repository")
 	return cmd
 }
 
-// demo is one showing: every push is a real `git push` through real hooks.
+// demo is one demonstration: every push is a real `git push` through real hooks.
 type demo struct {
 	p          *program
 	dir        string // the work tree; its remote is next to it
@@ -80,11 +80,11 @@ func (d *demo) run(ctx context.Context) error {
 		say, file, text, message string
 		accept, container        bool
 	}{
-		{"A good change: every lane passes, the push goes through.", "price.sh", demoPrice, "Add prices", true, false},
-		{"A forgotten merge conflict: the files lane refuses, in Wasm alone.", "hours.txt", demoConflict,
+		{"A good change: every lane passes, and the push is accepted.", "price.sh", demoPrice, "Add prices", true, false},
+		{"A forgotten merge conflict: the lane files refuses, without a container.", "hours.txt", demoConflict,
 			"Merge opening hours", false, false},
 		{"A bug: the tests fail in a throw-away Incus container.", "price.sh", demoBroken, "Speed up prices", false, true},
-		{"The fix: accepted.", "price.sh", demoPrice + "total() { price \"$@\"; }\n", "Add totals", true, false},
+		{"The fix: the push is accepted.", "price.sh", demoPrice + "total() { price \"$@\"; }\n", "Add totals", true, false},
 	}
 	for n, s := range steps {
 		if s.container && !d.containers {
@@ -96,7 +96,7 @@ func (d *demo) run(ctx context.Context) error {
 		}
 	}
 	fmt.Fprintf(d.p.out,
-		"\nWhat happened is recorded: pushlane -C YOUR-REPOSITORY runs. Next: pushlane init && pushlane install\n")
+		"\nEvery run is recorded; list them in a repository with: pushlane runs\nNext: pushlane init && pushlane install\n")
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (d *demo) setUp(ctx context.Context) error {
 			return err
 		}
 	}
-	fmt.Fprintf(d.p.out, "A scratch repository with these lanes (.pushlane/lanes.toml):\n\n%s\n", indentText(text))
+	fmt.Fprintf(d.p.out, "A temporary repository with these lanes (.pushlane/lanes.toml):\n\n%s\n", indentText(text))
 	bin, err := hookClient()
 	if err != nil {
 		return err
@@ -140,13 +140,14 @@ func (d *demo) setUp(ctx context.Context) error {
 	return err
 }
 
-// canRunContainers says aloud what is left out where there is no Incus.
+// canRunContainers reports whether Incus works here; if not, it prints which
+// part of the demo is left out.
 func (d *demo) canRunContainers(ctx context.Context) bool {
 	for _, check := range doctor.Incus(ctx, d.p.getenv, "busybox") {
 		if !check.OK {
-			fmt.Fprintf(d.p.out, "Left out: the lanes that need a container (%s: %s).\n", check.Name, check.Message)
+			fmt.Fprintf(d.p.out, "Without the lane that needs a container (%s: %s).\n", check.Name, check.Message)
 			if check.Hint != "" {
-				fmt.Fprintf(d.p.out, "To see them too: %s\n", check.Hint)
+				fmt.Fprintf(d.p.out, "To include it: %s\n", check.Hint)
 			}
 			return false
 		}
@@ -154,7 +155,7 @@ func (d *demo) canRunContainers(ctx context.Context) bool {
 	return true
 }
 
-// step commits one change and pushes it; a refused one is taken back.
+// step commits one change and pushes it; a refused commit is reset.
 func (d *demo) step(ctx context.Context, file, text, message string, accept bool) error {
 	if err := d.write(file, text); err != nil {
 		return err
@@ -188,7 +189,7 @@ func (d *demo) write(name, text string) error {
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
-// git runs git; its error carries what git said.
+// git runs git; its error contains what git printed.
 func (d *demo) git(ctx context.Context, dir string, stderr io.Writer, args ...string) error {
 	var said strings.Builder
 	cmd := exec.CommandContext(ctx, "git", args...)

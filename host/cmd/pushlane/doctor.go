@@ -14,7 +14,7 @@ func doctorCommand(p *program) *cobra.Command {
 	var onlyIncus, attacks bool
 	var image string
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "check git, hooks, lanes, plugins, Incus, images and policy", Args: exactly(0),
+		Use: "doctor", Short: "check the installation: git, hooks, lanes, plugins, Incus, images, policy", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, policy, err := p.host()
 			if err != nil {
@@ -35,12 +35,12 @@ func doctorCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&onlyIncus, "incus", false, "check only what containers need")
 	cmd.Flags().BoolVar(&attacks, "hostile", false,
-		"try every hostile plugin module we know on this machine, too; takes a minute")
-	cmd.Flags().StringVar(&image, "image", "", "the lane image to look for, `ALIAS`")
+		"also run every known hostile module on this machine; takes a minute")
+	cmd.Flags().StringVar(&image, "image", "", "check for the lane image `ALIAS`")
 	return cmd
 }
 
-// show prints checks, and what to do about those that are not good.
+// show prints checks, each with its hint.
 func (p *program) show(checks ...doctor.Check) {
 	for _, c := range checks {
 		mark := "ok  "
@@ -59,10 +59,11 @@ func (p *program) show(checks ...doctor.Check) {
 
 func gcCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "gc", Short: "remove containers and logs that were left behind", Args: exactly(0),
-		Long: "gc removes this host's containers whose deadline has passed or whose host process\nis gone, marks their " +
-			"runs as broken, removes runs and logs older than\nretention.runs, and the oldest logs beyond limits.logs_total. " +
-			"pushlane serve does the\nsame every minute.",
+		Use: "gc", Short: "remove leftover containers, and old runs and logs", Args: exactly(0),
+		Long: `gc removes this host's containers whose deadline has passed or whose host process has
+ended, and marks their runs as broken. It removes runs and logs older than
+retention.runs, and the oldest logs beyond limits.logs_total. pushlane serve does the
+same every minute.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, policy, err := p.host()
 			if err != nil {

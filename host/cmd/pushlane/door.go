@@ -13,8 +13,8 @@ const (
 	maxOfAddress   = 128  // of one address that is not a proxy's
 )
 
-// door is a listener that takes so many connections at once, and so many of
-// one address. Others are closed at once.
+// door is a listener with a limit of simultaneous connections, in total and per
+// address. Further connections are closed at once.
 type door struct {
 	net.Listener
 	proxies []netip.Prefix
@@ -29,7 +29,7 @@ func newDoor(l net.Listener, proxies []netip.Prefix) *door {
 	return &door{Listener: l, proxies: proxies, most: roomFor(files()), of: map[netip.Addr]int{}}
 }
 
-// files is how many files this process may have open.
+// files is the number of files that this process may have open.
 func files() uint64 {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
@@ -38,8 +38,8 @@ func files() uint64 {
 	return limit.Cur
 }
 
-// roomFor is how many connections the page may have of so many files: half of
-// them are the pushes'.
+// roomFor is the number of connections the page may have, given the number of
+// files: half of them are reserved for pushes.
 func roomFor(files uint64) int { return int(min(maxConnections, max(1, files/2))) }
 
 // Accept waits for the next connection that there is room for.
@@ -58,8 +58,8 @@ func (c *door) Accept() (net.Conn, error) {
 	}
 }
 
-// counted is the address that a connection counts for, and whether it does: not
-// a proxy's, behind which everybody is.
+// counted is the address that a connection counts for, and whether it counts: a
+// proxy's connections do not, because all users share its address.
 func (c *door) counted(remote string) (netip.Addr, bool) {
 	at, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -100,7 +100,7 @@ func (c *door) leave(from netip.Addr, counted bool) {
 	}
 }
 
-// guest is a connection that makes room when it is closed.
+// guest is a connection that gives up its place when it is closed.
 type guest struct {
 	net.Conn
 	leave func()

@@ -17,15 +17,15 @@ import (
 	"github.com/pushlane/pushlane/host/internal/gate"
 )
 
-// hookCommand is what pushlane-hook becomes when no resident host answers:
-// it judges here and leaves a resident behind for the next push.
+// hookCommand is what pushlane-hook executes if no resident host answers: it
+// judges in this process and starts a resident for the next push.
 func hookCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "hook GATE [ARG…]", Short: "judge what git hands to a hook", Hidden: true,
+		Use: "hook GATE [ARG…]", Short: "judge the updates that git passes to a hook", Hidden: true,
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return wrongUse(errors.New("hook takes a gate"))
+				return wrongUse(errors.New("hook takes the name of a gate"))
 			}
 			outlivePipes()
 			call := p.call(args[0])
@@ -42,8 +42,8 @@ func hookCommand(p *program) *cobra.Command {
 	}
 }
 
-// outlivePipes has a write to a reader that went away fail, where it would end
-// this process: a verdict holds also where no one can be told of it.
+// outlivePipes makes a write to a closed pipe fail instead of ending this
+// process: the verdict does not depend on whether anyone reads the output.
 func outlivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // procReceive answers git ref by ref with what pre-receive decided.
@@ -70,22 +70,23 @@ func (p *program) judge(ctx context.Context, call gate.Call, leaveResident bool)
 }
 
 // warmInstances is how many instances of one plugin may wait for the next
-// push: as many as the last push ran, up to this. Each takes some 3 MB.
+// push: as many as the last push ran, up to this. Each takes about 3 MB.
 const warmInstances = 10
 
 const defaultIdle = 10 * time.Minute
 
-// maxHostLog is the size in bytes beyond which a host's own log is put aside, in
-// place of the one before.
+// maxHostLog is the size in bytes beyond which a host's own log is renamed to
+// host.log.1, replacing the previous one.
 const maxHostLog = 8 << 20
 
-// startResident starts a resident host in a session of its own. Failing to is
-// no failure of the push: the next one is judged inline again.
-func startResident(state, wish string) {
+// startResident starts a resident host in its own session. A failure does not
+// fail the push: the next one is judged in the hook's process again. setting is
+// PUSHLANE_RESIDENT: "", "off" or a duration.
+func startResident(state, setting string) {
 	idle := defaultIdle
-	if d, err := time.ParseDuration(wish); err == nil {
+	if d, err := time.ParseDuration(setting); err == nil {
 		idle = d
-	} else if wish != "" {
+	} else if setting != "" {
 		return // "off"
 	}
 	exe, err := os.Executable()
@@ -109,7 +110,7 @@ func startResident(state, wish string) {
 	}
 }
 
-// residentEnv leaves out what belongs to one call: every call brings its own.
+// residentEnv leaves out the variables of one call: every call has its own.
 func residentEnv(env []string) []string {
 	call := gate.Call{Env: env}
 	keep := []string{}

@@ -17,7 +17,7 @@ type installation struct {
 	preCommit, commitMsg bool
 
 	server bool
-	perRef bool   // server: a push that is good in part goes in in part
+	perRef bool   // server: accept or refuse each ref separately
 	policy string // server: the policy file that the hooks name
 	print  string // server: a gate whose hook is printed instead
 }
@@ -25,13 +25,15 @@ type installation struct {
 func installCommand(p *program) *cobra.Command {
 	var in installation
 	cmd := &cobra.Command{
-		Use: "install [--server REPO.git…]", Short: "put pushlane's hooks in this repository, or in a server's",
-		Long: "install writes a pre-push hook, and with flags others. A hook that is there stays where\nit is and runs " +
-			"first: git's core.hooksPath is then set to a folder of pushlane's own. The\nhook refuses when pushlane is gone; " +
-			"`pushlane uninstall` restores what was there.\n\n" +
-			"With --server it guards the named repositories: pre-receive decides before anything is\naccepted, post-receive " +
-			"runs the lanes that come after. The hooks name the policy file and\nthe state folder, so that no variable of a " +
-			"pusher does.",
+		Use: "install [--server REPO.git…]", Short: "install the hooks in this repository, or on a git server",
+		Long: `install writes a pre-push hook, and with flags other hooks. An existing hook stays where
+it is and runs first: git's core.hooksPath is then set to a folder of pushlane. If the
+pushlane program is missing, the hook refuses. "pushlane uninstall" restores the
+previous state.
+
+With --server it guards the named repositories: pre-receive decides before anything is
+accepted, post-receive runs the lanes that come after. The hooks name the policy file
+and the state folder, so that a pusher's variables cannot change them.`,
 		Example: "  pushlane install\n  pushlane install --server /srv/git/app.git\n  pushlane install --server --print " +
 			"pre-receive > hooks/pre-receive.d/pushlane",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,16 +53,15 @@ func installCommand(p *program) *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&in.preCommit, "pre-commit", false, "judge every commit's tree as well")
-	cmd.Flags().BoolVar(&in.commitMsg, "commit-msg", false, "judge commit messages as well")
+	cmd.Flags().BoolVar(&in.preCommit, "pre-commit", false, "also judge the tree of every commit")
+	cmd.Flags().BoolVar(&in.commitMsg, "commit-msg", false, "also judge commit messages")
 	cmd.Flags().Bool("force", false, "")
-	// the flag is there
 	_ = cmd.Flags().MarkDeprecated("force",
-		"nothing is written into a hooks folder that other repositories share, so it is not needed")
+		"it has no effect: install never writes into a hooks folder that other repositories share")
 	cmd.Flags().BoolVar(&in.server, "server", false, "guard the named repositories on a git server")
 	cmd.Flags().BoolVar(&in.perRef, "per-ref", false,
-		"with --server: answer every ref by itself, so that one bad ref does not keep the others out")
-	cmd.Flags().StringVar(&in.policy, "policy", config.PolicyFile, "with --server: the policy `FILE`")
+		"with --server: accept or refuse each ref separately, so that one bad ref does not block the others")
+	cmd.Flags().StringVar(&in.policy, "policy", config.PolicyFile, "with --server: policy `FILE` of the server")
 	cmd.Flags().StringVar(&in.print, "print", "", "with --server: print the hook of `GATE` and install nothing")
 	return cmd
 }
@@ -78,7 +79,7 @@ func (in installation) gates() []string {
 
 func uninstallCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "uninstall", Short: "take pushlane's hooks out and restore what was there", Args: exactly(0),
+		Use: "uninstall", Short: "remove the hooks and restore the previous state", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lines, err := hooks.Uninstall(cmd.Context(), p.hooksEnv())
 			p.lines(lines)
@@ -106,7 +107,7 @@ func hookClient() (string, error) {
 	bin := filepath.Join(filepath.Dir(exe), "pushlane-hook")
 	if _, err := os.Stat(bin); err != nil {
 		return "", problem.WithHint(fmt.Errorf("cannot find the hook client: %w", err),
-			"put both programs in place with: ./install.sh")
+			"install both programs with: ./install.sh")
 	}
 	return bin, nil
 }

@@ -18,9 +18,11 @@ type storedRun struct {
 	Exit    int
 	Updates []struct{ Ref, New string }
 	Lanes   []struct {
-		ID, State, Message string
-		Attempt            int
-	}
+		ID      string `json:"lane"`
+		State   string
+		Message string
+		Attempt int
+	} `json:"lane_runs"`
 }
 
 func (s *gitServer) runs(t *testing.T) []storedRun {
@@ -162,7 +164,7 @@ func (s *gitServer) checkLog(t *testing.T, r storedRun) {
 		return
 	}
 	for _, l := range r.Lanes[:len(r.Lanes)-1] {
-		if l.State != "broken" || l.Message != "its host is gone" {
+		if l.State != "broken" || l.Message != "its host no longer responds" {
 			t.Errorf("run #%d: attempt %d is %s: %s", r.Run, l.Attempt, l.State, l.Message)
 		}
 	}

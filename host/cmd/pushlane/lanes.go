@@ -21,9 +21,10 @@ func lanesCommand(p *program) *cobra.Command {
 	var explain, asJSON bool
 	var ask host.LanesQuestion
 	cmd := &cobra.Command{
-		Use: "lanes", Short: "list the lanes, and say which a push would run and why", Args: exactly(0),
-		Long: "lanes lists the lanes of a revision. With --explain it prints every lane, picked or\nnot, and the path " +
-			"and glob that decided. Works in a bare repository too.",
+		Use: "lanes", Short: "list the lanes; explain which of them a push would run", Args: exactly(0),
+		Long: `lanes lists the lanes of a revision. With --explain it prints for every lane whether a
+push would run it, and the path and glob that decided. It works in a bare repository
+too.`,
 		Example: "  pushlane lanes\n  pushlane lanes --explain\n  pushlane lanes --explain --range v1.2..HEAD --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			call := p.call("manual")
@@ -52,11 +53,11 @@ func lanesCommand(p *program) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&explain, "explain", false, "say for every lane whether it is picked and why")
-	f.StringVar(&ask.Range, "range", "", "the change to explain, `A..B`; default: what a push would bring")
-	f.StringVar(&ask.Gate, "gate", "pre-push", "pick as `GATE` would: pre-commit, pre-push, pre-receive, …")
+	f.BoolVar(&explain, "explain", false, "print for every lane whether a push would run it, and why")
+	f.StringVar(&ask.Range, "range", "", "explain the change `A..B`; default: what a push would update")
+	f.StringVar(&ask.Gate, "gate", "pre-push", "explain for `GATE`: pre-commit, pre-push, pre-receive, …")
 	f.StringVar(&ask.Ref, "ref", "",
-		"pick as for a push to `REF`; default: where a push would go, with --range any branch")
+		"explain for a push to `REF`; default: the ref that a push would update, with --range any branch")
 	f.BoolVar(&asJSON, "json", false, "print JSON: range and lanes, in file order")
 	return cmd
 }
@@ -93,10 +94,10 @@ func printLanes(p *program, e report.ExplainJSON) {
 
 func importCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "import TOOL FILE", Short: "turn another tool's configuration into a lanes.toml", Args: exactly(2),
-		Long: "import prints a lanes.toml on standard output that checks no less than FILE. A lane that\n" +
-			"cannot be run here refuses every push until its command is written; standard error\n" +
-			"names those. TOOL is forge-lanes, lefthook or pre-commit.",
+		Use: "import TOOL FILE", Short: "convert another tool's configuration to lanes.toml", Args: exactly(2),
+		Long: `import prints a lanes.toml on standard output that never checks less than FILE. A check
+that cannot be converted becomes a lane that refuses every push until you write its
+command; standard error names these lanes. TOOL is forge-lanes, lefthook or pre-commit.`,
 		Example: "  pushlane import lefthook lefthook.yml > .pushlane/lanes.toml",
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := readImport(args[1])
@@ -133,7 +134,7 @@ func readImport(name string) ([]byte, error) {
 	return data, nil
 }
 
-// importRoot is the folder that names in a file are taken from: the
+// importRoot is the folder that names in a file are relative to: the
 // repository's top, one above .config.
 func importRoot(file string) string {
 	dir := filepath.Dir(file)
@@ -143,7 +144,7 @@ func importRoot(file string) string {
 	return dir
 }
 
-// sayImported tells which lanes still need a command.
+// sayImported prints which lanes still need a command.
 func sayImported(p *program, got lanes.Imported) {
 	if len(got.Refuse) == 0 {
 		fmt.Fprintf(p.err, "pushlane: imported: %s\n", count(got.Lanes, "lane"))
@@ -160,10 +161,10 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// firstLanes is what init writes: lanes that need no container and hold for
-// any repository, and a commented one that does.
-const firstLanes = `# The lanes of this repository: checks that run when a push touches their paths.
-# Explain a choice with: pushlane lanes --explain
+// firstLanes is what init writes: lanes that need no container and suit any
+// repository, and a commented one that needs a container.
+const firstLanes = `# The lanes of this repository: checks that run when a push changes their paths.
+# To see which lanes a push would run, and why: pushlane lanes --explain
 version = 1
 
 [[lane]]
@@ -195,7 +196,7 @@ func initCommand(p *program) *cobra.Command {
 			name := top + "/" + gate.LanesFiles[0]
 			for _, other := range gate.LanesFiles {
 				if _, err := os.Stat(top + "/" + other); err == nil {
-					return wrongUse(fmt.Errorf("cannot write lanes: %s is there already", other))
+					return wrongUse(fmt.Errorf("cannot write lanes: %s already exists", other))
 				}
 			}
 			if err := os.MkdirAll(top+"/.pushlane", 0o755); err != nil {

@@ -33,7 +33,7 @@ func TestLanguages(t *testing.T) {
 			must(t, work, env, "sh", "build.sh")
 			must(t, work, env, pushlaneBin(), "plugin", "pack", "plugin.wasm", "fixme.wasm")
 			if out := must(t, work, env, pushlaneBin(), "plugin", "check", "fixme.wasm"); !strings.Contains(out,
-				"ok    fixme keeps the contract, ABI 1") {
+				"ok    fixme follows the contract, ABI 1") {
 				t.Errorf("the contract:\n%s", out)
 			}
 			if out := must(t, work, env, pushlaneBin(), "plugin", "test", "fixme.wasm"); out != "ok    fixme (wasm)\n" {

@@ -49,7 +49,9 @@ func (p *program) call(name string) gate.Call {
 	return gate.Call{Gate: name, Dir: dir, Env: p.env, Term: p.terminal, Config: p.config}
 }
 
-func (p *program) output() report.Output { return report.Output{Out: p.out, Err: p.err} }
+func (p *program) output() report.Output {
+	return report.Output{Out: p.out, Err: p.err, Version: version()}
+}
 
 // host opens the host of this user's state folder, for one command.
 func (p *program) host() (*host.Host, config.Policy, error) { return p.openHost(0) }
@@ -94,9 +96,11 @@ func rootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pushlane",
 		Short: "pushlane judges every git push",
-		Long: "pushlane judges every git push: it picks the lanes whose paths changed, runs each\nlane's " +
-			"WebAssembly plugin, gives it throw-away Incus containers, and accepts or\nrefuses the push.\n\nExit status: 0 " +
-			"accepted, 1 a lane said no, 2 wrong use, 3 could not decide.",
+		Long: `pushlane judges every git push: it picks the lanes whose paths changed, runs the
+WebAssembly plugin of each lane, gives it throw-away Incus containers if it needs
+them, and accepts or refuses the push.
+
+Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -24,7 +24,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/web"
 )
 
-// startPage shows the page where the policy says; stop ends it.
+// startPage serves the page at the policy's address; stop ends it.
 func startPage(ctx context.Context, h *host.Host, policy config.Policy, metrics http.Handler,
 	log *logrus.Logger) (stop func(), err error) {
 	if policy.Listen == "" {
@@ -44,11 +44,11 @@ func startPage(ctx context.Context, h *host.Host, policy config.Policy, metrics 
 	}
 	listener, err := listenAt(ctx, policy.Listen)
 	if err != nil {
-		return nil, problem.WithHint(fmt.Errorf("cannot show the page: %w", err),
-			`name another address with listen = "127.0.0.1:7332" in the policy, or none with listen = ""`)
+		return nil, problem.WithHint(fmt.Errorf("cannot serve the page: %w", err),
+			`set another address in the policy, listen = "127.0.0.1:7332", or turn the page off with listen = ""`)
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		DisableGeneralOptionsHandler: true, // it would wait for a body without end
+		DisableGeneralOptionsHandler: true, // it would wait for the end of the body
 		BaseContext:                  func(net.Listener) context.Context { return ctx }}
 	proxies, err := policy.Proxies()
 	if err != nil {
@@ -120,7 +120,7 @@ func removeDeadSocket(ctx context.Context, path string) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
 	if err == nil {
-		return errors.Join(fmt.Errorf("another process listens on %s", path), conn.Close())
+		return errors.Join(fmt.Errorf("another process is listening on %s", path), conn.Close())
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return err
@@ -128,7 +128,7 @@ func removeDeadSocket(ctx context.Context, path string) error {
 	return os.Remove(path)
 }
 
-// atLoopback tells whether an address to listen at is of this machine alone.
+// atLoopback reports whether an address to listen at is of this machine only.
 func atLoopback(listen string) bool {
 	name, _, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -150,33 +150,33 @@ func serveHTTP(server *http.Server, l net.Listener, policy config.Policy, log *l
 	}
 }
 
-// checkListen tells whether the page is for this machine alone. Beyond it the
-// page wants TLS, or a proxy in front that has it and names the user.
+// checkListen reports whether the page is for this machine only. For other
+// machines it requires TLS, or a proxy with TLS that names the user.
 func checkListen(policy config.Policy) (local bool, err error) {
 	if path, socket := socketOf(policy.Listen); socket {
 		if !filepath.IsAbs(path) {
-			return false, problem.WithHint(fmt.Errorf("cannot show the page: the socket's path %q is not absolute", path),
+			return false, problem.WithHint(fmt.Errorf("cannot serve the page: the socket's path %q is not absolute", path),
 				`set listen = "unix:/run/pushlane/page.sock"`)
 
 		}
-		return false, config.CheckFolder(filepath.Dir(path)) // who can replace it would see all tokens
+		return false, config.CheckFolder(filepath.Dir(path)) // a user who can replace the socket would see all tokens
 	}
 	if _, _, err := net.SplitHostPort(policy.Listen); err != nil {
-		return false, fmt.Errorf("cannot show the page: listen is %q: %w", policy.Listen, err)
+		return false, fmt.Errorf("cannot serve the page: listen is %q: %w", policy.Listen, err)
 	}
 	local = atLoopback(policy.Listen)
 	if !local && policy.TLSCert == "" && len(policy.ProxyAddresses) == 0 {
 		return false,
-			problem.WithHint(fmt.Errorf("cannot show the page at %s: beyond this machine it needs TLS or a trusted proxy",
+			problem.WithHint(fmt.Errorf("cannot serve the page at %s: for other machines it needs TLS or a trusted proxy",
 				policy.Listen),
-				`give it tls.cert and tls.key, or proxy_header and proxy_addresses, or listen = "127.0.0.1:7331"`)
+				`set tls.cert and tls.key, or proxy_header and proxy_addresses, or listen = "127.0.0.1:7331"`)
 
 	}
 	return local && policy.ProxyHeader == "" && atHome(policy.URL), nil
 }
 
-// atHome reports whether users are told of no address beyond this machine: a
-// proxy at another one would make everyone a local user.
+// atHome reports whether the public address is on this machine: a proxy at another
+// address would make every remote user a local one.
 func atHome(address string) bool {
 	u, err := url.Parse(address)
 	if address == "" || err != nil {

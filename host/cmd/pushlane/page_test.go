@@ -34,7 +34,7 @@ func loadPolicy(t *testing.T, text string) config.Policy {
 
 func TestWhereThePageMayListen(t *testing.T) {
 	t.Parallel()
-	const beyond = ": beyond this machine it needs TLS or a trusted proxy"
+	const beyond = ": for other machines it needs TLS or a trusted proxy"
 	for _, test := range []struct {
 		policy string
 		local  bool
@@ -46,9 +46,9 @@ func TestWhereThePageMayListen(t *testing.T) {
 		{"listen = \"127.0.0.1:1\"\nurl = \"https://ci.example.org\"", false, ""},
 		{"listen = \"127.0.0.1:1\"\nproxy_header = \"X-User\"", false, ""},
 		{`listen = "unix:/run/page"`, false, ""},
-		{`listen = "unix:page"`, false, `cannot show the page: the socket's path "page" is not absolute`},
-		{`listen = "0.0.0.0:1"`, false, "cannot show the page at 0.0.0.0:1" + beyond},
-		{"listen = \":1\"\nproxy_header = \"X-User\"", false, "cannot show the page at :1" + beyond},
+		{`listen = "unix:page"`, false, `cannot serve the page: the socket's path "page" is not absolute`},
+		{`listen = "0.0.0.0:1"`, false, "cannot serve the page at 0.0.0.0:1" + beyond},
+		{"listen = \":1\"\nproxy_header = \"X-User\"", false, "cannot serve the page at :1" + beyond},
 		{"listen = \":1\"\nproxy_header = \"X-User\"\nproxy_addresses = [\"10.0.0.1/32\"]", false, ""},
 		{"listen = \":1\"\ntls.cert = \"c\"", false, ""},
 	} {
@@ -87,7 +87,7 @@ func TestThePageOnASocket(t *testing.T) {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 	if _, err := startPage(t.Context(), h, policy, http.NotFoundHandler(), log); err == nil ||
-		err.Error() != "cannot show the page: another process listens on "+path {
+		err.Error() != "cannot serve the page: another process is listening on "+path {
 		t.Errorf("a second page: %v", err)
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -11,17 +11,17 @@ import (
 )
 
 func pluginCommand(p *program) *cobra.Command {
-	cmd := &cobra.Command{Use: "plugin", Short: "make and look at lane plugins"}
+	cmd := &cobra.Command{Use: "plugin", Short: "write, add, update and check lane plugins"}
 	var manifest string
 	pack := &cobra.Command{
-		Use: "pack IN.wasm OUT.wasm", Short: "put a manifest into a module", Args: exactly(2),
+		Use: "pack IN.wasm OUT.wasm", Short: "add a manifest to a module", Args: exactly(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return packPlugin(manifest, args[0], args[1])
 		},
 	}
-	pack.Flags().StringVar(&manifest, "manifest", "manifest.toml", "the manifest, `FILE`")
+	pack.Flags().StringVar(&manifest, "manifest", "manifest.toml", "manifest `FILE`")
 	inspect := &cobra.Command{
-		Use: "inspect FILE.wasm", Short: "say what a module is and asks for", Args: exactly(1),
+		Use: "inspect FILE.wasm", Short: "show the manifest of a module", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := os.ReadFile(args[0])
 			if err != nil {
@@ -38,7 +38,7 @@ func pluginCommand(p *program) *cobra.Command {
 
 func packPlugin(manifest, in, out string) error {
 	if filepath.Ext(out) != ".wasm" { // most likely it is the manifest, which must not be overwritten
-		return wrongUse(fmt.Errorf("cannot pack into %q: a module's name ends in .wasm", out))
+		return wrongUse(fmt.Errorf("cannot pack into %q: the name of a module must end in .wasm", out))
 	}
 	text, err := os.ReadFile(manifest)
 	if err != nil {

@@ -42,9 +42,13 @@ func (p *program) authoring(do func(ctx context.Context, h *host.Host, args []st
 func newCommand(p *program) *cobra.Command {
 	var lang string
 	cmd := &cobra.Command{
-		Use: "new NAME", Short: "begin a plugin: a small whole one that builds and runs", Args: exactly(1),
-		Long: "new writes a plugin that refuses lines with FIXME into the folder NAME, with its\nmanifest, a case and a " +
-			"script that builds it.\n\nLanguages:\n" + plugins.Languages(),
+		Use: "new NAME", Short: "create a small plugin that builds and runs", Args: exactly(1),
+		Long: `new creates a plugin in the folder NAME that refuses lines with FIXME, with its manifest,
+a test case and a build script.
+
+Languages:
+` + plugins.Languages(),
+		Example: "  pushlane plugin new todo --lang go",
 		RunE: func(_ *cobra.Command, args []string) error {
 			files, err := plugins.Begin(args[0], lang)
 			for _, f := range files {
@@ -53,17 +57,17 @@ func newCommand(p *program) *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&lang, "lang", "go", "`LANGUAGE` to write it in")
+	cmd.Flags().StringVar(&lang, "lang", "go", "`LANGUAGE` of the plugin")
 	return cmd
 }
 
 func checkCommand(p *program) *cobra.Command {
 	var with string
 	cmd := &cobra.Command{
-		Use: "check FILE.wasm", Short: "say what a module asks, and hold it to the contract", Args: exactly(1),
-		Long: "check runs the module as a host would: on an ordinary request, the same again, one\nwith fields and " +
-			"operations that no host has yet, odd file names, nothing granted,\nhalf a request. Exit status 1: it does not " +
-			"keep the contract (sdk/ABI.md).",
+		Use: "check FILE.wasm", Short: "check that a module follows the contract", Args: exactly(1),
+		Long: `check prints what a module requests and runs it as a host would: with an ordinary
+request, the same again, unknown fields and operations, odd file names, nothing granted,
+and a truncated request. Exit status 1: it does not follow the contract (sdk/ABI.md).`,
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
 			ok, err := h.Bench().CheckPlugin(ctx, p.out, args[0], with)
 			if err == nil && !ok {
@@ -72,7 +76,7 @@ func checkCommand(p *program) *cobra.Command {
 			return err
 		}),
 	}
-	cmd.Flags().StringVar(&with, "with", "", "the lane's settings, `JSON`")
+	cmd.Flags().StringVar(&with, "with", "", "settings of the lane, `JSON`")
 	return cmd
 }
 
@@ -80,19 +84,19 @@ func testCommand(p *program) *cobra.Command {
 	var o author.CaseOptions
 	var cases string
 	cmd := &cobra.Command{
-		Use: "test FILE.wasm", Short: "run a plugin's declared cases", Args: exactly(1),
-		Long: `test runs every case of a folder through the sandbox, and natively as well where
---native says how. A case is a txtar file: TOML, then the files of the pushed tree
-below src/ and of the one before below base/. Files that the nth of the commits had
-and the pushed tree has not are below commit/N/.
+		Use: "test FILE.wasm", Short: "run the test cases of a plugin", Args: exactly(1),
+		Long: `test runs every case of a folder in the sandbox and, with --native, as a native program
+too. A case is a txtar file: TOML, then the files of the pushed tree below src/ and those
+of the previous tree below base/. Files that the Nth commit has and the pushed tree does
+not have are below commit/N/.
 
     verdict = "fail: 1 line is not ready"
     findings = ["a.go:1: error: FIXME [fixme]"]
-    [[container]]           # how a container ends whose id or command holds match
+    [[container]]           # result of a container whose id or command contains match
     match = "go test"
     exit = 1
     output = "FAIL"
-    [[http]]                # what a request gets whose address holds match
+    [[http]]                # response to a request whose address contains match
     match = "example.org"
     status = 200
     body = "{}"
@@ -100,7 +104,7 @@ and the pushed tree has not are below commit/N/.
     // FIXME
 
 Keys: with, commits, container, http, verdict, findings, containers. Exit status 1: a case
-came out otherwise.`,
+has another result.`,
 		Example: "  pushlane plugin test todo.wasm\n  pushlane plugin test todo.wasm --native 'go run .'",
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
 			ok, err := h.Bench().TestPlugin(ctx, p.out, args[0], cases, o)
@@ -112,7 +116,7 @@ came out otherwise.`,
 	}
 	cmd.Flags().StringVar(&cases, "cases", "cases", "`FOLDER` of the cases")
 	cmd.Flags().StringVar(&o.Native, "native", "",
-		"`COMMAND` that runs the plugin as a program of this machine, without a sandbox")
+		"`COMMAND` that runs the plugin as a native program, without a sandbox")
 	return cmd
 }
 
@@ -122,8 +126,8 @@ type attempt struct {
 }
 
 func (a *attempt) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.span, "range", "", "judge `A..B` instead of what a push would bring")
-	cmd.Flags().StringVar(&a.with, "with", "", "the lane's settings, `JSON`")
+	cmd.Flags().StringVar(&a.span, "range", "", "judge `A..B` instead of what a push would update")
+	cmd.Flags().StringVar(&a.with, "with", "", "settings of the lane, `JSON`")
 }
 
 func (p *program) try(ctx context.Context, a attempt, file string, trace *trace.Tracer) error {
@@ -142,12 +146,14 @@ func tryCommand(p *program) *cobra.Command {
 	var a attempt
 	var watch bool
 	cmd := &cobra.Command{
-		Use: "run FILE.wasm", Short: "try a plugin on a real repository, with real containers", Args: exactly(1),
-		Long: "run has the module judge what a push of the current branch would bring, or the\nrange given, as a lane " +
-			"that grants what the module asks for within this host's\npolicy. A module without a manifest is packed with the " +
-			"manifest.toml next to it, and\none that is not signed runs although the policy wants plugins signed. With " +
-			"--watch it does so again after every change of the module; with\n--build it runs that command after every " +
-			"change of another file next to it.",
+		Use: "run FILE.wasm", Short: "run a plugin on a real repository, with real containers", Args: exactly(1),
+		Long: `run judges what a push of the current branch would update, or the range given, with this
+module as the only lane. The lane grants everything that the module requests and this
+host's policy allows. A module without a manifest is packed with the manifest.toml next to
+it. An unsigned module runs even if the policy requires signatures.
+
+With --watch it runs again after every change of the module; with --build it runs the
+build command after every change of another file in the module's folder.`,
 		Example: "  pushlane plugin run todo.wasm --range HEAD~5..HEAD\n  pushlane plugin run plugin.wasm --watch --build " +
 			"./build.sh",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -158,7 +164,7 @@ func tryCommand(p *program) *cobra.Command {
 		},
 	}
 	a.flags(cmd)
-	cmd.Flags().BoolVar(&watch, "watch", false, "again after every change, until interrupted")
+	cmd.Flags().BoolVar(&watch, "watch", false, "run again after every change, until interrupted")
 	cmd.Flags().StringVar(&a.build, "build", "", "`COMMAND` that builds the module, run in its folder")
 	return cmd
 }
@@ -224,10 +230,10 @@ func traceCommand(p *program) *cobra.Command {
 	var a attempt
 	var out string
 	cmd := &cobra.Command{
-		Use: "trace FILE.wasm", Short: "run a plugin and record all it is given and asks", Args: exactly(1),
-		Long: "trace is run, with every call of the host written down: the request, each question\nand its answer, what " +
-			"the plugin said. `pushlane plugin replay` repeats it anywhere.\nA trace holds what the plugin read of the " +
-			"repository.",
+		Use: "trace FILE.wasm", Short: "run a plugin and record its input and output", Args: exactly(1),
+		Long: `trace does the same as run and records the request, every call of the host with its
+response, and the output of the plugin. "pushlane plugin replay" repeats the run on any
+machine. A trace contains everything that the plugin read from the repository.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := os.Create(out)
 			if err != nil {
@@ -252,11 +258,11 @@ func traceCommand(p *program) *cobra.Command {
 
 func replayCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "replay TRACE [FILE.wasm]", Short: "repeat a recorded run bit for bit, with neither Incus nor repository",
+		Use: "replay TRACE [FILE.wasm]", Short: "repeat a recorded run bit for bit, without Incus and repository",
 		Args: between(1, 2),
-		Long: "replay runs the traced module again on the recorded answers and says whether it did\nthe same. With " +
-			"FILE.wasm it runs that module instead: what would a fixed plugin\nhave said? Exit status 1: something was not " +
-			"as in the trace.",
+		Long: `replay runs the traced module again with the recorded responses and reports whether its
+output is the same. With FILE.wasm it runs that module instead, for example a fixed
+version of the plugin. Exit status 1: something differs from the trace.`,
 		RunE: p.authoring(func(ctx context.Context, h *host.Host, args []string) error {
 			other := ""
 			if len(args) == 2 {

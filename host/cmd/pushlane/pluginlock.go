@@ -18,15 +18,14 @@ import (
 	"github.com/pushlane/pushlane/lanes"
 )
 
-// lockCommands change and look at the plugins of others that a repository
-// uses.
+// lockCommands change and list the third-party plugins of a repository.
 func lockCommands(p *program) []*cobra.Command {
 	return []*cobra.Command{addCommand(p), updateCommand(p), approveCommand(p), removeCommand(p), listCommand(p),
 		verifyCommand(p), auditCommand(p),
 		pushPluginCommand(p), signCommand(p), fetchCommand(p)}
 }
 
-// locked is a command on the work tree's lock and this user's host.
+// locked is a command on the work tree's lanes.lock and this user's host.
 func (p *program) locked(do func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy,
 	lock plugins.LockFile) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
@@ -43,18 +42,19 @@ func (p *program) locked(do func(cmd *cobra.Command, args []string, h *host.Host
 	}
 }
 
-// agree asks a person, or takes --yes.
+// agree asks the user to confirm, unless --yes was given.
 func (p *program) agree(yes bool, question string) error {
 	if yes {
 		return nil
 	}
 	if !p.terminal.Live {
-		return hintedUse(fmt.Errorf("cannot ask %q: no one is at a terminal", question), "if you agree: --yes")
+		return hintedUse(fmt.Errorf("cannot ask %q: there is no terminal", question),
+			"run the command again with --yes to agree")
 	}
 	fmt.Fprintf(p.err, "%s [y/N] ", question)
 	line, _ := bufio.NewReader(p.in).ReadString('\n')
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-		return wrongUse(fmt.Errorf("cancelled: %q was answered with no", question))
+		return wrongUse(fmt.Errorf("cancelled at %q", question))
 	}
 	return nil
 }
@@ -63,10 +63,12 @@ func addCommand(p *program) *cobra.Command {
 	var name string
 	var yes bool
 	cmd := &cobra.Command{
-		Use: "add SOURCE", Short: "pin a plugin of others in lanes.lock", Args: exactly(1),
-		Long: "add fetches a plugin, shows what it asks for and who signed it, and pins it in\nlanes.lock: this very " +
-			"module, with these capabilities. SOURCE is\noci:HOST/NAME:TAG, an https address, or a path; one that begins " +
-			"with ./ lies in\nthe repository next to lanes.lock and is committed with it.",
+		Use: "add SOURCE", Short: "add a third-party plugin to lanes.lock", Args: exactly(1),
+		Long: `add fetches a plugin, shows the permissions that it requests and who signed it, and pins
+exactly this module with these permissions in lanes.lock. SOURCE is oci:HOST/NAME:TAG,
+an https address, or a path. A path that begins with ./ is relative to lanes.lock, and
+the module is committed with it.`,
+		Example: "  pushlane plugin add oci:registry.example.org/team/look:1",
 		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy,
 			lock plugins.LockFile) error {
 			o, err := h.Plugins().Offer(cmd.Context(), policy, lock, args[0], name)
@@ -74,7 +76,8 @@ func addCommand(p *program) *cobra.Command {
 				return err
 			}
 			if _, known := lock.Find(o.Name); known {
-				return hintedUse(fmt.Errorf("cannot add plugin %q: it is there already", o.Name), "pushlane plugin update "+o.Name)
+				return hintedUse(fmt.Errorf("cannot add plugin %q: it is already in %s", o.Name, lock.Path),
+					"pushlane plugin update "+o.Name)
 			}
 			o.Describe(p.out)
 			if err := p.agree(yes, "add it?"); err != nil {
@@ -88,21 +91,20 @@ func addCommand(p *program) *cobra.Command {
 			return lock.Save()
 		}),
 	}
-	cmd.Flags().StringVar(&name, "name", "", "call it `NAME` in lanes, instead of what its manifest says")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the plugin in lanes; default: the name in its manifest")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }
 
 func updateCommand(p *program) *cobra.Command {
 	var older bool
 	cmd := &cobra.Command{
-		Use: "update [NAME]", Short: "look for newer versions of pinned plugins", Args: atMostOne,
-		Long: `update fetches every pinned plugin (or one) from its source again. A newer version
-that asks for no more than was granted is pinned at once. One that is not clearly
-newer, that asks for more, that refuses the settings of a lane, or that another signer or
-another key has signed, is shown and held back: the pinned one stays in use until ` + "`pushlane plugin approve NAME`" +
-			`.
-Exit status 1: something is held back.`,
+		Use: "update [NAME]", Short: "update pinned plugins to newer versions", Args: atMostOne,
+		Long: `update fetches every pinned plugin, or one of them, from its source again. A newer version
+that requests no further permissions is pinned at once. A version is held back if it is
+not clearly newer, requests more permissions, rejects the settings of a lane, or is signed
+by another signer or key. The pinned version then stays in use until you approve the new
+one with "pushlane plugin approve NAME". Exit status 1: a version is held back.`,
 		RunE: p.locked(func(cmd *cobra.Command, args []string, h *host.Host, policy config.Policy,
 			lock plugins.LockFile) error {
 			all, err := wanted(lock, args)
@@ -121,11 +123,11 @@ Exit status 1: something is held back.`,
 			return errors.Join(failed, lock.Save())
 		}),
 	}
-	cmd.Flags().BoolVar(&older, "allow-downgrade", false, "take a version that is older, or not clearly newer")
+	cmd.Flags().BoolVar(&older, "allow-downgrade", false, "accept a version that is older, or not clearly newer")
 	return cmd
 }
 
-// update looks for another version of one plugin and says what came of it.
+// update fetches the newest version of one plugin and prints the outcome.
 func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy, lock plugins.LockFile,
 	pinned lanes.Locked, older bool) (lanes.Locked, error) {
 	o, err := h.Plugins().Offer(ctx, policy, lock, pinned.Source, pinned.Name)
@@ -150,7 +152,7 @@ func (p *program) update(ctx context.Context, h *host.Host, policy config.Policy
 	return now, nil
 }
 
-// wanted are the named plugins, or all.
+// wanted returns the named plugin, or all.
 func wanted(lock plugins.LockFile, names []string) ([]lanes.Locked, error) {
 	if len(names) == 0 {
 		return slices.Clone(lock.Plugins), nil
@@ -165,7 +167,7 @@ func wanted(lock plugins.LockFile, names []string) ([]lanes.Locked, error) {
 func approveCommand(p *program) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use: "approve NAME", Short: "pin a held-back version, with what it asks for", Args: exactly(1),
+		Use: "approve NAME", Short: "pin a version that is held back, with its permissions", Args: exactly(1),
 		RunE: p.locked(func(_ *cobra.Command, args []string, h *host.Host, _ config.Policy, lock plugins.LockFile) error {
 			all, err := wanted(lock, args)
 			if err != nil {
@@ -185,13 +187,13 @@ func approveCommand(p *program) *cobra.Command {
 			return lock.Save()
 		}),
 	}
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }
 
 func removeCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "remove NAME", Short: "take a plugin out of lanes.lock", Args: exactly(1),
+		Use: "remove NAME", Short: "remove a plugin from lanes.lock", Args: exactly(1),
 		RunE: p.locked(func(_ *cobra.Command, args []string, _ *host.Host, _ config.Policy, lock plugins.LockFile) error {
 			if _, err := wanted(lock, args); err != nil {
 				return err
@@ -204,7 +206,7 @@ func removeCommand(p *program) *cobra.Command {
 
 func listCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Short: "list the plugins that lanes may name", Args: exactly(0),
+		Use: "ls", Short: "list the plugins that lanes can use", Args: exactly(0),
 		RunE: p.locked(func(_ *cobra.Command, _ []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
 			return h.Plugins().ListPlugins(p.out, policy, lock)
 		}),
@@ -235,9 +237,10 @@ func verifyCommand(p *program) *cobra.Command {
 
 func auditCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "audit", Short: "say what about the pinned plugins deserves a look", Args: exactly(0),
-		Long: "audit checks every pinned plugin and lists what is not signed, held back, granted\nwithout being asked " +
-			"for, or unused. Exit status 1: there is something.",
+		Use: "audit", Short: "list what to review about the pinned plugins", Args: exactly(0),
+		Long: `audit checks every pinned plugin. It lists plugins that are unsigned, held back or
+unused, and permissions that a lane grants although the plugin does not request them.
+Exit status 1: there is something to review.`,
 		RunE: p.locked(func(cmd *cobra.Command, _ []string, h *host.Host, policy config.Policy, lock plugins.LockFile) error {
 			lines, err := h.Plugins().Audit(cmd.Context(), p.call("manual"), policy, lock)
 			for _, line := range lines {
@@ -245,7 +248,7 @@ func auditCommand(p *program) *cobra.Command {
 				p.exit = gate.ExitRefuse
 			}
 			if err == nil && len(lines) == 0 {
-				fmt.Fprintln(p.out, "nothing to look at")
+				fmt.Fprintln(p.out, "nothing to review")
 			}
 			return err
 		}),
@@ -270,7 +273,7 @@ func pushPluginCommand(p *program) *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&key, "sign", "", "sign it with the SSH private key `FILE`")
+	cmd.Flags().StringVar(&key, "sign", "", "sign with the SSH private key `FILE`")
 	return cmd
 }
 
@@ -293,7 +296,7 @@ func signCommand(p *program) *cobra.Command {
 
 func fetchCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "fetch SOURCE", Short: "bring a plugin to this host, for locks that pin it", Args: exactly(1),
+		Use: "fetch SOURCE", Short: "store a plugin on this host, for lanes.lock files that pin it", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			h, _, err := p.host()
 			if err != nil {

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// startPostgres starts a PostgreSQL of its own from Debian's packages and
+// startPostgres starts a separate PostgreSQL from Debian's packages and
 // returns its address.
 func startPostgres(t *testing.T) string {
 	t.Helper()

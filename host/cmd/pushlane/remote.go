@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os/exec"
 	"path"
@@ -13,24 +12,26 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/report"
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/web/api"
 )
 
-// away is a host that is asked over its JSON API instead of the state folder
-// of this machine: --url or PUSHLANE_URL, with PUSHLANE_TOKEN.
+// away is a host that a command reaches over its JSON API instead of the state
+// folder of this machine: --url or PUSHLANE_URL, with PUSHLANE_TOKEN.
 type away struct {
 	url, repo string
 }
 
 func (a *away) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.url, "url", "",
-		"ask the host whose page is at `URL` (PUSHLANE_URL; its token in PUSHLANE_TOKEN)")
+		"use the host whose page is at `URL` (or PUSHLANE_URL), with the token in PUSHLANE_TOKEN")
 	cmd.Flags().StringVar(&a.repo, "repo", "",
-		"with --url: the repository's `NAME` there; default: the last word of origin's address")
+		"with --url: `NAME` of the repository there; default: the last part of origin's address")
 }
 
-// client is the API that a command talks to; ok is false where the state
-// folder of this machine is meant.
+// client is the API that a command uses; ok is false if it uses the state folder
+// of this machine.
 func (a *away) client(ctx context.Context, p *program) (c api.Client, repo string, ok bool, err error) {
 	address := a.url
 	if address == "" {
@@ -44,7 +45,7 @@ func (a *away) client(ctx context.Context, p *program) (c api.Client, repo strin
 		out, err := exec.CommandContext(ctx, "git", "remote", "get-url", "origin").Output()
 		if err != nil {
 			return c, "", true, problem.WithHint(fmt.Errorf(
-				"cannot tell which repository is meant: there is no remote origin here"), "name it with --repo")
+				"cannot determine the repository: there is no remote origin"), "name it with --repo NAME")
 		}
 		repo = strings.TrimSuffix(path.Base(strings.TrimSpace(string(out))), ".git")
 	}
@@ -62,7 +63,7 @@ func numberOf(ctx context.Context, c api.Client, repo, which string) (int64, err
 	}
 	n, err := strconv.ParseInt(strings.TrimPrefix(which, "#"), 10, 64)
 	if err != nil {
-		return 0, wrongUse(fmt.Errorf("cannot find run %q: over a URL a run is its number, or last", which))
+		return 0, wrongUse(fmt.Errorf("cannot find run %q: with --url a run is a number or last", which))
 	}
 	return n, nil
 }
@@ -81,12 +82,7 @@ func (a *away) withRun(ctx context.Context, p *program, which string,
 	return true, do(c, repo, number)
 }
 
-func (p *program) printJSON(v any) error {
-	enc := json.NewEncoder(p.out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
+func (p *program) printJSON(v any) error { return report.Indented(p.out, v) }
 
 // runs lists the runs of another host.
 func (a *away) runs(ctx context.Context, p *program, limit int, asJSON bool) (bool, error) {
@@ -135,12 +131,12 @@ func (a *away) show(ctx context.Context, p *program, which string, asJSON bool) 
 }
 
 // apiLine is a run in one line.
-func apiLine(r api.Run) string {
+func apiLine(r runjson.Run) string {
 	line := fmt.Sprintf("#%d  %-9s  %-12s  %s", r.Number, r.State, r.Gate, r.Queued.Local().Format("2006-01-02 15:04:05"))
 	for _, u := range r.Updates {
 		line += "  " + printable.Clean(strings.TrimPrefix(u.Ref, "refs/heads/")) + " " + u.New[:min(7, len(u.New))]
 	}
-	return line + fmt.Sprintf("  %d of %d passed", r.Passed, r.Total)
+	return line + fmt.Sprintf("  %d of %d passed", r.Counts.Passed, r.Counts.Lanes)
 }
 
 // log prints a lane's log of another host.
@@ -148,7 +144,7 @@ func (a *away) log(ctx context.Context, p *program, which string) (bool, error) 
 	run, lane, _ := strings.Cut(which, ":")
 	return a.withRun(ctx, p, run, func(c api.Client, repo string, number int64) error {
 		if lane == "" {
-			return wrongUse(fmt.Errorf("over a URL a log is RUN:LANE"))
+			return wrongUse(fmt.Errorf("with --url, log takes RUN:LANE"))
 		}
 		return c.Log(ctx, repo, number, lane, p.out)
 	})

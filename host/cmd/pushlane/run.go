@@ -11,9 +11,9 @@ func runCommand(p *program) *cobra.Command {
 	var span string
 	var all, fresh, asJSON, asJUnit, asSARIF bool
 	cmd := &cobra.Command{
-		Use: "run", Short: "do what the hook would do, without pushing", Args: exactly(0),
-		Long: "run judges what a push of the current branch would bring, or the range given.\nCommitted content is " +
-			"judged, never the work tree.",
+		Use: "run", Short: "judge without pushing", Args: exactly(0),
+		Long: `run judges what a push of the current branch would update, or the range given. It judges
+committed content, never the work tree.`,
 		Example: "  pushlane run\n  pushlane run --lane go-test --range origin/main..HEAD\n  pushlane run --all --sarif > " +
 			"lanes.sarif",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -28,10 +28,10 @@ func runCommand(p *program) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&ids, "lane", nil, "run only this lane, whatever the paths (may be repeated)")
-	f.StringVar(&span, "range", "", "judge `A..B` instead of what a push would bring")
-	f.BoolVar(&all, "all", false, "run every lane, whatever the paths")
-	f.BoolVar(&fresh, "fresh", false, "run everything anew, also what is cached")
+	f.StringArrayVar(&ids, "lane", nil, "run only the lane `ID`, even if its paths did not change (may be repeated)")
+	f.StringVar(&span, "range", "", "judge `A..B` instead of what a push would update")
+	f.BoolVar(&all, "all", false, "run every lane, even if its paths did not change")
+	f.BoolVar(&fresh, "fresh", false, "do not use cached results")
 	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	f.BoolVar(&asJUnit, "junit", false, "print the result as JUnit XML")
 	f.BoolVar(&asSARIF, "sarif", false, "print the result as SARIF 2.1.0")
@@ -47,7 +47,7 @@ func formatOf(json, junit, sarif bool) (string, error) {
 		}
 	}
 	if n > 1 {
-		return "", wrongUse(errors.New("--json, --junit and --sarif exclude each other"))
+		return "", wrongUse(errors.New("--json, --junit and --sarif cannot be combined"))
 	}
 	return format, nil
 }

@@ -18,7 +18,7 @@ func runsCommand(p *program) *cobra.Command {
 	var asJSON bool
 	var there away
 	cmd := &cobra.Command{
-		Use: "runs [RUN]", Short: "list the runs of this repository, or one in full", Args: atMostOne,
+		Use: "runs [RUN]", Short: "list the runs of this repository, or show one", Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if done, err := there.show(cmd.Context(), p, args[0], asJSON); done {
@@ -38,7 +38,7 @@ func runsCommand(p *program) *cobra.Command {
 			return h.ListRuns(cmd.Context(), p.call("manual"), limit, asJSON, p.out)
 		},
 	}
-	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "at most `N` runs")
+	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "list at most `N` runs")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	there.flags(cmd)
 	return cmd
@@ -48,8 +48,8 @@ func logCommand(p *program) *cobra.Command {
 	var times bool
 	var there away
 	cmd := &cobra.Command{
-		Use: "log [RUN[:LANE]]", Short: "show a past log in full", Args: atMostOne,
-		Long:    "log prints the logs of a run, or of one lane of it. Without a run: the last one.",
+		Use: "log [RUN[:LANE]]", Short: "print the log of a run or of one lane", Args: atMostOne,
+		Long:    "log prints the logs of a run, or of one of its lanes. The default is the last run.",
 		Example: "  pushlane log\n  pushlane log 12:go-test",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			which := "last"
@@ -68,7 +68,7 @@ func logCommand(p *program) *cobra.Command {
 		},
 	}
 	there.flags(cmd)
-	cmd.Flags().BoolVar(&times, "time", false, "put the time before each line")
+	cmd.Flags().BoolVar(&times, "time", false, "print the time before each line")
 	return cmd
 }
 

@@ -19,10 +19,12 @@ func serveCommand(p *program) *cobra.Command {
 	var idle time.Duration
 	var policyFile string
 	cmd := &cobra.Command{
-		Use: "serve", Short: "stay resident: answer hooks in milliseconds, work the queue, show the page", Args: exactly(0),
-		Long: "serve keeps repositories, plugins and the run store open and answers hooks on a\nunix socket in the state " +
-			"folder. On a server it also works the queue, starts nightly\nlanes and shows the page. A developer's hooks " +
-			"start it by themselves with --idle;\nPUSHLANE_RESIDENT=off keeps it away, PUSHLANE_RESIDENT=1h sets the idle time.",
+		Use: "serve", Short: "run the resident host: hooks, queue, scheduled lanes and the page", Args: exactly(0),
+		Long: `serve keeps repositories, plugins and the run store open and answers hooks on a unix socket
+in the state folder. On a server it also processes the queue, starts scheduled lanes and
+serves the page. On a developer's machine the hooks start it with --idle:
+PUSHLANE_RESIDENT=off prevents that, PUSHLANE_RESIDENT=1h sets the idle time.`,
+		Example: "  pushlane serve --policy /etc/pushlane/config.toml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			policy, err := p.servePolicy(policyFile)
 			if err != nil {
@@ -50,8 +52,9 @@ func serveCommand(p *program) *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().DurationVar(&idle, "idle", 0, "leave after this long without a call; 0: never")
-	cmd.Flags().StringVar(&policyFile, "policy", "", "the server's policy `FILE`, and nothing out of a home or a variable")
+	cmd.Flags().DurationVar(&idle, "idle", 0, "exit after this time without a call; 0: never")
+	cmd.Flags().StringVar(&policyFile, "policy", "",
+		"policy `FILE` of the server; files in the home folder and variables are then ignored")
 	return cmd
 }
 
@@ -66,8 +69,8 @@ func (p *program) servePolicy(file string) (config.Policy, error) {
 	return config.LoadServer(p.serverEnv(file))
 }
 
-// startServer starts what a server's host has besides its queue: the page, and
-// telling others.
+// startServer starts the parts of a server's host other than its queue: the page
+// and notifications.
 func startServer(ctx context.Context, h *host.Host, policy config.Policy, log *logrus.Logger) (stop func(), err error) {
 	st, err := h.Store(ctx)
 	if err != nil {

@@ -21,8 +21,8 @@ func (in installation) serverGates() []string {
 	return []string{"pre-receive", "post-receive"}
 }
 
-// installServer guards repositories: hooks, push options, a place in the
-// store.
+// installServer guards repositories: it installs the hooks, enables push options
+// and registers the repositories in the store.
 func (p *program) installServer(ctx context.Context, in installation, bin string, repos []string) error {
 	policyFile, err := filepath.Abs(in.policy)
 	if err != nil {
@@ -38,13 +38,13 @@ func (p *program) installServer(ctx context.Context, in installation, bin string
 	}
 	switch {
 	case in.print != "" && !slices.Contains(in.serverGates(), in.print):
-		return wrongUse(fmt.Errorf("cannot print the hook of %q: a server's gates are %s", in.print,
+		return wrongUse(fmt.Errorf("cannot print the hook of %q: the hooks of a server are %s", in.print,
 			strings.Join(in.serverGates(), ", ")))
 	case in.print != "":
 		fmt.Fprint(p.out, hooks.Script(in.print, bin, "", args...))
 		return nil
 	case len(repos) == 0:
-		return wrongUse(errors.New("install --server takes the repositories to guard"))
+		return wrongUse(errors.New("install --server needs the repositories to guard"))
 	}
 	h, err := host.Open(policy, 0)
 	if err != nil {

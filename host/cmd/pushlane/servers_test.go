@@ -90,7 +90,7 @@ func (s *gitServer) serve(t *testing.T) *exec.Cmd {
 			t.Logf("pushlane serve said:\n%s", log)
 		}
 	})
-	waitUntil(t, "the host answers", func() bool {
+	waitUntil(t, "the host responded with", func() bool {
 		conn, err := net.Dial("unix", filepath.Join(s.state, "host.sock"))
 		if err == nil {
 			conn.Close()
@@ -190,7 +190,7 @@ func TestHTTPBackend(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, protectReleases)
 	s.overHTTP(t)
-	s.judgesPushes(t) // no one is there: the hook decides by itself
+	s.judgesPushes(t) // without a host the hook decides itself
 	s.serve(t)
 	c := s.newClient(t, filesLane)
 	c.git("fetch", "-q", "origin")

@@ -78,7 +78,7 @@ const (
 	keepsToo   = readsFiles + "[[capabilities]]\nname = \"kv\"\nwhy = \"remembers what it saw\"\n"
 )
 
-// TestPluginShipped takes a stranger's plugin the whole way: packed, signed,
+// TestPluginShipped takes a third-party plugin the whole way: packed, signed,
 // pushed to a real registry, added, pinned, run at both gates, upgraded with a
 // bigger request, held back, approved, run again.
 func TestPluginShipped(t *testing.T) {
@@ -122,7 +122,7 @@ func TestPluginShipped(t *testing.T) {
 	// Added: what it asks and who signed it is shown, and nothing is done unasked.
 	out, err := plugin("add", "oci:"+a.registry+"/team/look:1")
 	says(out, err, true, "look 1.0, sha256 ", "signed by ann@example.org", "asks for repo.read (a.txt): reads a.txt",
-		`cannot ask "add it?": no one is at a terminal`, "if you agree: --yes")
+		`cannot ask "add it?": there is no terminal`, "run the command again with --yes to agree")
 	out, err = plugin("add", "oci:"+a.registry+"/team/look:1", "--yes")
 	says(out, err, false, `a lane uses it with: plugin = "look"`)
 	lock, _ := os.ReadFile(filepath.Join(c.dir, ".pushlane", "lanes.lock"))
@@ -149,7 +149,7 @@ func TestPluginShipped(t *testing.T) {
 	for _, want := range []string{"note: read a.txt: hello",
 		"note: read first: error: open /src/first: No such file or directory", "which its manifest does not ask for"} {
 		if n := strings.Count(out, want); n != 2 {
-			t.Errorf("%q stands %d times, want 2: before the push and on the server:\n%s", want, n, out)
+			t.Errorf("%q is there %d times, want 2: before the push and on the server:\n%s", want, n, out)
 		}
 	}
 

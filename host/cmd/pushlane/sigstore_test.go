@@ -58,7 +58,7 @@ func TestPluginSigstore(t *testing.T) {
 	refused := `cannot add plugin "look": cannot accept sigstore bundle: `
 
 	add("", true, `cannot add plugin "look": it is not signed`,
-		"this host runs only what is signed by a signer in sigstore_identities of its policy")
+		"this host runs only plugins signed by a signer in sigstore_identities of its policy")
 	add(bundleOf("eve@example.org", at), true, refused+
 		"eve@example.org (https://accounts.example.org) is not an allowed identity")
 	add(bundleOf("ann@example.org", at.Add(time.Hour)), true, refused+"its certificate was not valid at ")

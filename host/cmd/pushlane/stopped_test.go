@@ -77,7 +77,7 @@ func TestStoppedHost(t *testing.T) {
 	}
 }
 
-// TestStopWhilePushesAreJudged: a host that is told to stop finishes what it
+// TestStopWhilePushesAreJudged: a host that is being cancelled finishes what it
 // judges, and pushes that come meanwhile are judged all the same.
 func TestStopWhilePushesAreJudged(t *testing.T) {
 	t.Parallel()
@@ -148,7 +148,7 @@ func (s *gitServer) serveBy(t *testing.T, name string, args ...string) loudHost 
 		h.Process.Signal(syscall.SIGTERM)
 		h.Wait()
 	})
-	waitUntil(t, "the host answers", func() bool {
+	waitUntil(t, "the host responded with", func() bool {
 		conn, err := net.Dial("unix", filepath.Join(s.state, "host.sock"))
 		if err == nil {
 			conn.Close()

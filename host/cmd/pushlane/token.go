@@ -18,7 +18,7 @@ import (
 
 func tokenCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "token", Short: "let people and programs in at the page of this host",
+		Use: "token", Short: "manage access to the page of this host",
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(tokenAddCommand(p), tokenListCommand(p), tokenDropCommand(p))
@@ -29,12 +29,13 @@ func tokenAddCommand(p *program) *cobra.Command {
 	var scope string
 	var repositories []string
 	cmd := &cobra.Command{
-		Use: "add NAME", Short: "make a token; it is shown this once", Args: exactly(1),
+		Use: "add NAME", Short: "create a token and print it; it is not shown again", Args: exactly(1),
 		Example: "  pushlane token add ann --scope run\n" +
 			"  pushlane token add bot --repository /srv/git/app.git --repository alice/web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(web.Scopes(), scope) {
-				return wrongUse(fmt.Errorf("there is no scope %q: say %s", scope, strings.Join(web.Scopes(), ", ")))
+				return wrongUse(fmt.Errorf("cannot add the token: unknown scope %q, want one of %s", scope,
+					strings.Join(web.Scopes(), ", ")))
 			}
 			return p.withStore(cmd, func(st *store.Store) error {
 				keys, err := repositoryKeys(cmd.Context(), st, repositories)
@@ -52,14 +53,15 @@ func tokenAddCommand(p *program) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&scope, "scope", "read", "what it may do: `read`, run (cancel and rerun) or admin")
+	cmd.Flags().StringVar(&scope, "scope", "read",
+		"`SCOPE` of the token: read, run (also cancel and rerun) or admin (also paths on the host)")
 	cmd.Flags().StringArrayVar(&repositories, "repository", nil,
-		"a repository that it is for: the path of its git directory, or its `NAME` on the page; default: all")
+		"limit the token to a repository: path of its git directory, or its `NAME` on the page (may be repeated)")
 	return cmd
 }
 
-// repositoryKeys finds repositories by path or by name. A name that several
-// have is refused: a token must not be for another repository than was meant.
+// repositoryKeys finds repositories by path or by name. A name of several
+// repositories is refused: a token must not be valid for the wrong one.
 func repositoryKeys(ctx context.Context, st *store.Store, names []string) (keys []string, err error) {
 	all, err := st.Repositories(ctx)
 	if err != nil {
@@ -76,12 +78,12 @@ func repositoryKeys(ctx context.Context, st *store.Store, names []string) (keys 
 		switch len(found) {
 		case 0:
 			return nil, hintedUse(fmt.Errorf("cannot add the token: there is no repository %q", name),
-				"pushlane install --server PATH guards one")
+				"guard it first: pushlane install --server PATH")
 		case 1:
 			keys = append(keys, found[0])
 		default:
 			return nil, hintedUse(fmt.Errorf("cannot add the token: more than one repository is called %q", name),
-				fmt.Sprintf("name one, as in --repository %s", addresses[found[0]]))
+				fmt.Sprintf("name one of them: --repository %s", addresses[found[0]]))
 		}
 	}
 	return keys, nil
@@ -97,12 +99,12 @@ func isAt(key, path string) bool {
 
 func tokenListCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Short: "list the tokens by name", Args: exactly(0),
+		Use: "ls", Short: "list the tokens", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withStore(cmd, func(st *store.Store) error {
 				all, err := st.Tokens(cmd.Context())
 				for _, t := range all {
-					fmt.Fprintf(p.out, "%s  %s  made %s", t.Name, t.Scope, t.Created.UTC().Format("2006-01-02"))
+					fmt.Fprintf(p.out, "%s  %s  created %s", t.Name, t.Scope, t.Created.UTC().Format("2006-01-02"))
 					for _, key := range t.Repositories {
 						fmt.Fprintf(p.out, "  %s", printable.Clean(key))
 					}
@@ -116,7 +118,7 @@ func tokenListCommand(p *program) *cobra.Command {
 
 func tokenDropCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "rm NAME", Short: "revoke a token, with its sessions", Args: exactly(1),
+		Use: "rm NAME", Short: "revoke a token and its sessions", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withStore(cmd, func(st *store.Store) error {
 				err := st.DropToken(cmd.Context(), args[0])

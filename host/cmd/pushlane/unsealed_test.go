@@ -34,7 +34,7 @@ func withoutProtections(command []string) {
 }
 
 // TestUnsealed: where the system cannot hold a plugin's process as it should,
-// whoever pushes is told so each time, and so is whoever asks doctor.
+// every push and doctor say so.
 func TestUnsealed(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()
@@ -56,7 +56,7 @@ func TestUnsealed(t *testing.T) {
 	}{
 		{[]string{"run", "--fresh", "--range", "HEAD"}, "passed     files",
 			"pushlane: warning: " + said + "\npushlane: hint: boot a Linux kernel"},
-		{[]string{"doctor"}, "ok    sandbox   plugins run in processes of their own, confined by landlock and seccomp",
+		{[]string{"doctor"}, "ok    sandbox   plugins run in separate processes, confined by landlock and seccomp",
 			"FAIL  sandbox   " + said},
 	} {
 		here, _ := try(dir, env, pushlaneBin(), test.args...)

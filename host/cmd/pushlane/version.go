@@ -11,7 +11,7 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// stamped is the version that a build without git at hand is given:
+// stamped is the version for a build without git:
 //
 //	go build -ldflags '-X main.stamped=v0.1.0' ./host/cmd/pushlane
 var stamped string

@@ -1,9 +1,9 @@
-// Package alive tells whether a process that works in a state folder still
-// runs, also where it cannot be seen: in another namespace of process ids, as
-// a container has.
+// Package alive reports whether a process that uses a state folder still runs,
+// even if it cannot be seen: in another namespace of process ids, as in a
+// container.
 //
-// Each such process holds a lock on a file of its own in one folder (Mark),
-// which the kernel gives back when the process ends, however it ends.
+// Each such process holds a lock on its own file in one folder (Mark), which the
+// kernel releases when the process ends, however it ends.
 package alive
 
 import (
@@ -139,8 +139,8 @@ type mark struct{ *os.File }
 
 func (m mark) Close() error { return errors.Join(os.Remove(m.Name()), m.File.Close()) }
 
-// Clean removes marks of dead processes that are older than an age: by then
-// what those left behind must be gone.
+// Clean removes marks of dead processes that are older than an age: by then their
+// leftovers must have been removed.
 func Clean(folder string, age time.Duration) error {
 	files, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestState: a process that cannot be seen is judged by its mark alone, one
-// that can be seen by itself alone.
+// that only it can see.
 func TestState(t *testing.T) {
 	folder, self := t.TempDir(), Self()
 	held, err := Mark(folder)

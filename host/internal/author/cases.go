@@ -25,9 +25,9 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// pluginCase is one declared case of a plugin: a file in txtar's format. What
-// stands before its first file is TOML, the files below src/ are the pushed
-// tree and those below base/ the one before.
+// pluginCase is one test case of a plugin: a file in txtar's format. The text
+// before its first file is TOML, the files below src/ are the pushed tree and
+// those below base/ the previous one.
 type pluginCase struct {
 	With      map[string]any  `toml:"with"`
 	Container []scripted      `toml:"container"`
@@ -221,7 +221,7 @@ func caseFinding(f sdk.Finding) string {
 	return b.String()
 }
 
-// different lists what is missing and what is too much; nil wants nothing
+// different lists what is missing and what is unexpected; nil means that nothing is
 // compared.
 func different(what string, got, want []string) (faults []string) {
 	if want == nil || slices.Equal(got, want) {
@@ -229,7 +229,7 @@ func different(what string, got, want []string) (faults []string) {
 	}
 	for _, g := range got {
 		if !slices.Contains(want, g) {
-			faults = append(faults, fmt.Sprintf("      %s not wanted: %s\n", what, printable.Clean(g)))
+			faults = append(faults, fmt.Sprintf("      %s unexpected: %s\n", what, printable.Clean(g)))
 		}
 	}
 	for _, w := range want {

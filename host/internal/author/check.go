@@ -32,7 +32,7 @@ func (b Bench) CheckPlugin(ctx context.Context, w io.Writer, file, text string) 
 		return false, err
 	}
 	if err := a.plugin.CheckWith(with); err != nil {
-		return false, problem.WithHint(err, "give settings that its schema takes: --with JSON")
+		return false, problem.WithHint(err, "pass settings that its schema accepts: --with JSON")
 	}
 	a.describe(w)
 	c := conformance{ctx: ctx, subject: a, with: with, w: w}
@@ -40,7 +40,7 @@ func (b Bench) CheckPlugin(ctx context.Context, w io.Writer, file, text string) 
 		check()
 	}
 	if c.faults == 0 {
-		fmt.Fprintf(w, "ok    %s keeps the contract, ABI %d\n", a.plugin.Manifest().Name, sdk.ABI)
+		fmt.Fprintf(w, "ok    %s follows the contract, ABI %d\n", a.plugin.Manifest().Name, sdk.ABI)
 	}
 	return c.faults == 0, nil
 }
@@ -57,11 +57,11 @@ func (a subject) describe(w io.Writer) {
 func inputWords(m sdk.Manifest) string {
 	switch {
 	case m.Tool != nil:
-		return "files alone: it is a tool"
+		return "only files: it is a tool"
 	case m.Input == nil:
-		return "the whole request (name what it needs with `input`, and its runs can be remembered)"
+		return "the whole request (list what it needs in `input`, so that its results can be cached)"
 	case len(m.Input) == 0:
-		return "settings and files alone"
+		return "only settings and files"
 	}
 	return strings.Join(m.Input, ", ")
 }
@@ -109,7 +109,7 @@ func (c *conformance) same() {
 		c.result("the same request again", fault)
 		return
 	}
-	c.result("the same request again", "", fmt.Sprintf(": the same answer, and the same work (%d units of fuel)",
+	c.result("the same request again", "", fmt.Sprintf(": the same output and the same work (%d units of fuel)",
 		c.first.used.Fuel))
 }
 
@@ -118,20 +118,20 @@ func (c *conformance) differs(again tried) string {
 	case again.cause() != c.first.cause():
 		return fmt.Sprintf("%s, before: %s", orWell(again.cause()), orWell(c.first.cause()))
 	case again.exit != c.first.exit || !bytes.Equal(again.stdout, c.first.stdout):
-		return "it answers something else"
+		return "its output differs"
 	}
 	return ""
 }
 
 func orWell(cause string) string {
 	if cause == "" {
-		return "it ends well"
+		return "it succeeds"
 	}
 	return cause
 }
 
-// grease adds what no host sends today, so that nobody comes to depend on its
-// not being there.
+// grease adds keys that no host sends today, so that no plugin depends on their
+// absence.
 func (c *conformance) grease() {
 	t := c.usual()
 	t.shape = greased
@@ -211,7 +211,7 @@ func (c *conformance) denied() {
 	c.result("nothing granted", got.cause())
 }
 
-// cut: what cannot be read is no reason to pass.
+// cut: an unreadable request must not pass.
 func (c *conformance) cut() {
 	if c.subject.plugin.Manifest().Tool != nil {
 		return
@@ -220,8 +220,8 @@ func (c *conformance) cut() {
 	t.shape = func(whole []byte) ([]byte, error) { return whole[:len(whole)/2], nil }
 	got := c.try(t)
 	if got.err == nil {
-		c.result("half a request", fmt.Sprintf("it exits with %d, as if it had been judged; want 2 or above", got.exit))
+		c.result("a truncated request", fmt.Sprintf("it exits with %d, as if it had been judged; want 2 or above", got.exit))
 		return
 	}
-	c.result("half a request", "", ": broken, as it must be")
+	c.result("a truncated request", "", ": broken, as required")
 }

@@ -55,7 +55,7 @@ func (t memTree) Lstat(name string) (fs.FileInfo, error) {
 	return nil, &fs.PathError{Op: "lstat", Path: name, Err: fs.ErrNotExist}
 }
 
-// Stat is Lstat.
+// Stat is Lstat: links of a case's trees are not followed.
 func (t memTree) Stat(name string) (fs.FileInfo, error) { return t.Lstat(name) }
 
 // ReadLink gives a link's target.

@@ -1,5 +1,5 @@
-// Package author is what the author of a plugin works with: a trial world without a
-// repository, cases to run in it, and a check of the contract.
+// Package author has the tools for plugin authors: a test environment without a
+// repository, test cases, and a check of the contract.
 package author
 
 import (
@@ -35,7 +35,7 @@ import (
 // and requests that end as was written down.
 type trial struct {
 	request    sdk.Request
-	changes    []sdk.Change // between the trees; the request holds them only where the plugin wants them handed
+	changes    []sdk.Change // between the trees; the request has them only if the plugin's input lists them
 	src, base  memTree
 	past       []sdk.Change      // of the commits; nil: the plugin may not see it
 	blobs      map[string][]byte // contents by their ids
@@ -44,20 +44,20 @@ type trial struct {
 	scopes     map[string][]string                  // of the capabilities that have one
 	shape      func(request []byte) ([]byte, error) // makes standard input of the request; nil: it is that
 	policy     config.Policy                        // of this host
-	native     bool                                 // a program of this machine, whose reading nobody sees
+	native     bool                                 // a native program, whose reads cannot be observed
 	millis     int64                                // of wall time; 0: a minute
 }
 
 // scripted is how a container ends that a plugin asks for.
 type scripted struct {
-	Match  string `toml:"match"` // stands in its id or its command; empty: in any
+	Match  string `toml:"match"` // part of its id or its command; empty: any container
 	Exit   int    `toml:"exit"`
 	Output string `toml:"output"`
 }
 
 // scriptedReply is what a request over http gets that a plugin makes.
 type scriptedReply struct {
-	Match  string `toml:"match"` // stands in its address; empty: in any
+	Match  string `toml:"match"` // part of its address; empty: any request
 	Status int    `toml:"status"`
 	Body   string `toml:"body"`
 }
@@ -193,8 +193,8 @@ func (s *script) denied(name string) error {
 	return fmt.Errorf("plugin %q used capability %s, which its manifest does not ask for", s.manifest.Name, name)
 }
 
-// allow holds containers that were asked for against what a host would let
-// through: capabilities, ids, the form of each.
+// allow checks requested containers as a host would: capabilities, ids, the form of
+// each.
 func (s *script) allow(asked []sdk.Container) error {
 	policy := s.trial.policy
 	limits := policy.ContainerLimits()
@@ -311,7 +311,7 @@ func (s *script) keep(op string, req []byte) ([]byte, error) {
 	case r.Value == nil:
 		delete(s.state.kept, r.Name)
 	case !known && len(s.state.kept) == store.MaxValues:
-		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a plugin keeps at most %d values",
+		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a plugin stores at most %d values",
 			store.MaxValues)}
 	default:
 		s.state.kept[r.Name] = *r.Value
@@ -346,10 +346,10 @@ func (t trial) reply(address string) (*lanerun.HTTPResponse, error) {
 			return &lanerun.HTTPResponse{Status: cmp.Or(r.Status, 200), Headers: map[string]string{}, Body: r.Body}, nil
 		}
 	}
-	return nil, fmt.Errorf("no [[http]] of the case answers %s", printable.Clean(address))
+	return nil, fmt.Errorf("no [[http]] of the case matches %s", printable.Clean(address))
 }
 
-// subject is a module that its author works on, loaded in a sandbox of its own.
+// subject is a module under development, loaded in its own sandbox.
 type subject struct {
 	pool   *sandbox.Pool
 	plugin *sandbox.Plugin
@@ -434,7 +434,7 @@ func modeOf(f memFile) string {
 	return "100644"
 }
 
-// fakeID stands for a blob's id: equal for equal content.
+// fakeID replaces a blob's id: equal for equal content.
 func fakeID(data []byte) string { return wasm.Digest(data)[:40] }
 
 // cause is the first line of what broke.
@@ -446,7 +446,7 @@ func (t tried) cause() string {
 }
 
 // ReadModule reads a module as its author has it: one without a manifest is
-// packed with the manifest.toml beside it.
+// packed with the manifest.toml next to it.
 func ReadModule(file string) ([]byte, error) {
 	module, err := os.ReadFile(file)
 	if err != nil || wasm.HasManifest(module) {

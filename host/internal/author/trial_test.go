@@ -185,13 +185,13 @@ func TestToolThatLooksAtNothing(t *testing.T) {
 	}{
 		"it opens a changed file": {[]string{"{changed}"}, []wasm.Question{{Kind: wasm.AskOpen, Name: "a.sh"}}, 0, ""},
 		"it opens another one": {[]string{"{changed}"}, []wasm.Question{{Kind: wasm.AskOpen, Name: "conf"}}, 0,
-			"cannot take exit status 0 for a pass: it opened none of 1 changed file"},
+			"cannot accept exit status 0 as a pass: it opened none of 1 changed file"},
 		"it cannot open it": {[]string{"{changed}"},
 			[]wasm.Question{{Kind: wasm.AskStat, Name: "a.sh"}, {Kind: wasm.AskOpen, Name: "gone"}}, 0,
-			"cannot take exit status 0 for a pass: it opened none of 1 changed file"},
+			"cannot accept exit status 0 as a pass: it opened none of 1 changed file"},
 		"it says no all the same": {[]string{"{changed}"}, nil, 1, ""},
 		"it walks":                {nil, []wasm.Question{{Kind: wasm.AskList, Name: "."}}, 0, ""},
-		"it does nothing":         {nil, nil, 0, "cannot take exit status 0 for a pass: it opened no file"},
+		"it does nothing":         {nil, nil, 0, "cannot accept exit status 0 as a pass: it opened no file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -93,7 +93,7 @@ func (t *trial) writeBlobs(dir string) error {
 	return files.write(dir)
 }
 
-// commitID stands for the id of a case's nth commit, from 1.
+// commitID is the made-up id of a case's nth commit, from 1.
 func commitID(n int) string { return fmt.Sprintf("%040x", n) }
 
 // caseCommit reads the folder of a case's commit, "commit/2/a/b.go".

@@ -1,5 +1,5 @@
-// Package bounded reads what others send up to a limit. What is longer is an
-// error and never a shorter text: no caller can take the limit for the end.
+// Package bounded reads untrusted input up to a limit. Longer input is an error and
+// is never cut: a caller cannot mistake the limit for the end.
 package bounded
 
 import (
@@ -80,6 +80,6 @@ func (b *reader) Read(p []byte) (int, error) {
 	return 0, err
 }
 
-// Head reads the beginning of r, at most limit bytes, for a reader who wants
-// no more than that. It reads no byte beyond them.
+// Head reads the beginning of r, at most limit bytes, for callers that need only
+// that. It does not read a byte beyond them.
 func Head(r io.Reader, limit int64) ([]byte, error) { return io.ReadAll(io.LimitReader(r, limit)) }

@@ -25,7 +25,7 @@ var cuts = map[string]string{
 	"host/internal/lanelog/lanelog.go skip": "skips to where a reader of a log was; what follows is read to its end",
 }
 
-// TestNothingIsCut looks at every Go file of the module: whoever reads with
+// TestNothingIsCut looks at every Go file of the module: code that reads with
 // io.LimitReader and its like gets a plain end at the limit. Nor may a
 // bufio.Scanner go unasked for its error: a line too long for it ends it.
 func TestNothingIsCut(t *testing.T) {

@@ -28,8 +28,8 @@ type Allow struct {
 	Unprotected bool `koanf:"unprotected"`
 }
 
-// Repository gives a repository the name by which the policy knows it. A
-// folder's name is anybody's.
+// Repository gives a repository the name that the policy uses for it. Folder
+// names are not unique.
 type Repository struct {
 	Path string `koanf:"path"` // of the git directory, absolute
 	Name string `koanf:"name"`

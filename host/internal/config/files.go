@@ -10,7 +10,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
-// Trusted refuses a file or folder that others may change: whoever may, may
+// Trusted refuses a file or folder that other users may change: they could then
 // decide about pushes.
 func Trusted(what, path string) error {
 	err := own.Check(path)
@@ -30,8 +30,8 @@ func CheckFolder(path string) error { return Trusted("folder", path) }
 // namedFile is a file or folder that a policy names.
 type namedFile struct{ what, path string }
 
-// files are those that decide who is believed and what is let in, or hold what
-// only this host may know. Policy files themselves are checked as they are read.
+// files are those that decide who is trusted and what is accepted, or contain
+// secrets. Policy files themselves are checked when they are read.
 func (p Policy) files() []namedFile {
 	all := []namedFile{{"state folder", p.State}, {"cache folder", p.Cache}, {"plugins folder", p.Plugins},
 		{"secrets folder", p.Secrets}, {"allowed signers", p.AllowedSigners}, {"sigstore roots", p.SigstoreRoots},

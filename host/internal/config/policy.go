@@ -1,5 +1,5 @@
-// Package config reads what the owner of a host decides: the policy, what it lets
-// which repository have, and the files that it names.
+// Package config reads the policy of a host's owner: its keys, what it allows to
+// which repository, and the files that it names.
 package config
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	"github.com/knadh/koanf/parsers/toml/v2"
 	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
 
@@ -58,7 +59,7 @@ type Policy struct {
 	Allows []Allow `koanf:"allow"`
 
 	Statuses []notify.Status  `koanf:"status"`    // server: forges that show commit statuses
-	Webhooks []notify.Webhook `koanf:"webhook"`   // server: addresses that are told of runs
+	Webhooks []notify.Webhook `koanf:"webhook"`   // server: addresses that receive notifications
 	Notes    bool             `koanf:"notes"`     // server: verdicts as git notes in refs/notes/pushlane
 	NotesKey string           `koanf:"notes_key"` // SSH key file to sign them with
 	OTLP     string           `koanf:"otlp"`      // server: OTLP/HTTP endpoint for spans
@@ -105,8 +106,8 @@ type Policy struct {
 	HTTPHosts []string `koanf:"http.hosts"`
 	Secrets   string   `koanf:"secrets"` // folder of secrets, a file each
 
-	// Who may sign plugins of others. Where one of the two names somebody, they
-	// must be signed.
+	// Who may sign third-party plugins. If one of the two names a signer, these
+	// plugins must be signed.
 	AllowedSigners string `koanf:"allowed_signers"` // file of SSH keys, ssh-keygen(1)
 	// "ISSUER SUBJECT" of sigstore certificates; in the subject, * is anything up to the next /
 	SigstoreIdentities []string `koanf:"sigstore_identities"`
@@ -174,7 +175,7 @@ func LoadServer(getenv func(string) string) (Policy, error) {
 }
 
 func loadFiles(getenv func(string) string, files []string, defaults map[string]any,
-	env ...map[string]any) (Policy, error) {
+	layers ...koanf.Provider) (Policy, error) {
 	k := koanf.New(".")
 	if err := k.Load(confmap.Provider(defaultPolicy(getenv), "."), nil); err != nil {
 		return Policy{}, err
@@ -187,8 +188,8 @@ func loadFiles(getenv func(string) string, files []string, defaults map[string]a
 			return Policy{}, err
 		}
 	}
-	for _, one := range env {
-		if err := k.Load(confmap.Provider(one, "."), nil); err != nil {
+	for _, one := range layers {
+		if err := k.Load(one, nil); err != nil {
 			return Policy{}, err
 		}
 	}
@@ -236,7 +237,7 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 const maxPolicy = 1 << 20
 
 func readPolicyFile(name string) ([]byte, error) {
-	if name == os.DevNull { // no policy, said out loud
+	if name == os.DevNull { // explicitly no policy
 		return nil, nil
 	}
 	data, err := bounded.ReadFile(name, maxPolicy)
@@ -266,20 +267,29 @@ func checkTables(value any, key string, known []string) error {
 	return nil
 }
 
-// policyEnv reads PUSHLANE_<KEY> for every key, dots as underscores.
-func policyEnv(getenv func(string) string) map[string]any {
-	found := map[string]any{}
+// policyEnv reads PUSHLANE_<KEY> for every key but tables, dots as
+// underscores. An empty variable is one that is not there.
+func policyEnv(getenv func(string) string) koanf.Provider {
+	keys := map[string]string{} // by variable: an underscore may be a dot
+	var environ []string
 	for _, key := range policyKeys() {
-		value := getenv("PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
-		switch {
-		case value == "" || slices.Contains([]string{"status", "webhook", "repository", "allow", "access"}, key):
-		case slices.Contains(listKeys(), key):
-			found[key] = strings.Split(value, ",")
-		default:
-			found[key] = value
+		name := "PUSHLANE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		value := getenv(name)
+		if value == "" || slices.Contains([]string{"status", "webhook", "repository", "allow", "access"}, key) {
+			continue
 		}
+		keys[name] = key
+		environ = append(environ, name+"="+value)
 	}
-	return found
+	return env.Provider(".", env.Opt{
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, value string) (string, any) {
+			if slices.Contains(listKeys(), keys[name]) {
+				return keys[name], strings.Split(value, ",")
+			}
+			return keys[name], value
+		},
+	})
 }
 
 // listKeys are the keys whose values are lists, separated by commas in a

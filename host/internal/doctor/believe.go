@@ -11,7 +11,7 @@ func checkFiles(policy config.Policy) []Check {
 		checks = append(checks, bad("files", err, ""))
 	}
 	if len(checks) == 0 {
-		return []Check{good("files", "none that the policy names can be changed by others")}
+		return []Check{good("files", "no file that the policy names can be changed by others")}
 	}
 	return checks
 }

@@ -10,7 +10,7 @@ import (
 type Check struct {
 	Name    string // git, hooks, lanes, policy, plugins, store or what Incus lacks
 	OK      bool
-	Warn    bool // it is OK, and deserves attention
+	Warn    bool // it is OK, but should be reviewed
 	Message string
 	Hint    string // the command that fixes it; empty when OK without a warning
 }

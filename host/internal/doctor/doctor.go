@@ -57,7 +57,7 @@ func checkPolicy(call gate.Call) Check {
 		}
 	}
 	if len(read) == 0 {
-		return good("policy", "no file, the defaults hold")
+		return good("policy", "no policy file; the defaults apply")
 	}
 	return good("policy", "%s", strings.Join(read, ", "))
 }
@@ -148,7 +148,7 @@ func checkSandbox(ctx context.Context, h *host.Host) Check {
 	if why := h.Unconfined(); why != "" {
 		return bad("sandbox", errors.New(why), report.SealHint)
 	}
-	return good("sandbox", "plugins run in processes of their own, confined by landlock and seccomp")
+	return good("sandbox", "plugins run in separate processes, confined by landlock and seccomp")
 }
 
 func checkPlugins(ctx context.Context, h *host.Host, policy config.Policy) []Check {

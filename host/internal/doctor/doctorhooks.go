@@ -60,7 +60,7 @@ const saysNo = "#!/bin/sh\n[ \"$(basename \"$0\")\" = pre-push ] && [ -e \"$(dir
 func tryEarlier(ctx context.Context, call gate.Call, all []hooks.HookStatus) Check {
 	i := slices.IndexFunc(all, func(s hooks.HookStatus) bool { return s.Kept != "" && s.Bin != "" })
 	if i < 0 {
-		return bad("hooks", errors.New("cannot tell which program runs the hook that was there"), "pushlane install")
+		return bad("hooks", errors.New("cannot determine which program runs the existing hook"), "pushlane install")
 	}
 	dir, err := os.MkdirTemp("", "pushlane-doctor-*")
 	if err == nil {
@@ -68,9 +68,9 @@ func tryEarlier(ctx context.Context, call gate.Call, all []hooks.HookStatus) Che
 		err = pushRefused(ctx, call, dir, all[i].Bin)
 	}
 	if err != nil {
-		return bad("hooks", fmt.Errorf("cannot see that the no of a hook that was there counts: %w", err), "./install.sh")
+		return bad("hooks", fmt.Errorf("cannot test that the existing hook can refuse a push: %w", err), "./install.sh")
 	}
-	return good("hooks", "the no of a hook that was there refuses a push (tried in a scratch repository)")
+	return good("hooks", "the existing hook can refuse a push (tested in a temporary repository)")
 }
 
 func pushRefused(ctx context.Context, call gate.Call, dir, bin string) error {
@@ -112,7 +112,7 @@ func pushRefused(ctx context.Context, call gate.Call, dir, bin string) error {
 	said, _ := os.ReadFile(filepath.Join(folder, "next"))
 	switch {
 	case err == nil:
-		return errors.New("the push was let through")
+		return errors.New("the push was accepted")
 	case !strings.Contains(string(said), "refs/heads/trial"):
 		return fmt.Errorf("the hook was not run as git runs it: %s", printable.FirstLine(out))
 	}

@@ -69,12 +69,12 @@ func Hostile(ctx context.Context, h *host.Host) []Check {
 		checks = append(checks, bad("hostile", err, report.SealHint))
 	}
 	if plain := tryIn(pool, time.Minute)(ctx, "plain", hostile.Plain()); plain.Kind != hostile.Harmless {
-		checks = append(checks, bad("hostile", errors.New("a plain plugin does not run any more: "+plain.Text), ""))
+		checks = append(checks, bad("hostile", errors.New("a harmless plugin no longer runs: "+plain.Text), ""))
 	}
 	if len(checks) > 0 {
 		return checks
 	}
-	return []Check{good("hostile", "%d attacks and %d system calls of a sealed process, none got anywhere", len(all),
+	return []Check{good("hostile", "%d attacks and %d system calls of a confined process, none succeeded", len(all),
 		tried)}
 }
 
@@ -82,7 +82,7 @@ func Hostile(ctx context.Context, h *host.Host) []Check {
 // in that is known to take minutes.
 const slowTime = 1
 
-// trialPool is a sandbox with a cache of its own, which is gone afterwards.
+// trialPool is a sandbox with its own cache, which is deleted afterwards.
 // Compiling has that many seconds of processor time; 0: as usual.
 func trialPool(program string, compileTime uint64) (*sandbox.Pool, func(), error) {
 	dir, err := os.MkdirTemp("", "pushlane-hostile-")
@@ -104,7 +104,7 @@ func tryIn(pool *sandbox.Pool, limit time.Duration) hostile.Try {
 		if err != nil {
 			return hostile.Outcome{Kind: hostile.Refused, Text: printable.CleanText(err.Error())}
 		}
-		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("its time was up"))
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("it reached its time limit"))
 		defer cancel()
 		done, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), Out: wasm.NewOut(8<<20, 100),
 			World: &wasm.Local{Src: hostile.Source()}, Fuel: trialFuel, MaxCalls: trialCalls, MaxFiles: 64})
@@ -123,8 +123,8 @@ func trialError(err error) hostile.Outcome {
 	return o
 }
 
-// trialAnswer reads what a module said; one whose output is for the log alone
-// is shown by it.
+// trialAnswer reads the output of a module; if it is only for the log, it is shown
+// as it is.
 func trialAnswer(m *sandbox.Plugin, done wasm.Result) hostile.Outcome {
 	if m.Manifest().Output == "text" {
 		return hostile.Outcome{Kind: hostile.Harmless, Text: fmt.Sprintf("exit %d:%s", done.Exit,

@@ -10,7 +10,7 @@ import (
 )
 
 // TestHostileAnswers tries the attacks whose harm is in what they say; the
-// package hostile tries the others, each in a process of its own.
+// package hostile tries the others, each in its own process.
 func TestHostileAnswers(t *testing.T) {
 	pool, done, err := trialPool(buildProgram(t), 0)
 	if err != nil {

@@ -33,7 +33,7 @@ type Call struct {
 	Lanes  []string      // manual: only these lanes, whatever the paths
 	All    bool          // manual: every lane, whatever the paths
 	Trace  *trace.Tracer // what plugins are given and say goes here; nil: nowhere
-	Fresh  bool          // run everything, also what is remembered
+	Fresh  bool          // run everything, without cached results
 	Tried  string        // sha256 of the module that its author tries: it needs no signature
 	Config string        // lanes file to use instead of the judged revision's
 	Format string        // text (default), json, junit or sarif

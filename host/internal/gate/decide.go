@@ -1,10 +1,10 @@
-// Package gate decides which lanes judge a push, and by whose rules: it reads
-// what git tells the hook, believes the repository where the two differ, finds
-// the lanes that were there before the push, and picks those whose paths
-// changed. Nothing runs here: it knows no sandbox, no Incus, and of the store no
-// more than the names of states and where trust is recorded.
+// Package gate decides which lanes judge a push, and by whose rules: it reads the
+// input of the hook, compares it with the repository, finds the lanes of the time
+// before the push, and picks those whose paths changed. It does not run anything: it
+// does not use the sandbox or Incus, and of the store only the names of states and
+// the record of trust.
 //
-//	Call --Decide--> Run     its updates, the lanes picked, what is refused already
+//	Call --Decide--> Run     its updates, the picked lanes, refusals so far
 //	Run  --Exit----> status  of the hook, once the lane runs have ended
 package gate
 
@@ -26,8 +26,8 @@ import (
 	"github.com/pushlane/pushlane/lanes"
 )
 
-// SeesUpdate reports whether a lane's plugin is told which ref it judges, so that its
-// verdict about update i says nothing of another.
+// SeesUpdate reports whether a lane's plugin receives the ref that it judges, so
+// that its verdict about update i is not valid for another.
 type SeesUpdate func(ctx context.Context, j *Run, i int, lane lanes.Lane) bool
 
 // Decide reads what is pushed and decides about every lane; nothing has run. st

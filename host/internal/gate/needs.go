@@ -6,8 +6,8 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// UnmetNeed says which needed lane did not pass; a lane skipped by its own
-// word or by the pusher does not stand in the way.
+// UnmetNeed returns which needed lane did not pass. A lane that its plugin or the
+// pusher skipped does not count.
 func UnmetNeed(j *Run, needs []int) (message string, blocked store.State) {
 	for _, k := range needs {
 		need := &j.Outcomes[k]

@@ -18,7 +18,7 @@ import (
 // Exit statuses of every command.
 const (
 	ExitAccept    = 0 // all that was required passed
-	ExitRefuse    = 1 // a lane said no
+	ExitRefuse    = 1 // a lane refused
 	ExitUsage     = 2 // wrong use
 	ExitUndecided = 3 // the gate could not decide
 )
@@ -79,7 +79,7 @@ type LaneRun struct {
 	State    store.State
 	Blocked  store.State // of the needed lane because of which this one was skipped
 	Message  string
-	Err      error // why the machinery broke; nil unless State is broken
+	Err      error // the infrastructure error; nil unless State is broken
 	Findings []sdk.Finding
 	Tail     []string // last lines of the log
 	Log      string   // path of the log; empty when there is none
@@ -88,7 +88,7 @@ type LaneRun struct {
 	Started  time.Time
 	Ended    time.Time
 
-	Remembered int64 // number of the run whose verdict this is; 0: it is its own
+	CachedFrom int64 // number of the run whose verdict this is; 0: it is its own
 
 	Attempt   int  // from 1, of which this is the outcome; 0 counts as 1
 	Done      bool // it ended before this host had the run
@@ -100,8 +100,8 @@ type LaneRun struct {
 // Lane reads what never changes: other lanes may ask while this one runs.
 func (o *LaneRun) Lane() lanes.Lane { return o.Picked.Lane }
 
-// Refuses: a required lane that said no, or that waited for one. Skipped by its
-// own word or by the pusher's recorded one is no refusal.
+// Refuses reports whether a required lane refused, or needs one that did. A lane
+// that its plugin or the pusher skipped does not refuse.
 func (o LaneRun) Refuses() bool {
 	return o.Lane().Required && (o.State == store.Failed || o.Blocked == store.Failed)
 }
@@ -132,7 +132,7 @@ type Run struct {
 	Lists   *hooks.Listing // of the changes of all updates; nil: none was asked for yet
 	Pushed  []hooks.Update // a server's gate: every line of the push, those that nothing is judged of too
 	PerRef  bool           // each ref of the push has its own answer
-	Partly  bool           // what is good of it goes in: each ref has its own answer
+	Partly  bool           // good refs are accepted: each ref has its own verdict
 }
 
 // Exit is the run's exit status: a no comes before "cannot decide", and only
@@ -216,7 +216,7 @@ func (v verdicts) about(i int) []int {
 	return all
 }
 
-// hasOwn reports whether update i has a lane run of its own for a lane.
+// hasOwn reports whether update i has its own lane run for a lane.
 func (v verdicts) hasOwn(i int, lane string) bool {
 	return slices.ContainsFunc(v.own[i], func(k int) bool { return v.j.Outcomes[k].Lane().ID == lane })
 }

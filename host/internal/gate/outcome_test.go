@@ -55,7 +55,7 @@ func TestExit(t *testing.T) {
 	}
 }
 
-// What needs no pass is judged and let through; a refusal of the gate's own
+// An unprotected ref is judged and accepted; a refusal of the gate's own
 // counts whatever the lanes say.
 func TestExitOfRefs(t *testing.T) {
 	t.Parallel()

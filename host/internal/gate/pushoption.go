@@ -13,10 +13,10 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
-// pushOptions are what the pusher asked for beside the push itself.
+// pushOptions are the options of `git push -o`.
 type pushOptions struct {
 	skip     map[string]string // reason by lane id, or by "all"
-	only     []string          // lane ids; none: no such wish
+	only     []string          // lane ids; none: not given
 	Priority int               // 1 high, 0 normal, -1 low
 }
 

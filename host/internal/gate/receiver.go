@@ -25,10 +25,10 @@ type receiver struct {
 	untrue  bool             // the push lies about where refs are: nothing is recorded because of it
 	head    string           // the branch that HEAD names, "refs/heads/main"; "" when HEAD is detached
 	headID  string           // of that branch before the push; "" it was not there
-	root    RefAt            // the ref whose lanes judge refs that have no trusted lanes of their own; zero: none
+	root    RefAt            // the ref whose lanes judge refs without their own trusted lanes; zero: none
 	every   bool             // every branch is protected, as nothing says which one matters
 	aliased []string         // refs that a protected symbolic ref ends at
-	spent   *store.TrustRoot // lanes were trusted once, and their ref is gone; nil: not so
+	spent   *store.TrustRoot // lanes were trusted before, and their ref was deleted; nil: not so
 	// refs judged by their own lanes, as the repository has no trusted ones yet, and their new ids
 	first map[string]string
 }

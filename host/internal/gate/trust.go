@@ -15,17 +15,16 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// TrustRecord is where decisions about a repository's trusted lanes are kept.
+// TrustRecord is where decisions about a repository's trusted lanes are stored.
 type TrustRecord interface {
 	TrustRoot(ctx context.Context, repoKey string) (store.TrustRoot, bool, error)
 	SetTrustRoot(ctx context.Context, repoKey string, r store.TrustRoot) error
 }
 
-// findRoot decides whose lanes judge refs that have no trusted lanes of their
-// own. A decision stands as long as its ref is there and HEAD names what it
-// named: a pusher can make the branch that HEAD names, or one that sorts
-// before main, and must not become the judge of others by that. Only whoever
-// owns the repository can point HEAD elsewhere.
+// findRoot decides whose lanes judge refs that have no trusted lanes. A decision
+// is valid as long as its ref exists and HEAD is unchanged: a pusher can create
+// the branch that HEAD names, or one that sorts before main, and must not thereby
+// decide about other refs. Only the owner of the repository can change HEAD.
 func (r *receiver) findRoot(ctx context.Context, st TrustRecord) error {
 	known, decided, err := st.TrustRoot(ctx, r.repo.CommonDir())
 	if err != nil {
@@ -140,8 +139,8 @@ func (r *receiver) protectedRefs(ctx context.Context) ([]string, error) {
 	return refs, nil
 }
 
-// rootWithoutLanes has the default branch stand for the repository where no
-// protected ref has lanes yet.
+// rootWithoutLanes uses the default branch as the trusted ref if no protected ref
+// has lanes yet.
 func (r *receiver) rootWithoutLanes() {
 	if r.headID != "" && r.protects(r.head) {
 		r.root = RefAt{Ref: r.head, ID: r.headID}
@@ -167,8 +166,8 @@ func (r *receiver) trustFirst(ctx context.Context, st TrustRecord) error {
 		Dangling: r.headID == "" && best != r.head, ID: r.first[best], At: time.Now()})
 }
 
-// lostRoot is why a protected ref is not judged by its own lanes: the
-// repository had trusted ones, and they are gone.
+// lostRoot is why a protected ref is not judged by its own lanes: the repository
+// had trusted ones, and they were deleted.
 func (r *receiver) lostRoot() error {
 	return problem.WithHint(fmt.Errorf("cannot tell whose lanes judge it: those of %s were trusted, "+
 		"and no protected ref has lanes now", r.spent.Ref),

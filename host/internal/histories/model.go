@@ -134,8 +134,8 @@ func (w *world) refuses(r rules, s step) string {
 	return ""
 }
 
-// check says what is wrong with letting in what was let in; moved[i] tells
-// whether line i was. w is the repository before the push.
+// check returns what is wrong with accepting the refs that were accepted; moved[i]
+// reports whether line i was. w is the repository before the push.
 func (w *world) check(p Push, steps []step, a Answer) string {
 	if p.Cut && slices.Contains(a.Accepted, true) {
 		return "the gate saw a part of the ref lines and accepted the push"

@@ -10,7 +10,7 @@ import (
 
 // Gate judges a push, and may have real git move the refs.
 type Gate interface {
-	// Guard is told of a repository before its first push.
+	// Guard is called with a repository before its first push.
 	Guard(ctx context.Context, dir string, p Policy) error
 	Push(ctx context.Context, p Push) (Answer, error)
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Policy is what a history's gate is told by the owner of the host.
+// Policy is the policy of a history's gate.
 type Policy struct {
 	Protect                 []string
 	AllowDelete, AllowForce bool
@@ -140,8 +140,8 @@ func (w *world) writePacked() error {
 	return w.write("packed-refs", text)
 }
 
-// git moves one ref as git does after the gate said yes: if the old value is
-// what the push says, and the name is one that it can have.
+// git updates one ref as git does after the gate accepted it: if the old value is
+// that of the push, and the name is valid.
 func (w *world) git(l Line) error {
 	ref, o := w.resolve(l.Ref), w.byID[l.New]
 	switch {

@@ -1,10 +1,10 @@
-// Package hostile is a suite of WebAssembly modules that mean harm: to the
-// process that reads them, to the machine it runs on, to the verdict. A host
-// of plugins has to meet each of them with one plain sentence and go on.
+// Package hostile is a suite of WebAssembly modules that attack the process that
+// reads them, the machine that it runs on, or the verdict. A host of plugins must
+// respond to each with one clear message and continue.
 //
-// The modules are made as bytes by a small encoder of the package's own, so
-// that every byte of them can be wrong and no compiler is needed. The package
-// imports nothing of ours: tests and the doctor bring the host to be tried.
+// A small encoder in this package generates the modules as bytes, so that every
+// byte can be wrong and no compiler is needed. The package imports no other package
+// of pushlane: tests and the doctor pass the host to test.
 package hostile
 
 import (
@@ -42,7 +42,7 @@ type Outcome struct {
 	Text string // the host's error, or the exit status and standard output
 }
 
-// Try runs a module once. It returns when the module is gone.
+// Try runs a module once. It returns when the module has ended.
 type Try func(ctx context.Context, name string, module []byte) Outcome
 
 // Result is an attack that was tried.

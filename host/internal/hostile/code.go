@@ -35,7 +35,7 @@ func forever(code ...[]byte) []byte { return seq(op(0x03, 0x40), seq(code...), o
 // while repeats code that leaves a condition.
 func while(code ...[]byte) []byte { return seq(op(0x03, 0x40), seq(code...), op(0x0d, 0, 0x0b)) }
 
-// count repeats code n times with a local of its own.
+// count repeats code n times with its own local.
 func count(local int, n int64, code ...[]byte) []byte {
 	return seq(i32(n), set(local), while(seq(code...), get(local), i32(1), op(0x6b), tee(local)))
 }

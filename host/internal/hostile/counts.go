@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// counts are modules whose numbers claim more than they have bytes for. A
-// reader that makes room for what is claimed ends with its process.
+// counts are modules whose counts exceed their bytes. A reader that allocates
+// memory for the claimed count ends with its process.
 func counts() []Attack {
 	lie := func(id byte) func() []byte { return raw(section(nil, id, most())) }
 	code := func(parts ...[]byte) func() []byte {

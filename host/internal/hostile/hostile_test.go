@@ -72,7 +72,7 @@ func child(id string, out io.Writer) int {
 	return 0
 }
 
-// trialTime is how long an attack may run: one that ends by itself has the time
+// trialTime is how long an attack may run: one that ends on its own has the time
 // that a machine with other work needs.
 func trialTime(a hostile.Attack) time.Duration {
 	if a.Kind == hostile.Stopped {
@@ -95,7 +95,7 @@ func trying(engine *wasm.Engine, limit time.Duration) hostile.Try {
 		if err != nil {
 			return hostile.Outcome{Kind: hostile.Refused, Text: err.Error()}
 		}
-		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("its time was up"))
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("it reached its time limit"))
 		defer cancel()
 		var log bytes.Buffer
 		r, err := m.Run(ctx, wasm.Call{Stdin: []byte("{}"), World: &wasm.Local{Src: hostile.Source(), Ops: &ops{}},
@@ -147,7 +147,7 @@ func peak() int64 {
 	return n << 10
 }
 
-// TestAttacks has every attack in a process of its own: a host that crashes is
+// TestAttacks runs every attack in its own process: a host that crashes is
 // one failed test and not the end of all.
 func TestAttacks(t *testing.T) {
 	if testing.Short() {

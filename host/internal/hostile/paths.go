@@ -120,7 +120,7 @@ func escapes() []Attack {
 	}
 }
 
-// outFloods fill the folder that is kept in the host's own memory.
+// outFloods fill the folder /out, which is in the host's own memory.
 func outFloods() []Attack {
 	// working opens /out/f as descriptor 7 and goes on.
 	working := func(names []string, code func(p *program) []byte) func() []byte {

@@ -127,7 +127,7 @@ func (p *program) print(fd int, at int64, text string) []byte {
 		drop())
 }
 
-// put has text stand in memory from the start.
+// put places text in memory from the start.
 func (p *program) put(at int64, text string) {
 	p.data = append(p.data, seq(op(0), i32(at), op(0x0b), name(text)))
 }

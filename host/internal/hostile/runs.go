@@ -2,19 +2,19 @@ package hostile
 
 import "slices"
 
-// stopped is what a host says that ended a module: its fuel or its time was
-// up, whichever comes first on the machine at hand.
-const stopped = `^plugin "[a-z0-9-]+" was stopped: (more than \d+ units of fuel|its time was up)`
+// stopped is the error of a module that was ended: it reached its limit of fuel or
+// of time, whichever comes first on this machine.
+const stopped = `^plugin "[a-z0-9-]+" was stopped: (more than \d+ units of fuel|it reached its time limit)`
 
 // tooDeep is how a recursion without an end has to end.
 const tooDeep = `broke: .*stack overflow`
 
-// loops want all the time there is, or all the stack.
+// loops use unlimited time, or the whole stack.
 func loops() []Attack {
 	before := func(m module) func() []byte { m.start = op(0); return m.bytes }
 	return []Attack{
 		{ID: "spin", About: "a loop without an end", Module: running(forever()), Want: stopped, Kind: Stopped},
-		{ID: "spin-in-start", About: "a loop in the start function, before anybody calls it",
+		{ID: "spin-in-start", About: "a loop in the start function, before anyone calls it",
 			Module: before(minimal().with(forever())), Want: stopped, Kind: Stopped},
 		{ID: "spin-br-table", About: "a loop by way of a table of branches",
 			Module: running(op(0x03, 0x40), i32(0), op(0x0e, 1, 0, 0), op(0x0b)), Want: stopped, Kind: Stopped},
@@ -37,7 +37,7 @@ func loops() []Attack {
 				return m.bytes()
 			}, Want: stopped, Kind: Stopped},
 		{ID: "recursion", About: "a function that calls itself", Module: running(call(0)), Want: tooDeep, Kind: Broken},
-		{ID: "recursion-in-start", About: "the same before anybody calls it", Module: before(minimal().with(call(0))),
+		{ID: "recursion-in-start", About: "the same before anyone calls it", Module: before(minimal().with(call(0))),
 			Want: tooDeep, Kind: Broken},
 		{ID: "recursion-mutual", About: "two functions that call each other", Module: func() []byte {
 			m := minimal().with(call(1))
@@ -100,8 +100,7 @@ func wide(n int, typ byte) []byte {
 
 func letters(c byte, n int) string { return string(slices.Repeat([]byte{c}, n)) }
 
-// memories want all the memory there is, or to be paid for nothing while the
-// machine copies.
+// memories use unlimited memory, or make the machine copy without being charged.
 func memories() []Attack {
 	const size = 60 << 20
 	work := func(segments [][]byte, code ...[]byte) func() []byte {

@@ -4,7 +4,7 @@ import "strings"
 
 // tooMany is what a host says that had enough of a module's calls.
 const tooMany = `^plugin "[a-z0-9-]+" was stopped: (more than \d+ calls of host functions|more than \d+ units of ` +
-	`fuel|its time was up)`
+	`fuel|it reached its time limit)`
 
 // waits sleep in the host, where no fuel is burnt.
 func waits() []Attack {
@@ -65,7 +65,7 @@ func waits() []Attack {
 	}
 }
 
-// floods are more of the same than anybody can use.
+// floods are more output than anyone can use.
 func floods() []Attack {
 	text := strings.Repeat("spam and eggs\n", 1000)
 	writing := func(fd int, text string) func() []byte {

@@ -32,10 +32,10 @@ type span struct{ from, fixed string }
 // What a fault means for pushlane.
 const (
 	meansVolumes = "root in a lane can leave set-uid programs on a cache, and users of this machine can run them"
-	meansNetwork = "a lane with a network can pretend to be another container on it"
-	meansProject = "who may use the restricted project can become root on the machine of Incus, " +
-		"so guard pushlane's certificate like a key of root"
-	meansImages = "an image made by others can read and write files of the machine of Incus"
+	meansNetwork = "a lane with a network can impersonate another container on it"
+	meansProject = "users of the restricted project can become root on the Incus server, so protect pushlane's " +
+		"certificate like a root key"
+	meansImages = "a third-party image can read and write files of the Incus server"
 )
 
 // advisories are from the project's advisories and the fixes in its branches
@@ -130,7 +130,7 @@ func faults(version, fixes string, volumes volumeAccess) []Checked {
 	number := numbers(version)
 	if number == nil {
 		return []Checked{{Name: "incus", Warn: true,
-			Message: fmt.Sprintf("its version %q is not a number: whether it has known faults cannot be said",
+			Message: fmt.Sprintf("its version %q is not a number: cannot check for known faults",
 				short(version, 40)),
 			Hint: "compare it with https://github.com/lxc/incus/security/advisories"}}
 	}

@@ -30,7 +30,7 @@ func parsePattern(text string) (pattern, error) {
 	segments := strings.Split(text[1:], "/")
 	for _, s := range segments {
 		if _, err := path.Match(s, "x"); err != nil {
-			return nil, fmt.Errorf("artifact %q is not a proper pattern", short(text, 80))
+			return nil, fmt.Errorf("artifact %q is not a valid pattern", short(text, 80))
 		}
 	}
 	if top := segments[0]; slices.Contains([]string{"proc", "sys", "dev"}, top) || strings.ContainsAny(top, "*?[") {
@@ -44,7 +44,7 @@ func (p *plan) checkArtifacts() error {
 	case len(p.Artifacts) > maxPatterns:
 		return fmt.Errorf("it names %d artifacts (at most %d)", len(p.Artifacts), maxPatterns)
 	case len(p.Artifacts) > 0 && p.Keep == nil:
-		return errors.New("it names artifacts and no one takes them")
+		return errors.New("it names artifacts, but nothing receives them")
 	}
 	for _, text := range p.Artifacts {
 		pat, err := parsePattern(text)
@@ -99,7 +99,7 @@ func (b *box) collect(ctx context.Context, p plan) ([]string, error) {
 	if err != nil {
 		return nil, broke("fetch artifacts from "+b.name, err)
 	}
-	// A close that hangs must not hold up the run.
+	// A close that hangs must not delay the run.
 	defer func() { go files.Close() }()
 	walk := &collector{ctx: ctx, files: files, plan: p}
 	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, walk.dir(nil) })
@@ -119,12 +119,12 @@ func (w *collector) dir(segments []string) error {
 	}
 	entries, err := w.entries(segments)
 	if err != nil {
-		return nil // gone, or not for reading: not there
+		return nil // deleted, or not readable: missing
 	}
 	slices.SortFunc(entries, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, e := range entries {
 		if w.seen++; w.seen > maxSeen {
-			return w.tooMuch(fmt.Errorf("more than %d names to look at", maxSeen))
+			return w.tooMuch(fmt.Errorf("more than %d names to check", maxSeen))
 		}
 		if err := w.entry(append(slices.Clone(segments), e.Name()), e); err != nil {
 			return err
@@ -177,7 +177,7 @@ func (w *collector) file(segments []string) error {
 	full := "/" + strings.Join(segments, "/")
 	f, err := w.files.Open(full)
 	if err != nil {
-		return nil // gone meanwhile
+		return nil // deleted meanwhile
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -189,7 +189,7 @@ func (w *collector) file(segments []string) error {
 	}
 	name := full[1:]
 	if err := w.plan.Keep.Keep(name, info.Size(), packets{f}); err != nil {
-		return fmt.Errorf("cannot keep artifact %s: %w", full, err)
+		return fmt.Errorf("cannot store artifact %s: %w", full, err)
 	}
 	w.names = append(w.names, name)
 	return nil

@@ -129,7 +129,7 @@ func tooManyCaches(mine []api.StorageVolume, p plan) error {
 	}
 	switch {
 	case len(mine) >= maxCaches:
-		return fmt.Errorf("the %s runs of this repository have %d caches, of which there may be %d (limits.caches)",
+		return fmt.Errorf("the %s runs of this repository have %d caches, the limit is %d (limits.caches)",
 			p.Zone.Trust, len(mine), maxCaches)
 	case sum > p.cacheBytes:
 		return fmt.Errorf("with its %s, the caches of the %s runs of this repository would have %s, "+
@@ -145,7 +145,7 @@ func (c *Client) cacheHint(mine []api.StorageVolume) string {
 		return hint
 	}
 	oldest := slices.MinFunc(mine, func(a, b api.StorageVolume) int { return lastUse(a).Compare(lastUse(b)) })
-	return fmt.Sprintf("%s; remove the one that was not used for longest: incus storage volume delete %s %s --project %s",
+	return fmt.Sprintf("%s; remove the least recently used one: incus storage volume delete %s %s --project %s",
 		hint,
 		c.cfg.Pool, oldest.Name, c.cfg.Project)
 }

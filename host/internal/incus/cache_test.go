@@ -36,7 +36,7 @@ func TestTooManyCaches(t *testing.T) {
 				"60GiB (limits.caches)"},
 		"the last of its kind": {volumes(31, "32MiB"), 32 << 20, ""},
 		"one of too many": {volumes(32, "32MiB"), 32 << 20,
-			"the unprotected runs of this repository have 32 caches, of which there may be 32 (limits.caches)"},
+			"the unprotected runs of this repository have 32 caches, the limit is 32 (limits.caches)"},
 		"one without a size": {volumes(1, ""), 32 << 20,
 			"with its 32 MiB, the caches of the unprotected runs of this repository would have 61472 MiB, the policy allows " +
 				"60GiB (limits.caches)"},
@@ -161,7 +161,7 @@ func TestTreesThatGo(t *testing.T) {
 	}
 }
 
-// numbered is a tree of its own that travels as a volume.
+// numbered is a separate tree that is sent as a volume.
 func numbered(n int) files {
 	src := bigSource()
 	src["a.txt"] = fmt.Sprintln("number", n)

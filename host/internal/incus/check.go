@@ -14,7 +14,7 @@ type Checked struct {
 	Name    string // incus, project, limits, pool or image
 	Message string // what is there
 	Err     error  // nil: it is there. Otherwise it may carry a hint
-	Warn    bool   // it works, and deserves attention
+	Warn    bool   // it works, but should be reviewed
 	Hint    string // of a warning: what to do
 }
 
@@ -50,7 +50,7 @@ func (c *Client) checkRestricted(ctx context.Context) Checked {
 	}
 	if project.Config["restricted"] != "true" {
 		return missing("project", failed("rely on project "+c.cfg.Project, errors.New("it is not restricted"),
-			"incus project set "+c.cfg.Project+" restricted=true, or use the one ./install.sh makes"))
+			"incus project set "+c.cfg.Project+" restricted=true, or use the one that ./install.sh creates"))
 	}
 	return Checked{Name: "project", Message: c.cfg.Project + ", restricted"}
 }

@@ -59,7 +59,7 @@ type Client struct {
 	boxes    map[string]bool          // containers of runs, until they are deleted
 	room     room                     // of the pool, as of roomAt
 	roomAt   time.Time
-	failures []error // of clean-ups, told by Close
+	failures []error // of clean-ups, returned by Close
 
 	cleanups sync.WaitGroup
 	closing  chan struct{} // closed by Close: what cannot be deleted is given up

@@ -1,5 +1,5 @@
-// Package incus runs one command in one throw-away Incus container and says
-// how it ended. It is the only package that speaks to Incus.
+// Package incus runs one command in one throw-away Incus container and returns its
+// result. It is the only package that uses Incus.
 //
 // A run is one straight line (run.go):
 //
@@ -10,14 +10,14 @@
 //	     --prepare-----> /work/base read-only, /work/src writable above it, user lane
 //	     --exec--------> stdout and stderr apart and live, the real exit status
 //	     --collect-----> artifacts over SFTP, links never followed
-//	     --discard-----> always, with a time limit of its own
+//	     --discard-----> always, with its own time limit
 //
-// What went wrong with the command is a value (Ended). What went wrong with
-// the infrastructure is an error: *Error for what someone has to fix, with a hint
-// that says how, *MachineError for what a second attempt may cure.
+// A failure of the command is a value (Ended). A failure of the infrastructure is
+// an error: *Error if someone has to fix it, with a hint, *MachineError if another
+// attempt may succeed.
 //
 // Nothing is left behind: the command dies with this process because Incus
-// kills it when the control socket closes, every container carries its owner,
-// the owner's process and a deadline as labels, and Sweep removes those whose
-// process is gone or whose time is up.
+// kills it when the control socket closes, every container has its owner, the
+// owner's process and a deadline as labels, and Sweep removes those whose process
+// ended or whose deadline passed.
 package incus

@@ -48,7 +48,7 @@ func (e *MachineError) Hint() string {
 	if e.hint != "" {
 		return e.hint
 	}
-	return "not the change's fault; try again, or see: pushlane doctor"
+	return "not caused by the change; try again, or see: pushlane doctor"
 }
 
 // Away reports whether an error is of an Incus that does not answer, or of a
@@ -109,7 +109,7 @@ func noConnection(where string, err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failed(what, errors.New("connection refused: Incus is not running"), startHint())
 	}
-	return failed(what, err, "pushlane doctor; the address and certificates stand in /etc/pushlane/config.toml")
+	return failed(what, err, "pushlane doctor; the address and certificates are in /etc/pushlane/config.toml")
 }
 
 // startHint is how Incus is started on this machine.

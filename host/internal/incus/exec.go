@@ -30,7 +30,7 @@ const (
 	drainTime = 5 * time.Second // for output after the exit
 )
 
-// errKilled is a command that did not end by itself.
+// errKilled is a command that was killed.
 var errKilled = errors.New("killed")
 
 // exec runs a command and returns its exit status, 128+n after signal n. When

@@ -57,8 +57,8 @@ type imageEntry struct {
 	until       time.Time
 }
 
-// imageTime is how long a run's answer is kept: every container of a run gets
-// the same image, whatever an alias comes to mean meanwhile.
+// imageTime is how long the image of an alias is cached: every container of a run
+// gets the same image, even if the alias is moved meanwhile.
 const imageTime = time.Hour
 
 var fingerprintForm = regexp.MustCompile(`^[0-9a-f]{12,64}$`)

@@ -93,7 +93,7 @@ func (c *Client) request(p plan, image, sourceVolume string, caches map[string]s
 
 func (c *Client) label(req *api.InstancesPost, p plan) {
 	name := req.Name
-	req.Name = "" // the same wish has the same digest, whatever its name
+	req.Name = "" // equal requests have the same digest, whatever their name
 	spec, _ := json.Marshal(req)
 	req.Name = name
 	for key, value := range map[string]string{
@@ -201,9 +201,9 @@ func (b *box) removeSoon() error {
 	return b.c.remove(ctx, b.name, "")
 }
 
-// remove stops and deletes one of our containers; that it is gone already is
-// no error. It acts on what Incus says now: the owner's label is read again,
-// and so is the uuid where one is given, which no other container ever has.
+// remove stops and deletes one of our containers. If it no longer exists this is
+// not an error. It uses the current state in Incus: the owner's label is read again,
+// and so is the uuid if one is given, which is unique.
 func (c *Client) remove(ctx context.Context, name, uuid string) error {
 	var err error
 	for attempt := range 4 {

@@ -67,7 +67,7 @@ func TestLoopbackComesUp(t *testing.T) {
 	}
 }
 
-// In each image of install.sh a container of its own reaches 127.0.0.1, which
+// In each image of install.sh a separate container reaches 127.0.0.1, which
 // nothing in the image has to bring up.
 func TestLoopbackInEveryImage(t *testing.T) {
 	c := needIncus(t, testConfig(t))

@@ -14,8 +14,8 @@ type room struct{ size, free int64 }
 // roomTime is how long an answer about the pool's room is used again.
 const roomTime = 5 * time.Second
 
-// poolRoom asks for the pool's room; false: this client may not know it, or the
-// pool has no size of its own.
+// poolRoom returns the pool's free space; false: this client may not read it, or
+// the pool has no size.
 func (c *Client) poolRoom(ctx context.Context) (room, bool) {
 	c.mu.Lock()
 	known, at := c.room, c.roomAt

@@ -27,7 +27,7 @@ func TestRootDisk(t *testing.T) {
 	}
 }
 
-// TestAFullPoolIsNotTheContainersLimit is a pool of its own that two containers
+// TestAFullPoolIsNotTheContainersLimit is a separate pool that two containers
 // share: who asks for no disk cannot fill it for the other, and who asks for
 // more than there is hears that the pool is full.
 func TestAFullPoolIsNotTheContainersLimit(t *testing.T) {

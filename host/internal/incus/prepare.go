@@ -146,7 +146,7 @@ func prepareError(name string, exit int, said string) error {
 			"nothing in it could reach 127.0.0.1; an image for another processor needs ip, ifconfig or busybox")
 	case strings.Contains(said, "No space left"), strings.Contains(said, "quota exceeded"):
 		return failed("prepare container "+name, errors.New("the source does not fit: its disk is full"),
-			"ask for more with disk in the lane's settings")
+			"set a larger disk in the lane's settings")
 	}
 	return broke("prepare container "+name, fmt.Errorf("exit status %d: %s", exit, said))
 }

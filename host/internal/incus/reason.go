@@ -107,7 +107,7 @@ func (b *box) alive(ctx context.Context) error {
 	case isNotFound(err):
 		return errors.New("the container was deleted from outside")
 	case err != nil:
-		return fmt.Errorf("Incus went away: %w", err)
+		return fmt.Errorf("Incus became unavailable: %w", err)
 	case inst.StatusCode != api.Running:
 		return fmt.Errorf("the container was stopped from outside (it is %s)", strings.ToLower(inst.Status))
 	}

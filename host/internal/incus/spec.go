@@ -140,7 +140,7 @@ func (a above) Is(target error) bool { return target == ErrAbove }
 
 func refused(id string, err error) error {
 	return failed(fmt.Sprintf("start container %q", short(id, 64)), err,
-		"ask for less, or have the host's owner raise the policy: /etc/pushlane/config.toml")
+		"request less, or ask the host's owner to raise the limit in the policy: /etc/pushlane/config.toml")
 }
 
 func (p *plan) checkNames() error {
@@ -152,7 +152,7 @@ func (p *plan) checkNames() error {
 	case p.Attempt < 0 || p.Attempt > 1000:
 		return fmt.Errorf("attempt %d is not one of 1 to 1000", p.Attempt)
 	case p.Network && len(p.Max.Networks) == 0:
-		return above{errors.New("it asks for a network, and the policy of this host has none to give")}
+		return above{errors.New("this host does not allow network access")}
 	}
 	p.Image = or(p.Image, "default")
 	if !aliasForm.MatchString(p.Image) || strings.Contains(p.Image, "..") {
@@ -335,7 +335,7 @@ func (p *plan) checkCaches() error {
 			return fmt.Errorf("cache %s: %s cannot be a cache", c.Name, c.Path)
 		}
 		if slices.ContainsFunc(paths, func(other string) bool { return below(c.Path, other) || below(other, c.Path) }) {
-			return fmt.Errorf("cache %s: %s lies in another cache", c.Name, c.Path)
+			return fmt.Errorf("cache %s: %s is inside another cache", c.Name, c.Path)
 		}
 		names, paths = append(names, c.Name), append(paths, c.Path)
 	}
@@ -351,7 +351,7 @@ func cleanPath(what, name string) error {
 		return fmt.Errorf("%s: %q is not a clean absolute path", what, short(name, 80))
 	case !utf8.ValidString(name) || strings.ContainsFunc(name,
 		func(r rune) bool { return r < 0x20 || r == 0x7f || r == ',' || r == ':' }):
-		return fmt.Errorf("%s: %q holds characters that a mount cannot take", what, short(name, 80))
+		return fmt.Errorf("%s: %q contains characters that a mount does not accept", what, short(name, 80))
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/alive"
 )
 
-// Swept is something that was left behind and is gone now.
+// Swept is a leftover that was removed.
 type Swept struct {
 	Name string // of the container or volume
 	Lane string // the lane run's address, or what kind of volume it was
@@ -24,9 +24,9 @@ const (
 	brokenTime = 10 * time.Minute    // a source's volume that never became whole
 )
 
-// Sweep deletes this owner's containers whose process is gone or, where that
-// cannot be told, whose deadline has passed, and volumes that no run uses any
-// more. It touches nothing without this owner's label.
+// Sweep deletes this owner's containers whose process ended or, if that cannot be
+// determined, whose deadline has passed, and volumes that no run uses any more. It
+// does not touch anything without this owner's label.
 func (c *Client) Sweep(ctx context.Context) ([]Swept, error) {
 	swept, err := c.SweepContainers(ctx)
 	volumes, volumeErr := c.sweepVolumes(ctx)

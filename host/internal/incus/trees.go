@@ -24,9 +24,8 @@ type treeLimits struct {
 // last use is that inexact, and its container may just be starting.
 func usualTrees() treeLimits { return treeLimits{volumes: 32, bytes: 32 << 30, idle: 2 * usedStep} }
 
-// treeRoom makes room for one more volume and reports whether there is some.
-// Without, the tree travels with each container, which is slower and always
-// works.
+// treeRoom frees space for one more volume and reports whether there is enough.
+// Otherwise the tree is sent to each container, which is slower and always works.
 func (c *Client) treeRoom(ctx context.Context) bool {
 	release, err := c.alone(ctx, "trees")
 	if err != nil {

@@ -2,8 +2,8 @@
 //
 // A log is a file of lines "<unix milliseconds> <stream> <text>". Streams: o
 // and e are a container's standard output and error, p the plugin's standard
-// error, h the host. A finished log may lie compressed (zstd) under its name
-// with ".zst" after it. The text holds no control characters but colours
+// error, h the host. A finished log may be compressed (zstd) under its name
+// with ".zst" after it. The text contains no control characters except colours
 // (ESC [ digits and semicolons m).
 package lanelog
 

@@ -9,16 +9,12 @@ import (
 	"hash"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
 
-	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
 const (
-	diskBlock     = 4 << 10 // bytes: what a file system hands out at least
 	artifactChunk = 1 << 20 // bytes read at once, a multiple of diskBlock
 )
 
@@ -170,55 +166,4 @@ func (a *artifactFolder) close() {
 	if a.root != nil {
 		a.root.Close()
 	}
-}
-
-// artifacts is the folder for artifacts of that origin: a container's id, or
-// "out" for the plugin's own.
-func (l *Lane) artifacts(origin string) (*artifactFolder, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.quota == nil {
-		folder, err := filepath.Rel(filepath.Join(l.runner.State, "runs"), l.folder())
-		if err != nil {
-			return nil, err
-		}
-		quota, err := l.runner.artifactQuota(l.policy(), l.Zone(), folder)
-		if err != nil {
-			return nil, err
-		}
-		l.quota = quota
-	}
-	return &artifactFolder{dir: filepath.Join(l.folder(), origin), quota: l.quota}, nil
-}
-
-// keepArtifacts copies what the plugin named below /out to the lane run's
-// folder.
-func (l *Lane) keepArtifacts(said Result) error {
-	if l.out == nil || len(said.artifacts) == 0 {
-		return nil
-	}
-	keep, err := l.artifacts("out")
-	if err != nil {
-		return err
-	}
-	defer keep.close()
-	if err := l.keepNamed(keep, said.artifacts); err != nil {
-		return keep.drop(err)
-	}
-	l.outcome().Artifacts = append(l.outcome().Artifacts, keep.files...)
-	return nil
-}
-
-func (l *Lane) keepNamed(keep *artifactFolder, names []string) error {
-	for _, name := range names {
-		clean := strings.TrimPrefix(path.Clean("/"+name), "/")
-		data, err := l.out.ReadFile(clean)
-		if err != nil {
-			return fmt.Errorf("plugin %q names artifact %q, which is not below /out", l.lane().Plugin, printable.Clean(name))
-		}
-		if err := keep.Keep(clean, int64(len(data)), bytes.NewReader(data)); err != nil {
-			return fmt.Errorf("cannot keep artifact %q: %w", printable.Clean(name), err)
-		}
-	}
-	return nil
 }

@@ -25,7 +25,7 @@ import (
 func artifactsOf(t *testing.T, r *Runner, p config.Policy, trust zone.Trust, run string) *artifactFolder {
 	t.Helper()
 	folder := filepath.Join(run, "0-test.1.out")
-	quota, err := r.artifactQuota(p, zone.Zone{Repository: "/srv/app.git", Trust: trust}, folder)
+	quota, err := r.quotas.of(r.State, p, zone.Zone{Repository: "/srv/app.git", Trust: trust}, folder)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,95 +1,30 @@
 package lanerun
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
-	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/gate"
-	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
-	"github.com/pushlane/pushlane/host/internal/wasm"
-	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/lanes"
-	"github.com/pushlane/pushlane/sdk"
 )
 
-// A plugin's run is the same, bit for bit, as long as it is given the same and
-// its questions get the same answers. So what a run was given is its key, what
-// it asked is kept as inputs (which path was which blob, which folder listed
-// which names), and where all inputs still hold the verdict is used again.
-
-const (
-	cacheVersion = 4      // of the key: what an older pushlane cached is not looked at
-	maxInputs    = 50_000 // of one run; a run that asks more is not cached
-)
-
-// cacheEntry is what a lane run could be cached by.
-type cacheEntry struct {
-	zone        zone.Zone // whose runs it may come from
-	key         string
-	environment func(context.Context) (environment, error) // what the run would see now
-
-	mu         sync.Mutex
-	inputs     map[string]string // question -> digest of its answer
-	bytes      int               // of the questions
-	containers []cachedContainer
-}
-
-// environment is what inputs are about.
-type environment struct {
-	src, base *hooks.Tree                                            // nil: not to be seen
-	value     func(ctx context.Context, name string) ([]byte, error) // of the plugin's store
-	changes   func(query string) ([]byte, error)                     // answer to changes.list@1
-	past      func(query string) ([]byte, error)                     // answer to history.list@1
-	blobs     func(query string) ([]byte, error)                     // whether blobs.read@1 would be answered
-}
-
-// cachedRun is what is cached of a lane run.
-type cachedRun struct {
-	Inputs     map[string]string `json:"facts,omitempty"`
-	Containers []cachedContainer `json:"containers,omitempty"`
-	Run        int64             `json:"run"`     // its number
-	Address    string            `json:"address"` // of the lane run
-	Exit       int               `json:"exit"`
-	Verdict    string            `json:"verdict,omitempty"`
-	Reason     string            `json:"reason,omitempty"`
-	Findings   []sdk.Finding     `json:"findings,omitempty"`
-	Total      int               `json:"total,omitempty"`  // see answer
-	Errors     int               `json:"errors,omitempty"` // see answer
-	Places     bool              `json:"places,omitempty"` // see answer
-	Image      string            `json:"image,omitempty"`
-	At         time.Time         `json:"at"`
-}
-
-// cachedContainer is a container that a run depends on.
-type cachedContainer struct {
-	Image       string `json:"image"`       // as it was asked for
-	Fingerprint string `json:"fingerprint"` // that it was
-	Source      string `json:"source"`      // tree id
-}
-
-// cacheEntry prepares to cache the run; why not is said where it cannot be.
+// cacheEntry prepares to cache the run; why is the reason if it cannot be cached.
 func (l *Lane) cacheEntry(ctx context.Context) (*cacheEntry, string, error) {
 	switch {
 	case l.module.Manifest().Input == nil:
 		return nil, "plugin " + l.lane().Plugin +
-			" wants the whole request, which no two pushes have alike (`input` in its manifest)", nil
+			" reads the whole request, which differs for every push (set `input` in its manifest)", nil
 	case l.lane().Remember == lanes.RememberNever:
 		return nil, `the lane says remember = "never"`, nil
 	case l.can("clock"):
-		return nil, "it looks at the clock", nil
+		return nil, "it reads the clock", nil
 	case l.can("http"):
 		return nil, "it may send requests", nil
 	}
@@ -125,103 +60,6 @@ func (l *Lane) environmentNow(ctx context.Context) (w environment, err error) {
 		w.base, err = l.tree(ctx, l.Update().Base)
 	}
 	return w, err
-}
-
-// digest is what a input's answer depends on: of a path its mode and blob.
-func (w environment) digest(ctx context.Context, input string) (string, error) {
-	kind, name := input[:2], input[2:]
-	switch kind {
-	case "kv":
-		value, err := w.value(ctx, name)
-		sum := sha256.Sum256(value)
-		return fmt.Sprintf("%t %x", value != nil, sum[:16]), err
-	case "ch":
-		page, err := w.changes(name)
-		return digestOf(page), err
-	case "hi":
-		page, err := w.past(name)
-		return digestOf(page), err
-	case "bl":
-		given, err := w.blobs(name)
-		return digestOf(given), err
-	}
-	tree := map[byte]*hooks.Tree{'0': w.src, '1': w.base}[kind[1]]
-	switch {
-	case tree == nil:
-		return "", nil
-	case kind[0] == 'l':
-		return tree.MarkList(name)
-	}
-	return tree.Mark(name)
-}
-
-// recordingWorld is a World that notes what it was asked.
-type recordingWorld struct {
-	wasm.World
-	entry *cacheEntry
-	now   environment
-}
-
-// Ask passes a question on.
-func (r *recordingWorld) Ask(ctx context.Context, q wasm.Question) (wasm.Answer, error) {
-	a, err := r.World.Ask(ctx, q)
-	if err == nil {
-		err = r.entry.note(ctx, r.now, q, a)
-	}
-	return a, err
-}
-
-// inputOf names what a question is about; empty: nothing that can change, or
-// what a container left, which the container stands for.
-func inputOf(q wasm.Question) string {
-	switch {
-	case q.Kind == wasm.AskCall && q.Name == OpGet:
-		var r struct {
-			Name string `json:"name"`
-		}
-		if json.Unmarshal(q.Data, &r) == nil {
-			return "kv" + r.Name
-		}
-	case q.Kind == wasm.AskCall && q.Name == OpChanges:
-		return "ch" + string(q.Data)
-	case q.Kind == wasm.AskCall && q.Name == OpHistory:
-		return "hi" + string(q.Data)
-	case q.Kind == wasm.AskCall && q.Name == OpBlobs:
-		return "bl" + string(q.Data)
-	case q.Tree == wasm.TreeResults:
-	case q.Kind == wasm.AskList:
-		return fmt.Sprintf("l%d%s", q.Tree, q.Name)
-	case q.Kind == wasm.AskStat, q.Kind == wasm.AskOpen, q.Kind == wasm.AskLink:
-		return fmt.Sprintf("p%d%s", q.Tree, q.Name)
-	}
-	return ""
-}
-
-func (m *cacheEntry) note(ctx context.Context, now environment, q wasm.Question, a wasm.Answer) error {
-	input := inputOf(q)
-	if input == "" {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, known := m.inputs[input]; known || m.full() {
-		return nil
-	}
-	m.bytes += len(input)
-	switch input[:2] {
-	case "ch", "hi": // the answer is here: it is not worked out again
-		m.inputs[input] = digestOf(pageOf(a))
-		return nil
-	}
-	digest, err := now.digest(ctx, input)
-	m.inputs[input] = digest
-	return err
-}
-
-func (m *cacheEntry) container(c cachedContainer) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.containers = append(m.containers, c)
 }
 
 // lookup finds a cached run all of whose inputs hold.
@@ -286,8 +124,8 @@ func (l *Lane) holds(ctx context.Context, now environment, run *cachedRun) (bool
 	return true, nil
 }
 
-// storeResult keeps a run that ended in a verdict; why not is said in the lane's
-// log, where someone may wonder.
+// storeResult caches a run that ended in a verdict. If it does not, the lane's log
+// has the reason.
 func (l *Lane) storeResult(ctx context.Context, o *gate.LaneRun, said Result, exit int) {
 	if l.cache == nil || o.State != store.Passed && o.State != store.Failed {
 		return
@@ -316,7 +154,7 @@ func (l *Lane) uncacheable() string {
 	case l.uncacheableWhy != "":
 		return l.uncacheableWhy
 	case l.cache.full():
-		return fmt.Sprintf("it looked at more than %d paths, or its questions are longer than %d MiB", maxInputs,
+		return fmt.Sprintf("it read more than %d paths, or its requests are longer than %d MiB", maxInputs,
 			maxInputBytes>>20)
 	case len(l.cache.containers) > 0 && l.lane().Remember != lanes.RememberContainers:
 		return `it runs containers, and the lane does not say remember = "containers"`
@@ -324,51 +162,15 @@ func (l *Lane) uncacheable() string {
 	return ""
 }
 
-func packRun(run cachedRun) ([]byte, error) {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	err := errors.Join(json.NewEncoder(z).Encode(run), z.Close())
-	return b.Bytes(), err
-}
-
-const maxCachedRun = 64 << 20 // bytes, unpacked
-
-func unpackRun(body []byte) (*cachedRun, error) {
-	z, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
+// cachedResult looks for an earlier run that this one would only repeat.
+func (l *Lane) cachedResult(ctx context.Context) (*cachedRun, error) {
+	mem, _, err := l.cacheEntry(ctx)
+	if err != nil || mem == nil {
 		return nil, err
 	}
-	var run cachedRun
-	err = json.NewDecoder(bounded.Reader(z, maxCachedRun)).Decode(&run)
-	return &run, err
-}
-
-// result gives a cached run's answer.
-func (r *cachedRun) result() Result {
-	return Result{Findings: slices.Clone(r.Findings), Verdict: r.Verdict, Reason: r.Reason, total: r.Total,
-		errors: r.Errors, places: r.Places}
-}
-
-// Foresee says whether the lane would run now, or an earlier run's result is used
-// again.
-func (l *Lane) Foresee(ctx context.Context) string {
-	if err := l.prepare(ctx, l.outcome()); err != nil {
-		return "cannot tell: " + printable.Clean(err.Error())
+	l.cache = mem
+	if l.call.Fresh || l.Attempt > 1 {
+		return nil, nil
 	}
-	mem, why, err := l.cacheEntry(ctx)
-	switch {
-	case err != nil:
-		return "cannot tell: " + printable.Clean(err.Error())
-	case mem == nil:
-		return "runs every time: " + why
-	}
-	run, err := l.lookup(ctx, mem)
-	switch {
-	case err != nil:
-		return "cannot tell: " + printable.Clean(err.Error())
-	case run == nil:
-		return "runs: no earlier run was given the same, or what it read has changed"
-	}
-	return fmt.Sprintf("cached: the %d inputs that %s read in run #%d are unchanged", len(run.Inputs),
-		run.Address, run.Run)
+	return l.lookup(ctx, mem)
 }

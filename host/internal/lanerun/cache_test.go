@@ -137,7 +137,7 @@ func probeLane(h *testHost, r *hooks.Repo, st *store.Store, plugin string, u hoo
 	j := &gate.Run{Repo: "work", GitDir: "/work", Gate: "manual", Policy: h.policy,
 		Updates:  []gate.Update{{Update: u, LanesFile: gate.LanesFile{Set: set}, Changes: changes}},
 		Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + u.New[:7] + ":" + plugin}}}
-	l := &Lane{runner: h.lanes, repo: r, j: j, rec: record.Of(st, store.Run{}), Attempt: 1}
+	l := &Lane{access: &access{runner: h.lanes, repo: r, j: j, rec: record.Of(st, store.Run{}), Attempt: 1}}
 	l.log, l.asked = newLaneLog(func() string { return filepath.Join(h.state, "log") }, func(string) {}), map[string]bool{}
 	return probe{l}
 }
@@ -175,7 +175,7 @@ func (p probe) keep(t *testing.T, said Result, exit int) {
 	}
 }
 
-// TestFactOf: what a question is about, and what is no fact.
+// TestFactOf: the subject of a request, and what is not a fact.
 func TestFactOf(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -245,7 +245,7 @@ func TestIdentity(t *testing.T) {
 	if len(seen) != 3 { // a branch and a first push share one
 		t.Errorf("spaces %v", seen)
 	}
-	l := &Lane{}
+	l := &Lane{access: &access{}}
 	l.dependsOutside("the first")
 	l.dependsOutside("the second")
 	if l.uncacheableWhy != "the first" {
@@ -277,8 +277,8 @@ func TestMayFetch(t *testing.T) {
 	for where, want := range map[judging]bool{onMain: true, onMine: true, onBranch: false, onFirst: false} {
 		for _, lets := range []bool{true, false} {
 			l := laneThatAsks(t, where, moduleThatAsks(t, all), lanes.Grant{}, config.Policy{FetchPlugins: lets})
-			if l.mayFetch() != (want && lets) {
-				t.Errorf("%+v, fetch_plugins %t: %t", where, lets, l.mayFetch())
+			if (modules{l.access}).mayFetch() != (want && lets) {
+				t.Errorf("%+v, fetch_plugins %t: %t", where, lets, (modules{l.access}).mayFetch())
 			}
 		}
 	}

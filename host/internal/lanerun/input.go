@@ -3,111 +3,118 @@ package lanerun
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
+	"slices"
+	"unicode/utf8"
 
-	"github.com/pushlane/pushlane/hooks"
-	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
-	"github.com/pushlane/pushlane/host/internal/wasm"
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// wasmCall gives the plugin its input and its files.
-func (l *Lane) wasmCall(ctx context.Context, request []byte, ops wasm.Ops) (wasm.Call, error) {
-	l.out = wasm.NewOut(config.MaxOut, config.MaxOutFiles)
-	world, err := l.world(ctx, ops)
-	c := wasm.Call{Stdin: request, MaxStdout: config.MaxStdout, MaxStderr: config.MaxStderr,
-		Memory: config.PluginMemory, Fuel: l.policy().MaxFuel, Out: l.out, World: world, Env: l.environment()}
-	if l.can("clock") {
-		c.Clock = time.Now()
-		l.dependsOutside("it looks at the clock")
+func (l *Lane) request(ctx context.Context) (sdk.Request, error) {
+	p := l.Update()
+	with, err := plugins.SettingsJSON(l.lane().With)
+	if err != nil {
+		return sdk.Request{}, err
 	}
-	return c, err
-}
-
-// environment is what of the caller's variables the plugin may see.
-func (l *Lane) environment() []string {
-	var all []string
-	for _, name := range l.permits["env"].items {
-		for _, pair := range l.call.Env {
-			if strings.HasPrefix(pair, name+"=") && !strings.HasPrefix(name, "PUSHLANE_") && !strings.HasPrefix(name, "GIT_") {
-				all = append(all, pair)
-			}
+	r := sdk.Request{ABI: sdk.ABI, Run: l.address(), Lane: l.lane().ID, Repository: l.j.Repo, Gate: l.j.Gate,
+		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
+		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
+		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: config.MaxStderr,
+			Findings: config.MaxFindings, Out: config.MaxOut, Fuel: l.policy().MaxFuel}}
+	if Wants(l.module.Manifest(), "changes") {
+		if r.Changes, err = l.visibleChanges(ctx); err != nil {
+			return sdk.Request{}, err
 		}
 	}
-	return all
+	if l.seesPast() && slices.Contains(l.module.Manifest().Input, "history") {
+		if r.History, err = l.visiblePast(ctx); err != nil {
+			return sdk.Request{}, err
+		}
+	}
+	if l.can("repo.history") && Wants(l.module.Manifest(), "commits") {
+		if r.Commits, err = l.commits(ctx); err != nil {
+			return sdk.Request{}, err
+		}
+	}
+	return r.Seen(l.module.Manifest()), nil
 }
 
-// world is what the plugin may look at and do.
-func (l *Lane) world(ctx context.Context, ops wasm.Ops) (wasm.World, error) {
-	results, err := l.resultFiles()
-	if err != nil {
-		return nil, err
+// Wants reports whether a plugin is handed a part of the request.
+func Wants(m sdk.Manifest, key string) bool { return m.Wants(key) }
+
+// offered are the operations a lane run has: those of the capabilities that
+// were granted.
+func (l *Lane) offered() []string { return OfferedTo(l.can) }
+
+// maxRequest is how many bytes of JSON a plugin's request may have. What git
+// stores in one byte, JSON may write with six.
+const maxRequest = 64 << 20
+
+// takeInput is input, or at the first call what was made already.
+func (l *Lane) takeInput(ctx context.Context) (sdk.Request, []byte, error) {
+	if in := l.first; in != nil {
+		l.first = nil
+		return in.request, in.text, nil
 	}
-	now, err := l.environmentNow(ctx)
-	w := &wasm.Local{Results: results, Ops: ops}
-	if now.src != nil {
-		w.Src = now.src
-	}
-	if now.base != nil {
-		w.Base = now.base
-	}
-	if l.cache != nil {
-		return &recordingWorld{World: w, entry: l.cache, now: now}, err
-	}
-	return w, err
+	return l.input(ctx)
 }
 
-// commits lists what the push brings; at commit-msg, the message that is
-// about to become one.
-func (l *Lane) commits(ctx context.Context) ([]sdk.Commit, error) {
-	p := l.Update()
-	switch l.j.Gate {
-	case "pre-commit":
-		return nil, nil
-	case "commit-msg":
-		return l.messageCommit(ctx)
-	}
-	known, err := p.KnownTips(ctx)
+// input is what the plugin is asked, and the same as JSON. It is an error where
+// that would be longer than a request may be.
+func (l *Lane) input(ctx context.Context) (sdk.Request, []byte, error) {
+	r, err := l.request(ctx)
 	if err != nil {
-		return nil, err
+		return r, nil, err
 	}
-	found, err := l.repo.Commits(ctx, p.Base, p.New, known...)
-	var all []sdk.Commit
-	for _, c := range found {
-		all = append(all, sdk.Commit{ID: c.ID, Parents: c.Parents, Author: c.Author, Time: c.Time, Message: c.Message})
+	size := requestSize(r)
+	if size > maxRequest {
+		return r, nil, problem.WithHint(fmt.Errorf("cannot ask plugin %q: %d changed paths and %d commits "+
+			"make a request of more than %d MiB",
+			l.lane().Plugin, len(r.Changes)+len(r.History), len(r.Commits), maxRequest>>20),
+			"push in smaller parts: git push origin main~100:refs/heads/main")
 	}
-	return all, err
+	return r, r.AppendJSON(make([]byte, 0, size)), nil
 }
 
-// messageCommit is the commit that is about to be made: git's commit-msg hook
-// gets the file of its message. Only of a merge are the parents known.
-func (l *Lane) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
-	name := l.call.Arg(0)
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(l.call.Dir, name)
+// requestSize is at least how many bytes a request takes as JSON, and not much
+// more.
+func requestSize(r sdk.Request) int {
+	size := 4096 + len(r.With)
+	for _, list := range [][]sdk.Change{r.Changes, r.History} {
+		for _, c := range list {
+			size += 160 + jsonSize(c.Path) + len(c.Commit) + 43*len(c.Merged)
+		}
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the commit message: %w", err)
+	for _, c := range r.Commits {
+		size += 120 + 43*len(c.Parents) + jsonSize(c.Author) + jsonSize(c.Message)
 	}
-	defer f.Close()
-	text, err := bounded.ReadAll(f, maxMessage)
-	if err != nil {
-		return nil, problem.WithHint(fmt.Errorf("cannot read the commit message: %w", err),
-			"shorten it: git commit --edit --file "+name)
+	for _, res := range r.Results {
+		size += 200 + len(res.ID) + jsonSize(res.Tail)
+		for _, name := range res.Artifacts {
+			size += 1 + jsonSize(name)
+		}
 	}
-	// git says by the editor's name that there is none.
-	message, err := l.repo.CleanMessage(ctx, text, l.call.Getenv("GIT_EDITOR") != ":")
-	if err != nil {
-		return nil, err
-	}
-	parents, err := l.repo.MergeParents(ctx)
-	return []sdk.Commit{{ID: hooks.ZeroID, Parents: parents, Time: l.j.Started.Unix(), Message: message}}, err
+	return size
 }
 
-const maxMessage = 1 << 20 // bytes of a commit message
+// jsonSize is at least how many bytes a text takes as a JSON string.
+func jsonSize(s string) int {
+	size := len(s) + 2
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"', c == '\\':
+			size++
+		case c < 0x20:
+			size += 5
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n <= 1 {
+				size += 5
+			}
+			i += n - 1
+		}
+	}
+	return size
+}

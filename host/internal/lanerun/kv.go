@@ -18,22 +18,22 @@ const (
 
 // keep answers kv.get@1 and kv.set@1: a small store of the plugin's own, for
 // each repository. Which part is its own comes from the run.
-func (o *operations) keep(ctx context.Context, op string, req []byte) ([]byte, error) {
-	if !o.run.can("kv") {
-		return nil, o.run.refuse(ctx, o.run.denied("kv"))
+func (l *access) keep(ctx context.Context, op string, req []byte) ([]byte, error) {
+	if !l.can("kv") {
+		return nil, l.refuse(ctx, l.denied("kv"))
 	}
 	r, err := ParseKept(req)
 	if err != nil {
 		return nil, err
 	}
-	st, err := o.run.runner.Store(ctx)
+	st, err := l.runner.Store(ctx)
 	if err != nil {
 		return nil, err
 	}
-	space := o.run.space()
+	space := l.space()
 	if op == OpSet {
-		o.run.dependsOutside("it keeps values")
-		return o.set(ctx, st, space, r.Name, r.Value)
+		l.dependsOutside("it stores values")
+		return setValue(ctx, st, space, r.Name, r.Value)
 	}
 	value, err := st.Value(ctx, space, r.Name)
 	if err != nil || value == nil {
@@ -61,8 +61,7 @@ func ParseKept(req []byte) (keptValue, error) {
 	return r, nil
 }
 
-func (o *operations) set(ctx context.Context, st *store.Store, space store.Space, name string,
-	value *string) ([]byte, error) {
+func setValue(ctx context.Context, st *store.Store, space store.Space, name string, value *string) ([]byte, error) {
 	var data []byte
 	if value != nil {
 		data = []byte(*value)
@@ -70,7 +69,7 @@ func (o *operations) set(ctx context.Context, st *store.Store, space store.Space
 	err := st.SetValue(ctx, space, name, data)
 	if errors.Is(err, store.ErrSpaceFull) {
 		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf(
-			"a plugin keeps at most %d values of %d bytes in all", store.MaxValues, store.MaxValueBytes)}
+			"a plugin stores at most %d values of %d bytes in all", store.MaxValues, store.MaxValueBytes)}
 	}
 	return []byte(`{}`), err
 }

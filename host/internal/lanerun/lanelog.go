@@ -27,7 +27,8 @@ const (
 )
 
 // laneLog writes the log of one lane run: whole, cleaned lines in the form of
-// package lanelog, colours kept; what is reported of them is without. One writer per stream; safe for several at once.
+// package lanelog, with their colours; reports of them have none. One writer per
+// stream; safe for several at once.
 type laneLog struct {
 	path func() string // asked at the first line
 
@@ -39,7 +40,7 @@ type laneLog struct {
 	end    *logEnd // what came after the beginning; nil: there was room for all
 	tail   []string
 	err    error
-	shown  func(line string) // told every line; may be nil
+	shown  func(line string) // receives every line; may be nil
 }
 
 func newLaneLog(path func() string, shown func(string)) *laneLog {
@@ -53,11 +54,11 @@ func (l *laneLog) open() error {
 	}
 	path := l.path()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("cannot make log folder: %w", err)
+		return fmt.Errorf("cannot create log folder: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("cannot make log: %w", err)
+		return fmt.Errorf("cannot create log: %w", err)
 	}
 	l.file, l.buf = f, bufio.NewWriterSize(f, 4<<10)
 	return nil
@@ -95,7 +96,7 @@ func (l *laneLog) put(stream byte, text string) {
 	}
 }
 
-// remember keeps the last lines for the report.
+// remember stores the last lines for the report.
 func (l *laneLog) remember(text string) {
 	if len(l.tail) == tailLen {
 		l.tail = l.tail[1:]
@@ -106,8 +107,8 @@ func (l *laneLog) remember(text string) {
 // putEnd saves a line of a log whose beginning is full.
 func (l *laneLog) putEnd(stream byte, text string) {
 	if l.end == nil {
-		l.put('h', fmt.Sprintf("the log is longer than %d MiB: of what follows, the last lines are added "+
-			"once the lane has ended", headLog>>20))
+		l.put('h', fmt.Sprintf("the log is longer than %d MiB: of the rest, only the last lines are added "+
+			"when the lane ends", headLog>>20))
 		l.end = &logEnd{path: l.path() + ".end"}
 	}
 	line := lanelog.Line{At: time.Now(), Stream: stream, Text: text}.Append(nil)
@@ -122,7 +123,7 @@ func (l *laneLog) addEnd() error {
 		return nil
 	}
 	if lines, bytes := l.end.leftOut(); lines > 0 {
-		l.put('h', fmt.Sprintf("here %s of %.1f MiB are left out; they counted for the verdict all the same",
+		l.put('h', fmt.Sprintf("%s of %.1f MiB are left out here; the verdict still used them",
 			printable.Count(int(lines), "line"), float64(bytes)/(1<<20)))
 	}
 	n, err := l.end.writeTo(io.MultiWriter(l.file, l.digest))
@@ -130,8 +131,7 @@ func (l *laneLog) addEnd() error {
 	return err
 }
 
-// verdict adds the host's last lines: whoever reads the log sees how the lane
-// ended.
+// verdict adds the host's last lines, so that the log shows how the lane ended.
 func (l *laneLog) verdict(text string) {
 	for line := range strings.Lines(text) {
 		l.line('h', line)

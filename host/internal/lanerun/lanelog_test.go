@@ -30,14 +30,14 @@ func logLines(t *testing.T, path string) (got []string) {
 // verdict, and says how much is left out between them.
 func TestFullLog(t *testing.T) {
 	t.Parallel()
-	const note = "h the log is longer than 48 MiB: of what follows, the last lines are added once the lane has ended"
+	const note = "h the log is longer than 48 MiB: of the rest, only the last lines are added when the lane ends"
 	for name, c := range map[string]struct {
 		lines int // of a KiB, after the beginning
 		want  []string
 	}{
 		"all of it has room": {100, []string{"o first", note, "o line 0 " + pad, "o line 1 " + pad}},
 		"some has not": {30_000, []string{"o first", note,
-			"h here 16330 lines of 16.0 MiB are left out; they counted for the verdict all the same"}},
+			"h 16330 lines of 16.0 MiB are left out here; the verdict still used them"}},
 	} {
 		path := filepath.Join(t.TempDir(), "a.log")
 		shown := 0

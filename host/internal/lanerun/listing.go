@@ -9,7 +9,7 @@ import (
 )
 
 // visibleChanges are the changes that the plugin may see; never nil.
-func (l *Lane) visibleChanges(ctx context.Context) ([]sdk.Change, error) {
+func (l *access) visibleChanges(ctx context.Context) ([]sdk.Change, error) {
 	all := make([]sdk.Change, 0, len(l.Update().Changes))
 	for i := range l.Update().Changes {
 		if ctx.Err() != nil {
@@ -23,40 +23,14 @@ func (l *Lane) visibleChanges(ctx context.Context) ([]sdk.Change, error) {
 }
 
 // change is a change of the push, and whether the plugin may see it.
-func (l *Lane) change(i int) (sdk.Change, bool) {
+func (l *access) change(i int) (sdk.Change, bool) {
 	c := l.Update().Changes[i]
 	seen := sdk.Change{Path: c.Path, Status: c.Status, Mode: c.Mode, OldID: c.OldID, NewID: c.NewID}
 	return seen, l.can("repo.read") && l.permits.sees(c.Path)
 }
 
-// Toil is work that the host does for a plugin: it ends with the run's context,
-// and where there is no fuel left for it.
-type Toil struct {
-	Ctx   context.Context
-	limit int64 // units of fuel; 0: none
-	spent int64
-}
-
-// Units of fuel, some nanoseconds each, that things take at least.
-const (
-	unitsPerLook = 32 // at a change, or of a glob at a path, beside their bytes
-)
-
-var errToil = errors.New("there is no fuel left for this")
-
-// pay takes one look at so many bytes.
-func (w *Toil) pay(bytes int) error {
-	if w.spent += unitsPerLook + int64(bytes); w.limit > 0 && w.spent > w.limit {
-		return errToil
-	}
-	if w.Ctx.Err() != nil {
-		return context.Cause(w.Ctx)
-	}
-	return nil
-}
-
 // listChanges answers changes.list@1.
-func (l *Lane) listChanges(req []byte, w *Toil) ([]byte, error) {
+func (l *access) listChanges(req []byte, w *Toil) ([]byte, error) {
 	scope := l.permits.patterns()
 	return ListChanges(req, len(l.Update().Changes), func(i int) (sdk.Change, bool, error) {
 		if err := w.pay(scope * unitsPerLook); err != nil {
@@ -67,37 +41,9 @@ func (l *Lane) listChanges(req []byte, w *Toil) ([]byte, error) {
 	}, w)
 }
 
-// maxPage is how many changes one answer holds.
-const maxPage = 1000
-
-// ListChanges answers changes.list@1 and history.list@1: a page of those of n
-// changes that a query picks.
-func ListChanges(req []byte, n int, at func(int) (sdk.Change, bool, error), w *Toil) ([]byte, error) {
-	if err := w.pay(len(req)); err != nil {
-		return nil, err
-	}
-	q, err := sdk.ParseChangesQuery(req)
-	var page sdk.ChangesPage
-	if err == nil {
-		page, err = q.Page(n, at, maxPage, w.pay)
-	}
-	switch {
-	case errors.Is(err, errToil), w.Ctx.Err() != nil:
-		return nil, err
-	case err != nil:
-		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
-	}
-	answer := page.AppendJSON(nil)
-	return answer, w.pay(len(answer))
-}
-
-// maxRecallToil is what listing changes may take to find out whether earlier
-// runs would be told the same, in units of fuel: about a second.
-const maxRecallToil = 1_000_000_000
-
 // changesNow answers changes.list@1 as it would be answered now; nothing for a
 // query that is wrong.
-func (l *Lane) changesNow(ctx context.Context) func(string) ([]byte, error) {
+func (l *access) changesNow(ctx context.Context) func(string) ([]byte, error) {
 	w := &Toil{Ctx: ctx, limit: maxRecallToil}
 	return func(query string) ([]byte, error) {
 		page, err := l.listChanges([]byte(query), w)

@@ -107,8 +107,8 @@ func TestRecallDoesNoMoreWorkThanARun(t *testing.T) {
 	for i := range changes {
 		changes[i] = hooks.Change{Path: fmt.Sprintf("d/file%d", i), Status: "A"}
 	}
-	l := &Lane{permits: permits{"repo.read": reach{}},
-		j: &gate.Run{Updates: []gate.Update{{Changes: changes}}, Outcomes: []gate.LaneRun{{}}}}
+	l := &Lane{access: &access{permits: permits{"repo.read": reach{}},
+		j: &gate.Run{Updates: []gate.Update{{Changes: changes}}, Outcomes: []gate.LaneRun{{}}}}}
 	now := environment{changes: l.changesNow(t.Context())}
 	page, err := l.changesNow(t.Context())(string(manyGlobs(900)))
 	if err != nil {
@@ -131,8 +131,8 @@ func TestRecallDoesNoMoreWorkThanARun(t *testing.T) {
 // TestChangesOfARequestEndWithTheRun: the list that is handed over as well.
 func TestChangesOfARequestEndWithTheRun(t *testing.T) {
 	t.Parallel()
-	l := &Lane{permits: permits{"repo.read": reach{}},
-		j: &gate.Run{Updates: []gate.Update{{Changes: make([]hooks.Change, 1000)}}, Outcomes: []gate.LaneRun{{}}}}
+	l := &Lane{access: &access{permits: permits{"repo.read": reach{}},
+		j: &gate.Run{Updates: []gate.Update{{Changes: make([]hooks.Change, 1000)}}, Outcomes: []gate.LaneRun{{}}}}}
 	if all, err := l.visibleChanges(t.Context()); err != nil || len(all) != 1000 {
 		t.Errorf("%d, %v", len(all), err)
 	}

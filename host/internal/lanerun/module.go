@@ -21,7 +21,7 @@ import (
 
 // plugin loads the module that the lane names: a first-party one, else the one
 // pinned in the lock.
-func (l *Lane) plugin(ctx context.Context) (*sandbox.Plugin, error) {
+func (l modules) plugin(ctx context.Context) (*sandbox.Plugin, error) {
 	name := l.lane().Plugin
 	if l.runner.Plugins.FirstParty(l.policy(), name) {
 		l.who = "first-party " + name
@@ -35,7 +35,7 @@ func (l *Lane) plugin(ctx context.Context) (*sandbox.Plugin, error) {
 }
 
 // pin is the lock's entry of the lane's plugin.
-func (l *Lane) pin(ctx context.Context) (lanes.Locked, error) {
+func (l modules) pin(ctx context.Context) (lanes.Locked, error) {
 	lock, err := l.Update().Lock(ctx, l.repo)
 	if err != nil {
 		return lanes.Locked{}, err
@@ -49,7 +49,7 @@ func (l *Lane) pin(ctx context.Context) (lanes.Locked, error) {
 
 // Manifest is what the lane's plugin says of itself. A pinned module is not
 // compiled for it: that is work of the lane, which takes a slot.
-func (l *Lane) Manifest(ctx context.Context) (sdk.Manifest, error) {
+func (l modules) Manifest(ctx context.Context) (sdk.Manifest, error) {
 	if l.runner.Plugins.FirstParty(l.policy(), l.lane().Plugin) {
 		m, err := l.plugin(ctx)
 		if err != nil {
@@ -72,9 +72,9 @@ func (l *Lane) Manifest(ctx context.Context) (sdk.Manifest, error) {
 	return checked.Manifest(), nil
 }
 
-// pinned loads a plugin of others: the very module that was pinned, signed as
-// this host wants it, asking for no more than was approved.
-func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, error) {
+// pinned loads a third-party plugin: exactly the pinned module, signed as this host
+// requires, with no further requests than were approved.
+func (l modules) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, error) {
 	pool, err := l.runner.Sandbox()
 	if err != nil {
 		return nil, err
@@ -89,14 +89,14 @@ func (l *Lane) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, err
 	}
 	if more := lanes.More(p.Capabilities, plugins.Granted(m.Manifest())); len(more) > 0 {
 		return nil, problem.WithHint(fmt.Errorf("plugin %q asks for more than %s grants: %s", p.Name, gate.LockName,
-			strings.Join(more, "; ")), "look at it and approve it: pushlane plugin approve "+p.Name)
+			strings.Join(more, "; ")), "review and approve it: pushlane plugin approve "+p.Name)
 	}
 	l.who = identity(m, signer)
 	return m, nil
 }
 
-// pinnedPack finds the very module that was pinned, signed as this host wants it.
-func (l *Lane) pinnedPack(ctx context.Context, p lanes.Locked) (registry.Package, string, error) {
+// pinnedPack finds exactly the pinned module, signed as this host requires.
+func (l modules) pinnedPack(ctx context.Context, p lanes.Locked) (registry.Package, string, error) {
 	policy := l.policy()
 	if l.call.Tried == p.SHA256 && l.call.Gate == "manual" {
 		policy.AllowedSigners, policy.SigstoreIdentities = "", nil
@@ -107,13 +107,13 @@ func (l *Lane) pinnedPack(ctx context.Context, p lanes.Locked) (registry.Package
 
 // mayFetch: an address in a branch's lock is the pusher's; the host asks it
 // for nothing.
-func (l *Lane) mayFetch() bool {
+func (l modules) mayFetch() bool {
 	return l.policy().FetchPlugins && l.Zone().Trust != zone.Unprotected
 }
 
 // fromTree reads a module that lies in the repository, next to its lock. A lock
 // out of a tree names files of that tree only: any other path is the host's.
-func (l *Lane) fromTree(ctx context.Context, name string) (registry.Package, error) {
+func (l modules) fromTree(ctx context.Context, name string) (registry.Package, error) {
 	f := l.Update().LanesFile
 	if f.Rev == "" {
 		if !filepath.IsAbs(name) {
@@ -133,3 +133,6 @@ func (l *Lane) fromTree(ctx context.Context, name string) (registry.Package, err
 	}
 	return registry.FromTree(tree, path.Join(path.Dir(f.Set.Source), name))
 }
+
+// modules finds the module of one lane run.
+type modules struct{ *access }

@@ -9,9 +9,10 @@ import (
 // A lock out of a tree names files of that tree only.
 func TestALockNamesFilesOfItsTree(t *testing.T) {
 	t.Parallel()
-	l := &Lane{j: &gate.Run{Updates: []gate.Update{{LanesFile: gate.LanesFile{Rev: "1"}}}, Outcomes: []gate.LaneRun{{}}}}
+	of := modules{&access{j: &gate.Run{Updates: []gate.Update{{LanesFile: gate.LanesFile{Rev: "1"}}},
+		Outcomes: []gate.LaneRun{{}}}}}
 	want := `its source "/etc/shadow" in lanes.lock is not a file of the repository`
-	if _, err := l.fromTree(t.Context(), "/etc/shadow"); err == nil || err.Error() != want {
+	if _, err := of.fromTree(t.Context(), "/etc/shadow"); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 }

@@ -63,6 +63,6 @@ func (o *Opens) Pass(exit int) error {
 	if o.changed != nil {
 		what = fmt.Sprintf("it opened none of %s", printable.Count(len(o.changed), "changed file"))
 	}
-	return problem.WithHint(fmt.Errorf("cannot take exit status 0 for a pass: %s", what),
-		"see its log; name in `files` of its manifest, or leave out with `ignore` of the lane, what it does not look at")
+	return problem.WithHint(fmt.Errorf("cannot accept exit status 0 as a pass: %s", what),
+		"see its log; exclude files that it does not read, with `files` in its manifest or `ignore` in the lane")
 }

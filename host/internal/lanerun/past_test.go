@@ -116,7 +116,7 @@ func TestResultsDependOnHistory(t *testing.T) {
 	}
 	said, exit = two.answer(t)
 	want := "private key (PEM): replace the key, it must not be pushed, in commit " + badIDs[1][:7] +
-		": a later commit does not take it out of the history, rewrite that one (git rebase --interactive)"
+		": removing it later does not remove it from the history: rewrite that commit (git rebase --interactive)"
 	if exit != 1 || len(said.Findings) != 1 || said.Findings[0].Message != want {
 		t.Errorf("exit status %d: %+v", exit, said.Findings)
 	}

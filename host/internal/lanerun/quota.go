@@ -17,8 +17,10 @@ import (
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
-// maxArtifactFiles is how many artifacts one lane run may leave.
-const maxArtifactFiles = 10_000
+const (
+	maxArtifactFiles = 10_000  // of one lane run
+	diskBlock        = 4 << 10 // bytes: what a file system hands out at least
+)
 
 // artifactQuota is what the artifacts of one lane run may take on the host.
 // Safe for several containers at once.
@@ -35,9 +37,9 @@ type artifactQuota struct {
 	apparent, taken int64 // bytes: sizes of the files, and what they take of the disk
 }
 
-// artifactQuota makes the quota of the lane run whose artifacts go to folder,
+// of makes the quota of the lane run whose artifacts go to folder,
 // a path below <state>/runs.
-func (r *Runner) artifactQuota(p config.Policy, z zone.Zone, folder string) (*artifactQuota, error) {
+func (k *quotas) of(state string, p config.Policy, z zone.Zone, folder string) (*artifactQuota, error) {
 	most, err := incus.ParseSize(p.MaxArtifacts)
 	if err != nil {
 		return nil, fmt.Errorf("the policy's limits.artifacts: %w", err)
@@ -47,9 +49,9 @@ func (r *Runner) artifactQuota(p config.Policy, z zone.Zone, folder string) (*ar
 		return nil, fmt.Errorf("the policy's limits.artifacts_total: %w", err)
 	}
 	sum := sha256.Sum256([]byte(z.Key()))
-	dir := filepath.Join(r.State, "artifacts", hex.EncodeToString(sum[:16]))
-	return &artifactQuota{policy: p, most: most, total: total, zone: z, kept: r.zoneArtifacts(dir),
-		folder: filepath.Join(r.State, "runs", folder), index: filepath.Join(dir, strings.ReplaceAll(folder, "/", " "))}, nil
+	dir := filepath.Join(state, "artifacts", hex.EncodeToString(sum[:16]))
+	return &artifactQuota{policy: p, most: most, total: total, zone: z, kept: k.zone(dir, filepath.Join(state, "runs")),
+		folder: filepath.Join(state, "runs", folder), index: filepath.Join(dir, strings.ReplaceAll(folder, "/", " "))}, nil
 }
 
 // file counts one more file of that size and takes its first block, before any
@@ -138,8 +140,8 @@ func (q *artifactQuota) list() error {
 
 // zoneArtifacts is what the artifacts of all runs of one zone take. Its folder
 // has an empty file for each lane run that left some, named "<run> <folder>"
-// and as large as they are; a file whose folder is gone does not count. So
-// runs of other processes count, and runs that were removed do not, whoever
+// and as large as they are; a file whose folder was deleted does not count. So
+// runs of other processes count, and removed runs do not, whichever process
 // removed them.
 type zoneArtifacts struct {
 	dir, runs string
@@ -148,16 +150,16 @@ type zoneArtifacts struct {
 	taken int64 // bytes, as counted last and as taken since
 }
 
-func (r *Runner) zoneArtifacts(dir string) *zoneArtifacts {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.artifacts == nil {
-		r.artifacts = map[string]*zoneArtifacts{}
+func (k *quotas) zone(dir, runs string) *zoneArtifacts {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.zones == nil {
+		k.zones = map[string]*zoneArtifacts{}
 	}
-	if r.artifacts[dir] == nil {
-		r.artifacts[dir] = &zoneArtifacts{dir: dir, runs: filepath.Join(r.State, "runs")}
+	if k.zones[dir] == nil {
+		k.zones[dir] = &zoneArtifacts{dir: dir, runs: runs}
 	}
-	return r.artifacts[dir]
+	return k.zones[dir]
 }
 
 // take counts n bytes more for the lane run of that index, unless all would be
@@ -214,4 +216,10 @@ func (k *zoneArtifacts) laneRun(e fs.DirEntry) (int64, error) {
 		err = nil // another process removed it
 	}
 	return 0, err
+}
+
+// quotas count what artifacts take, zone by zone. Safe for concurrent use.
+type quotas struct {
+	mu    sync.Mutex
+	zones map[string]*zoneArtifacts // by the zone's folder
 }

@@ -48,49 +48,7 @@ type HTTPResponse struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"` // names in lower case, several values joined by ", "
 	Body    string            `json:"body,omitempty"`
-	Base64  string            `json:"body_base64,omitempty"` // in place of body where it is no UTF-8
-}
-
-// request starts a request and comes back at once.
-func (o *operations) send(ctx context.Context, handles *wasm.Handles, data []byte) ([]byte, error) {
-	var a HTTPRequest
-	if err := json.Unmarshal(data, &a); err != nil {
-		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
-	}
-	o.run.dependsOutside("it sends requests")
-	req, err := o.run.prepareRequest(a)
-	var wrong *wasm.OpError
-	switch {
-	case errors.As(err, &wrong):
-		return nil, wrong
-	case err != nil:
-		return nil, o.run.refuse(ctx, err)
-	case o.requests.Add(1) > maxRequests:
-		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf("a lane run sends at most %d requests",
-			maxRequests)}
-	}
-	limit := min(requestTime, time.Duration(a.Millis)*time.Millisecond)
-	if a.Millis == 0 {
-		limit = time.Minute
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	e := &PendingRequest{Cancel: cancel, Done: make(chan struct{}), Held: &o.replies}
-	answer, err := AddHandle(handles, e)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	o.run.log.line('h', fmt.Sprintf("request: %s %s", req.Method, printable.Clean(req.URL.Redacted())))
-	o.jobs.Go(func() {
-		defer cancel()
-		e.End(o.run.send(req.WithContext(ctx), a.Max))
-	})
-	return answer, nil
-}
-
-// Invalid is the answer to a request that is malformed.
-func Invalid(format string, args ...any) error {
-	return &wasm.OpError{Code: wasm.Invalid, Message: fmt.Sprintf(format, args...)}
+	Base64  string            `json:"body_base64,omitempty"` // instead of body if it is not UTF-8
 }
 
 // Address is where the request goes; the error is the answer to one that goes
@@ -105,7 +63,7 @@ func (r HTTPRequest) Address() (*url.URL, error) {
 
 // prepareRequest builds the request: an *wasm.OpError is a wrong one, any
 // other error a denial.
-func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
+func (l outgoing) prepareRequest(a HTTPRequest) (*http.Request, error) {
 	u, err := a.Address()
 	if err != nil {
 		return nil, err
@@ -115,7 +73,7 @@ func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" &&
 		(err != nil || !ip.IsLoopback()) {
-		return nil, Invalid("plain http goes to this machine only")
+		return nil, Invalid("plain http is allowed only to this machine")
 	}
 	if a.Max < 0 || a.Max > maxReply || a.Millis < 0 {
 		return nil, Invalid("max_bytes is 0 to %d and millis not below 0", maxReply)
@@ -139,11 +97,11 @@ func (l *Lane) prepareRequest(a HTTPRequest) (*http.Request, error) {
 	return req, l.headers(req, a)
 }
 
-// headers that say how a message is carried are ours.
+// ownHeaders are the headers that only the host sets, about the transport.
 var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Te", "Trailer",
 	"Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Accept-Encoding"}
 
-func (l *Lane) headers(req *http.Request, a HTTPRequest) error {
+func (l outgoing) headers(req *http.Request, a HTTPRequest) error {
 	req.Header.Set("User-Agent", "pushlane")
 	for name, value := range a.Headers {
 		if slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
@@ -158,10 +116,10 @@ func (l *Lane) headers(req *http.Request, a HTTPRequest) error {
 		before, rest, found := strings.Cut(text, "{{")
 		secret, after, closed := strings.Cut(rest, "}}")
 		if !found || !closed {
-			return Invalid("secret header %q names no secret: write {{NAME}}", printable.Clean(name))
+			return Invalid("secret header %q does not name a secret: write {{NAME}}", printable.Clean(name))
 		}
 		if req.URL.Scheme != "https" && !loopback(req.URL.Hostname()) {
-			return Invalid("a secret goes over https only")
+			return Invalid("a secret is sent only over https")
 		}
 		value, err := l.secret(secret)
 		if err != nil {
@@ -179,7 +137,7 @@ func loopback(host string) bool {
 
 // send makes the request. Redirects are answers: where they lead was not
 // granted.
-func (l *Lane) send(req *http.Request, most int64) (*HTTPResponse, error) {
+func (l outgoing) send(req *http.Request, most int64) (*HTTPResponse, error) {
 	if most == 0 {
 		most = maxReply
 	}
@@ -187,7 +145,7 @@ func (l *Lane) send(req *http.Request, most int64) (*HTTPResponse, error) {
 		slices.Contains(l.policy().HTTPHosts, req.URL.Hostname())
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 		if !named && !Public(address) {
-			return fmt.Errorf("%s is no public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
+			return fmt.Errorf("%s is not a public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
 		}
 		return nil
 	}}
@@ -206,14 +164,14 @@ func (l *Lane) send(req *http.Request, most int64) (*HTTPResponse, error) {
 	defer resp.Body.Close()
 	body, err := bounded.ReadAll(resp.Body, most)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the answer of %s: %w", req.URL.Host, err)
+		return nil, fmt.Errorf("cannot read the response of %s: %w", req.URL.Host, err)
 	}
 	return l.replyOf(resp, body), nil
 }
 
 // replyOf is an answer as the plugin gets it, without the secrets that the
 // other side may have sent back.
-func (l *Lane) replyOf(resp *http.Response, body []byte) *HTTPResponse {
+func (l outgoing) replyOf(resp *http.Response, body []byte) *HTTPResponse {
 	r := &HTTPResponse{Status: resp.StatusCode, Headers: map[string]string{}}
 	for name, values := range resp.Header {
 		r.Headers[strings.ToLower(name)] = l.unmasked(strings.ToValidUTF8(strings.Join(values, ", "), "\ufffd"))
@@ -248,7 +206,7 @@ func (e *PendingRequest) End(r *HTTPResponse, err error) {
 		return
 	}
 	if e.size = r.size(); e.Held.Add(e.size) > maxReplies {
-		e.err = fmt.Errorf("the answers that are open are larger than %d MiB together: close handles that were read",
+		e.err = fmt.Errorf("the open responses are larger than %d MiB together: close handles after reading",
 			maxReplies>>20)
 		return
 	}
@@ -290,10 +248,13 @@ func (e *PendingRequest) Close() error {
 // Response answers http.response@1.
 func (e *PendingRequest) Response() ([]byte, error) {
 	if ready, _ := e.Ready(); ready == 0 {
-		return nil, &wasm.OpError{Code: wasm.WouldBlock, Message: "there is no answer yet"}
+		return nil, &wasm.OpError{Code: wasm.WouldBlock, Message: "there is no response yet"}
 	}
 	if e.err != nil {
 		return nil, &wasm.OpError{Code: wasm.Failed, Message: printable.Clean(e.err.Error())}
 	}
 	return json.Marshal(e.reply)
 }
+
+// outgoing sends the requests of one lane run.
+type outgoing struct{ *access }

@@ -70,7 +70,8 @@ func asking(t *testing.T, server *httptest.Server, hosts ...string) *operations 
 	grant := lanes.Grant{HTTP: []string{at, "example.org", "127.0.0.1:1"}, Secrets: []string{"TOKEN"}}
 	j := &gate.Run{Policy: policy, Updates: []gate.Update{{Update: hooks.Update{}}},
 		Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lanes.Lane{ID: "l", Plugin: "p", Grant: grant}}}}}
-	l := &Lane{runner: r, j: j, rec: record.Of(nil, store.Run{}), permits: permitted(manifest, grant, policy)}
+	l := &Lane{access: &access{runner: r, j: j, rec: record.Of(nil, store.Run{}),
+		permits: permitted(manifest, grant, policy)}}
 	l.log = newLaneLog(func() string { return filepath.Join(dir, "log") }, func(string) {})
 	return &operations{run: l}
 }
@@ -150,7 +151,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"a user in the address": {HTTPRequest{URL: "https://example.org@" + at + "/"}, "-22 "},
 		"a host like another":   {HTTPRequest{URL: "https://example.org.example.com/"}, "-13 "},
 		"no scheme":             {HTTPRequest{URL: "file:///etc/passwd"}, "-22 "},
-		"plain http elsewhere":  {HTTPRequest{URL: "http://example.org/"}, `plain http goes to this machine only`},
+		"plain http elsewhere":  {HTTPRequest{URL: "http://example.org/"}, `plain http is allowed only to this machine`},
 		"a method":              {HTTPRequest{URL: server.URL, Method: "CONNECT"}, "-22 "},
 		"a header of ours": {HTTPRequest{URL: server.URL, Headers: map[string]string{"host": "evil"}},
 			`header \"host\" is set by the host`},
@@ -164,7 +165,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"a path for a secret": {HTTPRequest{URL: server.URL,
 			Secrets: map[string]string{"A": "{{../../etc/passwd}}"}}, "-13 "},
 		"no secret in it": {HTTPRequest{URL: server.URL, Secrets: map[string]string{"A": "plain"}},
-			`names no secret: write {{NAME}}`},
+			`does not name a secret: write {{NAME}}`},
 		"a secret as the host": {HTTPRequest{URL: server.URL, Secrets: map[string]string{"Host": "{{TOKEN}}"}}, "-22 "},
 	} {
 		_, err := o.fetch(t, test.ask)
@@ -187,7 +188,7 @@ func TestPrivateAddresses(t *testing.T) {
 	for hosts, wantErr := range map[string]bool{"*": true, strings.TrimPrefix(server.URL, "http://"): false} {
 		_, err := asking(t, server, hosts).fetch(t, HTTPRequest{URL: server.URL + "/echo"})
 		if (err != nil) != wantErr || wantErr && !strings.Contains(err.Error(),
-			"is no public address, and http.hosts of the policy does not name") {
+			"is not a public address, and http.hosts of the policy does not name") {
 			t.Errorf("http.hosts = %q: %v", hosts, err)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// Result is what one call of a plugin said on its standard output.
+// Result is the output of one call of a plugin.
 type Result struct {
 	Findings   []sdk.Finding
 	Containers []sdk.Container
@@ -26,7 +26,7 @@ type Result struct {
 	progress   []string
 	Verdict    string // pass, fail, skip; empty: the exit status alone
 	Reason     string
-	Talk       []byte // lines of standard output that are no findings: for the log
+	Talk       []byte // lines of standard output that are not findings: for the log
 	total      int    // findings, those included that are above the limit
 	errors     int    // of the total, those of level error
 	places     bool   // the output is of a kind that names places
@@ -57,7 +57,7 @@ func ReadResult(output string, stdout []byte, limit int) (Result, error) {
 	case "text":
 		a.Talk = stdout
 	default:
-		err = fmt.Errorf("cannot read answer: unknown output %q", output)
+		err = fmt.Errorf("cannot read output: unknown output %q", output)
 	}
 	a.count(limit)
 	for i := range a.Findings {
@@ -87,16 +87,16 @@ func (a *Result) readRecords(stdout []byte) error {
 			continue
 		}
 		if len(line) > config.MaxRecord {
-			return fmt.Errorf("cannot read answer: line %d of standard output is longer than %d bytes", n, config.MaxRecord)
+			return fmt.Errorf("cannot read output: line %d of standard output is longer than %d bytes", n, config.MaxRecord)
 		}
 		record, err := sdk.ParseRecord(line)
 		if err != nil {
-			return problem.WithHint(fmt.Errorf("cannot read answer: line %d of standard output is not a record: %w: %s", n, err,
+			return problem.WithHint(fmt.Errorf("cannot read output: line %d of standard output is not a record: %w: %s", n, err,
 				printable.Clean(string(line[:min(len(line), 80)]))),
-				"print to standard error what is for people")
+				"print messages for people to standard error")
 		}
 		if err := a.add(record); err != nil {
-			return fmt.Errorf("cannot read answer: line %d of standard output: %w", n, err)
+			return fmt.Errorf("cannot read output: line %d of standard output: %w", n, err)
 		}
 	}
 	return nil
@@ -130,14 +130,14 @@ func checkFinding(f *sdk.Finding) error {
 	switch f.Level {
 	case "error", "warning", "note":
 	default:
-		return fmt.Errorf("cannot take answer: a finding of level %q, want error, warning or note", printable.Clean(f.Level))
+		return fmt.Errorf("cannot use output: a finding of level %q, want error, warning or note", printable.Clean(f.Level))
 	}
 	if f.Path != "" && (path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == ".." ||
 		strings.HasPrefix(f.Path, "../")) {
-		return fmt.Errorf("cannot take answer: a finding at %q, want a path below the tree's top", f.Path)
+		return fmt.Errorf("cannot use output: a finding at %q, want a path below the tree's top", f.Path)
 	}
 	if f.Line < 0 || f.Col < 0 {
-		return fmt.Errorf("cannot take answer: a finding at line %d, column %d", f.Line, f.Col)
+		return fmt.Errorf("cannot use output: a finding at line %d, column %d", f.Line, f.Col)
 	}
 	f.Message, f.Rule = printable.CleanText(f.Message), printable.Clean(f.Rule)
 	return nil
@@ -167,7 +167,7 @@ func (a *Result) readGNU(stdout []byte) {
 func (a *Result) readSARIF(stdout []byte) error {
 	var log sarif.Log
 	if err := json.Unmarshal(stdout, &log); err != nil {
-		return fmt.Errorf("cannot read answer: standard output is not SARIF: %w", err)
+		return fmt.Errorf("cannot read output: standard output is not SARIF: %w", err)
 	}
 	for _, run := range log.Runs {
 		for _, r := range run.Results {
@@ -198,4 +198,30 @@ func fromSARIF(r sarif.Result) sdk.Finding {
 		f.Line, f.Col = at.Region.StartLine, at.Region.StartColumn
 	}
 	return f
+}
+
+// refusal is the reason of a no that came without one.
+func (a Result) refusal() string {
+	switch {
+	case a.errors > 0:
+		return printable.Count(a.errors, "error")
+	case a.places && a.total == 0:
+		return "exit status 1 without a finding: it failed or could not run; its output is in the log"
+	}
+	return "the plugin refused"
+}
+
+func (a *Result) merge(b Result) {
+	a.Findings = append(a.Findings, b.Findings...)
+	a.artifacts = append(a.artifacts, b.artifacts...)
+	a.total, a.errors, a.places = a.total+b.total, a.errors+b.errors, b.places
+	a.Verdict, a.Reason = b.Verdict, b.Reason
+}
+
+// Contradiction: a plugin whose words and exit status differ is not believed.
+func Contradiction(said Result, exit int) error {
+	if said.Verdict == "" || (said.Verdict == "fail") == (exit == 1) {
+		return nil
+	}
+	return fmt.Errorf("the plugin contradicts itself: it says %q and exits with status %d", said.Verdict, exit)
 }

@@ -16,20 +16,20 @@ import (
 
 const (
 	maxSecret = 64 << 10 // bytes
-	minSecret = 6        // bytes: shorter ones cannot be kept out of logs
+	minSecret = 6        // bytes: shorter ones cannot be masked in logs
 )
 
 // secret reads a secret of this host for a lane run that may use it. Its bytes
 // go into a container or a request's header, and out of nothing that a plugin
 // or a person reads.
-func (l *Lane) secret(name string) ([]byte, error) {
+func (l *access) secret(name string) ([]byte, error) {
 	if !l.permits.reaches("secret", name) {
 		return nil, l.outside("secret", name)
 	}
 	value, err := ReadSecret(l.policy().Secrets, name)
 	if err != nil {
 		return nil, problem.WithHint(fmt.Errorf("cannot read secret %q: %w", name, err),
-			fmt.Sprintf("write it to %s/%s, readable by this host alone (chmod 600)", l.policy().Secrets, name))
+			fmt.Sprintf("write it to %s/%s, readable only by this host (chmod 600)", l.policy().Secrets, name))
 	}
 	l.mask(value)
 	return value, nil
@@ -74,7 +74,7 @@ func ReadSecret(dir, name string) ([]byte, error) {
 }
 
 // mask keeps a secret out of what this lane run says from now on.
-func (l *Lane) mask(value []byte) {
+func (l *access) mask(value []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for line := range strings.Lines(string(value)) { // logs are lines
@@ -84,10 +84,10 @@ func (l *Lane) mask(value []byte) {
 	}
 }
 
-// unmasked takes secrets out of text. It is for what containers print, who
-// were given them: an accident, not an attack, since whoever has the bytes can
-// write them backwards.
-func (l *Lane) unmasked(text string) string {
+// unmasked removes secrets from text. It is for the output of containers that
+// were given them: it prevents accidents, not attacks, because a program that has
+// the bytes can write them backwards.
+func (l *access) unmasked(text string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, secret := range l.masked {
@@ -97,7 +97,7 @@ func (l *Lane) unmasked(text string) string {
 }
 
 // containerSecrets are the secrets a container asks for, by name.
-func (l *Lane) containerSecrets(names []string) (map[string][]byte, error) {
+func (l *access) containerSecrets(names []string) (map[string][]byte, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}

@@ -239,7 +239,7 @@ func TestContainerSecrets(t *testing.T) {
 // TestMask: each line of a secret that is long enough is kept out of what containers print.
 func TestMask(t *testing.T) {
 	t.Parallel()
-	l := &Lane{}
+	l := &Lane{access: &access{}}
 	l.mask([]byte("-----BEGIN KEY-----\n  MIIEpAIBAAKCAQEA  \nshort\n\nMIIEpAIBAAKCAQEA\n"))
 	for text, want := range map[string]string{
 		"key MIIEpAIBAAKCAQEA end":                "key *** end",

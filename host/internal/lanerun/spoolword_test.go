@@ -13,7 +13,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
-// TestTheRunSaysThatThereWasNoSpace: what a plugin was refused stands in the
+// TestTheRunSaysThatThereWasNoSpace: a refused read of a plugin is in the
 // log, and with what broke where that broke.
 func TestTheRunSaysThatThereWasNoSpace(t *testing.T) {
 	t.Parallel()
@@ -35,7 +35,7 @@ func TestTheRunSaysThatThereWasNoSpace(t *testing.T) {
 	}
 	defer repo.Close()
 	log := newLaneLog(func() string { return filepath.Join(dir, "log") }, nil)
-	l := &Lane{repo: repo, log: log, spool: hooks.NewSpool(t.Context(), 1<<20)}
+	l := &Lane{access: &access{repo: repo, log: log, spool: hooks.NewSpool(t.Context(), 1<<20)}}
 	broke := errors.New("plugin broke")
 	if err := l.spoolWord(broke); err != broke || len(log.lines()) > 0 {
 		t.Errorf("nothing was refused: %v, %q", err, log.lines())

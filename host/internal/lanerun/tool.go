@@ -9,7 +9,7 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// toolChanged is the argument that stands for the changed files.
+// toolChanged is the argument that is replaced by the changed files.
 const toolChanged = "{changed}"
 
 // ToolCall makes the call one of a program that knows nothing of requests;

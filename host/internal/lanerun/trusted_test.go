@@ -59,11 +59,11 @@ func laneThatAsks(t *testing.T, where judging, m *sandbox.Plugin, grant lanes.Gr
 	t.Helper()
 	u := gate.Update{Protected: where.is("protected"), LanesFile: gate.LanesFile{Strict: where.is("strict")}}
 	picked := lanes.Picked{Lane: lanes.Lane{ID: "deploy", Plugin: "look", Grant: grant}}
-	l := &Lane{runner: &Runner{State: t.TempDir()}, module: m, rec: record.Of(nil, store.Run{}),
+	l := &Lane{access: &access{runner: &Runner{State: t.TempDir()}, module: m, rec: record.Of(nil, store.Run{}),
 		call: gate.Call{Env: []string{"PUSHLANE_CONFIG=/etc/host.toml"}},
 		j: &gate.Run{GitDir: "/srv/app.git", Gate: strings.Fields(string(where))[0], Policy: policy,
 			Updates:  []gate.Update{u},
-			Outcomes: []gate.LaneRun{{Picked: picked}}}}
+			Outcomes: []gate.LaneRun{{Picked: picked}}}}}
 	l.log = newLaneLog(l.logPath, func(string) {})
 	l.permits = permitted(m.Manifest(), grant, l.policy())
 	return l

@@ -1,18 +1,15 @@
 package notify
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -31,7 +28,7 @@ type Config struct {
 
 // Status is a forge that shows commit statuses.
 type Status struct {
-	// full path of the git directory, in which * stands for any text; the name of a [[repository]]; "*" for all
+	// full path of the git directory, in which * is any text; the name of a [[repository]]; "*" for all
 	Repo string `koanf:"repo"`
 	Kind string `koanf:"kind"` // gitea (also Forgejo), github or gitlab
 	API  string `koanf:"api"`  // "https://gitea.example.org/api/v1"
@@ -40,29 +37,29 @@ type Status struct {
 	TokenFile string `koanf:"token_file"` // file that holds the token
 }
 
-// Webhook is an address that is told of events.
+// Webhook is an address that receives events.
 type Webhook struct {
 	URL        string   `koanf:"url"`
 	SecretFile string   `koanf:"secret_file"` // file that holds the secret that messages are signed with
 	Events     []string `koanf:"events"`      // of Events; none: all
 }
 
-// Events are the names of what a webhook may be told.
+// Events are the names of the events of webhooks.
 func Events() []string { return []string{"run.queued", "run.started", "run.ended"} }
 
 func (c Config) check() error {
 	for _, s := range c.Statuses {
 		if err := s.check(); err != nil {
-			return fmt.Errorf("cannot tell %s of statuses: %w", s.API, err)
+			return fmt.Errorf("cannot send statuses to %s: %w", s.API, err)
 		}
 	}
 	for _, w := range c.Webhooks {
 		if err := w.check(); err != nil {
-			return fmt.Errorf("cannot tell webhook %s: %w", w.URL, err)
+			return fmt.Errorf("cannot use webhook %s: %w", w.URL, err)
 		}
 	}
 	if c.NotesKey != "" {
-		if err := checkKey(c.NotesKey); err != nil {
+		if _, err := readKey(c.NotesKey); err != nil {
 			return fmt.Errorf("cannot sign notes: %w", err)
 		}
 	}
@@ -98,11 +95,11 @@ func (s Status) check() error {
 func (w Webhook) check() error {
 	for _, e := range w.Events {
 		if !slices.Contains(Events(), e) {
-			return fmt.Errorf("there is no event %q, only %s", e, strings.Join(Events(), ", "))
+			return fmt.Errorf("unknown event %q, want one of %s", e, strings.Join(Events(), ", "))
 		}
 	}
 	if w.SecretFile != "" {
-		if _, err := readSecret(w.SecretFile); err != nil {
+		if _, err := w.signer(); err != nil {
 			return err
 		}
 	}
@@ -148,8 +145,8 @@ func (c Config) Unknown() []string {
 	return all
 }
 
-// checkURL wants https beyond this machine: what is sent is signed or carries
-// a token.
+// checkURL requires https for other machines: messages are signed or contain a
+// token.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -161,22 +158,6 @@ func checkURL(text string) error {
 		return nil
 	}
 	return fmt.Errorf("%q is not an https address", text)
-}
-
-// checkKey wants a private key that can be used with no one there to type a
-// passphrase.
-func checkKey(path string) error {
-	if _, err := os.Stat(path); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "ssh-keygen", "-y", "-P", "", "-f", path).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s is not a private key without a passphrase: %w: %s", path, err,
-			short(strings.TrimSpace(string(out)), 500))
-	}
-	return nil
 }
 
 func readSecret(path string) (string, error) {

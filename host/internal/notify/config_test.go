@@ -18,27 +18,27 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 	none := w.dir + "/none"
 	for want, c := range map[string]Config{
-		`cannot tell webhook http://far.example/: "http://far.example/" is not an https address`: {
+		`cannot use webhook http://far.example/: "http://far.example/" is not an https address`: {
 			Webhooks: []Webhook{{URL: "http://far.example/"}}},
-		`cannot tell webhook http://localhost.evil: "http://localhost.evil" is not an https address`: {
+		`cannot use webhook http://localhost.evil: "http://localhost.evil" is not an https address`: {
 			Webhooks: []Webhook{{URL: "http://localhost.evil"}}},
-		`cannot tell webhook https:///x: "https:///x" is not an https address`: {
+		`cannot use webhook https:///x: "https:///x" is not an https address`: {
 			Webhooks: []Webhook{{URL: "https:///x"}}},
-		`cannot tell webhook https://a: there is no event "run", only run.queued, run.started, run.ended`: {
+		`cannot use webhook https://a: unknown event "run", want one of run.queued, run.started, run.ended`: {
 			Webhooks: []Webhook{{URL: "https://a", Events: []string{"run"}}}},
-		`cannot tell webhook https://a: ` + empty + ` is empty`: {
+		`cannot use webhook https://a: ` + empty + ` is empty`: {
 			Webhooks: []Webhook{{URL: "https://a", SecretFile: empty}}},
-		`cannot tell https://a of statuses: kind is "svn", want gitea, github or gitlab`: status(
+		`cannot send statuses to https://a: kind is "svn", want gitea, github or gitlab`: status(
 			func(s *Status) { s.Kind = "svn" }),
-		`cannot tell https://a of statuses: project is empty`: status(
+		`cannot send statuses to https://a: project is empty`: status(
 			func(s *Status) { s.Project = "" }),
-		`cannot tell https://a of statuses: project is "app", want owner/name`: status(
+		`cannot send statuses to https://a: project is "app", want owner/name`: status(
 			func(s *Status) { s.Project = "app" }),
-		`cannot tell https://a of statuses: repo is empty, want a repository's name or "*"`: status(
+		`cannot send statuses to https://a: repo is empty, want a repository's name or "*"`: status(
 			func(s *Status) { s.Repo = "" }),
-		"cannot tell https://a of statuses: open " + none +
+		"cannot send statuses to https://a: open " + none +
 			": no such file or directory": status(func(s *Status) { s.TokenFile = none }),
-		`cannot tell http://a of statuses: "http://a" is not an https address`: status(
+		`cannot send statuses to http://a: "http://a" is not an https address`: status(
 			func(s *Status) { s.API = "http://a" }),
 		`cannot send spans: "ftp://x" is not an https address`:            {OTLP: "ftp://x"},
 		"cannot sign notes: stat " + none + ": no such file or directory": {NotesKey: none},

@@ -39,7 +39,7 @@ func newMetrics(st *store.Store) *metrics {
 		ran: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pushlane_run_seconds",
 			Help: "How long runs ran.", Buckets: buckets}, []string{"gate", "state"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pushlane_deliveries_total",
-			Help: "Attempts to tell others."}, []string{"result"}),
+			Help: "Attempts to send a notification."}, []string{"result"}),
 	}
 	m.registry.MustRegister(buildInfo(), m.runs, m.lanes, m.waited, m.ran, m.deliveries, newOpen(st),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -58,7 +58,7 @@ func buildInfo() prometheus.Collector {
 		}
 	}
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "pushlane_build_info", ConstLabels: labels,
-		Help: "What this host was built from."})
+		Help: "Build of this host."})
 	g.Set(1)
 	return g
 }
@@ -101,9 +101,9 @@ func newOpen(st *store.Store) *open {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, []string{"state"}, nil)
 	}
-	return &open{st, desc("pushlane_runs_open", "Runs that wait or run."),
-		desc("pushlane_lane_runs_open", "Lane runs that wait or run."),
-		desc("pushlane_outbox_messages", "Messages to others, by state.")}
+	return &open{st, desc("pushlane_runs_open", "Queued and running runs."),
+		desc("pushlane_lane_runs_open", "Queued and running lane runs."),
+		desc("pushlane_outbox_messages", "Notifications by state.")}
 }
 
 // Describe is part of prometheus.Collector.

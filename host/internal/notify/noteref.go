@@ -48,17 +48,16 @@ func addNote(ctx context.Context, repo, commit string, lines []string) error {
 		case <-time.After(rand.N(50 * time.Millisecond)):
 		}
 	}
-	return fmt.Errorf("%s is always moved by others", NotesRef)
+	return fmt.Errorf("%s keeps being changed by others", NotesRef)
 }
 
-// scratch is a git folder of its own over the repository's objects. New notes
-// are made there, so that a host that is killed leaves no half-made ref in the
-// repository.
+// scratch is a separate git folder over the repository's objects. New notes are
+// created there, so that a killed host leaves no incomplete ref in the repository.
 type scratch struct{ repo, dir string }
 
-// prepare makes what git takes for a repository. The repository's own
-// configuration says how its files are to be kept and whom they are shared
-// with; which hash it has git does not read from there.
+// prepare creates what git accepts as a repository. The repository's own
+// configuration says how its files are stored and with whom they are shared; the
+// hash is not read from there.
 func (s scratch) prepare(commit string) error {
 	config := "[core]\nrepositoryformatversion = 1\nbare = true\n[extensions]\nobjectformat = sha1\n"
 	if len(commit) == 64 {
@@ -100,7 +99,7 @@ func (s scratch) try(ctx context.Context, commit string, lines []string) (first 
 	return failed != nil || now == old, err
 }
 
-// ref is where the repository's notes stand, "" for nowhere.
+// ref is the commit of the repository's notes; "" if there is none.
 func (s scratch) ref(ctx context.Context) (string, error) {
 	out, err := git(ctx, s.repo, nil, nil, "for-each-ref", "--format=%(refname) %(objectname)", NotesRef)
 	for line := range strings.SplitSeq(out, "\n") {
@@ -152,8 +151,8 @@ func commitOf(ctx context.Context, repo, object string) (string, error) {
 	return commit, err
 }
 
-// statusCommit is commitOf where the repository is on this machine. Another's
-// is asked by nobody: the forge says itself whether it has the commit.
+// statusCommit is commitOf if the repository is on this machine. For others the
+// forge reports whether it has the commit.
 func statusCommit(ctx context.Context, repo, object string) (string, error) {
 	if _, err := os.Stat(repo); err != nil {
 		return object, nil

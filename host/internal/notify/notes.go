@@ -1,14 +1,12 @@
 package notify
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +14,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// NotesRef is where verdicts stand as git notes, one JSON line per lane.
+// NotesRef is the ref of the verdicts as git notes, one JSON line per lane.
 const NotesRef = "refs/notes/pushlane"
 
 // noteNamespace is what a note's signature is made for, so that it is no
@@ -44,8 +42,8 @@ type Note struct {
 	Sig string `json:"sig,omitempty"`
 }
 
-// key is what makes two lines the same, however often a verdict is told. The
-// time keeps apart what another database numbers alike.
+// key identifies a line, however often a verdict is sent. The time distinguishes
+// runs that have the same number in another database.
 func (n Note) key() string {
 	return fmt.Sprint(n.Number, " ", n.Started.UnixMilli(), " ", n.Attempt, " ", n.Lane, " ", n.Ref)
 }
@@ -72,7 +70,7 @@ func (t *Teller) writeNotes(ctx context.Context, id int64) error {
 	}
 	var failed []error
 	for i, u := range run.Updates {
-		lanes := slices.DeleteFunc(latest(run), func(l Lane) bool { return max(0, l.update) != i })
+		lanes := slices.DeleteFunc(store.Latest(run.Lanes), func(l store.LaneRun) bool { return max(0, l.Update) != i })
 		if len(lanes) == 0 || isZero(u.New) {
 			continue
 		}
@@ -95,7 +93,8 @@ func worst(failed []error) error {
 	return errors.Join(failed...)
 }
 
-func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, lanes []Lane, host string) error {
+func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, lanes []store.LaneRun,
+	host string) error {
 	commit, err := commitOf(ctx, run.RepoKey, u.New)
 	if err != nil {
 		return err
@@ -104,22 +103,38 @@ func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, 
 	for _, l := range lanes {
 		notes = append(notes, Note{Run: fmt.Sprintf("%s@%s:%s", run.RepoName, commit[:7], l.Lane), Number: run.Number,
 			Gate: run.Gate, Ref: u.Ref,
-			Commit: commit, Lane: l.Lane, Verdict: l.State, Attempt: l.Attempt, Digest: l.Digest, Image: l.Image,
-			Lanes: u.LanesRev, Guarded: protected(run, u), Started: utc(l.started), Millis: l.Millis, Host: host})
+			Commit: commit, Lane: l.Lane, Verdict: string(l.State), Attempt: l.Attempt, Digest: l.Digest, Image: l.Image,
+			Lanes: u.LanesRev, Guarded: run.ProtectedLanes(u), Started: utc(l.Started), Millis: millis(l), Host: host})
 	}
-	lines, err := t.lines(ctx, notes)
+	lines, err := t.lines(notes)
 	if err != nil {
 		return err
 	}
 	return addNote(ctx, run.RepoKey, commit, lines)
 }
 
+// utc keeps the zero time zero.
+func utc(at time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return at.UTC()
+}
+
+// millis is how long a lane run took, 0 where it did not run to its end.
+func millis(l store.LaneRun) int64 {
+	if l.Started.IsZero() || l.Ended.IsZero() {
+		return 0
+	}
+	return max(0, l.Ended.Sub(l.Started).Milliseconds())
+}
+
 // lines writes notes, signed where there is a key.
-func (t *Teller) lines(ctx context.Context, notes []Note) ([]string, error) {
+func (t *Teller) lines(notes []Note) ([]string, error) {
 	var lines []string
 	for _, n := range notes {
 		if t.config.NotesKey != "" {
-			sig, err := sshSign(ctx, t.config.NotesKey, mustJSON(n))
+			sig, err := sshSign(t.config.NotesKey, mustJSON(n))
 			if err != nil {
 				return nil, err
 			}
@@ -128,17 +143,6 @@ func (t *Teller) lines(ctx context.Context, notes []Note) ([]string, error) {
 		lines = append(lines, string(mustJSON(n)))
 	}
 	return lines, nil
-}
-
-// sshSign signs as git does, with ssh-keygen.
-func sshSign(ctx context.Context, key string, text []byte) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "ssh-keygen", "-q", "-Y", "sign", "-n", noteNamespace, "-f", key)
-	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &out, &errs
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("cannot sign: %w: %s", err, strings.TrimSpace(errs.String()))
-	}
-	return out.Bytes(), nil
 }
 
 // mergeLines adds lines that are not there: the same lane of the same run and

@@ -147,6 +147,54 @@ func TestKeyWithAPassphrase(t *testing.T) {
 	}
 }
 
+// A key file of the host's own user that others may read is refused, as ssh
+// does; the command of the hint opens the way.
+func TestKeyThatOthersMayRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key := w.key()
+	if err := os.Chmod(key, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	_, err := New(Config{Notes: true, NotesKey: key}, w.st, nil)
+	if want := "cannot sign notes: " + key + " is a private key that others may read (mode 0640)"; err == nil ||
+		err.Error() != want {
+		t.Fatalf("got  %v\nwant %s", err, want)
+	}
+	var hinted interface{ Hint() string }
+	if !errors.As(err, &hinted) || hinted.Hint() != "close it to others: chmod 600 "+key {
+		t.Fatalf("the hint is %v", hinted)
+	}
+	w.run("chmod", "600", key)
+	if _, err := New(Config{Notes: true, NotesKey: key}, w.st, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// Every kind of key that ssh-keygen makes signs what ssh-keygen verifies.
+func TestKindsOfKeys(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
+		w := &world{t: t, dir: t.TempDir()}
+		key := filepath.Join(w.dir, kind)
+		w.run("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", key)
+		public, err := os.ReadFile(key + ".pub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sig, err := sshSign(key, []byte("a note"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.write("allowed", "host "+string(public), 0o600)
+		w.write("sig", string(sig), 0o600)
+		out := w.run("sh", "-c", "printf 'a note' | ssh-keygen -Y verify -n pushlane-note -I host -f allowed -s sig")
+		if !strings.Contains(out, `Good "pushlane-note" signature for host`) {
+			t.Errorf("%s: got %s", kind, out)
+		}
+	}
+}
+
 // What others noted stays, and so does a run of the same number out of another
 // database.
 func TestNotesOfOthersStay(t *testing.T) {

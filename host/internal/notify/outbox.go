@@ -166,5 +166,5 @@ func (t *Teller) send(ctx context.Context, d store.Delivery) error {
 	case "spans":
 		return t.sendSpans(ctx, d.Run)
 	}
-	return permanentError{fmt.Errorf("no one is known as %q any more", d.Target)}
+	return permanentError{fmt.Errorf("the policy no longer has a target %q", d.Target)}
 }

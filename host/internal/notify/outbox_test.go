@@ -130,9 +130,9 @@ func TestHostileReceivers(t *testing.T) {
 		timeout time.Duration
 		want    string
 	}{
-		"endless body": {endless, 10 * time.Second, "answers 500"},
+		"endless body": {endless, 10 * time.Second, "responded with 500"},
 		"no answer":    {hang, 50 * time.Millisecond, "context deadline exceeded"},
-		"escapes":      {escapes, 10 * time.Second, "answers 500 Internal Server Error: [31mno way xxx"},
+		"escapes":      {escapes, 10 * time.Second, "responded with 500 Internal Server Error: [31mno way xxx"},
 	} {
 		w := newWorld(t)
 		server := httptest.NewServer(c.handler)
@@ -310,7 +310,7 @@ func TestKilledBetweenSendingAndKeeping(t *testing.T) {
 	if d := w.one(w.work(teller, run)); d.State != "done" || d.Attempts != 2 || len(w.got) != 2 {
 		t.Fatalf("got %+v after %d requests", d, len(w.got))
 	}
-	if a, b := w.got[0].head.Get("X-Pushlane-Delivery"), w.got[1].head.Get("X-Pushlane-Delivery"); a != b {
+	if a, b := w.got[0].head.Get("webhook-id"), w.got[1].head.Get("webhook-id"); a != b {
 		t.Errorf("one message is numbered %s and %s", a, b)
 	}
 }

@@ -26,15 +26,15 @@ func newClient() *http.Client {
 	}
 }
 
-// answer is what came back, as far as it is looked at.
+// answer is the part of the response that is used.
 type answer struct {
 	code int
 	head http.Header
 	text string // how the body begins
 }
 
-// post sends a body. An error is the network's; what was answered is told by
-// answer.verdict.
+// post sends a body. An error is the network's; answer.verdict interprets the
+// response.
 func (t *Teller) post(req *http.Request) (answer, error) {
 	req.Header.Set("User-Agent", "pushlane")
 	resp, err := t.client.Do(req)
@@ -42,7 +42,7 @@ func (t *Teller) post(req *http.Request) (answer, error) {
 		return answer{}, unaddressed(req.URL.Host, err)
 	}
 	defer resp.Body.Close()
-	text, _ := bounded.Head(resp.Body, 4<<10) // shown to people; the code has said it
+	text, _ := bounded.Head(resp.Body, 4<<10) // shown to people; the status code decides
 	return answer{resp.StatusCode, resp.Header, string(text)}, nil
 }
 
@@ -62,7 +62,7 @@ func (a answer) verdict(host string) error {
 	if a.code/100 == 2 {
 		return nil
 	}
-	err := fmt.Errorf("%s answers %d %s%s", host, a.code, http.StatusText(a.code), a.excerpt())
+	err := fmt.Errorf("%s responded with %d %s%s", host, a.code, http.StatusText(a.code), a.excerpt())
 	after, asked := a.retryAfter()
 	switch {
 	case a.code >= 500, a.code == http.StatusRequestTimeout, a.code == http.StatusTooManyRequests,

@@ -18,8 +18,11 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
+// maxSpanText is how much of a message a span carries, characters.
+const maxSpanText = 1000
+
 // resultOf is a state in the words of OpenTelemetry's cicd conventions, which
-// keep a test that failed apart from machinery that broke.
+// distinguish a failed test from an infrastructure error.
 func resultOf(s store.State) string {
 	switch s {
 	case store.Passed:
@@ -105,8 +108,8 @@ func (k *keeper) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) e
 // Shutdown is part of sdktrace.SpanExporter.
 func (k *keeper) Shutdown(context.Context) error { return nil }
 
-// ids gives a run's spans the same names each time, so that a collector that
-// is told twice knows it.
+// ids gives a run's spans the same ids each time, so that a collector recognises a
+// repeated delivery.
 type ids struct {
 	run  store.Run
 	next int
@@ -141,7 +144,7 @@ func runSpans(ctx context.Context, tracer trace.Tracer, link string, run store.R
 		laneSpan(ctx, tracer, link, l)
 	}
 	if run.State == store.Broken {
-		span.SetStatus(codes.Error, short(run.Message, maxText))
+		span.SetStatus(codes.Error, short(run.Message, maxSpanText))
 	}
 	span.End(trace.WithTimestamp(run.Ended))
 }
@@ -197,7 +200,7 @@ func laneSpan(ctx context.Context, tracer trace.Tracer, link string, l store.Lan
 	}
 	_, span := tracer.Start(ctx, l.Lane, trace.WithTimestamp(began), trace.WithAttributes(list...))
 	if l.State == store.Broken {
-		span.SetStatus(codes.Error, short(l.Message, maxText))
+		span.SetStatus(codes.Error, short(l.Message, maxSpanText))
 	}
 	span.End(trace.WithTimestamp(l.Ended))
 }

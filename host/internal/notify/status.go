@@ -24,7 +24,7 @@ type statusBody struct {
 }
 
 const (
-	maxStatuses    = 100 // of one run: a mirror pushes more refs than anybody looks at
+	maxStatuses    = 100 // of one run: a mirror may push thousands of refs
 	maxDescription = 140 // characters, what GitHub takes
 )
 
@@ -73,19 +73,13 @@ func (t *Teller) withStatuses(ctx context.Context, list []store.Delivery, run st
 	return append(list, t.statuses(run, link, heads)...), nil
 }
 
-// protected reports whether protected lanes judged the update: for a protected
-// ref, and not those that came with the push.
-func protected(run store.Run, u store.Update) bool {
-	return u.Protected && !run.OwnLanes(u)
-}
-
-// unprotectedContext is the name of what is said of refs that are not protected.
+// unprotectedContext is the context of statuses for unprotected refs.
 const unprotectedContext = "pushlane/unprotected"
 
 // contextOf names what judged: a forge that requires a context of ours is never
 // satisfied by what a branch's own lanes say.
 func contextOf(run store.Run, u store.Update) string {
-	if protected(run, u) {
+	if run.ProtectedLanes(u) {
 		return "pushlane/" + run.Gate
 	}
 	return unprotectedContext
@@ -115,7 +109,7 @@ func stateOf(run store.Run, u store.Update) store.State {
 	state := store.Passed
 	for _, l := range store.Latest(run.Lanes) {
 		of := run.Updates[max(0, l.Update)]
-		if !l.Required || of.New != u.New || protected(run, of) != protected(run, u) {
+		if !l.Required || of.New != u.New || run.ProtectedLanes(of) != run.ProtectedLanes(u) {
 			continue
 		}
 		switch l.State {
@@ -132,10 +126,10 @@ func isZero(object string) bool { return strings.Trim(object, "0") == "" }
 
 // describe is the run in the few words that a forge shows.
 func describe(run store.Run) string {
-	lanes := latest(run)
+	lanes := store.Latest(run.Lanes)
 	switch {
 	case run.State == store.Queued:
-		return fmt.Sprintf("run #%d waits", run.Number)
+		return fmt.Sprintf("run #%d is queued", run.Number)
 	case run.State == store.Running:
 		return fmt.Sprintf("run #%d is running: %s", run.Number, counted(len(lanes)))
 	case len(lanes) == 0 && run.Message != "":
@@ -186,7 +180,7 @@ func (t *Teller) sendStatus(ctx context.Context, target string, d store.Delivery
 		return ok && target == s.API+" "+project
 	})
 	if i < 0 {
-		return permanentError{fmt.Errorf("the forge at %s is in the policy no more", target)}
+		return permanentError{fmt.Errorf("the forge at %s is no longer in the policy", target)}
 	}
 	var b statusBody
 	if err := json.Unmarshal(d.Body, &b); err != nil {
@@ -250,8 +244,8 @@ func (t *Teller) postStatus(ctx context.Context, s Status, target string, b stat
 	return s.verdict(req.URL.Host, a)
 }
 
-// verdict knows what forges say of a commit that they do not have, perhaps not
-// yet, and that GitLab refuses a state that already stands.
+// verdict interprets the responses of forges: for a commit that they do not have,
+// perhaps not yet, and for a state that is already set, which GitLab refuses.
 func (s Status) verdict(host string, a answer) error {
 	err := a.verdict(host)
 	switch {

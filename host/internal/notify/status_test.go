@@ -97,7 +97,7 @@ func TestDescriptions(t *testing.T) {
 		many = append(many, store.LaneRun{Lane: fmt.Sprint("prüfung-", i), State: store.Broken})
 	}
 	for want, run := range map[string]store.Run{
-		"run #1 waits":                     {Number: 1, State: store.Queued},
+		"run #1 is queued":                 {Number: 1, State: store.Queued},
 		"run #1 is running: 1 lane":        {Number: 1, State: store.Running, Lanes: passed},
 		"run #1: 1 of 1 lane passed":       {Number: 1, State: store.Passed, Lanes: passed},
 		"run #1: nothing to judge":         {Number: 1, State: store.Passed, Message: "nothing to judge"},
@@ -246,7 +246,7 @@ func TestProjectOfEveryRepository(t *testing.T) {
 	}
 }
 
-// What a branch's own lanes say has a context of its own, and is never good
+// The verdict of a branch's own lanes has a separate context, and is never good
 // where a protected ref has refused the commit.
 func TestStatusesOfABranchAreKeptApart(t *testing.T) {
 	t.Parallel()

@@ -77,7 +77,7 @@ func (t *targets) leave(name string, now time.Time, took time.Duration, err erro
 		}
 		one.until, one.because = now.Add(rest), err.Error()
 	case took > slow:
-		one.strikes, one.because = one.strikes+1, "it answers after "+took.Round(time.Second).String()
+		one.strikes, one.because = one.strikes+1, "it responds after "+took.Round(time.Second).String()
 	default:
 		one.strikes = 0
 		if one.inside == 0 {

@@ -1,9 +1,9 @@
-// Package notify tells others what became of runs: commit statuses of forges,
+// Package notify sends notifications about runs: commit statuses of forges,
 // webhooks, git notes, metrics and spans.
 //
-// What is to be told is kept in the store's outbox before anybody is asked to
-// take it, and tried until it is taken or a day has passed: a host that is
-// killed in between tells it twice rather than never.
+// A notification is saved in the store's outbox before it is sent, and tried until
+// it is accepted or a day has passed: a host that is killed in between sends it
+// twice rather than never.
 package notify
 
 import (
@@ -60,7 +60,7 @@ func (t *Teller) Ended(ctx context.Context, run store.Run) error {
 	return t.add(ctx, run, "run.ended")
 }
 
-// add puts what is to be told of one event into the outbox.
+// add saves the notifications of one event in the outbox.
 func (t *Teller) add(ctx context.Context, run store.Run, event string) error {
 	link, err := t.runURL(ctx, run)
 	if err != nil {

@@ -1,91 +1,16 @@
 package notify
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
-)
-
-// Message is the body of a webhook. Its lists and texts are bounded, with the
-// true number next to a list that was cut.
-type Message struct {
-	Event      string    `json:"event"`
-	Repository string    `json:"repository"`
-	Run        int64     `json:"run"`
-	RerunOf    int64     `json:"rerun_of,omitempty"`
-	URL        string    `json:"url,omitempty"`
-	Gate       string    `json:"gate"`
-	State      string    `json:"state"`
-	Exit       int       `json:"exit"`
-	Message    string    `json:"message,omitempty"`
-	Pusher     string    `json:"pusher,omitempty"`
-	Queued     time.Time `json:"queued"`
-	Started    time.Time `json:"started,omitzero"`
-	Ended      time.Time `json:"ended,omitzero"`
-	Updates    []Update  `json:"updates"`
-	Lanes      []Lane    `json:"lanes"`
-	Findings   []Finding `json:"findings"`
-	Counts     Counts    `json:"counts"`
-}
-
-// Update is one ref of the run.
-type Update struct {
-	Ref string `json:"ref"`
-	Old string `json:"old"`
-	New string `json:"new"`
-
-	Protected bool   `json:"protected"` // judged by protected lanes, for a protected ref
-	LanesRev  string `json:"lanes_rev"` // commit whose lanes file judged it; "" the host's own
-}
-
-// Lane is the newest attempt of one lane.
-type Lane struct {
-	Lane     string `json:"lane"`
-	State    string `json:"state"`
-	Required bool   `json:"required"`
-	Attempt  int    `json:"attempt"`
-	Message  string `json:"message,omitempty"`
-	Digest   string `json:"plugin_digest,omitempty"`
-	Image    string `json:"image,omitempty"`
-	Millis   int64  `json:"millis"`
-
-	id      int64
-	update  int
-	started time.Time
-}
-
-// Finding is one message of a lane at a place in the tree.
-type Finding struct {
-	Lane    string `json:"lane"`
-	Path    string `json:"path,omitempty"`
-	Line    int    `json:"line,omitempty"`
-	Level   string `json:"level"`
-	Rule    string `json:"rule,omitempty"`
-	Message string `json:"message"`
-}
-
-// Counts are of all that there is, also of what the lists leave out.
-type Counts struct {
-	Updates  int `json:"updates"`
-	Lanes    int `json:"lanes"`
-	Findings int `json:"findings"`
-}
-
-const (
-	maxListed = 200 // updates and lanes
-	maxFound  = 50
-	maxText   = 1000 // characters of a message, a path or a ref
 )
 
 // webhooks are the messages of one event.
@@ -97,79 +22,25 @@ func (t *Teller) webhooks(ctx context.Context, run store.Run, link, event string
 			continue
 		}
 		if body == nil {
-			found, err := t.store.Findings(ctx, run.ID)
-			if err != nil {
+			var err error
+			if body, err = t.body(ctx, run, link, event); err != nil {
 				return nil, err
 			}
-			body = mustJSON(message(link, event, run, found))
 		}
 		list = append(list, store.Delivery{Target: w.target(), Kind: event, Body: body})
 	}
 	return list, nil
 }
 
-func message(link, event string, run store.Run, found []store.Finding) Message {
-	m := Message{Event: event, Repository: run.RepoName, Run: run.Number, RerunOf: run.RerunOf, URL: link, Gate: run.Gate,
-		State: string(run.State), Exit: run.Exit, Message: short(run.Message, maxText), Pusher: short(run.Pusher, maxText),
-		Queued: utc(run.Queued), Started: utc(run.Started), Ended: utc(run.Ended), Updates: []Update{}, Lanes: latest(run)}
-	m.Findings = findings(m.Lanes, found)
-	m.Counts = Counts{len(run.Updates), len(m.Lanes), len(found)}
-	m.Lanes = m.Lanes[:min(len(m.Lanes), maxListed)]
-	for _, u := range run.Updates[:min(len(run.Updates), maxListed)] {
-		m.Updates = append(m.Updates, Update{Ref: short(u.Ref, maxText), Old: u.Old, New: u.New,
-			Protected: protected(run, u), LanesRev: u.LanesRev})
+// body is the run as every other interface gives it, bounded, with the event.
+func (t *Teller) body(ctx context.Context, run store.Run, link, event string) ([]byte, error) {
+	details, err := t.store.Details(ctx, []store.Run{run}, runjson.MaxListed)
+	if err != nil {
+		return nil, err
 	}
-	return m
-}
-
-// utc keeps the zero time zero.
-func utc(at time.Time) time.Time {
-	if at.IsZero() {
-		return at
-	}
-	return at.UTC()
-}
-
-// latest is the newest attempt of every lane run.
-func latest(run store.Run) []Lane {
-	list := []Lane{}
-	type place struct {
-		update int
-		lane   string
-	}
-	at := map[place]int{}
-	for _, l := range run.Lanes {
-		one := Lane{Lane: l.Lane, State: string(l.State), Required: l.Required, Attempt: l.Attempt,
-			Message: short(l.Message, maxText),
-			Digest:  l.Digest, Image: l.Image, id: l.ID, update: l.Update, started: l.Started}
-		if !l.Started.IsZero() && !l.Ended.IsZero() {
-			one.Millis = max(0, l.Ended.Sub(l.Started).Milliseconds())
-		}
-		key := place{l.Update, l.Lane}
-		if i, again := at[key]; again {
-			list[i] = one
-			continue
-		}
-		at[key] = len(list)
-		list = append(list, one)
-	}
-	return list
-}
-
-// findings are the first of the newest attempts.
-func findings(lanes []Lane, found []store.Finding) []Finding {
-	list := []Finding{}
-	of := map[int64]string{}
-	for _, l := range lanes {
-		of[l.id] = l.Lane
-	}
-	for _, f := range found {
-		if lane, newest := of[f.LaneRun]; newest && len(list) < maxFound {
-			list = append(list, Finding{Lane: lane, Path: short(f.Path, maxText), Line: f.Line, Level: f.Level,
-				Rule: short(f.Rule, maxText), Message: short(f.Message, maxText)})
-		}
-	}
-	return list
+	message := runjson.Of(details[0]).Bounded()
+	message.URL, message.Event = link, event
+	return mustJSON(message), nil
 }
 
 // runURL is the page of a run, "" where the policy names no page. Of
@@ -199,7 +70,7 @@ func (w Webhook) target() string {
 func (t *Teller) sendWebhook(ctx context.Context, d store.Delivery) error {
 	i := slices.IndexFunc(t.config.Webhooks, func(w Webhook) bool { return w.target() == d.Target })
 	if i < 0 {
-		return permanentError{fmt.Errorf("%s is in the policy no more", d.Target)}
+		return permanentError{fmt.Errorf("%s is no longer in the policy", d.Target)}
 	}
 	req, err := t.config.Webhooks[i].request(ctx, d, t.now())
 	if err != nil {
@@ -210,33 +81,4 @@ func (t *Teller) sendWebhook(ctx context.Context, d store.Delivery) error {
 		return err
 	}
 	return a.verdict(req.URL.Host)
-}
-
-func (w Webhook) request(ctx context.Context, d store.Delivery, now time.Time) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(d.Body))
-	if err != nil {
-		return nil, permanentError{err}
-	}
-	at := strconv.FormatInt(now.Unix(), 10)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Pushlane-Event", d.Kind)
-	req.Header.Set("X-Pushlane-Delivery", strconv.FormatInt(d.ID, 10))
-	req.Header.Set("X-Pushlane-Timestamp", at)
-	if w.SecretFile != "" {
-		secret, err := readSecret(w.SecretFile)
-		if err != nil {
-			return nil, err
-		}
-		req.Header.Set("X-Pushlane-Signature-256", "sha256="+Sign(secret, at, d.Body))
-	}
-	return req, nil
-}
-
-// Sign is the signature of a webhook: HMAC-SHA256, in hex, over the timestamp,
-// a dot and the body.
-func Sign(secret, timestamp string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(timestamp + "."))
-	mac.Write(body)
-	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -2,15 +2,21 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/runjson"
+	"github.com/pushlane/pushlane/host/internal/runjson/runjsontest"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/pushlane/pushlane/host/internal/store"
 )
@@ -20,7 +26,8 @@ func TestWebhook(t *testing.T) {
 	w := newWorld(t)
 	w.answer = answers(500, 429)
 	teller := w.teller(Config{URL: "https://ci.example.org/",
-		Webhooks: []Webhook{{URL: w.receiver.URL + "/hook", SecretFile: w.secret("hush"), Events: []string{"run.ended"}}}})
+		Webhooks: []Webhook{{URL: w.receiver.URL + "/hook", SecretFile: w.secret(hookSecret),
+			Events: []string{"run.ended"}}}})
 	run := w.ended("pre-receive", 1)
 	for _, tell := range []func(context.Context, store.Run) error{teller.Queued, teller.Started, teller.Ended} {
 		if err := tell(t.Context(), run); err != nil {
@@ -34,52 +41,105 @@ func TestWebhook(t *testing.T) {
 		t.Fatalf("got %+v after %d requests", d, len(w.got))
 	}
 	got := w.got[2]
-	var m Message
-	if err := json.Unmarshal(got.body, &m); err != nil {
-		t.Fatal(err)
-	}
+	m := runjsontest.Check(t, got.body)
 	if m.Event != "run.ended" || m.Repository != "app" || m.State != "failed" ||
-		m.URL != "https://ci.example.org/r/app/runs/1" || len(m.Lanes) != 2 ||
-		m.Lanes[1].State != "failed" || m.Updates[0].New != w.commit || m.Ended.IsZero() {
+		m.URL != "https://ci.example.org/r/app/runs/1" || len(m.LaneRuns) != 2 ||
+		m.LaneRuns[1].State != "failed" || m.Updates[0].New != w.commit || m.Ended.IsZero() {
 		t.Errorf("got %+v", m)
 	}
-	if m.Counts != (Counts{1, 2, 2}) || len(m.Findings) != 2 ||
-		m.Findings[1] != (Finding{Lane: "test", Path: "a.go", Line: 7, Level: "error", Message: "bad"}) {
-		t.Errorf("got %+v of %+v", m.Findings, m.Counts)
+	if found := m.LaneRuns[1].Findings; m.Counts.Findings != 2 || len(found) != 1 ||
+		found[0] != (runjson.Finding{Path: "a.go", Line: 7, Level: "error", Message: "bad"}) {
+		t.Errorf("got %+v of %+v", found, m.Counts)
 	}
-	if want := "sha256=" + Sign("hush", got.head.Get("X-Pushlane-Timestamp"),
-		got.body); got.head.Get("X-Pushlane-Signature-256") != want || got.head.Get("X-Pushlane-Event") != "run.ended" {
-		t.Errorf("got %v, want the signature %s", got.head, want)
+	if got.head.Get("X-Pushlane-Event") != "run.ended" {
+		t.Errorf("got %v", got.head)
 	}
-	if w.got[0].head.Get("X-Pushlane-Delivery") != got.head.Get("X-Pushlane-Delivery") {
+	checkSigned(t, got.head, got.body)
+	if first := w.got[0].head.Get("webhook-id"); first == "" || first != got.head.Get("webhook-id") {
 		t.Error("two attempts cannot be told to be of one message")
-	}
-	if Sign("hush", "1", got.body) == Sign("hush", "2", got.body) {
-		t.Error("an old message can be sent again under a new time")
 	}
 }
 
-// A run of more than anybody reads is cut, and says so.
-func TestMessageIsBounded(t *testing.T) {
+// hookSecret is base64 of 0123456789abcdefghijklmnopqrstuv.
+const hookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
+
+// checkSigned has the library of the receiver's side verify a message, and
+// refuse it when any signed part was changed.
+func checkSigned(t *testing.T, head http.Header, body []byte) {
+	t.Helper()
+	receiver, err := standardwebhooks.NewWebhook(hookSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := receiver.VerifyIgnoringTimestamp(body, head); err != nil {
+		t.Errorf("%v: %v", head, err)
+	}
+	if receiver.VerifyIgnoringTimestamp(append([]byte(" "), body...), head) == nil {
+		t.Error("another body is taken")
+	}
+	for _, name := range []string{"webhook-id", "webhook-timestamp"} {
+		changed := head.Clone()
+		changed.Set(name, head.Get(name)+"0")
+		if receiver.VerifyIgnoringTimestamp(body, changed) == nil {
+			t.Errorf("another %s is taken", name)
+		}
+	}
+}
+
+// Messages of one number, of two hosts or of two receivers, are two.
+func TestMessageID(t *testing.T) {
 	t.Parallel()
-	run := store.Run{Message: strings.Repeat("ä", 5000)}
-	var found []store.Finding
-	for i := range 1000 {
-		run.Updates = append(run.Updates, store.Update{Ref: strings.Repeat("r", 4000), New: "1"})
-		run.Lanes = append(run.Lanes, store.LaneRun{ID: int64(i + 1), Lane: fmt.Sprint("l", i),
-			Message: strings.Repeat("\xff", 9000)})
-		found = append(found, store.Finding{LaneRun: 1, Message: strings.Repeat("m", 9000), Path: strings.Repeat("p", 9000)})
+	d := store.Delivery{ID: 1, Target: "webhook a#1", Kind: "run.ended", Body: []byte(`{"run":1}`)}
+	id, again := messageID(d), d
+	again.Attempts = 3
+	if !regexp.MustCompile(`^msg_[0-9a-f]{32}$`).MatchString(id) || messageID(again) != id {
+		t.Errorf("got %s, then %s", id, messageID(again))
 	}
-	m := message("", "run.ended", run, found)
-	if m.Counts != (Counts{1000, 1000, 1000}) || len(m.Updates) != maxListed || len(m.Lanes) != maxListed ||
-		len(m.Findings) != maxFound {
-		t.Errorf("got %+v, %d, %d, %d", m.Counts, len(m.Updates), len(m.Lanes), len(m.Findings))
+	for _, other := range []store.Delivery{{ID: 2, Target: d.Target, Body: d.Body}, {ID: 1, Target: "webhook b#1",
+		Body: d.Body}, {ID: 1, Target: d.Target, Body: []byte(`{"run":2}`)}} {
+		if messageID(other) == id {
+			t.Errorf("%+v has the same id", other)
+		}
 	}
-	if body := mustJSON(m); len(body) > 2<<20 || !json.Valid(body) {
-		t.Errorf("%d bytes", len(body))
+}
+
+func TestWebhookSecrets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	encoded := func(n int) string { return "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, n)) }
+	for text, good := range map[string]bool{
+		hookSecret: true, encoded(24): true, encoded(64): true,
+		"hush": false, strings.TrimPrefix(hookSecret, "whsec_"): false, "whsec_hush!": false, "whsec_": false,
+		encoded(23): false, encoded(65): false, hookSecret + "x": false,
+	} {
+		file := w.secret(text)
+		_, err := Webhook{SecretFile: file}.signer()
+		if good {
+			if err != nil {
+				t.Errorf("%s: %v", text, err)
+			}
+			continue
+		}
+		if err == nil || err.Error() != file+" is not whsec_ and the base64 of 24 to 64 bytes" {
+			t.Errorf("%s: got %v", text, err)
+		}
 	}
-	if strings.ToValidUTF8(m.Message, "?") != m.Message || !strings.HasSuffix(m.Message, "ä...") {
-		t.Errorf("cut within a character: %q", m.Message[len(m.Message)-8:])
+}
+
+// The command of the hint makes a secret that is taken.
+func TestHintMakesASecret(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	file := w.secret("hush")
+	_, err := Webhook{SecretFile: file}.signer()
+	var hinted interface{ Hint() string }
+	if !errors.As(err, &hinted) {
+		t.Fatalf("got %v, want a hint", err)
+	}
+	_, command, _ := strings.Cut(hinted.Hint(), ": ")
+	w.run("sh", "-c", command)
+	if _, err := (Webhook{SecretFile: file}).signer(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -104,7 +164,7 @@ func TestSecretAddressIsNotTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	address := strings.Replace(w.receiver.URL, "http:", "https:", 1) + "/sesame" // which the receiver does not speak
-	teller := w.teller(Config{Webhooks: []Webhook{{URL: address, SecretFile: w.secret("hush")}}})
+	teller := w.teller(Config{Webhooks: []Webhook{{URL: address, SecretFile: w.secret(hookSecret)}}})
 	run := w.say(teller, w.ended("post-receive", 1))
 	d := w.one(w.step(teller, run))
 	if d.State != "waiting" || d.Error == "" || strings.Contains(d.Error+d.Target, "sesame") {
@@ -117,11 +177,11 @@ func TestTwoWebhooksAtOneAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	teller := w.teller(Config{Webhooks: []Webhook{{URL: w.receiver.URL},
-		{URL: w.receiver.URL, SecretFile: w.secret("hush")}}})
+		{URL: w.receiver.URL, SecretFile: w.secret(hookSecret)}}})
 	w.work(teller, w.say(teller, w.ended("post-receive", 1)))
 	signed := 0
 	for _, got := range w.got {
-		if got.head.Get("X-Pushlane-Signature-256") != "" {
+		if got.head.Get("webhook-signature") != "" {
 			signed++
 		}
 	}
@@ -136,30 +196,43 @@ func TestReceiverIsInThePolicyNoMore(t *testing.T) {
 	w := newWorld(t)
 	run := w.say(w.teller(Config{Webhooks: []Webhook{{URL: w.receiver.URL}}}), w.ended("post-receive", 1))
 	if d := w.one(w.work(w.teller(Config{}), run)); d.State != "failed" ||
-		!strings.HasSuffix(d.Error, "is in the policy no more") || len(w.got) != 0 {
+		!strings.HasSuffix(d.Error, "is no longer in the policy") || len(w.got) != 0 {
 		t.Errorf("got %+v", d)
 	}
 }
 
 // The README's ways to check a signature take a good one, and refuse a changed
-// body, an old time and a signature of another length.
+// body, another id, an old time and a signature of another length.
 func TestSignatureAsTheReadmeChecksIt(t *testing.T) {
 	t.Parallel()
-	now := fmt.Sprint(time.Now().Unix())
-	good := "sha256=" + Sign("hush", now, []byte("{}"))
-	old := "100"
+	signer, err := standardwebhooks.NewWebhook(hookSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(at time.Time) string {
+		signature, err := signer.Sign("msg_1", at, []byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signature
+	}
+	now, old := time.Now(), time.Unix(100, 0)
+	at := fmt.Sprint(now.Unix())
 	for _, language := range []string{"python", "go", "js"} {
 		t.Run(language, func(t *testing.T) {
 			check := checker(t, language)
-			for name, c := range map[string]struct {
-				time, body, signature string
-				want                  string
-			}{
-				"good": {now, "{}", good, "true"}, "other body": {now, "{ }", good, "false"},
-				"other length": {now, "{}", "sha256=1", "false"},
-				"old":          {old, "{}", "sha256=" + Sign("hush", old, []byte("{}")), "false"},
+			for name, c := range map[string]struct{ id, time, body, signature, want string }{
+				"good":                   {"msg_1", at, "{}", sign(now), "true"},
+				"good, after another":    {"msg_1", at, "{}", "v1,eA== " + sign(now), "true"},
+				"another body":           {"msg_1", at, "{ }", sign(now), "false"},
+				"another id":             {"msg_2", at, "{}", sign(now), "false"},
+				"another version":        {"msg_1", at, "{}", strings.Replace(sign(now), "v1,", "v2,", 1), "false"},
+				"another length":         {"msg_1", at, "{}", "v1,eA==", "false"},
+				"old":                    {"msg_1", "100", "{}", sign(old), "false"},
+				"old, under a new time":  {"msg_1", at, "{}", sign(old), "false"},
+				"not a signature at all": {"msg_1", at, "{}", "good", "false"},
 			} {
-				if got := check(c.time, c.body, c.signature); got != c.want {
+				if got := check(c.id, c.time, c.body, c.signature); got != c.want {
 					t.Errorf("%s: got %q, want %s", name, got, c.want)
 				}
 			}
@@ -167,38 +240,47 @@ func TestSignatureAsTheReadmeChecksIt(t *testing.T) {
 	}
 }
 
-// checker makes a program of a README's snippet, which is given timestamp,
+// checker makes a program of a README's snippet, which is given id, timestamp,
 // body and signature.
-func checker(t *testing.T, language string) func(timestamp, body, signature string) string {
+func checker(t *testing.T, language string) func(words ...string) string {
 	t.Helper()
 	text := fenced(t, language)
 	w := &world{t: t, dir: t.TempDir()}
 	var command []string
 	switch language {
 	case "python":
-		w.write("check.py",
-			"import hmac, sys, time\nsecret = b'hush'\ntimestamp, body, signature = sys.argv[1].encode(), "+
-				"sys.argv[2].encode(), sys.argv[3]\n"+text+"\nprint(str(ok).lower())\n", 0o600)
+		w.write("check.py", "import base64, hmac, sys, time\nsecret = '"+hookSecret+"'\nid, timestamp, body, signature = "+
+			"sys.argv[1], sys.argv[2], sys.argv[3].encode(), sys.argv[4]\n"+text+"\nprint(str(ok).lower())\n", 0o600)
 		command = []string{"python3", "check.py"}
 	case "js":
-		w.write("check.js",
-			"const crypto = require('crypto'); const secret = 'hush'; const [timestamp, body, signature] = "+
-				"process.argv.slice(2);\n"+text+"\nconsole.log(ok);\n", 0o600)
+		w.write("check.js", "const crypto = require('crypto'); const secret = '"+hookSecret+"';\n"+
+			"const [id, timestamp, body, signature] = process.argv.slice(2);\n"+text+"\nconsole.log(ok);\n", 0o600)
 		command = []string{"node", "check.js"}
 	case "go":
-		w.write("check.go",
-			"package main\nimport (\"crypto/hmac\"; \"crypto/sha256\"; \"encoding/hex\"; \"fmt\"; \"os\"; \"strconv\"; "+
-				"\"time\")\nfunc main() {\nsecret, timestamp, body, signature := []byte(\"hush\"), os.Args[1], "+
-				"[]byte(os.Args[2]), os.Args[3]\n"+text+"\nfmt.Println(ok)\n}\n", 0o600)
-		w.run("go", "build", "-o", "check", "check.go")
-		command = []string{w.dir + "/check"}
+		command = []string{goChecker(t, w, text)}
 	}
 	if _, err := exec.LookPath(command[0]); err != nil {
 		t.Skipf("no %s here", command[0])
 	}
-	return func(timestamp, body, signature string) string {
-		return w.run(command[0], append(command[1:len(command):len(command)], timestamp, body, signature)...)
+	return func(words ...string) string {
+		return w.run(command[0], append(command[1:len(command):len(command)], words...)...)
 	}
+}
+
+// goChecker builds the snippet within this module, whose go.mod has the
+// library that it imports.
+func goChecker(t *testing.T, w *world, text string) string {
+	t.Helper()
+	w.write("check.go", "package main\nimport (\"fmt\"; \"net/http\"; \"os\"\n"+
+		"standardwebhooks \"github.com/standard-webhooks/standard-webhooks/libraries/go\")\n"+
+		"func main() {\nsecret, body, header := \""+hookSecret+"\", []byte(os.Args[3]), http.Header{}\n"+
+		"for i, name := range []string{\"id\", \"timestamp\", \"\", \"signature\"} {\n"+
+		"header.Set(\"webhook-\"+name, os.Args[i+1])\n}\n"+text+"\nfmt.Println(ok)\n}\n", 0o600)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", w.dir+"/check", w.dir+"/check.go")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return w.dir + "/check"
 }
 
 // fenced is the README's block of a language.

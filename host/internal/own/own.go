@@ -1,6 +1,6 @@
-// Package own tells whether others may change a file: anybody but root and the
-// user that this process runs as. What decides over pushes is believed only
-// where they may not, as sshd believes its keys (StrictModes).
+// Package own reports whether others may change a file: users other than root and
+// the user that this process runs as. Files that decide about pushes are read only
+// if they may not, like the keys of sshd (StrictModes).
 package own
 
 import (
@@ -133,7 +133,7 @@ func (w *walk) judge(info fs.FileInfo, end bool) error {
 	}
 	mode := info.Mode()
 	shared := !end && mode&fs.ModeSticky != 0
-	if mode.Perm()&0o022 == 0 || shared || mode&fs.ModeCharDevice != 0 { // whoever writes to /dev/null changes nothing
+	if mode.Perm()&0o022 == 0 || shared || mode&fs.ModeCharDevice != 0 { // writing to /dev/null changes nothing
 		return nil
 	}
 	return w.wrong(w.at, fmt.Sprintf("mode %04o", mode.Perm()), "chmod go-w "+quote(w.at))

@@ -51,7 +51,7 @@ func TestCheck(t *testing.T) {
 	sticky := os.ModeSticky | 0o777
 	for name, test := range map[string]struct {
 		make func(t *testing.T, dir string)
-		want string // DIR stands for the folder
+		want string // DIR is replaced by the folder
 	}{
 		"mine alone":      {func(t *testing.T, dir string) { write(t, dir+"/a/f", 0o600) }, ""},
 		"others may read": {func(t *testing.T, dir string) { write(t, dir+"/a/f", 0o644) }, ""},

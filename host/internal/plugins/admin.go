@@ -29,8 +29,8 @@ type LockFile struct {
 	Path string
 }
 
-// OpenLock reads the lock beside the work tree's lanes file; there need be
-// neither yet.
+// OpenLock reads the lock next to the work tree's lanes file. Neither file needs
+// to exist yet.
 func OpenLock(ctx context.Context, call gate.Call) (LockFile, error) {
 	top, err := gate.Top(ctx, call)
 	if err != nil {
@@ -69,17 +69,16 @@ func (f LockFile) Save() error {
 	return nil
 }
 
-// Offer is a plugin that was looked at and is not yet trusted with anything.
+// Offer is a candidate: a plugin that was fetched and is not trusted yet.
 type Offer struct {
 	lanes.Locked
 	pack      registry.Package
 	Checked   checkedModule
-	unchecked []string // why signatures of it were not looked at
+	unchecked []string // why its signatures were not verified
 }
 
-// Offer fetches a plugin and says what it is. Name may be empty: the
-// manifest's. Paths that begin with ./ are in the repository, beside the lock,
-// and move with it.
+// Offer fetches a plugin and describes it. An empty name means the manifest's.
+// Paths that begin with ./ are in the repository, relative to the lock.
 func (s *Store) Offer(ctx context.Context, policy config.Policy, lock LockFile, source, name string) (Offer, error) {
 	from, err := registry.ParseSource(source)
 	if err != nil {
@@ -107,7 +106,8 @@ func (s *Store) Offer(ctx context.Context, policy config.Policy, lock LockFile, 
 	}
 	if s.FirstParty(policy, name) {
 		return Offer{}, problem.Usage(problem.WithHint(
-			fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name), "give it another: --name NAME"))
+			fmt.Errorf("cannot add plugin %q: a first-party plugin has that name", name),
+			"choose another name with --name NAME"))
 	}
 	pinned := lanes.Locked{Name: name, Source: from.String(), Resolved: pack.Resolved, SHA256: pack.Digest(),
 		PluginVer: m.Version,
@@ -146,8 +146,8 @@ func WriteAsks(w io.Writer, all []lanes.Granted) {
 	}
 }
 
-// RefusedSettings says which lanes beside the lock have settings that the
-// offered version refuses, a line for each.
+// RefusedSettings lists the lanes next to the lock whose settings the offered
+// version rejects, a line for each.
 func (o Offer) RefusedSettings(lock LockFile) ([]string, error) {
 	file := filepath.Join(filepath.Dir(lock.Path), "lanes.toml")
 	data, err := bounded.ReadFile(file, lanes.MaxFile)
@@ -244,7 +244,7 @@ func (s *Store) OwnVersion(p lanes.Locked) lanes.Locked {
 func Approve(p lanes.Locked) (lanes.Locked, []string, error) {
 	if p.Held == nil {
 		return p, nil, problem.Usage(problem.WithHint(fmt.Errorf("cannot approve plugin %q: no version of it is held back",
-			p.Name), "look for one with: pushlane plugin update "+p.Name))
+			p.Name), "check for one with: pushlane plugin update "+p.Name))
 	}
 	h := *p.Held
 	lines := moveLines(p, h)
@@ -300,7 +300,7 @@ func (s *Store) ListPlugins(w io.Writer, policy config.Policy, lock LockFile) er
 }
 
 // VerifyPlugin checks a pinned plugin as a push would: module, signature,
-// capabilities. It says who signed it, if this host wants to know.
+// capabilities. It returns the signer if this host requires one.
 func (s *Store) VerifyPlugin(ctx context.Context, policy config.Policy, lock LockFile,
 	p lanes.Locked) (signer string, err error) {
 	tree := func(ctx context.Context, name string) (registry.Package, error) {
@@ -324,8 +324,8 @@ func (s *Store) VerifyPlugin(ctx context.Context, policy config.Policy, lock Loc
 	return signer, nil
 }
 
-// Audit looks for what somebody who answers for a repository would want to
-// know about its plugins: a line for each, worst first.
+// Audit lists what an owner of a repository should review about its plugins: a
+// line for each, worst first.
 func (s *Store) Audit(ctx context.Context, call gate.Call, policy config.Policy, lock LockFile) ([]string, error) {
 	var lines []string
 	for _, p := range lock.Plugins {
@@ -342,7 +342,7 @@ func (s *Store) Audit(ctx context.Context, call gate.Call, policy config.Policy,
 		}
 		for _, c := range p.Capabilities {
 			if slices.Contains(c.Scope, "*") {
-				lines = append(lines, fmt.Sprintf("%s: %s reaches whatever a lane grants", p.Name, c.Name))
+				lines = append(lines, fmt.Sprintf("%s: %s reaches everything that a lane grants", p.Name, c.Name))
 			}
 		}
 	}
@@ -415,7 +415,7 @@ func (s *Store) PushPlugin(ctx context.Context, file, address, key string) (stri
 	return s.shipping.Push(ctx, to, pack)
 }
 
-// Sign writes a signature beside a module.
+// Sign writes a signature next to a module.
 func Sign(file, key string) (string, error) {
 	module, err := os.ReadFile(file)
 	if err != nil {

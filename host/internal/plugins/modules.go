@@ -93,7 +93,7 @@ func dropOldest(dir string, most int64) error {
 	return nil
 }
 
-// kept is a module of others as it was read last.
+// kept is a cached third-party module, as it was read last.
 type kept struct {
 	pack  registry.Package
 	looks string // of its files

@@ -86,7 +86,7 @@ func (s *Store) findModule(ctx context.Context, p lanes.Locked, from ModuleSourc
 		return registry.Package{}, problem.WithHint(fmt.Errorf(
 			"cannot load plugin %q: it is not on this host, and may not be fetched for this run (fetch_plugins, protected "+
 				"refs only)", p.Name),
-			"its owner may bring it here: pushlane plugin fetch "+source.String())
+			"its owner can store it here: pushlane plugin fetch "+source.String())
 	default:
 		pack, err = s.shipping.Fetch(ctx, source)
 	}
@@ -98,7 +98,7 @@ func (s *Store) findModule(ctx context.Context, p lanes.Locked, from ModuleSourc
 	case pack.Digest() != p.SHA256:
 		return registry.Package{}, problem.WithHint(fmt.Errorf("cannot load plugin %q: %s is now sha256 %s, and %s is pinned",
 			p.Name, source, printable.ShortDigest(pack.Digest()), printable.ShortDigest(p.SHA256)),
-			"if that is an update you want: pushlane plugin update "+p.Name)
+			"to accept this update: pushlane plugin update "+p.Name)
 	}
 	return pack, nil
 }

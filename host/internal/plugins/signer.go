@@ -12,9 +12,9 @@ import (
 	"github.com/pushlane/pushlane/host/internal/registry"
 )
 
-// SignerOf says who signed a module: the first signature of somebody whom the
-// policy names. Where it names nobody, so does this; else it is an error that
-// none of them has signed.
+// SignerOf returns who signed a module: the first signature of a signer that the
+// policy names. If the policy names none it returns ""; otherwise it is an error
+// that none of them has signed.
 func SignerOf(policy config.Policy, p registry.Package) (string, error) {
 	if !policy.WantsSigned() {
 		return "", nil
@@ -37,10 +37,10 @@ func SignerOf(policy config.Policy, p registry.Package) (string, error) {
 	return "", refused
 }
 
-// signerKey is the fingerprint of the SSH key whose signature signerOf takes;
-// empty: there is none, or it is one of sigstore, whose keys are new each time.
-// Where the policy names nobody it is the first key that has signed the module:
-// nobody knows whose it is, but an update by another one is told from it.
+// signerKey is the fingerprint of the SSH key whose signature signerOf accepts;
+// empty: there is none, or it is sigstore's, whose keys are new each time. If the
+// policy names no signers it is the first key that signed the module: its owner
+// is unknown, but an update by another key is noticed.
 func signerKey(policy config.Policy, p registry.Package) string {
 	for _, sig := range p.Signatures {
 		if key := registry.GoodKey(p, sig); key != "" && !policy.WantsSigned() {
@@ -82,7 +82,7 @@ func verifySignature(policy config.Policy, p registry.Package, sig registry.Sign
 	return registry.VerifySigstore(root, identities, p, sig)
 }
 
-// notVerified says why signatures of a kind are carried and not looked at;
+// notVerified returns why signatures of a kind were not verified;
 // empty: they are.
 func notVerified(policy config.Policy, kind string) string {
 	switch {
@@ -94,7 +94,7 @@ func notVerified(policy config.Policy, kind string) string {
 	return ""
 }
 
-// unchecked lists why signatures of a module were not looked at.
+// unchecked lists why signatures of a module were not verified.
 func unchecked(policy config.Policy, p registry.Package) (lines []string) {
 	for _, sig := range p.Signatures {
 		if why := notVerified(policy, sig.Kind); why != "" {
@@ -104,8 +104,8 @@ func unchecked(policy config.Policy, p registry.Package) (lines []string) {
 	return lines
 }
 
-// checkSigner holds a module against what this host wants signed, and says who
-// has.
+// checkSigner checks that a module is signed as this host requires, and returns the
+// signer.
 func checkSigner(policy config.Policy, name string, p registry.Package) (string, error) {
 	who, err := SignerOf(policy, p)
 	if err != nil {
@@ -122,5 +122,5 @@ func signersHint(policy config.Policy) string {
 	if len(policy.SigstoreIdentities) > 0 {
 		names = append(names, "sigstore_identities of its policy")
 	}
-	return "this host runs only what is signed by a signer in " + strings.Join(names, " or ")
+	return "this host runs only plugins signed by a signer in " + strings.Join(names, " or ")
 }

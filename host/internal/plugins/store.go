@@ -1,6 +1,6 @@
 // Package plugins finds the modules that lanes name: first-party ones by their
-// file, those of others by the digest that a lock pins, from this host's store,
-// the judged tree or where they were published, with their signatures checked.
+// file, third-party ones by the digest in the lock, in this host's store, in the
+// judged tree or where they were published, and verifies their signatures.
 package plugins
 
 import (
@@ -111,9 +111,9 @@ func MissingPlugin(policy config.Policy, name string) error {
 	for _, f := range files {
 		have = append(have, strings.TrimSuffix(filepath.Base(f), ".wasm"))
 	}
-	hint := "plugins here: " + strings.Join(have, ", ")
+	hint := "available plugins: " + strings.Join(have, ", ")
 	if len(have) == 0 {
-		hint = "put the first-party plugins in place with: ./install.sh"
+		hint = "install the first-party plugins with: ./install.sh"
 	}
 	return problem.WithHint(fmt.Errorf("cannot load plugin %q: not found in %s", name, policy.Plugins), hint)
 }

@@ -76,9 +76,9 @@ func notNewer(old, now string) string {
 	order, ok := compareVersions(old, now)
 	switch {
 	case !ok:
-		return "it cannot be told which of these versions is newer"
+		return "it cannot be determined which of these versions is newer"
 	case order == 0:
-		return "it has the same version and is another module"
+		return "it has the same version but is another module"
 	case order > 0:
 		return "it is older"
 	}

@@ -1,5 +1,5 @@
-// Package printable makes what outsiders wrote fit for a terminal, a sideband and
-// a page, and has the short forms that lines show.
+// Package printable makes untrusted text safe for a terminal, a sideband and a page,
+// and formats counts, times and ids.
 package printable
 
 import (
@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// MaxLine is the longest line of a log or message that is kept, in bytes.
+// MaxLine is the longest line of a log or message, in bytes; the rest is cut.
 const MaxLine = 16 << 10
 
 // Clean makes one line of text from a plugin or a container harmless to a
@@ -41,7 +41,7 @@ func clean(line string, color bool) string {
 		}
 		r, n := utf8.DecodeRuneInString(line[i:])
 		i += n
-		if isPrintable(r) {
+		if Rune(r) {
 			b.WriteRune(r)
 		}
 	}
@@ -66,7 +66,8 @@ func plain(s string) bool {
 	return true
 }
 
-func isPrintable(r rune) bool {
+// Rune reports whether a terminal shows a character and does nothing else.
+func Rune(r rune) bool {
 	switch {
 	case r == '\t':
 		return true

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// QuotePath shows a path as it is where a terminal can, else quoted, so that
-// a name with a newline never makes a line of its own.
+// QuotePath returns a path unchanged if it is safe for a terminal, else quoted, so
+// that a name with a newline never starts a new line.
 func QuotePath(path string) string {
-	if utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return !isPrintable(r) || r == '\t' }) {
+	if utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return !Rune(r) || r == '\t' }) {
 		return path
 	}
 	return strconv.Quote(path)

@@ -1,6 +1,6 @@
-// Package problem is how errors reach the person who has to act: wrong use told
-// apart from a breakage, a hint with the command that helps, and their two lines
-// on standard error.
+// Package problem is how errors reach the user: it distinguishes wrong use from a
+// breakage, adds a hint with the command that helps, and prints the two lines on
+// standard error.
 package problem
 
 import (

@@ -1,5 +1,5 @@
-// Package record keeps a run in the store as it goes on. What cannot be recorded
-// cannot be trusted: the first failure is the run's.
+// Package record records a run in the store while it runs. A run that cannot be
+// recorded must not be accepted: the first failed write fails the run.
 package record
 
 import (
@@ -25,14 +25,14 @@ type Recorder struct {
 	ids     []int64 // the lane run of each outcome
 
 	hold     func()          // ends this process's hold of the run
-	stopping <-chan struct{} // closed when the host is told to stop; nil: it is not asked
+	stopping <-chan struct{} // closed when the host stops; nil: never
 
 	mu      sync.Mutex
 	late    time.Time      // when what cannot be recorded is given up
 	err     error          // the first failure
 	pending []store.Change // what waits for the next transaction
 	next    chan struct{}  // closed when pending is safe
-	timer   *time.Timer    // set while pending waits for company
+	timer   *time.Timer    // set while pending writes wait for others
 	writing bool
 }
 
@@ -80,11 +80,11 @@ func storedLanes(f gate.LanesFile) store.LanesFile {
 }
 
 // Begin records the run, its updates and the decision about every lane. It
-// returns before that is done: a lane may be looked at meanwhile, and whatever
-// it does outside this process waits for it (see starting). A lane that two
-// refs ask for in the same way is recorded as picked once; for the other ref
-// the decision names the first. Hold is told of the run that was recorded, and
-// gives what lets go of it.
+// returns before that is done: a lane can be prepared meanwhile, and everything
+// that it does outside this process waits for the record (see starting). A lane
+// that two refs pick in the same way is recorded as picked once; for the other ref
+// the decision names the first. Hold is called with the recorded run and returns a
+// function that releases it.
 func Begin(ctx context.Context, st *store.Store, repo *hooks.Repo, call gate.Call, j *gate.Run,
 	hold func(store.Run) (release func())) *Recorder {
 	r := &Recorder{Store: st, begun: make(chan struct{}), hold: func() {}}
@@ -133,7 +133,7 @@ func (r *Recorder) known(ctx context.Context, n store.NewRun, run store.Run, aga
 	return r.Store.Begin(ctx, n)
 }
 
-// Notes is what was said about the push as a whole.
+// Notes are the notes about the push as a whole.
 func Notes(j *gate.Run) []store.Change {
 	var all []store.Change
 	for _, b := range j.Bypasses {
@@ -151,7 +151,7 @@ func Notes(j *gate.Run) []store.Change {
 }
 
 // newLanes lists the decisions about the lanes of update i in file order; the
-// picked ones stand in the order of the outcomes.
+// picked ones are in the order of the outcomes.
 func newLanes(j *gate.Run, i int) []store.NewLane {
 	planned := map[string]bool{}
 	for _, o := range j.Outcomes {
@@ -172,8 +172,8 @@ func newLanes(j *gate.Run, i int) []store.NewLane {
 	return all
 }
 
-// batchDelay is how long changes that nobody waits for wait for others: ten lanes
-// that end together, and the run's own end, cost one transaction.
+// batchDelay is how long a non-urgent write waits to share a transaction: ten
+// lanes that end together, and the run's own end, need only one.
 const batchDelay = 3 * time.Millisecond
 
 // Record keeps changes and returns when they are safe.
@@ -244,9 +244,9 @@ func (r *Recorder) write(ctx context.Context) {
 	}
 }
 
-// Patience is how long a write that fails is tried again while a pusher waits,
-// or once the host is told to stop. A run out of the queue has all the time
-// that there is: its verdict is not lost for a full disk.
+// Patience is how long a failed write is tried again while a pusher waits, or while
+// the host stops. For a queued run there is no limit: its verdict must not be lost
+// because of a full disk.
 const Patience = 10 * time.Second
 
 // Patiently does a write, and does it again while the store fails.
@@ -334,7 +334,7 @@ func (r *Recorder) Lane(ctx context.Context, i int, o *gate.LaneRun, recorded bo
 			store.Move{LaneRun: id, From: store.Starting, To: store.Running, At: o.Started})
 		from = store.Running
 	}
-	changes = append(changes, store.Facts{LaneRun: id, Digest: o.Digest, Image: o.Image},
+	changes = append(changes, store.Facts{LaneRun: id, Digest: o.Digest, Image: o.Image, CachedFrom: o.CachedFrom},
 		store.Result{LaneRun: id, From: from, State: o.State, At: o.Ended, Message: o.Message,
 			Findings: storedFindings(o), Artifacts: o.Artifacts,
 			Log: store.File{Path: o.Log, Size: o.LogSize, SHA256: o.LogSum}})

@@ -66,7 +66,7 @@ func (c Client) pull(ctx context.Context, s Source) (Package, error) {
 		return Package{}, err
 	}
 	if manifest.ArtifactType != artifactType {
-		return Package{}, fmt.Errorf("it is a %q and no plugin", manifest.ArtifactType)
+		return Package{}, fmt.Errorf("it is a %q, not a plugin", manifest.ArtifactType)
 	}
 	p := Package{Resolved: Source{Kind: "oci", Name: s.Name, Ref: desc.Digest.String()}.String()}
 	return p, p.layers(ctx, repo, manifest.Layers)
@@ -109,7 +109,7 @@ func (p *Package) layers(ctx context.Context, from content.Fetcher, layers []oci
 
 func (c Client) push(ctx context.Context, s Source, p Package) (string, error) {
 	if strings.HasPrefix(s.Ref, "sha256:") {
-		return "", errors.New("a digest is given by the registry: name a tag")
+		return "", errors.New("the registry computes the digest: name a tag")
 	}
 	repo, err := c.repository(s)
 	if err != nil {

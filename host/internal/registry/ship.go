@@ -1,11 +1,10 @@
-// Package registry moves lane plugins to and from where they are published, and
-// checks who signed them.
+// Package registry publishes and fetches lane plugins, and verifies who signed them.
 //
 // A plugin is one WebAssembly file; its digest is the sha256 of its bytes.
 // Signatures lie next to it: as layers of the same OCI artifact, or as files
-// <name>.wasm.sig (SSH) and <name>.wasm.sigstore.json. Nothing that is fetched
-// is believed before its digest or its signature was checked by the caller:
-// by VerifySSH and VerifySigstore.
+// <name>.wasm.sig (SSH) and <name>.wasm.sigstore.json. The caller must check the
+// digest or the signature of everything that was fetched: with VerifySSH and
+// VerifySigstore.
 package registry
 
 import (
@@ -181,7 +180,7 @@ func (c Client) Push(ctx context.Context, s Source, p Package) (resolved string,
 	case "file":
 		resolved, err = s.Name, toFiles(s, p)
 	default:
-		err = errors.New("only registries and files can be pushed to")
+		err = errors.New("the destination must be a registry or a file")
 	}
 	if err != nil {
 		return "", fmt.Errorf("cannot push plugin to %s: %w", s, err)

@@ -210,7 +210,7 @@ func TestRegistry(t *testing.T) {
 	_, err = c.Fetch(t.Context(), Source{Kind: "oci", Name: at.Name, Ref: "sha256:" + strings.Repeat("0", 64)})
 	wants(t, err, "there is no such artifact")
 	_, err = c.Push(t.Context(), pinned, one)
-	wants(t, err, "a digest is given by the registry: name a tag")
+	wants(t, err, "the registry computes the digest: name a tag")
 }
 
 // TestForeignArtifacts: what is not a plugin is not taken for one.
@@ -223,7 +223,7 @@ func TestForeignArtifacts(t *testing.T) {
 		want   string
 	}{
 		"image": {"application/vnd.example", map[string]int{moduleType: 4},
-			`it is a "application/vnd.example" and no plugin`},
+			`it is a "application/vnd.example", not a plugin`},
 		"empty": {artifactType, map[string]int{sshType: 4}, "it holds no module"},
 		"sig": {artifactType, map[string]int{moduleType: 4, sshType: maxSignature + 1},
 			"a layer of it is 1048577 bytes long, at most 1048576 are allowed"},

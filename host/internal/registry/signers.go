@@ -55,8 +55,8 @@ func (s allowedSigner) allows(now time.Time) bool {
 	return true
 }
 
-// names tells whether the line's principals name anybody: one of them, taken as
-// a name, matches all of them together. Git asks ssh-keygen the same.
+// names reports whether the line's principals name a signer: one of them, read as
+// a name, matches all of them together. Git uses ssh-keygen in the same way.
 func (s allowedSigner) names() bool {
 	for one := range strings.SplitSeq(s.principals, ",") {
 		if s.isFor(one) {

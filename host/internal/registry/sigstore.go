@@ -29,7 +29,7 @@ const maxWitnesses = 16
 // Identity is someone whom a sigstore certificate names.
 type Identity struct {
 	Issuer  string // who vouches for the subject, the address of an OpenID provider
-	Subject string // an e-mail or web address; * stands for anything up to the next /
+	Subject string // an e-mail or web address; * matches anything up to the next /
 }
 
 // ParseIdentity reads "ISSUER SUBJECT".

@@ -2,34 +2,19 @@ package registry
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 )
 
-// The format of `ssh-keygen -Y sign`, OpenSSH's PROTOCOL.sshsig.
-const (
-	sshMagic   = "SSHSIG"
-	sshArmor   = "SSH SIGNATURE"
-	sshVersion = 1
-
-	// Namespace keeps a plugin's signature from being one of anything else.
-	Namespace = "pushlane-plugin"
-)
-
-type sshBlob struct {
-	Version   uint32
-	PublicKey []byte
-	Namespace string
-	Reserved  string
-	Hash      string
-	Signature []byte
-}
+// Namespace keeps a plugin's signature from being one of anything else.
+const Namespace = "pushlane-plugin"
 
 type sshSigned struct {
 	Namespace string
@@ -38,20 +23,21 @@ type sshSigned struct {
 	Digest    []byte
 }
 
-// signedBytes is what a key really signs.
-func signedBytes(hash string, p Package) ([]byte, error) {
+// signedBytes is what a key really signs, by OpenSSH's PROTOCOL.sshsig.
+// sshsig.Verify wants the module itself: with sixteen signatures that would be
+// sixteen times a digest of 64 MiB.
+func signedBytes(hash sshsig.HashAlgorithm, p Package) []byte {
 	var digest []byte
 	switch hash {
-	case "sha512":
+	case sshsig.HashSHA512:
 		sum := p.sha512()
 		digest = sum[:]
-	case "sha256":
+	case sshsig.HashSHA256:
 		sum := p.sha256()
 		digest = sum[:]
-	default:
-		return nil, fmt.Errorf("it is made with hash %q", hash)
 	}
-	return append([]byte(sshMagic), ssh.Marshal(sshSigned{Namespace: Namespace, Hash: hash, Digest: digest})...), nil
+	signed := sshSigned{Namespace: Namespace, Hash: hash.String(), Digest: digest}
+	return append([]byte("SSHSIG"), ssh.Marshal(signed)...)
 }
 
 // SignSSH signs a module with a private key file that needs no passphrase.
@@ -64,25 +50,11 @@ func SignSSH(keyFile string, module []byte) (Signature, error) {
 	if err != nil {
 		return Signature{}, fmt.Errorf("cannot sign with %s: %w", keyFile, err)
 	}
-	body, err := signedBytes("sha512", Package{Module: module})
-	if err != nil {
-		return Signature{}, err
-	}
-	sig, err := signWith(signer, body)
+	sig, err := sshsig.Sign(bytes.NewReader(module), signer, sshsig.HashSHA512, Namespace)
 	if err != nil {
 		return Signature{}, fmt.Errorf("cannot sign with %s: %w", keyFile, err)
 	}
-	blob := append([]byte(sshMagic), ssh.Marshal(sshBlob{Version: sshVersion, PublicKey: signer.PublicKey().Marshal(),
-		Namespace: Namespace, Hash: "sha512", Signature: ssh.Marshal(sig)})...)
-	return Signature{SSH, pem.EncodeToMemory(&pem.Block{Type: sshArmor, Bytes: blob})}, nil
-}
-
-// signWith never makes a SHA-1 signature, which is what RSA keys do by default.
-func signWith(signer ssh.Signer, body []byte) (*ssh.Signature, error) {
-	if with, can := signer.(ssh.AlgorithmSigner); can && signer.PublicKey().Type() == ssh.KeyAlgoRSA {
-		return with.SignWithAlgorithm(rand.Reader, body, ssh.KeyAlgoRSASHA512)
-	}
-	return signer.Sign(rand.Reader, body)
+	return Signature{SSH, sshsig.Armor(sig)}, nil
 }
 
 // VerifySSH checks a signature and says whose it is: the principals of the
@@ -99,17 +71,18 @@ func VerifySSH(allowed []byte, p Package, sig Signature, now time.Time) (princip
 	return principal, err
 }
 
-// parseBlob reads a signature without checking it.
-func parseBlob(sig Signature) (blob sshBlob, err error) {
+// parseSSH reads a signature without checking it. What is behind the armor,
+// which sshsig does not look at, is refused.
+func parseSSH(sig Signature) (*sshsig.Signature, error) {
 	block, rest := pem.Decode(sig.Data)
-	if block == nil || block.Type != sshArmor || len(bytes.TrimSpace(rest)) > 0 {
-		return blob, errors.New("it is not armored as one")
+	if block == nil || block.Type != sshsig.PEMType || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("it is not armored as one")
 	}
-	body, magic := bytes.CutPrefix(block.Bytes, []byte(sshMagic))
-	if err := ssh.Unmarshal(body, &blob); !magic || err != nil {
-		return blob, errors.New("it is damaged")
+	parsed, err := sshsig.ParseSignature(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("it is damaged: %w", err)
 	}
-	return blob, nil
+	return parsed, nil
 }
 
 // KeyOf is the fingerprint of the key that an SSH signature names, "SHA256:…";
@@ -118,19 +91,15 @@ func KeyOf(sig Signature) string {
 	if sig.Kind != SSH {
 		return ""
 	}
-	blob, err := parseBlob(sig)
+	made, err := parseSSH(sig)
 	if err != nil {
 		return ""
 	}
-	key, err := ssh.ParsePublicKey(blob.PublicKey)
-	if err != nil {
-		return ""
-	}
-	return ssh.FingerprintSHA256(key)
+	return ssh.FingerprintSHA256(made.PublicKey)
 }
 
-// GoodKey is the fingerprint of the key that has made a good SSH signature of
-// the module, whoever's it is; empty: there is none.
+// GoodKey is the fingerprint of the key of a valid SSH signature of the module,
+// whether or not the key is allowed; empty: there is none.
 func GoodKey(p Package, sig Signature) string {
 	if sig.Kind != SSH {
 		return ""
@@ -142,39 +111,27 @@ func GoodKey(p Package, sig Signature) string {
 	return ssh.FingerprintSHA256(key)
 }
 
-// checkSSH checks that the signature is good, whoever's it is.
+// checkSSH checks that the signature is valid, whether or not its key is allowed.
 func checkSSH(p Package, sig Signature) (ssh.PublicKey, error) {
-	blob, err := parseBlob(sig)
+	made, err := parseSSH(sig)
 	if err != nil {
 		return nil, err
 	}
+	_, certificate := made.PublicKey.(*ssh.Certificate)
+	format := made.Signature.Format
 	switch {
-	case blob.Version != sshVersion:
-		return nil, fmt.Errorf("it is of version %d", blob.Version)
-	case blob.Namespace != Namespace:
-		return nil, fmt.Errorf("it was made for %q, not for %q", blob.Namespace, Namespace)
-	}
-	key, err := ssh.ParsePublicKey(blob.PublicKey)
-	if err != nil {
-		return nil, err
-	}
-	var made ssh.Signature
-	if err := ssh.Unmarshal(blob.Signature, &made); err != nil {
-		return nil, errors.New("it is damaged")
-	}
-	if _, certificate := key.(*ssh.Certificate); certificate {
+	case made.Namespace != Namespace:
+		return nil, fmt.Errorf("it was made for %q, not for %q", made.Namespace, Namespace)
+	case certificate:
 		return nil, errors.New("it is made with a certificate, write the key itself into the allowed signers")
-	}
 	//lint:ignore SA1019 the name of a kind of signature that is refused
-	if made.Format == ssh.KeyAlgoRSA || made.Format == ssh.InsecureKeyAlgoDSA {
+	case format == ssh.KeyAlgoRSA || format == ssh.InsecureKeyAlgoDSA:
 		return nil, errors.New("it is made with SHA-1")
+	case len(made.Signature.Rest) > 0 && !strings.HasPrefix(format, "sk-"): // of those a part is there
+		return nil, errors.New("it is damaged: more follows its end")
 	}
-	signed, err := signedBytes(blob.Hash, p)
-	if err != nil {
-		return nil, err
-	}
-	if key.Verify(signed, &made) != nil {
+	if made.PublicKey.Verify(signedBytes(made.HashAlgorithm, p), made.Signature) != nil {
 		return nil, errors.New("it is not one of this module")
 	}
-	return key, nil
+	return made.PublicKey, nil
 }

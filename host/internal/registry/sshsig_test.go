@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/pem"
 	"os"
 	"os/exec"
@@ -9,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hiddeco/sshsig"
+	"golang.org/x/crypto/ssh"
 )
 
 // keygen makes a key with the real program and gives its file and its public
@@ -120,7 +124,7 @@ func TestVerifySSH(t *testing.T) {
 			want: "it is not armored as one"},
 		"other armor": {allowed: me + public, sig: pem.EncodeToMemory(&pem.Block{Type: "PGP SIGNATURE", Bytes: []byte("x")}),
 			want: "it is not armored as one"},
-		"no blob": {allowed: me + public, sig: pem.EncodeToMemory(&pem.Block{Type: sshArmor, Bytes: []byte("SSHSIGx")}),
+		"no blob": {allowed: me + public, sig: pem.EncodeToMemory(&pem.Block{Type: sshsig.PEMType, Bytes: []byte("SSHSIGx")}),
 			want: "it is damaged"},
 	}
 	for name, test := range tests {
@@ -139,6 +143,69 @@ func TestVerifySSH(t *testing.T) {
 				wants(t, err, test.want)
 			}
 		})
+	}
+}
+
+// Signatures that no ssh-keygen makes: each field of a good one changed, and
+// signed again where the field is signed.
+func TestHandMadeSignatures(t *testing.T) {
+	file, public := keygen(t, "-t", "ed25519")
+	rsa, rsaPublic := keygen(t, "-t", "rsa", "-b", "2048")
+	type blob struct {
+		Version                   uint32
+		Key                       []byte
+		Namespace, Reserved, Hash string
+		Signature                 []byte
+	}
+	signer := func(file string) ssh.Signer {
+		data, _ := os.ReadFile(file)
+		s, err := ssh.ParsePrivateKey(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	sha1 := func(body []byte) []byte {
+		sig, err := signer(rsa).(ssh.AlgorithmSigner).SignWithAlgorithm(rand.Reader, body, ssh.KeyAlgoRSA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ssh.Marshal(sig)
+	}
+	for name, c := range map[string]struct {
+		change func(b *blob, signed []byte)
+		want   string
+	}{
+		"unchanged":    {func(*blob, []byte) {}, ""},
+		"version 2":    {func(b *blob, _ []byte) { b.Version = 2 }, "it is damaged: unsupported signature version 2"},
+		"no namespace": {func(b *blob, _ []byte) { b.Namespace = "" }, `it was made for "", not for "pushlane-plugin"`},
+		"md5":          {func(b *blob, _ []byte) { b.Hash = "md5" }, `it is damaged: unsupported hash algorithm "md5"`},
+		"another hash": {func(b *blob, _ []byte) { b.Hash = "sha256" }, "it is not one of this module"},
+		"no key":       {func(b *blob, _ []byte) { b.Key = nil }, "it is damaged"},
+		"another key":  {func(b *blob, _ []byte) { b.Key = signer(rsa).PublicKey().Marshal() }, "it is damaged"},
+		"no signature": {func(b *blob, _ []byte) { b.Signature = nil }, "it is damaged"},
+		"more behind it": {func(b *blob, _ []byte) { b.Signature = append(b.Signature, 1) },
+			"it is damaged: more follows its end"},
+		"SHA-1": {func(b *blob, signed []byte) {
+			b.Key, b.Signature = signer(rsa).PublicKey().Marshal(), sha1(signed)
+		}, "it is damaged: invalid signature format \"ssh-rsa\""},
+		"SHA-1 under another key": {func(b *blob, signed []byte) { b.Signature = sha1(signed) }, "it is made with SHA-1"},
+	} {
+		signed := signedBytes(sshsig.HashSHA512, Package{Module: module})
+		made, err := signer(file).Sign(rand.Reader, signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := blob{1, signer(file).PublicKey().Marshal(), Namespace, "", "sha512", ssh.Marshal(made)}
+		c.change(&b, signed)
+		data := pem.EncodeToMemory(&pem.Block{Type: sshsig.PEMType, Bytes: append([]byte("SSHSIG"), ssh.Marshal(b)...)})
+		_, err = VerifySSH([]byte("me "+public+"\nme "+rsaPublic), Package{Module: module}, Signature{SSH, data}, time.Now())
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), "cannot accept SSH signature: "+c.want)):
+			t.Errorf("%s: got %v, want %s", name, err, c.want)
+		}
 	}
 }
 

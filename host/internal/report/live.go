@@ -53,7 +53,7 @@ type progress struct {
 	finals  []*gate.LaneRun
 	running map[int]time.Time
 	last    []string
-	printed int // outcomes whose line stands
+	printed int // outcomes whose line was printed
 	drawn   int // live lines below the cursor's home
 	stop    chan struct{}
 	quiet   bool
@@ -173,7 +173,7 @@ func (p *progress) Close() {
 	p.draw()
 }
 
-// Watcher is told how lane runs go on; i is the index in Judgement.Outcomes.
+// Watcher receives the progress of lane runs; i is the index in Judgement.Outcomes.
 // Its methods are called from several goroutines.
 type Watcher interface {
 	Started(i int)

@@ -14,7 +14,7 @@ import (
 // TestWatch: without a terminal each lane's line is printed once, in lane order, when all before it have ended.
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	j := judged(ended("vet", "", ""), ended("test", "", ""), ended("a-long-one", "", ""))
+	j := runOf(ended("vet", "", ""), ended("test", "", ""), ended("a-long-one", "", ""))
 	j.Updates = append(j.Updates, updateOf("refs/heads/topic"), updateOf("refs/heads/old"))
 	j.Updates[0].Notes = []string{"main brings another lanes file"}
 	j.Updates[1].Protected, j.Updates[1].Picked = false, make([]lanes.Picked, 1)

@@ -1,5 +1,5 @@
-// Package report writes what a run came to: lines for a person, live where the
-// terminal can, and JSON, JUnit and SARIF for machines.
+// Package report writes the result of a run: lines for people, live if the terminal
+// supports it, and JSON, JUnit and SARIF for programs.
 package report
 
 import (
@@ -19,13 +19,14 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// Output is where a call's words go. Rules of all of them: whole lines, one
-// writer, nothing but cleaned text; errors start with "pushlane: error:" and
-// are followed by the hint that mends them; colour only where the terminal
-// has it; the failing part comes before the summary. Out carries only what a
-// machine asked for (json, junit, sarif).
+// Output is where the text of a call is written. Its rules: whole lines, one
+// writer, only cleaned text; errors start with "pushlane: error:" and are followed
+// by a hint that fixes them; colour only if the terminal supports it; failures
+// come before the summary. Out receives only formats for programs (json, junit,
+// sarif).
 type Output struct {
 	Out, Err io.Writer
+	Version  string // of pushlane, for machines
 }
 
 // Fail prints an error that ended the call.
@@ -53,13 +54,11 @@ func noun(gate string) string {
 
 // Write prints the end of a run in the format asked for.
 func (o Output) Write(call gate.Call, j gate.Run) error {
-	switch call.Format {
-	case "json":
-		return writeJSON(o.Out, j)
+	switch call.Format { // JSON is the run's record, which the host prints
 	case "junit":
 		return writeJUnit(o.Out, j)
 	case "sarif":
-		return writeSARIF(o.Out, j)
+		return writeSARIF(o.Out, o.Version, j)
 	}
 	var b bytes.Buffer
 	if call.Gate == "post-receive" {
@@ -158,8 +157,7 @@ func titleWidth(titles []string) int {
 	return width
 }
 
-// worstFirst puts what stands in the way before what does not, each in lane
-// order.
+// worstFirst sorts lanes that refuse before the others, each in lane order.
 func worstFirst(j gate.Run) []gate.LaneRun {
 	all := slices.Clone(j.Outcomes)
 	slices.SortStableFunc(all, func(a, b gate.LaneRun) int { return rank(j, a) - rank(j, b) })
@@ -185,7 +183,7 @@ func onRef(j gate.Run, o gate.LaneRun) string {
 	return " on " + printable.Ref(j.Updates[o.Update].Ref)
 }
 
-// writeRefs says of every ref what stands against it.
+// writeRefs prints for every ref why it is refused, or that it is accepted.
 func writeRefs(b *bytes.Buffer, j gate.Run) {
 	v := j.Verdicts()
 	for i, p := range j.Updates {
@@ -333,7 +331,7 @@ func writeSummary(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run) {
 	}
 }
 
-// refusing lists what stands in the way of a run, ref by ref.
+// refusing lists what refuses a run, ref by ref.
 func refusing(j gate.Run) []string {
 	var names []string
 	v := j.Verdicts()

@@ -17,8 +17,8 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// began is when every run of these tests began.
-func began() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }
+// startTime is when every run of these tests began.
+func startTime() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }
 
 // updateOf is a protected update of a ref, from a commit of ones to one of twos.
 func updateOf(ref string) gate.Update {
@@ -28,14 +28,14 @@ func updateOf(ref string) gate.Update {
 
 // ended is a required lane run of the first update, which took so many seconds.
 func ended(id string, state store.State, message string) gate.LaneRun {
-	return gate.LaneRun{State: state, Message: message, Started: began(), Ended: began().Add(1500 * time.Millisecond),
+	return gate.LaneRun{State: state, Message: message, Started: startTime(), Ended: startTime().Add(1500 * time.Millisecond),
 		Picked: lanes.Picked{Picked: true, Lane: lanes.Lane{ID: id, Title: id, Required: true}}}
 }
 
-// judged is run #7 on main with some lane runs.
-func judged(outcomes ...gate.LaneRun) gate.Run {
+// runOf is run #7 on main with some lane runs.
+func runOf(outcomes ...gate.LaneRun) gate.Run {
 	j := gate.Run{Repo: "app", Gate: "pre-push", Number: 7, Updates: []gate.Update{updateOf("refs/heads/main")},
-		Outcomes: outcomes, Started: began(), Ended: began().Add(62 * time.Second)}
+		Outcomes: outcomes, Started: startTime(), Ended: startTime().Add(62 * time.Second)}
 	for _, o := range outcomes {
 		j.Updates[o.Update].Picked = append(j.Updates[o.Update].Picked, o.Picked)
 	}
@@ -77,36 +77,36 @@ func TestSummary(t *testing.T) {
 		"nothing to push": {gate.Call{Gate: "manual"}, gate.Run{}, "nothing to push: the remote has it already; judge a " +
 			"range with --range A..B"},
 		"nothing to judge": {push, gate.Run{}, "nothing to judge"},
-		"no lane picked":   {push, judged(), "accepted: no lane asks for these paths (run #7)"},
-		"one passed":       {push, judged(passed), "accepted: 1 lane passed in 1m02s (run #7)"},
-		"two passed":       {push, judged(passed, passed), "accepted: 2 lanes passed in 1m02s (run #7)"},
-		"some skipped":     {push, judged(passed, skipped), "accepted: 1 lane passed, 1 skipped in 1m02s (run #7)"},
-		"an optional no": {push, judged(passed, optional(failed)), "accepted: 1 lane passed, 1 optional failed in 1m02s " +
+		"no lane picked":   {push, runOf(), "accepted: no lane asks for these paths (run #7)"},
+		"one passed":       {push, runOf(passed), "accepted: 1 lane passed in 1m02s (run #7)"},
+		"two passed":       {push, runOf(passed, passed), "accepted: 2 lanes passed in 1m02s (run #7)"},
+		"some skipped":     {push, runOf(passed, skipped), "accepted: 1 lane passed, 1 skipped in 1m02s (run #7)"},
+		"an optional no": {push, runOf(passed, optional(failed)), "accepted: 1 lane passed, 1 optional failed in 1m02s " +
 			"(run #7)"},
-		"a no where none is needed": {push, free(judged(passed, failed)),
+		"a no where none is needed": {push, free(runOf(passed, failed)),
 			"accepted: 1 lane passed, 1 failed on an unprotected ref in 1m02s (run #7)"},
-		"both": {push, free(judged(failed, optional(failed))),
+		"both": {push, free(runOf(failed, optional(failed))),
 			"accepted: 0 lanes passed, 1 optional failed, 1 failed on an unprotected ref in 1m02s (run #7)"},
-		"a no": {push, judged(passed, failed), `refused: lane "test" failed (push refused, run #7)`},
-		"a no to a commit": {gate.Call{Gate: "pre-commit"}, judged(failed), `refused: lane "test" failed (commit ` +
+		"a no": {push, runOf(passed, failed), `refused: lane "test" failed (push refused, run #7)`},
+		"a no to a commit": {gate.Call{Gate: "pre-commit"}, runOf(failed), `refused: lane "test" failed (commit ` +
 			`refused, run #7)`},
-		"a no to a message": {gate.Call{Gate: "commit-msg"}, judged(failed), `refused: lane "test" failed (commit ` +
+		"a no to a message": {gate.Call{Gate: "commit-msg"}, runOf(failed), `refused: lane "test" failed (commit ` +
 			`refused, run #7)`},
-		"a no by hand": {gate.Call{Gate: "manual"}, judged(failed), `refused: lane "test" failed (run refused, run ` +
+		"a no by hand": {gate.Call{Gate: "manual"}, runOf(failed), `refused: lane "test" failed (run refused, run ` +
 			`#7)`},
-		"a breakage": {push, judged(broken), `cannot decide: lane "lint" broke (push refused, run #7)`},
-		"a no and a breakage": {push, judged(broken, failed), `refused: lane "lint" broke, lane "test" failed (push ` +
+		"a breakage": {push, runOf(broken), `cannot decide: lane "lint" broke (push refused, run #7)`},
+		"a no and a breakage": {push, runOf(broken, failed), `refused: lane "lint" broke, lane "test" failed (push ` +
 			`refused, run #7)`},
 		"a breakage that the owner lets " +
-			"through": {push, with(judged(broken), func(j *gate.Run) { j.Policy.OnUndecided = "accept" }),
+			"through": {push, with(runOf(broken), func(j *gate.Run) { j.Policy.OnUndecided = "accept" }),
 			`cannot decide: lane "lint" broke (push let through by on_undecided = "accept", run #7)`},
-		"a ref that may not go": {push, with(judged(), func(j *gate.Run) { j.Updates[0].Refusal = "main is protected" }),
+		"a ref that may not go": {push, with(runOf(), func(j *gate.Run) { j.Updates[0].Refusal = "main is protected" }),
 			`refused: main is protected (push refused, run #7)`},
-		"one ref of two": {gate.Call{Gate: "pre-receive"}, with(judged(failed), func(j *gate.Run) {
+		"one ref of two": {gate.Call{Gate: "pre-receive"}, with(runOf(failed), func(j *gate.Run) {
 			j.Updates, j.Partly = append(j.Updates, updateOf("refs/heads/rel")), true
 			j.Updates[1].New = strings.Repeat("3", 40)
 		}), `refused: main: lane "test" failed (the rest goes in, run #7)`},
-		"the same word of two refs": {gate.Call{Gate: "pre-receive"}, with(judged(), func(j *gate.Run) {
+		"the same word of two refs": {gate.Call{Gate: "pre-receive"}, with(runOf(), func(j *gate.Run) {
 			j.Updates = append(j.Updates, updateOf("refs/heads/rel"))
 			j.Updates[0].Refusal, j.Updates[1].Refusal = "no", "no"
 		}), `refused: no (push refused, run #7)`},
@@ -138,7 +138,7 @@ func TestLaneThatDidNotPass(t *testing.T) {
 		return j
 	}
 	run := func(o gate.LaneRun, change func(*gate.Run)) gate.Run {
-		j := judged(o)
+		j := runOf(o)
 		if change != nil {
 			change(&j)
 		}
@@ -196,7 +196,7 @@ func TestLaneThatDidNotPass(t *testing.T) {
 // TestWorstFirst: what refuses comes before what is not decided, and both before what stands in no way.
 func TestWorstFirst(t *testing.T) {
 	t.Parallel()
-	j := judged(ended("a", store.Passed, ""), ended("b", store.Broken, ""), optional(ended("c", store.Failed, "")),
+	j := runOf(ended("a", store.Passed, ""), ended("b", store.Broken, ""), optional(ended("c", store.Failed, "")),
 		ended("d", store.Failed, ""), ended("e", store.Failed, ""))
 	order := func() string {
 		var ids []string
@@ -217,7 +217,7 @@ func TestWorstFirst(t *testing.T) {
 // TestRefs: a server says of every ref of a push what became of it.
 func TestRefs(t *testing.T) {
 	t.Parallel()
-	j := judged(ended("test", store.Failed, "2 errors"))
+	j := runOf(ended("test", store.Failed, "2 errors"))
 	for i, ref := range []string{"refs/heads/topic", "refs/heads/rel", "refs/tags/v1"} {
 		u := updateOf(ref)
 		u.New, u.Protected = strings.Repeat(fmt.Sprint(i+3), 40), i > 0
@@ -243,7 +243,7 @@ func TestRefs(t *testing.T) {
 // TestNotesOfARun: pushes past the gate, and plugins that are less confined than they could be.
 func TestNotesOfARun(t *testing.T) {
 	t.Parallel()
-	j := judged(ended("vet", store.Passed, ""))
+	j := runOf(ended("vet", store.Passed, ""))
 	j.Bypasses = []string{"main was pushed to 1111111 past the gate (git push --no-verify)"}
 	j.Unconfined = "plugins run without seccomp, which this system does not have"
 	want := "pushlane: note: main was pushed to 1111111 past the gate (git push --no-verify); it is recorded\n" +
@@ -308,10 +308,10 @@ func TestFail(t *testing.T) {
 // TestQueued: what still runs once git has taken the push.
 func TestQueued(t *testing.T) {
 	t.Parallel()
-	one, paged := judged(ended("a", "", "")), judged(ended("a", "", ""), ended("b", "", ""))
+	one, paged := runOf(ended("a", "", "")), runOf(ended("a", "", ""), ended("b", "", ""))
 	paged.Address, paged.Policy = "team/app", config.Policy{URL: "https://ci"}
 	for want, j := range map[string]gate.Run{
-		"": judged(),
+		"": runOf(),
 		"pushlane: run #7: 1 lane queued now that the push is in\n":                                  one,
 		"pushlane: run #7: 2 lanes queued now that the push is in: https://ci/r/team%2Fapp/runs/7\n": paged,
 	} {

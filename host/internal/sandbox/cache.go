@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// Compiled code lies in one folder per module (wasm.CodeFolder). Next to it, in a
-// file of its name and .sums, stand the digests of what the child that compiled
-// it left: code that was damaged or changed since is not run.
+// Compiled code is in one folder per module (wasm.CodeFolder). A file next to it,
+// of its name and .sums, has the digests of the files that the compiling child
+// wrote: code that was damaged or changed since is not run.
 
 const (
-	cacheAge  = 30 * 24 * time.Hour // how long unused code is kept
+	cacheAge  = 30 * 24 * time.Hour // how long unused code is cached
 	cacheSize = 2 << 30             // bytes in all; what was used longest ago goes first
 )
 
@@ -96,9 +96,9 @@ type cached struct {
 	size int64
 }
 
-// prune removes code that was not used for long, what was used longest ago
-// where all of it is too much, and what a killed compiler left. It is done
-// next to others, who may be doing it too: what is gone is gone.
+// prune removes code that was not used for long, the least recently used code if
+// the total is too large, and the files of a killed compiler. Other processes may
+// prune at the same time: a missing file is not an error.
 func prune(dir string, now time.Time) {
 	entries, _ := os.ReadDir(dir)
 	var all []cached

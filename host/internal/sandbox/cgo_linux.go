@@ -2,6 +2,6 @@
 
 package sandbox
 
-// usesCgo: libpsx, which then changes all threads of a child, looks for them in
-// /proc, where a process namespace of its own has other numbers.
+// usesCgo: libpsx, which then changes all threads of a child, finds them in /proc,
+// where a separate process namespace has other numbers.
 const usesCgo = true

@@ -29,7 +29,7 @@ func Main() {
 	if len(os.Args) != 1 || os.Args[0] != argv0 {
 		return
 	}
-	// The host ends this process, also when both are told to stop (Ctrl-C,
+	// The host ends this process, even if both receive a signal to stop (Ctrl-C,
 	// systemd): it may be finishing a push.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	if err := serve(); err != nil {
@@ -225,7 +225,7 @@ func (r *childRun) run(stdin []byte) {
 	r.send(frameEnd, encode(ending{Exit: done.Exit, Used: done.Used, Failed: packError(err)}))
 }
 
-// send tells the host; a host that is gone needs no worker.
+// send sends to the host. If the host has ended, so does this worker.
 func (r *childRun) send(kind byte, data []byte) {
 	if err := r.child.pipe.send(r.id, kind, data); err != nil {
 		os.Exit(0)

@@ -27,10 +27,11 @@ func (p *Plugin) compile(scratch string) error {
 	return nil
 }
 
-// spent tells whether a process used up its limit. The system ends it by its
-// ticks, which count a thread that runs when one falls for all of it, and says
-// afterwards how long it really ran: less, on a busy machine by a lot. Modules
-// that are killed for want of memory have used nowhere near half of the limit.
+// spent reports whether a process used up its limit. The system ends it by clock
+// ticks, which charge a whole tick to the thread that runs at its start, and
+// reports afterwards how long it really ran: less, on a busy machine much less.
+// Modules that are killed for lack of memory have used far less than half of the
+// limit.
 func spent(used time.Duration, seconds uint64) bool {
 	return used >= time.Duration(seconds)*time.Second/2
 }
@@ -39,5 +40,5 @@ func spent(used time.Duration, seconds uint64) bool {
 func tooSlow(name string, seconds uint64) error {
 	return &wasm.FormatError{Plugin: name,
 		Msg:  fmt.Sprintf("compiling it takes more than %d s of processor time", seconds),
-		Help: "its author splits the function with most branches"}
+		Help: "its author can split the function with the most branches"}
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// What travels between the host and a worker, either way: a header of nine
+// A frame is a message between the host and a worker, either way: a header of nine
 // bytes (length of the data, number of the run, kind), then the data.
 type frame struct {
 	run  uint32

@@ -10,7 +10,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
-// setup is what a child is told first.
+// setup is the first message to a child.
 type setup struct {
 	Build       string // of the host
 	Name        string
@@ -60,7 +60,7 @@ type failure struct {
 
 type stopped struct {
 	Cause string
-	Ours  bool // it ended because the host said so
+	Ours  bool // it ended because the host stopped it
 	Last  string
 	Used  wasm.Usage
 }
@@ -68,7 +68,7 @@ type stopped struct {
 // errCancelled is why a worker's run ends when the host has had enough.
 var errCancelled = errors.New("called off")
 
-// pack makes a failure of an error.
+// packError converts an error to a failure.
 func packError(err error) *failure {
 	if err == nil {
 		return nil
@@ -117,7 +117,7 @@ func (f *failure) unpack(ctx context.Context, name string, broken error) error {
 	return e
 }
 
-// because says what a worker said of an error, and is that error.
+// because is an error with the text that a worker sent for it.
 type because struct {
 	text string
 	err  error

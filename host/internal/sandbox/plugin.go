@@ -19,7 +19,7 @@ type Plugin struct {
 	pool     *Pool
 	bytes    []byte
 
-	spare *worker // started and not yet told what it is for; only while it is loaded
+	spare *worker // started and without a module yet; only while it is loaded
 
 	mu     sync.Mutex
 	worker *worker
@@ -28,7 +28,7 @@ type Plugin struct {
 // Bytes are the module. They must not be changed.
 func (p *Plugin) Bytes() []byte { return p.bytes }
 
-// live gives the module's worker, started anew where the last one is gone.
+// live returns the module's worker, and starts a new one if the last one ended.
 func (p *Plugin) live() (*worker, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,9 +100,8 @@ func (p *Pool) thin(but *Plugin) {
 // graceTime is how long a worker may take to end a run that was called off.
 const graceTime = time.Second
 
-// Run runs the module once in an instance of its own; see wasm.Module.Run.
-// A worker that dies takes its runs with it: that is an error of the machine,
-// and no verdict.
+// Run runs the module once in its own instance; see wasm.Module.Run. If a worker
+// dies its runs end with it: this is an infrastructure error, not a verdict.
 func (p *Plugin) Run(ctx context.Context, call wasm.Call) (wasm.Result, error) {
 	if call.World == nil {
 		call.World = &wasm.Local{}
@@ -186,8 +185,8 @@ func (r *run) lost() error {
 	return fmt.Errorf("cannot run plugin %q: %w", r.plugin.Name(), r.worker.died())
 }
 
-// DiedError is a process that ended by itself or was killed from outside, as
-// for want of memory. It says nothing about the push; another attempt may
+// DiedError is a process that ended unexpectedly or was killed from outside, for
+// example for lack of memory. It says nothing about the push; another attempt may
 // succeed.
 type DiedError struct {
 	Why string
@@ -198,7 +197,7 @@ func (e *DiedError) Error() string { return e.Why }
 
 // Hint says that the change under test is not at fault.
 func (e *DiedError) Hint() string {
-	return "not the change's fault; push again. Where it happens often, look for a lack of memory: dmesg | grep -i oom"
+	return "not caused by the change; push again. If it happens often, check for a lack of memory: dmesg | grep -i oom"
 }
 
 // take serves one message. An error is a worker that cannot be trusted.
@@ -276,7 +275,7 @@ func (r *run) end(ctx context.Context, data []byte) (wasm.Result, error) {
 		r.worker.kill()
 		return wasm.Result{}, fmt.Errorf("cannot run plugin %q: its process ended it with %w", r.plugin.Name(), err)
 	}
-	if e.Failed == nil && r.broken != nil { // what could not be told to it was not judged
+	if e.Failed == nil && r.broken != nil { // a plugin that missed a response has not judged
 		return wasm.Result{}, fmt.Errorf("cannot run plugin %q: %w", r.plugin.Name(), r.broken)
 	}
 	return wasm.Result{Exit: e.Exit, Stdout: r.stdout, Used: e.Used}, e.Failed.unpack(ctx, r.plugin.Name(), r.broken)

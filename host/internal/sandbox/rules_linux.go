@@ -87,7 +87,7 @@ func ownCalls() []rule {
 		rule{"clock_nanosleep", clocks()},
 		rule{"tgkill", is(0, own)},
 		rule{"sched_getaffinity", is(0, 0)},
-		rule{"prlimit64", all(zero(0), zero(2))}, // reads a limit of its own, sets none
+		rule{"prlimit64", all(zero(0), zero(2))}, // reads its own limits, sets none
 		rule{"fcntl", append(is(1, unix.F_GETFD, unix.F_GETFL),
 			seccomp.ArgumentConditions{is(1, unix.F_SETFL)[0][0], only(2, fileFlags)})},
 		rule{"prctl", is(0, unix.PR_SET_VMA)}, // names of memory

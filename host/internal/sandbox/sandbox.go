@@ -15,18 +15,18 @@ import (
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
-// Options say where compiled modules are kept and what one worker may take.
+// Options say where compiled modules are cached and what one worker may use.
 type Options struct {
 	CacheDir    string        // compiled code, made with mode 0700. Whoever can write it runs code in a worker
 	MaxMemory   int64         // bytes of linear memory of one instance; 0: 256 MiB
 	AllMemory   int64         // bytes of linear memory of all instances of one worker; 0: 2 GiB
-	Warm        int           // most instances of a module kept started; 0: none
+	Warm        int           // most prestarted instances of a module; 0: none
 	CompileTime uint64        // seconds of processor time that compiling one module may take; 0: 60
 	CompileWall time.Duration // and by the clock; 0: 2 minutes
-	Workers     int           // most workers kept when they have nothing to do; 0: 16
+	Workers     int           // most idle workers; 0: 16
 	Program     string        // that calls Main; empty: pushlane-plugin next to this program, else this program
 
-	Uncached func(error) // told why compiled code is not saved, once; may be nil
+	Uncached func(error) // called once with the reason why compiled code is not saved; may be nil
 
 	// Settings reads a module's schema of settings; nil: its plugin takes none.
 	Settings func(*wasm.Checked) (Settings, error)
@@ -56,7 +56,7 @@ type Pool struct {
 	plugins  map[string]*loading // by digest
 	closed   bool
 	refusals int                   // modules in plugins that are refused
-	missing  []string              // protections that workers said they lack
+	missing  []string              // protections that workers reported as missing
 	ways     []syscall.SysProcAttr // to start a child that this system did not refuse, the best first
 	told     bool                  // Uncached was called
 }
@@ -107,7 +107,7 @@ func (p *Pool) uncached(err error) {
 	p.told = true
 	p.mu.Unlock()
 	if tell {
-		p.opts.Uncached(fmt.Errorf("plugins are compiled anew whenever their process starts: %w", err))
+		p.opts.Uncached(fmt.Errorf("plugins are compiled again whenever their process starts: %w", err))
 	}
 }
 

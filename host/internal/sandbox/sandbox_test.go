@@ -157,7 +157,7 @@ func output(t *testing.T, run func(context.Context, wasm.Call) (wasm.Result, err
 }
 
 func TestErrorsOfARun(t *testing.T) {
-	up := errors.New("its time was up")
+	up := errors.New("it reached its time limit")
 	for name, test := range map[string]struct {
 		guest string
 		call  wasm.Call
@@ -165,7 +165,7 @@ func TestErrorsOfARun(t *testing.T) {
 		want  []string
 	}{
 		"spinning": {guest: "spin", limit: 200 * time.Millisecond,
-			want: []string{`plugin "spin" was stopped: its time was up (`}},
+			want: []string{`plugin "spin" was stopped: it reached its time limit (`}},
 		"spinning on fuel": {guest: "spin", call: wasm.Call{Fuel: 20_000_000},
 			want: []string{`plugin "spin" was stopped: more than 20000000 units of fuel`}},
 		"a panic": {guest: "trap",
@@ -177,7 +177,7 @@ func TestErrorsOfARun(t *testing.T) {
 		"eating memory": {guest: "eat", call: wasm.Call{Memory: 32 << 20},
 			want: []string{`plugin "eat" was stopped: more than 32 MiB of memory`}},
 		"sleeping": {guest: "sleep", limit: 200 * time.Millisecond,
-			want: []string{`plugin "sleep" was stopped: its time was up (`}},
+			want: []string{`plugin "sleep" was stopped: it reached its time limit (`}},
 		"more than is allowed": {guest: "noop", call: wasm.Call{Memory: 1 << 30},
 			want: []string{`cannot run plugin "noop": 1073741824 bytes of memory asked for, this host allows 268435456`}},
 		"a tree that cannot be read": {guest: "escape", call: wasm.Call{World: &wasm.Local{Src: damaged{}}},
@@ -244,10 +244,10 @@ func TestWorkerThatDoesNotStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	syscall.Kill(w.cmd.Process.Pid, syscall.SIGSTOP)
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("its time was up"))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("it reached its time limit"))
 	defer cancel()
 	_, err = p.Run(ctx, wasm.Call{})
-	if err == nil || !strings.Contains(err.Error(), `plugin "spin" was stopped: its time was up`) {
+	if err == nil || !strings.Contains(err.Error(), `plugin "spin" was stopped: it reached its time limit`) {
 		t.Errorf("got %v", err)
 	}
 	<-w.dead

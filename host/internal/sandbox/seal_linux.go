@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	childData  = 1 << 30 // bytes that a child may use beside its instances' memory
+	childData  = 1 << 30 // bytes that a child may use in addition to its instances' memory
 	childFiles = 16      // file descriptors: the socket, standard error, and what Go waits with
 )
 
@@ -41,7 +41,7 @@ func limit(s setup) error {
 			return fmt.Errorf("cannot limit itself: %w", err)
 		}
 	}
-	// When memory runs out it is plugins that go first. Not everybody may say so.
+	// Plugins are killed first when memory runs out. Not every user may set this.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	return nil
 }
@@ -126,7 +126,7 @@ func dropCapabilities() error {
 }
 
 // scopeABI is the first version of Landlock (Linux 6.12) under which a process
-// can signal none outside of its own domain.
+// cannot signal processes outside of its own domain.
 const scopeABI = 6
 
 // apart are the ways to start this program as a child so that it cannot name
@@ -138,10 +138,10 @@ func apart() []syscall.SysProcAttr {
 	return spaces()
 }
 
-// spaces are the ways for a program without cgo. A user namespace of its own is
-// for those who may not have a process namespace without one, and only where
-// Landlock does not hold signals back: Go copies the whole host process for it,
-// 15 ms for each 100 MB.
+// spaces are the ways for a program without cgo. A separate user namespace is for
+// users who may not have a process namespace without one, and only if Landlock
+// does not block signals: Go copies the whole host process for it, 15 ms for each
+// 100 MB.
 func spaces() []syscall.SysProcAttr {
 	plain := syscall.SysProcAttr{Setpgid: true} // a terminal's interrupt is for us
 	pids := plain

@@ -21,7 +21,7 @@ func (p *Pool) TrySeal() (tried int, err error) {
 	for _, start := range []func() (*worker, error){p.launch, plain} { // the filter must hold without a namespace, too
 		n, err := p.trySeal(start)
 		if err != nil {
-			return tried, fmt.Errorf("cannot rely on the seal of a plugin's process: %w", err)
+			return tried, fmt.Errorf("cannot rely on the confinement of a plugin's process: %w", err)
 		}
 		tried += n
 	}

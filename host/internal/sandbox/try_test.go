@@ -10,7 +10,7 @@ import (
 )
 
 // TestTrySeal: no call that takes another process gets through from a sealed
-// worker, in a process namespace of its own or in ours, and the other process is
+// worker, in a separate process namespace or in ours, and the other process is
 // as it was.
 func TestTrySeal(t *testing.T) {
 	plain := syscall.SysProcAttr{Setpgid: true}

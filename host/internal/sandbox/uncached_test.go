@@ -66,7 +66,7 @@ func TestFullCache(t *testing.T) {
 				t.Errorf("in the next process: %v", err)
 			}
 			if len(said) != 1 || !strings.HasPrefix(said[0],
-				"plugins are compiled anew whenever their process starts: cannot ") ||
+				"plugins are compiled again whenever their process starts: cannot ") ||
 				!strings.Contains(said[0], "no space left on device") {
 				t.Errorf("said %q", said)
 			}

@@ -24,7 +24,7 @@ type worker struct {
 	pipe  *pipe
 	sock  *os.File
 	words lastWords
-	dead  chan struct{} // closed when it is gone
+	dead  chan struct{} // closed when it has ended
 	gone  sync.Once
 
 	mu   sync.Mutex
@@ -127,7 +127,7 @@ func launch(program string, attr *syscall.SysProcAttr) (*worker, error) {
 		return nil, err
 	}
 	go func() {
-		_ = w.cmd.Wait() // what it said last may still be in the socket
+		_ = w.cmd.Wait() // its last message may still be in the socket
 		close(w.dead)
 	}()
 	return w, nil
@@ -169,7 +169,7 @@ func (w *worker) died() error {
 	return &DiedError{Why: "its process died: " + why, CPU: w.cpu()}
 }
 
-// late says that a worker was ended because its time was up.
+// late says that a worker was ended because it reached its time limit.
 func (w *worker) late(wait time.Duration) error {
 	<-w.dead
 	cpu := w.cpu()
@@ -177,7 +177,7 @@ func (w *worker) late(wait time.Duration) error {
 		cpu.Round(100*time.Millisecond)), CPU: cpu}
 }
 
-// cpu is the processor time of a worker that is gone.
+// cpu is the processor time of a worker that has ended.
 func (w *worker) cpu() time.Duration {
 	return w.cmd.ProcessState.UserTime() + w.cmd.ProcessState.SystemTime()
 }
@@ -190,8 +190,8 @@ func (w *worker) kill() {
 	})
 }
 
-// deliver hands what the worker says to its runs, until it is gone. A worker
-// that says what makes no sense is not asked again.
+// deliver passes the worker's messages to its runs, until it ends. A worker that
+// sends an invalid message is not used again.
 func (w *worker) deliver() {
 	defer w.kill()
 	for {

@@ -1,10 +1,10 @@
 // Package scaffold writes the first files of a lane plugin: for each language
-// a small whole plugin that refuses lines with FIXME, its manifest, a script
-// that builds it and a page that says how to go on.
+// a small complete plugin that refuses lines with FIXME, its manifest, a build
+// script and a README.
 //
-// The files are in templates/<language>, each with .tmpl behind its name so
-// that no tool of this repository takes them for its own. @NAME@ in them
-// becomes the plugin's name; nothing else is replaced.
+// The files are in templates/<language>, each with .tmpl after its name so that the
+// tools of this repository ignore them. @NAME@ in them becomes the plugin's name;
+// nothing else is replaced.
 package scaffold
 
 import (

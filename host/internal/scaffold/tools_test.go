@@ -17,7 +17,7 @@ import (
 
 // tool is what the table [tool] of a manifest would say; see TOOLS.md.
 type tool struct {
-	args  []string // "{changed}" alone stands for every changed path that is there
+	args  []string // "{changed}" alone is replaced by every changed path that exists
 	files []string // globs of the paths that count; none: all
 	fail  []int    // exit statuses that mean no; none: 1
 }

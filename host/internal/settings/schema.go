@@ -23,7 +23,7 @@ type unfolding struct {
 
 func (u *unfolding) walk(v any, depth int) error {
 	if u.parts++; u.parts > maxSchemaParts {
-		return fmt.Errorf("it unfolds to more than %d parts", maxSchemaParts)
+		return fmt.Errorf("it has more than %d parts with its references expanded", maxSchemaParts)
 	}
 	if depth > maxSchemaDepth {
 		return fmt.Errorf("it is nested deeper than %d, references included", maxSchemaDepth)
@@ -60,7 +60,7 @@ func (u *unfolding) keyword(key string, v any, depth int) error {
 		}
 	case "$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor":
 		if isText {
-			return fmt.Errorf("it uses %s; a schema may refer to its parts by $ref and a path alone", key)
+			return fmt.Errorf("it uses %s; a schema may refer to its parts only by $ref and a path", key)
 		}
 	}
 	return u.walk(v, depth+1)
@@ -69,7 +69,7 @@ func (u *unfolding) keyword(key string, v any, depth int) error {
 func (u *unfolding) follow(ref string, depth int) error {
 	path, inside := strings.CutPrefix(ref, "#")
 	if !inside {
-		return fmt.Errorf("it refers to %s; a schema must be whole in itself", ref)
+		return fmt.Errorf("it refers to %s; a schema must not refer to other documents", ref)
 	}
 	if plain, err := url.PathUnescape(path); err == nil {
 		path = plain

@@ -1,7 +1,6 @@
-// Package settings holds what lanes give their plugins, the table `with`,
-// against the JSON Schema of the plugin's manifest. It is a package of its own
-// because the processes that run plugins do without it, and without the schema
-// library.
+// Package settings validates the settings of a lane, the table `with`, against the
+// JSON Schema of the plugin's manifest. It is a separate package because the
+// processes that run plugins do not need it, or the schema library.
 package settings
 
 import (
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/text/message"
 
 	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/lanes"
 )
 
 // schemaURL is where a manifest's schema seems to lie; nothing is read there.
@@ -26,7 +26,7 @@ const schemaURL = "lane:///with"
 type noLoading struct{}
 
 func (noLoading) Load(url string) (any, error) {
-	return nil, fmt.Errorf("it refers to %s; a schema must be whole in itself", url)
+	return nil, fmt.Errorf("it refers to %s; a schema must not refer to other documents", url)
 }
 
 // Schema is a plugin's schema of `with`. It is safe for concurrent use.
@@ -151,8 +151,31 @@ func phrase(k jsonschema.ErrorKind, p *message.Printer) string {
 		return "missing " + quoteAll(k.Missing)
 	case *kind.Type:
 		return fmt.Sprintf("got %s, want %s", k.Got, strings.Join(k.Want, " or "))
+	case *kind.Enum:
+		if phrase := unknownName(k); phrase != "" {
+			return phrase
+		}
 	}
 	return k.LocalizedString(p)
+}
+
+// unknownName says which name may have been meant where another was written,
+// or which there are; "" where not all are names.
+func unknownName(k *kind.Enum) string {
+	got, text := k.Got.(string)
+	var names []string
+	for _, want := range k.Want {
+		name, ok := want.(string)
+		text = text && ok
+		names = append(names, name)
+	}
+	if !text {
+		return ""
+	}
+	if near := lanes.Nearest(got, names); near != "" {
+		return fmt.Sprintf("unknown %q; did you mean %q?", got, near)
+	}
+	return fmt.Sprintf("unknown %q, want one of %s", got, quoteAll(names))
 }
 
 func quoteAll(names []string) string {

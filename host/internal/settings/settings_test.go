@@ -13,7 +13,10 @@ import (
 const manifestStart = "name = \"build\"\nversion = \"1.2.0\"\nabi = 1\noutput = \"jsonl\"\n"
 
 const imageSchema = `schema = '''{"type":"object","additionalProperties":false,"required":["image"],
-  "properties":{"image":{"type":"string"},"count":{"type":"integer","minimum":1},
+  "properties":{"image":{"type":"string"},
+  "matchers":{"type":"array","items":{"enum":["gnu","go-test","eslint"]}},
+  "size":{"enum":[1,"two"]},
+  "count":{"type":"integer","minimum":1},
   "caches":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","pattern":"^[a-z]+$"}}}}}}'''`
 
 func read(t *testing.T, schema string) (*Schema, error) {
@@ -74,6 +77,11 @@ func TestCheckWith(t *testing.T) {
 		{mod, `{"image":1,"caches":[{},{"name":"A"}]}`,
 			"with.caches[1].name: 'A' does not match pattern '^[a-z]+$'; with.image: got number, want string"},
 		{mod, `{"image":`, "cannot read settings: unexpected EOF"},
+		{mod, `{"image":"x","matchers":["gnu","eslnt"]}`, `with.matchers[1]: unknown "eslnt"; did you mean "eslint"?`},
+		{mod, `{"image":"x","matchers":["cobol"]}`,
+			`with.matchers[0]: unknown "cobol", want one of "gnu", "go-test", "eslint"`},
+		{mod, `{"image":"x","matchers":[5]}`, "with.matchers[0]: value must be one of 'gnu', 'go-test', 'eslint'"},
+		{mod, `{"image":"x","size":"tow"}`, "with.size: value must be one of 1, 'two'"},
 		{bare, ``, ""}, {bare, `{}`, ""},
 		{bare, `{"a":1}`, `with: unknown key "a"`},
 	}

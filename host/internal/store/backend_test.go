@@ -97,7 +97,7 @@ func helper(do, where string) int {
 	return 0
 }
 
-// newDatabase is a schema of its own in the one database.
+// newDatabase is a separate schema in the one database.
 func newDatabase(t testing.TB) string {
 	t.Helper()
 	server := os.Getenv(serverVar)

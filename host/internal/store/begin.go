@@ -127,7 +127,7 @@ func (q *session) origin(repo int64, run *Run, retakes bool) error {
 	return err
 }
 
-// tellQueued has PostgreSQL wake other hosts when the transaction is kept.
+// tellQueued makes PostgreSQL wake other hosts when the transaction is committed.
 func (q *session) tellQueued() error {
 	if !q.dialect.postgres {
 		return nil

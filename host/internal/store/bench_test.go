@@ -43,7 +43,7 @@ func tenThousandRuns(b *testing.B, s *Store) {
 		if _, err := s.write.Exec(`SELECT setval(pg_get_serial_sequence('runs', 'id'), 10000)`); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := s.write.Exec(`ANALYZE`); err != nil { // as the server does by itself; SQLite is never asked to
+		if _, err := s.write.Exec(`ANALYZE`); err != nil { // as the server does on its own; SQLite is never asked to
 			b.Fatal(err)
 		}
 	}

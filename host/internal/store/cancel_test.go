@@ -40,7 +40,7 @@ func TestCancelInEveryState(t *testing.T) {
 		got, _ = s.RunByID(ctx, got.ID)
 		events, _ := s.Events(ctx, got.ID)
 		last := events[len(events)-1]
-		if got.State != Running || got.CancelBy != "bob" || last.Kind != "cancel asked" ||
+		if got.State != Running || got.CancelBy != "bob" || last.Kind != "cancel requested" ||
 			last.Message != "cancelled by bob" {
 			t.Errorf("%+v %+v", got, last)
 		}

@@ -15,7 +15,7 @@ type claim struct{ run, fence int64 }
 // Holding is the same store, as the holder of a claim writes through it: once
 // the run has been queued or claimed again, whatever changes it through this
 // view is refused with a *ConflictError, in the same transaction that would
-// have kept it. Other runs are not touched by that. Closing it closes the
+// have stored it. Other runs are not affected. Closing it closes the
 // store.
 func (s *Store) Holding(run Run) *Store {
 	view := *s
@@ -99,7 +99,7 @@ func (q *session) claim(host Host, lease time.Duration, order string, except []s
 	err = q.value(&id, order+` SKIP LOCKED`, args...)
 	if errors.Is(err, sql.ErrNoRows) && q.dialect.postgres {
 		if err = q.value(&id, order, args...); hasPgCode(err, pgLockTimeout) {
-			err = sql.ErrNoRows // whoever has it keeps it for long
+			err = sql.ErrNoRows // its holder keeps it for long
 		}
 	}
 	if err != nil {
@@ -159,10 +159,9 @@ func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration
 
 // Requeue gives a claimed run back: running becomes queued. Its lane runs that
 // had begun are broken with why, and get a next attempt; those that had not
-// stay in line as they are. A run whose end someone has asked for ends
-// cancelled instead. Without Holding, only a claim that is lost can be given
-// back, or this process's own: another that looked at the same time is told
-// with a *ConflictError.
+// stay queued as they are. A run with a requested cancel ends cancelled instead.
+// Without Holding, only a lost claim can be given back, or this process's own: a
+// concurrent caller gets a *ConflictError.
 func (s *Store) Requeue(ctx context.Context, run int64, why string) error {
 	err := s.change(ctx, "requeue run", run, func(r *recorder) error { return r.requeue(s.claim.run == run, why) })
 	if err == nil {
@@ -245,7 +244,7 @@ func (s *Store) Cancel(ctx context.Context, run int64, by, why string) error {
 			if err != nil || touched == 0 {
 				return err
 			}
-			return r.event(Event{Kind: "cancel asked", Message: message})
+			return r.event(Event{Kind: "cancel requested", Message: message})
 		}
 		return &ConflictError{What: fmt.Sprintf("run %d", run), Want: Running, Got: r.state, To: Cancelled}
 	})

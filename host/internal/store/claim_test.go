@@ -270,10 +270,10 @@ func TestAKilledClaimerLosesItsRun(t *testing.T) {
 		if err != nil || len(lost) != 1 || lost[0].ID != begun.ID || len(lost[0].Lanes) != 3 {
 			t.Fatalf("%+v %v", lost, err)
 		}
-		if err := s.Requeue(ctx, begun.ID, "its host is gone"); err != nil {
+		if err := s.Requeue(ctx, begun.ID, "its host no longer responds"); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Requeue(ctx, begun.ID, "its host is gone"); !isConflict(err) {
+		if err := s.Requeue(ctx, begun.ID, "its host no longer responds"); !isConflict(err) {
 			t.Errorf("the second to give it back got %v", err)
 		}
 		oldHolderIsRefused(t, s, old, 2)
@@ -298,7 +298,7 @@ func checkRequeued(t *testing.T, s *Store, run Run) {
 	for _, l := range run.Lanes {
 		got = append(got, fmt.Sprintf("%s.%d %s %s", l.Lane, l.Attempt, l.State, l.Message))
 	}
-	if want := []string{"lane-0.1 broken its host is gone", "lane-1.1 queued ", "lane-2.1 queued ",
+	if want := []string{"lane-0.1 broken its host no longer responds", "lane-1.1 queued ", "lane-2.1 queued ",
 		"lane-0.2 queued "}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

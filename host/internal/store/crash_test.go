@@ -275,7 +275,7 @@ func TestOpenTells(t *testing.T) {
 			if _, err := open(t, filepath.Join(dir, "runs.db")).write.Exec("PRAGMA user_version = 9"); err != nil {
 				t.Fatal(err)
 			}
-		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 6",
+		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 7",
 			"a newer pushlane has written there: install that version, or name another state folder"},
 		"a file that is not a database": {func(t *testing.T,
 			dir string) {
@@ -283,7 +283,7 @@ func TestOpenTells(t *testing.T) {
 		},
 			"cannot open DIR/runs.db: file is not a database (26)",
 			"the file is damaged: stop pushlane and put a backup in its place (host/SERVER.md, Backup), " +
-				"or begin a new one without its runs: mv DIR/runs.db DIR/runs.db.damaged"},
+				"or start a new one without its runs: mv DIR/runs.db DIR/runs.db.damaged"},
 		"a folder in its place": {func(t *testing.T, dir string) {
 			if err := os.Mkdir(filepath.Join(dir, "runs.db"), 0o700); err != nil {
 				t.Fatal(err)
@@ -370,7 +370,7 @@ func TestALockThatStays(t *testing.T) {
 	defer tx.Rollback()
 	_, err = two.Begin(ctx, newRun("/r", 1))
 	checkError(t, err, "cannot begin a run of web: database is locked (5) (SQLITE_BUSY)",
-		"another process has kept the database locked for 30 seconds: try again")
+		"another process has locked the database for 30 seconds: try again")
 }
 
 func TestOpenHearsOfTheContext(t *testing.T) {

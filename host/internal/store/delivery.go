@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Delivery is one message to be sent to others about a run. It is kept until
-// its run is dropped.
+// Delivery is one notification about a run. It is stored until its run is
+// removed.
 type Delivery struct {
 	ID       int64
 	Run      int64 // the run's ID
@@ -29,9 +29,9 @@ const (
 	DeliveryFailed  = "failed"
 )
 
-// ErrNoDelivery is given for a delivery that is not kept here, or waits no
-// more.
-var ErrNoDelivery = errors.New("there is no such delivery that waits")
+// ErrNoDelivery is returned for a delivery that is not in the store or is no longer
+// waiting.
+var ErrNoDelivery = errors.New("there is no such waiting delivery")
 
 const deliveryColumns = `id, run, target, kind, body, attempts, next, error, state`
 

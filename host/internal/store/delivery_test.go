@@ -169,7 +169,7 @@ func TestTokens(t *testing.T) {
 			t.Error(err)
 		}
 		if err := s.AddToken(ctx, Token{Name: "a", Hash: [32]byte{9}}); !errors.Is(err, ErrTokenName) ||
-			err.Error() != "cannot add token a: there is a token of that name already" {
+			err.Error() != "cannot add token a: a token of that name already exists" {
 			t.Error(err)
 		}
 		if got, _ := s.TokenByHash(ctx, a.Hash); !reflect.DeepEqual(got, a) {

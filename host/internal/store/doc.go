@@ -1,13 +1,13 @@
-// Package store keeps runs: what was pushed, which lanes were chosen and why,
-// what became of each; and which run is whose to work on. It lives in one
-// SQLite file that several processes share, or in a PostgreSQL database that
-// several machines share; both do the same.
+// Package store stores runs: what was pushed, which lanes were chosen and why, the
+// result of each, and which host works on which run. It uses one SQLite file that
+// several processes share, or a PostgreSQL database that several machines share;
+// both behave the same.
 //
 // Every change is one transaction: what a call has returned from survives the
 // death of the process and of the machine. SQLite has one writing connection,
-// in write-ahead mode with full synchronisation; in PostgreSQL whoever changes
-// a run locks its row first, and whoever numbers runs or enters a group locks
-// the repository's row before that. Logs are files next to the database; it
+// in write-ahead mode with full synchronisation; in PostgreSQL a change of a run
+// locks its row first, and numbering runs or entering a group locks the
+// repository's row before that. Logs are files next to the database; it
 // holds their path, size and digest.
 //
 // # The queue

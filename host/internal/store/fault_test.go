@@ -37,9 +37,9 @@ func holdTheLock(where string) error {
 func TestALockOfAnotherProcess(t *testing.T) {
 	want := map[backend][2]string{
 		sqliteBackend: {"database is locked (5) (SQLITE_BUSY)",
-			"another process has kept the database locked for 30 seconds: try again"},
+			"another process has locked the database for 30 seconds: try again"},
 		postgresBackend: {"ERROR: canceling statement due to lock timeout (SQLSTATE 55P03)",
-			"another process has kept a row locked for 5 seconds: try again"},
+			"another process has locked a row for 5 seconds: try again"},
 	}
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, where := context.Background(), on.where(t)
@@ -79,7 +79,7 @@ func TestALockOfAnotherProcess(t *testing.T) {
 }
 
 // fillTheDisk is a process that may write no file beyond 2 MiB, or in a file
-// system of its own of that size, and begins runs until one cannot be kept.
+// separate system of that size, and begins runs until one cannot be stored.
 // Where is "limit" or "tmpfs", then a colon and a folder.
 func fillTheDisk(where string) error {
 	how, dir, _ := strings.Cut(where, ":")
@@ -129,7 +129,7 @@ func TestAFullDisk(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			dir := t.TempDir()
 			cmd := again("fill", how+":"+dir)
-			if how == "tmpfs" { // a name space of mounts of its own
+			if how == "tmpfs" { // a separate mount namespace
 				me, root := os.Getuid(), os.Getgid()
 				cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 					UidMappings: []syscall.SysProcIDMap{{HostID: me, Size: 1}},
@@ -175,7 +175,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 	tests := map[string]struct{ address, want, hint string }{
 		"no server": {"postgres://me:secret@127.0.0.1:1/x?sslmode=disable&password=secret2&connect_timeout=5",
 			"cannot open postgres://me@127.0.0.1:1/x?connect_timeout=5&sslmode=disable: failed to connect to ",
-			"no PostgreSQL server answers there: start it, or fix the address"},
+			"no PostgreSQL server responds there: start it, or fix the address"},
 		"no database": {with(func(u *url.URL) { u.Path = "/none" }), `database "none" does not exist`,
 			"make the database first"},
 		"nobody": {with(func(u *url.URL) { u.User = url.User("nobody_here") }), `role "nobody_here" does not exist`,
@@ -189,7 +189,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 			"permission denied for schema public", "the user must be able to make tables"},
 		"an address that is none": {"postgres://me:secret@host:port/x",
 			"the address cannot be read: write postgres://user@host/database", ""},
-		"a newer schema": {newer, "its schema has version 9, and this pushlane knows up to 6",
+		"a newer schema": {newer, "its schema has version 9, and this pushlane knows up to 7",
 			"a newer pushlane has written there"},
 	}
 	for name, test := range tests {

@@ -29,7 +29,7 @@ func (e *findError) Hint() string { return e.hint }
 func (s *Store) Find(ctx context.Context, repoKey string, a Address) (Run, error) {
 	run, err := s.find(ctx, repoKey, a)
 	if err != nil {
-		return Run{}, &findError{address: a, cause: err, hint: "pushlane runs lists them"}
+		return Run{}, &findError{address: a, cause: err, hint: "see them with: pushlane runs"}
 	}
 	if a.Lane == "" {
 		return run, nil

@@ -98,9 +98,8 @@ func (q *session) mayEnter(lane int64, by claim) error {
 	return nil
 }
 
-// line lists the tickets that count, in the order of lane runs, and drops the
-// others: ended lane runs, and those of processes that are gone. Whoever asks
-// is alive.
+// line lists the valid tickets in the order of lane runs, and deletes the others:
+// those of ended lane runs and of processes that ended. The caller is alive.
 func (q *session) line(in zone.Zone, group string, asks int64) ([]ticket, error) {
 	now, err := q.now()
 	if err != nil {

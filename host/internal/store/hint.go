@@ -33,10 +33,10 @@ func sqliteHint(path string, err error) string {
 		hasCode(err, sqlite3.SQLITE_READONLY) || hasCode(err, sqlite3.SQLITE_CANTOPEN):
 		return fmt.Sprintf("pushlane must be able to write in %s: fix its owner and mode, or name another state folder", dir)
 	case hasCode(err, sqlite3.SQLITE_BUSY):
-		return "another process has kept the database locked for 30 seconds: try again"
+		return "another process has locked the database for 30 seconds: try again"
 	case hasCode(err, sqlite3.SQLITE_NOTADB) || hasCode(err, sqlite3.SQLITE_CORRUPT):
 		return fmt.Sprintf("the file is damaged: stop pushlane and put a backup in its place (host/SERVER.md, Backup), "+
-			"or begin a new one without its runs: mv %s %s.damaged", path, path)
+			"or start a new one without its runs: mv %s %s.damaged", path, path)
 	}
 	return ""
 }
@@ -75,8 +75,7 @@ func (s *Store) writeError(verb string, err error) error {
 	return &WriteError{Verb: verb, Cause: err, hint: s.hint(err)}
 }
 
-// transientSQLite reports whether SQLite failed for want of room, of the disk
-// or of the lock.
+// transientSQLite reports whether SQLite failed because of a full disk or a lock.
 func transientSQLite(err error) bool {
 	for _, code := range []int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
 		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM} {

@@ -19,9 +19,9 @@ func ThisHost() Host { return alive.Self() }
 // Call it before the store is used.
 func (s *Store) Marks(folder string) { s.dialect.marks = folder }
 
-// known tells whether a host is dead, as far as that can be told without a
-// lease. Of an SQLite file all hosts are on this machine and leave their marks
-// in one folder; a server's may be anywhere.
+// known reports whether a host is dead, as far as that can be determined without a
+// lease. All hosts of an SQLite file are on this machine and have their marks in
+// one folder; those of a server may be anywhere.
 func (d *dialect) known(h Host) (dead, sure bool) {
 	switch h.State(d.marks) {
 	case alive.Alive:
@@ -59,9 +59,9 @@ func (c *claimState) dest() []any {
 	return []any{&c.host.PID, &c.host.Start, &c.host.Boot, &c.host.Space, stamp{&c.lease}, &c.cancelBy, &c.parked}
 }
 
-// lost: its process is gone or, where that cannot be told, its lease has
-// ended. The clock says nothing of a process that is seen alive. A run that
-// was never claimed has no lease to end.
+// lost: its process ended or, if that cannot be determined, its lease has expired.
+// The clock does not matter for a process that is known to be alive. A run that was
+// never claimed has no lease.
 func (c claimState) lost() bool {
 	if dead, sure := c.dialect.known(c.host); sure {
 		return dead
@@ -69,11 +69,10 @@ func (c claimState) lost() bool {
 	return !c.lease.IsZero() && !c.now.Before(c.lease)
 }
 
-// Lost lists claimed runs, with their lane runs, whose process is gone or,
-// where machines share the database and it cannot be seen, whose lease has
-// ended, oldest first. Requeue is the caller's part, and looks again; what else
-// is written about one goes through Holding, so that who has claimed it since
-// is left alone.
+// Lost lists claimed runs, with their lane runs, whose process ended or, if
+// machines share the database and it cannot be seen, whose lease has expired,
+// oldest first. The caller calls Requeue, which checks again. Use Holding for other
+// writes about one, so that a new holder of the claim is not disturbed.
 func (s *Store) Lost(ctx context.Context) ([]Run, error) {
 	open, err := s.openRuns(ctx, true)
 	var now time.Time
@@ -99,9 +98,9 @@ func (s *Store) Lost(ctx context.Context) ([]Run, error) {
 const abandonedAfter = 24 * time.Hour
 
 // Abandoned lists the open runs that were not made to be claimed and whose
-// process is gone, oldest first. Where machines share the database, those of
-// a process that cannot be seen only after a day. Ending one is the caller's
-// part; of two that try, the second gets a ConflictError.
+// process ended, oldest first. If machines share the database, those of a process
+// that cannot be seen are listed only after a day. The caller ends them; of two
+// that try, the second gets a ConflictError.
 func (s *Store) Abandoned(ctx context.Context) ([]Run, error) {
 	open, err := s.openRuns(ctx, false)
 	if err != nil {

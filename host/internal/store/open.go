@@ -16,7 +16,7 @@ import (
 var schema embed.FS
 
 // schemaVersion is the number of the last file in each folder of schema/.
-const schemaVersion = 6
+const schemaVersion = 7
 
 // Store is one open database. It is safe for concurrent use, and any number
 // of processes, with PostgreSQL on any number of machines, may have the same
@@ -108,7 +108,7 @@ func (s *Store) up(ctx context.Context, dialect goose.Dialect, folder string) er
 		return err
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("cannot bring its schema to version %d: %w", schemaVersion, err)
+		return fmt.Errorf("cannot migrate its schema to version %d: %w", schemaVersion, err)
 	}
 	return nil
 }

@@ -36,8 +36,8 @@ func (s *Store) Park(ctx context.Context, run int64, in zone.Zone, wishes []Wish
 	return parked && err == nil, err
 }
 
-// mayPark: it runs, all that is open of it is queued, and no wish can be
-// fulfilled.
+// mayPark: it runs, all its open lane runs are queued, and none of the requested
+// groups has a free place.
 func (r *recorder) mayPark(in zone.Zone, wishes []Wish) (bool, error) {
 	open, err := r.openLanes()
 	if err != nil || r.state != Running || len(wishes) == 0 {
@@ -58,7 +58,7 @@ func (r *recorder) mayPark(in zone.Zone, wishes []Wish) (bool, error) {
 }
 
 // wake lets a run be claimed again that is first in the line behind tickets.
-// It is a hint: who is woken asks for its place as everybody does.
+// It is a hint: a run that is woken requests its place like any other.
 func (q *session) wake(tickets string, args ...any) error {
 	touched, err := q.exec(`UPDATE runs SET parked = FALSE WHERE parked AND id IN (
 		SELECT l.run FROM lane_runs l WHERE l.id IN (

@@ -58,7 +58,7 @@ func (s *Store) openPostgres(ctx context.Context, address string) error {
 	return s.migratePostgres(ctx)
 }
 
-// withoutPassword is an address as it may stand in a message.
+// withoutPassword is an address that may appear in a message.
 func withoutPassword(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -118,8 +118,8 @@ func hasPgCode(err error, code string) bool {
 // queuedChannel is where hosts tell each other that a run was queued.
 const queuedChannel = "pushlane_queued"
 
-// listener waits on a connection of its own and rings for every word that
-// comes, until it breaks.
+// listener waits on a separate connection and rings for every notification, until
+// the connection breaks.
 func listener(config *pgx.ConnConfig) func(context.Context, func()) error {
 	return func(ctx context.Context, ring func()) error {
 		conn, err := pgx.ConnectConfig(ctx, config)
@@ -144,13 +144,13 @@ func postgresHint(where string, err error) string {
 	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
 		switch {
 		case e.Code == pgLockTimeout:
-			return "another process has kept a row locked for 5 seconds: try again"
+			return "another process has locked a row for 5 seconds: try again"
 		case e.Code == "53100":
 			return "the disk of the PostgreSQL server is full: make room there"
 		case e.Code == "53300":
 			return "the PostgreSQL server has no connection left: raise its max_connections; a host needs up to 9"
 		case e.Code == "3D000":
-			return fmt.Sprintf("make the database first, in UTF-8 (createdb -E UTF8 -T template0); we looked at %s", where)
+			return fmt.Sprintf("create the database first, in UTF-8 (createdb -E UTF8 -T template0); the address is %s", where)
 		case e.Code[:2] == "28":
 			return "PostgreSQL rejected the login: check the user, the password and pg_hba.conf"
 		case e.Code == "42501":
@@ -160,7 +160,7 @@ func postgresHint(where string, err error) string {
 		}
 	}
 	if e := (*pgconn.ConnectError)(nil); errors.As(err, &e) {
-		return "no PostgreSQL server answers there: start it, or fix the address"
+		return "no PostgreSQL server responds there: start it, or fix the address"
 	}
 	return ""
 }

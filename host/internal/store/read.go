@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// ErrNoRun is given for a run that is not kept here.
+// ErrNoRun is returned for a run that is not in the store.
 var ErrNoRun = errors.New("there is no such run")
 
 // Filter chooses runs. An empty field asks for nothing.
@@ -218,7 +218,8 @@ func (s *Store) lanesFiles(ctx context.Context, run *Run) error {
 }
 
 const laneQuery = `SELECT id, run, position, lane, title, attempt, path, glob, reason, plugin, digest, image, state,
-	required, queued, started, ended, message, log_path, log_size, log_sha256, supersede, grp FROM lane_runs`
+	required, queued, started, ended, message, log_path, log_size, log_sha256, supersede, grp, cached_from
+	FROM lane_runs`
 
 // LaneRuns lists a run's lane runs in the order in which they were made:
 // lane order, then retries.
@@ -232,12 +233,14 @@ func (s *Store) LaneRuns(ctx context.Context, run int64) ([]LaneRun, error) {
 
 func (q *session) lanes(condition string, args ...any) ([]LaneRun, error) {
 	found, err := q.rows(laneQuery+condition, args...)
-	return collect(found, err, func(row *rows) (l LaneRun, err error) {
-		err = row.Scan(&l.ID, &l.Run, &l.Update, &l.Lane, &l.Title, &l.Attempt, &l.Path, &l.Glob, &l.Reason,
-			&l.Plugin, &l.Digest, &l.Image, &l.State, &l.Required, stamp{&l.Queued}, stamp{&l.Started}, stamp{&l.Ended},
-			&l.Message, &l.Log.Path, &l.Log.Size, &l.Log.SHA256, &l.Supersede, &l.Group)
-		return l, err
-	})
+	return collect(found, err, scanLane)
+}
+
+func scanLane(row *rows) (l LaneRun, err error) {
+	err = row.Scan(&l.ID, &l.Run, &l.Update, &l.Lane, &l.Title, &l.Attempt, &l.Path, &l.Glob, &l.Reason,
+		&l.Plugin, &l.Digest, &l.Image, &l.State, &l.Required, stamp{&l.Queued}, stamp{&l.Started}, stamp{&l.Ended},
+		&l.Message, &l.Log.Path, &l.Log.Size, &l.Log.SHA256, &l.Supersede, &l.Group, &l.CachedFrom)
+	return l, err
 }
 
 // Findings lists a run's findings, lane run by lane run, in the order in

@@ -32,6 +32,8 @@ type Facts struct {
 	Digest  string
 	Image   string
 	Log     string // path of the log that is being written
+
+	CachedFrom int64 // number of the run whose result it is
 }
 
 // Move takes a lane run from one state to the next one before its end.
@@ -54,8 +56,8 @@ type Result struct {
 	Log       File
 }
 
-// End ends a run. A run that ends broken or cancelled takes its open lane
-// runs with it; one that is said to have passed or failed may have none.
+// End ends a run. If it ends broken or cancelled its open lane runs end too; a run
+// that passed or failed must not have any.
 type End struct {
 	State   State
 	Exit    int
@@ -101,8 +103,8 @@ func (e Event) apply(r *recorder) error { return r.event(e) }
 func (f Facts) apply(r *recorder) error {
 	return r.one(fmt.Sprintf("lane run %d", f.LaneRun), `UPDATE lane_runs SET plugin = coalesce(nullif(?, ''), plugin),
 		digest = coalesce(nullif(?, ''), digest), image = coalesce(nullif(?, ''), image),
-		log_path = coalesce(nullif(?, ''), log_path) WHERE id = ? AND run = ?`,
-		f.Plugin, f.Digest, f.Image, f.Log, f.LaneRun, r.run)
+		log_path = coalesce(nullif(?, ''), log_path), cached_from = coalesce(nullif(?, 0), cached_from)
+		WHERE id = ? AND run = ?`, f.Plugin, f.Digest, f.Image, f.Log, f.CachedFrom, f.LaneRun, r.run)
 }
 
 // one runs a statement that must touch one row.

@@ -34,7 +34,7 @@ func newRecorder(q *session, run int64, by claim) (*recorder, error) {
 	if by.run == run && by.fence != fence {
 		return nil, lostClaim(run, by.fence, fence, r.state)
 	}
-	// Only now: a statement sees what was kept before it began.
+	// Only now: a statement sees what was committed before it began.
 	return r, q.value(&r.seq, `SELECT coalesce(max(seq), 0) FROM events WHERE run = ?`, run)
 }
 

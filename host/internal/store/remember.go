@@ -15,7 +15,7 @@ type Remembered struct {
 	Body []byte
 }
 
-// MaxRemembered is how many runs are kept of one key; the oldest go.
+// MaxRemembered is how many results are cached for one key; the oldest are deleted.
 const MaxRemembered = 8
 
 // Recall lists the results that runs of the zone cached under a key, the newest
@@ -28,7 +28,7 @@ func (s *Store) Recall(ctx context.Context, in zone.Zone, key string) ([]Remembe
 		return r, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot look for remembered runs: %w", err)
+		return nil, fmt.Errorf("cannot look up cached results: %w", err)
 	}
 	return list, nil
 }
@@ -38,7 +38,7 @@ func (s *Store) Remember(ctx context.Context, in zone.Zone, key string, body []b
 	if err := in.Check(); err != nil {
 		return err
 	}
-	return s.writeError("remember a run", s.inTx(ctx, func(q *session) error {
+	return s.writeError("cache a result", s.inTx(ctx, func(q *session) error {
 		if _, err := q.exec(`INSERT INTO remembered (zone, key, body, made, used) VALUES (?, ?, ?, ?, ?)`, in.Key(), key,
 			body, millis(now), millis(now)); err != nil {
 			return err
@@ -50,14 +50,14 @@ func (s *Store) Remember(ctx context.Context, in zone.Zone, key string, body []b
 	}))
 }
 
-// UsedAgain notes that a remembered run was used, so that it is kept.
+// UsedAgain records that a cached result was used, so that it is not deleted as old.
 func (s *Store) UsedAgain(ctx context.Context, id int64, now time.Time) error {
-	_, err := s.touch(ctx, "note the use of a remembered run", `UPDATE remembered SET used = ? WHERE id = ?`, millis(now),
+	_, err := s.touch(ctx, "record the use of a cached result", `UPDATE remembered SET used = ? WHERE id = ?`, millis(now),
 		id)
 	return err
 }
 
 // Forget drops what was not used since a time, and says how much that was.
 func (s *Store) Forget(ctx context.Context, before time.Time) (int64, error) {
-	return s.touch(ctx, "forget remembered runs", `DELETE FROM remembered WHERE used < ?`, millis(before))
+	return s.touch(ctx, "delete cached results", `DELETE FROM remembered WHERE used < ?`, millis(before))
 }

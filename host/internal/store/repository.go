@@ -67,7 +67,7 @@ func (s *Store) Fired(ctx context.Context, repoKey, lane string) (time.Time, err
 		err = nil
 	}
 	if err != nil {
-		err = fmt.Errorf("cannot read when %s last fired: %w", lane, err)
+		err = fmt.Errorf("cannot read when %s last ran its schedules: %w", lane, err)
 	}
 	return at, err
 }

@@ -30,7 +30,7 @@ func (s *Store) Rerun(ctx context.Context, run int64, failedOnly bool, by string
 		return Run{}, err
 	}
 	if !old.State.Final() {
-		return Run{}, &rerunError{old.Number, fmt.Sprintf("it is %s still", old.State),
+		return Run{}, &rerunError{old.Number, fmt.Sprintf("it is still %s", old.State),
 			"wait for its end, or cancel it first"}
 	}
 	events, err := s.Events(ctx, run)
@@ -39,7 +39,7 @@ func (s *Store) Rerun(ctx context.Context, run int64, failedOnly bool, by string
 	}
 	for _, e := range events {
 		if e.Kind == "refused" { // which no lane decided, so no lane can decide otherwise
-			return Run{}, &rerunError{old.Number, "the push was refused whatever its lanes said: " + e.Message, "push again"}
+			return Run{}, &rerunError{old.Number, "the push was refused independently of its lanes: " + e.Message, "push again"}
 		}
 	}
 	n := NewRun{
@@ -47,14 +47,14 @@ func (s *Store) Rerun(ctx context.Context, run int64, failedOnly bool, by string
 		Waiting: true, Updates: old.Updates, Priority: old.Priority, RerunOf: old.Number, Lanes: rerunLanes(old, failedOnly),
 	}
 	if failedOnly && !anyPicked(n.Lanes) {
-		return Run{}, &rerunError{old.Number, "no lane of it failed, broke or was cancelled", "rerun all of it"}
+		return Run{}, &rerunError{old.Number, "no lane of it failed, broke or was cancelled", "rerun all lanes"}
 	}
 	for _, e := range events {
 		if e.Kind == "not picked" {
 			n.Lanes = append(n.Lanes, NewLane{Update: -1, Lane: e.Lane, Reason: e.Message})
 		}
 	}
-	why := Event{Kind: "rerun", Message: fmt.Sprintf("%s asked for run #%d again", by, old.Number)}
+	why := Event{Kind: "rerun", Message: fmt.Sprintf("%s requested a rerun of run #%d", by, old.Number)}
 	return s.begin(ctx, fmt.Sprintf("rerun #%d", old.Number), n, why)
 }
 

@@ -225,7 +225,7 @@ func TestRerun(t *testing.T) {
 func checkDecisions(t *testing.T, s *Store, run Run, left int) {
 	t.Helper()
 	events, _ := s.Events(context.Background(), run.ID)
-	if e := events[0]; e.Kind != "rerun" || e.Message != "ann asked for run #1 again" {
+	if e := events[0]; e.Kind != "rerun" || e.Message != "ann requested a rerun of run #1" {
 		t.Errorf("%+v", e)
 	}
 	reasons := map[string]string{}
@@ -251,10 +251,11 @@ func TestRerunRefuses(t *testing.T) {
 		run = claimed(t, s, time.Hour)
 		record(t, s, run.ID, Move{LaneRun: run.Lanes[0].ID, From: Queued, To: Skipped}, End{State: Passed})
 		_, err = s.Rerun(ctx, run.ID, true, "ann")
-		checkError(t, err, "cannot rerun #1: no lane of it failed, broke or was cancelled", "rerun all of it")
+		checkError(t, err, "cannot rerun #1: no lane of it failed, broke or was cancelled", "rerun all lanes")
 		record(t, s, run.ID, Event{Kind: "refused", Message: "it would remove the lanes of main"})
 		_, err = s.Rerun(ctx, run.ID, false, "ann")
-		checkError(t, err, "cannot rerun #1: the push was refused whatever its lanes said: it would remove the lanes of main",
+		checkError(t, err, "cannot rerun #1: the push was refused independently of its lanes: "+
+			"it would remove the lanes of main",
 			"push again")
 		if _, err = s.Rerun(ctx, 99, true, "ann"); !errors.Is(err, ErrNoRun) {
 			t.Error(err)

@@ -74,7 +74,7 @@ type Stats struct {
 	Deliveries map[string]int
 }
 
-// EndedRuns is how many runs of a gate ended in a state, of those kept.
+// EndedRuns is how many runs of a gate ended in a state, of those in the store.
 type EndedRuns struct {
 	Gate  string
 	State State

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TrustRoot is the ref of a repository whose lanes judge refs that have no
-// trusted lanes of their own.
+// TrustRoot is the ref of a repository whose lanes judge refs without their own
+// trusted lanes.
 type TrustRoot struct {
 	Ref      string    // "refs/heads/main"
 	Head     string    // what HEAD named when this was decided, "" for nothing

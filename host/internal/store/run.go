@@ -15,7 +15,7 @@ type Run struct {
 	Remote   string
 	Pusher   string
 	State    State
-	Exit     int    // 0 accepted, 1 a lane said no, 3 could not decide; meaningful once State is final
+	Exit     int    // 0 accepted, 1 a lane refused, 3 could not decide; valid once State is final
 	Message  string // why it ended as it did
 	Skip     string // the reason a pusher gave for leaving lanes out, or empty
 	Queued   time.Time
@@ -50,6 +50,10 @@ func (r Run) OwnLanes(u Update) bool {
 	return r.Gate != "schedule" && u.LanesRev == u.New && u.Base != u.New
 }
 
+// ProtectedLanes reports whether protected lanes judged an update of the run: for
+// a protected ref, and not those that came with the push.
+func (r Run) ProtectedLanes(u Update) bool { return u.Protected && !r.OwnLanes(u) }
+
 // Update is one ref line that the run judges.
 type Update struct {
 	Ref    string
@@ -63,7 +67,7 @@ type Update struct {
 	Lanes     LanesFile // filled by Run, RunByID, Find and Claim, not by Runs
 }
 
-// LanesFile is the lanes file that judges an update. Its content is kept once,
+// LanesFile is the lanes file that judges an update. Its content is stored once,
 // however many runs it judges.
 type LanesFile struct {
 	Source string
@@ -90,13 +94,15 @@ type LaneRun struct {
 	Started  time.Time // zero: not yet
 	Ended    time.Time // zero: not yet
 	Message  string    // the verdict's words
-	Log      File      // its path is known before the lane ends, where Facts told it
+	Log      File      // its path is known before the lane ends if Facts has it
+
+	CachedFrom int64 // number of the run whose result it is, 0 for its own
 
 	Supersede bool   // a newer run may take it out of the queue
 	Group     string // concurrency group, "" for none
 }
 
-// File is a file that is kept next to the database.
+// File is a file that is stored next to the database.
 type File struct {
 	Name   string // of an artifact, as the plugin named it
 	Path   string
@@ -135,7 +141,7 @@ type NewRun struct {
 }
 
 // NewLane is the decision about one lane, picked or not. Only a picked one
-// becomes a lane run; for every one the decision is kept as an event.
+// becomes a lane run; for every one the decision is stored as an event.
 type NewLane struct {
 	Update    int // index into Updates, -1 for none
 	Lane      string

@@ -241,7 +241,7 @@ func (s stamp) Scan(v any) error {
 	return nil
 }
 
-// tell runs one statement in a transaction of its own.
+// tell runs one statement in its own transaction.
 func (s *Store) tell(ctx context.Context, verb, query string, args ...any) error {
 	_, err := s.touch(ctx, verb, query, args...)
 	return err

@@ -2,16 +2,16 @@ package store
 
 import "fmt"
 
-// State is where a run or a lane run stands.
+// State is the state of a run or a lane run.
 //
 //	queued ----> starting ----> running ----> passed
-//	  |             |              |--------> failed     the check said no
+//	  |             |              |--------> failed     the check refused
 //	  |             |              |
 //	  |------------>+------------->+--------> broken     the infrastructure, not the change
 //	  |------------>+------------->+--------> cancelled  someone, or a newer push, stopped it
-//	  |--------------------------->+--------> skipped    nothing to judge, or told not to
+//	  |--------------------------->+--------> skipped    nothing to judge, or requested
 //
-// A run has no start of its own: it goes from queued straight to running, and
+// A run is never starting: it goes from queued straight to running, and
 // back when its claim is given up or lost; it is never skipped. The five states
 // on the right are final. A retry is a new lane run with the next attempt's
 // number, never a way back.

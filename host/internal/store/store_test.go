@@ -333,9 +333,9 @@ func TestFind(t *testing.T) {
 			"#1": "/a 1 lane-0 lane-1", "1:lane-1": "/a 1 lane-1", "last": "/a 2 lane-0 lane-1",
 			"@abc1234": "/a 2 lane-0 lane-1",
 			"api@abc9": "/b 1 lane-0", "web@abc1234def:lane-0": "/a 2 lane-0",
-			"7":        "cannot find #7: there is no such run => pushlane runs lists them",
+			"7":        "cannot find #7: there is no such run => see them with: pushlane runs",
 			"1:lane-7": `cannot find #1:lane-7: the run has no lane "lane-7" => its lanes are ["lane-0" "lane-1"]`,
-			"@abc9999": "cannot find @abc9999: there is no such run => pushlane runs lists them",
+			"@abc9999": "cannot find @abc9999: there is no such run => see them with: pushlane runs",
 		}
 		for text, want := range tests {
 			a, err := ParseAddress(text)

@@ -17,11 +17,11 @@ type Token struct {
 	Created      time.Time // zero, when it is added: now
 }
 
-// ErrNoToken is given for a token that is not kept here.
-var ErrNoToken = errors.New("there is no such token")
+// ErrNoToken is returned for a token that is not in the store.
+var ErrNoToken = errors.New("there is no token of that name")
 
 // ErrTokenName is given for a second token of one name.
-var ErrTokenName = errors.New("there is a token of that name already")
+var ErrTokenName = errors.New("a token of that name already exists")
 
 // AddToken keeps a token. Its name must be new.
 func (s *Store) AddToken(ctx context.Context, t Token) error {
@@ -49,7 +49,7 @@ func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (Token, error) {
 		return Token{}, ErrNoToken
 	}
 	if err != nil {
-		return Token{}, fmt.Errorf("cannot look a token up: %w", err)
+		return Token{}, fmt.Errorf("cannot look up a token: %w", err)
 	}
 	return list[0], nil
 }

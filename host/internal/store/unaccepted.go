@@ -10,12 +10,12 @@ import (
 // push that passed, as "accepted" does.
 const Settled = "not accepted"
 
-// LetThrough is the kind of the event that names a ref, in its message, that
-// goes in although others of its push do not.
+// LetThrough is the kind of the event that names an accepted ref, in its message,
+// of a push with refused refs.
 const LetThrough = "let through"
 
-// Unaccepted is a push that git was let take, of which no hook told that git
-// did.
+// Unaccepted is a push that pre-receive accepted and no post-receive hook
+// reported.
 type Unaccepted struct {
 	ID, Number        int64
 	RepoKey, RepoName string

@@ -47,7 +47,7 @@ func (s *Store) SetValue(ctx context.Context, in Space, name string, value []byt
 	if err := in.Zone.Check(); err != nil {
 		return err
 	}
-	return s.writeError("keep a value of plugin "+in.Plugin, s.inTx(ctx, func(q *session) error {
+	return s.writeError("store a value of plugin "+in.Plugin, s.inTx(ctx, func(q *session) error {
 		if _, err := q.exec(`DELETE FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`, in.Zone.Key(),
 			in.Plugin, name); err != nil || value == nil {
 			return err

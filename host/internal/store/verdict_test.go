@@ -133,7 +133,7 @@ func TestPulse(t *testing.T) {
 		if err := s.Cancel(ctx, run.ID, "ann", ""); err != nil {
 			t.Fatal(err)
 		}
-		step("cancel asked", true)
+		step("cancel requested", true)
 		record(t, s, run.ID, End{State: Cancelled})
 		step("ended", true)
 	})

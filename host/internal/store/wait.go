@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// How often Wait looks by itself: at a file there is no one to tell of a run
-// that another process queued, at a server it is for a listener that broke.
+// How often Wait polls: a file cannot notify of a run that another process
+// queued; for a server it is the fallback for a broken listener.
 const (
 	pollFile   = 50 * time.Millisecond
 	pollServer = 5 * time.Second
@@ -17,8 +17,8 @@ const (
 
 // Wait returns when a run may have been queued, by whichever process, or after
 // d, or when ctx ends. What this process queued since its last Claim that
-// found nothing is not missed. A database that cannot be looked at is no reason to
-// return early: whoever asks again and again would do so without a pause.
+// found nothing is not missed. If the database cannot be read Wait does not return
+// early: a caller's loop would then run without a pause.
 func (s *Store) Wait(ctx context.Context, d time.Duration) {
 	every := pollFile
 	if s.dialect.postgres {
@@ -150,9 +150,9 @@ type watch struct {
 const watched = 64
 
 // Watch gives the ids of runs that this process has changed, each after the
-// change is kept. It never holds up a writer: a reader that lags behind misses
-// some, and nothing tells it of other processes, so it looks by itself now and
-// then. The channel is closed when ctx ends.
+// change is committed. It never delays a writer: a slow reader misses some, and
+// changes of other processes are not sent, so a reader must also poll. The channel
+// is closed when ctx ends.
 func (s *Store) Watch(ctx context.Context) <-chan int64 {
 	w, c := s.watch, make(chan int64, watched)
 	w.mu.Lock()

@@ -31,6 +31,7 @@ var unzoned = map[string]string{
 	"Findings":       "a run's record: people read it, runs do not",
 	"Artifacts":      "a run's record: people read it, runs do not",
 	"Events":         "a run's record: people read it, runs do not",
+	"Details":        "a run's record: people read it, runs do not",
 	"Lost":           "a run's record: people read it, runs do not",
 	"Abandoned":      "a run's record: people read it, runs do not",
 	"DropRuns":       "a run's record: people read it, runs do not",

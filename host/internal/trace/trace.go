@@ -22,9 +22,9 @@ import (
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
 
-// A trace is all that one call of a plugin was given and asked, and what it
-// said: enough to repeat the call to the last bit, anywhere. It is a gzip of
-// JSON lines: the call, each question with its answer, the end.
+// A trace is the input, the requests and the output of one call of a plugin:
+// enough to repeat the call bit for bit on any machine. It is a gzip of JSON lines:
+// the call, each request with its response, the end.
 
 // traceLine is one line; the field that is set says which.
 type traceLine struct {
@@ -227,7 +227,7 @@ func (r *replay) repeat(ctx context.Context, want *tracedEnd) error {
 		Fails: r.call.Fails, Memory: config.PluginMemory, MaxStdout: config.MaxStdout,
 		MaxStderr: config.MaxStderr, Out: wasm.NewOut(config.MaxOut, config.MaxOutFiles), Stderr: &log, World: world})
 	got := endOf(result, err, log.String())
-	fmt.Fprintf(r.w, "call %d: exit %d, %d questions, %d units of fuel\n", r.calls, got.Exit, world.at, got.Fuel)
+	fmt.Fprintf(r.w, "call %d: exit %d, %d requests, %d units of fuel\n", r.calls, got.Exit, world.at, got.Fuel)
 	fmt.Fprint(r.w, indentLines(printable.CleanText(string(got.Stdout))), indentLines(printable.CleanText(got.Log)))
 	if got.Error != "" {
 		fmt.Fprint(r.w, indentLines(printable.CleanText(got.Error)))
@@ -239,13 +239,13 @@ func (r *replay) repeat(ctx context.Context, want *tracedEnd) error {
 func (r *replay) compare(world *replayedWorld, got, want *tracedEnd) {
 	switch {
 	case world.strayed != "":
-		r.differs("it asked something else: " + world.strayed)
+		r.differs("it made another request: " + world.strayed)
 	case world.at < len(r.asks):
-		r.differs(fmt.Sprintf("it asked %d questions, before %d", world.at, len(r.asks)))
+		r.differs(fmt.Sprintf("it made %d requests, before %d", world.at, len(r.asks)))
 	case got.Exit != want.Exit || !bytes.Equal(got.Stdout, want.Stdout) || got.Log != want.Log || got.Error != want.Error:
-		r.differs("it said something else")
+		r.differs("its output differs")
 	case r.other == "" && (got.Fuel != want.Fuel || got.Calls != want.Calls || got.Memory != want.Memory):
-		r.differs("it did other work")
+		r.differs("it used another amount of work")
 	default:
 		fmt.Fprintln(r.w, "  the same as in the trace, bit for bit")
 	}
@@ -253,7 +253,7 @@ func (r *replay) compare(world *replayedWorld, got, want *tracedEnd) {
 
 func (r *replay) differs(how string) {
 	r.same = false
-	fmt.Fprintf(r.w, "  not as in the trace: %s\n", how)
+	fmt.Fprintf(r.w, "  different from the trace: %s\n", how)
 }
 
 // replayedWorld gives the answers of a trace, as long as the questions are its.
@@ -263,7 +263,7 @@ type replayedWorld struct {
 	strayed string // the first question that the trace does not have here
 }
 
-var errStrayed = errors.New("the trace has no answer to this")
+var errStrayed = errors.New("the trace has no response to this")
 
 // Ask answers the next question.
 func (w *replayedWorld) Ask(_ context.Context, q wasm.Question) (wasm.Answer, error) {
@@ -273,7 +273,7 @@ func (w *replayedWorld) Ask(_ context.Context, q wasm.Question) (wasm.Answer, er
 	}
 	if w.at >= len(w.asks) || !slices.Equal(w.asks[w.at].Question, data) {
 		if w.strayed == "" {
-			w.strayed = fmt.Sprintf("question %d: %s %q", w.at+1, q.Kind, printable.Clean(q.Name))
+			w.strayed = fmt.Sprintf("request %d: %s %q", w.at+1, q.Kind, printable.Clean(q.Name))
 		}
 		return wasm.Answer{}, errStrayed
 	}
@@ -286,7 +286,7 @@ func (w *replayedWorld) Ask(_ context.Context, q wasm.Question) (wasm.Answer, er
 	return a, a.UnmarshalBinary(one.Answer)
 }
 
-// Close has nothing to close.
+// Close does nothing: a replay holds no resources.
 func (w *replayedWorld) Close() {}
 
 func indentLines(text string) string {

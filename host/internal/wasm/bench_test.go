@@ -120,7 +120,7 @@ func BenchmarkTen(b *testing.B) {
 	}
 }
 
-// awaitWarm returns when the module's warm instances stand ready.
+// awaitWarm returns when the module's warm instances are ready.
 func awaitWarm(m *Module) {
 	for len(m.ready) < cap(m.ready) {
 		time.Sleep(time.Millisecond)

@@ -118,8 +118,8 @@ var (
 	componentHeader = []byte{0, 'a', 's', 'm', 0x0d, 0, 1, 0}
 )
 
-// order is where the known sections stand in a module, by id: the data count
-// stands before the code.
+// order is the order of the known sections in a module, by id: the data count is
+// before the code.
 var order = [...]int{1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7, 8: 8, 9: 9, 12: 10, 10: 11, 11: 12}
 
 // split finds a module's sections. Their sizes and order are right afterwards,

@@ -10,8 +10,8 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// Compiled code lies in one folder per module, named by the module's digest and
-// by what made it: what is damaged or old can be removed by itself.
+// Compiled code is in one folder per module, named by the module's digest and by
+// the compiler's version: damaged or old code can be removed separately.
 
 // codeVersion changes with all that makes other code of the same module: the
 // meter, wazero. TestCodeVersion says when.
@@ -24,9 +24,9 @@ type CacheError struct{ Err error }
 func (e *CacheError) Error() string { return e.Err.Error() }
 func (e *CacheError) Unwrap() error { return e.Err }
 
-// Hint says what makes room.
+// Hint says how to free space.
 func (e *CacheError) Hint() string {
-	return "make room where the policy's cache is, or name another folder there: cache = \"/path\""
+	return "free space in the cache folder, or set another one in the policy: cache = \"/path\""
 }
 
 // dirError is a cache folder that cannot be trusted.
@@ -37,7 +37,7 @@ type dirError struct {
 func (e *dirError) Error() string { return fmt.Sprintf("cannot use module cache %s: %s", e.dir, e.msg) }
 
 // Hint says how to fix it.
-func (e *dirError) Hint() string { return "remove it, it is made anew: rm -r " + e.dir }
+func (e *dirError) Hint() string { return "remove it; it is created again: rm -r " + e.dir }
 
 // ofTheDisk reports whether compiling ended with a file that could not be
 // written; what is wrong with a module is never such an error.
@@ -61,7 +61,7 @@ func (m *Module) cacheFolder() string {
 // read; it lies next to the code that wazero made of it.
 func (m *Module) meteredFile() string { return filepath.Join(m.cacheFolder(), "metered.wasm") }
 
-// kept is the module with its meter as the cache has it; nil: it does not.
+// kept is the metered module from the cache; nil if it is not there.
 func (m *Module) kept() []byte {
 	if m.cacheFolder() == "" {
 		return nil

@@ -14,10 +14,10 @@ import (
 // so no one else may be able to write there.
 func SecureDir(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return fmt.Errorf("cannot make module cache: %w", err)
+		return fmt.Errorf("cannot create module cache: %w", err)
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("cannot make module cache: %w", err)
+		return fmt.Errorf("cannot create module cache: %w", err)
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// What a module may be made of. Go's compiler, clang and those of Rust stay
-// below for programs as large as actionlint, yq and CPython, whose largest
-// functions come from one switch each. Some megabytes above it can take
-// gigabytes or minutes to compile; the process that compiles has limits of its
-// own as well (package sandbox). sdk/ABI.md, section 10, tells authors.
+// The limits of a module. The output of Go's compiler, clang and Rust is below them
+// for programs as large as actionlint, yq and CPython, whose largest functions come
+// from one switch each. Some megabytes more can take gigabytes or minutes to
+// compile; the process that compiles also has its own limits (package sandbox).
+// sdk/ABI.md, section 10, lists them for authors.
 const (
 	maxModule    = 64 << 20 // bytes
 	maxSections  = 1024
@@ -332,7 +332,7 @@ func readConst(r *reader, f *facts) {
 			r.index("function", f.allFuncs())
 		case 0xfd:
 			if r.u32() != 12 {
-				r.fail("it has a constant that is none")
+				r.fail("it has an invalid constant")
 			}
 			r.skip(16)
 		default:

@@ -35,7 +35,7 @@ func TestRefused(t *testing.T) {
 			`its manifest is wrong: line 5: unknown key "colour"`},
 		"a capability twice": {change(func(m *made) {
 			m.manifest = usualManifest + strings.Repeat("[[capabilities]]\nname = \"container\"\n", 2)
-		}), `its manifest is wrong: capability "container" is asked for twice`},
+		}), `its manifest is wrong: capability "container" is requested twice`},
 		"an unknown output": {change(func(m *made) { m.manifest = "name = \"x\"\nabi = 1\noutput = \"xml\"\n" }),
 			`its manifest is wrong: output "xml" is not one of jsonl, sarif, gnu, text`},
 	}

@@ -19,7 +19,7 @@ type body struct {
 	weight   int // what it takes to compile, about KiB
 }
 
-// edit is a place where metering code goes in.
+// edit is a position where metering code is inserted.
 type edit struct {
 	pos    int
 	region int  // whose cost is charged; bulk: -1
@@ -59,7 +59,7 @@ func (b *body) read(r *reader, f *facts, params int) {
 	b.size()
 }
 
-// Some operations of a byte or two become dozens of instructions and a way out
+// The weight of an operation: some of a byte or two become dozens of instructions and a way out
 // of the function.
 func weight(op byte) int {
 	switch {
@@ -104,7 +104,7 @@ func (b *body) instruction(op byte, start int) {
 		if int(r.index("function", b.f.allFuncs())) < len(b.f.imported) {
 			b.regions[b.current] += hostCallCost
 		} else {
-			b.regions[b.current] += smallLeaf // which is not charged by itself
+			b.regions[b.current] += smallLeaf // which is not charged separately
 		}
 	case op == 0x11:
 		b.calls = true
@@ -221,8 +221,8 @@ func positive(leb []byte) (int64, bool) {
 	return v, leb[len(leb)-1]&0x40 == 0
 }
 
-// bulkOperation reads the operations behind 0xfc. Those that work on as much
-// as they are told are charged by it.
+// bulkOperation reads the operations after 0xfc. Those that work on a given number
+// of bytes are charged by that number.
 func (b *body) bulkOperation(start int) {
 	r := b.r
 	op := r.u32()

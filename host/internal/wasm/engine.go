@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Options say where compiled modules are kept and what all of them together
-// may take. The zero value works: no disk cache, defaults below.
+// Options say where compiled modules are cached and what all of them together
+// may use. The zero value works: no disk cache, defaults below.
 type Options struct {
 	CacheDir  string // compiled code on disk; made with mode 0700; empty: none. Whoever can write it runs code in the host
 	MaxMemory int64  // bytes of linear memory of one instance, the ceiling of Call.Memory; 0: 512 MiB
 	AllMemory int64  // bytes of linear memory of all instances together; 0: 4 GiB
 	Workers   int    // goroutines that compile one module; 0: 2
-	// most instances of a module kept started, waiting for their request: as many as the last runs asked for; 0: none
+	// most instances of a module that wait for their request: as many as the last runs needed; 0: none
 	Warm int
 }
 

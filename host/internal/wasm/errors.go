@@ -62,7 +62,7 @@ func (e *LimitError) Error() string {
 // Hint says who can give it more; may be empty.
 func (e *LimitError) Hint() string {
 	if e.What == "fuel" {
-		return "give it less to do, or have the host's owner raise limits.fuel in its policy"
+		return "reduce its work, or ask the host's owner to raise limits.fuel in the policy"
 	}
 	return ""
 }

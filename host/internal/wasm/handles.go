@@ -125,7 +125,7 @@ func (hs *Handles) poll(ids []uint32) (states []Ready, any bool, changed <-chan 
 	return states, false, first(waits, hs.watched)
 }
 
-// first is closed when one of the channels is; no one looks once gone is.
+// first is closed when one of the channels is; after gone is closed it is not used.
 func first(waits []<-chan struct{}, gone <-chan struct{}) <-chan struct{} {
 	if len(waits) == 1 {
 		return waits[0]

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var errTimeIsUp = errors.New("its time was up")
+var errTimeIsUp = errors.New("it reached its time limit")
 
 // TestHostile runs plugins that mean harm: what they do to themselves is told
 // in so many words, and the host is well afterwards.
@@ -25,7 +25,7 @@ func TestHostile(t *testing.T) {
 		check func(*testing.T, Result, error, string)
 	}{
 		"spinning": {guest: "spin", limit: 200 * time.Millisecond,
-			want: []string{`plugin "spin" was stopped: its time was up (`}},
+			want: []string{`plugin "spin" was stopped: it reached its time limit (`}},
 		"spinning on fuel": {guest: "spin", call: Call{Fuel: 20_000_000},
 			want: []string{`plugin "spin" was stopped: more than 20000000 units of fuel`},
 			check: func(t *testing.T, _ Result, err error, _ string) {
@@ -61,7 +61,7 @@ func TestHostile(t *testing.T) {
 			}
 		}},
 		"sleeping": {guest: "sleep", limit: 200 * time.Millisecond,
-			want: []string{`plugin "sleep" was stopped: its time was up (`}},
+			want: []string{`plugin "sleep" was stopped: it reached its time limit (`}},
 		"many files": {guest: "files", call: Call{MaxFiles: 100}, check: func(t *testing.T, r Result, _ error, _ string) {
 			if want := "93 open: Too many open files\n"; string(r.Stdout) != want || r.Exit != 1 {
 				t.Errorf("got %q, exit %d", r.Stdout, r.Exit)
@@ -170,7 +170,8 @@ func TestTraps(t *testing.T) {
 			want: []string{`plugin "x" broke: unreachable` + "\n", "\n  at $0()\n", "\n  used: "}},
 		"breaking before _start": {module: start(minimal().with(0x00)),
 			want: []string{`broke: start function[0] export["_start"] failed: unreachable`}},
-		"spinning": {module: minimal().with(0x03, 0x40, 0x0c, 0, 0x0b), want: []string{"was stopped: its time was up ("}},
+		"spinning": {module: minimal().with(0x03, 0x40, 0x0c, 0, 0x0b), want: []string{"was stopped: it reached its " +
+			"time limit ("}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -50,7 +50,7 @@ const (
 // of the host. A disk that is full is a breakage.
 type noSpace interface{ NoSpace() bool }
 
-// fileAnswer makes an answer of what a file system said.
+// fileAnswer converts the result of a file system to a response.
 func fileAnswer(a Answer, err error) (Answer, error) {
 	if err == nil {
 		return a, nil
@@ -197,7 +197,7 @@ func (l *Local) call(ctx context.Context, q Question) (Answer, error) {
 		return refusal(&OpError{Code: Invalid, Message: "the request is not JSON"}), nil
 	}
 	resp, err := l.Ops.Call(ctx, l.Handles(), q.Name, q.Data)
-	if ctx.Err() != nil { // what it was about is of no use to anybody
+	if ctx.Err() != nil { // its result is no longer needed
 		return Answer{}, context.Cause(ctx)
 	}
 	a := Answer{Code: int64(len(resp)), Data: resp}

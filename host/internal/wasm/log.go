@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// tailSize is how much of the end of standard error is kept for errors, bytes.
+// tailSize is how much of the end of standard error is stored for errors, in bytes.
 const tailSize = 8 << 10
 
 // guestLog is an instance's standard error: its first bytes go to the log of
-// the run, its last ones are kept for error messages.
+// the run, its last ones are stored for error messages.
 type guestLog struct {
 	to    io.Writer // may be nil
 	limit int64

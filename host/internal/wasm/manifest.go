@@ -30,7 +30,7 @@ const maxPatterns = 1000
 const ManifestHint = "fix the manifest, then: pushlane plugin pack"
 
 // packHint is what helps a module without a usable manifest.
-const packHint = "put one in with: pushlane plugin pack IN.wasm OUT.wasm"
+const packHint = "add one with: pushlane plugin pack IN.wasm OUT.wasm"
 
 var (
 	manifestName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
@@ -150,7 +150,7 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 			return m, err
 		}
 		if seen[c.Name] {
-			return m, manifestError("capability %q is asked for twice", c.Name)
+			return m, manifestError("capability %q is requested twice", c.Name)
 		}
 		seen[c.Name] = true
 	}
@@ -187,7 +187,7 @@ func checkTool(m sdk.Manifest) error {
 	}
 	for _, status := range m.Tool.Fail {
 		if status < 1 || status > 255 {
-			return manifestError("tool: exit status %d is not one of 1 to 255", status)
+			return manifestError("tool: exit status %d is not between 1 and 255", status)
 		}
 	}
 	return nil
@@ -201,7 +201,8 @@ func checkScope(c sdk.Capability) error {
 		return manifestError("capability %q has a scope of %d items, at most %d are allowed", c.Name, len(c.Scope),
 			maxPatterns)
 	case len(c.Scope) == 0 && c.Name != "repo.read" && slices.Contains(scoped, c.Name):
-		return manifestError("capability %q needs a scope: what it reaches, or [\"*\"] for whatever the lane grants", c.Name)
+		return manifestError("capability %q needs a scope: what it reaches, or [\"*\"] for everything "+
+			"that the lane grants", c.Name)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func TestHintOfAMissingManifest(t *testing.T) {
 	m.manifest = "-"
 	_, err := ReadManifest(m.bytes())
 	var format *FormatError
-	if !errors.As(err, &format) || format.Hint() != "put one in with: pushlane plugin pack IN.wasm OUT.wasm" {
+	if !errors.As(err, &format) || format.Hint() != "add one with: pushlane plugin pack IN.wasm OUT.wasm" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -87,7 +87,7 @@ func (c *Checked) Fits(memory int64) error {
 }
 
 // Module is a plugin that was checked and compiled. It is safe for concurrent
-// use; every run gets an instance of its own.
+// use; every run gets its own instance.
 type Module struct {
 	*Checked
 	engine *Engine

@@ -18,7 +18,7 @@ var (
 )
 
 // Out is a writable folder in memory, with a cap on the bytes and on the files
-// and folders in it. Files are kept by path. It is safe for concurrent use.
+// and folders in it. Files are stored by path. It is safe for concurrent use.
 type Out struct {
 	maxBytes int64
 	maxFiles int
@@ -52,7 +52,7 @@ func (o *Out) Files() []string {
 	return slices.Sorted(maps.Keys(o.files))
 }
 
-// Each gives every file, in order of the names. The content must not be kept.
+// Each calls f with every file, in order of the names. f must not retain the content.
 func (o *Out) Each(do func(name string, data []byte)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -122,7 +122,7 @@ func parent(path string) string {
 	return "."
 }
 
-// room checks that a new name can stand at path.
+// room checks that a new name can be created at path.
 func (o *Out) room(path string) error {
 	st, err := o.look(parent(path))
 	switch {
@@ -319,7 +319,7 @@ func (f *outFile) resize(size int64) bool {
 	if more <= 0 {
 		clear(f.data[size:])
 		f.data = f.data[:size]
-		if size < int64(cap(f.data))/2 { // what was given back is not kept either
+		if size < int64(cap(f.data))/2 { // released memory does not count either
 			f.data = slices.Clone(f.data)
 		}
 	} else {

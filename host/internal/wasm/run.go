@@ -24,7 +24,7 @@ type Call struct {
 	Fails  []int     // exit statuses of a tool that mean no, of eight bits; none: it is not a tool, 1 means no
 	World  World     // what /src, /base and /results show and lane1 does; nil: nothing
 	Out    *Out      // at /out; nil: an empty folder that takes nothing
-	Stderr io.Writer // gets standard error and log lines as they come; nil: kept only for errors
+	Stderr io.Writer // gets standard error and log lines as they come; nil: stored only for errors
 
 	MaxStdout int64 // bytes; 0: 16 MiB. More is a *LimitError
 	MaxStderr int64 // bytes given to Stderr; 0: 1 MiB. More is dropped, and a last line says so
@@ -35,7 +35,7 @@ type Call struct {
 	MaxCalls int64 // host functions called; 0: 1,000,000. More is a *LimitError
 }
 
-// Result is what a run said.
+// Result is the output of a run.
 type Result struct {
 	Exit   int // exit status
 	Stdout []byte
@@ -49,13 +49,13 @@ const (
 	defaultMaxCalls  = 1_000_000
 )
 
-// Run runs the module once in an instance of its own, which is gone
-// afterwards. It returns when the plugin has exited, has broken, or ctx is
-// done, within a few milliseconds as long as what the host lends the plugin
-// (file systems, Ops, Stderr) does not block.
+// Run runs the module once in its own instance, which is discarded afterwards. It
+// returns when the plugin has exited, has broken, or ctx is done, within a few
+// milliseconds as long as what the host provides to the plugin (file systems, Ops,
+// Stderr) does not block.
 //
 // An exit status of 2 and above means that the plugin broke: it is a
-// *TrapError as well, with what the plugin said last.
+// *TrapError as well, with the plugin's last output.
 //
 // Errors: *TrapError, *LimitError, *StoppedError (wraps ctx's cause).
 func (m *Module) Run(ctx context.Context, call Call) (Result, error) {
@@ -157,16 +157,16 @@ func (m *Module) take(memory int64) *session {
 	return m.start()
 }
 
-// start begins an instance. It stops by itself at the first thing that depends
-// on the call, until the call is bound to it.
+// start begins an instance. It waits at the first operation that depends on the
+// call, until the call is bound to it.
 func (m *Module) start() *session {
 	s := newSession(m)
 	m.running.Go(s.run)
 	return s
 }
 
-// run is the life of an instance, on a goroutine of its own. No one waits for
-// its memory to be given back.
+// run is the life of an instance, on its own goroutine. No caller waits until its
+// memory is released.
 func (s *session) run() {
 	instance := s.execute()
 	s.close()

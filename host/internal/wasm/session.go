@@ -22,7 +22,7 @@ type session struct {
 	module *Module
 	bound  chan struct{} // closed by bind
 	quit   chan struct{} // closed by abandon
-	done   chan struct{} // closed when the instance is gone
+	done   chan struct{} // closed when the instance has ended
 	err    error         // how _start ended; valid after done
 
 	isBound bool // the goroutine has seen bound
@@ -37,7 +37,7 @@ type session struct {
 	clock   int64 // nanoseconds that this instance believes to have lived
 	random  *rand.ChaCha8
 	used    int64 // bytes of memory at the end
-	ended   bool  // the instance is gone
+	ended   bool  // the instance has ended
 
 	memory *memory
 	files  files

@@ -113,9 +113,9 @@ func (t source) readlink(path string) (string, error) {
 	return string(target), err
 }
 
-// treeFile reads a file of which only a stream is to be had: reading on is
-// reading the stream, reading back opens it again. So a file is never held in
-// memory on the guest's behalf.
+// treeFile reads a file that is available only as a stream: reading forward reads
+// the stream, reading back opens it again. So a file is never held in memory for
+// the guest.
 type treeFile struct {
 	tree   source
 	path   string

@@ -347,7 +347,7 @@ func fdFilestatGet(s *session, g guest, p []uint64) errno {
 	if err != nil {
 		return s.errnoOf(err, d, d.path)
 	}
-	if d.stdio == 1 { // so that who reads all of it can make room at once
+	if d.stdio == 1 { // so that a reader of the whole file can allocate at once
 		st.size = int64(len(s.stdin))
 	}
 	return putStat(g, p[1], st, d.mount, d.path)
@@ -387,12 +387,12 @@ func fdSetSize(s *session, _ guest, p []uint64) errno {
 	return s.errnoOf(w.truncate(int64(p[1])), d, d.path)
 }
 
-// maxListed is how many entries of folders being read are kept, all
-// descriptors together, before they are read anew.
+// maxListed is how many entries of folders being read are cached, all
+// descriptors together, before they are read again.
 const maxListed = 100_000
 
-// forgetLists makes room: a folder of a pushed tree may have a million
-// entries, and each descriptor could hold a list of them.
+// forgetLists frees memory: a folder of a pushed tree may have a million entries,
+// and each descriptor could hold a list of them.
 func (f *files) forgetLists() {
 	total := 0
 	for _, d := range f.all {

@@ -7,16 +7,16 @@ import (
 )
 
 // World is all that a run can reach outside its instance: the trees it reads
-// and the operations of lane1. Standard input is what it begins with, output,
-// log and /out are what it leaves; whatever else a run comes to know is the
-// answer to a question. So a run whose questions get the same answers is the
-// same run: that is what traces and remembered verdicts rest on.
+// and the operations of lane1. Standard input is its input; output, log and /out
+// are its result; everything else that a run learns is the answer to a Question. So
+// a run with the same input and answers has the same result: traces and cached
+// verdicts depend on this.
 type World interface {
 	// Ask answers one question; a run asks one at a time. It may block (only
 	// AskWait does) and ends then with ctx. An error is a breakage of the
 	// host's side, and ends the run.
 	Ask(ctx context.Context, q Question) (Answer, error)
-	// Close is called once, when the instance is gone.
+	// Close is called once, when the instance has ended.
 	Close()
 }
 
@@ -48,7 +48,7 @@ const (
 	TreeResults
 )
 
-// Question is what an instance wants to know or done.
+// Question is one request of an instance to its host.
 type Question struct {
 	Kind   Kind
 	Tree   byte

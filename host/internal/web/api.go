@@ -1,10 +1,11 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
-	"time"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/web/api"
 )
@@ -12,7 +13,8 @@ import (
 func (s *site) apiRoutes() []route {
 	const runs = "/api/v1/repositories/{repo}/runs"
 	return []route{
-		{"GET /api/v1/openapi.json", scopeNone, describe},
+		{"GET /api/v1/openapi.json", scopeNone, describe(api.Description)},
+		{"GET /api/v1/run.schema.json", scopeNone, describe(runjson.Schema)},
 		{"GET /api/v1/repositories", scopeRead, s.apiRepositories},
 		{"GET " + runs, scopeRead, s.apiRuns},
 		{"GET " + runs + "/{run}", scopeRead, s.apiRun},
@@ -23,9 +25,11 @@ func (s *site) apiRoutes() []route {
 	}
 }
 
-func describe(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(api.Description)
+func describe(document []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(document)
+	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -56,14 +60,18 @@ func (s *site) apiRepositories(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) apiRuns(w http.ResponseWriter, r *http.Request) {
-	list := []api.Run{}
+	list := []runjson.Run{}
 	repo, err := s.repository(r)
 	var runs []store.Run
 	if err == nil {
 		runs, err = s.Store.Runs(r.Context(), filterOf(repo.Key, r.URL.Query()))
 	}
-	for _, v := range s.views(r.Context(), repo, runs) {
-		list = append(list, runJSON(v))
+	var details []store.Detail
+	if err == nil {
+		details, err = s.Store.Details(r.Context(), runs, runjson.MaxListed)
+	}
+	for _, d := range details {
+		list = append(list, s.runJSON(r.Context(), repo, d).Bounded())
 	}
 	s.answer(w, r, list, err)
 }
@@ -74,62 +82,36 @@ func (s *site) apiRun(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	run, err := s.wholeRun(r, repo, v)
+	run, err := s.wholeRun(r.Context(), repo, v.Run)
+	run.Rerunnable = err == nil && s.rerunnable(r.Context(), v)
 	s.answer(w, r, run, err)
 }
 
-func (s *site) wholeRun(r *http.Request, repo repository, v runView) (api.Run, error) {
-	run := runJSON(v)
-	run.Rerunnable = s.rerunnable(r.Context(), v)
-	events, err := s.events(r.Context(), repo, v.ID)
+// wholeRun reads all about a run.
+func (s *site) wholeRun(ctx context.Context, repo repository, run store.Run) (runjson.Run, error) {
+	details, err := s.Store.Details(ctx, []store.Run{run}, 0)
 	if err != nil {
-		return run, err
+		return runjson.Run{}, err
 	}
-	findings, err := s.Store.Findings(r.Context(), v.ID)
-	for _, e := range events {
-		run.Events = append(run.Events, api.Event{At: e.At.UTC(), Lane: e.Lane, Kind: e.Kind, Message: e.Message})
-	}
-	for _, l := range v.Lanes {
-		run.LaneRuns = append(run.LaneRuns, laneJSON(l, findings))
-	}
-	return run, err
+	return s.runJSON(ctx, repo, details[0]), nil
 }
 
-func runJSON(v runView) api.Run {
-	run := api.Run{ID: v.ID, Number: v.Number, State: string(v.State), Exit: v.Exit, Gate: v.Gate, Pusher: v.Pusher,
-		Message: v.Message,
-		Skip:    v.Skip, RerunOf: v.RerunOf, CancelAsked: v.CancelBy, Queued: v.Queued.UTC(), Started: utc(v.Started),
-		Ended:        utc(v.Ended),
-		QueuedMillis: v.Waited().Milliseconds(), RanMillis: v.Ran().Milliseconds(), Passed: v.Passed, Total: v.Total,
-		Updates: []api.Update{}}
-	for _, u := range v.Updates {
-		run.Updates = append(run.Updates, api.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Protected: u.Protected,
-			LanesRev: u.LanesRev})
+// wholeNumber is wholeRun of a run by its number.
+func (s *site) wholeNumber(ctx context.Context, repo repository, number int64) (runjson.Run, error) {
+	run, err := s.Store.Run(ctx, repo.Key, number)
+	if err != nil {
+		return runjson.Run{}, err
 	}
-	return run
+	return s.wholeRun(ctx, repo, run)
 }
 
-func laneJSON(l store.LaneRun, findings []store.Finding) api.LaneRun {
-	j := api.LaneRun{Lane: l.Lane, Title: l.Title, Update: max(0, l.Update), Attempt: l.Attempt, State: string(l.State),
-		Required: l.Required,
-		Reason:   l.Reason, Path: l.Path, Glob: l.Glob, Plugin: l.Plugin, Digest: l.Digest, Image: l.Image,
-		Message: l.Message,
-		Queued:  l.Queued.UTC(), Started: utc(l.Started), Ended: utc(l.Ended)}
-	for _, f := range findings {
-		if f.LaneRun == l.ID {
-			j.Findings = append(j.Findings, api.Finding{Path: f.Path, Line: f.Line, Col: f.Col, Level: f.Level, Rule: f.Rule,
-				Message: f.Message})
-		}
-	}
-	return j
-}
-
-// utc leaves "not yet" as it is.
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.UTC()
+// runJSON is a run under the name that its repository has here, without folders
+// of this machine.
+func (s *site) runJSON(ctx context.Context, repo repository, d store.Detail) runjson.Run {
+	hide := s.hider(ctx, repo.Key, repo.Slug)
+	hideInRun(hide, &d.Run)
+	hideInEvents(hide, d.Events)
+	return runjson.Of(d)
 }
 
 func (s *site) apiLog(w http.ResponseWriter, r *http.Request) {
@@ -142,14 +124,15 @@ func (s *site) apiLog(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) apiCancel(w http.ResponseWriter, r *http.Request) {
-	_, v, err := s.run(r)
+	repo, v, err := s.run(r)
 	if err == nil {
 		err = s.Actions.Cancel(r.Context(), v.ID, visitorOf(r.Context()).Name)
 	}
+	var run runjson.Run
 	if err == nil {
-		_, v, err = s.run(r)
+		run, err = s.wholeNumber(r.Context(), repo, v.Number)
 	}
-	s.answer(w, r, runJSON(v), err)
+	s.answer(w, r, run, err)
 }
 
 func (s *site) apiRerun(w http.ResponseWriter, r *http.Request) {
@@ -167,9 +150,9 @@ func (s *site) apiRerun(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		number, err = s.Actions.Rerun(r.Context(), v.ID, wish.FailedOnly, visitorOf(r.Context()).Name)
 	}
-	var again store.Run
+	var again runjson.Run
 	if err == nil {
-		again, err = s.Store.Run(r.Context(), repo.Key, number)
+		again, err = s.wholeNumber(r.Context(), repo, number)
 	}
-	s.answer(w, r, runJSON(runView{Run: again, Slug: repo.Slug}), err)
+	s.answer(w, r, again, err)
 }

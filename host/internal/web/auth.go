@@ -79,13 +79,13 @@ func (s *site) needs(scope int, next http.HandlerFunc) http.HandlerFunc {
 		switch {
 		case !ok && strings.HasPrefix(r.URL.Path, "/api/"):
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			s.problem(w, r, http.StatusUnauthorized, "a token is needed")
+			s.problem(w, r, http.StatusUnauthorized, "a token is required")
 		case !ok:
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 		case v.Scope < scope:
-			s.problem(w, r, http.StatusForbidden, "your token has not the scope for this: "+Scopes()[scope-1])
+			s.problem(w, r, http.StatusForbidden, "your token does not have the scope for this: "+Scopes()[scope-1])
 		case r.Method == http.MethodPost && v.form != "" && !sameText(v.form, r.PostFormValue("form")):
-			s.problem(w, r, http.StatusForbidden, "this form is not of your session: load the page again")
+			s.problem(w, r, http.StatusForbidden, "this form is from another session: reload the page")
 		default:
 			s.hold(w, r, v, next)
 		}
@@ -156,7 +156,7 @@ func (s *site) byCookie(r *http.Request) (visitor, bool) {
 // NewToken makes a token: "pl_" and 128 bits at random.
 func NewToken() string { return "pl_" + strings.ToLower(rand.Text()) }
 
-// HashToken is the form in which tokens are kept.
+// HashToken is the form in which tokens are stored.
 func HashToken(token string) [32]byte { return sha256.Sum256([]byte(token)) }
 
 func (s *site) loginPage(w http.ResponseWriter, r *http.Request) {
@@ -167,7 +167,7 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	token := strings.TrimSpace(r.PostFormValue("token"))
 	if _, ok := s.byToken(r.Context(), token); !ok {
 		s.sessions.afterWrong(r.Context())
-		s.show(w, r, http.StatusUnauthorized, "login", page{Title: "Log in", Data: "This token is not known."})
+		s.show(w, r, http.StatusUnauthorized, "login", page{Title: "Log in", Data: "Unknown token."})
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.sessions.add(HashToken(token)), Path: "/", HttpOnly: true,

@@ -50,7 +50,7 @@ func (s *site) walk(ctx context.Context, d *branchData) error {
 		if d.Run == nil {
 			return errNotHere
 		}
-		d.State, d.Head = "gone", d.Run.Head() // what its last run was about may still be there
+		d.State, d.Head = "gone", d.Run.Head() // the commits of its last run may still exist
 	} else if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (d *branchData) compare(ctx context.Context, repo *hooks.Repo, target strin
 	}
 	merged, err := repo.MergedInto(ctx, d.Head, tip)
 	if errors.As(err, new(*hooks.MissingError)) || errors.As(err, new(*hooks.NoRevisionError)) {
-		return nil // gone, and its commits with it
+		return nil // deleted, with its commits
 	}
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ func drain(c <-chan int64) {
 	}
 }
 
-// maxPulses is how many visitors' repositories are told apart.
+// maxPulses is how many sets of visible repositories are distinguished.
 const maxPulses = 256
 
 // pulses share what pages ask the store: a hundred pages that hear of a change

@@ -33,7 +33,7 @@ func (s *site) guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		if s.Proxy.Alone && !s.Proxy.has(r.RemoteAddr) {
 			h.Set("Connection", "close")
-			http.Error(w, "this page answers to its proxy alone", http.StatusForbidden)
+			http.Error(w, "this page answers only its proxy", http.StatusForbidden)
 			return
 		}
 		if status, err := takeBody(w, r); err != nil {
@@ -43,7 +43,7 @@ func (s *site) guard(next http.Handler) http.Handler {
 		}
 		if s.Loopback && !localName(r.Host) {
 			// A name that was made to point here (DNS rebinding) is not us.
-			http.Error(w, "this page answers to localhost alone", http.StatusMisdirectedRequest)
+			http.Error(w, "this page answers only localhost", http.StatusMisdirectedRequest)
 			return
 		}
 		inner.ServeHTTP(w, r)
@@ -55,9 +55,9 @@ var (
 	errNoBody    = errors.New("the body of the request cannot be read")
 )
 
-// takeBody reads the body whole, whether or not a handler wants it, so that no
-// request waits for one longer than bodyTime. Then there is no limit on reading,
-// which would end event streams; the response has pageTime to begin.
+// takeBody reads the whole body, even if a handler does not use it, so that no
+// request waits for it longer than bodyTime. After that reading has no limit, which
+// would end event streams; the response must begin within pageTime.
 func takeBody(w http.ResponseWriter, r *http.Request) (status int, err error) {
 	ctl := http.NewResponseController(w)
 	ctl.SetWriteDeadline(time.Now().Add(bodyTime + pageTime))

@@ -25,7 +25,7 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := ask()
-	if got.Code != http.StatusServiceUnavailable || got.Body.String() != "the store does not answer\n" {
+	if got.Code != http.StatusServiceUnavailable || got.Body.String() != "the store does not respond\n" {
 		t.Errorf("without a store: got %d %q", got.Code, got.Body)
 	}
 }

@@ -31,12 +31,16 @@ func hideInRun(h *strings.Replacer, run *store.Run) {
 	}
 }
 
+// hideInEvents does so in a run's history.
+func hideInEvents(h *strings.Replacer, events []store.Event) {
+	for i := range events {
+		events[i].Message = h.Replace(events[i].Message)
+	}
+}
+
 // events are a run's, without folders of this machine.
 func (s *site) events(ctx context.Context, repo repository, run int64) ([]store.Event, error) {
 	all, err := s.Store.Events(ctx, run)
-	h := s.hider(ctx, repo.Key, repo.Slug)
-	for i := range all {
-		all[i].Message = h.Replace(all[i].Message)
-	}
+	hideInEvents(s.hider(ctx, repo.Key, repo.Slug), all)
 	return all, err
 }

@@ -106,7 +106,7 @@ func (s *site) lanePage(w http.ResponseWriter, r *http.Request) {
 		d.Follow = fmt.Sprintf("%s/events?update=%d&attempt=%d", strings.SplitN(d.Lane.Link, "?", 2)[0],
 			max(0, d.Lane.Update), d.Attempt.Attempt)
 	}
-	title := fmt.Sprintf("%s of run #%d, %s", d.Lane.LaneRun.Lane, d.Run.Number, word(d.Attempt.State))
+	title := fmt.Sprintf("%s of run #%d, %s", d.Lane.LaneRun.Lane, d.Run.Number, d.Attempt.State)
 	p := page{Title: title, Data: d}
 	if d.All {
 		s.stream(w, r, p, d.writeAll)

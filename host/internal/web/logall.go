@@ -24,7 +24,7 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, p page, write func
 	var b bytes.Buffer
 	if err := s.pages.ExecuteTemplate(&b, "lane.html", p); err != nil {
 		s.Log.WithError(err).Error("page")
-		http.Error(w, "cannot make this page", http.StatusInternalServerError)
+		http.Error(w, "cannot render this page", http.StatusInternalServerError)
 		return
 	}
 	head, foot, _ := bytes.Cut(b.Bytes(), []byte(streamed))

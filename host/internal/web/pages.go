@@ -21,7 +21,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	var b bytes.Buffer
 	if err := s.pages.ExecuteTemplate(&b, name+".html", p); err != nil {
 		s.Log.WithError(err).Error("page")
-		http.Error(w, "cannot make this page", http.StatusInternalServerError)
+		http.Error(w, "cannot render this page", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -44,7 +44,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var hint interface{ Hint() string }
 	switch {
 	case errors.Is(err, store.ErrNoRun), errors.Is(err, errNotHere), errors.Is(err, os.ErrNotExist):
-		s.problem(w, r, http.StatusNotFound, "There is nothing here.")
+		s.problem(w, r, http.StatusNotFound, "Not found.")
 	case errors.As(err, new(ambiguousError)):
 		s.problem(w, r, http.StatusNotFound, err.Error())
 	case errors.As(err, &conflict):
@@ -54,7 +54,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil:
 	default:
 		s.Log.WithError(err).Warn(r.URL.Path)
-		s.problem(w, r, http.StatusInternalServerError, "This cannot be shown now; the host's log says why.")
+		s.problem(w, r, http.StatusInternalServerError, "This page is unavailable now; see the host's log.")
 	}
 }
 
@@ -67,8 +67,8 @@ type repository struct {
 	Run  *runView
 }
 
-// repositories lists those that exist for the visitor, each under an address
-// of its own among them: another's name tells nothing about the rest.
+// repositories lists those that the visitor may see, each with an address that is
+// unique among them: the addresses reveal nothing about the others.
 func (s *site) repositories(ctx context.Context) ([]repository, error) {
 	all, err := s.Store.Repositories(ctx)
 	if err != nil {
@@ -238,7 +238,7 @@ func (s *site) runPage(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	d.Files, d.Cut = s.findingsInDiff(r.Context(), run, d.Lanes)
-	s.show(w, r, http.StatusOK, "run", page{Title: fmt.Sprintf("%s run #%d %s", repo.Slug, run.Number, word(run.State)),
+	s.show(w, r, http.StatusOK, "run", page{Title: fmt.Sprintf("%s run #%d %s", repo.Slug, run.Number, run.State),
 		Live: !run.State.Final(), Data: d})
 }
 
@@ -286,7 +286,7 @@ func waiting(l store.LaneRun, events []store.Event) string {
 	if l.State != store.Queued {
 		return ""
 	}
-	why := "for a host that is free"
+	why := "for a free host"
 	for _, e := range events {
 		if e.LaneRun == l.ID && e.Kind == "waiting" {
 			why = e.Message

@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
+	"github.com/pushlane/pushlane/host/internal/runjson/runjsontest"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/host/internal/web/api"
 )
@@ -50,18 +53,18 @@ func TestPages(t *testing.T) {
 		"/r/app/runs/1": {"run #1 failed · 0 passed · queued", "picked: <code>prices.txt</code> matches <code>*.txt</code>",
 			"docs</strong> no changed path matches docs/**",
 			`<tr class="add"><td class="n"></td><td class="n">1</td><td>&#43;price = 2</td></tr>`, "too dear", "not in the diff",
-			"about nothing in particular", "Run what failed again",
+			"about nothing in particular", "Rerun failed lanes",
 			"judged by the lanes of", `<a href="/r/app/runs/1/artifacts/1/out/report.html">`},
 		"/r/app/runs/1/test": {`id="L4"`, `<span class="f2 bo">red</span>`, "<summary>prepare</summary>",
 			"<details open><summary>tests</summary>", "&lt;script&gt;"},
-		"/r/app/branches/feature/new": {"<dt>State</dt><dd>open</dd>", "Walk-through: 2 steps", "Raise the price",
+		"/r/app/branches/feature/new": {"<dt>State</dt><dd>open</dd>", "Changes: 2 commits", "Raise the price",
 			"It was one for a long time.", "Say more", "more.txt", "price = 2"},
 		"/r/app/branches/merged": {"<dt>State</dt><dd>merged</dd>", f.commit["merge"], "To be merged",
-			"Walk-through: 1 step<"},
+			"Changes: 1 commit<"},
 		"/r/app/branches/main":            {"the default branch"},
-		"/r/app?branch=feature/new":       {"run #1</a>", `walk through feature/new`},
-		"/r/app?state=passed":             {"No run is like that."},
-		"/api/v1/repositories/app/runs/1": {`"state":"failed"`, `"lanes_from":"` + f.commit["base"]},
+		"/r/app?branch=feature/new":       {"run #1</a>", `branch feature/new</a>`},
+		"/r/app?state=passed":             {"No matching runs."},
+		"/api/v1/repositories/app/runs/1": {`"state":"failed"`, `"lanes_rev":"` + f.commit["base"]},
 	} {
 		got := get(t, h, path)
 		if got.Code != http.StatusOK {
@@ -93,7 +96,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// A live log comes whole to whoever opens it late, goes on after a lost
+// A live log is complete even if it is opened late, goes on after a lost
 // connection where it was, and says when it has ended.
 func TestLiveLog(t *testing.T) {
 	t.Parallel()
@@ -182,7 +185,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		t.Errorf("without a token: %d", got.Code)
 	}
 	if got := get(t, h, "/api/v1/repositories"); got.Code != http.StatusUnauthorized ||
-		got.Body.String() != `{"error":"a token is needed"}`+"\n" {
+		got.Body.String() != `{"error":"a token is required"}`+"\n" {
 		t.Errorf("without a token: %d %s", got.Code, got.Body)
 	}
 	if got := get(t, h, "/r/app", bearer("pl_wrong")...); got.Code != http.StatusSeeOther {
@@ -211,7 +214,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 func (f *fixture) checkLogin(t *testing.T, h http.Handler, token string) {
 	t.Helper()
 	if got := ask(h, http.MethodPost, "/login", "token=pl_wrong"); got.Code != http.StatusUnauthorized ||
-		!strings.Contains(got.Body.String(), "This token is not known.") {
+		!strings.Contains(got.Body.String(), "Unknown token.") {
 		t.Errorf("a wrong log-in: %d", got.Code)
 	}
 	in := ask(h, http.MethodPost, "/login", "token="+url.QueryEscape(token))
@@ -322,7 +325,7 @@ func TestAPI(t *testing.T) {
 		t.Errorf("got %+v, %v", repos, err)
 	}
 	runs, err := c.Runs(ctx, "app", "feature/new", "failed", 0)
-	if err != nil || len(runs) != 1 || runs[0].Number != 1 || runs[0].Total != 1 || runs[0].QueuedMillis < 0 {
+	if err != nil || len(runs) != 1 || runs[0].Number != 1 || runs[0].Counts.Lanes != 1 || runs[0].QueuedMS == nil {
 		t.Errorf("got %+v, %v", runs, err)
 	}
 	one, err := c.Run(ctx, "app", 1)
@@ -341,77 +344,86 @@ func TestAPI(t *testing.T) {
 	if err != nil || ended.State != "cancelled" {
 		t.Errorf("got %+v, %v", ended, err)
 	}
-	if _, err := c.Cancel(ctx, "app", 2); err == nil || !strings.HasPrefix(err.Error(), "the host answers 409: ") {
+	if _, err := c.Cancel(ctx, "app", 2); err == nil || !strings.HasPrefix(err.Error(), "the host responded with 409: ") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.Run(ctx, "app", 99); err == nil || err.Error() != "the host answers 404: There is nothing here." {
+	if _, err := c.Run(ctx, "app", 99); err == nil || err.Error() != "the host responded with 404: Not found." {
 		t.Errorf("got %v", err)
 	}
 	f.checkDescription(t, server.URL)
 }
 
-// checkDescription compares real answers with the described schemas: every
-// key that is there is described, and every required one is there.
+// checkDescription compares real answers with what the description says: every
+// operation has an id of its own, every answer only what is described.
 func (f *fixture) checkDescription(t *testing.T, base string) {
 	t.Helper()
 	var doc struct {
-		Paths      map[string]any
+		Servers []struct{ URL string }
+		Paths   map[string]map[string]struct {
+			OperationID string `json:"operationId"`
+		}
 		Components struct {
 			Schemas map[string]struct {
-				Properties map[string]struct {
-					Ref   string `json:"$ref"`
-					Items struct {
-						Ref string `json:"$ref"`
-					}
-				}
-				Required []string
+				Ref        string `json:"$ref"`
+				Properties map[string]any
+				Required   []string
 			}
 		}
 	}
 	fetchJSON(t, base+"/api/v1/openapi.json", &doc)
-	var check func(schema string, v any)
-	check = func(schema string, v any) {
-		s, ok := doc.Components.Schemas[schema]
-		object, isObject := v.(map[string]any)
-		if !ok || !isObject {
-			t.Fatalf("%s: described %t, an object %t", schema, ok, isObject)
-		}
-		for _, key := range s.Required {
-			if _, there := object[key]; !there {
-				t.Errorf("%s has no %s", schema, key)
-			}
-		}
-		for key, value := range object {
-			p, known := s.Properties[key]
-			if !known {
-				t.Errorf("%s.%s is not described", schema, key)
-			}
-			if list, isList := value.([]any); isList && p.Items.Ref != "" {
-				for _, item := range list {
-					check(p.Items.Ref[strings.LastIndexByte(p.Items.Ref, '/')+1:], item)
-				}
-			}
+	var ids []string
+	for _, operations := range doc.Paths {
+		for _, o := range operations {
+			ids = append(ids, o.OperationID)
 		}
 	}
-	var run any
-	fetchJSON(t, base+"/api/v1/repositories/app/runs/1", &run)
-	check("Run", run)
-	var repos []any
+	slices.Sort(ids)
+	if want := []string{"cancelRun", "getLaneLog", "getRun", "listRepositories", "listRuns",
+		"rerunRun"}; !slices.Equal(ids, want) || len(doc.Servers) != 1 || doc.Servers[0].URL != "/" {
+		t.Errorf("operations %q at %v, want %q", ids, doc.Servers, want)
+	}
+	if ref := doc.Components.Schemas["Run"].Ref; ref != "run.schema.json" {
+		t.Errorf("a run is described by %q", ref)
+	}
+	if schema := fetch(t, base+"/api/v1/run.schema.json"); string(schema) != string(runjson.Schema) {
+		t.Errorf("the schema of a run is %s", schema)
+	}
+	for number := range 2 {
+		runjsontest.Check(t, fetch(t, fmt.Sprint(base, "/api/v1/repositories/app/runs/", number+1)))
+	}
+	runjsontest.CheckList(t, fetch(t, base+"/api/v1/repositories/app/runs"))
+	var repos []map[string]any
 	fetchJSON(t, base+"/api/v1/repositories", &repos)
-	check("Repository", repos[0])
-	if len(doc.Paths) != 6 {
-		t.Errorf("%d paths are described", len(doc.Paths))
+	described := doc.Components.Schemas["Repository"]
+	for _, key := range described.Required {
+		if _, there := repos[0][key]; !there {
+			t.Errorf("a repository has no %s", key)
+		}
+	}
+	for key := range repos[0] {
+		if _, known := described.Properties[key]; !known {
+			t.Errorf("%s of a repository is not described", key)
+		}
 	}
 }
 
-func fetchJSON(t *testing.T, address string, into any) {
+func fetch(t *testing.T, address string) []byte {
 	t.Helper()
 	resp, err := http.Get(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func fetchJSON(t *testing.T, address string, into any) {
+	t.Helper()
+	if err := json.Unmarshal(fetch(t, address), into); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -113,7 +113,7 @@ func TestBranchVerdict(t *testing.T) {
 	f.end(f.begin("post-receive"), store.Passed) // a newer run of the same lane
 	h := f.handler()
 	if page := get(t, h, "/r/app/branches/feature/new").Body.String(); !strings.Contains(page,
-		`<dt>Verdict</dt><dd><span class="state passed">success</span> <a href="/r/app/runs/2">run #2</a></dd>`) {
+		`<dt>Verdict</dt><dd><span class="state passed">passed</span> <a href="/r/app/runs/2">run #2</a></dd>`) {
 		t.Errorf("repeated and passed:\n%s", page)
 	}
 	run, err := f.st.Begin(t.Context(), store.NewRun{RepoKey: f.key, RepoName: "app", Gate: "pre-receive",
@@ -145,7 +145,7 @@ func TestRerunWhereItWorks(t *testing.T) {
 	for number, can := range map[int]bool{1: true, 2: false} {
 		page := get(t, h, fmt.Sprint("/r/app/runs/", number)).Body.String()
 		if strings.Contains(page, "/rerun") != can || strings.Contains(page,
-			"This run cannot be repeated: what it judged is not in the repository.") == can {
+			"This run cannot be repeated: the commits are not in the repository.") == can {
 			t.Errorf("run #%d, repeatable %t:\n%s", number, can, page)
 		}
 		if body := get(t, h, fmt.Sprint("/api/v1/repositories/app/runs/", number)).Body.String(); strings.Contains(body,
@@ -167,7 +167,8 @@ func TestMissingLog(t *testing.T) {
 	for _, query := range []string{"", "?all=1"} {
 		page := get(t, f.handler(), "/r/app/runs/1/test"+query).Body.String()
 		if !strings.Contains(page,
-			"The log is not on this host: another host ran the lane, or the log was removed by its age (retention.runs)") {
+			"The log is not on this host: another host ran the lane, or the log was removed because of its age "+
+				"(retention.runs)") {
 			t.Errorf("%q:\n%s", query, page)
 		}
 	}

@@ -50,6 +50,7 @@ var accesses = map[string]access{
 	"GET /r/{repo}/runs/{run}/{lane}":        {"GET /r/REPO/runs/{ended}/test", 303, 200, 200, 404},
 	"GET /r/{repo}/runs/{run}/{lane}/events": {"GET /r/REPO/runs/{ended}/test/events", 303, 200, 200, 404},
 	"GET /api/v1/openapi.json":               {"GET /api/v1/openapi.json", 200, 200, 200, 200},
+	"GET /api/v1/run.schema.json":            {"GET /api/v1/run.schema.json", 200, 200, 200, 200},
 	"GET /api/v1/repositories":               {"GET /api/v1/repositories", 401, 200, 200, 200},
 	"GET " + v1 + "/{repo}/runs":             {"GET " + v1 + "/REPO/runs", 401, 200, 200, 404},
 	"GET " + v1 + "/{repo}/runs/{run}":       {"GET " + v1 + "/REPO/runs/{run}", 401, 200, 200, 404},

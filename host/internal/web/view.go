@@ -18,7 +18,6 @@ func functions() template.FuncMap {
 		"took":    took,
 		"when":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 		"stamp":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"word":    word,
 		"verdict": verdict,
 		"plural":  plural,
 		"esc":     url.PathEscape,
@@ -50,14 +49,6 @@ func keepLines(r rune) rune {
 
 func refName(ref string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/")
-}
-
-// word is a state as people say it.
-func word(s store.State) string {
-	if s == store.Passed {
-		return "success"
-	}
-	return string(s)
 }
 
 // verdict is the run in a few words next to its state: "refused", "accepted".
@@ -145,11 +136,11 @@ func (r runView) Ran() time.Duration {
 	return r.Ended.Sub(r.Started)
 }
 
-// Headline is the run in one line, as in "run #102 success · 10 passed ·
+// Headline is the run in one line, as in "run #102 passed · 10 passed ·
 // queued 1m 36s · ran 2m 37s".
 func (r runView) Headline() string {
-	return fmt.Sprintf("run #%d %s · %d passed · queued %s · ran %s", r.Number, word(r.State), r.Passed, took(r.Waited()),
-		took(r.Ran()))
+	return fmt.Sprintf("run #%d %s · %d passed · queued %s · ran %s", r.Number, r.State, r.Passed,
+		took(r.Waited()), took(r.Ran()))
 }
 
 // laneView is one lane run, its newest attempt first.

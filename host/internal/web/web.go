@@ -1,9 +1,9 @@
 // Package web shows runs to people, and to programs: pages made on the server,
 // live over server-sent events, and a JSON API.
 //
-// Everything it shows of a push, a plugin or a log is hostile text. Pages go
-// through html/template, logs through a mapper that knows colours and nothing
-// else, and a policy of the page itself keeps out whatever would get past both.
+// Everything it shows of a push, a plugin or a log is untrusted text. Pages are
+// escaped by html/template, logs by a mapper that allows only colours, and the
+// page's content security policy blocks what would pass both.
 package web
 
 import (
@@ -124,7 +124,7 @@ func (s *site) metrics(w http.ResponseWriter, r *http.Request) {
 	case s.Metrics == nil:
 		s.fail(w, r, errNotHere)
 	case visitorOf(r.Context()).Repositories != nil:
-		s.problem(w, r, http.StatusForbidden, "your token is for some repositories, and this shows all of them")
+		s.problem(w, r, http.StatusForbidden, "your token is limited to some repositories, and this shows all of them")
 	default:
 		s.Metrics.ServeHTTP(w, r)
 	}
@@ -143,7 +143,7 @@ func (s *site) health(w http.ResponseWriter, r *http.Request) {
 	if _, err := s.Store.LastRun(ctx); err != nil {
 		s.Log.WithError(err).Warn("health")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "the store does not answer\n")
+		io.WriteString(w, "the store does not respond\n")
 		return
 	}
 	io.WriteString(w, "ok\n")

@@ -1,8 +1,8 @@
-// Package zone says which runs may share what they write.
+// Package zone decides which runs may share stored data.
 //
-// Code of a push runs with whatever earlier runs left: caches, results, values
-// of plugins, stored modules. So each thing that outlives a run belongs to a
-// zone, and a run uses the things of its own zone only.
+// Code of a push runs with the data of earlier runs: caches, results, values of
+// plugins, stored modules. Everything that is stored beyond a run therefore belongs
+// to a zone, and a run uses only the data of its own zone.
 package zone
 
 import "fmt"

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # What every lane image has, whatever it is made of. Read by the scripts
-# beside this one, not run.
+# next to this one, not run.
 
 # finish_rootfs ROOT: a tiny init that reaps orphans and does nothing else, a
 # place for the source.

@@ -1,6 +1,6 @@
-// Package registrytest plays a sigstore instance for tests: a certificate
-// authority, a transparency log and a timestamp authority, each with keys of
-// its own, that write what the real ones write.
+// Package registrytest is a sigstore instance for tests: a certificate authority, a
+// transparency log and a timestamp authority, each with its own keys and with the
+// formats of the real ones.
 package registrytest
 
 import (

@@ -1,5 +1,5 @@
-// Package api is the JSON that the page's host speaks, and a client for it.
-// openapi.json describes it.
+// Package api has the JSON types of the page's API and a client for it.
+// openapi.json describes the API.
 package api
 
 import (
@@ -14,9 +14,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/runjson"
 )
 
 // Description is the OpenAPI 3.1 document of the API.
@@ -30,80 +30,6 @@ type Repository struct {
 	Path   string `json:"path,omitempty"` // its git directory on the host, for scope admin
 	Served bool   `json:"guarded"`
 	Runs   int    `json:"runs"`
-}
-
-// Run is one judgement. Lanes and Events are there when one run is asked for.
-type Run struct {
-	Number       int64     `json:"run"`
-	State        string    `json:"state"`
-	Exit         int       `json:"exit"`
-	Gate         string    `json:"gate"`
-	Pusher       string    `json:"pusher,omitempty"`
-	Message      string    `json:"message,omitempty"`
-	Skip         string    `json:"skip_reason,omitempty"`
-	RerunOf      int64     `json:"rerun_of,omitempty"`
-	CancelAsked  string    `json:"cancel_asked_by,omitempty"`
-	Queued       time.Time `json:"queued"`
-	Started      time.Time `json:"started,omitzero"`
-	Ended        time.Time `json:"ended,omitzero"`
-	QueuedMillis int64     `json:"queued_millis"`
-	RanMillis    int64     `json:"ran_millis"`
-	Passed       int       `json:"lanes_passed"`
-	Total        int       `json:"lanes"`
-	Updates      []Update  `json:"updates"`
-	LaneRuns     []LaneRun `json:"lane_runs,omitempty"`
-	Events       []Event   `json:"events,omitempty"`
-	Rerunnable   bool      `json:"rerunnable,omitempty"` // where one run is asked for, to who may
-	ID           int64     `json:"id"`                   // for the parameter before
-}
-
-// Update is one ref that the run judges.
-type Update struct {
-	Ref       string `json:"ref"`
-	Old       string `json:"old"`
-	New       string `json:"new"`
-	Base      string `json:"base"`
-	Protected bool   `json:"protected"`
-	LanesRev  string `json:"lanes_from,omitempty"`
-}
-
-// LaneRun is one attempt of one lane.
-type LaneRun struct {
-	Lane     string    `json:"lane"`
-	Title    string    `json:"title"`
-	Update   int       `json:"update"` // index into updates
-	Attempt  int       `json:"attempt"`
-	State    string    `json:"state"`
-	Required bool      `json:"required"`
-	Reason   string    `json:"reason"`
-	Path     string    `json:"path,omitempty"`
-	Glob     string    `json:"glob,omitempty"`
-	Plugin   string    `json:"plugin"`
-	Digest   string    `json:"plugin_digest,omitempty"`
-	Image    string    `json:"image,omitempty"`
-	Message  string    `json:"message,omitempty"`
-	Queued   time.Time `json:"queued"`
-	Started  time.Time `json:"started,omitzero"`
-	Ended    time.Time `json:"ended,omitzero"`
-	Findings []Finding `json:"findings,omitempty"`
-}
-
-// Finding is a message at a place of the tree.
-type Finding struct {
-	Path    string `json:"path,omitempty"`
-	Line    int    `json:"line,omitempty"`
-	Col     int    `json:"col,omitempty"`
-	Level   string `json:"level"`
-	Rule    string `json:"rule,omitempty"`
-	Message string `json:"message"`
-}
-
-// Event is one decision about a run.
-type Event struct {
-	At      time.Time `json:"at"`
-	Lane    string    `json:"lane,omitempty"`
-	Kind    string    `json:"kind"`
-	Message string    `json:"message,omitempty"`
 }
 
 // Client asks a host's page.
@@ -120,11 +46,11 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("the host answers %d: %s", e.Status, e.Message)
+	return fmt.Sprintf("the host responded with %d: %s", e.Status, e.Message)
 }
 
 // Runs lists runs, the newest first; before is the ID of the run to go on from.
-func (c Client) Runs(ctx context.Context, repo, branch, state string, before int64) ([]Run, error) {
+func (c Client) Runs(ctx context.Context, repo, branch, state string, before int64) ([]runjson.Run, error) {
 	q := url.Values{}
 	for key, value := range map[string]string{"branch": branch, "state": state} {
 		if value != "" {
@@ -134,25 +60,25 @@ func (c Client) Runs(ctx context.Context, repo, branch, state string, before int
 	if before > 0 {
 		q.Set("before", strconv.FormatInt(before, 10))
 	}
-	var all []Run
+	var all []runjson.Run
 	return all, c.json(ctx, http.MethodGet, "/repositories/"+url.PathEscape(repo)+"/runs?"+q.Encode(), nil, &all)
 }
 
 // Run reads one run in full.
-func (c Client) Run(ctx context.Context, repo string, number int64) (Run, error) {
-	var run Run
+func (c Client) Run(ctx context.Context, repo string, number int64) (runjson.Run, error) {
+	var run runjson.Run
 	return run, c.json(ctx, http.MethodGet, runPath(repo, number), nil, &run)
 }
 
 // Cancel asks for a run's end.
-func (c Client) Cancel(ctx context.Context, repo string, number int64) (Run, error) {
-	var run Run
+func (c Client) Cancel(ctx context.Context, repo string, number int64) (runjson.Run, error) {
+	var run runjson.Run
 	return run, c.json(ctx, http.MethodPost, runPath(repo, number)+"/cancel", nil, &run)
 }
 
 // Rerun queues a run again and returns the new one.
-func (c Client) Rerun(ctx context.Context, repo string, number int64, failedOnly bool) (Run, error) {
-	var run Run
+func (c Client) Rerun(ctx context.Context, repo string, number int64, failedOnly bool) (runjson.Run, error) {
+	var run runjson.Run
 	return run, c.json(ctx, http.MethodPost, runPath(repo, number)+"/rerun", map[string]bool{"failed_only": failedOnly},
 		&run)
 }
@@ -185,7 +111,7 @@ func (c Client) json(ctx context.Context, method, path string, body, into any) e
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(bounded.Reader(resp.Body, maxAnswer)).Decode(into); err != nil {
-		return fmt.Errorf("cannot read the host's answer: %w", err)
+		return fmt.Errorf("cannot read the host's response: %w", err)
 	}
 	return nil
 }
@@ -198,7 +124,7 @@ func (c Client) do(ctx context.Context, method, path string, body any) (*http.Re
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+"/api/v1"+path,
 		bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask the host: %w", err)
+		return nil, fmt.Errorf("cannot reach the host: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if c.Token != "" {
@@ -210,7 +136,7 @@ func (c Client) do(ctx context.Context, method, path string, body any) (*http.Re
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask the host: %w", err)
+		return nil, fmt.Errorf("cannot reach the host: %w", err)
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp, nil

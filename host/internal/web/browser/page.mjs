@@ -56,7 +56,7 @@ await check("a page that was open before a run ended shows its end", {}, async (
   await page.getByRole("heading", { name: /run #2 running/ }).waitFor();
   await page.waitForTimeout(300);
   await tell("/end?run=2&state=passed");
-  await page.getByRole("heading", { name: /run #2 success · 1 passed · queued .* · ran / }).waitFor();
+  await page.getByRole("heading", { name: /run #2 passed · 1 passed · queued .* · ran / }).waitFor();
 });
 
 await check("works without JavaScript", { javaScriptEnabled: false }, async (page) => {

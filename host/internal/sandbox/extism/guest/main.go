@@ -1,5 +1,5 @@
 // Command guest is the plugin of the comparison: it reads an event, JSON, and
-// answers with findings; what begins with "copy" it gives back as it is. Built
+// answers with findings; input that begins with "copy" is returned unchanged. Built
 // for pushlane it is a program with standard input and output, built with the
 // tag extism it exports a function.
 package main

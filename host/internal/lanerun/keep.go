@@ -1,0 +1,62 @@
+package lanerun
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/pushlane/pushlane/host/internal/printable"
+)
+
+// artifacts is the folder for artifacts of that origin: a container's id, or
+// "out" for the plugin's own.
+func (l *Lane) artifacts(origin string) (*artifactFolder, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.quota == nil {
+		folder, err := filepath.Rel(filepath.Join(l.runner.State, "runs"), l.folder())
+		if err != nil {
+			return nil, err
+		}
+		quota, err := l.runner.quotas.of(l.runner.State, l.policy(), l.Zone(), folder)
+		if err != nil {
+			return nil, err
+		}
+		l.quota = quota
+	}
+	return &artifactFolder{dir: filepath.Join(l.folder(), origin), quota: l.quota}, nil
+}
+
+// keepArtifacts copies what the plugin named below /out to the lane run's
+// folder.
+func (l *Lane) keepArtifacts(said Result) error {
+	if l.out == nil || len(said.artifacts) == 0 {
+		return nil
+	}
+	keep, err := l.artifacts("out")
+	if err != nil {
+		return err
+	}
+	defer keep.close()
+	if err := l.keepNamed(keep, said.artifacts); err != nil {
+		return keep.drop(err)
+	}
+	l.outcome().Artifacts = append(l.outcome().Artifacts, keep.files...)
+	return nil
+}
+
+func (l *Lane) keepNamed(keep *artifactFolder, names []string) error {
+	for _, name := range names {
+		clean := strings.TrimPrefix(path.Clean("/"+name), "/")
+		data, err := l.out.ReadFile(clean)
+		if err != nil {
+			return fmt.Errorf("plugin %q names artifact %q, which is not below /out", l.lane().Plugin, printable.Clean(name))
+		}
+		if err := keep.Keep(clean, int64(len(data)), bytes.NewReader(data)); err != nil {
+			return fmt.Errorf("cannot store artifact %q: %w", printable.Clean(name), err)
+		}
+	}
+	return nil
+}
