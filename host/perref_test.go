@@ -79,7 +79,7 @@ func TestPerRefVerdict(t *testing.T) {
 		return "ng refs/heads/main pushlane cannot decide: " + why + "; ng refs/heads/topic pushlane cannot decide: " + why +
 			"; ng refs/notes/pushlane pushlane cannot decide: " + why
 	}
-	const other, none = "the push is not the one that was judged", "no verdict was left for this push"
+	const other, none = "the push is not the one that was judged", "pre-receive stored no verdict for this push"
 	for name, c := range map[string]struct {
 		refuse []string
 		change func(us []hooks.Update) []hooks.Update // of what git asks about
@@ -171,7 +171,7 @@ func TestNothingGoesIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if goOn, err := h.leaveVerdict(call, j); goOn || err == nil ||
-		!strings.HasPrefix(err.Error(), "cannot keep the verdict: ") {
+		!strings.HasPrefix(err.Error(), "cannot store the verdict: ") {
 		t.Errorf("a verdict that cannot be written: %t, %v", goOn, err)
 	}
 }

@@ -111,7 +111,7 @@ func TestSpoolThatCannot(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := p.host.spool(t.Context(), call)
-	if err == nil || !strings.HasPrefix(err.Error(), "cannot keep the push for later: ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "cannot save the push for later: ") {
 		t.Errorf("a spool that is a file: %v", err)
 	}
 	if err := p.host.takeSpool(t.Context(), nil); err == nil {

@@ -203,7 +203,7 @@ func TestSignersThatCannotBeRead(t *testing.T) {
 func TestCheckSigner(t *testing.T) {
 	t.Parallel()
 	s := newSigning(t)
-	const by = "this host runs only what is signed by a signer in "
+	const by = "this host runs only plugins signed by a signer in "
 	const ids = "sigstore_identities of its policy"
 	for name, c := range map[string]struct {
 		policy config.Policy

@@ -28,7 +28,8 @@ func updateOf(ref string) gate.Update {
 
 // ended is a required lane run of the first update, which took so many seconds.
 func ended(id string, state store.State, message string) gate.LaneRun {
-	return gate.LaneRun{State: state, Message: message, Started: startTime(), Ended: startTime().Add(1500 * time.Millisecond),
+	return gate.LaneRun{State: state, Message: message, Started: startTime(),
+		Ended:  startTime().Add(1500 * time.Millisecond),
 		Picked: lanes.Picked{Picked: true, Lane: lanes.Lane{ID: id, Title: id, Required: true}}}
 }
 
