@@ -17,7 +17,7 @@ type StaleError struct {
 }
 
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("%s is %s, but the push expects it to be %s", e.Ref, place7(e.Has), place7(e.Said))
+	return fmt.Sprintf("%s is %s, but the push expects it %s", e.Ref, place7(e.Has), place7(e.Said))
 }
 
 // Hint says what to do if another push came first.

@@ -31,13 +31,13 @@ func TestReceivedBelievesTheRepository(t *testing.T) {
 		"HEAD":                        {"HEAD", "b", "refs/heads/main", ""},
 		"a name of what is not there": {"refs/heads/dangling", "-", "refs/heads/none", ""},
 		"an older value": {"refs/heads/main", "a", "", "refs/heads/main is at " + ids["b"][:7] +
-			", but the push expects it to be at " + ids["a"][:7]},
+			", but the push expects it at " + ids["a"][:7]},
 		"no value": {"refs/heads/main", "-", "", "refs/heads/main is at " + ids["b"][:7] +
-			", but the push expects it to be not there"},
+			", but the push expects it not there"},
 		"a value of what is not there": {"refs/heads/new", "a", "",
-			"refs/heads/new is not there, but the push expects it to be at " + ids["a"][:7]},
+			"refs/heads/new is not there, but the push expects it at " + ids["a"][:7]},
 		"an older value by another name": {"refs/heads/old", "a", "",
-			"refs/heads/old is at " + ids["b"][:7] + ", but the push expects it to be at " + ids["a"][:7]},
+			"refs/heads/old is at " + ids["b"][:7] + ", but the push expects it at " + ids["a"][:7]},
 	} {
 		for _, deletes := range []bool{false, true} {
 			us := []Update{{Ref: "refs/heads/other", Old: ZeroID, New: ids["a"]}, {Ref: c.ref, Old: ids[c.old], New: ids["a"]}}

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -112,7 +113,7 @@ func (j *Run) refuseStale(to *receiver, stale *hooks.StaleError) {
 	j.Pushed = to.push
 	for _, u := range to.push {
 		p := Update{Update: u, Protected: to.protects(u.Ref),
-			Refusal: "another ref of this push is not where the push takes it to be"}
+			Refusal: "another ref of this push is not where the push expects it"}
 		if u.Named() == stale.Ref {
 			p.Refusal = printable.Clean(stale.Error()) + ": " + stale.Hint()
 		}
@@ -256,4 +257,33 @@ func (j *Run) Listing(repo *hooks.Repo) *hooks.Listing {
 		j.Lists = repo.Listing()
 	}
 	return j.Lists
+}
+
+// check refuses an option about a lane that does not exist: a typing error must
+// not be a skip of nothing, nor leave every lane out.
+func (w pushOptions) check(j Run) error {
+	known := map[string]bool{}
+	for _, p := range j.Updates {
+		for _, picked := range p.Picked {
+			known[picked.Lane.ID] = true
+		}
+	}
+	unknown := func(do, id string) error {
+		return problem.Usage(problem.WithHint(fmt.Errorf("cannot %s lane %q: there is no such lane", do, id),
+			"see them with: pushlane lanes"))
+	}
+	if len(j.Updates) == 0 {
+		return nil
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.skip)) {
+		if !known[id] && id != "all" {
+			return unknown("skip", id)
+		}
+	}
+	for _, id := range w.only {
+		if !known[id] {
+			return unknown("run only", id)
+		}
+	}
+	return nil
 }

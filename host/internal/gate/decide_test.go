@@ -122,7 +122,7 @@ func TestPushesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	forced := config.Policy{NoLanes: "refuse", AllowForce: true, AllowDelete: true}
 	const notes = "refs/notes/pushlane holds this host's verdicts and cannot be pushed"
-	const elsewhere = "refused: another ref of this push is not where the push takes it to be"
+	const elsewhere = "refused: another ref of this push is not where the push expects it"
 	testPushes(t, someHistory(t), map[string]pushRow{
 		"the default branch deleted": {"main=one", refusing(), []string{"main one 0"},
 			"main; refused: main is protected and cannot be deleted"},
@@ -153,17 +153,17 @@ func TestPushesThatAreRefused(t *testing.T) {
 		"the notes deleted": {"main=one refs/notes/pushlane=two", refusing(), []string{"refs/notes/pushlane two 0"},
 			"refs/notes/pushlane, free; refused: " + notes},
 		"an old value that the ref has not": {"main=two", refusing(), []string{"main one three"},
-			"main; refused: refs/heads/main is at <two>, but the push expects it to be at <one>: git fetch, then push again"},
+			"main; refused: refs/heads/main is at <two>, but the push expects it at <one>: git fetch, then push again"},
 		"an old value of a ref that is not there": {"main=one", refusing(), []string{"topic one two"},
-			"topic, free; refused: refs/heads/topic is not there, but the push expects it to be at <one>: " +
+			"topic, free; refused: refs/heads/topic is not there, but the push expects it at <one>: " +
 				"git fetch, then push again"},
 		"a ref taken to be new": {"main=one", refusing(), []string{"main 0 two"},
-			"main; refused: refs/heads/main is at <one>, but the push expects it to be not there: git fetch, then push again"},
+			"main; refused: refs/heads/main is at <one>, but the push expects it not there: git fetch, then push again"},
 		"lies about one of several refs": {"main=one topic=two", refusing(), []string{"main one two", "topic one three"},
-			"main; " + elsewhere + "\ntopic, free; refused: refs/heads/topic is at <two>, but the push expects it to be " +
+			"main; " + elsewhere + "\ntopic, free; refused: refs/heads/topic is at <two>, but the push expects it " +
 				"at <one>: git fetch, then push again"},
 		"a lie about a symbolic ref, by the name that was pushed": {"main=two alias=@main", refusing(),
-			[]string{"alias one three"}, "alias; refused: refs/heads/alias is at <two>, but the push expects it to be at " +
+			[]string{"alias one three"}, "alias; refused: refs/heads/alias is at <two>, but the push expects it at " +
 				"<one>: git fetch, then push again"},
 		"one ref by two names": {"main=one alias=@main", refusing(), []string{"main one two", "alias one two"},
 			"error: cannot judge the push: refs/heads/main and refs/heads/alias are one ref"},

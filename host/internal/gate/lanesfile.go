@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -18,49 +20,6 @@ import (
 
 // LanesFiles are the places a lanes file is looked for in a tree, in order.
 var LanesFiles = []string{".pushlane/lanes.toml", "lanes.toml", "ci/lanes.toml"}
-
-// LocalLanes reads the lanes that judge an update where no one is to be
-// protected from it: the file named by --config, or the revision's own. Where
-// it has none, as branches of pages, notes and old tags have not, they are
-// those that a server would choose: of what the branch was before the push, of
-// the default branch, and else the host's default set.
-func LocalLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call,
-	policy config.Policy) (LanesFile, error) {
-	if call.Config != "" {
-		return loadLanes(call.Config, call.Config)
-	}
-	f, err := readPushedLanes(ctx, repo, u.New)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
-	url := call.Arg(1)
-	if !hookUpdate(call.Gate) {
-		to, err := repo.PushTarget(ctx, u.Ref)
-		if err != nil {
-			return f, err
-		}
-		url = to.URL
-	}
-	revs, err := repo.DefaultTips(ctx, url)
-	if err != nil {
-		return f, err
-	}
-	if strings.HasPrefix(u.Ref, "refs/heads/") && hookUpdate(call.Gate) {
-		if old, err := repo.Commit(ctx, u.Old); err == nil && old != "" {
-			revs = append([]string{old}, revs...)
-		}
-	}
-	for _, rev := range revs {
-		if f, err := readLanes(ctx, repo, rev); !errors.Is(err, fs.ErrNotExist) {
-			return f, err
-		}
-	}
-	return defaultLanes(u.New, policy)
-}
-
-// hookUpdate tells whether the gate's updates are of refs: at the commit's own
-// gates they are of trees.
-func hookUpdate(gate string) bool { return gate == "pre-push" || gate == "manual" }
 
 // twoLanesError: which of two lanes files counts would be a matter of their
 // names, and a push could add one that counts before the one it leaves alone.
@@ -145,4 +104,27 @@ func defaultLanes(rev string, policy config.Policy) (LanesFile, error) {
 	return LanesFile{}, problem.WithHint(fmt.Errorf("cannot judge %s: it has no lanes file (looked for %s)",
 		printable.Short(rev), strings.Join(LanesFiles, ", ")),
 		"write and commit one with: pushlane init")
+}
+
+// LanesFile is the file that judges an update, and where it was read.
+type LanesFile struct {
+	Set    *lanes.Set
+	Text   []byte
+	Rev    string // commit; "" when it is not out of a commit
+	Path   string // of the file when it is not out of a commit
+	Strict bool   // the push's own: nothing that is trusted says anything
+}
+
+// readConfig reads a lanes file given by --config.
+func readConfig(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, problem.Usage(fmt.Errorf("cannot read lanes file: %w", err))
+	}
+	defer f.Close()
+	data, err := bounded.ReadAll(f, lanes.MaxFile)
+	if err != nil {
+		return nil, problem.Usage(fmt.Errorf("cannot read lanes file %s: %w", name, err))
+	}
+	return data, nil
 }

@@ -144,32 +144,3 @@ func (c Call) skipVariable(p config.Policy) (pushOptions, error) {
 	}
 	return w, nil
 }
-
-// check refuses an option about a lane that does not exist: a typing error must
-// not be a skip of nothing, nor leave every lane out.
-func (w pushOptions) check(j Run) error {
-	known := map[string]bool{}
-	for _, p := range j.Updates {
-		for _, picked := range p.Picked {
-			known[picked.Lane.ID] = true
-		}
-	}
-	unknown := func(do, id string) error {
-		return problem.Usage(problem.WithHint(fmt.Errorf("cannot %s lane %q: there is no such lane", do, id),
-			"see them with: pushlane lanes"))
-	}
-	if len(j.Updates) == 0 {
-		return nil
-	}
-	for _, id := range slices.Sorted(maps.Keys(w.skip)) {
-		if !known[id] && id != "all" {
-			return unknown("skip", id)
-		}
-	}
-	for _, id := range w.only {
-		if !known[id] {
-			return unknown("run only", id)
-		}
-	}
-	return nil
-}
