@@ -108,6 +108,9 @@ func TestLayers(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", name, got, c.want)
 		}
 	}
+	if p, err := LoadServer(variables(at)); err == nil && (p.Parallel == 3 || slices.Contains(p.Protect, "own")) {
+		t.Errorf("a server reads the policy of a home: %+v", p)
+	}
 	if tables, err := Load(variables("PUSHLANE_CONFIG=/dev/null", at, "PUSHLANE_ALLOW=x", "PUSHLANE_STATUS=x",
 		"PUSHLANE_WEBHOOK=x", "PUSHLANE_ACCESS=x", "PUSHLANE_REPOSITORY=x")); err != nil || len(tables.Allows) > 0 {
 		t.Errorf("tables of variables: %+v, %v", tables.Allows, err)
