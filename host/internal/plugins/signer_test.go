@@ -189,6 +189,8 @@ func TestSignersThatCannotBeRead(t *testing.T) {
 			"cannot use allowed signers " + open + ": others may write it (mode 0666)"},
 		"others may write them, a bundle too": {with(func(p *config.Policy) { p.AllowedSigners = open }), s.bundle,
 			"cannot use allowed signers " + open + ": others may write it (mode 0666)"},
+		"others may write the roots": {with(func(p *config.Policy) { p.SigstoreRoots = open }), s.bundle,
+			"cannot use sigstore roots " + open + ": others may write it (mode 0666)"},
 		"an identity that is none": {with(func(p *config.Policy) { p.SigstoreIdentities = []string{"cid@x"} }), s.bundle,
 			`"cid@x" is not an identity: write "ISSUER SUBJECT", as in "https://accounts.example.org ann@example.org"`},
 	} {
