@@ -93,7 +93,7 @@ func TestSpoolThatCannot(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := left.Keep(t.Context(), call)
-	if err == nil || !strings.HasPrefix(err.Error(), "cannot keep the push for later: ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "cannot save the push for later: ") {
 		t.Errorf("a spool that is a file: %v", err)
 	}
 	if err := left.Take(t.Context(), nil); err == nil {

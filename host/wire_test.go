@@ -45,9 +45,9 @@ func TestReadCall(t *testing.T) {
 		"no more than its end":  {frames(version, "amanual", ".", "iafter"), `manual [] in  with [], : ""`},
 		"an input of no bytes":  {frames(version, "amanual", "i", "."), `manual [] in  with [], : ""`},
 		"an empty argument":     {frames(version, "amanual", "a", "."), `manual [] in  with [], : ""`},
-		"another build":         {frames("v"+wireVersion+" 7.8", "amanual", "."), "the caller is another build"},
-		"another wire":          {frames("v1 "+build, "amanual", "."), "the caller is another build"},
-		"more than a build":     {frames(version+" x", "amanual", "."), "the caller is another build"},
+		"another build":         {frames("v"+wireVersion+" 7.8", "amanual", "."), "the caller is from another build"},
+		"another wire":          {frames("v1 "+build, "amanual", "."), "the caller is from another build"},
+		"more than a build":     {frames(version+" x", "amanual", "."), "the caller is from another build"},
 		"no build":              {frames("amanual", "."), "cannot read call: it does not begin with its build"},
 		"nothing but an end":    {frames("."), "cannot read call: it does not begin with its build"},
 		"a build too late":      {frames("amanual", version, "."), "cannot read call: it does not begin with its build"},
@@ -278,7 +278,7 @@ func TestServe(t *testing.T) {
 	}{
 		"a call that cannot be decided": {[]string{version, "apre-receive", "d" + outside,
 			"ePUSHLANE_CONFIG=/dev/null", "eHOME=" + outside, "eGIT_CEILING_DIRECTORIES=/", "i", "."}, "k x3", ""},
-		"another build": {[]string{"v" + wireVersion + " 1.1", "apre-receive", "."}, "u", "the caller is another build"},
+		"another build": {[]string{"v" + wireVersion + " 1.1", "apre-receive", "."}, "u", "the caller is from another build"},
 		"no build":      {[]string{"apre-receive", "."}, "u", "cannot read call: it does not begin with its build"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package lanes
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -14,7 +13,7 @@ type Refs []string
 func (r Refs) Check() error {
 	for _, p := range r {
 		if _, err := ParseGlob(p); err != nil {
-			return fmt.Errorf("pattern %q: %w", p, err)
+			return err
 		}
 	}
 	return nil

@@ -27,7 +27,8 @@ func TestRefs(t *testing.T) {
 			t.Errorf("%q of %q: got %t", c.ref, c.refs, got)
 		}
 	}
-	if err := (Refs{"main", "[bad"}).Check(); err == nil || err.Error()[:15] != `pattern "[bad":` {
+	if err := (Refs{"main", "[bad"}).Check(); err == nil ||
+		err.Error() != `bad pattern "[bad": a [ has no ]; write \[ to mean the character` {
 		t.Errorf("got %v", err)
 	}
 }

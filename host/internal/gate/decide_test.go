@@ -45,8 +45,12 @@ func testPushes(t *testing.T, h history, rows map[string]pushRow) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := h.guard(t, c.refs)
-			if got := g.story(g.decide(g.call("pre-receive", c.push...), c.policy)); got != c.want {
+			j, err := g.decide(g.call("pre-receive", c.push...), c.policy)
+			if got := g.story(j, err); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+			if refused := strings.Contains(c.want, "refused: "); err == nil && (j.Exit() == ExitRefuse) != refused {
+				t.Errorf("exit status %d", j.Exit())
 			}
 		})
 	}

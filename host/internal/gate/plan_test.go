@@ -82,6 +82,37 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestWhoseVerdict: a lane run counts for every ref with its work that has none of its own for that lane.
+func TestWhoseVerdict(t *testing.T) {
+	t.Parallel()
+	both := []Update{planned("a", "c1", []string{"x", "y"}, nil), planned("b", "c1", []string{"x", "y"}, nil)}
+	run := func(update int, id string, state store.State) LaneRun {
+		o := lane(id, state, "", true)
+		o.Update = update
+		return o
+	}
+	for name, c := range map[string]struct {
+		outcomes []LaneRun
+		want     string
+	}{
+		"shared":                      {[]LaneRun{run(0, "x", store.Failed)}, "1 1"},
+		"each its own":                {[]LaneRun{run(0, "x", store.Failed), run(1, "x", store.Passed)}, "1 0"},
+		"each its own, the other way": {[]LaneRun{run(0, "x", store.Passed), run(1, "x", store.Broken)}, "0 3"},
+		"its own of one lane, and one that is shared": {[]LaneRun{run(0, "x", store.Passed), run(0, "y", store.Failed),
+			run(1, "x", store.Passed)}, "1 1"},
+	} {
+		v := (&Run{Updates: both, Outcomes: c.outcomes}).Verdicts()
+		if got := fmt.Sprint(v.ExitOf(0), " ", v.ExitOf(1)); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+	not := planned("b", "c1", []string{"x"}, func(p *Update) { p.Picked[0].Picked = false })
+	v := (&Run{Updates: []Update{both[0], not}, Outcomes: []LaneRun{run(0, "x", store.Failed)}}).Verdicts()
+	if v.ExitOf(0) != ExitRefuse || v.ExitOf(1) != ExitAccept {
+		t.Errorf("a lane that the other ref does not ask for: %d, %d", v.ExitOf(0), v.ExitOf(1))
+	}
+}
+
 // judged is a run of lane runs on one protected update.
 func judged(outcomes ...LaneRun) *Run {
 	return &Run{Updates: []Update{{Protected: true}}, Outcomes: outcomes}

@@ -189,6 +189,8 @@ func TestChoose(t *testing.T) {
 			"a false not asked for; b false not asked for; c true asked for"},
 		"left out by the pusher": {Call{Gate: "pre-receive"}, []string{"b", "c"},
 			"a false left out by the pusher: lane.only=b,c; b false by paths; c false by paths"},
+		"left out by the paths already": {Call{Gate: "pre-receive"}, []string{"b"},
+			"a false left out by the pusher: lane.only=b; b false by paths; c false by paths"},
 		"no such lane": {Call{Gate: "manual", Lanes: []string{"a", "x"}}, nil,
 			"error: cannot run lane \"x\": there is no such lane; hint: see them with: pushlane lanes"},
 	} {

@@ -161,6 +161,8 @@ func TestTrustOfAPush(t *testing.T) {
 			"topic at <one>, HEAD main dangling"},
 		"of several first ones HEAD's": {"", "", []string{"aaa 0 open", "main 0 one", "master 0 more"},
 			"trusted from now on", "main at <one>, HEAD main"},
+		"of several first ones HEAD's before what people call main": {"HEAD=@dev", "", []string{"main 0 open", "dev 0 one"},
+			"trusted from now on", "dev at <one>, HEAD dev"},
 		"of several first ones what people call main": {"HEAD=@none", "", []string{"aaa 0 open", "trunk 0 more",
 			"master 0 one"}, "trusted from now on", "master at <one>, HEAD none dangling"},
 		"of several first ones the first by name": {"HEAD=@none", "", []string{"zzz 0 one", "aaa 0 open"},

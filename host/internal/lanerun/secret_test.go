@@ -205,7 +205,7 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 	l := laneThatAsks(t, onMain, moduleThatAsks(t, all, "secret"), granted("secret", "TOKEN"), policy)
 	_, err := l.secret("TOKEN")
 	want := `cannot read secret "TOKEN": others can read it; hint: write it to ` + dir +
-		`/TOKEN, readable by this host alone (chmod 600)`
+		`/TOKEN, readable only by this host (chmod 600)`
 	if got := said(err); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -171,7 +171,7 @@ func TestNothingGoesIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if goOn, err := Leave(state, call, j); goOn || err == nil ||
-		!strings.HasPrefix(err.Error(), "cannot keep the verdict: ") {
+		!strings.HasPrefix(err.Error(), "cannot store the verdict: ") {
 		t.Errorf("a verdict that cannot be written: %t, %v", goOn, err)
 	}
 }

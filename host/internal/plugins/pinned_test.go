@@ -35,7 +35,7 @@ func TestFindModule(t *testing.T) {
 	zeros := strings.Repeat("0", 64)
 	const fetch = `cannot load plugin "look": it is not on this host, and may not be fetched for this run ` +
 		`(fetch_plugins, ` +
-		`protected refs only); hint: its owner may bring it here: pushlane plugin fetch `
+		`protected refs only); hint: its owner can store it here: pushlane plugin fetch `
 	for name, c := range map[string]struct {
 		pinned lanes.Locked
 		from   ModuleSource
@@ -46,10 +46,10 @@ func TestFindModule(t *testing.T) {
 			nil), ""},
 		"another module": {lanes.Locked{Source: "look.wasm", SHA256: zeros}, inTree(module, nil),
 			`cannot load plugin "look": look.wasm is now sha256 ` + digest[:12] + `, and 000000000000 is pinned; hint: ` +
-				`if that is an update you want: pushlane plugin update look`},
+				`to accept this update: pushlane plugin update look`},
 		"a digest in capitals": {lanes.Locked{Source: "look.wasm", SHA256: strings.ToUpper(digest)}, inTree(module, nil),
 			`cannot load plugin "look": look.wasm is now sha256 ` + digest[:12] + `, and ` + strings.ToUpper(digest[:12]) +
-				` is pinned; hint: if that is an update you want: pushlane plugin update look`},
+				` is pinned; hint: to accept this update: pushlane plugin update look`},
 		"not a module": {lanes.Locked{Source: "look.wasm", SHA256: digestOf([]byte("x"))}, inTree([]byte("x"), nil),
 			`cannot load plugin "look": look.wasm is not a WebAssembly module; hint: `},
 		"not in the tree": {lanes.Locked{Source: "other.wasm", SHA256: digest}, inTree(module, nil),
@@ -161,7 +161,7 @@ func TestFirstParty(t *testing.T) {
 		"../out": `cannot load plugin "../out": not a plugin's name; hint: `,
 		"Look":   `cannot load plugin "Look": not a plugin's name; hint: `,
 		"":       `cannot load plugin "": not a plugin's name; hint: `,
-		"other":  `cannot load plugin "other": not found in ` + dir + `; hint: plugins here: look`,
+		"other":  `cannot load plugin "other": not found in ` + dir + `; hint: available plugins: look`,
 	} {
 		_, err := h.Load(t.Context(), policy, name)
 		if err == nil || err.Error()+"; hint: "+problem.Hint(err) != want {
@@ -171,7 +171,7 @@ func TestFirstParty(t *testing.T) {
 	empty := t.TempDir()
 	err := MissingPlugin(config.Policy{Plugins: empty}, "look")
 	if err.Error() != `cannot load plugin "look": not found in `+empty ||
-		problem.Hint(err) != "put the first-party plugins in place with: ./install.sh" {
+		problem.Hint(err) != "install the first-party plugins with: ./install.sh" {
 		t.Errorf("%v, hint %q", err, problem.Hint(err))
 	}
 	asked := Granted(sdk.Manifest{Capabilities: []sdk.Capability{{Name: "kv", Why: "counts"},

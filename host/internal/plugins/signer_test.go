@@ -189,6 +189,8 @@ func TestSignersThatCannotBeRead(t *testing.T) {
 			"cannot use allowed signers " + open + ": others may write it (mode 0666)"},
 		"others may write them, a bundle too": {with(func(p *config.Policy) { p.AllowedSigners = open }), s.bundle,
 			"cannot use allowed signers " + open + ": others may write it (mode 0666)"},
+		"others may write the roots": {with(func(p *config.Policy) { p.SigstoreRoots = open }), s.bundle,
+			"cannot use sigstore roots " + open + ": others may write it (mode 0666)"},
 		"an identity that is none": {with(func(p *config.Policy) { p.SigstoreIdentities = []string{"cid@x"} }), s.bundle,
 			`"cid@x" is not an identity: write "ISSUER SUBJECT", as in "https://accounts.example.org ann@example.org"`},
 	} {
@@ -203,7 +205,7 @@ func TestSignersThatCannotBeRead(t *testing.T) {
 func TestCheckSigner(t *testing.T) {
 	t.Parallel()
 	s := newSigning(t)
-	const by = "this host runs only what is signed by a signer in "
+	const by = "this host runs only plugins signed by a signer in "
 	const ids = "sigstore_identities of its policy"
 	for name, c := range map[string]struct {
 		policy config.Policy
