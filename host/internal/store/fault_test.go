@@ -177,7 +177,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 			"cannot open postgres://me@127.0.0.1:1/x?connect_timeout=5&sslmode=disable: failed to connect to ",
 			"no PostgreSQL server responds there: start it, or fix the address"},
 		"no database": {with(func(u *url.URL) { u.Path = "/none" }), `database "none" does not exist`,
-			"make the database first"},
+			"create the database first"},
 		"nobody": {with(func(u *url.URL) { u.User = url.User("nobody_here") }), `role "nobody_here" does not exist`,
 			"PostgreSQL rejected the login"},
 		"no right to the database": {with(func(u *url.URL) { u.User, u.Path = url.User("store_guest"), "/store_closed" }),

@@ -247,7 +247,7 @@ func TestRerunRefuses(t *testing.T) {
 		ctx, s := context.Background(), on.fresh(t)
 		run := begin(t, s, waiting("/r", 1))
 		_, err := s.Rerun(ctx, run.ID, false, "ann")
-		checkError(t, err, "cannot rerun #1: it is queued still", "wait for its end, or cancel it first")
+		checkError(t, err, "cannot rerun #1: it is still queued", "wait for its end, or cancel it first")
 		run = claimed(t, s, time.Hour)
 		record(t, s, run.ID, Move{LaneRun: run.Lanes[0].ID, From: Queued, To: Skipped}, End{State: Passed})
 		_, err = s.Rerun(ctx, run.ID, true, "ann")
