@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/alive"
 	"github.com/pushlane/pushlane/host/internal/config"
@@ -40,9 +42,10 @@ type Host struct {
 	lanes        *lanerun.Runner
 	policy       config.Policy
 	since        time.Time
-	resident     bool        // it outlives its calls, and sees to what others left behind
-	observer     Observer    // may be nil
-	warn         func(error) // of a resident, told of what nobody waits for; may be nil
+	resident     bool           // it outlives its calls, and sees to what others left behind
+	observer     Observer       // may be nil
+	warn         func(error)    // of a resident, told of what nobody waits for; may be nil
+	log          *logrus.Logger // of a resident; nil: it has none
 
 	held   held
 	outage outage

@@ -25,25 +25,33 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 	if call.Gate == "post-receive" && !h.resident {
 		return h.leave(ctx, call, out)
 	}
-	policy, err := call.Policy()
+	began := time.Now()
+	j, exit, err := h.answer(ctx, call, out)
 	if err != nil {
 		out.Fail(call, err)
-		return gate.ExitUndecided
+	}
+	h.logPush(call, j, exit, err, time.Since(began))
+	return exit
+}
+
+// answer judges a call and reports what it could judge.
+func (h *Host) answer(ctx context.Context, call gate.Call, out report.Output) (gate.Run, int, error) {
+	policy, err := call.Policy()
+	if err != nil {
+		return gate.Run{}, gate.ExitUndecided, err
 	}
 	j, err := h.judge(ctx, call, policy, out)
 	if err != nil {
-		out.Fail(call, err)
-		return gate.ExitOf(err, policy)
+		return j, gate.ExitOf(err, policy), err
 	}
 	exit, err := h.exit(call, &j)
 	if err != nil {
-		out.Fail(call, err)
-		return gate.ExitUndecided
+		return j, gate.ExitUndecided, err
 	}
 	if err := out.Write(call, j); err != nil && call.Gate == "manual" {
-		return gate.ExitUndecided
+		return j, gate.ExitUndecided, nil
 	}
-	return exit // a verdict holds also where no one can be told of it
+	return j, exit, nil // a verdict holds also where no one can be told of it
 }
 
 // leave keeps an accepted push for the resident host that is not there now.
@@ -101,6 +109,7 @@ func (h *Host) judge(ctx context.Context, call gate.Call, policy config.Policy, 
 		h.held.unrecorded(rec.WaitRunID(), err)
 		return j, err
 	}
+	h.logRun(j)
 	if err := h.keepPatches(ctx, repo, &j, rec.WaitRunID()); err != nil {
 		return j, err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // place is where one value of a TOML document stands: the values themselves
-// come through koanf, which knows no lines.
+// are what go-toml decodes, which has no lines.
 type place struct {
 	line  int
 	depth int               // tables and lists above it
@@ -213,4 +213,14 @@ func bracketsTooDeep(data []byte) bool {
 		}
 	}
 	return false
+}
+
+// LineOf is the line of a key in a TOML document, which its tables' names lead
+// to, or of the last of them that is there.
+func LineOf(data []byte, keys ...string) int {
+	at := readPlaces(data).root
+	for _, key := range keys {
+		at = at.key(key)
+	}
+	return at.at()
 }
