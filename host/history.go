@@ -20,11 +20,7 @@ import (
 
 // ListRuns prints the newest runs of the call's repository.
 func (h *Host) ListRuns(ctx context.Context, call gate.Call, limit int, asJSON bool, w io.Writer) error {
-	st, repo, err := h.history(ctx, call)
-	if err != nil {
-		return err
-	}
-	runs, err := st.Runs(ctx, store.Filter{RepoKey: repo, Limit: limit})
+	runs, err := h.RecentRuns(ctx, call, limit)
 	if err != nil {
 		return err
 	}
@@ -38,6 +34,15 @@ func (h *Host) ListRuns(ctx context.Context, call gate.Call, limit int, asJSON b
 		fmt.Fprintln(w, runLine(r))
 	}
 	return nil
+}
+
+// RecentRuns are the newest runs of the call's repository, at most limit.
+func (h *Host) RecentRuns(ctx context.Context, call gate.Call, limit int) ([]store.Run, error) {
+	st, repo, err := h.history(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	return st.Runs(ctx, store.Filter{RepoKey: repo, Limit: limit})
 }
 
 // history opens the store and names the call's repository in it.

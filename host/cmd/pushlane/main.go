@@ -125,6 +125,7 @@ func rootCommand(p *program) *cobra.Command {
 		gcCommand(p),
 		demoCommand(p), serveCommand(p), pluginCommand(p), hookCommand(p), versionCommand(p),
 	)
+	complete(p, root)
 	return root
 }
 
