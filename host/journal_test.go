@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -176,4 +177,19 @@ func TestNoLog(t *testing.T) {
 	h.logPush(gate.Call{}, gate.Run{}, 0, nil, 0)
 	h.logRun(gate.Run{})
 	h.logLane(&gate.Run{}, 0, 0)
+}
+
+// BenchmarkLog writes what a push of one ref and ten lanes leaves in the log.
+func BenchmarkLog(b *testing.B) {
+	h := &Host{log: hostlog.New(io.Discard, "info", "text")}
+	run := gate.Run{Repo: "app", Gate: "pre-receive", Number: 7, Outcomes: make([]gate.LaneRun, 10),
+		Updates: []gate.Update{{Update: hooks.Update{Ref: "refs/heads/main", Old: strings.Repeat("a", 40),
+			New: strings.Repeat("b", 40)}}}}
+	for b.Loop() {
+		for i := range run.Outcomes {
+			h.logLane(&run, i, run.Number)
+		}
+		h.logRun(run)
+		h.logPush(gate.Call{Gate: "pre-receive"}, run, gate.ExitAccept, nil, 0)
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reviewdog/errorformat/fmts"
+
 	"github.com/pushlane/pushlane/plugins/internal/wasmtest"
 	"github.com/pushlane/pushlane/sdk"
 	"github.com/pushlane/pushlane/sdk/sdktest"
@@ -242,6 +244,21 @@ func testTools(t *testing.T, serve func(sdk.Session) int) {
 			Containers:  map[string]sdk.Result{"command": {Exit: 1, Tail: string(output)}},
 			WantVerdict: "fail", WantFindings: want, Serve: serve}.Run(t, check)
 	}
+}
+
+// toolNames are the matchers that errorformat runs, sorted.
+func toolNames() []string {
+	var names []string
+	for name := range toolFormats() {
+		names = append(names, name)
+	}
+	for name := range fmts.DefinedFmts() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Every matcher that the manifest allows is one that is known, and the other
