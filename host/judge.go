@@ -26,9 +26,11 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 	if call.Gate == "post-receive" && !h.resident {
 		return h.leave(ctx, call, out)
 	}
+	began := time.Now()
 	policy, err := call.Policy()
 	if err != nil {
 		out.Fail(call, err)
+		h.logPush(call, gate.Run{}, gate.ExitUndecided, err, time.Since(began))
 		return gate.ExitUndecided
 	}
 	repo, release, err := h.repo(ctx, call)
@@ -51,7 +53,9 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 			err = h.end(ctx, repo, &j, rec)
 		}
 	}
-	return h.report(ctx, call, policy, &j, err, out)
+	exit, err := h.report(ctx, call, policy, &j, err, out)
+	h.logPush(call, j, exit, err, time.Since(began))
+	return exit
 }
 
 // end records the verdict and what is to be read after the push is gone.
@@ -63,6 +67,7 @@ func (h *Host) end(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec *reco
 		h.held.Unrecorded(rec.WaitRunID(), err)
 		return err
 	}
+	h.logRun(*j)
 	if err := h.files.KeepPatches(ctx, repo, j, rec.WaitRunID()); err != nil {
 		return err
 	}
@@ -77,25 +82,25 @@ func (h *Host) end(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec *reco
 // gets. With --per-ref a push with at least one good ref continues, and
 // proc-receive refuses the others.
 func (h *Host) report(ctx context.Context, call gate.Call, policy config.Policy, j *gate.Run, err error,
-	out report.Output) int {
+	out report.Output) (int, error) {
 	if err != nil {
 		out.Fail(call, err)
-		return gate.ExitOf(err, policy)
+		return gate.ExitOf(err, policy), err
 	}
 	exit := j.Exit()
 	if j.PerRef {
 		if j.Partly, err = perref.Leave(h.state, call, *j); err != nil {
 			out.Fail(call, err)
-			return gate.ExitUndecided
+			return gate.ExitUndecided, err
 		}
 	}
 	if j.Partly {
 		exit = gate.ExitAccept
 	}
 	if err := h.write(ctx, call, out, *j); err != nil && call.Gate == "manual" {
-		return gate.ExitUndecided
+		return gate.ExitUndecided, nil
 	}
-	return exit // the verdict does not depend on whether anyone reads the output
+	return exit, nil // the verdict does not depend on whether anyone reads the output
 }
 
 // write prints what the call asked for about a run.

@@ -158,6 +158,7 @@ func (h queue) execute(ctx context.Context, run store.Run) error {
 	if err := rec.End(after, &j); err != nil {
 		return err
 	}
+	h.logRun(j)
 	return h.tell(after, run.ID, Observer.Ended)
 }
 

@@ -69,7 +69,8 @@ func (r *Resident) Serve(ctx context.Context) error {
 	}
 	open, leave := context.WithCancel(ctx)
 	context.AfterFunc(open, func() { listener.Close() })
-	r.Host.resident, r.Host.warn = true, func(err error) { r.Log.WithError(err).Warn("afterwards") }
+	r.Host.resident, r.Host.log = true, r.Log
+	r.Host.warn = func(err error) { r.Log.WithError(err).Warn("afterwards") }
 	go r.watchIdle(open, leave)
 	var work sync.WaitGroup
 	defer work.Wait()

@@ -52,9 +52,15 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 	for i := range j.Outcomes {
 		idle.begin()
 		wg.Go(func() {
+			o := &j.Outcomes[i]
+			ended := false
+			defer func() { // what needs this lane does not wait for the log
+				if ended {
+					h.logLane(j, i, rec.WaitNumber())
+				}
+			}()
 			defer close(done[i])
 			defer idle.end()
-			o := &j.Outcomes[i]
 			if o.Done {
 				return
 			}
@@ -77,6 +83,7 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 			}
 			rec.Lane(context.WithoutCancel(ctx), i, o, l.lane.Recorded)
 			watch.Ended(i, *o)
+			ended = true
 		})
 	}
 	wg.Wait()

@@ -33,6 +33,8 @@ const (
 	maxNest  = 64      // of mappings and lists in each other
 )
 
+// yamlLine finds the place of a syntax error, which the library has in its
+// words alone.
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
 // readYAML reads one document whose top is a mapping. Aliases and merge keys

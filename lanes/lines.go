@@ -8,7 +8,7 @@ import (
 )
 
 // place is the position of one value of a TOML document: the values themselves
-// come from koanf, which does not give lines.
+// are what go-toml decodes, which does not give lines.
 type place struct {
 	line  int
 	depth int               // tables and lists above it
@@ -212,4 +212,14 @@ func bracketsTooDeep(data []byte) bool {
 		}
 	}
 	return false
+}
+
+// LineOf is the line of a key in a TOML document, which its tables' names lead
+// to, or of the last of them that is there.
+func LineOf(data []byte, keys ...string) int {
+	at := readPlaces(data).root
+	for _, key := range keys {
+		at = at.key(key)
+	}
+	return at.at()
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reviewdog/errorformat/fmts"
+
 	"github.com/pushlane/pushlane/plugins/internal/wasmtest"
 	"github.com/pushlane/pushlane/sdk"
 	"github.com/pushlane/pushlane/sdk/sdktest"
@@ -244,6 +246,21 @@ func testTools(t *testing.T, serve func(sdk.Session) int) {
 	}
 }
 
+// toolNames are the matchers that errorformat runs, sorted.
+func toolNames() []string {
+	var names []string
+	for name := range toolFormats() {
+		names = append(names, name)
+	}
+	for name := range fmts.DefinedFmts() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Every matcher that the manifest allows is one that is known, and the other
 // way round.
 func TestManifestNamesTheMatchers(t *testing.T) {
@@ -276,9 +293,9 @@ func TestManifestNamesTheMatchers(t *testing.T) {
 // is not in the tree, or go on for long.
 func TestHostileOutput(t *testing.T) {
 	files := map[string]string{"a.go": "x"}
-	hostile := strings.Repeat("a.go:1:", 9000) + "\n" + strings.Repeat("(", 64<<10) +
+	hostile := strings.Repeat("a.go:1:", 2000) + "\n" + strings.Repeat("(", 64<<10) +
 		"\n../a.go:1:1: x\n/etc/passwd:1:1: x\na.go:99999999999999999999:1: x\na.go:1:99999999999999999999: x\n" +
-		strings.Repeat("^\n", 20000) + "[error] a.go:3: \x1b[31mred\n"
+		strings.Repeat("^\n", 4000) + "[error] a.go:3: \x1b[31mred\n"
 	for _, name := range toolNames() {
 		sdktest.Case{Name: name, Files: files, With: `{"run":"x"}`,
 			Containers: map[string]sdk.Result{"command": {}}}.Run(t, func(run *sdk.Run) error {

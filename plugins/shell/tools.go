@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -32,21 +31,6 @@ func toolFormats() map[string][]string {
 // write it after the letter of its kind, such as F401.
 func toolCodes() map[string]string {
 	return map[string]string{"bandit": "B%d", "pylint": "%c%04d", "rustc": "E%04d", "tsc": "TS%d"}
-}
-
-// toolNames are the matchers that errorformat runs, sorted.
-func toolNames() []string {
-	var names []string
-	for name := range toolFormats() {
-		names = append(names, name)
-	}
-	for name := range fmts.DefinedFmts() {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }
 
 // tool reads what a named tool prints; nothing for names that are not its own.

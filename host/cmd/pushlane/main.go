@@ -129,6 +129,7 @@ Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 		gcCommand(p),
 		demoCommand(p), serveCommand(p), pluginCommand(p), hookCommand(p), versionCommand(p),
 	)
+	complete(p, root)
 	return root
 }
 

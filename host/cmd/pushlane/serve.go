@@ -11,6 +11,7 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/hostlog"
 	"github.com/pushlane/pushlane/host/internal/notify"
 	"github.com/pushlane/pushlane/host/internal/problem"
 )
@@ -35,8 +36,7 @@ PUSHLANE_RESIDENT=off prevents that, PUSHLANE_RESIDENT=1h sets the idle time.`,
 				return err
 			}
 			defer h.Close(context.WithoutCancel(cmd.Context()))
-			log := logrus.New()
-			log.SetOutput(p.err)
+			log := hostlog.New(p.err, policy.LogLevel, policy.LogFormat)
 			r := &host.Resident{Host: h, Log: log, Idle: idle, Server: idle == 0}
 			if r.Server {
 				stop, err := startServer(cmd.Context(), h, policy, log)

@@ -21,6 +21,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/hostlog"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/notify"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -114,6 +115,9 @@ type Policy struct {
 	// trusted_root.json of the sigstore instance whose bundles are accepted
 	SigstoreRoots string `koanf:"sigstore_roots"`
 
+	LogLevel  string `koanf:"log.level"`  // of the host's log: error, warning or info
+	LogFormat string `koanf:"log.format"` // text (logfmt) or json
+
 	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs, logs and artifacts are removed
 
 	only *Allow // what a run may reach of secrets, http and env; nil: all that the keys above say
@@ -134,7 +138,7 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
 		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{},
 		"secrets":        filepath.Join(filepath.Dir(PolicyFile), "secrets"),
-		"retention.runs": "720h",
+		"retention.runs": "720h", "log.level": "info", "log.format": "text",
 	}
 }
 
@@ -230,7 +234,30 @@ func loadPolicyFile(k *koanf.Koanf, name string) error {
 			return problem.WithHint(fmt.Errorf("cannot read policy %s: %w", name, err), "known keys: "+strings.Join(known, ", "))
 		}
 	}
+	if err := checkLog(one, text); err != nil {
+		return fmt.Errorf("cannot read policy %s: %w", name, err)
+	}
 	return k.Merge(one)
+}
+
+// checkLog refuses what the log cannot be, with the line that says it.
+func checkLog(file *koanf.Koanf, text []byte) error {
+	for name, words := range map[string][]string{"level": hostlog.Levels(), "format": hostlog.Formats()} {
+		if key := "log." + name; file.Exists(key) {
+			if err := oneOf(file.Get(key), words); err != nil {
+				return fmt.Errorf("line %d: %s is %w", lanes.LineOf(text, "log", name), key, err)
+			}
+		}
+	}
+	return nil
+}
+
+func oneOf(value any, words []string) error {
+	if word, ok := value.(string); ok && slices.Contains(words, word) {
+		return nil
+	}
+	last := len(words) - 1
+	return fmt.Errorf("%q, want %s or %s", fmt.Sprint(value), strings.Join(words[:last], ", "), words[last])
 }
 
 // maxPolicy is the longest policy file, in bytes.
@@ -327,6 +354,10 @@ func (p Policy) validate() error {
 	case slices.ContainsFunc(p.PushOptions, unknownOption):
 		return fmt.Errorf("cannot read the policy: push_options is %q, want some of lane.skip, lane.only and priority",
 			p.PushOptions)
+	case oneOf(p.LogLevel, hostlog.Levels()) != nil:
+		return fmt.Errorf("cannot read the policy: log.level is %w", oneOf(p.LogLevel, hostlog.Levels()))
+	case oneOf(p.LogFormat, hostlog.Formats()) != nil:
+		return fmt.Errorf("cannot read the policy: log.format is %w", oneOf(p.LogFormat, hostlog.Formats()))
 	case p.Parallel < 1 || p.Parallel > 1024:
 		return fmt.Errorf("cannot read the policy: parallel is %d, want 1 to 1024", p.Parallel)
 	case p.MaxTime <= 0 || p.MaxContainers < 0 || p.MaxProcesses < 1:

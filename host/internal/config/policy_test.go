@@ -54,3 +54,36 @@ func TestBadVariables(t *testing.T) {
 		t.Error("a word is taken for a number")
 	}
 }
+
+// A log that cannot be is refused with the file and the line that say it.
+func TestLogKeys(t *testing.T) {
+	t.Parallel()
+	p, err := load(t, "[log]\nlevel = \"warning\"\nformat = \"json\"\n", nil)
+	if err != nil || p.LogLevel != "warning" || p.LogFormat != "json" {
+		t.Errorf("got %s, %s, %v", p.LogLevel, p.LogFormat, err)
+	}
+	for text, want := range map[string]string{
+		"parallel = 1\n[log]\nlevel = \"loud\"": `line 3: log.level is "loud", want error, warning or info`,
+		"[log]\nformat = \"xml\"":               `line 2: log.format is "xml", want text or json`,
+		"\n\nlog.format = \"\"":                 `line 3: log.format is "", want text or json`,
+		"[log]\nlevel = 5":                      `line 2: log.level is "5", want error, warning or info`,
+		"[log]\ncolour = true":                  `unknown key "log.colour"`,
+	} {
+		file := filepath.Join(t.TempDir(), "config.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(func(name string) string { return map[string]string{"PUSHLANE_CONFIG": file}[name] })
+		if err == nil || err.Error() != "cannot read policy "+file+": "+want {
+			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"PUSHLANE_LOG_LEVEL":  `cannot read the policy: log.level is "x", want error, warning or info`,
+		"PUSHLANE_LOG_FORMAT": `cannot read the policy: log.format is "x", want text or json`,
+	} {
+		if _, err := load(t, "", map[string]string{name: "x"}); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+}

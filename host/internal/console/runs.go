@@ -49,6 +49,15 @@ func ListRuns(ctx context.Context, h *host.Host, call gate.Call, limit int, asJS
 	return nil
 }
 
+// RecentRuns are the newest runs of the call's repository, at most limit.
+func RecentRuns(ctx context.Context, h *host.Host, call gate.Call, limit int) ([]store.Run, error) {
+	st, repo, err := history(ctx, h, call)
+	if err != nil {
+		return nil, err
+	}
+	return st.Runs(ctx, store.Filter{RepoKey: repo, Limit: limit})
+}
+
 // history opens the store and names the call's repository in it.
 func history(ctx context.Context, h *host.Host, call gate.Call) (*store.Store, string, error) {
 	repo, err := hooks.Open(ctx, call.HooksEnv())

@@ -89,6 +89,9 @@ func counts() []Attack {
 			Want:   `broke: unreachable`, Kind: Broken},
 		{ID: "lines-30m", About: "30 million lines that all lie at the same byte",
 			Module: lined(lineTable(4, op(0, 0), seq(lineRow, times(30<<20, op(1))))), Want: `broke: unreachable`, Kind: Broken},
+		{ID: "lines-long-folder", About: "a folder of 1 MiB that a million files lie in: a TiB of names if they were joined",
+			Module: lined(lineTable(4, seq(times(1<<20, op('d')), op(0, 0), times(1<<20, op('f', 0, 1, 0, 0)), op(0)), lineRow)),
+			Want:   `broke: unreachable`, Kind: Broken},
 		{ID: "lines-tables-500k", About: "500,000 tables of lines",
 			Module: lined(times(500_000, lineTable(4, op(0, 0), lineRow))), Want: `broke: unreachable`, Kind: Broken},
 	}

@@ -9,8 +9,8 @@ import (
 // The line tables of DWARF 2 to 5, read for traces. They come from a module
 // that means harm until shown otherwise: no count is believed, and all of it
 // is one pass over the bytes that are there. (The debug/dwarf package makes
-// room for as many folders as a table claims, and has to be led by
-// .debug_info, where every entry may be as long as all the rest.)
+// room for as many folders as a table claims, and joins every file with its
+// folder as it reads the head.)
 
 const (
 	maxFolders = 100_000 // and files, of one table

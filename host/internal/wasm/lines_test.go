@@ -1,7 +1,9 @@
 package wasm
 
 import (
+	"debug/dwarf"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,6 +66,80 @@ func TestTraceHasLines(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLinesAreThoseOfDebugDwarf holds every byte of code of real modules
+// against the standard library's reader, which is led by .debug_info.
+func TestLinesAreThoseOfDebugDwarf(t *testing.T) {
+	if _, err := exec.LookPath("clang"); err != nil {
+		if os.Getenv("PUSHLANE_REQUIRE_TOOLS") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("clang is not installed")
+	}
+	for _, flags := range [][]string{{"-gdwarf-2"}, {"-gdwarf-3", "-O2"}, {"-gdwarf-4", "-O0"}, {"-gdwarf-5", "-O2"}} {
+		t.Run(strings.Join(flags, ""), func(t *testing.T) {
+			module := compileC(t, breaking, flags...)
+			checked, err := Check("c", module)
+			if err != nil {
+				t.Fatal(err)
+			}
+			theirs := rowsOfDebugDwarf(t, module, checked.facts.sections)
+			want := make([]uint32, 2000)
+			for i := range want {
+				want[i] = uint32(i)
+			}
+			known := 0
+			for i, text := range rowsOf(module, checked.facts.sections, want) {
+				if text != theirs[uint64(i)] {
+					t.Errorf("byte %d: got %q, debug/dwarf says %q", i, text, theirs[uint64(i)])
+				}
+				if text != "" {
+					known++
+				}
+			}
+			if known < 50 {
+				t.Errorf("only %d bytes have a line", known)
+			}
+		})
+	}
+}
+
+func rowsOfDebugDwarf(t *testing.T, module []byte, sections []section) map[uint64]string {
+	parts := map[string][]byte{}
+	for _, s := range sections {
+		parts[s.name] = module[s.body:s.end]
+	}
+	data, err := dwarf.New(parts[".debug_abbrev"], nil, nil, parts[".debug_info"], parts[".debug_line"], nil,
+		parts[".debug_ranges"], parts[".debug_str"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".debug_line_str", ".debug_str_offsets", ".debug_addr", ".debug_rnglists"} {
+		if err := data.AddSection(name, parts[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unit, err := data.Reader().Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := data.LineReader(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[uint64]string{}
+	var last, now dwarf.LineEntry
+	for rows.Next(&now) == nil {
+		for at := last.Address; last.Line > 0 && !last.EndSequence && at < now.Address; at++ {
+			all[at] = fmt.Sprintf("%s:%d:%d", filepath.Base(last.File.Name), last.Line, last.Column)
+			if last.Column == 0 {
+				all[at] = strings.TrimSuffix(all[at], ":0")
+			}
+		}
+		last = now
+	}
+	return all
 }
 
 // compileC makes a packed plugin of C without a library.
