@@ -198,11 +198,11 @@ func (r *Repo) treeOf(ctx context.Context, rev string) (treeRef, error) {
 		if err != nil {
 			return treeRef{}, err
 		}
-		n, err := r.objs.decodeNode(e)
+		c, at, err := r.objs.decodeCommit(e)
 		if err != nil {
 			return treeRef{}, err
 		}
-		return treeRef{id: n.tree, commit: id, time: n.time}, nil
+		return treeRef{id: c.TreeHash, commit: id, time: at}, nil
 	}
 	return treeRef{}, &NoTreeError{Name: rev, Type: typ.String()}
 }

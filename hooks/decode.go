@@ -15,8 +15,7 @@ var errHeader = errors.New("its header is malformed")
 // the commit.
 type commitHead struct {
 	ancestry          []byte // the lines of tree and parents
-	all               []byte // these and the lines of author and committer
-	author, committer []byte // what these two say
+	author, committer []byte // what their lines say
 }
 
 // cutCommit is stricter than go-git, which takes a header that ends early and
@@ -46,7 +45,7 @@ func cutCommit(data []byte) (h commitHead, err error) {
 				h.author, people = value, true
 			}
 		case key == "committer":
-			h.committer, h.all = value, data[:at]
+			h.committer = value
 			return h, nil
 		default:
 			return h, errHeader
@@ -55,24 +54,39 @@ func cutCommit(data []byte) (h commitHead, err error) {
 	return h, errHeader
 }
 
-// decodeCommit has go-git decode these lines of a commit.
-func (s *store) decodeCommit(id plumbing.Hash, lines []byte) (*gitobject.Commit, error) {
-	return gitobject.DecodeCommit(s, &encoded{object{plumbing.CommitObject, lines}, id})
-}
-
-// decodeNode reads of a commit what a walk needs. The time is not go-git's,
-// which reads none where two blanks come before it or the mail is missing, and
-// git does.
-func (s *store) decodeNode(e *encoded) (*node, error) {
+// node reads of a commit what a walk over thousands needs. It is the one reading
+// of commits that is not go-git's, which would take a fifth of the walk's time;
+// where git has written a commit-graph, go-git reads that instead.
+func (e *encoded) node() (*node, error) {
 	h, err := cutCommit(e.data)
 	if err != nil {
 		return nil, fmt.Errorf("commit %s cannot be read: %w", e.id, err)
 	}
-	c, err := s.decodeCommit(e.id, h.ancestry)
-	if err != nil {
-		return nil, fmt.Errorf("commit %s cannot be read: %w", e.id, err)
+	n := &node{id: e.id, time: stampTime(string(h.committer))}
+	for line := range bytes.Lines(h.ancestry) {
+		word, value, _ := bytes.Cut(line, []byte(" "))
+		id := plumbing.NewHash(string(value[:len(ZeroID)]))
+		if string(word) == "tree" {
+			n.tree = id
+		} else {
+			n.parents = append(n.parents, id)
+		}
 	}
-	return &node{id: e.id, tree: c.TreeHash, parents: c.ParentHashes, time: stampTime(string(h.committer))}, nil
+	return n, nil
+}
+
+// decodeCommit has go-git decode a commit, without its message. The committer's
+// time is ours: go-git reads none where two blanks come before it or the mail is
+// missing, and git does.
+func (s *store) decodeCommit(e *encoded) (c *gitobject.Commit, time int64, err error) {
+	h, err := cutCommit(e.data)
+	if err == nil {
+		c, err = gitobject.DecodeCommit(s, &encoded{object{plumbing.CommitObject, h.ancestry}, e.id})
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("commit %s cannot be read: %w", e.id, err)
+	}
+	return c, stampTime(string(h.committer)), nil
 }
 
 // decodeAuthor is a commit's author, "Name <mail>"; a line without a mail counts

@@ -65,7 +65,7 @@ func TestOddStamps(t *testing.T) {
 	for stamp, want := range stamps {
 		text := "tree " + idA + "\nauthor " + stamp + "\ncommitter " + stamp + "\n\nx"
 		e := &encoded{object{plumbing.CommitObject, []byte(text)}, hash(idB)}
-		n, err := newStore(nil, false).decodeNode(e)
+		n, err := e.node()
 		if err != nil || n.time != want.time {
 			t.Errorf("%q: %+v, %v", stamp, n, err)
 		}
@@ -111,7 +111,7 @@ func FuzzCommit(f *testing.F) {
 	f.Add([]byte("tree " + idA + "\nauthor a <a@a> 1 +0000\nparent " + idB + "\n" + stamps + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e := &encoded{object{plumbing.CommitObject, data}, hash(idA)}
-		n, err := newStore(nil, false).decodeNode(e)
+		n, err := e.node()
 		if err != nil {
 			return
 		}

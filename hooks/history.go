@@ -94,7 +94,7 @@ func (h *history) at(id plumbing.Hash) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		read, err := h.objs.decodeNode(e)
+		read, err := e.node()
 		if err != nil {
 			h.broken[id], h.nodes[id] = err, n
 			return n, err
