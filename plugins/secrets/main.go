@@ -125,7 +125,7 @@ func (s *scanner) counts(r *rule, f form) bool {
 	if r.named {
 		least = s.entropy
 	}
-	return entropy(f.secret) >= least && (r.standIn == nil || !r.standIn(f)) &&
+	return (entropy(f.secret) >= least || r.checked && checksumRight(f.secret)) && (r.standIn == nil || !r.standIn(f)) &&
 		!slices.Contains(s.skip, fingerprint(f.secret))
 }
 
@@ -144,7 +144,11 @@ func redacted(r *rule, secret string) string {
 	if r.named || r.entropy == 0 || len(secret) < 16 {
 		return "(" + strconv.Itoa(len(secret)) + " characters)"
 	}
-	return secret[:4] + "… (" + strconv.Itoa(len(secret)) + " characters)"
+	length := strconv.Itoa(len(secret)) + " characters"
+	if r.checked && checksumRight(secret) {
+		length += ", its checksum is right"
+	}
+	return secret[:4] + "… (" + length + ")"
 }
 
 // fingerprint names a secret without saying it. It is short, and of no use to

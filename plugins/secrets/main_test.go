@@ -72,6 +72,12 @@ func TestEveryRule(t *testing.T) {
 		t.Run(r.id, func(t *testing.T) {
 			text, known := tokens[r.id]
 			if !known {
+				text, known = forms()[r.id]
+			}
+			if strings.HasSuffix(r.id, "-named") {
+				return // TestEveryService
+			}
+			if !known {
 				t.Fatal("there is no token of this form in the test")
 			}
 			secret := r.regexp().FindStringSubmatch("value: " + text + " # and more")
