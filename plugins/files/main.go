@@ -1,6 +1,6 @@
 // Command files is a lane plugin that looks at the changed files themselves:
 // conflict markers and private keys always, and what its settings add (sizes,
-// forbidden paths, trailing white space, common tokens).
+// forbidden paths, trailing white space).
 package main
 
 import (

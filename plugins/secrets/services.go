@@ -99,7 +99,7 @@ func serviceRules() []rule {
 		name := `(?i:` + strings.Join(s.words, "|") + `)[\w. -]{0,60}["']?\s*`
 		rules = append(rules, rule{id: s.id + "-named", what: s.what, keys: s.words, fold: true, near: assignedValue,
 			standIn: namedStandIn, entropy: 3,
-			pattern: name + `[=:>,(]+\s*["'` + "`" + `]?(` + s.body + `)(?:["'` + "`" + ` ,;)<\\]|$)`})
+			pattern: name + `[=:>,(]+\s*["'` + "`" + `]?((?i:` + s.body + `))(?:["'` + "`" + ` ,;)<\\]|$)`})
 	}
 	return rules
 }
