@@ -52,8 +52,8 @@ func cloudRules() []rule {
 			"sm_sat_"),
 		tokenRule("supabase-token", "Supabase token", `\b(sbp_(?:oauth_|v0_)?[0-9a-f]{40})`+end, 3, "sbp_"),
 		tokenRule("yandex-key", "Yandex Cloud key",
-			`\b(AQVN[0-9A-Za-z_-]{35,38}|YC[0-9A-Za-z_-]{38}|t1\.[0-9A-Z][0-9A-Za-z_-]*={0,2}\.[0-9A-Za-z_-]{86}={0,2})`, 3.5,
-			"AQVN", "YC", "t1."),
+			`\b(AQVN[0-9A-Za-z_-]{35,38}|t1\.[0-9A-Z][0-9A-Za-z_-]*={0,2}\.[0-9A-Za-z_-]{86}={0,2})`, 3.5,
+			"AQVN", "t1."),
 	}
 }
 

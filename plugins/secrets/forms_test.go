@@ -88,7 +88,7 @@ func values() map[string]string {
 		"messagebird": mixed[:25], "netlify": mixed[:43], "nytimes": mixed[:32], "okta": "00" + mixed[:40], "plaid": small[:30],
 		"privateai": small[:32], "rapidapi": mixed[:50], "sendbird": hexes[:40], "sentry": hexes[:64], "snyk": sampleID,
 		"sonar": hexes[:40], "squarespace": sampleID, "sumologic": long[:64], "travis": mixed[:22], "twitch": small[:30],
-		"twitter": mixed[:50], "vault": "s." + mixed[:24], "zendesk": small[:40],
+		"twitter": mixed[:50], "vault": "s." + mixed[:24], "yandex": "YC" + mixed[:38], "zendesk": small[:40],
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -125,8 +126,16 @@ func (s *scanner) counts(r *rule, f form) bool {
 	if r.named {
 		least = s.entropy
 	}
-	return (entropy(f.secret) >= least || r.checked && checksumRight(f.secret)) && (r.standIn == nil || !r.standIn(f)) &&
-		!slices.Contains(s.skip, fingerprint(f.secret))
+	if isExample(f.secret) || r.standIn != nil && r.standIn(f) || slices.Contains(s.skip, fingerprint(f.secret)) {
+		return false
+	}
+	return entropy(f.secret) >= least || r.checked && checksumRight(f.secret)
+}
+
+// isExample reports whether a secret says of itself that it is one to be shown,
+// as those of AWS' manual do.
+func isExample(secret string) bool {
+	return strings.HasSuffix(secret, "EXAMPLE") || strings.HasSuffix(secret, "EXAMPLEKEY")
 }
 
 func finding(c sdk.Change, line, col int, r *rule, secret string) sdk.Finding {

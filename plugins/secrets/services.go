@@ -88,6 +88,7 @@ func services() []service {
 		one("twitter", "Twitter secret",
 			`[0-9A-Za-z]{25}|[0-9A-Za-z]{45}|[0-9A-Za-z]{50}|\d{15,25}-[0-9A-Za-z]{20,40}|A{22}[0-9A-Za-z%]{80,100}`, "twitter"),
 		one("vault", "HashiCorp Vault token", `s\.[0-9A-Za-z]{24}`, "vault"),
+		one("yandex", "Yandex Cloud key", `YC`+dashed+`{38}`, "yandex"),
 		one("zendesk", "Zendesk secret", `[0-9a-z]{40}`, "zendesk"),
 	}
 }
