@@ -112,7 +112,8 @@ func moneyRules() []rule {
 		after(14, tokenRule("airtable-token", "Airtable token", `\b(pat[0-9A-Za-z]{14}\.[0-9a-f]{64})`+end, 3.3, "pat")),
 		tokenRule("adafruit-key", "Adafruit IO key", `\b(aio_[A-Za-z]{4}\d{2}[0-9A-Za-z]{22})`+end, 3.3, "aio_"),
 		tokenRule("authress-key", "Authress service key",
-			`\b((?:sc|ext|scauth|authress)_[0-9A-Za-z]{5,30}\.[0-9A-Za-z]{4,6}\.acc[_-][0-9A-Za-z-]{10,32}\.[0-9A-Za-z+/_=-]{30,120})`,
+			`\b((?:sc|ext|scauth|authress)_[0-9A-Za-z]{5,30}\.[0-9A-Za-z]{4,6}`+
+				`\.acc[_-][0-9A-Za-z-]{10,32}\.[0-9A-Za-z+/_=-]{30,120})`,
 			3, ".acc_", ".acc-"),
 		tokenRule("contentful-pat", "Contentful token", `\b(CFPAT-[0-9A-Za-z_-]{43})`+end, 3, "CFPAT-"),
 		tokenRule("duffel-token", "Duffel token", `\b(duffel_(?:test|live)_[0-9A-Za-z_=-]{43})`, 3, "duffel_"),
@@ -133,7 +134,9 @@ func moneyRules() []rule {
 		tokenRule("posthog-key", "PostHog personal key", `\b(phx_[0-9A-Za-z]{43,})`, 3.5, "phx_"),
 		tokenRule("brevo-key", "Brevo key", `\b(xkeysib-[0-9a-f]{64}-[0-9A-Za-z]{16})`+end, 3, "xkeysib-"),
 		tokenRule("shippo-token", "Shippo token", `\b(shippo_(?:live|test)_[0-9a-f]{40})`+end, 3, "shippo_"),
-		tokenRule("sidekiq-secret", "Sidekiq secret", `\bBUNDLE_(?:ENTERPRISE|GEMS)__CONTRIBSYS__COM["']?\s*[:=]\s*["']?([0-9a-f]{8}:[0-9a-f]{8})`+end,
+		tokenRule("sidekiq-secret", "Sidekiq secret",
+			`\bBUNDLE_(?:ENTERPRISE|GEMS)__CONTRIBSYS__COM["']?\s*[:=]\s*["']?`+
+				`([0-9a-f]{8}:[0-9a-f]{8})`+end,
 			2.5, "CONTRIBSYS__COM"),
 		tokenRule("square-access", "Square access token", `\b(sq0atp-[0-9A-Za-z_-]{22})`+end, 3, "sq0atp-"),
 		tokenRule("teams-webhook", "Microsoft Teams webhook",
