@@ -3,10 +3,10 @@ package hooks
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	gitobject "github.com/go-git/go-git/v5/plumbing/object"
 )
 
 // Change is one path that differs between two trees. A move is a deletion and
@@ -194,15 +194,15 @@ func (r *Repo) treeOf(ctx context.Context, rev string) (treeRef, error) {
 	case plumbing.TreeObject:
 		return treeRef{id: id}, nil
 	case plumbing.CommitObject:
-		o, err := r.objs.read(id)
+		e, err := r.objs.typed(plumbing.CommitObject, id)
 		if err != nil {
 			return treeRef{}, err
 		}
-		n := node{id: id}
-		if err := n.parse(o.data); err != nil {
-			return treeRef{}, fmt.Errorf("commit %s cannot be read: %w", id, err)
+		c, at, err := r.objs.decodeCommit(e)
+		if err != nil {
+			return treeRef{}, err
 		}
-		return treeRef{id: n.tree, commit: id, time: n.time}, nil
+		return treeRef{id: c.TreeHash, commit: id, time: at}, nil
 	}
 	return treeRef{}, &NoTreeError{Name: rev, Type: typ.String()}
 }
@@ -229,21 +229,20 @@ const maxTags = 64
 // peel follows tags to what they name.
 func (s *store) peel(id plumbing.Hash) (plumbing.Hash, plumbing.ObjectType, error) {
 	start := id
+	var tag *gitobject.Tag
 	for range maxTags {
 		typ, _, err := s.header(id)
+		if err == nil && tag != nil && typ != tag.TargetType {
+			err = fmt.Errorf("tag %s cannot be read: it says that object %s is a %s, and it is a %s", tag.Hash, id,
+				tag.TargetType, typ)
+		}
 		if err != nil || typ != plumbing.TagObject {
 			return id, typ, err
 		}
-		o, err := s.read(id)
-		if err != nil {
+		if tag, err = s.decodeTag(id); err != nil {
 			return id, 0, err
 		}
-		line, _, _ := strings.Cut(string(o.data[:min(len(o.data), 64)]), "\n")
-		target, ok := strings.CutPrefix(line, "object ")
-		if !ok || !isID(target) {
-			return id, 0, fmt.Errorf("tag %s cannot be read: its header is malformed", id)
-		}
-		id = plumbing.NewHash(target)
+		id = tag.Target
 	}
 	return id, 0, fmt.Errorf("tag %s names more than %d tags in a row", start, maxTags)
 }

@@ -182,26 +182,19 @@ func (o *oldest) Less(i, j int) bool { return o.queue.Less(j, i) }
 
 // commit reads author and message of a node.
 func (r *Repo) commit(n *node) (Commit, error) {
-	o, err := r.objs.read(n.id)
+	e, err := r.objs.typed(plumbing.CommitObject, n.id)
 	if err != nil {
 		return Commit{}, err
 	}
-	if o.typ != plumbing.CommitObject {
-		return Commit{}, fmt.Errorf("object %s is a %s, not a commit", n.id, o.typ)
+	author, err := decodeAuthor(e)
+	if err != nil {
+		return Commit{}, err
 	}
-	c := Commit{ID: n.id.String(), Time: n.time}
+	_, message, _ := bytes.Cut(e.data, []byte("\n\n"))
+	c := Commit{ID: n.id.String(), Time: n.time, Author: clean(author), Message: clean(string(message))}
 	for _, p := range n.parents {
 		c.Parents = append(c.Parents, p.String())
 	}
-	head, message, _ := bytes.Cut(o.data, []byte("\n\n"))
-	for line := range strings.Lines(string(head)) {
-		if stamp, ok := strings.CutPrefix(line, "author "); ok {
-			person, _ := cutMail(stamp)
-			c.Author = clean(person)
-			break
-		}
-	}
-	c.Message = clean(string(message))
 	return c, nil
 }
 

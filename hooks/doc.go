@@ -40,8 +40,12 @@
 //
 // Packs are read here rather than by go-git's object storage, which knows one
 // object directory, packs called pack-* only, one caller at a time, and holds
-// every index in memory; go-git supplies the object types, loose objects,
-// deltas, configuration and the commit-graph reader. A blob above 1 MiB is
+// every index in memory. What reads them is a go-git storer.EncodedObjectStorer
+// that refuses to write, so go-git's packages work on it. go-git decodes commits
+// and tags, after checks that are stricter than its own, and supplies the
+// object types, loose objects, deltas, configuration and the commit-graph
+// reader. Trees and what differs between them are read here: host/RATIONALE.md
+// has the figures. A blob above 1 MiB is
 // streamed, a large one that is stored as a delta by way of temporary files
 // without a name, so that memory does not grow with what is pushed.
 //

@@ -90,18 +90,16 @@ func (h *history) at(id plumbing.Hash) (*node, error) {
 	}
 	n := &node{id: id}
 	if !h.graph.fill(n, h.spots) {
-		o, err := h.objs.read(id)
+		e, err := h.objs.typed(plumbing.CommitObject, id)
 		if err != nil {
 			return nil, err
 		}
-		if o.typ != plumbing.CommitObject {
-			return nil, fmt.Errorf("object %s is a %s, not a commit", id, o.typ)
+		read, err := e.node()
+		if err != nil {
+			h.broken[id], h.nodes[id] = err, n
+			return n, err
 		}
-		if err := n.parse(o.data); err != nil {
-			n.parents, h.broken[id] = nil, fmt.Errorf("commit %s cannot be read: %w", id, err)
-			h.nodes[id] = n
-			return n, h.broken[id]
-		}
+		n = read
 	}
 	if h.shallow[id] {
 		n.parents = nil
@@ -114,31 +112,6 @@ func (h *history) at(id plumbing.Hash) (*node, error) {
 	}
 	h.nodes[id] = n
 	return n, nil
-}
-
-var errCommit = errors.New("its header is malformed")
-
-// parse reads a commit's header as far as ancestry needs it.
-func (n *node) parse(data []byte) error {
-	for first := true; ; first = false {
-		line, rest, ok := bytes.Cut(data, []byte("\n"))
-		key, value, _ := strings.Cut(string(line), " ")
-		switch {
-		case !ok || first != (key == "tree"), (first || key == "parent") && !isID(value):
-			return errCommit
-		case first:
-			n.tree = plumbing.NewHash(value)
-		case key == "parent":
-			n.parents = append(n.parents, plumbing.NewHash(value))
-		case key == "author":
-		case key == "committer":
-			n.time = stampTime(value)
-			return nil
-		default:
-			return errCommit
-		}
-		data = rest
-	}
 }
 
 // stampTime is the time of "Name <mail> 1700000000 +0100", 0 when it cannot be

@@ -226,16 +226,43 @@ type entry struct {
 	base int64 // where the object is that a delta changes
 }
 
+// maxHead is more than the head of any object takes, in bytes.
+const maxHead = 64
+
+var errOutside = errors.New("its offset is outside the pack")
+
 func (p *pack) entry(off int64) (entry, error) {
 	if off < packHeader || off >= p.size {
-		return entry{}, errors.New("its offset is outside the pack")
+		return entry{}, errOutside
 	}
-	var buf [64]byte
-	n, err := p.data.ReadAt(buf[:min(int64(len(buf)), p.size-off)], off)
+	var buf [maxHead]byte
+	n, err := p.data.ReadAt(buf[:min(maxHead, p.size-off)], off)
 	if err != nil && err != io.EOF {
 		return entry{}, err
 	}
-	b := buf[:n]
+	return p.parseHead(buf[:n], off)
+}
+
+// enter is entry, with a reader that begins at the data: of most objects the
+// file is then read once. The caller closes the reader.
+func (p *pack) enter(off int64) (entry, *inflater, error) {
+	if off < packHeader || off >= p.size {
+		return entry{}, nil, errOutside
+	}
+	z := p.at(off)
+	head, err := z.buf.Peek(maxHead)
+	if err == nil || err == io.EOF {
+		var e entry
+		if e, err = p.parseHead(head, off); err == nil {
+			_, err = z.buf.Discard(int(e.data - off))
+			return e, z, err
+		}
+	}
+	z.Close()
+	return entry{}, nil, err
+}
+
+func (p *pack) parseHead(b []byte, off int64) (entry, error) {
 	e, used, ok := parseEntry(b)
 	if !ok {
 		return entry{}, errDamaged
@@ -352,12 +379,12 @@ func (s *store) readPacked(p *pack, off int64) (object, error) {
 			o = known
 			break
 		}
-		e, err := p.entry(off)
+		e, z, err := p.enter(off)
 		if err != nil {
 			return object{}, err
 		}
 		if e.base == 0 {
-			data, err := p.whole(e)
+			data, err := z.whole(e)
 			if err != nil {
 				return object{}, err
 			}
@@ -367,6 +394,7 @@ func (s *store) readPacked(p *pack, off int64) (object, error) {
 			}
 			break
 		}
+		z.Close()
 		if deltas, places = append(deltas, e), append(places, off); len(deltas) > maxChain {
 			return object{}, errDamaged
 		}
@@ -388,7 +416,7 @@ func (s *store) readPacked(p *pack, off int64) (object, error) {
 // patch applies a delta to a base. go-git's patching does not take an empty
 // base or result; git makes no such delta.
 func (p *pack) patch(base []byte, e entry) ([]byte, error) {
-	delta, err := p.whole(e)
+	delta, err := p.at(e.data).whole(e)
 	if err != nil {
 		return nil, err
 	}
@@ -402,16 +430,16 @@ func (p *pack) patch(base []byte, e entry) ([]byte, error) {
 	return packfile.PatchDelta(base, delta)
 }
 
-// whole inflates one entry's data and checks its length and checksum.
-func (p *pack) whole(e entry) ([]byte, error) {
+// whole inflates the data of one entry, at which the reader is, checks its
+// length and checksum, and closes the reader.
+func (z *inflater) whole(e entry) ([]byte, error) {
+	defer z.Close()
 	if e.size > maxObject {
 		return nil, errTooLarge(e.size)
 	}
-	z, err := p.inflate(e.data)
-	if err != nil {
+	if err := z.begin(); err != nil {
 		return nil, err
 	}
-	defer z.Close()
 	data := make([]byte, e.size)
 	if _, err := io.ReadFull(z, data); err != nil {
 		return nil, noEOF(err)
@@ -431,19 +459,29 @@ func newInflaters() *sync.Pool {
 	return &sync.Pool{New: func() any { return &inflater{buf: bufio.NewReaderSize(nil, 4096)} }}
 }
 
-func (p *pack) inflate(off int64) (*inflater, error) {
+// at is a reader of the pack's bytes from a place on.
+func (p *pack) at(off int64) *inflater {
 	z := p.pool.Get().(*inflater)
 	z.pool = p.pool
 	z.buf.Reset(io.NewSectionReader(p.data, off, p.size-off))
-	var err error
+	return z
+}
+
+// begin starts to inflate.
+func (z *inflater) begin() (err error) {
 	if z.zr == nil {
 		z.zr, err = zlib.NewReader(z.buf)
 	} else {
 		err = z.zr.(zlib.Resetter).Reset(z.buf, nil)
 	}
-	if err != nil {
+	return noEOF(err)
+}
+
+func (p *pack) inflate(off int64) (*inflater, error) {
+	z := p.at(off)
+	if err := z.begin(); err != nil {
 		z.Close()
-		return nil, noEOF(err)
+		return nil, err
 	}
 	return z, nil
 }

@@ -439,6 +439,7 @@ func FuzzTree(f *testing.F) {
 				t.Fatalf("%q is not found again", e.name)
 			}
 		}
+		sameAsGoGit(t, entries, data)
 	})
 }
 

@@ -234,6 +234,6 @@ func (r *Repo) headIn(ctx context.Context, worktree string) (string, error) {
 	return name, nil
 }
 
-func isID(s string) bool { return len(s) == len(ZeroID) && isHex(s) }
+func isID[T string | []byte](s T) bool { return len(s) == len(ZeroID) && isHex(s) }
 
 func IsZero(id string) bool { return strings.Trim(id, "0") == "" }

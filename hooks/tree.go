@@ -269,11 +269,11 @@ func (t *Tree) ReadFile(name string) ([]byte, error) {
 }
 
 func (t *Tree) blob(id plumbing.Hash) (object, error) {
-	o, err := t.objs.read(id)
-	if err == nil && o.typ != plumbing.BlobObject {
-		err = fmt.Errorf("object %s is a %s, not a blob", id, o.typ)
+	e, err := t.objs.typed(plumbing.BlobObject, id)
+	if err != nil {
+		return object{}, err
 	}
-	return o, err
+	return e.object, nil
 }
 
 // maxLink is the longest target a symbolic link can have, in bytes.
@@ -315,7 +315,7 @@ func (t *Tree) info(e treeEntry) (fileInfo, error) {
 	}
 	typ, size, err := t.objs.header(e.id)
 	if err == nil && typ != plumbing.BlobObject {
-		err = fmt.Errorf("object %s is a %s, not a blob", e.id, typ)
+		err = &typeError{e.id, typ, plumbing.BlobObject}
 	}
 	info.size = size
 	return info, err

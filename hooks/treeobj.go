@@ -52,14 +52,11 @@ func (s *store) readTree(id plumbing.Hash) ([]treeEntry, error) {
 	if id.IsZero() {
 		return nil, nil
 	}
-	o, err := s.read(id)
+	e, err := s.typed(plumbing.TreeObject, id)
 	if err != nil {
 		return nil, err
 	}
-	if o.typ != plumbing.TreeObject {
-		return nil, fmt.Errorf("object %s is a %s, not a tree", id, o.typ)
-	}
-	entries, err := parseTree(string(o.data))
+	entries, err := parseTree(string(e.data))
 	if err != nil {
 		return nil, fmt.Errorf("tree %s cannot be judged: %w", id, err)
 	}

@@ -217,7 +217,7 @@ func checkText(s string) string {
 	return ""
 }
 
-func isHex(s string) bool {
+func isHex[T string | []byte](s T) bool {
 	for i := 0; i < len(s); i++ {
 		if (s[i] < '0' || s[i] > '9') && (s[i] < 'a' || s[i] > 'f') {
 			return false

@@ -15,7 +15,7 @@ func (s settings) lines(run *sdk.Run, c sdk.Change, content *sdk.Content) error 
 	if c.Commit != "" {
 		s.conflictMarkers, s.trailing = false, false
 	}
-	if !s.conflictMarkers && !s.privateKeys && !s.tokens && !s.trailing {
+	if !s.conflictMarkers && !s.privateKeys && !s.trailing {
 		return nil
 	}
 	look := looker{settings: s, run: run, change: c}
@@ -56,8 +56,8 @@ func (l *looker) earlier() error {
 }
 
 // block looks at a stretch of text. start: it begins a line; end: the file
-// ends with it. Byte by byte only tokens are looked for: the rest is found by
-// searches that run at the speed of memory.
+// ends with it. Nothing is looked for byte by byte, but by searches that run at
+// the speed of memory.
 func (l *looker) block(text []byte, start, end bool) {
 	pem := l.nextPEM(text, 0)
 	for at := 0; at < len(text); {
@@ -76,9 +76,6 @@ func (l *looker) block(text []byte, start, end bool) {
 				l.key(kind)
 			}
 		}
-		if l.tokens {
-			l.findTokens(line)
-		}
 		if ended || end {
 			l.lineEnd(line)
 		}
@@ -94,14 +91,6 @@ func (l *looker) nextPEM(text []byte, from int) int {
 		}
 	}
 	return len(text)
-}
-
-func (l *looker) findTokens(line []byte) {
-	for i := l.pairs.next(line, 0); i < len(line); i = l.pairs.next(line, i+1) {
-		if i == 0 || !isWord(line[i-1]) {
-			l.token(line[i:])
-		}
-	}
 }
 
 // lineStart checks what is only found at the start of a line.
@@ -151,14 +140,6 @@ func hardBreak(text []byte) bool {
 
 func (l *looker) key(kind string) {
 	l.tell("private-key", "", "private key ("+kind+"): replace the key, it must not be pushed")
-}
-
-func (l *looker) token(text []byte) {
-	for i := range l.shapes {
-		if t := &l.shapes[i]; t.prefix[0] == text[0] && t.begins(text) {
-			l.tell("token", t.kind, t.kind+" "+t.prefix+"… in plain text: revoke it, it must not be pushed")
-		}
-	}
 }
 
 // tell reports a rule's finding of a kind, once per line.

@@ -1,6 +1,6 @@
 // Command files is a lane plugin that checks the content of changed files: conflict
-// markers and private keys always, and with its settings sizes, forbidden paths,
-// trailing white space and common tokens.
+// markers and private keys always, and with its settings sizes, forbidden paths
+// and trailing white space.
 package main
 
 import (

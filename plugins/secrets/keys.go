@@ -7,10 +7,11 @@ import "slices"
 type finder struct {
 	delta [maxStates << 8]uint16 // state, byte -> state, with ending where a key ends in it
 	outs  [][]keyEnd             // by state
+	kids  [][]kid                // by state: the bytes that a key goes on with
 }
 
 const (
-	maxStates = 1024
+	maxStates = 2048
 	ending    = maxStates // flag of a state in which a key ends
 )
 
@@ -20,8 +21,14 @@ type keyEnd struct {
 	key  string
 }
 
+// kid is a byte, in lower case, and the state that it leads to.
+type kid struct {
+	c  byte
+	to uint16
+}
+
 func newFinder(rules []rule) *finder {
-	f := &finder{outs: make([][]keyEnd, 1)}
+	f := &finder{outs: make([][]keyEnd, 1), kids: make([][]kid, 1)}
 	for i, r := range rules {
 		for _, key := range r.keys {
 			f.add(keyEnd{i, key})
@@ -44,58 +51,43 @@ func bothCases(c byte) (small, large byte) {
 
 // add makes the states of a key.
 func (f *finder) add(k keyEnd) {
-	state := 0
+	state := uint16(0)
 	for _, c := range []byte(k.key) {
-		small, large := bothCases(c)
-		if f.delta[state<<8|int(small)] == 0 {
-			to := uint16(len(f.outs))
-			f.outs = append(f.outs, nil)
-			f.delta[state<<8|int(small)], f.delta[state<<8|int(large)] = to, to
+		small, _ := bothCases(c)
+		i := slices.IndexFunc(f.kids[state], func(k kid) bool { return k.c == small })
+		if i < 0 {
+			i = len(f.kids[state])
+			f.kids[state] = append(f.kids[state], kid{small, uint16(len(f.outs))})
+			f.outs, f.kids = append(f.outs, nil), append(f.kids, nil)
 		}
-		state = int(f.delta[state<<8|int(small)])
+		state = f.kids[state][i].to
 	}
 	f.outs[state] = append(f.outs[state], k)
 }
 
-// link gives each state what follows where no key goes on: that of its longest
-// end which begins one. Then it marks the states in which keys end.
+// link gives each state, the short beginnings first, what follows where no key
+// goes on: that of its longest end which begins one.
 func (f *finder) link() {
 	failed := make([]uint16, len(f.outs))
-	var queue []uint16
-	for c := range 256 {
-		if to := f.delta[c]; to != 0 && (len(queue) == 0 || queue[len(queue)-1] != to) && failed[to] == 0 {
-			queue = appendNew(queue, to)
+	for queue := []uint16{0}; len(queue) > 0; queue = queue[1:] {
+		state, back := int(queue[0]), int(failed[queue[0]])
+		if state != 0 {
+			copy(f.delta[state<<8:][:256], f.delta[back<<8:][:256])
 		}
-	}
-	for len(queue) > 0 {
-		state := int(queue[0])
-		queue = queue[1:]
-		back := int(failed[state])
-		f.outs[state] = append(f.outs[state], f.outs[back]...)
-		for c := range 256 {
-			at, other := state<<8|c, f.delta[back<<8|c]
-			if to := f.delta[at]; to != 0 {
-				failed[to] = other
-				queue = appendNew(queue, to)
-			} else {
-				f.delta[at] = other
+		for _, k := range f.kids[state] {
+			if state != 0 {
+				failed[k.to] = f.delta[back<<8|int(k.c)] &^ ending
 			}
+			f.outs[k.to] = append(f.outs[k.to], f.outs[failed[k.to]]...)
+			to := k.to
+			if len(f.outs[to]) > 0 {
+				to |= ending
+			}
+			small, large := bothCases(k.c)
+			f.delta[state<<8|int(small)], f.delta[state<<8|int(large)] = to, to
+			queue = append(queue, k.to)
 		}
 	}
-	for i, to := range f.delta {
-		if len(f.outs[to]) > 0 {
-			f.delta[i] = to | ending
-		}
-	}
-}
-
-// appendNew adds a state that the last few have not got: both cases of a letter
-// lead to one.
-func appendNew(queue []uint16, state uint16) []uint16 {
-	if slices.Contains(queue[max(0, len(queue)-64):], state) {
-		return queue
-	}
-	return append(queue, state)
 }
 
 // next goes on from a state to the next place where a key ends, and gives how

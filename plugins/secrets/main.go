@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -124,8 +125,16 @@ func (s *scanner) counts(r *rule, f form) bool {
 	if r.named {
 		least = s.entropy
 	}
-	return entropy(f.secret) >= least && (r.standIn == nil || !r.standIn(f)) &&
-		!slices.Contains(s.skip, fingerprint(f.secret))
+	if isExample(f.secret) || r.standIn != nil && r.standIn(f) || slices.Contains(s.skip, fingerprint(f.secret)) {
+		return false
+	}
+	return entropy(f.secret) >= least || r.checked && checksumRight(f.secret)
+}
+
+// isExample reports whether a secret says of itself that it is one to be shown,
+// as those of AWS' manual do.
+func isExample(secret string) bool {
+	return strings.HasSuffix(secret, "EXAMPLE") || strings.HasSuffix(secret, "EXAMPLEKEY")
 }
 
 func finding(c sdk.Change, line, col int, r *rule, secret string) sdk.Finding {
@@ -143,7 +152,11 @@ func redacted(r *rule, secret string) string {
 	if r.named || r.entropy == 0 || len(secret) < 16 {
 		return "(" + strconv.Itoa(len(secret)) + " characters)"
 	}
-	return secret[:4] + "… (" + strconv.Itoa(len(secret)) + " characters)"
+	length := strconv.Itoa(len(secret)) + " characters"
+	if r.checked && checksumRight(secret) {
+		length += ", its checksum is right"
+	}
+	return secret[:4] + "… (" + length + ")"
 }
 
 // fingerprint names a secret without saying it. It is short, and of no use to

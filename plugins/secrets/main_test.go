@@ -72,6 +72,12 @@ func TestEveryRule(t *testing.T) {
 		t.Run(r.id, func(t *testing.T) {
 			text, known := tokens[r.id]
 			if !known {
+				text, known = forms()[r.id]
+			}
+			if strings.HasSuffix(r.id, "-named") {
+				return // TestEveryService
+			}
+			if !known {
 				t.Fatal("there is no token of this form in the test")
 			}
 			secret := r.regexp().FindStringSubmatch("value: " + text + " # and more")
@@ -118,37 +124,41 @@ func ruleOf(t *testing.T, text string) (ids []string) {
 func TestStandIns(t *testing.T) {
 	value := mixed[:20]
 	for text, want := range map[string]string{
-		"postgres://app:changeme@db/app":               "",
-		"https://username:password@example.org/":       "",
-		"amqp://guest:guest99@mq/":                     "",
-		"redis://default:default@r":                    "",
-		"https://user:%s@host/ https://u:<password>@h": "",
-		"https://user:your-password@host":              "",
-		"git clone https://example.org:8080/x@y/z":     "",
-		"http://old-user:old-password@localhost:80/":   "",
-		"http://new-user:new_secret@host":              "",
-		"http://evil:hacker@localhost":                 "",
-		"http://evil:hackers-word@host.example.org":    "url-password",
-		"Authorization: Basic cHJveHk6c2VjcmV0":        "",
-		"postgres://app:" + value + "@db/app":          "url-password",
-		"postgres://app:password" + value + "@db/app":  "url-password",
-		`{"tokenizer_class": "Quick2TokenizerFast"}`:   "",
-		`tokenized = "` + value + `"`:                  "",
-		`secretary = "` + value + `"`:                  "",
-		`passwordless: "` + value + `"`:                "",
-		`token_type = "` + value + `"`:                 "",
-		`"token_endpoint": "` + value + `"`:            "",
-		`secretKeyRef = "` + value + `"`:               "",
-		`TOKEN_URL="` + value + `"`:                    "",
-		`token = "` + value + `"`:                      "named",
-		`tokens = ["` + value + `"]`:                   "",
-		`tokens: "` + value + `"`:                      "named",
-		`tokenValue := "` + value + `"`:                "named",
-		`"SECRET_KEY": "` + value + `"`:                "named",
-		`db_password1 => '` + value + `'`:              "named",
-		`myApiKey: "` + value + `"`:                    "named",
-		`password = "Password123!"`:                    "",
-		`password = "insert-your-key-1"`:               "",
+		"postgres://app:changeme@db/app":                                      "",
+		"https://username:password@example.org/":                              "",
+		"amqp://guest:guest99@mq/":                                            "",
+		"redis://default:default@r":                                           "",
+		"https://user:%s@host/ https://u:<password>@h":                        "",
+		"https://user:your-password@host":                                     "",
+		"git clone https://example.org:8080/x@y/z":                            "",
+		"http://old-user:old-password@localhost:80/":                          "",
+		"http://new-user:new_secret@host":                                     "",
+		"http://evil:hacker@localhost":                                        "",
+		"http://evil:hackers-word@host.example.org":                           "url-password",
+		"Authorization: Basic cHJveHk6c2VjcmV0":                               "",
+		"postgres://app:" + value + "@db/app":                                 "url-password",
+		"postgres://app:password" + value + "@db/app":                         "url-password",
+		`{"tokenizer_class": "Quick2TokenizerFast"}`:                          "",
+		`tokenized = "` + value + `"`:                                         "",
+		`secretary = "` + value + `"`:                                         "",
+		`passwordless: "` + value + `"`:                                       "",
+		`token_type = "` + value + `"`:                                        "",
+		`"token_endpoint": "` + value + `"`:                                   "",
+		`secretKeyRef = "` + value + `"`:                                      "",
+		`TOKEN_URL="` + value + `"`:                                           "",
+		`token = "` + value + `"`:                                             "named",
+		`tokens = ["` + value + `"]`:                                          "",
+		`tokens: "` + value + `"`:                                             "named",
+		`tokenValue := "` + value + `"`:                                       "named",
+		`"SECRET_KEY": "` + value + `"`:                                       "named",
+		`db_password1 => '` + value + `'`:                                     "named",
+		`myApiKey: "` + value + `"`:                                           "named",
+		`password = "Password123!"`:                                           "",
+		`password = "insert-your-key-1"`:                                      "",
+		"id: AKIA" + "IOSFODNN7EXAMPLE":                                       "",
+		"aws_secret_key" + " = wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY": "",
+		"id: AKIA" + upper[:9] + "EXAMPLF":                                    "aws-access-key",
+		"h1:a/YC" + mixed[:38] + "=":                                          "",
 	} {
 		if got := strings.Join(ruleOf(t, text), " "); got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)

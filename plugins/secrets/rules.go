@@ -1,6 +1,9 @@
 package main
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+)
 
 // rule is one form that secrets have. The pattern's group is the secret. A rule
 // is added with a test; an id is never used again for something else.
@@ -13,6 +16,7 @@ type rule struct {
 	near     func(before, after []byte) bool // what is next to a key where the pattern is worth a try; nil: always
 	standIn  func(f form) bool               // distinguishes a placeholder from a secret; nil: there are none
 	named    bool                            // only its name speaks for it: the lane's entropy counts
+	checked  bool                            // its last six characters are a checksum of the rest
 	compiled *regexp.Regexp                  // nil: no text had a key yet
 }
 
@@ -28,9 +32,7 @@ func (r *rule) regexp() *regexp.Regexp {
 const end = `(?:[^A-Za-z0-9_-]|$)`
 
 func makeRules() []rule {
-	token := func(id, what, pattern string, entropy float64, keys ...string) rule {
-		return rule{id: id, what: what, keys: keys, pattern: pattern, entropy: entropy}
-	}
+	token := tokenRule
 	rules := []rule{
 		token("private-key", "private key", `(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)`, 0, "PRIVATE KEY"),
 		token("aws-access-key", "AWS access key id", `\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})`+end, 3, "AKIA", "ASIA", "ABIA",
@@ -56,7 +58,9 @@ func makeRules() []rule {
 		token("discord-webhook", "Discord webhook", `(discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,70})`, 3,
 			"/api/webhooks/"),
 		token("telegram-bot", "Telegram bot token", `\b(\d{8,10}:AA[0-9A-Za-z_-]{33})`+end, 3, ":AA"),
-		token("stripe-key", "Stripe secret key", `\b([rs]k_(?:live|test)_[0-9A-Za-z]{16,99})`+end, 3, "k_live_", "k_test_"),
+		token("stripe-key", "Stripe secret key", `\b([rs]k_(?:live|test|prod)_[0-9A-Za-z]{16,99})`+end, 3,
+			"k_live_", "k_test_",
+			"k_prod_"),
 		token("stripe-webhook", "Stripe webhook secret", `\b(whsec_[0-9A-Za-z+/]{32,})`, 3, "whsec_"),
 		token("square-token", "Square token", `\b((?:EAAA[0-9A-Za-z_-]{60}|sq0csp-[0-9A-Za-z_-]{43}))`+end, 3.5, "EAAA",
 			"sq0csp-"),
@@ -77,7 +81,7 @@ func makeRules() []rule {
 		token("heroku-key", "Heroku token", `\b(HRKU-[0-9A-Za-z_-]{60})`+end, 3, "HRKU-"),
 		token("vault-token", "HashiCorp Vault token", `\b(hv[sbr]\.[0-9A-Za-z_-]{24,})`, 3, "hvs.", "hvb.", "hvr."),
 		token("terraform-token", "Terraform Cloud token", `\b([0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_-]{60,})`, 3, ".atlasv1."),
-		token("databricks-token", "Databricks token", `\b(dapi[0-9a-f]{32})`+end, 3, "dapi"),
+		token("databricks-token", "Databricks token", `\b(dapi[0-9a-f]{32}(?:-\d)?)`+end, 3, "dapi"),
 		token("grafana-token", "Grafana token", `\b(gl(?:sa|c)_[0-9A-Za-z_+/=]{32,})`, 3, "glsa_", "glc_"),
 		token("newrelic-key", "New Relic key", `\b(NRAK-[A-Z0-9]{27})`+end, 3, "NRAK-"),
 		token("sentry-token", "Sentry token", `\b(sntry[su]_[0-9A-Za-z+/=_-]{60,})`, 3, "sntrys_", "sntryu_"),
@@ -93,6 +97,8 @@ func makeRules() []rule {
 	}
 	for i := range rules {
 		switch rules[i].id {
+		case "github-pat", "github-oauth", "github-app", "npm-token":
+			rules[i].checked = true
 		case "twilio-key", "mailgun-key", "databricks-token", "crates-token", "huggingface-token":
 			rules[i].near = wordAfter(32)
 		case "nuget-key", "square-token":
@@ -103,7 +109,8 @@ func makeRules() []rule {
 			rules[i].near = wordAfter(10)
 		}
 	}
-	return append(rules, weakRules()...)
+	return slices.Concat(rules, cloudRules(), codeRules(), moneyRules(), modelRules(), serviceRules(),
+		weakRules())
 }
 
 // weakRules are formats that placeholders have as well.

@@ -81,7 +81,7 @@ func (p *program) logNames(cmd *cobra.Command, begun string) (names []string, er
 		return p.runNames(cmd, begun)
 	}
 	err = p.withHost(cmd, func(h *host.Host) error {
-		logs, err := h.Logs(cmd.Context(), p.call("manual"), number)
+		logs, err := console.Logs(cmd.Context(), h, p.call("manual"), number)
 		for _, l := range logs {
 			names = append(names, fmt.Sprintf("%s:%s\t%s", number, l.Lane, l.State))
 		}
@@ -96,7 +96,8 @@ func (p *program) laneNames(cmd *cobra.Command, _ string) (names []string, err e
 		if err != nil {
 			return err
 		}
-		answer, err := h.ExplainLanes(cmd.Context(), policy, p.call("manual"), host.LanesQuestion{Gate: "pre-push"})
+		answer, err := console.ExplainLanes(cmd.Context(), h, policy, p.call("manual"),
+			console.LanesQuestion{Gate: "pre-push"})
 		for _, l := range answer.Lanes {
 			names = append(names, l.ID)
 		}

@@ -201,7 +201,7 @@ func TestManySmallFiles(t *testing.T) {
 	const files = 2000
 	start := map[string]int64{"schema": 800_000_000} // to set up a validator
 	for plugin, c := range map[string]struct{ suffix, with string }{
-		"files": {".txt", `{"tokens":true,"trailing_whitespace":true,"max_size":"1MiB"}`}, "secrets": {".txt", "{}"},
+		"files": {".txt", `{"trailing_whitespace":true,"max_size":"1MiB"}`}, "secrets": {".txt", "{}"},
 		"guard": {".txt", `{"never":[{"word":"OldName","reason":"r"}]}`},
 		"links": {".md", "{}"}, "schema": {".json", "{}"}, "codeowners": {".txt", "{}"},
 		"licenses": {".txt", `{"headers":["**/*.go"]}`},
