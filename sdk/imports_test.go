@@ -28,9 +28,11 @@ func deps(t *testing.T, pkg string) []string {
 	return strings.Fields(string(out))
 }
 
+// plugins/shell is not among them: its matchers are errorformat's, which brings
+// regexp and fmt (host/RATIONALE.md says what that costs).
 func TestWhatAGuestLinks(t *testing.T) {
-	for _, pkg := range []string{"sdk", "plugins/files", "plugins/commits", "plugins/shell", "plugins/go",
-		"plugins/matrix", "plugins/nix"} {
+	for _, pkg := range []string{"sdk", "plugins/files", "plugins/commits", "plugins/go", "plugins/matrix",
+		"plugins/nix"} {
 		t.Run(pkg, func(t *testing.T) {
 			for _, dep := range deps(t, module+pkg) {
 				own := dep == module+"sdk" || dep == module+pkg

@@ -40,6 +40,10 @@ func (s *Store) ClaimProtected(ctx context.Context, host Host, lease time.Durati
 	return s.claimOf(ctx, host, lease, claimableProtected)
 }
 
+// maxDeadlocks is how often a claim is tried that PostgreSQL ended to free another:
+// claims that wait hold rows that others took meanwhile, and may wait for each other.
+const maxDeadlocks = 10
+
 func (s *Store) claimOf(ctx context.Context, host Host, lease time.Duration, order string) (Run, bool, error) {
 	rung := s.bell.count()
 	if queued, err := s.anyQueued(ctx); !queued { // looking takes no lock
@@ -47,10 +51,16 @@ func (s *Store) claimOf(ctx context.Context, host Host, lease time.Duration, ord
 		return Run{}, false, s.writeError("claim a run", err)
 	}
 	var id, fence int64
-	err := s.inTx(ctx, func(q *session) (err error) {
-		id, fence, err = q.claim(host, lease, order, s.except)
-		return err
-	})
+	var err error
+	for range maxDeadlocks {
+		err = s.inTx(ctx, func(q *session) (err error) {
+			id, fence, err = q.claim(host, lease, order, s.except)
+			return err
+		})
+		if !hasPgCode(err, pgDeadlock) {
+			break
+		}
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		s.bell.silence(rung)
 		return Run{}, false, nil

@@ -22,6 +22,7 @@ import (
 const (
 	pgNoTable     = "42P01"
 	pgLockTimeout = "55P03"
+	pgDeadlock    = "40P01"
 )
 
 // connectTime is how long a server may take to answer, where the address does
