@@ -86,8 +86,8 @@ func TestRefusedRefLeavesLanesOfOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(j.Outcomes) != 1 || (j.Outcomes[0].Message == "") != perRef {
-			t.Errorf("per ref %t: got %+v", perRef, j.Outcomes)
+		if len(j.LaneRuns) != 1 || (j.LaneRuns[0].Message == "") != perRef {
+			t.Errorf("per ref %t: got %+v", perRef, j.LaneRuns)
 		}
 	}
 	// The same commit, refused for one of its two refs.
@@ -99,8 +99,8 @@ func TestRefusedRefLeavesLanesOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(j.Outcomes) != 2 || j.Outcomes[0].Message == "" || j.Outcomes[1].Message != "" {
-		t.Errorf("got %+v", j.Outcomes)
+	if len(j.LaneRuns) != 2 || j.LaneRuns[0].Message == "" || j.LaneRuns[1].Message != "" {
+		t.Errorf("got %+v", j.LaneRuns)
 	}
 }
 

@@ -12,8 +12,8 @@
 //	          --begin----> record.Recorder    the run and each decision, before anything runs
 //	          --runLanes-> []gate.LaneRun     in lane order, whatever finished first
 //	              per lane: lanerun.Lane.Run: request -> plugin -> (container -> exit, log)* -> result
-//	          --End------> the verdict        of the run, in the store
-//	          --Write----> report             lines for the pusher, and an exit status
+//	          --end------> the verdict        of the run, in the store
+//	          --report---> an exit status     and lines for the pusher
 //
 // The order in which the packages import each other (arrows_test.go checks it):
 //
@@ -25,8 +25,12 @@
 //	plugins              the modules that lanes name: fetched, checked, loaded
 //	lanerun              one lane run
 //	author               tools for plugin authors
+//	slots, held, outage  what a host knows of its runs, and of Incus
+//	spool, perref        what one hook leaves for another, or for the resident
+//	runfiles             logs and lines of findings, in the state folder
 //	host                 this package
-//	doctor               checks of a machine, on top of the host
+//	console              what the command line asks of a host
+//	doctor               checks of a machine
 //
 // Data flows only to the right. Lanes and policy are read from the trusted revision
 // and the host, never from the output of a plugin or a container.

@@ -188,8 +188,8 @@ func (g *quickGate) Push(ctx context.Context, p histories.Push) (histories.Answe
 		a.Said = err.Error()
 		return a, nil
 	}
-	for i := range j.Outcomes {
-		if err := runStandIn(ctx, repo, &j, &j.Outcomes[i]); err != nil {
+	for i := range j.LaneRuns {
+		if err := runStandIn(ctx, repo, &j, &j.LaneRuns[i]); err != nil {
 			return a, err
 		}
 	}
@@ -241,7 +241,7 @@ func (g *quickGate) answer(a *histories.Answer, p histories.Push, j gate.Run) {
 			a.Said += fmt.Sprintf("%s: %s\n", u.Named(), u.Refusal)
 		}
 	}
-	for _, o := range j.Outcomes {
+	for _, o := range j.LaneRuns {
 		a.Said += fmt.Sprintf("lane %s of %s: %s %s\n", o.Lane().ID, j.Updates[o.Update].Named(), o.State, o.Message)
 	}
 	for i, l := range p.Lines {

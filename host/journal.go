@@ -88,7 +88,7 @@ func refAnswers(call gate.Call, j gate.Run, exit int) []refAnswer {
 		if a.exit == gate.ExitAccept && exit != gate.ExitAccept {
 			a.along, a.exit, a.reason = true, exit, "another ref of the push was not accepted"
 		}
-		if a.word = exitWord(a.exit); call.Gate == "post-receive" && len(j.Outcomes) > 0 {
+		if a.word = exitWord(a.exit); call.Gate == "post-receive" && len(j.LaneRuns) > 0 {
 			a.word = "queued"
 		}
 		judged[u.Ref] = true
@@ -118,7 +118,7 @@ func (h *Host) logRun(j gate.Run) {
 	if h.log == nil {
 		return
 	}
-	line := h.logLine(j).WithFields(logrus.Fields{"lanes": len(j.Outcomes),
+	line := h.logLine(j).WithFields(logrus.Fields{"lanes": len(j.LaneRuns),
 		"duration": seconds(j.Ended.Sub(j.Started))})
 	if len(j.Updates) == 1 {
 		u := j.Updates[0]
@@ -143,7 +143,7 @@ func (h *Host) logLane(j *gate.Run, i int, number int64) {
 	if h.log == nil {
 		return
 	}
-	o := &j.Outcomes[i]
+	o := &j.LaneRuns[i]
 	u := j.Updates[o.Update]
 	line := h.logLine(gate.Run{Repo: j.Repo, Gate: j.Gate, Number: number}).WithFields(logrus.Fields{"lane": o.Lane().ID,
 		"ref": u.Ref, "old": u.Old, "new": u.New, "required": o.Lane().Required, "attempt": max(1, o.Attempt),

@@ -182,11 +182,11 @@ func TestNoLog(t *testing.T) {
 // BenchmarkLog writes what a push of one ref and ten lanes leaves in the log.
 func BenchmarkLog(b *testing.B) {
 	h := &Host{log: hostlog.New(io.Discard, "info", "text")}
-	run := gate.Run{Repo: "app", Gate: "pre-receive", Number: 7, Outcomes: make([]gate.LaneRun, 10),
+	run := gate.Run{Repo: "app", Gate: "pre-receive", Number: 7, LaneRuns: make([]gate.LaneRun, 10),
 		Updates: []gate.Update{{Update: hooks.Update{Ref: "refs/heads/main", Old: strings.Repeat("a", 40),
 			New: strings.Repeat("b", 40)}}}}
 	for b.Loop() {
-		for i := range run.Outcomes {
+		for i := range run.LaneRuns {
 			h.logLane(&run, i, run.Number)
 		}
 		h.logRun(run)

@@ -151,7 +151,7 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, pol
 func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, i int,
 	lane lanes.Lane) bool {
 	o := gate.LaneRun{Update: i, Picked: lanes.Picked{Lane: lane}}
-	alone := &gate.Run{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy, Updates: j.Updates, Outcomes: []gate.LaneRun{o}}
+	alone := &gate.Run{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy, Updates: j.Updates, LaneRuns: []gate.LaneRun{o}}
 	m, err := h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: alone}).Manifest(ctx)
 	return err != nil || m.Wants("update")
 }

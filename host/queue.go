@@ -24,7 +24,7 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j 
 		return err
 	}
 	h.afterwards(ctx, func(ctx context.Context) error { return h.accepted(ctx, st, repo.CommonDir(), call) })
-	if len(j.Outcomes) == 0 {
+	if len(j.LaneRuns) == 0 {
 		return nil
 	}
 	if err := findAddress(ctx, st, j); err != nil {
@@ -53,7 +53,7 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j 
 // skippedLanes ends the lanes that the pusher left out before they wait.
 func skippedLanes(run store.Run, j *gate.Run) []store.Change {
 	var all []store.Change
-	for i, o := range j.Outcomes {
+	for i, o := range j.LaneRuns {
 		if o.Message != "" {
 			all = append(all, store.Result{LaneRun: run.Lanes[i].ID, From: store.Queued, State: store.Skipped,
 				Message: o.Message})
@@ -188,7 +188,7 @@ func (h queue) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (gat
 		if err != nil {
 			return j, err
 		}
-		j.Outcomes = append(j.Outcomes, o)
+		j.LaneRuns = append(j.LaneRuns, o)
 	}
 	return j, nil
 }

@@ -36,23 +36,23 @@ type scheduled struct {
 	idle *idleness // of the whole run; nil: it is not out of the queue
 }
 
-func (s *scheduled) outcome() *gate.LaneRun { return &s.Run.Outcomes[s.Index] }
+func (s *scheduled) outcome() *gate.LaneRun { return &s.Run.LaneRuns[s.Index] }
 
 // runLanesUntil is runLanes of a run that can be given back while it waits.
 func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
 	out report.Output, idle *idleness) {
 	watch := out.Watch(call, j)
 	defer watch.Close()
-	done := make([]chan struct{}, len(j.Outcomes))
+	done := make([]chan struct{}, len(j.LaneRuns))
 	for i := range done {
 		done[i] = make(chan struct{})
 	}
 	v := j.Verdicts()
 	var wg sync.WaitGroup
-	for i := range j.Outcomes {
+	for i := range j.LaneRuns {
 		idle.begin()
 		wg.Go(func() {
-			o := &j.Outcomes[i]
+			o := &j.LaneRuns[i]
 			ended := false
 			defer func() { // what needs this lane does not wait for the log
 				if ended {

@@ -78,7 +78,7 @@ func ExplainLanes(ctx context.Context, h *host.Host, policy config.Policy, call 
 func explainMemory(ctx context.Context, h *host.Host, repo *hooks.Repo, call gate.Call, policy config.Policy, at string,
 	p gate.Update, i int) string {
 	j := &gate.Run{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: at, Policy: policy, Updates: []gate.Update{p},
-		Outcomes: []gate.LaneRun{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New),
+		LaneRuns: []gate.LaneRun{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New),
 			p.Picked[i].Lane.ID)}}}
 	return h.Lanes().Lane(lanerun.Spec{Repo: repo, Call: call, Run: j}).Foresee(ctx)
 }

@@ -78,27 +78,11 @@ func trialLane(name string, with []byte, p lanes.Locked) []byte {
 	b.WriteString("[lane.grant]\n")
 	for _, c := range p.Capabilities {
 		items := slices.DeleteFunc(slices.Clone(c.Scope), func(s string) bool { return s == "*" })
-		list := fmt.Sprintf("[%s]", strings.Join(quoteEach(items), ", "))
-		switch c.Name {
-		case "container", "kv", "clock":
-			fmt.Fprintf(&b, "%s = true\n", c.Name)
-		case "container.network":
-			b.WriteString("network = true\n")
-		case "http", "env":
-			fmt.Fprintf(&b, "%s = %s\n", c.Name, list)
-		case "secret":
-			fmt.Fprintf(&b, "secrets = %s\n", list)
+		if !strings.HasPrefix(c.Name, "repo.") { // granted unless written otherwise
+			fmt.Fprintln(&b, lanes.GrantLine(c.Name, items...))
 		}
 	}
 	return []byte(b.String())
-}
-
-func quoteEach(items []string) []string {
-	var all []string
-	for _, item := range items {
-		all = append(all, fmt.Sprintf("%q", item))
-	}
-	return all
 }
 
 // tomlOf writes settings, JSON, as the members of a TOML table.

@@ -241,7 +241,7 @@ func (j *Run) Plan(apart func(i int, lane lanes.Lane) bool) {
 			} else if refused {
 				o.Message = "not run: the push is refused already"
 			}
-			j.Outcomes = append(j.Outcomes, o)
+			j.LaneRuns = append(j.LaneRuns, o)
 		}
 	}
 }

@@ -217,7 +217,7 @@ func TestRunByHand(t *testing.T) {
 		t.Errorf("a range has a receiver: %q", call.Args)
 	}
 	if j, err := Decide(t.Context(), repo, call, refusing(), nil, nil); err != nil || len(j.Updates) != 1 ||
-		!j.Updates[0].Protected || g.named(lanesOf(j.Updates[0].LanesFile)) != "<one>[files]" || len(j.Outcomes) != 1 {
+		!j.Updates[0].Protected || g.named(lanesOf(j.Updates[0].LanesFile)) != "<one>[files]" || len(j.LaneRuns) != 1 {
 		t.Errorf("a range: %+v, %v", j.Updates, err)
 	}
 	git(t, work, g.env, "checkout", "-q", "--orphan", "empty")

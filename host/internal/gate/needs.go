@@ -10,7 +10,7 @@ import (
 // pusher skipped does not count.
 func UnmetNeed(j *Run, needs []int) (message string, blocked store.State) {
 	for _, k := range needs {
-		need := &j.Outcomes[k]
+		need := &j.LaneRuns[k]
 		blocked := need.State
 		if need.Blocked != "" {
 			blocked = need.Blocked

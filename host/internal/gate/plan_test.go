@@ -70,7 +70,7 @@ func TestPlan(t *testing.T) {
 		j := &Run{Repo: "app", Updates: c.updates, PerRef: c.perRef, Options: pushOptions{skip: c.skip}}
 		j.Plan(func(int, lanes.Lane) bool { return c.sees })
 		var all []string
-		for _, o := range j.Outcomes {
+		for _, o := range j.LaneRuns {
 			all = append(all, strings.TrimSuffix(fmt.Sprintf("%d:%s %s", o.Update, o.Lane().ID, o.Message), " "))
 			if want := "app@" + c.updates[o.Update].New + ":" + o.Lane().ID; o.Address != want {
 				t.Errorf("%s: address %s", name, o.Address)
@@ -101,13 +101,13 @@ func TestWhoseVerdict(t *testing.T) {
 		"its own of one lane, and one that is shared": {[]LaneRun{run(0, "x", store.Passed), run(0, "y", store.Failed),
 			run(1, "x", store.Passed)}, "1 1"},
 	} {
-		v := (&Run{Updates: both, Outcomes: c.outcomes}).Verdicts()
+		v := (&Run{Updates: both, LaneRuns: c.outcomes}).Verdicts()
 		if got := fmt.Sprint(v.ExitOf(0), " ", v.ExitOf(1)); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 	not := planned("b", "c1", []string{"x"}, func(p *Update) { p.Picked[0].Picked = false })
-	v := (&Run{Updates: []Update{both[0], not}, Outcomes: []LaneRun{run(0, "x", store.Failed)}}).Verdicts()
+	v := (&Run{Updates: []Update{both[0], not}, LaneRuns: []LaneRun{run(0, "x", store.Failed)}}).Verdicts()
 	if v.ExitOf(0) != ExitRefuse || v.ExitOf(1) != ExitAccept {
 		t.Errorf("a lane that the other ref does not ask for: %d, %d", v.ExitOf(0), v.ExitOf(1))
 	}
@@ -115,7 +115,7 @@ func TestWhoseVerdict(t *testing.T) {
 
 // judged is a run of lane runs on one protected update.
 func judged(outcomes ...LaneRun) *Run {
-	return &Run{Updates: []Update{{Protected: true}}, Outcomes: outcomes}
+	return &Run{Updates: []Update{{Protected: true}}, LaneRuns: outcomes}
 }
 
 // lane is a lane run that ended so; needs are other lanes.
@@ -254,9 +254,9 @@ func TestDecideAsksAboutRefs(t *testing.T) {
 				asked = append(asked, j.Updates[i].Ref+" "+l.ID)
 				return sees
 			})
-		if err != nil || len(j.Outcomes) != map[bool]int{true: 2, false: 1}[sees] ||
+		if err != nil || len(j.LaneRuns) != map[bool]int{true: 2, false: 1}[sees] ||
 			strings.Join(asked, ", ") != "refs/heads/rel files" {
-			t.Errorf("told the ref %t: %d lane runs, asked %q, %v", sees, len(j.Outcomes), asked, err)
+			t.Errorf("told the ref %t: %d lane runs, asked %q, %v", sees, len(j.LaneRuns), asked, err)
 		}
 	}
 }

@@ -155,7 +155,7 @@ func TestOptionsOfLanes(t *testing.T) {
 			policy.AllowDelete, policy.PushOptions = true, []string{config.OptionSkip, config.OptionOnly}
 			j, err := g.decide(call, policy)
 			var all []string
-			for _, o := range j.Outcomes {
+			for _, o := range j.LaneRuns {
 				all = append(all, o.Lane().ID+": "+o.Message)
 			}
 			got := strings.Join(all, "; ")

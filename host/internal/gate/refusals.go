@@ -11,7 +11,7 @@ func (v verdicts) Against(i int) []string {
 	}
 	var all []string
 	for _, k := range v.about(i) {
-		if o := v.j.Outcomes[k]; o.Refuses() || o.Undecided() {
+		if o := v.j.LaneRuns[k]; o.Refuses() || o.Undecided() {
 			all = append(all, fmt.Sprintf("lane %q %s", o.Lane().ID, verdictWord(o)))
 		}
 	}

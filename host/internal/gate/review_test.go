@@ -224,7 +224,7 @@ func TestLanesAreWatchedEverywhere(t *testing.T) {
 	for to, want := range map[string]bool{"text": false, "lock": true, "move": true, "folded": true} {
 		g := h.guard(t, "main=one")
 		j, err := g.decide(g.call("pre-receive", "main one "+to), refusing())
-		if err != nil || len(j.Updates) != 1 || j.Updates[0].Picked[0].Picked != want || (len(j.Outcomes) == 1) != want {
+		if err != nil || len(j.Updates) != 1 || j.Updates[0].Picked[0].Picked != want || (len(j.LaneRuns) == 1) != want {
 			t.Errorf("%s: %+v, %v", to, j.Updates, err)
 		}
 	}

@@ -1,3 +1,4 @@
+// Package held knows the runs that this process works on.
 package held
 
 import (
@@ -15,6 +16,7 @@ type Runs struct {
 	seen map[int64]bool  // it was not held at the last look
 }
 
+// Hold notes that the run is worked on until release.
 func (h *Runs) Hold(run int64) (release func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -61,6 +63,7 @@ func (h *Runs) Lost(run int64) (why error, lost bool) {
 	return errors.New("the response of the store was lost"), again
 }
 
+// Settled forgets why the end of a run was not recorded.
 func (h *Runs) Settled(run int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

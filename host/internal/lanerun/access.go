@@ -46,7 +46,7 @@ type access struct {
 	uncacheableWhy string     // why the run depends on more than what was recorded of it; empty: it does not
 }
 
-func (l *access) outcome() *gate.LaneRun { return &l.j.Outcomes[l.i] }
+func (l *access) outcome() *gate.LaneRun { return &l.j.LaneRuns[l.i] }
 
 func (l *access) lane() lanes.Lane { return l.outcome().Lane() }
 
@@ -109,7 +109,7 @@ func (l *access) denied(name string) error {
 	}
 	return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name,
 		l.lane().ID),
-		"grant it in the lane:\n[lane.grant]\n"+grantLine(name))
+		"grant it in the lane:\n[lane.grant]\n"+lanes.GrantHint(name))
 }
 
 // notInZone is a denial for what the policy allows to others: it says to whom.
@@ -133,14 +133,12 @@ func (l *access) outside(name, item string) error {
 	if !l.permits.has(name) {
 		return l.denied(name)
 	}
-	g, what := l.lane().Grant, printable.Clean(item)
-	granted := map[string][]string{"http": g.HTTP, "secret": g.Secrets, "env": g.Env}[name]
+	what := printable.Clean(item)
 	switch {
-	case !slices.Contains(granted, item):
+	case !slices.Contains(l.lane().Grant.Items(name), item):
 		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which lane %q does not grant", l.lane().Plugin, name,
 			what, l.lane().ID),
-			"grant it in the lane:\n[lane.grant]\n"+strings.Replace(strings.Replace(grantLine(name), "HOST", what, 1), "NAME",
-				what, 1))
+			"grant it in the lane:\n[lane.grant]\n"+lanes.GrantLine(name, what))
 	case !l.policy().Lets(name, item):
 		return l.notInZone(fmt.Sprintf("%s %q", name, what))
 	case name == "http" && !config.AllowsHost(l.policy().HTTPHosts, item):

@@ -136,7 +136,7 @@ func probeLane(h *testHost, r *hooks.Repo, st *store.Store, plugin string, u hoo
 		Grant: lanes.Grant{Read: true}}
 	j := &gate.Run{Repo: "work", GitDir: "/work", Gate: "manual", Policy: h.policy,
 		Updates:  []gate.Update{{Update: u, LanesFile: gate.LanesFile{Set: set}, Changes: changes}},
-		Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + u.New[:7] + ":" + plugin}}}
+		LaneRuns: []gate.LaneRun{{Picked: lanes.Picked{Lane: lane}, Address: "work@" + u.New[:7] + ":" + plugin}}}
 	l := &Lane{access: &access{runner: h.lanes, repo: r, j: j, rec: record.Of(st, store.Run{}), Attempt: 1}}
 	l.log, l.asked = newLaneLog(func() string { return filepath.Join(h.state, "log") }, func(string) {}), map[string]bool{}
 	return probe{l}

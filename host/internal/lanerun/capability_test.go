@@ -71,9 +71,10 @@ func TestReach(t *testing.T) {
 		"secrets": {"secret", []string{all}, hosts, "a.org b.org c.net"},
 		"secrets that a table has": {"secret", []string{all}, within(config.Allow{Secrets: []string{"c.net"}}),
 			"c.net"},
-		"secrets that the manifest has":   {"secret", []string{"a.org"}, hosts, "a.org"},
-		"variables":                       {"env", []string{all}, hosts, "a.org b.org c.net"},
-		"variables that a table has":      {"env", []string{all}, within(config.Allow{Env: []string{"a.org"}}), "a.org"},
+		"secrets that the manifest has": {"secret", []string{"a.org"}, hosts, "a.org"},
+		"variables":                     {"env", []string{all}, hosts, "a.org b.org c.net"},
+		"variables that a table has": {"env", []string{all}, within(config.Allow{Env: []string{"a.org"}}),
+			"a.org"},
 		"variables that the manifest has": {"env", []string{"B.ORG", "b.org"}, hosts, "b.org"},
 	} {
 		p := permitted(manifestOf(c.capability, c.scope...), granted(c.capability, items...), c.policy)
@@ -81,7 +82,8 @@ func TestReach(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 		for _, item := range append(items, "d.org", "", all) {
-			if want := strings.Contains(" "+c.want+" ", " "+item+" ") && item != ""; p.reaches(c.capability, item) != want {
+			if want := strings.Contains(" "+c.want+" ", " "+item+" ") && item != ""; p.reaches(c.capability,
+				item) != want {
 				t.Errorf("%s: %q is reached: %t", name, item, !want)
 			}
 		}
@@ -124,7 +126,8 @@ func TestDenials(t *testing.T) {
 	t.Parallel()
 	grants := map[string]string{"repo.read": "read = true", "repo.history": "history = true",
 		"container":         "container = true",
-		"container.network": "network = true", "http": `http = ["HOST"]`, "secret": `secrets = ["NAME"]`, "kv": "kv = true",
+		"container.network": "network = true", "http": `http = ["api.example.org"]`, "secret": `secrets = ["NAME"]`,
+		"kv":    "kv = true",
 		"clock": "clock = true", "env": `env = ["NAME"]`}
 	open := config.Policy{Capabilities: everyCapability(), HTTPHosts: []string{"*"}}
 	for _, name := range everyCapability() {
@@ -138,13 +141,16 @@ func TestDenials(t *testing.T) {
 			"by the manifest": {laneThatAsks(t, onMain, moduleThatAsks(t, "x.org"), granted(name, "x.org"), open),
 				`plugin "look" used capability ` + name + `, which its manifest does not ask for; hint: `, false},
 			"by the lane": {laneThatAsks(t, onMain, asks, lanes.Grant{}, open), `plugin "look" asks for ` + name +
-				`, which lane "deploy" does not grant; hint: grant it in the lane:` + "\n[lane.grant]\n" + grants[name], false},
-			"by the policy": {laneThatAsks(t, onMain, asks, granted(name, "x.org"), config.Policy{}), `plugin "look" asks for ` +
-				name + ", which the policy of this host does not allow; hint: the host's owner may add it to `capabilities` in " +
-				"/etc/host.toml", false},
-			"on a branch": {laneThatAsks(t, onBranch, asks, granted(name, "x.org"), open), `plugin "look" asks for ` + name +
-				`, which only runs of protected refs have, judged by protected lanes; hint: push to a protected branch whose ` +
-				`lanes grant it, or take the grant out of lane deploy`, true},
+				`, which lane "deploy" does not grant; hint: grant it in the lane:` + "\n[lane.grant]\n" +
+				grants[name], false},
+			"by the policy": {laneThatAsks(t, onMain, asks, granted(name, "x.org"), config.Policy{}),
+				`plugin "look" asks for ` +
+					name + ", which the policy of this host does not allow; hint: the host's owner may add it to `capabilities` in " +
+					"/etc/host.toml", false},
+			"on a branch": {laneThatAsks(t, onBranch, asks, granted(name, "x.org"), open),
+				`plugin "look" asks for ` + name +
+					`, which only runs of protected refs have, judged by protected lanes; hint: push to a protected branch whose ` +
+					`lanes grant it, or take the grant out of lane deploy`, true},
 		} {
 			if c.beyond && !beyond {
 				continue

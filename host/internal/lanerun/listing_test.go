@@ -108,7 +108,7 @@ func TestRecallDoesNoMoreWorkThanARun(t *testing.T) {
 		changes[i] = hooks.Change{Path: fmt.Sprintf("d/file%d", i), Status: "A"}
 	}
 	l := &Lane{access: &access{permits: permits{"repo.read": reach{}},
-		j: &gate.Run{Updates: []gate.Update{{Changes: changes}}, Outcomes: []gate.LaneRun{{}}}}}
+		j: &gate.Run{Updates: []gate.Update{{Changes: changes}}, LaneRuns: []gate.LaneRun{{}}}}}
 	now := environment{changes: l.changesNow(t.Context())}
 	page, err := l.changesNow(t.Context())(string(manyGlobs(900)))
 	if err != nil {
@@ -132,7 +132,7 @@ func TestRecallDoesNoMoreWorkThanARun(t *testing.T) {
 func TestChangesOfARequestEndWithTheRun(t *testing.T) {
 	t.Parallel()
 	l := &Lane{access: &access{permits: permits{"repo.read": reach{}},
-		j: &gate.Run{Updates: []gate.Update{{Changes: make([]hooks.Change, 1000)}}, Outcomes: []gate.LaneRun{{}}}}}
+		j: &gate.Run{Updates: []gate.Update{{Changes: make([]hooks.Change, 1000)}}, LaneRuns: []gate.LaneRun{{}}}}}
 	if all, err := l.visibleChanges(t.Context()); err != nil || len(all) != 1000 {
 		t.Errorf("%d, %v", len(all), err)
 	}

@@ -10,7 +10,7 @@ import (
 func TestALockNamesFilesOfItsTree(t *testing.T) {
 	t.Parallel()
 	of := modules{&access{j: &gate.Run{Updates: []gate.Update{{LanesFile: gate.LanesFile{Rev: "1"}}},
-		Outcomes: []gate.LaneRun{{}}}}}
+		LaneRuns: []gate.LaneRun{{}}}}}
 	want := `its source "/etc/shadow" in lanes.lock is not a file of the repository`
 	if _, err := of.fromTree(t.Context(), "/etc/shadow"); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)

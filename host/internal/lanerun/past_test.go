@@ -89,7 +89,7 @@ func (p pastProbe) lane(plugin, dir string, ids []string) probe {
 }
 
 // lane0 is the probe's only lane, to be changed.
-func (p probe) lane0() *lanes.Lane { return &p.j.Outcomes[0].Picked.Lane }
+func (p probe) lane0() *lanes.Lane { return &p.j.LaneRuns[0].Picked.Lane }
 
 const pem = "-----BEGIN " + "PRIVATE KEY-----\n"
 

@@ -2,7 +2,6 @@ package lanerun
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
@@ -22,13 +21,9 @@ type reach struct {
 }
 
 func permitted(m sdk.Manifest, g lanes.Grant, p config.Policy) permits {
-	given := map[string]bool{"repo.read": g.Read, "repo.history": g.History, "container": g.Container,
-		"container.network": g.Network,
-		"http":              len(g.HTTP) > 0, "secret": len(g.Secrets) > 0, "kv": g.KV, "clock": g.Clock,
-		"env": len(g.Env) > 0}
 	all := permits{}
 	for _, c := range m.Capabilities {
-		if given[c.Name] && slices.Contains(p.Capabilities, c.Name) {
+		if g.Gives(c.Name) && slices.Contains(p.Capabilities, c.Name) {
 			all[c.Name] = reachOf(c, g, p)
 		}
 	}
@@ -116,19 +111,6 @@ func (p permits) patterns() int {
 
 // limited reports whether some files of the tree are not there for the plugin.
 func (p permits) limited() bool { return len(p["repo.read"].globs) > 0 }
-
-// grantLine is what grants a capability in a lane.
-func grantLine(name string) string {
-	switch name {
-	case "http":
-		return `http = ["HOST"]`
-	case "secret":
-		return `secrets = ["NAME"]`
-	case "env":
-		return `env = ["NAME"]`
-	}
-	return name[strings.LastIndexByte(name, '.')+1:] + " = true"
-}
 
 // identity is who a plugin is to what outlives its versions: the name in its
 // manifest and who was found to have signed it, else its digest. What the

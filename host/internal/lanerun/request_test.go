@@ -69,7 +69,7 @@ func asking(t *testing.T, server *httptest.Server, hosts ...string) *operations 
 		{Name: "secret", Scope: []string{"*"}}}}
 	grant := lanes.Grant{HTTP: []string{at, "example.org", "127.0.0.1:1"}, Secrets: []string{"TOKEN"}}
 	j := &gate.Run{Policy: policy, Updates: []gate.Update{{Update: hooks.Update{}}},
-		Outcomes: []gate.LaneRun{{Picked: lanes.Picked{Lane: lanes.Lane{ID: "l", Plugin: "p", Grant: grant}}}}}
+		LaneRuns: []gate.LaneRun{{Picked: lanes.Picked{Lane: lanes.Lane{ID: "l", Plugin: "p", Grant: grant}}}}}
 	l := &Lane{access: &access{runner: r, j: j, rec: record.Of(nil, store.Run{}),
 		permits: permitted(manifest, grant, policy)}}
 	l.log = newLaneLog(func() string { return filepath.Join(dir, "log") }, func(string) {})

@@ -63,7 +63,7 @@ func laneThatAsks(t *testing.T, where judging, m *sandbox.Plugin, grant lanes.Gr
 		call: gate.Call{Env: []string{"PUSHLANE_CONFIG=/etc/host.toml"}},
 		j: &gate.Run{GitDir: "/srv/app.git", Gate: strings.Fields(string(where))[0], Policy: policy,
 			Updates:  []gate.Update{u},
-			Outcomes: []gate.LaneRun{{Picked: picked}}}}}
+			LaneRuns: []gate.LaneRun{{Picked: picked}}}}}
 	l.log = newLaneLog(l.logPath, func(string) {})
 	l.permits = permitted(m.Manifest(), grant, l.policy())
 	return l

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -53,7 +52,7 @@ func (t *Teller) runURL(ctx context.Context, run store.Run) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s/r/%s/runs/%d", strings.TrimSuffix(t.config.URL, "/"), url.PathEscape(address), run.Number), nil
+	return runjson.Page(t.config.URL, address, run.Number, ""), nil
 }
 
 // target names a webhook where its path, which is often a secret, is not to be

@@ -42,6 +42,8 @@ func (b *Blind) Keys(now time.Time) []string {
 	return keys
 }
 
+// Failed notes that the repository could not be opened: it is left alone for twice
+// as long as before.
 func (b *Blind) Failed(key string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -52,6 +54,7 @@ func (b *Blind) Failed(key string, now time.Time) {
 	b.of[key] = blindness{now.Add(wait), wait}
 }
 
+// Opened notes that the repository could be opened.
 func (b *Blind) Opened(key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

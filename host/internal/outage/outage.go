@@ -1,3 +1,5 @@
+// Package outage knows what did not answer lately: Incus, and repositories that could
+// not be opened.
 package outage
 
 import (

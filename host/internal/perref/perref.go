@@ -43,7 +43,7 @@ func verdictLines(updates []hooks.Update) []string {
 	return lines
 }
 
-// leaveVerdict stores the answer for proc-receive, and reports whether git may
+// Leave stores the answer for proc-receive, and reports whether git may
 // continue to it: if at least one ref is accepted.
 func Leave(state string, call gate.Call, j gate.Run) (goOn bool, err error) {
 	v := refVerdict{Lines: verdictLines(j.Pushed), Refused: map[string]string{}}

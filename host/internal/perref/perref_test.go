@@ -37,7 +37,7 @@ func perRefRun(refuse ...string) gate.Run {
 		}
 		j.Pushed = append(j.Pushed, u.Update)
 		j.Updates = append(j.Updates, u)
-		j.Outcomes = append(j.Outcomes, gate.LaneRun{Update: i, Picked: picked, State: state})
+		j.LaneRuns = append(j.LaneRuns, gate.LaneRun{Update: i, Picked: picked, State: state})
 	}
 	return j
 }
@@ -153,7 +153,7 @@ func TestNothingGoesIn(t *testing.T) {
 	call := gate.Call{Env: []string{"PUSHLANE_PUSH=1.2"}}
 	j := perRefRun("refs/heads/main")
 	j.Updates, j.Pushed = []gate.Update{j.Updates[0]}, j.Pushed[:1]
-	j.Outcomes = j.Outcomes[:1]
+	j.LaneRuns = j.LaneRuns[:1]
 	if goOn, err := Leave(state, call, j); goOn || err != nil {
 		t.Errorf("it goes on: %v", err)
 	}
@@ -185,7 +185,7 @@ func TestLetThrough(t *testing.T) {
 	}{
 		"some":                      {func(*gate.Run) {}, "refs/heads/topic"},
 		"not where all are refused": {func(j *gate.Run) { j.PerRef = false }, ""},
-		"not where all go in":       {func(j *gate.Run) { j.Updates, j.Outcomes = j.Updates[1:2], nil }, ""},
+		"not where all go in":       {func(j *gate.Run) { j.Updates, j.LaneRuns = j.Updates[1:2], nil }, ""},
 	} {
 		j := perRefRun("refs/heads/main")
 		c.change(&j)

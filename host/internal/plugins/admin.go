@@ -369,15 +369,13 @@ func auditLanes(set *lanes.Set, lock LockFile) (lines []string) {
 			continue
 		}
 		asked := gate.GrantedNames(p.Capabilities)
-		given := map[string]bool{"container": l.Grant.Container, "container.network": l.Grant.Network,
-			"http":   len(l.Grant.HTTP) > 0,
-			"secret": len(l.Grant.Secrets) > 0, "kv": l.Grant.KV, "clock": l.Grant.Clock, "env": len(l.Grant.Env) > 0}
-		for _, name := range wasm.Capabilities() {
-			if given[name] && !slices.Contains(asked, name) {
+		for _, name := range lanes.Capabilities() {
+			// What of the tree is read is granted unless written otherwise.
+			if l.Grant.Gives(name) && !strings.HasPrefix(name, "repo.") && !slices.Contains(asked, name) {
 				lines = append(lines, fmt.Sprintf("lane %s: grants %s, which plugin %s does not ask for", l.ID, name, l.Plugin))
 			}
 		}
-		if given["secret"] && given["http"] {
+		if l.Grant.Gives("secret") && l.Grant.Gives("http") {
 			lines = append(lines, fmt.Sprintf("lane %s: plugin %s may send secrets to %s", l.ID, l.Plugin,
 				strings.Join(l.Grant.HTTP, ", ")))
 		}

@@ -89,7 +89,7 @@ func Begin(ctx context.Context, st *store.Store, repo *hooks.Repo, call gate.Cal
 	hold func(store.Run) (release func())) *Recorder {
 	r := &Recorder{Store: st, begun: make(chan struct{}), hold: func() {}}
 	n, notes := New(repo, call, j), Notes(j)
-	go r.begin(context.WithoutCancel(ctx), hold, n, len(j.Outcomes), notes)
+	go r.begin(context.WithoutCancel(ctx), hold, n, len(j.LaneRuns), notes)
 	return r
 }
 
@@ -154,7 +154,7 @@ func Notes(j *gate.Run) []store.Change {
 // picked ones are in the order of the outcomes.
 func newLanes(j *gate.Run, i int) []store.NewLane {
 	planned := map[string]bool{}
-	for _, o := range j.Outcomes {
+	for _, o := range j.LaneRuns {
 		if o.Update == i {
 			planned[o.Lane().ID] = true
 		}

@@ -61,7 +61,7 @@ func judged() *gate.Run {
 	rel.Ref, rel.Forced, rel.Protected = "refs/heads/rel", false, false
 	j := &gate.Run{Repo: "team/app", Gate: "pre-receive", Started: day(), Updates: []gate.Update{main, rel}}
 	for _, k := range []int{0, 2} {
-		j.Outcomes = append(j.Outcomes, gate.LaneRun{Picked: all[k], State: store.Passed})
+		j.LaneRuns = append(j.LaneRuns, gate.LaneRun{Picked: all[k], State: store.Passed})
 	}
 	return j
 }
@@ -193,7 +193,7 @@ func TestARun(t *testing.T) {
 		t.Fatalf("run %d, number %d, lanes %d and %d, held %d", run, rec.WaitNumber(), rec.WaitLaneID(0), rec.WaitLaneID(1),
 			*held)
 	}
-	one, two := &j.Outcomes[0], &j.Outcomes[1]
+	one, two := &j.LaneRuns[0], &j.LaneRuns[1]
 	one.Started = day()
 	rec.Starting(ctx, 0, one, "a container", "/log")
 	if got := r.lanesOf(1); got != `running 0; 1 vet running "a container"; 1 test queued ""` &&
@@ -243,8 +243,8 @@ func TestLanesInOneTransaction(t *testing.T) {
 	} {
 		r, j := newRecorded(t), judged()
 		rec, _ := r.begin(j, call())
-		for i := range j.Outcomes {
-			o := &j.Outcomes[i]
+		for i := range j.LaneRuns {
+			o := &j.LaneRuns[i]
 			o.State, o.Ended = c.state, day().Add(time.Second)
 			if c.started {
 				o.Started = day()
@@ -264,7 +264,7 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	r, j := newRecorded(t), judged()
 	rec, _ := r.begin(j, call())
-	o := &j.Outcomes[0]
+	o := &j.LaneRuns[0]
 	first := rec.WaitLaneID(0)
 	o.State, o.Message, o.Started, o.Ended = store.Broken, "the container died", day(), day()
 	rec.Lane(t.Context(), 0, o, false)
@@ -274,8 +274,8 @@ func TestRetry(t *testing.T) {
 	}
 	o.State, o.Message = store.Passed, ""
 	rec.Lane(t.Context(), 0, o, false)
-	j.Outcomes[1].Started = day()
-	rec.Lane(t.Context(), 1, &j.Outcomes[1], false)
+	j.LaneRuns[1].Started = day()
+	rec.Lane(t.Context(), 1, &j.LaneRuns[1], false)
 	if err := rec.End(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestWhatCannotBeRecorded(t *testing.T) {
 	t.Run("other lane runs than were planned", func(t *testing.T) {
 		t.Parallel()
 		r, j := newRecorded(t), judged()
-		j.Outcomes = append(j.Outcomes, j.Outcomes[0])
+		j.LaneRuns = append(j.LaneRuns, j.LaneRuns[0])
 		rec, held := r.begin(j, call())
 		err := rec.End(t.Context(), j)
 		if want := "internal error: 2 lane runs recorded for 3 planned"; err == nil || err.Error() != want {

@@ -53,14 +53,14 @@ type junitText struct {
 }
 
 func writeJUnit(w io.Writer, j gate.Run) error {
-	suite := junitSuite{Name: "pushlane " + j.Repo, Tests: len(j.Outcomes), Time: seconds(j.Ended.Sub(j.Started)),
+	suite := junitSuite{Name: "pushlane " + j.Repo, Tests: len(j.LaneRuns), Time: seconds(j.Ended.Sub(j.Started)),
 		Stamp: j.Started.UTC().Format("2006-01-02T15:04:05"), Host: "localhost",
 		Properties: []junitProperty{{"pushlane.run", fmt.Sprint(j.Number)}, {"pushlane.gate", j.Gate}}}
 	for _, u := range j.Updates {
 		suite.Properties = append(suite.Properties, junitProperty{"pushlane.update",
 			fmt.Sprintf("%s %s..%s", printable.Clean(u.Ref), u.Base, u.New)})
 	}
-	for _, o := range j.Outcomes {
+	for _, o := range j.LaneRuns {
 		suite.add(junitCase{Name: o.Lane().ID, Class: junitClass(j, o), Time: seconds(o.Ended.Sub(o.Started))}, o)
 	}
 	io.WriteString(w, xml.Header)

@@ -63,12 +63,12 @@ const redrawEvery = 100 * time.Millisecond
 
 // Watch shows a run while it goes on.
 func (o Output) Watch(call gate.Call, j *gate.Run) *progress {
-	titles := make([]string, len(j.Outcomes))
-	for i := range j.Outcomes {
-		titles[i] = laneTitle(&j.Outcomes[i])
+	titles := make([]string, len(j.LaneRuns))
+	for i := range j.LaneRuns {
+		titles[i] = laneTitle(&j.LaneRuns[i])
 	}
 	p := &progress{titles: titles, w: o.Err, call: call, paint: painter(call.Term.Color), width: titleWidth(titles),
-		finals: make([]*gate.LaneRun, len(j.Outcomes)), last: make([]string, len(j.Outcomes)),
+		finals: make([]*gate.LaneRun, len(j.LaneRuns)), last: make([]string, len(j.LaneRuns)),
 		running: map[int]time.Time{}, stop: make(chan struct{}), quiet: call.Format != "" && call.Format != "text"}
 	if !p.quiet {
 		io.WriteString(p.w, header(j))
@@ -173,7 +173,7 @@ func (p *progress) Close() {
 	p.draw()
 }
 
-// Watcher receives the progress of lane runs; i is the index in Judgement.Outcomes.
+// Watcher receives the progress of lane runs; i is the index in gate.Run.LaneRuns.
 // Its methods are called from several goroutines.
 type Watcher interface {
 	Started(i int)

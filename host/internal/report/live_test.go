@@ -19,7 +19,7 @@ func TestWatch(t *testing.T) {
 	j.Updates[0].Notes = []string{"main brings another lanes file"}
 	j.Updates[1].Protected, j.Updates[1].Picked = false, make([]lanes.Picked, 1)
 	j.Updates[2].Delete = true
-	j.Outcomes[1].Picked.Lane.Title = "All \x1b[1mtests"
+	j.LaneRuns[1].Picked.Lane.Title = "All \x1b[1mtests"
 	const header = "pushlane: main 1111111..2222222: 3 of 3 lanes\npushlane: note: main brings another lanes file\n" +
 		"pushlane: topic 1111111..2222222: 0 of 1 lane, not protected\npushlane: old (deleted) 1111111\n"
 	var b bytes.Buffer

@@ -25,7 +25,7 @@ func judged(states ...store.State) gate.Run {
 		Updates: []gate.Update{{Update: hooks.Update{Ref: "refs/heads/main", New: strings.Repeat("5", 40)},
 			LanesFile: gate.LanesFile{Set: set, Rev: "abc"}}}}
 	for i, state := range states {
-		j.Outcomes = append(j.Outcomes, gate.LaneRun{State: state, Message: "what became of it", Started: began,
+		j.LaneRuns = append(j.LaneRuns, gate.LaneRun{State: state, Message: "what became of it", Started: began,
 			Ended: began.Add(1500 * time.Millisecond), Picked: lanes.Picked{Path: "src/a.c",
 				Lane: lanes.Lane{ID: string(state), Line: 10 + i}}})
 	}
@@ -50,7 +50,7 @@ func sarifOf(t *testing.T, j gate.Run) sarif.Log {
 func TestSARIF(t *testing.T) {
 	t.Parallel()
 	j := judged(store.Failed, store.Broken, store.Passed)
-	j.Outcomes[0].Findings = []sdk.Finding{{Path: "a b.c", Line: 3, Col: 4, Level: "error", Rule: "r1", Message: "bad"},
+	j.LaneRuns[0].Findings = []sdk.Finding{{Path: "a b.c", Line: 3, Col: 4, Level: "error", Rule: "r1", Message: "bad"},
 		{Level: "warning", Message: "the commit message"},
 		{Path: "a b.c", Line: 9, Level: "error", Rule: "r1", Message: "bad"}}
 	log := sarifOf(t, j)
@@ -74,7 +74,7 @@ func TestSARIF(t *testing.T) {
 		t.Errorf("got %+v", failed.Tool)
 	}
 	first, again := failed.Results[0].Fingerprints["pushlane/v1"], failed.Results[2].Fingerprints["pushlane/v1"]
-	j.Outcomes[0].Findings[0].Line = 300
+	j.LaneRuns[0].Findings[0].Line = 300
 	j.Updates[0].New = strings.Repeat("6", 40)
 	moved := sarifOf(t, j).Runs[0]
 	if first == again || len(first) != 32 || moved.Results[0].Fingerprints["pushlane/v1"] != first ||
@@ -95,7 +95,7 @@ func TestSARIFWithoutFindings(t *testing.T) {
 	}{
 		"at its lane":             {func(*gate.Run) {}, ".pushlane/lanes.toml"},
 		"of the host's own lanes": {func(j *gate.Run) { j.Updates[0].Rev = "" }, "src/a.c"},
-		"picked by no path":       {func(j *gate.Run) { j.Updates[0].Rev, j.Outcomes[0].Picked.Path = "", "" }, "."},
+		"picked by no path":       {func(j *gate.Run) { j.Updates[0].Rev, j.LaneRuns[0].Picked.Path = "", "" }, "."},
 	} {
 		j := judged(store.Failed)
 		test.change(&j)
@@ -111,7 +111,7 @@ func TestSARIFOfSeveralRefs(t *testing.T) {
 	t.Parallel()
 	j := judged(store.Failed, store.Failed)
 	j.Updates = append(j.Updates, gate.Update{Update: hooks.Update{Ref: "refs/heads/b"}})
-	j.Outcomes[1].Update = 1
+	j.LaneRuns[1].Update = 1
 	log := sarifOf(t, j)
 	a, b := log.Runs[0].AutomationDetails.ID, log.Runs[1].AutomationDetails.ID
 	if a != "pushlane/failed/refs/heads/main/" ||
@@ -123,7 +123,7 @@ func TestSARIFOfSeveralRefs(t *testing.T) {
 func TestJUnit(t *testing.T) {
 	t.Parallel()
 	j := judged(store.Passed, store.Failed, store.Broken, store.Cancelled, store.Skipped)
-	j.Outcomes[1].Message = "bad\x1b]0;title\a"
+	j.LaneRuns[1].Message = "bad\x1b]0;title\a"
 	var out bytes.Buffer
 	if err := (Output{Out: &out}).Write(gate.Call{Format: "junit"}, j); err != nil {
 		t.Fatal(err)

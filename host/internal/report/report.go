@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -89,7 +89,7 @@ func header(j *gate.Run) string {
 	var b strings.Builder
 	for i, p := range j.Updates {
 		n := 0
-		for _, o := range j.Outcomes {
+		for _, o := range j.LaneRuns {
 			if o.Update == i {
 				n++
 			}
@@ -159,7 +159,7 @@ func titleWidth(titles []string) int {
 
 // worstFirst sorts lanes that refuse before the others, each in lane order.
 func worstFirst(j gate.Run) []gate.LaneRun {
-	all := slices.Clone(j.Outcomes)
+	all := slices.Clone(j.LaneRuns)
 	slices.SortStableFunc(all, func(a, b gate.LaneRun) int { return rank(j, a) - rank(j, b) })
 	return all
 }
@@ -272,20 +272,11 @@ func writeNext(b *bytes.Buffer, call gate.Call, j gate.Run, o gate.LaneRun) {
 		fmt.Fprintf(b, "pushlane: log: pushlane log %d:%s\n", j.Number, o.Lane().ID)
 	}
 	if server && j.Address != "" {
-		fmt.Fprintf(b, "pushlane: page: %s\n", pageURL(j.Policy.URL, j.Address, j.Number, o.Lane().ID))
+		fmt.Fprintf(b, "pushlane: page: %s\n", runjson.Page(j.Policy.URL, j.Address, j.Number, o.Lane().ID))
 	}
 	if j.Gate != "pre-commit" && j.Gate != "commit-msg" && call.Config == "" {
 		fmt.Fprintf(b, "pushlane: again: pushlane run --lane %s --range %s\n", o.Lane().ID, againRange(p))
 	}
-}
-
-// pageURL is where the page shows a run, or one lane of it.
-func pageURL(base, repo string, number int64, lane string) string {
-	at := fmt.Sprintf("%s/r/%s/runs/%d", strings.TrimSuffix(base, "/"), url.PathEscape(repo), number)
-	if lane != "" {
-		at += "/" + url.PathEscape(lane)
-	}
-	return at
 }
 
 func againRange(p gate.Update) string {
@@ -323,7 +314,7 @@ func writeSummary(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run) {
 	case len(names) > 0:
 		fmt.Fprintf(b, "pushlane: %s: %s (%s let through by on_undecided = \"accept\", run #%d)\n",
 			paint.bad("cannot decide"), strings.Join(names, ", "), noun(call.Gate), j.Number)
-	case len(j.Outcomes) == 0:
+	case len(j.LaneRuns) == 0:
 		fmt.Fprintf(b, "pushlane: %s: no lane asks for these paths (run #%d)\n", paint.good("accepted"), j.Number)
 	default:
 		fmt.Fprintf(b, "pushlane: %s: %s in %s (run #%d)\n", paint.good("accepted"), tally(j),
@@ -355,7 +346,7 @@ func refusing(j gate.Run) []string {
 // not required".
 func tally(j gate.Run) string {
 	var passed, skipped, optional, free int
-	for _, o := range j.Outcomes {
+	for _, o := range j.LaneRuns {
 		switch {
 		case o.State == store.Passed:
 			passed++

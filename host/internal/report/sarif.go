@@ -20,7 +20,7 @@ import (
 // lane, so that a service compares it with the one of the push before.
 func writeSARIF(w io.Writer, version string, j gate.Run) error {
 	log := sarif.Log{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarif.Run{}}
-	for _, o := range j.Outcomes {
+	for _, o := range j.LaneRuns {
 		log.Runs = append(log.Runs, sarifRun(version, j, o))
 	}
 	return Indented(w, log)

@@ -36,7 +36,7 @@ func ended(id string, state store.State, message string) gate.LaneRun {
 // runOf is run #7 on main with some lane runs.
 func runOf(outcomes ...gate.LaneRun) gate.Run {
 	j := gate.Run{Repo: "app", Gate: "pre-push", Number: 7, Updates: []gate.Update{updateOf("refs/heads/main")},
-		Outcomes: outcomes, Started: startTime(), Ended: startTime().Add(62 * time.Second)}
+		LaneRuns: outcomes, Started: startTime(), Ended: startTime().Add(62 * time.Second)}
 	for _, o := range outcomes {
 		j.Updates[o.Update].Picked = append(j.Updates[o.Update].Picked, o.Picked)
 	}
@@ -227,7 +227,7 @@ func TestRefs(t *testing.T) {
 	j.Updates[3].Refusal = "tags/v1 is a protected tag and cannot be moved"
 	free := ended("vet", store.Broken, "")
 	free.Update = 1
-	j.Outcomes = append(j.Outcomes, free)
+	j.LaneRuns = append(j.LaneRuns, free)
 	want := "pushlane: main: refused: lane \"test\" failed\n" +
 		"pushlane: topic: not protected; lane \"vet\" broke\n" +
 		"pushlane: rel: accepted\n" +

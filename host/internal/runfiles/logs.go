@@ -18,7 +18,7 @@ import (
 // Logs are the paths of a run's logs.
 func Logs(j *gate.Run) []string {
 	var all []string
-	for _, o := range j.Outcomes {
+	for _, o := range j.LaneRuns {
 		all = append(all, o.Log)
 	}
 	return all

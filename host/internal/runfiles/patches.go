@@ -55,7 +55,7 @@ func (f *Files) KeepPatches(ctx context.Context, repo *hooks.Repo, j *gate.Run, 
 // findingPaths are the files with findings of update i, in their order.
 func findingPaths(j *gate.Run, i int) []string {
 	var paths []string
-	for _, o := range j.Outcomes {
+	for _, o := range j.LaneRuns {
 		for _, f := range o.Findings {
 			if o.Update == i && f.Path != "" && len(paths) < maxPatched && !slices.Contains(paths, f.Path) {
 				paths = append(paths, f.Path)

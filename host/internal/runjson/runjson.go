@@ -4,6 +4,8 @@ package runjson
 
 import (
 	_ "embed"
+	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -123,6 +125,16 @@ type Event struct {
 	Lane    string    `json:"lane,omitempty"`
 	Kind    string    `json:"kind"`
 	Message string    `json:"message,omitempty"`
+}
+
+// Page is where the page of a host shows a run, or one lane of it. Base is the
+// policy's url; "" gives the path alone.
+func Page(base, repository string, number int64, lane string) string {
+	at := fmt.Sprintf("%s/r/%s/runs/%d", strings.TrimSuffix(base, "/"), url.PathEscape(repository), number)
+	if lane != "" {
+		at += "/" + url.PathEscape(lane)
+	}
+	return at
 }
 
 // Nothing is the form of a call that had nothing to judge and recorded no run.

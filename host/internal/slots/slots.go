@@ -1,3 +1,5 @@
+// Package slots bounds how many lanes run at once, so that no branch and no pusher
+// keeps the others waiting.
 package slots
 
 import (
@@ -37,6 +39,7 @@ type waiter struct {
 	ready chan struct{} // closed once it has a slot
 }
 
+// New makes n slots, and a reserve for protected refs.
 func New(n int) *Slots {
 	return &Slots{limit: n, reserve: max(1, n/2), share: max(2, n/2)}
 }

@@ -62,7 +62,7 @@ func spoolEnv(env []string) []string {
 	})
 }
 
-// takeSpool reads the files that hooks wrote, oldest first. A file that cannot be
+// Take reads the files that hooks wrote, oldest first. A file that cannot be
 // read now is tried again the next time; an invalid one is moved aside and reported.
 func (f Folder) Take(ctx context.Context, take func(context.Context, gate.Call) error) error {
 	files, err := os.ReadDir(string(f))

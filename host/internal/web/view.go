@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -105,7 +106,7 @@ type runView struct {
 }
 
 // Link is the page of the run.
-func (r runView) Link() string { return fmt.Sprintf("/r/%s/runs/%d", url.PathEscape(r.Slug), r.Number) }
+func (r runView) Link() string { return runjson.Page("", r.Slug, r.Number, "") }
 
 // Head is the commit that the run is about.
 func (r runView) Head() string {

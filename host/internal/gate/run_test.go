@@ -48,7 +48,7 @@ func TestExit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := (Run{Updates: []Update{{Protected: true}}, Outcomes: c.outcomes, Policy: c.policy}).Exit(); got != c.want {
+			if got := (Run{Updates: []Update{{Protected: true}}, LaneRuns: c.outcomes, Policy: c.policy}).Exit(); got != c.want {
 				t.Errorf("Exit() = %d, want %d", got, c.want)
 			}
 		})
@@ -60,7 +60,7 @@ func TestExit(t *testing.T) {
 func TestExitOfRefs(t *testing.T) {
 	t.Parallel()
 	failed := LaneRun{State: store.Failed, Picked: lanes.Picked{Picked: true, Lane: lanes.Lane{ID: "x", Required: true}}}
-	j := Run{Updates: []Update{{}, {Protected: true}}, Outcomes: []LaneRun{failed}}
+	j := Run{Updates: []Update{{}, {Protected: true}}, LaneRuns: []LaneRun{failed}}
 	j.Updates[0].New, j.Updates[1].New = "a", "b"
 	if j.Exit() != ExitAccept || j.State() != store.Failed {
 		t.Errorf("got %d and %s, want an accepted run that failed", j.Exit(), j.State())
@@ -72,7 +72,7 @@ func TestExitOfRefs(t *testing.T) {
 	// The same lane was run once for two refs: its no counts for both.
 	same := Update{Protected: true, Picked: []lanes.Picked{failed.Picked}}
 	same.New = "c"
-	j = Run{Updates: []Update{same, same}, Outcomes: []LaneRun{failed}}
+	j = Run{Updates: []Update{same, same}, LaneRuns: []LaneRun{failed}}
 	if j.Verdicts().ExitOf(0) != ExitRefuse || j.Verdicts().ExitOf(1) != ExitRefuse {
 		t.Errorf("got %d and %d", j.Verdicts().ExitOf(0), j.Verdicts().ExitOf(1))
 	}
@@ -87,7 +87,7 @@ func TestNeedsAcrossRefs(t *testing.T) {
 		return LaneRun{Update: update, Picked: lanes.Picked{Lane: lanes.Lane{ID: id, Needs: needs}}}
 	}
 	j := &Run{Updates: []Update{update("a", "1"), update("b", "1"), update("c", "2")},
-		Outcomes: []LaneRun{lane(0, "vet"), lane(1, "test", "vet"), lane(2, "vet"), lane(2, "test", "vet")}}
+		LaneRuns: []LaneRun{lane(0, "vet"), lane(1, "test", "vet"), lane(2, "vet"), lane(2, "test", "vet")}}
 	for i, want := range [][]int{nil, {0}, nil, {2}} {
 		if got := j.Verdicts().NeedsOf(i); !slices.Equal(got, want) {
 			t.Errorf("outcome %d waits for %v, want %v", i, got, want)

@@ -73,7 +73,7 @@ type work struct {
 
 // LaneRun is how one lane run ended.
 type LaneRun struct {
-	Update   int // index into Judgement.Updates
+	Update   int // index into Run.Updates
 	Picked   lanes.Picked
 	Address  string // repo@abc1234:lane
 	State    store.State
@@ -123,7 +123,7 @@ type Run struct {
 	Updates    []Update
 	Bypasses   []string  // earlier pushes that the gate did not see
 	Unconfined string    // what the plugins' processes lacked; empty: nothing
-	Outcomes   []LaneRun // by update, then in lanes file order, whatever finished first
+	LaneRuns   []LaneRun // by update, then in lanes file order, whatever finished first
 	Started    time.Time
 	Ended      time.Time
 	Policy     config.Policy
@@ -163,7 +163,7 @@ type verdicts struct {
 // Verdicts finds the outcomes of every update; see verdicts.
 func (j *Run) Verdicts() verdicts {
 	v := verdicts{j, map[int][]int{}, map[work][]int{}}
-	for k, o := range j.Outcomes {
+	for k, o := range j.LaneRuns {
 		w := j.Updates[o.Update].work()
 		v.own[o.Update] = append(v.own[o.Update], k)
 		v.same[w] = append(v.same[w], k)
@@ -191,7 +191,7 @@ func (v verdicts) verdict(i int) store.State {
 	}
 	state := store.Passed
 	for _, k := range v.about(i) {
-		switch o := &v.j.Outcomes[k]; {
+		switch o := &v.j.LaneRuns[k]; {
 		case o.Refuses():
 			return store.Failed
 		case o.Undecided():
@@ -207,7 +207,7 @@ func (v verdicts) about(i int) []int {
 	p := &v.j.Updates[i]
 	var all []int
 	for _, k := range v.same[p.work()] {
-		o := &v.j.Outcomes[k]
+		o := &v.j.LaneRuns[k]
 		picks := func(p lanes.Picked) bool { return p.Picked && p.Lane.ID == o.Lane().ID }
 		if o.Update == i || !v.hasOwn(i, o.Lane().ID) && slices.ContainsFunc(p.Picked, picks) {
 			all = append(all, k)
@@ -218,20 +218,20 @@ func (v verdicts) about(i int) []int {
 
 // hasOwn reports whether update i has its own lane run for a lane.
 func (v verdicts) hasOwn(i int, lane string) bool {
-	return slices.ContainsFunc(v.own[i], func(k int) bool { return v.j.Outcomes[k].Lane().ID == lane })
+	return slices.ContainsFunc(v.own[i], func(k int) bool { return v.j.LaneRuns[k].Lane().ID == lane })
 }
 
 // NeedsOf lists the outcomes that outcome i waits for: picked lanes that judge
 // the same trees, under whichever ref they were planned. A needed lane that
 // this push did not pick counts as passed.
 func (v verdicts) NeedsOf(i int) []int {
-	o := &v.j.Outcomes[i]
+	o := &v.j.LaneRuns[i]
 	if len(o.Lane().Needs) == 0 {
 		return nil
 	}
 	var found []int
 	for _, k := range v.same[v.j.Updates[o.Update].work()] {
-		other := &v.j.Outcomes[k]
+		other := &v.j.LaneRuns[k]
 		same := other.Update == o.Update || !v.hasOwn(o.Update, other.Lane().ID)
 		if same && slices.Contains(o.Lane().Needs, other.Lane().ID) {
 			found = append(found, k)
@@ -253,7 +253,7 @@ func (j Run) State() store.State {
 		}
 	}
 	broke := func(o LaneRun) bool { return o.Undecided() && (o.State == store.Broken || o.Blocked == store.Broken) }
-	if state == store.Broken && !slices.ContainsFunc(j.Outcomes, broke) {
+	if state == store.Broken && !slices.ContainsFunc(j.LaneRuns, broke) {
 		return store.Cancelled // nothing broke: a user stopped it
 	}
 	return state
