@@ -150,7 +150,7 @@ func TestRootIsProtected(t *testing.T) {
 	}
 	git(t, p.app, p.env, "update-ref", "-d", "refs/heads/main")
 	_, err = p.decide(policy, false, fmt.Sprint(hooks.ZeroID, " ", open, " refs/heads/main"))
-	want := "refs/heads/main: cannot tell whose lanes judge it: those of refs/heads/main " +
+	want := "refs/heads/main: cannot determine which lanes judge it: those of refs/heads/main " +
 		"were trusted, and no protected ref has lanes now"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)

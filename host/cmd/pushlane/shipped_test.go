@@ -141,7 +141,7 @@ func TestPluginShipped(t *testing.T) {
 			"\"get x\"]\n[lane.grant]\nkv = true\n")
 	c.commit("a.txt", "hello")
 	out = c.git("push", "origin", "main")
-	says(out, nil, false, "brings another lanes file (adds look)",
+	says(out, nil, false, "changes the lanes file (adds look)",
 		"brings another lanes.lock (pins plugin look (repo.read)); this push is judged by the old one")
 	must(t, c.dir, s.env, bin, "install")
 	c.commit("b.txt", "more")

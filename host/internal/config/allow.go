@@ -160,7 +160,7 @@ func (p Policy) checkAllows() error {
 			return fmt.Errorf("cannot read the policy: repository: name %q of %s is empty, begins with a slash or holds a *",
 				r.Name, r.Path)
 		case names[r.Name]:
-			return fmt.Errorf("cannot read the policy: repository: two are called %q", r.Name)
+			return fmt.Errorf("cannot read the policy: repository: two repositories have the name %q", r.Name)
 		}
 		names[r.Name] = true
 	}

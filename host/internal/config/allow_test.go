@@ -27,11 +27,12 @@ func TestWithin(t *testing.T) {
 		want   string // capabilities
 		net    bool   // networks of containers
 	}{
-		"one's own machine":                        {nil, zone.Local, false, everything, true},
-		"one's own machine, with tables":           {allow(Allow{}), zone.Local, false, everything, true},
-		"one's own machine, its own lanes":         {nil, zone.Local, true, everything, true},
-		"a protected ref":                          {nil, zone.Protected, false, everything, true},
-		"a protected ref, with a table of nothing": {allow(Allow{}), zone.Protected, false, inner + " " + more, false},
+		"one's own machine":                {nil, zone.Local, false, everything, true},
+		"one's own machine, with tables":   {allow(Allow{}), zone.Local, false, everything, true},
+		"one's own machine, its own lanes": {nil, zone.Local, true, everything, true},
+		"a protected ref":                  {nil, zone.Protected, false, everything, true},
+		"a protected ref, with a table of nothing": {allow(Allow{}), zone.Protected, false, inner + " " + more,
+			false},
 		"a table of secrets": {allow(Allow{Secrets: []string{"T"}}), zone.Protected, false, inner +
 			" " + more + " secret", false},
 		"a table of hosts": {allow(Allow{HTTP: []string{"x"}}), zone.Protected, false, inner + " " +
@@ -41,16 +42,20 @@ func TestWithin(t *testing.T) {
 		"a table of networks": {allow(Allow{Network: true}), zone.Protected, false, inner + " " + more +
 			" container.network", true},
 		"a branch": {nil, zone.Unprotected, false, inner + " " + more, false},
-		"a branch, and a table of protected runs": {allow(Allow{HTTP: []string{"x"}, Network: true}), zone.Unprotected, false,
+		"a branch, and a table of protected runs": {allow(Allow{HTTP: []string{"x"}, Network: true}),
+			zone.Unprotected, false,
 			inner + " " + more, false},
 		"a branch, and a table for branches": {allow(Allow{HTTP: []string{"x"}, Network: true, Secrets: []string{"T"},
-			Env: []string{"CI"}, Unprotected: true}), zone.Unprotected, false, inner + " " + more + " http container.network",
+			Env: []string{"CI"}, Unprotected: true}), zone.Unprotected, false, inner + " " + more +
+			" http container.network",
 			true},
 		"the first push": {nil, zone.Unprotected, true, inner, false},
-		"the first push and a table": {allow(Allow{HTTP: []string{"x"}, Network: true, Unprotected: true}), zone.Unprotected,
+		"the first push and a table": {allow(Allow{HTTP: []string{"x"}, Network: true, Unprotected: true}),
+			zone.Unprotected,
 			true, inner, false},
-		"another repository's table": {allow(Allow{Repository: "/srv/b.git", Network: true}), zone.Protected, false, inner +
-			" " + more, false},
+		"another repository's table": {allow(Allow{Repository: "/srv/b.git", Network: true}), zone.Protected, false,
+			inner +
+				" " + more, false},
 	} {
 		p := Policy{Capabilities: strings.Fields(everything), IncusNetworks: []string{"lan"}, Allows: c.allows}
 		got := p.Within(zone.Zone{Repository: "/srv/app.git", Trust: c.trust}, "deploy", c.strict)
@@ -92,7 +97,8 @@ func TestLets(t *testing.T) {
 			"secret A, secret C, secret D, env X, http a.org, http open.net, kv x"},
 		"another repository": {p.Within(zone.Zone{Repository: "/srv/b.git", Trust: zone.Protected}, "deploy", false),
 			"secret B, env CI, kv x"},
-		"a branch":                {p.Within(zone.Zone{Repository: "/srv/app.git"}, "deploy", false), "http open.net, kv x"},
+		"a branch": {p.Within(zone.Zone{Repository: "/srv/app.git"}, "deploy", false),
+			"http open.net, kv x"},
 		"a branch without tables": {Policy{}.Within(zone.Zone{Repository: "/srv/app.git"}, "deploy", false), "kv x"},
 		"the first push":          {p.Within(zone.Zone{Repository: "/srv/app.git"}, "deploy", true), "kv x"},
 		"one's own machine": {p.Within(zone.Zone{Repository: "/srv/app.git", Trust: zone.Local}, "deploy", false),
@@ -144,7 +150,8 @@ func TestCheckAllows(t *testing.T) {
 	t.Parallel()
 	const bad = "cannot read the policy: "
 	none := func(name string) string {
-		return bad + `allow: repository "` + name + `" is not a full path, and no [[repository]] has that name; hint: ` +
+		return bad + `allow: repository "` + name +
+			`" is not a full path, and no [[repository]] has that name; hint: ` +
 			`write the path of its git directory, or "*" for all`
 	}
 	one := []Repository{{Path: "/srv/app.git", Name: "app"}}
@@ -171,7 +178,8 @@ func TestCheckAllows(t *testing.T) {
 			bad + `repository: name "/b" of /a is empty, begins with a slash or holds a *`},
 		"a name like a pattern": {[]Repository{{Path: "/a", Name: "b*"}}, "-",
 			bad + `repository: name "b*" of /a is empty, begins with a slash or holds a *`},
-		"two of one name": {append(one, Repository{Path: "/b", Name: "app"}), "-", bad + `repository: two are called "app"`},
+		"two of one name": {append(one, Repository{Path: "/b", Name: "app"}), "-", bad +
+			`repository: two repositories have the name "app"`},
 	} {
 		p := Policy{Repositories: c.repositories}
 		if c.allow != "-" {

@@ -28,7 +28,7 @@ func (p Policy) checkAccess() error {
 		case a.User == "" || strings.Contains(a.User, ","):
 			why = fmt.Sprintf("user is %q, want the name of one", a.User)
 		case seen[a.User]:
-			why = "it is there twice"
+			why = "it appears twice"
 		case !slices.Contains([]string{"none", "read", "run", "admin"}, a.Scope):
 			why = fmt.Sprintf("scope is %q, want none, read, run or admin", a.Scope)
 		case slices.Contains(a.Repositories, ""):
@@ -52,7 +52,7 @@ func (p Policy) checkHeader() error {
 	if headerName.MatchString(p.ProxyHeader) && !slices.Contains(own, strings.ToLower(p.ProxyHeader)) {
 		return nil
 	}
-	return problem.WithHint(fmt.Errorf("cannot read the policy: proxy_header is %q, want a header of its own",
+	return problem.WithHint(fmt.Errorf("cannot read the policy: proxy_header is %q, want a header that clients do not set",
 		p.ProxyHeader),
 		`set proxy_header = "X-Forwarded-User"`)
 }

@@ -25,10 +25,10 @@ func TestProxyKeysOfAPolicy(t *testing.T) {
 		header + `proxy_addresses = [""]`:      notOne(""),
 		header + `proxy_addresses = ["::/0"]`: `cannot read the policy: proxy_addresses: "::/0" is every address; ` +
 			`set proxy_addresses = ["127.0.0.1/32"]`,
-		`proxy_header = "X_User"`: `cannot read the policy: proxy_header is "X_User", want a header of its own; ` +
-			`set proxy_header = "X-Forwarded-User"`,
-		`proxy_header = "Cookie"`: `cannot read the policy: proxy_header is "Cookie", want a header of its own; ` +
-			`set proxy_header = "X-Forwarded-User"`,
+		`proxy_header = "X_User"`: `cannot read the policy: proxy_header is "X_User", want a header that clients do not ` +
+			`set; set proxy_header = "X-Forwarded-User"`,
+		`proxy_header = "Cookie"`: `cannot read the policy: proxy_header is "Cookie", want a header that clients do not ` +
+			`set; set proxy_header = "X-Forwarded-User"`,
 		header + "proxy_scope = \"none\"":                                        "[] none",
 		"[[access]]\nuser = \"ann\"\nscope = \"read\"\nrepositories = [\"app\"]": "[] run",
 		"[[access]]\nuser = \"ann\"\nscope = \"most\"": `cannot read the policy: [[access]] of "ann": ` +
@@ -37,7 +37,7 @@ func TestProxyKeysOfAPolicy(t *testing.T) {
 		"[[access]]\nuser = \"a\"\nscope = \"run\"\nrepositories = [\"\"]": `cannot read the policy: ` +
 			`[[access]] of "a": a repository has no name`,
 		"[[access]]\nuser = \"a\"\nscope = \"run\"\n[[access]]\nuser = \"a\"\nscope = \"read\"": `cannot read the policy: ` +
-			`[[access]] of "a": it is there twice`,
+			`[[access]] of "a": it appears twice`,
 		header + `proxy_addresses = ["fe80::1%eth0"]`:         notOne("fe80::1%eth0"),
 		header + `proxy_addresses = ["::ffff:127.0.0.1/128"]`: notOne("::ffff:127.0.0.1/128"),
 	} {

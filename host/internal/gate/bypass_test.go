@@ -55,8 +55,9 @@ func newPusher(t *testing.T) *pusher {
 // judged records a run of the branch's commit.
 func (p *pusher) judged(t *testing.T, branch string, exit int) {
 	t.Helper()
-	run, err := p.store.Begin(t.Context(), store.NewRun{RepoKey: p.repo.CommonDir(), RepoName: "work", Gate: "pre-push",
-		At: time.Now(), Updates: []store.Update{{Ref: "refs/heads/" + branch, New: p.ids[branch]}}})
+	run, err := p.store.Begin(t.Context(), store.NewRun{RepoKey: p.repo.CommonDir(), RepoName: "work",
+		Gate: "pre-push",
+		At:   time.Now(), Updates: []store.Update{{Ref: "refs/heads/" + branch, New: p.ids[branch]}}})
 	if err == nil {
 		err = p.store.Record(t.Context(), run.ID, store.End{State: store.Passed, Exit: exit, At: time.Now()})
 	}

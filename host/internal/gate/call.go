@@ -138,7 +138,7 @@ func (c Call) Who() string {
 	if name := printable.Clean(c.Getenv("USER")); name != "" {
 		return name
 	}
-	return "somebody"
+	return "an unknown user"
 }
 
 // RefAt is a ref and the object id it had; the zero value is none.

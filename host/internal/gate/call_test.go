@@ -16,17 +16,17 @@ func TestWhoPushes(t *testing.T) {
 		gate, env          string // variables separated by commas
 		pusher, named, who string
 	}{
-		"no one":                    {"pre-receive", "", "", "", "somebody"},
+		"no one":                    {"pre-receive", "", "", "", "an unknown user"},
 		"gitolite":                  {"pre-receive", "GL_USER=ann,USER=git", "ann", "ann", "git"},
 		"Gitea":                     {"pre-receive", "GITEA_PUSHER_NAME=bob,USER=git", "bob", "bob", "git"},
-		"soft-serve":                {"post-receive", "SOFT_SERVE_USERNAME=cid", "cid", "cid", "somebody"},
-		"a web server":              {"post-receive", "REMOTE_USER=dan", "dan", "dan", "somebody"},
-		"the first that is named":   {"pre-receive", "REMOTE_USER=dan,GL_USER=ann", "ann", "ann", "somebody"},
+		"soft-serve":                {"post-receive", "SOFT_SERVE_USERNAME=cid", "cid", "cid", "an unknown user"},
+		"a web server":              {"post-receive", "REMOTE_USER=dan", "dan", "dan", "an unknown user"},
+		"the first that is named":   {"pre-receive", "REMOTE_USER=dan,GL_USER=ann", "ann", "ann", "an unknown user"},
 		"only the system's user":    {"pre-receive", "USER=git", "git", "", "git"},
-		"only a login name":         {"pre-receive", "LOGNAME=git", "git", "", "somebody"},
+		"only a login name":         {"pre-receive", "LOGNAME=git", "git", "", "an unknown user"},
 		"a server's name elsewhere": {"pre-push", "GL_USER=ann,USER=me", "me", "", "me"},
-		"a login name elsewhere":    {"pre-push", "LOGNAME=me", "", "", "somebody"},
-		"the last value counts":     {"pre-receive", "GL_USER=ann,GL_USER=eve", "eve", "eve", "somebody"},
+		"a login name elsewhere":    {"pre-push", "LOGNAME=me", "", "", "an unknown user"},
+		"the last value counts":     {"pre-receive", "GL_USER=ann,GL_USER=eve", "eve", "eve", "an unknown user"},
 		"an empty name":             {"pre-receive", "GL_USER=,USER=git", "git", "", "git"},
 		"a name with escapes":       {"pre-receive", "GL_USER=\x1b[2Jann\u202e,USER=\x1b[1mgit", "ann", "ann", "git"},
 	} {
@@ -139,7 +139,8 @@ func TestReadConfig(t *testing.T) {
 	t.Parallel()
 	none := filepath.Join(t.TempDir(), "none.toml")
 	_, err := readConfig(none)
-	if want := "cannot read lanes file: open " + none + ": no such file or directory"; err == nil || err.Error() != want ||
+	if want := "cannot read lanes file: open " + none + ": no such file or directory"; err == nil ||
+		err.Error() != want ||
 		!problem.IsUsage(err) {
 		t.Errorf("got %v", err)
 	}

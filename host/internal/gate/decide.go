@@ -113,7 +113,7 @@ func (j *Run) refuseStale(to *receiver, stale *hooks.StaleError) {
 	j.Pushed = to.push
 	for _, u := range to.push {
 		p := Update{Update: u, Protected: to.protects(u.Ref),
-			Refusal: "another ref of this push is not where the push expects it"}
+			Refusal: "another ref of this push does not have the value that the push expects"}
 		if u.Named() == stale.Ref {
 			p.Refusal = printable.Clean(stale.Error()) + ": " + stale.Hint()
 		}
@@ -203,13 +203,13 @@ func choose(picked []lanes.Picked, call Call, w pushOptions) ([]lanes.Picked, er
 		p := &picked[i]
 		switch {
 		case len(call.Lanes) > 0 && slices.Contains(call.Lanes, p.Lane.ID):
-			p.Picked, p.Reason = true, "asked for"
+			p.Picked, p.Reason = true, "requested"
 		case len(call.Lanes) > 0:
-			p.Picked, p.Reason = false, "not asked for"
+			p.Picked, p.Reason = false, "not requested"
 		case call.All && !p.Picked && slices.Contains(p.Lane.On, call.laneGate()):
-			p.Picked, p.Reason = true, "asked for with --all"
+			p.Picked, p.Reason = true, "requested with --all"
 		case p.Picked && len(w.only) > 0 && !slices.Contains(w.only, p.Lane.ID):
-			p.Picked, p.Reason = false, "left out by the pusher: lane.only="+strings.Join(w.only, ",")
+			p.Picked, p.Reason = false, "skipped by the pusher: lane.only="+strings.Join(w.only, ",")
 		}
 	}
 	return picked, nil

@@ -68,20 +68,20 @@ func TestWhoseLanesJudge(t *testing.T) {
 		"a new branch by the default branch": {"main=one", refusing(), []string{"topic 0 two"},
 			"topic, free, by <one>[files], since <one>"},
 		"a branch that has lanes by these": {"main=one topic=open", refusing(), []string{"topic open more"},
-			"topic, free, by <open>[], since <one>; note: topic brings another lanes file (adds files, adds test); " +
+			"topic, free, by <open>[], since <one>; note: topic changes the lanes file (adds files, adds test); " +
 				"this push is judged by the lanes of <open>"},
 		"a branch whose tip has none by the default branch": {"main=one topic=plain", refusing(),
 			[]string{"topic plain two"}, "topic, free, by <one>[files], since <plain>"},
 		"a new protected branch by a protected one": {"main=one topic=open", refusing("main", "release/*"),
-			[]string{"release/9 0 open"}, "release/9, by <one>[files], since <one>; note: release/9 brings another " +
+			[]string{"release/9 0 open"}, "release/9, by <one>[files], since <one>; note: release/9 changes the " +
 				"lanes file (drops files); this push is judged by the lanes of <one>"},
 		"a tag by the default branch": {"main=one", refusing(), []string{"refs/tags/v1 0 two"},
 			"refs/tags/v1, free, by <one>[files], since <one>"},
 		"a tag that moves not by what it was on": {"main=one refs/tags/v1=open", refusing(),
 			[]string{"refs/tags/v1 open two"}, "refs/tags/v1, free, by <one>[files], since <one>"},
 		"an unprotected default branch judges what is not protected": {"main=one rel=open",
-			refusing("rel"), []string{"topic 0 two"}, "topic, free, by <open>[], since <one>; note: topic brings " +
-				"another lanes file (adds files); this push is judged by the lanes of <open>"},
+			refusing("rel"), []string{"topic 0 two"}, "topic, free, by <open>[], since <one>; note: topic changes " +
+				"the lanes file (adds files); this push is judged by the lanes of <open>"},
 		"the first push by its own": {"", refusing(), []string{"main 0 one"},
 			"main, by its own <one>[files]" + ownFirst},
 		"the first push of a branch while HEAD names another": {"", refusing(), []string{"topic 0 one"},
@@ -97,21 +97,24 @@ func TestWhoseLanesJudge(t *testing.T) {
 		"no lanes anywhere, accepted": {"main=plain", config.Policy{NoLanes: "accept"}, []string{"main plain side"},
 			"main, by .[], since <plain>"},
 		"lanes that come where none are needed": {"main=plain", config.Policy{NoLanes: "accept"},
-			[]string{"main plain one"}, "main, by .[], since <plain>; note: main brings another lanes file " +
+			[]string{"main plain one"}, "main, by .[], since <plain>; note: main changes the lanes file " +
 				"(adds files); this push is judged by the host's default lanes"},
-		"the first lanes are two files": {"", refusing(), []string{"main 0 both"}, "error: refs/heads/main: cannot tell " +
-			"which lanes count: there are two lanes files, .pushlane/lanes.toml and lanes.toml"},
+		"the first lanes are two files": {"", refusing(), []string{"main 0 both"},
+			"error: refs/heads/main: cannot determine " +
+				"which lanes file counts: there are two lanes files, .pushlane/lanes.toml and lanes.toml"},
 		"the first lanes are broken": {"", refusing(), []string{"main 0 broken"}, "error: refs/heads/main: " +
 			"lanes.toml:2: lane \"\" has no plugin\nlanes.toml:2: lane 1 has no id"},
 		"of two lanes files that are there already the first, until a push takes one away": {"main=both", refusing(),
 			[]string{"main both single"}, "main, by <both>[], since <both>"},
-		"a symbolic ref as the branch that it ends at": {"main=one alias=@main", refusing(), []string{"alias one two"},
+		"a symbolic ref as the branch that it ends at": {"main=one alias=@main", refusing(),
+			[]string{"alias one two"},
 			"alias, by <one>[files], since <one>; note: alias is another name of main, which is judged"},
 		"a symbolic ref that the policy protects": {"main=one old=one rel=@old", refusing("main", "rel"),
-			[]string{"old one open"}, "old, by <one>[files], since <one>; note: old brings another lanes file " +
+			[]string{"old one open"}, "old, by <one>[files], since <one>; note: old changes the lanes file " +
 				"(drops files); this push is judged by the lanes of <one>"},
-		"several refs, each by its own": {"main=one topic=open", refusing(), []string{"topic open two", "main one two"},
-			"topic, free, by <open>[], since <one>; note: topic brings another lanes file (adds files); this push is " +
+		"several refs, each by its own": {"main=one topic=open", refusing(), []string{"topic open two",
+			"main one two"},
+			"topic, free, by <open>[], since <one>; note: topic changes the lanes file (adds files); this push is " +
 				"judged by the lanes of <open>\nmain, by <one>[files], since <one>"},
 		"a deletion of what is not protected": {"main=one topic=one", refusing(), []string{"topic one 0"}, ""},
 	})
@@ -122,22 +125,25 @@ func TestPushesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	forced := config.Policy{NoLanes: "refuse", AllowForce: true, AllowDelete: true}
 	const notes = "refs/notes/pushlane holds this host's verdicts and cannot be pushed"
-	const elsewhere = "refused: another ref of this push is not where the push expects it"
+	const elsewhere = "refused: another ref of this push does not have the value that the push expects"
 	testPushes(t, someHistory(t), map[string]pushRow{
 		"the default branch deleted": {"main=one", refusing(), []string{"main one 0"},
 			"main; refused: main is protected and cannot be deleted"},
 		"the default branch deleted where it may be": {"main=one", forced, []string{"main one 0"}, ""},
 		"a symbolic ref to it deleted": {"main=one alias=@main", refusing(), []string{"alias one 0"},
 			"alias; refused: main is protected and cannot be deleted"},
-		"rewound": {"main=two", refusing(), []string{"main two one"}, "main, since <two>; refused: main is protected " +
-			"and <one> does not contain what it has (<two>): only a fast-forward may move it"},
-		"replaced": {"main=two", refusing(), []string{"main two more"}, "main, since <two>; refused: main is protected " +
-			"and <more> does not contain what it has (<two>): only a fast-forward may move it"},
+		"rewound": {"main=two", refusing(), []string{"main two one"},
+			"main, since <two>; refused: main is protected " +
+				"and <one> does not contain what it has (<two>): only a fast-forward may move it"},
+		"replaced": {"main=two", refusing(), []string{"main two more"},
+			"main, since <two>; refused: main is protected " +
+				"and <more> does not contain what it has (<two>): only a fast-forward may move it"},
 		"replaced where it may be, and judged from what it had": {"main=two", forced, []string{"main two more"},
-			"main, by <two>[files], since <two>; note: main brings another lanes file (adds test); this push is judged " +
+			"main, by <two>[files], since <two>; note: main changes the lanes file (adds test); this push is judged " +
 				"by the lanes of <two>"},
 		"another branch replaced, judged from the common commit": {"main=one topic=two", refusing(),
-			[]string{"topic two more"}, "topic, free, by <two>[files], since <one>; note: topic brings another lanes " +
+			[]string{"topic two more"},
+			"topic, free, by <two>[files], since <one>; note: topic changes the lanes " +
 				"file (adds test); this push is judged by the lanes of <two>"},
 		"a protected tag moved": {"main=one refs/tags/v1=one", refusing("main", "refs/tags/v*"),
 			[]string{"refs/tags/v1 one two"},
@@ -159,7 +165,8 @@ func TestPushesThatAreRefused(t *testing.T) {
 				"git fetch, then push again"},
 		"a ref taken to be new": {"main=one", refusing(), []string{"main 0 two"},
 			"main; refused: refs/heads/main is at <one>, but the push expects it not there: git fetch, then push again"},
-		"lies about one of several refs": {"main=one topic=two", refusing(), []string{"main one two", "topic one three"},
+		"lies about one of several refs": {"main=one topic=two", refusing(), []string{"main one two",
+			"topic one three"},
 			"main; " + elsewhere + "\ntopic, free; refused: refs/heads/topic is at <two>, but the push expects it " +
 				"at <one>: git fetch, then push again"},
 		"a lie about a symbolic ref, by the name that was pushed": {"main=two alias=@main", refusing(),
@@ -168,7 +175,8 @@ func TestPushesThatAreRefused(t *testing.T) {
 		"one ref by two names": {"main=one alias=@main", refusing(), []string{"main one two", "alias one two"},
 			"error: cannot judge the push: refs/heads/main and refs/heads/alias are one ref"},
 		"an object that is not there": {"main=one", refusing(), []string{"main one ?"},
-			"error: cannot find what the push changes in refs/heads/main: object " + strings.Repeat("7", 40) + " is missing"},
+			"error: cannot find what the push changes in refs/heads/main: object " + strings.Repeat("7", 40) +
+				" is missing"},
 	})
 }
 
@@ -199,21 +207,25 @@ func TestDefaultLanes(t *testing.T) {
 	}
 	policy := config.Policy{NoLanes: "refuse", DefaultLanes: file}
 	testPushes(t, h, map[string]pushRow{
-		"of what has none": {"main=plain", policy, []string{"main plain side"}, "main, by default.toml[house], since " +
-			"<plain>"},
+		"of what has none": {"main=plain", policy, []string{"main plain side"},
+			"main, by default.toml[house], since " +
+				"<plain>"},
 		"not of what has some": {"main=one", policy, []string{"main one two"},
 			"main, by <one>[files], since <one>"},
-		"also the first push with lanes": {"", policy, []string{"main 0 one"}, "main, by default.toml[house]; note: main " +
-			"brings another lanes file (adds files, drops house); this push is judged by the host's default lanes"},
-		"and lanes may go then": {"main=one", policy, []string{"main one bare"}, "main, by <one>[files], since <one>; " +
-			"note: main loses its lanes file lanes.toml; it is judged by the old one"},
+		"also the first push with lanes": {"", policy, []string{"main 0 one"},
+			"main, by default.toml[house]; note: main " +
+				"changes the lanes file (adds files, drops house); this push is judged by the host's default lanes"},
+		"and lanes may go then": {"main=one", policy, []string{"main one bare"},
+			"main, by <one>[files], since <one>; " +
+				"note: main loses its lanes file lanes.toml; it is judged by the old one"},
 	})
 	for name, what := range map[string]string{"lanes.toml": "lanes file", LockName: "lock file"} {
 		t.Run(what+" that others may write", func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			theirs, lanesToml := filepath.Join(dir, name), filepath.Join(dir, "lanes.toml")
-			if err := errors.Join(os.WriteFile(lanesToml, []byte(lanesFile()), 0o600), os.WriteFile(theirs, nil, 0o600),
+			if err := errors.Join(os.WriteFile(lanesToml, []byte(lanesFile()), 0o600), os.WriteFile(theirs, nil,
+				0o600),
 				os.Chmod(theirs, 0o666)); err != nil {
 				t.Fatal(err)
 			}
@@ -267,7 +279,8 @@ func TestKnownTips(t *testing.T) {
 			t.Errorf("%s: %s, %v", j.Updates[i].Ref, got, err)
 		}
 	}
-	if tips, err := (Update{Update: hooks.Update{New: g.id("two")}}).KnownTips(t.Context()); tips != nil || err != nil {
+	if tips, err := (Update{Update: hooks.Update{New: g.id("two")}}).KnownTips(t.Context()); tips != nil ||
+		err != nil {
 		t.Errorf("without a receiver: %v, %v", tips, err)
 	}
 }

@@ -40,7 +40,7 @@ func laneChanges(ref string, old, pushed LanesFile) []string {
 	if old.Rev != "" {
 		by = "the lanes of " + printable.Short(old.Rev)
 	}
-	return []string{fmt.Sprintf("%s brings another lanes file (%s); this push is judged by %s", ref,
+	return []string{fmt.Sprintf("%s changes the lanes file (%s); this push is judged by %s", ref,
 		strings.Join(words, ", "), by)}
 }
 

@@ -26,7 +26,7 @@ var LanesFiles = []string{".pushlane/lanes.toml", "lanes.toml", "ci/lanes.toml"}
 type twoLanesError struct{ first, second string }
 
 func (e *twoLanesError) Error() string {
-	return fmt.Sprintf("cannot tell which lanes count: there are two lanes files, %s and %s", e.first, e.second)
+	return fmt.Sprintf("cannot determine which lanes file counts: there are two lanes files, %s and %s", e.first, e.second)
 }
 
 // Hint is the command that leaves one.

@@ -26,8 +26,9 @@ func TestThroughLinks(t *testing.T) {
 		}
 	}
 	for name, target := range map[string]string{
-		"deploy": "docs", "docs/out": "../other", "current": "./v1", "web": "current/docs", "loop": "pool", "pool": "loop",
-		"up": "../../etc", "root": "/etc", "none": "nowhere/x", "in/all": "..", "file": "docs/a",
+		"deploy": "docs", "docs/out": "../other", "current": "./v1", "web": "current/docs", "loop": "pool",
+		"pool": "loop",
+		"up":   "../../etc", "root": "/etc", "none": "nowhere/x", "in/all": "..", "file": "docs/a",
 	} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)

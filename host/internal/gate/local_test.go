@@ -37,27 +37,32 @@ func TestLocalLanes(t *testing.T) {
 		"a file that is not there": {"", "main one one", Call{Gate: "manual", Config: "/none"}, refusing(),
 			"cannot read lanes file: open /none: no such file or directory; hint: "},
 		"two of its own": {"main=more", "topic 0 both", Call{Gate: "pre-push"}, refusing(),
-			"cannot tell which lanes count: " +
+			"cannot determine which lanes file counts: " +
 				"there are two lanes files, .pushlane/lanes.toml and lanes.toml; hint: keep one: git rm lanes.toml"},
 		"none, and those that the branch had": {"main=more", "topic one plain", Call{Gate: "pre-push"}, refusing(),
 			"<one>[files]"},
 		"none, by hand": {"main=more", "topic one plain", Call{Gate: "manual"}, refusing(), "<one>[files]"},
 		"none, on a tag that moves": {"main=more", "refs/tags/v1 one plain", Call{Gate: "pre-push"}, refusing(),
 			"<more>[files test]"},
-		"none, on a new branch": {"main=more", "topic 0 plain", Call{Gate: "pre-push"}, refusing(), "<more>[files test]"},
-		"none, and what the branch had is not here": {"main=more", "topic ? plain", Call{Gate: "pre-push"}, refusing(),
+		"none, on a new branch": {"main=more", "topic 0 plain", Call{Gate: "pre-push"}, refusing(),
 			"<more>[files test]"},
-		"none, at a commit": {"main=more", "topic one plain", Call{Gate: "pre-commit"}, refusing(), "<more>[files test]"},
-		"none, and master":  {"master=one", "topic 0 plain", Call{Gate: "pre-push"}, refusing(), "<one>[files]"},
-		"none anywhere":     {"main=plain", "topic plain plain", Call{Gate: "pre-push"}, refusing(), none},
-		"none anywhere, accepted": {"main=plain", "topic 0 plain", Call{Gate: "pre-push"}, config.Policy{NoLanes: "accept"},
+		"none, and what the branch had is not here": {"main=more", "topic ? plain", Call{Gate: "pre-push"},
+			refusing(),
+			"<more>[files test]"},
+		"none, at a commit": {"main=more", "topic one plain", Call{Gate: "pre-commit"}, refusing(),
+			"<more>[files test]"},
+		"none, and master": {"master=one", "topic 0 plain", Call{Gate: "pre-push"}, refusing(), "<one>[files]"},
+		"none anywhere":    {"main=plain", "topic plain plain", Call{Gate: "pre-push"}, refusing(), none},
+		"none anywhere, accepted": {"main=plain", "topic 0 plain", Call{Gate: "pre-push"},
+			config.Policy{NoLanes: "accept"},
 			".[]"},
 		"none, and the owner's": {"main=plain", "topic 0 plain", Call{Gate: "pre-push"},
 			config.Policy{DefaultLanes: file}, "mine.toml[mine]"},
 		"none, and those of main are broken": {"main=broken", "topic 0 plain", Call{Gate: "pre-push"}, refusing(),
 			"lanes.toml:2: lane \"\" has no plugin\nlanes.toml:2: lane 1 has no id; hint: "},
 		"a commit that is not here": {"main=one", "topic 0 ?", Call{Gate: "pre-push"}, refusing(),
-			"cannot open the tree of \"" + h.id("?") + "\": cannot resolve \"" + h.id("?") + "\": object " + h.id("?") +
+			"cannot open the tree of \"" + h.id("?") + "\": cannot resolve \"" + h.id("?") + "\": object " +
+				h.id("?") +
 				" is missing; hint: " +
 				"see what is broken with: git fsck --connectivity-only"},
 	} {
@@ -120,7 +125,8 @@ func TestLocalUpdates(t *testing.T) {
 			"refs/heads/main <one>..<next> since <one>", "<one> <two>"},
 		"a push of a new branch": {Call{Gate: "pre-push", Args: pushing}, "HEAD next refs/heads/new 0",
 			"refs/heads/new ..<next> since <one>", "<one> <two>"},
-		"a push to a URL of which nothing is known": {Call{Gate: "pre-push", Args: []string{"origin", "file:///else"}},
+		"a push to a URL of which nothing is known": {Call{Gate: "pre-push", Args: []string{"origin",
+			"file:///else"}},
 			"HEAD next refs/heads/new 0", "refs/heads/new ..<next> since ", ""},
 		"a deletion": {Call{Gate: "pre-push", Args: pushing}, "(delete) 0 refs/heads/main one",
 			"refs/heads/main <one>.. since ", "<one> <two>"},
@@ -128,8 +134,9 @@ func TestLocalUpdates(t *testing.T) {
 			"\"<local ref> <local id> <remote ref> <remote id>\", got \"HEAD " + next + "\"", ""},
 		"by hand":          {Call{Gate: "manual"}, "", "refs/heads/main <one>..<next> since <one>", "<one> <two>"},
 		"by hand, a range": {Call{Gate: "manual", Range: "origin/topic..main"}, "", " <two>..<next> since <two>", ""},
-		"by hand, no range": {Call{Gate: "manual", Range: "nowhere..main"}, "", "cannot resolve \"nowhere\": no branch, " +
-			"tag or commit of that name, or more than one", ""},
+		"by hand, no range": {Call{Gate: "manual", Range: "nowhere..main"}, "",
+			"cannot resolve \"nowhere\": no branch, " +
+				"tag or commit of that name, or more than one", ""},
 	} {
 		call := c.call
 		call.Dir, call.Env = work, g.env
@@ -217,7 +224,8 @@ func TestRunByHand(t *testing.T) {
 		t.Errorf("a range has a receiver: %q", call.Args)
 	}
 	if j, err := Decide(t.Context(), repo, call, refusing(), nil, nil); err != nil || len(j.Updates) != 1 ||
-		!j.Updates[0].Protected || g.named(lanesOf(j.Updates[0].LanesFile)) != "<one>[files]" || len(j.LaneRuns) != 1 {
+		!j.Updates[0].Protected || g.named(lanesOf(j.Updates[0].LanesFile)) != "<one>[files]" ||
+		len(j.LaneRuns) != 1 {
 		t.Errorf("a range: %+v, %v", j.Updates, err)
 	}
 	git(t, work, g.env, "checkout", "-q", "--orphan", "empty")

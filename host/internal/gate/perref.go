@@ -21,13 +21,13 @@ func (c Call) AnswersPerRef(ctx context.Context) (bool, error) {
 	}
 	for _, s := range status {
 		if s.Gate == "proc-receive" && s.State != hooks.Installed {
-			return false, problem.WithHint(fmt.Errorf("cannot answer per ref: the proc-receive hook is %s", s.State),
+			return false, problem.WithHint(fmt.Errorf("cannot decide per ref: the proc-receive hook is %s", s.State),
 				"pushlane install --server --per-ref REPO.git")
 		}
 	}
 	values, err := hooks.Config(ctx, c.HooksEnv(), hooks.PerRefKey)
 	if err == nil && !slices.Equal(values, []string{hooks.PerRefValue}) {
-		err = problem.WithHint(fmt.Errorf("cannot answer per ref: %s is %q, want %q", hooks.PerRefKey, values,
+		err = problem.WithHint(fmt.Errorf("cannot decide per ref: %s is %q, want %q", hooks.PerRefKey, values,
 			hooks.PerRefValue), "pushlane install --server --per-ref REPO.git")
 	}
 	return err == nil, err

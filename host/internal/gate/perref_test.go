@@ -34,23 +34,24 @@ func TestAnswersPerRef(t *testing.T) {
 		"after the push":            {both, []string{"refs"}, "post-receive", true, nil, "no"},
 		"before a push":             {both, []string{"refs"}, "pre-push", true, nil, "no"},
 		"without the hook that says": {both[:1], []string{"refs"}, "pre-receive", true, nil,
-			"cannot answer per ref: the proc-receive hook is not installed" + hint},
+			"cannot decide per ref: the proc-receive hook is not installed" + hint},
 		"another's hook": {both[:1], []string{"refs"}, "pre-receive", true, func(t *testing.T, g *guarded) {
-			if err := os.WriteFile(filepath.Join(g.dir, "hooks", "proc-receive"), []byte("#!/bin/sh\n"), 0o700); err != nil {
+			if err := os.WriteFile(filepath.Join(g.dir, "hooks", "proc-receive"), []byte("#!/bin/sh\n"),
+				0o700); err != nil {
 				t.Fatal(err)
 			}
-		}, "cannot answer per ref: the proc-receive hook is foreign" + hint},
+		}, "cannot decide per ref: the proc-receive hook is foreign" + hint},
 		"a hook that git passes over": {both, []string{"refs"}, "pre-receive", true, func(t *testing.T, g *guarded) {
 			if err := os.Chmod(filepath.Join(g.dir, "hooks", "proc-receive"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "cannot answer per ref: the proc-receive hook is stale" + hint},
+		}, "cannot decide per ref: the proc-receive hook is stale" + hint},
 		"asked about nothing": {both, nil, "pre-receive", true, nil,
-			`cannot answer per ref: receive.procReceiveRefs is [], want "refs"` + hint},
+			`cannot decide per ref: receive.procReceiveRefs is [], want "refs"` + hint},
 		"asked about branches": {both, []string{"refs/heads"}, "pre-receive", true, nil,
-			`cannot answer per ref: receive.procReceiveRefs is ["refs/heads"], want "refs"` + hint},
+			`cannot decide per ref: receive.procReceiveRefs is ["refs/heads"], want "refs"` + hint},
 		"asked about all but some": {both, []string{"refs", "!refs/heads/main"}, "pre-receive", true, nil,
-			`cannot answer per ref: receive.procReceiveRefs is ["refs" "!refs/heads/main"], want "refs"` + hint},
+			`cannot decide per ref: receive.procReceiveRefs is ["refs" "!refs/heads/main"], want "refs"` + hint},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

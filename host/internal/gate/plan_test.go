@@ -53,18 +53,22 @@ func TestPlan(t *testing.T) {
 		"its own lanes":                 {both(func(p *Update) { p.Strict = true }), false, false, nil, apart},
 		"one that is not protected":     {both(func(p *Update) { p.Protected = false }), false, false, nil, apart},
 		"a tag of the same commit":      {both(func(p *Update) { p.New = "tag" }), false, false, nil, "0:x"},
-		"lanes that were not picked":    {both(func(p *Update) { p.Picked[0].Picked = false }), false, false, nil, "0:x"},
-		"several lanes": {[]Update{planned("a", "c1", []string{"x"}, nil), planned("b", "c1", []string{"y", "x"}, nil)},
+		"lanes that were not picked": {both(func(p *Update) { p.Picked[0].Picked = false }), false, false, nil,
+			"0:x"},
+		"several lanes": {[]Update{planned("a", "c1", []string{"x"}, nil), planned("b", "c1", []string{"y", "x"},
+			nil)},
 			false,
 			false, nil, "0:x, 1:y"},
 		"one skipped": {both(nil), false, false, map[string]string{"x": "slow"}, "0:x skipped by the pusher: slow"},
 		"all skipped": {both(nil), false, false, map[string]string{"all": "fire"}, "0:x skipped by the pusher: fire"},
-		"one refused, and so is the push": {both(func(p *Update) { p.Refusal = "no"; p.Commit = "c2" }), false, false, nil,
+		"one refused, and so is the push": {both(func(p *Update) { p.Refusal = "no"; p.Commit = "c2" }), false,
+			false, nil,
 			"0:x " + refusedRun + ", 1:x " + refusedRun},
 		"one refused, each by itself": {both(func(p *Update) { p.Refusal = "no"; p.Commit = "c2" }), false, true, nil,
 			"0:x, 1:x " + refusedRun},
 		"the same work, the second refused": {both(func(p *Update) { p.Refusal = "no" }), false, true, nil, "0:x"},
-		"the same work, the first refused": {[]Update{planned("a", "c1", []string{"x"}, func(p *Update) { p.Refusal = "no" }),
+		"the same work, the first refused": {[]Update{planned("a", "c1", []string{"x"},
+			func(p *Update) { p.Refusal = "no" }),
 			planned("b", "c1", []string{"x"}, nil)}, false, true, nil, "0:x " + refusedRun + ", 1:x"},
 	} {
 		j := &Run{Repo: "app", Updates: c.updates, PerRef: c.perRef, Options: pushOptions{skip: c.skip}}
@@ -98,7 +102,8 @@ func TestWhoseVerdict(t *testing.T) {
 		"shared":                      {[]LaneRun{run(0, "x", store.Failed)}, "1 1"},
 		"each its own":                {[]LaneRun{run(0, "x", store.Failed), run(1, "x", store.Passed)}, "1 0"},
 		"each its own, the other way": {[]LaneRun{run(0, "x", store.Passed), run(1, "x", store.Broken)}, "0 3"},
-		"its own of one lane, and one that is shared": {[]LaneRun{run(0, "x", store.Passed), run(0, "y", store.Failed),
+		"its own of one lane, and one that is shared": {[]LaneRun{run(0, "x", store.Passed), run(0, "y",
+			store.Failed),
 			run(1, "x", store.Passed)}, "1 1"},
 	} {
 		v := (&Run{Updates: both, LaneRuns: c.outcomes}).Verdicts()
@@ -138,11 +143,13 @@ func TestAgainst(t *testing.T) {
 		"a no":       {[]LaneRun{lane("a", store.Failed, "", true)}, `lane "a" failed`, store.Failed},
 		"a breakage": {[]LaneRun{lane("a", store.Broken, "", true)}, `lane "a" broke`, store.Broken},
 		"stopped":    {[]LaneRun{lane("a", store.Cancelled, "", true)}, `lane "a" was cancelled`, store.Cancelled},
-		"stopped after a breakage": {[]LaneRun{lane("a", store.Cancelled, "", true), lane("b", store.Broken, "", true)},
+		"stopped after a breakage": {[]LaneRun{lane("a", store.Cancelled, "", true), lane("b", store.Broken, "",
+			true)},
 			`lane "a" was cancelled, lane "b" broke`, store.Broken},
 		"a no after a breakage": {[]LaneRun{lane("a", store.Broken, "", true), lane("b", store.Failed, "", true)},
 			`lane "a" broke, lane "b" failed`, store.Failed},
-		"optional": {[]LaneRun{lane("a", store.Failed, "", false), lane("b", store.Broken, "", false)}, "", store.Passed},
+		"optional": {[]LaneRun{lane("a", store.Failed, "", false), lane("b", store.Broken, "", false)}, "",
+			store.Passed},
 		"waited for a no": {[]LaneRun{lane("a", store.Skipped, store.Failed, true)}, `lane "a" waited for it`,
 			store.Failed},
 		"waited for one that was stopped": {[]LaneRun{lane("a", store.Skipped, store.Cancelled, true)},
@@ -170,16 +177,18 @@ func TestUnmetNeed(t *testing.T) {
 		message string
 		blocked store.State
 	}{
-		"nothing":   {nil, "", ""},
-		"passed":    {[]LaneRun{lane("a", store.Passed, "", true)}, "", ""},
-		"skipped":   {[]LaneRun{lane("a", store.Skipped, "", true)}, "", ""},
-		"failed":    {[]LaneRun{lane("a", store.Failed, "", true)}, `needs "a", which failed`, store.Failed},
-		"optional":  {[]LaneRun{lane("a", store.Failed, "", false)}, `needs "a", which failed`, store.Failed},
-		"broken":    {[]LaneRun{lane("a", store.Broken, "", true)}, `needs "a", which broke`, store.Broken},
-		"cancelled": {[]LaneRun{lane("a", store.Cancelled, "", true)}, `needs "a", which was cancelled`, store.Cancelled},
+		"nothing":  {nil, "", ""},
+		"passed":   {[]LaneRun{lane("a", store.Passed, "", true)}, "", ""},
+		"skipped":  {[]LaneRun{lane("a", store.Skipped, "", true)}, "", ""},
+		"failed":   {[]LaneRun{lane("a", store.Failed, "", true)}, `needs "a", which failed`, store.Failed},
+		"optional": {[]LaneRun{lane("a", store.Failed, "", false)}, `needs "a", which failed`, store.Failed},
+		"broken":   {[]LaneRun{lane("a", store.Broken, "", true)}, `needs "a", which broke`, store.Broken},
+		"cancelled": {[]LaneRun{lane("a", store.Cancelled, "", true)}, `needs "a", which was cancelled`,
+			store.Cancelled},
 		"the second": {[]LaneRun{lane("a", store.Passed, "", true), lane("b", store.Failed, "", true)},
 			`needs "b", which failed`, store.Failed},
-		"one that waited itself": {[]LaneRun{lane("a", store.Skipped, store.Failed, true)}, `needs "a", which did not pass`,
+		"one that waited itself": {[]LaneRun{lane("a", store.Skipped, store.Failed, true)},
+			`needs "a", which did not pass`,
 			store.Failed},
 		"one that is not over": {[]LaneRun{lane("a", store.Running, "", true)}, `needs "a", which did not pass`,
 			store.Running},
@@ -214,7 +223,8 @@ func TestTrust(t *testing.T) {
 		{"pre-push", true, false, zone.Local}, {"pre-commit", true, false, zone.Local},
 		{"commit-msg", true, false, zone.Local}, {"manual", true, false, zone.Local},
 	} {
-		if got := (Update{Protected: c.protected, LanesFile: LanesFile{Strict: c.strict}}).Trust(c.gate); got != c.want {
+		if got := (Update{Protected: c.protected,
+			LanesFile: LanesFile{Strict: c.strict}}).Trust(c.gate); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
 	}

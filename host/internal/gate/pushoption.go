@@ -65,13 +65,13 @@ func (c Call) serverOptions(p config.Policy) (pushOptions, error) {
 		case !ours:
 			continue
 		case !slices.Contains([]string{config.OptionSkip, config.OptionOnly, config.OptionPriority}, key):
-			return w, problem.Usage(problem.WithHint(fmt.Errorf("cannot take push option %q: there is no such option",
+			return w, problem.Usage(problem.WithHint(fmt.Errorf("cannot use push option %q: there is no such option",
 				printable.Clean(key)),
 				"there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low"))
 
 		case !slices.Contains(p.PushOptions, key):
 			return w, problem.Usage(problem.WithHint(fmt.Errorf(
-				"cannot take push option %s: the policy of this host does not allow it", key),
+				"cannot use push option %s: the policy of this host does not allow it", key),
 				"the host's owner may add it to `push_options`"))
 
 		}
@@ -94,10 +94,10 @@ func (c Call) optionCount() (int, error) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case err != nil || n < 0:
-		return 0, problem.Usage(fmt.Errorf("cannot take push options: GIT_PUSH_OPTION_COUNT is %q, want a number",
+		return 0, problem.Usage(fmt.Errorf("cannot use push options: GIT_PUSH_OPTION_COUNT is %q, want a number",
 			printable.Clean(text)))
 	case n > maxOptions:
-		return 0, problem.Usage(problem.WithHint(fmt.Errorf("cannot take push options: there are %d, at most %d are allowed",
+		return 0, problem.Usage(problem.WithHint(fmt.Errorf("cannot use push options: there are %d, at most %d are allowed",
 			n, maxOptions), "push with fewer: git push -o priority=high"))
 	}
 	return n, nil
@@ -116,7 +116,7 @@ func (w *pushOptions) take(key, value string) error {
 	case config.OptionPriority:
 		level, ok := map[string]int{"high": 1, "normal": 0, "low": -1}[value]
 		if !ok {
-			return problem.WithHint(fmt.Errorf("cannot take push option priority=%s", value), "say high, normal or low")
+			return problem.WithHint(fmt.Errorf("cannot use push option priority=%s", value), "say high, normal or low")
 		}
 		w.Priority = level
 	}

@@ -36,9 +36,9 @@ func TestServerOptions(t *testing.T) {
 		"high":                {[]string{"priority=high"}, all, "1; "},
 		"low":                 {[]string{"priority=low"}, all, "-1; "},
 		"the last one counts": {[]string{"priority=low", "priority=normal"}, all, "0; "},
-		"urgent": {[]string{"priority=urgent"}, all, "error: cannot take push option priority=urgent; hint: " +
+		"urgent": {[]string{"priority=urgent"}, all, "error: cannot use push option priority=urgent; hint: " +
 			"say high, normal or low"},
-		"priority alone": {[]string{"priority"}, all, "error: cannot take push option priority=; hint: say high, " +
+		"priority alone": {[]string{"priority"}, all, "error: cannot use push option priority=; hint: say high, " +
 			"normal or low"},
 		"a lane skipped":       {[]string{"lane.skip=vet: too slow "}, all, "0; vet: too slow"},
 		"a colon in a reason":  {[]string{"lane.skip=vet:see x:1"}, all, "0; vet: see x:1"},
@@ -50,17 +50,21 @@ func TestServerOptions(t *testing.T) {
 		"a reason with colour": {[]string{"lane.skip=vet:\x1b[31mred"}, all, "0; vet: red"},
 		"some only":            {[]string{"lane.only=vet", "lane.only=test"}, all, "0; only vet, test"},
 		"both":                 {[]string{"lane.only=vet", "lane.skip=vet:why"}, all, "0; vet: why; only vet"},
-		"not allowed": {[]string{"lane.skip=vet:why"}, []string{"priority"}, "error: cannot take push option lane.skip: " +
+		"not allowed": {[]string{"lane.skip=vet:why"}, []string{"priority"},
+			"error: cannot use push option lane.skip: " +
+				"the policy of this host does not allow it; hint: the host's owner may add it to `push_options`"},
+		"only not allowed": {[]string{"lane.only=vet"}, []string{"lane.skip"},
+			"error: cannot use push option lane.only: " +
+				"the policy of this host does not allow it; hint: the host's owner may add it to `push_options`"},
+		"priority not allowed": {[]string{"priority=high"}, nil, "error: cannot use push option priority: " +
 			"the policy of this host does not allow it; hint: the host's owner may add it to `push_options`"},
-		"only not allowed": {[]string{"lane.only=vet"}, []string{"lane.skip"}, "error: cannot take push option lane.only: " +
-			"the policy of this host does not allow it; hint: the host's owner may add it to `push_options`"},
-		"priority not allowed": {[]string{"priority=high"}, nil, "error: cannot take push option priority: " +
-			"the policy of this host does not allow it; hint: the host's owner may add it to `push_options`"},
-		"not known": {[]string{"lane.\x1bstop=x"}, all, "error: cannot take push option \"lane.stop\": there is no such " +
-			"option; hint: there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low"},
-		"another case": {[]string{"lane.Skip=vet:why"}, all, "error: cannot take push option \"lane.Skip\": there is no " +
-			"such " +
-			"option; hint: there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low"},
+		"not known": {[]string{"lane.\x1bstop=x"}, all,
+			"error: cannot use push option \"lane.stop\": there is no such " +
+				"option; hint: there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low"},
+		"another case": {[]string{"lane.Skip=vet:why"}, all,
+			"error: cannot use push option \"lane.Skip\": there is no " +
+				"such " +
+				"option; hint: there are lane.skip=ID:reason, lane.only=ID and priority=high|normal|low"},
 		"one that is wrong after one that is right": {[]string{"priority=high", "lane.skip=x"}, all,
 			fmt.Sprintf(noReason, "x")},
 	} {
@@ -81,12 +85,13 @@ func TestServerOptions(t *testing.T) {
 // TestCountOfOptions: options that are not all read refuse the push, whatever they say.
 func TestCountOfOptions(t *testing.T) {
 	t.Parallel()
-	const notOne = "error: cannot take push options: GIT_PUSH_OPTION_COUNT is %q, want a number; hint: "
+	const notOne = "error: cannot use push options: GIT_PUSH_OPTION_COUNT is %q, want a number; hint: "
 	for count, want := range map[string]string{"": "0; ", "0": "0; ", "1": "0; x: y", "1000": "0; x: y",
 		"-1": fmt.Sprintf(notOne, "-1"), "\x1b[1mx": fmt.Sprintf(notOne, "x"),
-		"1001": "error: cannot take push options: there are 1001, at most 1000 are allowed; " +
+		"1001": "error: cannot use push options: there are 1001, at most 1000 are allowed; " +
 			"hint: push with fewer: git push -o priority=high"} {
-		call := Call{Gate: "pre-receive", Env: []string{"GIT_PUSH_OPTION_COUNT=" + count, "GIT_PUSH_OPTION_0=lane.skip=x:y"}}
+		call := Call{Gate: "pre-receive", Env: []string{"GIT_PUSH_OPTION_COUNT=" + count,
+			"GIT_PUSH_OPTION_0=lane.skip=x:y"}}
 		w, err := call.options(config.Policy{PushOptions: []string{config.OptionSkip}})
 		if got := asked(w, err); got != want {
 			t.Errorf("count %q\n got %s\nwant %s", count, got, want)
@@ -135,8 +140,9 @@ func TestOptionsOfLanes(t *testing.T) {
 	const noOnly = "error: cannot run only lane %q: there is no such lane; hint: see them with: pushlane lanes"
 	for name, c := range map[string]struct{ to, option, want string }{
 		"one skipped": {"two", "lane.skip=vet:slow", "files: ; vet: skipped by the pusher: slow"},
-		"all skipped": {"two", "lane.skip=all:fire", "files: skipped by the pusher: fire; vet: skipped by the pusher: fire"},
-		"one only":    {"two", "lane.only=vet", "vet: "},
+		"all skipped": {"two", "lane.skip=all:fire",
+			"files: skipped by the pusher: fire; vet: skipped by the pusher: fire"},
+		"one only": {"two", "lane.only=vet", "vet: "},
 		"one that the push drops, but that judges it": {"drop", "lane.skip=vet:slow",
 			"files: ; vet: skipped by the pusher: slow"},
 		"no such lane":      {"two", "lane.skip=vett:slow", fmt.Sprintf(none, "vett")},
@@ -181,16 +187,16 @@ func TestChoose(t *testing.T) {
 		want string
 	}{
 		"as the paths say": {Call{Gate: "manual"}, nil, "a true by paths; b false by paths; c false by paths"},
-		"one": {Call{Gate: "manual", Lanes: []string{"b"}}, nil, "a false not asked for; b true asked for; c " +
-			"false not asked for"},
+		"one": {Call{Gate: "manual", Lanes: []string{"b"}}, nil, "a false not requested; b true requested; c " +
+			"false not requested"},
 		"all of the gate": {Call{Gate: "manual", All: true}, nil,
-			"a true by paths; b true asked for with --all; c false by paths"},
+			"a true by paths; b true requested with --all; c false by paths"},
 		"one and all": {Call{Gate: "manual", Lanes: []string{"c"}, All: true}, nil,
-			"a false not asked for; b false not asked for; c true asked for"},
+			"a false not requested; b false not requested; c true requested"},
 		"left out by the pusher": {Call{Gate: "pre-receive"}, []string{"b", "c"},
-			"a false left out by the pusher: lane.only=b,c; b false by paths; c false by paths"},
+			"a false skipped by the pusher: lane.only=b,c; b false by paths; c false by paths"},
 		"left out by the paths already": {Call{Gate: "pre-receive"}, []string{"b"},
-			"a false left out by the pusher: lane.only=b; b false by paths; c false by paths"},
+			"a false skipped by the pusher: lane.only=b; b false by paths; c false by paths"},
 		"no such lane": {Call{Gate: "manual", Lanes: []string{"a", "x"}}, nil,
 			"error: cannot run lane \"x\": there is no such lane; hint: see them with: pushlane lanes"},
 	} {

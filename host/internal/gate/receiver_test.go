@@ -30,11 +30,14 @@ func TestProtects(t *testing.T) {
 			"refs/tags/v1 refs/notes/x refs/headsx"},
 		"a detached HEAD too": {detached, "refs/heads/main HEAD", "refs/tags/v1"},
 		"what the policy names, and not HEAD's branch": {policy("rel/*", "refs/tags/v*"),
-			"refs/heads/rel/1 refs/tags/v1", "refs/heads/main refs/heads/rel refs/heads/rel/1/x refs/tags/w refs/heads/v1"},
-		"names that differ in case are others": {policy("Main"), "refs/heads/Main", "refs/heads/main refs/heads/MAIN"},
-		"any depth":                            {policy("**"), "refs/heads/main refs/heads/a/b/c", "refs/tags/v1"},
-		"every ref":                            {policy("refs/**"), "refs/heads/main refs/tags/v1 refs/notes/x", "HEAD"},
-		"what an alias ends at":                {aliased, "refs/heads/main refs/heads/old", "refs/heads/older"},
+			"refs/heads/rel/1 refs/tags/v1",
+			"refs/heads/main refs/heads/rel refs/heads/rel/1/x refs/tags/w refs/heads/v1"},
+		"names that differ in case are others": {policy("Main"), "refs/heads/Main",
+			"refs/heads/main refs/heads/MAIN"},
+		"any depth": {policy("**"), "refs/heads/main refs/heads/a/b/c", "refs/tags/v1"},
+		"every ref": {policy("refs/**"), "refs/heads/main refs/tags/v1 refs/notes/x",
+			"HEAD"},
+		"what an alias ends at": {aliased, "refs/heads/main refs/heads/old", "refs/heads/older"},
 	} {
 		for want, refs := range map[bool]string{true: c.yes, false: c.not} {
 			for ref := range strings.FieldsSeq(refs) {
@@ -157,11 +160,13 @@ func TestForcedOverWhatCannotBeRead(t *testing.T) {
 			"cannot judge refs/heads/main: the commit that it has now, 7777777, cannot be read"},
 		"not forced":    {hooks.Update{Ref: "refs/heads/main", Old: g.id("two"), Base: "x"}, "x", ""},
 		"not protected": {hooks.Update{Ref: "refs/heads/topic", Old: g.id("two"), Forced: true, Base: "x"}, "x", ""},
-		"deleted": {hooks.Update{Ref: "refs/heads/main", Old: g.id("two"), Forced: true, Delete: true, Base: "x"}, "x",
+		"deleted": {hooks.Update{Ref: "refs/heads/main", Old: g.id("two"), Forced: true, Delete: true, Base: "x"},
+			"x",
 			""},
 	} {
 		err := r.judgeEffect(t.Context(), &c.u)
-		if got := g.named(c.u.Base); got != c.base || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+		if got := g.named(c.u.Base); got != c.base || (err == nil) != (c.err == "") || err != nil &&
+			err.Error() != c.err {
 			t.Errorf("%s: since %q, %v", name, got, err)
 		}
 	}

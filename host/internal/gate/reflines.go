@@ -15,7 +15,7 @@ func ReadRefLines(r io.Reader) ([]byte, error) {
 	data, err := bounded.ReadAll(r, hooks.MaxRefLines)
 	if err != nil {
 		return nil, problem.WithHint(fmt.Errorf("cannot read git's ref lines: %w", err),
-			"push fewer refs at once, and by shorter names: git push origin main")
+			"push fewer refs at once, with shorter names: git push origin main")
 	}
 	return data, nil
 }

@@ -22,7 +22,7 @@ func TestReadRefLines(t *testing.T) {
 	var said bytes.Buffer
 	problem.Write(&said, err)
 	want := "pushlane: error: cannot read git's ref lines: it is longer than 64 MiB\n" +
-		"pushlane: hint: push fewer refs at once, and by shorter names: git push origin main\n"
+		"pushlane: hint: push fewer refs at once, with shorter names: git push origin main\n"
 	if said.String() != want || data != nil {
 		t.Errorf("got  %d bytes, %swant %s", len(data), said.String(), want)
 	}
@@ -47,13 +47,15 @@ func TestLastPushOfALongReflog(t *testing.T) {
 	line := id + " " + id + " N <m@x> 1700000000 +0000\tupdate by push\n"
 	other := strings.Repeat("b", 40) + " " + strings.Repeat("b",
 		40) + " N <m@x> 1700000000 +0000\t" + strings.Repeat("m", 5000) + "\n"
-	endlessName := id + " " + id + " " + strings.Repeat("N ", maxReflogLine) + "<m@x> 1700000000 +0000\tupdate by push\n"
+	endlessName := id + " " + id + " " + strings.Repeat("N ", maxReflogLine) +
+		"<m@x> 1700000000 +0000\tupdate by push\n"
 	for name, c := range map[string]struct {
 		text string
 		want bool
 	}{
 		"one line": {line, true}, "after long ones": {strings.Repeat(other, 40) + line, true},
-		"the last one is another": {line + other, false}, "a line longer than is read": {endlessName, false}, "empty": {"",
+		"the last one is another": {line + other, false}, "a line longer than is read": {endlessName, false},
+		"empty": {"",
 			false},
 	} {
 		path := filepath.Join(t.TempDir(), "log")

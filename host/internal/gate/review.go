@@ -99,7 +99,7 @@ func (r *receiver) review(ctx context.Context, u hooks.Update, by LanesFile) (no
 	case errors.Is(err, fs.ErrNotExist) && by.Rev != "" && u.Old == by.Rev:
 		if r.protects(u.Ref) && r.policy.DefaultLanes == "" && r.policy.NoLanes != "accept" {
 			return nil, true,
-				fmt.Sprintf("%s would be left without a lanes file (%s goes away); keep one, `version = 1` alone is enough", ref,
+				fmt.Sprintf("%s would be left without a lanes file (%s is removed); keep one, `version = 1` alone is enough", ref,
 					by.Set.Source)
 		}
 		return []string{fmt.Sprintf("%s loses its lanes file %s; it is judged by the old one", ref, by.Set.Source)}, false, ""

@@ -45,7 +45,7 @@ func TestReviewOfLanes(t *testing.T) {
 		made{"bare", "one", map[string]string{"lanes.toml": gone}},
 		made{"upper", "one", map[string]string{"LANES.toml": lanesFile()}},
 		made{name: "none", files: map[string]string{"a": "a"}})
-	const by, note = "by <one>[files vet]", "brings another lanes file"
+	const by, note = "by <one>[files vet]", "changes the lanes file"
 	const old = "; this push is judged by the lanes of <one>"
 	const gets = "lanes.toml:3: broken TOML: basic strings cannot have new lines"
 	rows := map[string]pushRow{}
@@ -60,11 +60,12 @@ func TestReviewOfLanes(t *testing.T) {
 		"a remark":                  {"remark", "; note: main " + note + " (changes no lane)" + old, ""},
 		"another place":             {"move", "", ""},
 		"a name in another case":    {"upper", "", ""},
-		"two files": {"second", "; refused: main would get a lanes file that cannot be used: cannot tell which lanes " +
-			"count: there are two lanes files, lanes.toml and ci/lanes.toml", ""},
+		"two files": {"second",
+			"; refused: main would get a lanes file that cannot be used: cannot determine which lanes " +
+				"file counts: there are two lanes files, lanes.toml and ci/lanes.toml", ""},
 		"a broken one": {"broken", "; refused: main would get a lanes file that cannot be used: " + gets,
 			"; note: topic gets a lanes file that cannot be used: " + gets},
-		"none": {"bare", "; refused: main would be left without a lanes file (lanes.toml goes away); " +
+		"none": {"bare", "; refused: main would be left without a lanes file (lanes.toml is removed); " +
 			"keep one, `version = 1` alone is enough",
 			"; note: topic loses its lanes file lanes.toml; it is judged by the old one"},
 	} {
@@ -74,12 +75,15 @@ func TestReviewOfLanes(t *testing.T) {
 		}
 		rows[name+", main"] = pushRow{"main=one", refusing(), []string{"main one " + c.to}, "main, " + by +
 			", since <one>" + c.main}
-		rows[name+", topic"] = pushRow{"main=one topic=one", refusing(), []string{"topic one " + c.to}, "topic, free, " + by +
-			", since <one>" + top}
+		rows[name+", topic"] = pushRow{"main=one topic=one", refusing(), []string{"topic one " + c.to},
+			"topic, free, " + by +
+				", since <one>" + top}
 	}
-	rows["a new branch without lanes"] = pushRow{"main=one", refusing(), []string{"topic 0 none"}, "topic, free, " + by}
+	rows["a new branch without lanes"] = pushRow{"main=one", refusing(), []string{"topic 0 none"}, "topic, free, " +
+		by}
 	rows["no lanes where none are needed"] = pushRow{"main=one", config.Policy{NoLanes: "accept"},
-		[]string{"main one bare"}, "main, " + by + ", since <one>; note: main loses its lanes file lanes.toml; it is " +
+		[]string{"main one bare"}, "main, " + by +
+			", since <one>; note: main loses its lanes file lanes.toml; it is " +
 			"judged " +
 			"by the old one"}
 	testPushes(t, h, rows)
@@ -117,14 +121,16 @@ func TestReviewOfLocks(t *testing.T) {
 		"a broken lock":    {"pin", "broken", "; refused: " + broken},
 		"after a broken one every plugin is new": {"broken", "fixed", note + "(pins plugin look ())" +
 			old},
-		"lanes and lock": {"pin", "lanes", "; note: main brings another lanes file (drops files); this push is judged by " +
-			"the " +
-			"lanes of <pin>" + note + "(moves plugin look to bbbbbbbbbbbb - repo.read; - kv)" + old},
+		"lanes and lock": {"pin", "lanes",
+			"; note: main changes the lanes file (drops files); this push is judged by " +
+				"the " +
+				"lanes of <pin>" + note + "(moves plugin look to bbbbbbbbbbbb - repo.read; - kv)" + old},
 	} {
 		rows[name] = pushRow{"main=" + c.from, refusing(), []string{"main " + c.from + " " + c.to},
 			fmt.Sprintf("main, by <%s>[files], since <%s>%s", c.from, c.from, c.want)}
 	}
-	rows["a broken lock where no pass is needed"] = pushRow{"main=one topic=pin", refusing(), []string{"topic pin broken"},
+	rows["a broken lock where no pass is needed"] = pushRow{"main=one topic=pin", refusing(),
+		[]string{"topic pin broken"},
 		"topic, free, by <pin>[files], since <pin>"}
 	testPushes(t, h, rows)
 }
@@ -155,10 +161,12 @@ func TestLock(t *testing.T) {
 		"of a file":             {"x.toml", "", filepath.Join(dir, "x.toml"), "b"},
 		"of a file without":     {"x.toml", "", filepath.Join(t.TempDir(), "x.toml"), ""},
 		"of no file":            {"(none)", "", "", ""},
-		"of a file, too long": {"x.toml", "", filepath.Join(large, "x.toml"), "cannot read lanes.lock: it is longer than " +
-			"1 MiB"},
-		"broken": {"lanes.toml", h.id("broken"), "", `lanes.lock: bad plugin name "Look": an id is made of a-z, 0-9, ` +
-			`_ and -, at most 100 bytes, and begins with a letter or digit`},
+		"of a file, too long": {"x.toml", "", filepath.Join(large, "x.toml"),
+			"cannot read lanes.lock: it is longer than " +
+				"1 MiB"},
+		"broken": {"lanes.toml", h.id("broken"), "",
+			`lanes.lock: bad plugin name "Look": an id is made of a-z, 0-9, ` +
+				`_ and -, at most 100 bytes, and begins with a letter or digit`},
 		"a folder": {"lanes.toml", h.id("folder"), "", "cannot read lanes.lock: "},
 	} {
 		lock, err := LanesFile{Set: &lanes.Set{Source: c.source}, Rev: c.rev, Path: c.path}.Lock(t.Context(), repo)
@@ -224,7 +232,8 @@ func TestLanesAreWatchedEverywhere(t *testing.T) {
 	for to, want := range map[string]bool{"text": false, "lock": true, "move": true, "folded": true} {
 		g := h.guard(t, "main=one")
 		j, err := g.decide(g.call("pre-receive", "main one "+to), refusing())
-		if err != nil || len(j.Updates) != 1 || j.Updates[0].Picked[0].Picked != want || (len(j.LaneRuns) == 1) != want {
+		if err != nil || len(j.Updates) != 1 || j.Updates[0].Picked[0].Picked != want ||
+			(len(j.LaneRuns) == 1) != want {
 			t.Errorf("%s: %+v, %v", to, j.Updates, err)
 		}
 	}
@@ -235,7 +244,8 @@ func TestLanesAreWatchedEverywhere(t *testing.T) {
 		if err != nil || len(j.Updates) != 1 || g.named(j.Updates[0].Base) != "<lax>" {
 			t.Fatalf("%s: %+v, %v", refs, j.Updates, err)
 		}
-		if got := j.Updates[0].Picked[0]; want != "" && got.Reason != want || j.Updates[0].OtherLanes != (want != "") {
+		if got := j.Updates[0].Picked[0]; want != "" && got.Reason != want ||
+			j.Updates[0].OtherLanes != (want != "") {
 			t.Errorf("%s: %s %s, other lanes %t", refs, got.Lane.ID, got.Reason, j.Updates[0].OtherLanes)
 		}
 	}

@@ -48,7 +48,8 @@ func TestExit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := (Run{Updates: []Update{{Protected: true}}, LaneRuns: c.outcomes, Policy: c.policy}).Exit(); got != c.want {
+			if got := (Run{Updates: []Update{{Protected: true}}, LaneRuns: c.outcomes,
+				Policy: c.policy}).Exit(); got != c.want {
 				t.Errorf("Exit() = %d, want %d", got, c.want)
 			}
 		})
@@ -59,7 +60,8 @@ func TestExit(t *testing.T) {
 // counts whatever the lanes say.
 func TestExitOfRefs(t *testing.T) {
 	t.Parallel()
-	failed := LaneRun{State: store.Failed, Picked: lanes.Picked{Picked: true, Lane: lanes.Lane{ID: "x", Required: true}}}
+	failed := LaneRun{State: store.Failed, Picked: lanes.Picked{Picked: true, Lane: lanes.Lane{ID: "x",
+		Required: true}}}
 	j := Run{Updates: []Update{{}, {Protected: true}}, LaneRuns: []LaneRun{failed}}
 	j.Updates[0].New, j.Updates[1].New = "a", "b"
 	if j.Exit() != ExitAccept || j.State() != store.Failed {

@@ -169,7 +169,7 @@ func (r *receiver) trustFirst(ctx context.Context, st TrustRecord) error {
 // lostRoot is why a protected ref is not judged by its own lanes: the repository
 // had trusted ones, and they were deleted.
 func (r *receiver) lostRoot() error {
-	return problem.WithHint(fmt.Errorf("cannot tell whose lanes judge it: those of %s were trusted, "+
+	return problem.WithHint(fmt.Errorf("cannot determine which lanes judge it: those of %s were trusted, "+
 		"and no protected ref has lanes now", r.spent.Ref),
 		fmt.Sprintf("restore them: git -C %s update-ref %s %s", r.repo.CommonDir(), r.spent.Ref, r.spent.ID))
 }

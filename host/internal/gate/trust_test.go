@@ -82,14 +82,16 @@ func TestTrustRoot(t *testing.T) {
 		"the default branch before it has lanes": {"main=plain topic=one", "", nil, "main=<plain>",
 			"none"},
 		"nothing": {"", "", nil, "none" + every, "none"},
-		"HEAD names a branch that is not there: what people call their main one": {"HEAD=@none aaa=open trunk=one", "", nil,
+		"HEAD names a branch that is not there: what people call their main one": {"HEAD=@none aaa=open trunk=one",
+			"", nil,
 			"trunk=<one>" + every, "trunk at <one>, HEAD none dangling seen"},
 		"main before master before trunk": {"HEAD=@none trunk=open master=more main=one", "", nil,
 			"main=<one>" + every, "main at <one>, HEAD none dangling seen"},
 		"else by name": {"HEAD=@none zzz=one aaa=plain bbb=more", "", nil, "bbb=<more>" + every,
 			"bbb at <more>, HEAD none dangling seen"},
-		"not a tag":        {"HEAD=@none refs/tags/v1=one", "", nil, "none" + every, "none"},
-		"HEAD is detached": {"main=one HEAD=one", "", nil, "main=<one>" + every, "main at <one>, HEAD  dangling seen"},
+		"not a tag": {"HEAD=@none refs/tags/v1=one", "", nil, "none" + every, "none"},
+		"HEAD is detached": {"main=one HEAD=one", "", nil, "main=<one>" + every,
+			"main at <one>, HEAD  dangling seen"},
 		"a ref that the policy protects": {"main=open rel=one", "", []string{"rel"}, "rel=<one>",
 			"rel at <one>, HEAD main seen"},
 		"the default branch first of those": {"main=one rel=more", "", []string{"rel", "main"}, "main=<one>",
@@ -99,7 +101,8 @@ func TestTrustRoot(t *testing.T) {
 		"a tag that the policy protects": {"main=open refs/tags/v1=one", "", []string{"refs/tags/v*"},
 			"refs/tags/v1=<one>", "refs/tags/v1 at <one>, HEAD main seen"},
 		"none of the protected ones is there": {"main=one", "", []string{"rel"}, "none", "none"},
-		"a protected one without lanes that HEAD names": {"main=plain other=one", "", []string{"main"}, "main=<plain>",
+		"a protected one without lanes that HEAD names": {"main=plain other=one", "", []string{"main"},
+			"main=<plain>",
 			"none"},
 		"as it was decided": {"main=open trunk=one", "trunk one main dangling seen", nil, "trunk=<one>" + every,
 			"trunk at <one>, HEAD main dangling seen"},
@@ -107,11 +110,13 @@ func TestTrustRoot(t *testing.T) {
 			"trunk=<two>" + every, "trunk at <one>, HEAD main dangling seen"},
 		"as it was decided, also where its lanes are gone": {"main=bare", "main one main seen", nil, "main=<bare>",
 			"main at <one>, HEAD main seen"},
-		"the owner has HEAD name another branch": {"main=one HEAD=@dev dev=more", "main one main seen", nil, "dev=<more>",
+		"the owner has HEAD name another branch": {"main=one HEAD=@dev dev=more", "main one main seen", nil,
+			"dev=<more>",
 			"dev at <more>, HEAD dev seen"},
 		"the owner has HEAD name one without lanes: those of before": {"main=one HEAD=@dev dev=plain",
 			"main one main seen", []string{"main", "dev"}, "main=<one>", "main at <one>, HEAD dev seen"},
-		"the ref of before is not protected any more": {"main=one topic=open", "topic open main seen", []string{"main"},
+		"the ref of before is not protected any more": {"main=one topic=open", "topic open main seen",
+			[]string{"main"},
 			"main=<one>", "main at <one>, HEAD main seen"},
 		"the ref of before is gone": {"main=plain", "rel one main seen", nil, "main=<plain>",
 			"rel at <one>, HEAD main seen"},
@@ -148,7 +153,7 @@ func TestTrustRoot(t *testing.T) {
 func TestTrustOfAPush(t *testing.T) {
 	t.Parallel()
 	h := someHistory(t)
-	const lost = "error: refs/heads/main: cannot tell whose lanes judge it: those of refs/heads/main were trusted, " +
+	const lost = "error: refs/heads/main: cannot determine which lanes judge it: those of refs/heads/main were trusted, " +
 		"and no protected ref has lanes now"
 	for name, c := range map[string]struct {
 		refs, known string
@@ -161,7 +166,8 @@ func TestTrustOfAPush(t *testing.T) {
 			"topic at <one>, HEAD main dangling"},
 		"of several first ones HEAD's": {"", "", []string{"aaa 0 open", "main 0 one", "master 0 more"},
 			"trusted from now on", "main at <one>, HEAD main"},
-		"of several first ones HEAD's before what people call main": {"HEAD=@dev", "", []string{"main 0 open", "dev 0 one"},
+		"of several first ones HEAD's before what people call main": {"HEAD=@dev", "", []string{"main 0 open",
+			"dev 0 one"},
 			"trusted from now on", "dev at <one>, HEAD dev"},
 		"of several first ones what people call main": {"HEAD=@none", "", []string{"aaa 0 open", "trunk 0 more",
 			"master 0 one"}, "trusted from now on", "master at <one>, HEAD none dangling"},
@@ -171,14 +177,17 @@ func TestTrustOfAPush(t *testing.T) {
 			"none"},
 		"a push of what the repository had": {"main=one", "", []string{"main one two"}, "since <one>",
 			"main at <one>, HEAD main seen"},
-		"first lanes again, where git took none": {"", "main one main", []string{"main 0 open"}, "trusted from now on",
+		"first lanes again, where git took none": {"", "main one main", []string{"main 0 open"},
+			"trusted from now on",
 			"main at <open>, HEAD main"},
 		"a branch in the name of a deleted one": {"", "main one main seen", []string{"main 0 open"}, lost,
 			"main at <one>, HEAD main seen"},
-		"lanes that went away are not replaced by a push": {"main=bare", "main one main seen", []string{"main bare plain"},
+		"lanes that went away are not replaced by a push": {"main=bare", "main one main seen",
+			[]string{"main bare plain"},
 			"only a fast-forward may move it", "main at <one>, HEAD main seen"},
-		"another branch after the trusted one was deleted": {"", "trunk one main dangling seen", []string{"aaa 0 open"},
-			"error: refs/heads/aaa: cannot tell whose lanes judge it: those of refs/heads/trunk were trusted, " +
+		"another branch after the trusted one was deleted": {"", "trunk one main dangling seen",
+			[]string{"aaa 0 open"},
+			"error: refs/heads/aaa: cannot determine which lanes judge it: those of refs/heads/trunk were trusted, " +
 				"and no protected ref has lanes now", "trunk at <one>, HEAD main dangling seen"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -272,7 +281,8 @@ func TestTipBefore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := h.guard(t, c.refs)
-			call := g.call("post-receive", slices.DeleteFunc([]string{c.push}, func(l string) bool { return l == "" })...)
+			call := g.call("post-receive", slices.DeleteFunc([]string{c.push},
+				func(l string) bool { return l == "" })...)
 			tip, err := TipBefore(t.Context(), call)
 			if got := tip.Ref + " " + g.named(tip.ID); got != c.want || err != nil {
 				t.Errorf("got %q, %v, want %q", got, err, c.want)
@@ -300,10 +310,13 @@ func TestTipOfAnEarlierMoment(t *testing.T) {
 		tip  RefAt
 		want string
 	}{
-		"the default branch then":  {RefAt{"refs/heads/main", h.id("one")}, "topic, free, by <one>[files], since <one>"},
-		"no tip":                   {RefAt{}, "topic, free, by <more>[files test], since <one>"},
-		"a tip of another ref":     {RefAt{"refs/heads/dev", h.id("one")}, "topic, free, by <more>[files test], since <one>"},
-		"a tip that was not there": {RefAt{Ref: "refs/heads/main"}, "topic, free, by <more>[files test], since <one>"},
+		"the default branch then": {RefAt{"refs/heads/main", h.id("one")},
+			"topic, free, by <one>[files], since <one>"},
+		"no tip": {RefAt{}, "topic, free, by <more>[files test], since <one>"},
+		"a tip of another ref": {RefAt{"refs/heads/dev", h.id("one")},
+			"topic, free, by <more>[files test], since <one>"},
+		"a tip that was not there": {RefAt{Ref: "refs/heads/main"},
+			"topic, free, by <more>[files test], since <one>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -331,11 +344,13 @@ func TestRootsThatCannotBeRead(t *testing.T) {
 		t.Errorf("a blob: %+v, %v", r, err)
 	}
 	lost := g.history.guard(t, "")
-	if err := os.WriteFile(filepath.Join(lost.dir, "refs", "heads", "main"), []byte(g.id("?")+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(lost.dir, "refs", "heads", "main"), []byte(g.id("?")+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	got := lost.story(lost.decide(lost.call("pre-receive", "topic 0 one"), refusing()))
-	if want := "object " + g.id("?") + " is missing"; !strings.HasPrefix(got, "error: ") || !strings.HasSuffix(got, want) {
+	if want := "object " + g.id("?") + " is missing"; !strings.HasPrefix(got, "error: ") || !strings.HasSuffix(got,
+		want) {
 		t.Errorf("a commit that is gone: %s", got)
 	}
 }

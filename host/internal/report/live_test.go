@@ -16,11 +16,11 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	j := runOf(ended("vet", "", ""), ended("test", "", ""), ended("a-long-one", "", ""))
 	j.Updates = append(j.Updates, updateOf("refs/heads/topic"), updateOf("refs/heads/old"))
-	j.Updates[0].Notes = []string{"main brings another lanes file"}
+	j.Updates[0].Notes = []string{"main changes the lanes file"}
 	j.Updates[1].Protected, j.Updates[1].Picked = false, make([]lanes.Picked, 1)
 	j.Updates[2].Delete = true
 	j.LaneRuns[1].Picked.Lane.Title = "All \x1b[1mtests"
-	const header = "pushlane: main 1111111..2222222: 3 of 3 lanes\npushlane: note: main brings another lanes file\n" +
+	const header = "pushlane: main 1111111..2222222: 3 of 3 lanes\npushlane: note: main changes the lanes file\n" +
 		"pushlane: topic 1111111..2222222: 0 of 1 lane, not protected\npushlane: old (deleted) 1111111\n"
 	var b bytes.Buffer
 	w := Output{Err: &b}.Watch(gate.Call{}, &j)

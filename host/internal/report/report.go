@@ -211,7 +211,8 @@ func writeOutcome(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run, o 
 		rest = ""
 	}
 	if bad {
-		fmt.Fprintf(b, "pushlane: %s\n", paint.bad(fmt.Sprintf("lane %q %s%s: %s", o.Lane().ID, gate.StateWord(o.State),
+		fmt.Fprintf(b, "pushlane: %s\n", paint.bad(fmt.Sprintf("lane %q %s%s: %s", o.Lane().ID,
+			gate.StateWord(o.State),
 			onRef(j, o), what)))
 		for line := range strings.Lines(rest) { // indented: no plugin writes a line of ours
 			fmt.Fprintf(b, "  %s\n", strings.TrimSpace(line))
@@ -293,7 +294,7 @@ const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 func writeSummary(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run) {
 	switch {
 	case len(j.Updates) == 0 && call.Gate == "manual":
-		fmt.Fprintf(b, "pushlane: nothing to push: the remote has it already; judge a range with --range A..B\n")
+		fmt.Fprintf(b, "pushlane: nothing to push: the remote already has it; judge a range with --range A..B\n")
 		return
 	case len(j.Updates) == 0:
 		fmt.Fprintf(b, "pushlane: nothing to judge\n")
@@ -303,19 +304,21 @@ func writeSummary(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run) {
 	names := refusing(j)
 	switch {
 	case exit != gate.ExitAccept && j.Partly:
-		fmt.Fprintf(b, "pushlane: %s: %s (the rest goes in, run #%d)\n", paint.bad("refused"), strings.Join(names, ", "),
+		fmt.Fprintf(b, "pushlane: %s: %s (the other refs are accepted, run #%d)\n", paint.bad("refused"),
+			strings.Join(names, ", "),
 			j.Number)
 	case exit == gate.ExitRefuse:
 		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("refused"), strings.Join(names, ", "),
 			noun(call.Gate), j.Number)
 	case exit == gate.ExitUndecided:
-		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("cannot decide"), strings.Join(names, ", "),
+		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("cannot decide"), strings.Join(names,
+			", "),
 			noun(call.Gate), j.Number)
 	case len(names) > 0:
-		fmt.Fprintf(b, "pushlane: %s: %s (%s let through by on_undecided = \"accept\", run #%d)\n",
+		fmt.Fprintf(b, "pushlane: %s: %s (%s accepted by on_undecided = \"accept\", run #%d)\n",
 			paint.bad("cannot decide"), strings.Join(names, ", "), noun(call.Gate), j.Number)
 	case len(j.LaneRuns) == 0:
-		fmt.Fprintf(b, "pushlane: %s: no lane asks for these paths (run #%d)\n", paint.good("accepted"), j.Number)
+		fmt.Fprintf(b, "pushlane: %s: no lane matches these paths (run #%d)\n", paint.good("accepted"), j.Number)
 	default:
 		fmt.Fprintf(b, "pushlane: %s: %s in %s (run #%d)\n", paint.good("accepted"), tally(j),
 			printable.Elapsed(j.Ended.Sub(j.Started)), j.Number)

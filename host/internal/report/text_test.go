@@ -75,10 +75,10 @@ func TestSummary(t *testing.T) {
 		j    gate.Run
 		want string // the last line
 	}{
-		"nothing to push": {gate.Call{Gate: "manual"}, gate.Run{}, "nothing to push: the remote has it already; judge a " +
+		"nothing to push": {gate.Call{Gate: "manual"}, gate.Run{}, "nothing to push: the remote already has it; judge a " +
 			"range with --range A..B"},
 		"nothing to judge": {push, gate.Run{}, "nothing to judge"},
-		"no lane picked":   {push, runOf(), "accepted: no lane asks for these paths (run #7)"},
+		"no lane picked":   {push, runOf(), "accepted: no lane matches these paths (run #7)"},
 		"one passed":       {push, runOf(passed), "accepted: 1 lane passed in 1m02s (run #7)"},
 		"two passed":       {push, runOf(passed, passed), "accepted: 2 lanes passed in 1m02s (run #7)"},
 		"some skipped":     {push, runOf(passed, skipped), "accepted: 1 lane passed, 1 skipped in 1m02s (run #7)"},
@@ -100,13 +100,13 @@ func TestSummary(t *testing.T) {
 			`refused, run #7)`},
 		"a breakage that the owner lets " +
 			"through": {push, with(runOf(broken), func(j *gate.Run) { j.Policy.OnUndecided = "accept" }),
-			`cannot decide: lane "lint" broke (push let through by on_undecided = "accept", run #7)`},
+			`cannot decide: lane "lint" broke (push accepted by on_undecided = "accept", run #7)`},
 		"a ref that may not go": {push, with(runOf(), func(j *gate.Run) { j.Updates[0].Refusal = "main is protected" }),
 			`refused: main is protected (push refused, run #7)`},
 		"one ref of two": {gate.Call{Gate: "pre-receive"}, with(runOf(failed), func(j *gate.Run) {
 			j.Updates, j.Partly = append(j.Updates, updateOf("refs/heads/rel")), true
 			j.Updates[1].New = strings.Repeat("3", 40)
-		}), `refused: main: lane "test" failed (the rest goes in, run #7)`},
+		}), `refused: main: lane "test" failed (the other refs are accepted, run #7)`},
 		"the same word of two refs": {gate.Call{Gate: "pre-receive"}, with(runOf(), func(j *gate.Run) {
 			j.Updates = append(j.Updates, updateOf("refs/heads/rel"))
 			j.Updates[0].Refusal, j.Updates[1].Refusal = "no", "no"
