@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -61,8 +63,17 @@ func whole(dir string) bool {
 	return err == nil && bytes.Equal(got, want)
 }
 
-// keep puts a child's folder into the cache in place of what is there.
+// keep puts a child's folder into the cache, one process at a time. Code that is
+// there whole stays: another process was faster, and its workers may be loading it.
 func keep(from, dir string) error {
+	unlock, err := lock(filepath.Join(filepath.Dir(dir), "keep.lock"))
+	if err != nil {
+		return fmt.Errorf("cannot save compiled module: %w", err)
+	}
+	defer unlock()
+	if whole(dir) {
+		return nil
+	}
 	list, err := sums(from)
 	if err != nil {
 		return fmt.Errorf("cannot save compiled module: %w", err)
@@ -73,7 +84,7 @@ func keep(from, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
-	if err := os.Rename(from, dir); err != nil && !whole(dir) { // another process may have been faster
+	if err := os.Rename(from, dir); err != nil {
 		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
 	temp := from + ".sums"
@@ -84,6 +95,18 @@ func keep(from, dir string) error {
 		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
 	return nil
+}
+
+// lock waits until no other process holds the file.
+func lock(path string) (unlock func() error, err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f.Close, nil
 }
 
 // touch notes that code was used.

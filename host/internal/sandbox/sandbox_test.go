@@ -149,7 +149,8 @@ func output(t *testing.T, run func(context.Context, wasm.Call) (wasm.Result, err
 	r, err := run(t.Context(), wasm.Call{Stdin: []byte("{}"), Stderr: &log, Out: out, MaxFiles: 100,
 		World: &wasm.Local{Src: src, Results: fstest.MapFS{"c1/a.txt": {Data: []byte("made")}}}})
 	var b strings.Builder
-	fmt.Fprintf(&b, "exit %d, %s\n%s\n--- log\n%s\n--- out\n", r.Exit, times.ReplaceAllString(fmt.Sprint(err), "used: "),
+	fmt.Fprintf(&b, "exit %d, %s\n%s\n--- log\n%s\n--- out\n", r.Exit, times.ReplaceAllString(fmt.Sprint(err),
+		"used: "),
 		r.Stdout, log.String())
 	out.Each(func(name string, data []byte) { fmt.Fprintf(&b, "%s: %q\n", name, data) })
 	fmt.Fprintf(&b, "%d units of fuel, %d calls, %d bytes", r.Used.Fuel, r.Used.Calls, r.Used.Memory)
@@ -171,7 +172,8 @@ func TestErrorsOfARun(t *testing.T) {
 		"a panic": {guest: "trap",
 			want: []string{`plugin "trap" broke: exit status 2: panic: runtime error: index out of range [7] with length 1` +
 				"\n",
-				"\n  said: panic: runtime error: index out of range [7] with length 1\n", "trap/main.go:12", "\n  used: "}},
+				"\n  said: panic: runtime error: index out of range [7] with length 1\n", "trap/main.go:12",
+				"\n  used: "}},
 		"too much output": {guest: "floodout", call: wasm.Call{MaxStdout: 1 << 20},
 			want: []string{`plugin "floodout" was stopped: more than 1 MiB of standard output`}},
 		"eating memory": {guest: "eat", call: wasm.Call{Memory: 32 << 20},
@@ -196,7 +198,8 @@ func TestErrorsOfARun(t *testing.T) {
 					t.Errorf("got %v\nwant %s", err, want)
 				}
 			}
-			if test.limit > 0 && !errors.Is(err, up) || name == "a tree that cannot be read" && !errors.Is(err, errDamaged) {
+			if test.limit > 0 && !errors.Is(err, up) || name == "a tree that cannot be read" && !errors.Is(err,
+				errDamaged) {
 				t.Errorf("%v does not wrap its cause", err)
 			}
 		})
@@ -292,6 +295,47 @@ func TestCache(t *testing.T) {
 				t.Errorf("the code was not made anew: %v", err)
 			}
 		})
+	}
+}
+
+// Several processes compile one module at once: the code of the first is left as it
+// is, for its workers load it.
+func TestKeepLeavesWholeCode(t *testing.T) {
+	cache := t.TempDir()
+	dir := filepath.Join(cache, strings.Repeat("a", 64))
+	compiled := func(text string) string {
+		from := filepath.Join(t.TempDir(), "code")
+		if err := errors.Join(os.Mkdir(from, 0o700), os.WriteFile(filepath.Join(from, "x"), []byte(text),
+			0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return from
+	}
+	if err := keep(compiled("one"), dir); err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 20 {
+		from := compiled("one")
+		all.Go(func() {
+			if err := keep(from, dir); err != nil || !whole(dir) {
+				t.Errorf("%v, whole %t", err, whole(dir))
+			}
+		})
+	}
+	all.Wait()
+	if again, err := os.Stat(dir); err != nil || !os.SameFile(first, again) {
+		t.Errorf("the code was replaced: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "x"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := keep(compiled("one"), dir); err != nil || !whole(dir) {
+		t.Errorf("damaged code stays: %v", err)
 	}
 }
 
