@@ -246,7 +246,7 @@ func TestContainerTakenAway(t *testing.T) {
 	if broken := new(MachineError); !errors.As(err, &broken) || !strings.Contains(err.Error(), "from outside") {
 		t.Errorf("err = %v (%T), want a MachineError", err, err)
 	}
-	if hint := err.(*MachineError).Hint(); !strings.Contains(hint, "not the change's fault") {
+	if hint := err.(*MachineError).Hint(); !strings.Contains(hint, "not caused by the change") {
 		t.Errorf("hint %q", hint)
 	}
 	gone := (&box{c: c, name: "pl-never-was"}).alive(context.Background())
