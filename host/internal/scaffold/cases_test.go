@@ -31,7 +31,7 @@ func cases() []pluginCase {
 }
 
 // noChanges: a plugin that cannot see what is pushed must not pass it.
-const noChanges = "cannot list changes: the host hands none to this run"
+const noChanges = "cannot list changes: the host gives none to this run"
 
 func plainCases() []pluginCase {
 	files := map[string]string{

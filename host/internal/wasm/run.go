@@ -115,6 +115,8 @@ func (m *Module) verdict(s *session, used Usage, err error) (int, error) {
 		return 0, limit
 	case s.stopped != nil:
 		return 0, &StoppedError{Plugin: m.name, Cause: s.stopped, Last: s.last, Used: used}
+	case s.calls > s.call.MaxCalls: // before its request came, when none was counted against the limit
+		return 0, &LimitError{Plugin: m.name, What: "host functions", Limit: s.call.MaxCalls, Unit: "calls", Used: used}
 	case err == nil:
 		return 0, nil
 	case !errors.As(err, &exit):
