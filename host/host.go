@@ -86,8 +86,7 @@ func Open(p config.Policy, warm int) (*Host, error) {
 		repos: map[string]*openRepo{}, incus: map[incus.Config]*incus.Client{}}
 	h.plugins = plugins.New(p.State, h.Sandbox)
 	h.lanes = &lanerun.Runner{State: p.State, Store: h.Store, Sandbox: h.Sandbox, Incus: h.incusClient,
-		Plugins: h.plugins,
-		After:   h.afterwards}
+		Plugins: h.plugins, After: h.afterwards}
 	return h, nil
 }
 

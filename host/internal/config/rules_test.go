@@ -82,7 +82,7 @@ func TestLayers(t *testing.T) {
 			"7 [a refs/tags/*] " + home + "/.local/state/pushlane " + home + "/.cache/pushlane"},
 		"folders of variables": {false, []string{at, "XDG_STATE_HOME=/s", "XDG_CACHE_HOME=/c"},
 			"3 [own] /s/pushlane /c/pushlane"},
-		"variables that are no paths": {false, []string{at, "XDG_STATE_HOME=s", "XDG_CACHE_HOME=c",
+		"variables that are not paths": {false, []string{at, "XDG_STATE_HOME=s", "XDG_CACHE_HOME=c",
 			"XDG_CONFIG_HOME=x"}, "3 [own] " + home + "/.local/state/pushlane " + home + "/.cache/pushlane"},
 		"a state folder": {false, []string{at, "PUSHLANE_STATE=/st", "XDG_STATE_HOME=/s"},
 			"3 [own] /st " + home + "/.cache/pushlane"},
@@ -184,7 +184,7 @@ func TestPolicyIsRead(t *testing.T) {
 	}
 }
 
-// TestPolicyFiles: a file that is there and cannot be believed is an error; /dev/null is no policy, said out loud.
+// TestPolicyFiles: a file that is there and cannot be believed is an error; /dev/null is an explicit empty policy.
 func TestPolicyFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -3,14 +3,12 @@ package console
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
-	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/lanes"
 )
@@ -78,7 +76,7 @@ func ExplainLanes(ctx context.Context, h *host.Host, policy config.Policy, call 
 func explainMemory(ctx context.Context, h *host.Host, repo *hooks.Repo, call gate.Call, policy config.Policy, at string,
 	p gate.Update, i int) string {
 	j := &gate.Run{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: at, Policy: policy, Updates: []gate.Update{p},
-		LaneRuns: []gate.LaneRun{{Picked: p.Picked[i], Address: fmt.Sprintf("%s@%s:%s", repo.Name(), printable.Short(p.New),
-			p.Picked[i].Lane.ID)}}}
+		LaneRuns: []gate.LaneRun{{Picked: p.Picked[i],
+			Address: gate.Address(repo.Name(), p.New, p.Picked[i].Lane.ID)}}}
 	return h.Lanes().Lane(lanerun.Spec{Repo: repo, Call: call, Run: j}).Foresee(ctx)
 }

@@ -25,20 +25,12 @@ import (
 
 // ListRuns prints the newest runs of the call's repository.
 func ListRuns(ctx context.Context, h *host.Host, call gate.Call, limit int, asJSON bool, w io.Writer) error {
-	st, repo, err := history(ctx, h, call)
-	if err != nil {
-		return err
-	}
-	runs, err := st.Runs(ctx, store.Filter{RepoKey: repo, Limit: limit})
+	runs, err := RecentRuns(ctx, h, call, limit)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		all, err := runsJSON(ctx, st, runs)
-		if err != nil {
-			return err
-		}
-		return report.Indented(w, all)
+		return writeRuns(ctx, h, runs, w)
 	}
 	if len(runs) == 0 {
 		fmt.Fprintln(w, "no runs yet: push, or try: pushlane run")
@@ -97,14 +89,21 @@ func updateWords(r store.Run) string {
 	return strings.Join(words, ", ")
 }
 
-// runsJSON is the form of stored runs, bounded where many are listed.
-func runsJSON(ctx context.Context, st *store.Store, runs []store.Run) ([]runjson.Run, error) {
-	all := []runjson.Run{}
+// writeRuns prints stored runs as JSON, bounded where many are listed.
+func writeRuns(ctx context.Context, h *host.Host, runs []store.Run, w io.Writer) error {
+	st, err := h.Store(ctx)
+	if err != nil {
+		return err
+	}
 	details, err := st.Details(ctx, runs, runjson.MaxListed)
+	if err != nil {
+		return err
+	}
+	all := []runjson.Run{}
 	for _, d := range details {
 		all = append(all, runjson.Of(d).WithPaths(d).Bounded())
 	}
-	return all, err
+	return report.Indented(w, all)
 }
 
 // ShowRun prints one run in full: its lanes, their findings, every decision.

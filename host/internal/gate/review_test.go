@@ -237,7 +237,7 @@ func TestLanesAreWatchedEverywhere(t *testing.T) {
 			t.Errorf("%s: %+v, %v", to, j.Updates, err)
 		}
 	}
-	// Lanes that another protected ref brought before are no change of this push, and yet not those that judge it.
+	// Lanes that another protected ref added before are not a change of this push, and do not judge it.
 	for refs, want := range map[string]string{"main=one rel=lax": "matches lanes.toml", "main=lax rel=lax": ""} {
 		g := h.guard(t, refs)
 		j, err := g.decide(g.call("pre-receive", "next 0 later"), refusing("main", "rel", "next"))

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/runjson"
 )
 
 const (
@@ -178,7 +180,7 @@ func git(ctx context.Context, dir string, env []string, stdin []byte, args ...st
 		"GIT_COMMITTER_EMAIL=pushlane@localhost"}, env...)
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("cannot run git %s: %w: %s", strings.Join(args, " "), err,
-			short(strings.TrimSpace(errs.String()), 500))
+			runjson.Short(strings.TrimSpace(errs.String()), 500))
 	}
 	return strings.TrimRight(out.String(), "\n"), nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -104,21 +105,13 @@ func (t *Teller) noteUpdate(ctx context.Context, run store.Run, u store.Update, 
 		notes = append(notes, Note{Run: fmt.Sprintf("%s@%s:%s", run.RepoName, commit[:7], l.Lane), Number: run.Number,
 			Gate: run.Gate, Ref: u.Ref,
 			Commit: commit, Lane: l.Lane, Verdict: string(l.State), Attempt: l.Attempt, Digest: l.Digest, Image: l.Image,
-			Lanes: u.LanesRev, Guarded: run.ProtectedLanes(u), Started: utc(l.Started), Millis: millis(l), Host: host})
+			Lanes: u.LanesRev, Guarded: run.ProtectedLanes(u), Started: runjson.UTC(l.Started), Millis: millis(l), Host: host})
 	}
 	lines, err := t.lines(notes)
 	if err != nil {
 		return err
 	}
 	return addNote(ctx, run.RepoKey, commit, lines)
-}
-
-// utc keeps the zero time zero.
-func utc(at time.Time) time.Time {
-	if at.IsZero() {
-		return at
-	}
-	return at.UTC()
 }
 
 // millis is how long a lane run took, 0 where it did not run to its end.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -83,7 +84,7 @@ func TestNote(t *testing.T) {
 		host, _ := os.Hostname()
 		want := Note{Run: "app@" + w.commit[:7] + ":test", Number: 1, Gate: "post-receive", Ref: "refs/heads/main",
 			Commit: w.commit, Lane: "test", Verdict: "failed",
-			Attempt: 1, Guarded: true, Started: utc(run.Lanes[1].Started),
+			Attempt: 1, Guarded: true, Started: runjson.UTC(run.Lanes[1].Started),
 			Millis: run.Lanes[1].Ended.Sub(run.Lanes[1].Started).Milliseconds(), Host: host}
 		if !got.Started.Equal(want.Started) {
 			t.Errorf("%s: started %s, want %s", hash, got.Started, want.Started)

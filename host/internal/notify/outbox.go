@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -97,7 +98,7 @@ func (t *Teller) deliver(ctx context.Context, d store.Delivery) {
 	next, giveUp := t.again(after, d, err)
 	t.log.WithError(err).WithField("to", d.Target).Warn("not told")
 	t.settle(ctx, d, map[bool]string{true: "failed", false: "retried"}[giveUp],
-		t.store.DeliveryFailed(after, d.ID, t.now().Add(next), short(err.Error(), 1000), giveUp))
+		t.store.DeliveryFailed(after, d.ID, t.now().Add(next), runjson.Short(err.Error(), 1000), giveUp))
 }
 
 // settle counts an attempt. That the store has not taken its result means only

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/runjson"
 )
 
 // newClient follows no one, so that a token goes only where the policy says,
@@ -96,5 +97,5 @@ func (a answer) excerpt() string {
 	if line == "" {
 		return ""
 	}
-	return ": " + short(line, 200)
+	return ": " + runjson.Short(line, 200)
 }

@@ -15,6 +15,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -144,7 +145,7 @@ func runSpans(ctx context.Context, tracer trace.Tracer, link string, run store.R
 		laneSpan(ctx, tracer, link, l)
 	}
 	if run.State == store.Broken {
-		span.SetStatus(codes.Error, short(run.Message, maxSpanText))
+		span.SetStatus(codes.Error, runjson.Short(run.Message, maxSpanText))
 	}
 	span.End(trace.WithTimestamp(run.Ended))
 }
@@ -200,7 +201,7 @@ func laneSpan(ctx context.Context, tracer trace.Tracer, link string, l store.Lan
 	}
 	_, span := tracer.Start(ctx, l.Lane, trace.WithTimestamp(began), trace.WithAttributes(list...))
 	if l.State == store.Broken {
-		span.SetStatus(codes.Error, short(l.Message, maxSpanText))
+		span.SetStatus(codes.Error, runjson.Short(l.Message, maxSpanText))
 	}
 	span.End(trace.WithTimestamp(l.Ended))
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -46,7 +47,7 @@ func (t *Teller) statuses(run store.Run, link string, failed map[string]store.St
 			list = append(list, store.Delivery{Target: "status " + s.API + " " + project, Kind: string(state),
 				Body: mustJSON(statusBody{
 					SHA: u.New, Ref: u.Ref, State: string(state), Context: contextOf(run, u),
-					Description: short(says, maxDescription), URL: link})})
+					Description: runjson.Short(says, maxDescription), URL: link})})
 		}
 	}
 	return list
@@ -225,7 +226,8 @@ func (t *Teller) refused(ctx context.Context, run store.Run, b *statusBody) erro
 	}
 	by, found, err := t.store.RefusedAt(ctx, run.RepoKey, b.SHA)
 	if found {
-		b.State, b.Description = string(store.Failed), short(fmt.Sprintf("run #%d: a protected ref refused it in run #%d",
+		b.State = string(store.Failed)
+		b.Description = runjson.Short(fmt.Sprintf("run #%d: a protected ref refused it in run #%d",
 			run.Number, by.Number), maxDescription)
 	}
 	return err

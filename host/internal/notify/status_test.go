@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -103,7 +104,7 @@ func TestDescriptions(t *testing.T) {
 		"run #1: nothing to judge":         {Number: 1, State: store.Passed, Message: "nothing to judge"},
 		"run #1: 0 of 99 lanes passed; no": {Number: 1, State: store.Broken, Lanes: many},
 	} {
-		got := short(describe(run), maxDescription)
+		got := runjson.Short(describe(run), maxDescription)
 		if !strings.HasPrefix(got, want) || len(run.Lanes) < 9 && got != want ||
 			utf8.RuneCountInString(got) > maxDescription || !utf8.ValidString(got) {
 			t.Errorf("got  %s\nwant %s", got, want)

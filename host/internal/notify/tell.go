@@ -109,14 +109,6 @@ func (t *Teller) wake() {
 	}
 }
 
-// short is text of at most so many characters.
-func short(text string, limit int) string {
-	if r := []rune(text); len(r) > limit {
-		return string(r[:limit-3]) + "..."
-	}
-	return text
-}
-
 func mustJSON(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -301,22 +301,19 @@ func writeSummary(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run) {
 		return
 	}
 	exit := j.Exit()
-	names := refusing(j)
+	names := strings.Join(refusing(j), ", ")
 	switch {
 	case exit != gate.ExitAccept && j.Partly:
-		fmt.Fprintf(b, "pushlane: %s: %s (the other refs are accepted, run #%d)\n", paint.bad("refused"),
-			strings.Join(names, ", "),
-			j.Number)
+		fmt.Fprintf(b, "pushlane: %s: %s (the other refs are accepted, run #%d)\n", paint.bad("refused"), names, j.Number)
 	case exit == gate.ExitRefuse:
-		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("refused"), strings.Join(names, ", "),
-			noun(call.Gate), j.Number)
+		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("refused"), names, noun(call.Gate),
+			j.Number)
 	case exit == gate.ExitUndecided:
-		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("cannot decide"), strings.Join(names,
-			", "),
+		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("cannot decide"), names,
 			noun(call.Gate), j.Number)
-	case len(names) > 0:
+	case names != "":
 		fmt.Fprintf(b, "pushlane: %s: %s (%s accepted by on_undecided = \"accept\", run #%d)\n",
-			paint.bad("cannot decide"), strings.Join(names, ", "), noun(call.Gate), j.Number)
+			paint.bad("cannot decide"), names, noun(call.Gate), j.Number)
 	case len(j.LaneRuns) == 0:
 		fmt.Fprintf(b, "pushlane: %s: no lane matches these paths (run #%d)\n", paint.good("accepted"), j.Number)
 	default:

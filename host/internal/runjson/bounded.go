@@ -42,10 +42,12 @@ func (l *LaneRun) bound(findings int) int {
 
 func first[E any](list []E, n int) []E { return list[:min(n, len(list))] }
 
-// short is text of at most maxText characters.
-func short(text string) string {
-	if r := []rune(text); len(r) > maxText {
-		return string(r[:maxText-3]) + "..."
+func short(text string) string { return Short(text, maxText) }
+
+// Short is text of at most so many characters.
+func Short(text string, limit int) string {
+	if r := []rune(text); len(r) > limit {
+		return string(r[:limit-3]) + "..."
 	}
 	return text
 }

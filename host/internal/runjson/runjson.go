@@ -148,7 +148,7 @@ func Of(d store.Detail) Run {
 	r := d.Run
 	run := Run{Schema: Version, ID: r.ID, Number: r.Number, Repository: r.RepoName, Gate: r.Gate, State: string(r.State),
 		Exit: r.Exit, Message: r.Message, Pusher: r.Pusher, Remote: r.Remote, Skip: r.Skip, RerunOf: r.RerunOf,
-		CancelBy: r.CancelBy, Queued: utc(r.Queued), Started: utc(r.Started), Ended: utc(r.Ended),
+		CancelBy: r.CancelBy, Queued: UTC(r.Queued), Started: UTC(r.Started), Ended: UTC(r.Ended),
 		QueuedMS: between(r.Queued, r.Started), DurationMS: between(r.Started, r.Ended),
 		Counts: Counts{Updates: len(r.Updates), Lanes: r.Total, Passed: r.Passed, LaneRuns: len(r.Lanes), Findings: d.Found,
 			Events: d.Happened},
@@ -170,7 +170,7 @@ func Of(d store.Detail) Run {
 		l.Artifacts = append(l.Artifacts, File{Name: a.Name, Size: a.Size, SHA256: a.SHA256})
 	}
 	for _, e := range d.Events {
-		run.Events = append(run.Events, Event{e.Seq, utc(e.At), e.Lane, strings.ReplaceAll(e.Kind, " ", "_"), e.Message})
+		run.Events = append(run.Events, Event{e.Seq, UTC(e.At), e.Lane, strings.ReplaceAll(e.Kind, " ", "_"), e.Message})
 	}
 	return run
 }
@@ -184,7 +184,7 @@ func laneRun(r store.Run, l store.LaneRun) LaneRun {
 	lane := LaneRun{Lane: l.Lane, Title: l.Title, Address: address.String(), Update: update, Attempt: l.Attempt,
 		State: string(l.State), Required: l.Required, Reason: l.Reason, Path: l.Path, Glob: l.Glob, Plugin: l.Plugin,
 		Digest: l.Digest, Image: l.Image, Group: l.Group, Message: l.Message, CachedFrom: l.CachedFrom,
-		Queued: utc(l.Queued), Started: utc(l.Started), Ended: utc(l.Ended), DurationMS: between(l.Started, l.Ended),
+		Queued: UTC(l.Queued), Started: UTC(l.Started), Ended: UTC(l.Ended), DurationMS: between(l.Started, l.Ended),
 		Artifacts: []File{}, Findings: []Finding{}}
 	if l.Log.SHA256 != "" {
 		lane.Log = &File{Size: l.Log.Size, SHA256: l.Log.SHA256}
@@ -210,8 +210,8 @@ func (r Run) WithPaths(d store.Detail) Run {
 	return r
 }
 
-// utc keeps the zero time zero.
-func utc(at time.Time) time.Time {
+// UTC keeps the zero time zero.
+func UTC(at time.Time) time.Time {
 	if at.IsZero() {
 		return at
 	}
