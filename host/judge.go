@@ -135,10 +135,11 @@ func (h *Host) leave(ctx context.Context, call gate.Call, out report.Output) int
 func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, policy config.Policy) (gate.Run, error) {
 	var st gate.TrustRecord
 	if call.Receives() {
-		var err error
-		if st, err = h.Store(ctx); err != nil {
+		opened, err := h.Store(ctx)
+		if err != nil {
 			return gate.Run{}, err
 		}
+		st = opened.Repositories()
 	}
 	return gate.Decide(ctx, repo, call, policy, st, func(ctx context.Context, j *gate.Run, i int, lane lanes.Lane) bool {
 		return h.seesUpdate(ctx, repo, call, j, i, lane)
