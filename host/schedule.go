@@ -56,7 +56,7 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 			ended := false
 			defer func() { // what needs this lane does not wait for the log
 				if ended {
-					h.logLane(j, i, rec.WaitNumber())
+					h.journal.lane(j, i, rec.WaitNumber())
 				}
 			}()
 			defer close(done[i])
