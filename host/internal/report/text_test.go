@@ -48,7 +48,9 @@ func runOf(outcomes ...gate.LaneRun) gate.Run {
 func written(t *testing.T, call gate.Call, j gate.Run) string {
 	t.Helper()
 	var out, err bytes.Buffer
-	j.Gate, j.Asked.Config = cmp.Or(call.Gate, j.Gate), call.Config
+	if j.Asked.Config = call.Config; j.Gate == "pre-push" {
+		j.Gate = cmp.Or(call.Gate, j.Gate)
+	}
 	if e := (Output{Out: &out, Err: &err}).For(call).Write(j); e != nil {
 		t.Fatal(e)
 	}
