@@ -48,7 +48,7 @@ func runOf(outcomes ...gate.LaneRun) gate.Run {
 func written(t *testing.T, call gate.Call, j gate.Run) string {
 	t.Helper()
 	var out, err bytes.Buffer
-	if j.Asked.Config = call.Config; j.Gate == "pre-push" {
+	if j.Asked.Config = call.Config; j.Gate == "" || j.Gate == "pre-push" {
 		j.Gate = cmp.Or(call.Gate, j.Gate)
 	}
 	if e := (Output{Out: &out, Err: &err}).For(call).Write(j); e != nil {
