@@ -177,12 +177,12 @@ func enterGroup(ctx context.Context, l *scheduled) (free func(), err error) {
 	defer func() { goes() }()
 	began := time.Now()
 	for waited := false; ; {
-		in, err := st.EnterGroup(ctx, l.lane.Zone(), lane.ConcurrencyGroup, limit, id)
+		in, err := st.Groups().Enter(ctx, l.lane.Zone(), lane.ConcurrencyGroup, limit, id)
 		switch {
 		case err != nil && (!store.Transient(err) || !l.Rec.Claimed && time.Since(began) > record.Patience):
 			return nil, err
 		case in:
-			return func() { st.LeaveGroup(context.WithoutCancel(ctx), id) }, nil
+			return func() { st.Groups().Leave(context.WithoutCancel(ctx), id) }, nil
 		case err == nil && !waited:
 			waited = true
 			l.Rec.Event(ctx, l.Index, lane.ID, "waiting", fmt.Sprintf("for group %q, which runs at most %d at once",
