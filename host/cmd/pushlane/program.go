@@ -55,8 +55,8 @@ func terminal() gate.Terminal {
 	if !term.IsTerminal(fd) || os.Getenv("TERM") == "dumb" {
 		return gate.Terminal{}
 	}
-	columns, _, _ := term.GetSize(fd)
-	return gate.Terminal{Live: true, Color: os.Getenv("NO_COLOR") == "", Columns: columns}
+	columns, rows, _ := term.GetSize(fd)
+	return gate.Terminal{Live: true, Color: os.Getenv("NO_COLOR") == "", Columns: columns, Rows: rows}
 }
 
 // wrongUse is an error of the command line.

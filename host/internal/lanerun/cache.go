@@ -169,7 +169,7 @@ func (l *Lane) cachedResult(ctx context.Context) (*cachedRun, error) {
 		return nil, err
 	}
 	l.cache = mem
-	if l.call.Fresh || l.Attempt > 1 {
+	if l.j.Asked.Fresh || l.Attempt > 1 {
 		return nil, nil
 	}
 	return l.lookup(ctx, mem)
