@@ -39,7 +39,7 @@ func Import(tool, source string, data []byte, files fs.FS) (Imported, error) {
 	}
 	d := &draft{groups: map[string]bool{}, ids: map[string]bool{}, files: files}
 	d.note("Imported from %s (%s) by `pushlane import`. Review and test it before you commit it.",
-		quoted(filepath.Base(source)), tool)
+		Quoted(filepath.Base(source)), tool)
 	switch tool {
 	case "forge-lanes":
 		err = importForge(d, source, data)
@@ -126,10 +126,10 @@ func (l *draftLane) note(format string, args ...any) {
 func (d *draft) add(l draftLane, suffix string) {
 	id, was := slug(l.id), l.id
 	if id != was {
-		l.note("The id was %s.", quoted(was))
+		l.note("The id was %s.", Quoted(was))
 	}
 	if d.ids[id] {
-		l.note("The id %s appears twice in the file.", quoted(id))
+		l.note("The id %s appears twice in the file.", Quoted(id))
 		if suffix != "" && !d.ids[fit(id, suffix)] {
 			id = fit(id, suffix)
 		}
@@ -168,7 +168,7 @@ func slug(name string) string {
 // refuse makes a lane say no until its command is written.
 func (l *draftLane) refuse(why string) {
 	l.command, l.refuses = nil, true
-	l.run = "echo " + shellQuote("pushlane: "+oneLine(why)+"; write its command into lanes.toml") + " >&2\nexit 1"
+	l.run = "echo " + shellQuote("pushlane: "+Comment(why)+"; write its command into lanes.toml") + " >&2\nexit 1"
 }
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
@@ -183,7 +183,7 @@ func (l *draftLane) trigger(globs []string, d dialect) {
 			paths, err = widened(forms, d.anyCase)
 		}
 		if err != nil {
-			l.note("No equivalent for the path %s: %s. So the lane runs on every push.", quoted(glob), err)
+			l.note("No equivalent for the path %s: %s. So the lane runs on every push.", Quoted(glob), err)
 		}
 		if err != nil || len(paths) == 0 {
 			l.paths = nil
@@ -204,7 +204,7 @@ func (l *draftLane) exclude(globs []string, d dialect) {
 		forms, err := d.forms(glob)
 		paths, less := narrowed(forms)
 		if err != nil || less {
-			l.note("No full equivalent for the excluded path %s. So the lane runs more often.", quoted(glob))
+			l.note("No full equivalent for the excluded path %s. So the lane runs more often.", Quoted(glob))
 		}
 		for _, p := range paths {
 			if !slices.Contains(l.ignore, p) {

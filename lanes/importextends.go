@@ -61,7 +61,7 @@ func (x *extender) names(pattern string) ([]string, error) {
 
 func (x *extender) read(name string) (node, error) {
 	if x.seen[name] {
-		return node{}, &FormatError{File: x.source, Msg: fmt.Sprintf("%s is extended twice, or extends itself", quoted(name))}
+		return node{}, &FormatError{File: x.source, Msg: fmt.Sprintf("%s is extended twice, or extends itself", Quoted(name))}
 	}
 	x.seen[name] = true
 	data, err := readFile(x.files, name)

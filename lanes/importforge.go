@@ -104,7 +104,7 @@ func (f *forge) work(lane *draftLane, t table) {
 	switch {
 	case target != "":
 		lane.note("staged_linux_target = %s, for which the forge runs this command. It needs what that script needs: see "+
-			"its image and network.", quoted(target))
+			"its image and network.", Quoted(target))
 		if len(lane.command) > 0 {
 			lane.note("The forge does not run its command %q.", lane.command)
 		}
@@ -124,7 +124,7 @@ func (f *forge) group(lane *draftLane, t table) {
 	}
 	lane.group = slug(name)
 	if lane.group != name {
-		lane.note("The concurrency_group was %s.", quoted(name))
+		lane.note("The concurrency_group was %s.", Quoted(name))
 	}
 	f.d.groups[lane.group] = true
 }
@@ -136,7 +136,7 @@ func (f *forge) selfNote() {
 		for _, p := range lane.paths {
 			if p == f.file || strings.HasSuffix(p, "/"+f.file) {
 				f.d.note("Lanes list %s, so that a change there runs them; list this file as well once it has taken over.",
-					quoted(p))
+					Quoted(p))
 				return
 			}
 		}
@@ -148,7 +148,7 @@ func strange(what string, t table, names ...string) []string {
 	var notes []string
 	for _, key := range slices.Sorted(maps.Keys(t.values)) {
 		if !slices.Contains(names, key) {
-			notes = append(notes, fmt.Sprintf("No equivalent for the key %s of %s: %v", quoted(key), what, t.values[key]))
+			notes = append(notes, fmt.Sprintf("No equivalent for the key %s of %s: %v", Quoted(key), what, t.values[key]))
 		}
 	}
 	return notes

@@ -24,7 +24,7 @@ func importLefthook(d *draft, source string, data []byte) error {
 		h.globs = doublestarGlobs
 	}
 	for _, name := range x.missing {
-		h.elsewhere("extends", name, "it extends "+quoted(name)+", which could not be read")
+		h.elsewhere("extends", name, "it extends "+Quoted(name)+", which could not be read")
 	}
 	for _, e := range root.entries() {
 		h.top(e)
@@ -103,11 +103,11 @@ func (h *lefthook) named(e entry) {
 			[]string{"commands", "scripts", "jobs"}, e.key)
 	})
 	if !hook && gate == "manual" {
-		h.d.note("No equivalent for %s: %s", quoted(e.key), e.value)
+		h.d.note("No equivalent for %s: %s", Quoted(e.key), e.value)
 		return
 	}
 	if gate == "" {
-		h.d.note("No equivalent for %s, which refuses nothing: %s", quoted(e.key), e.value)
+		h.d.note("No equivalent for %s, which refuses nothing: %s", Quoted(e.key), e.value)
 		return
 	}
 	k := hookReader{lefthook: h, name: e.key, gate: gate, files: e.value.get("files").v != nil}
@@ -151,11 +151,11 @@ func (h *hookReader) options(value node) {
 				h.setup = append(h.setup, h.filled(s.get("run").text()))
 			}
 		case "exclude", "exclude_tags", "skip", "only", "files", "fail_on_changes_diff":
-			h.d.note("No equivalent for %s of %s: %s. So its lanes run more often.", quoted(e.key), h.name, e.value)
+			h.d.note("No equivalent for %s of %s: %s. So its lanes run more often.", Quoted(e.key), h.name, e.value)
 		case "fail_on_changes":
-			h.d.note("No equivalent for %s of %s: %s. A lane cannot change files.", quoted(e.key), h.name, e.value)
+			h.d.note("No equivalent for %s of %s: %s. A lane cannot change files.", Quoted(e.key), h.name, e.value)
 		default:
-			h.d.note("No equivalent for %s of %s: %s", quoted(e.key), h.name, e.value)
+			h.d.note("No equivalent for %s of %s: %s", Quoted(e.key), h.name, e.value)
 			h.why = "its hook has the unknown key " + e.key
 		}
 	}
@@ -224,7 +224,7 @@ func (h *hookReader) job(name string, job node, script bool) {
 		switch e.key {
 		case "name", "run", "script", "runner", "args", "root", "env":
 		case "tags", "priority", "fail_text", "stage_fixed", "skip", "only", "file_types", "files", "timeout":
-			lane.note("No equivalent for %s: %s", quoted(e.key), e.value)
+			lane.note("No equivalent for %s: %s", Quoted(e.key), e.value)
 		case "glob":
 			if !own {
 				h.trigger(&lane, e.value)
@@ -234,7 +234,7 @@ func (h *hookReader) job(name string, job node, script bool) {
 				h.exclude(&lane, e.value)
 			}
 		default:
-			lane.note("No equivalent for %s: %s", quoted(e.key), e.value)
+			lane.note("No equivalent for %s: %s", Quoted(e.key), e.value)
 			if !e.value.is(false) { // interactive, use_stdin, and keys of a later lefthook
 				why = fmt.Sprintf("lane %q has the key %s, which has no equivalent", name, e.key)
 			}
@@ -244,7 +244,7 @@ func (h *hookReader) job(name string, job node, script bool) {
 		why = h.why
 	}
 	if why != "" {
-		lane.note("It ran %s.", quoted(lane.run))
+		lane.note("It ran %s.", Quoted(lane.run))
 		lane.refuse(why)
 	}
 	h.d.add(lane, "-"+h.name)
@@ -305,7 +305,7 @@ func environment(env node) (lines []string, err error) {
 	for _, e := range env.entries() {
 		value := e.value.plain()
 		if !variableName.MatchString(e.key) {
-			return nil, fmt.Errorf("%s is not the name of a variable", quoted(e.key))
+			return nil, fmt.Errorf("%s is not the name of a variable", Quoted(e.key))
 		}
 		if strings.Contains(value, "$") {
 			value = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`").Replace(value) + `"`
@@ -327,7 +327,7 @@ func (h *hookReader) trigger(lane *draftLane, globs node) {
 // exclude is a list of globs, or in older files one regular expression.
 func (h *hookReader) exclude(lane *draftLane, exclude node) {
 	if re := exclude.text(); re != "" {
-		lane.note("No equivalent for the regular expression exclude = %s. So the lane runs more often.", quoted(re))
+		lane.note("No equivalent for the regular expression exclude = %s. So the lane runs more often.", Quoted(re))
 		return
 	}
 	lane.exclude(exclude.texts(), h.globs)

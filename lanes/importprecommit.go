@@ -28,9 +28,9 @@ func importPreCommit(d *draft, source string, data []byte) error {
 		case "default_stages", "default_install_hook_types", "minimum_pre_commit_version", "ci", "default_language_version",
 			"fail_fast":
 		case "files", "exclude":
-			d.note("No equivalent for %s, which counts for every hook: %s. So the lanes run more often.", quoted(e.key), e.value)
+			d.note("No equivalent for %s, which counts for every hook: %s. So the lanes run more often.", Quoted(e.key), e.value)
 		default:
-			d.note("No equivalent for %s: %s", quoted(e.key), e.value)
+			d.note("No equivalent for %s: %s", Quoted(e.key), e.value)
 		}
 	}
 	return nil
@@ -49,7 +49,7 @@ func (p *preCommit) hook(repo, hook node) {
 	}
 	why := p.gates(&lane, hook)
 	if len(lane.on) == 0 {
-		p.d.note("Left out: hook %s of %s, which refuses nothing at its stages.", quoted(lane.id), repo.get("repo"))
+		p.d.note("Left out: hook %s of %s, which refuses nothing at its stages.", Quoted(lane.id), repo.get("repo"))
 		return
 	}
 	always := hook.get("always_run").is(true)
@@ -63,11 +63,11 @@ func (p *preCommit) hook(repo, hook node) {
 		case "exclude":
 			p.exclude(&lane, e.value.plain())
 		case "types", "types_or", "exclude_types":
-			lane.note("No equivalent for %s: %s. So the lane runs for files of every type.", quoted(e.key), e.value)
+			lane.note("No equivalent for %s: %s. So the lane runs for files of every type.", Quoted(e.key), e.value)
 		case "additional_dependencies":
-			lane.note("No equivalent for %s: %s", quoted(e.key), e.value)
+			lane.note("No equivalent for %s: %s", Quoted(e.key), e.value)
 		default:
-			lane.note("No equivalent for %s: %s", quoted(e.key), e.value)
+			lane.note("No equivalent for %s: %s", Quoted(e.key), e.value)
 			why = or(why, fmt.Sprintf("lane %q has the key %s, which has no equivalent", lane.id, e.key))
 		}
 	}
@@ -82,7 +82,7 @@ func (p *preCommit) work(lane *draftLane, repo, hook node) string {
 	where, entry, language := repo.get("repo").plain(), hook.get("entry").plain(), hook.get("language").plain()
 	args := hook.get("args").texts()
 	if where != "local" {
-		lane.note("It is hook %s of %s at %s.", quoted(hook.get("id").plain()), where, repo.get("rev"))
+		lane.note("It is hook %s of %s at %s.", Quoted(hook.get("id").plain()), where, repo.get("rev"))
 		return fmt.Sprintf("the code of lane %q is in another repository", lane.id)
 	}
 	if entry == "" {
@@ -93,7 +93,7 @@ func (p *preCommit) work(lane *draftLane, repo, hook node) string {
 	}
 	words, err := shellWords(entry)
 	if err != nil || len(words) == 0 {
-		lane.note("It ran %s.", quoted(entry))
+		lane.note("It ran %s.", Quoted(entry))
 		return fmt.Sprintf("the entry of lane %q cannot be read", lane.id)
 	}
 	if inRepository := language == "script" || language == "unsupported_script"; inRepository &&
@@ -181,9 +181,9 @@ func (p *preCommit) gates(lane *draftLane, hook node) (why string) {
 		case "manual":
 			add("manual")
 		case "post-checkout", "post-commit", "post-merge", "post-rewrite":
-			lane.note("No equivalent for the stage %s, which refuses nothing.", quoted(s))
+			lane.note("No equivalent for the stage %s, which refuses nothing.", Quoted(s))
 		default:
-			lane.note("No equivalent for the stage %s.", quoted(s))
+			lane.note("No equivalent for the stage %s.", Quoted(s))
 			add("pre-push")
 			why = fmt.Sprintf("lane %q ran at the stage %s, which has no equivalent", lane.id, s)
 		}
@@ -193,7 +193,7 @@ func (p *preCommit) gates(lane *draftLane, hook node) (why string) {
 
 func (p *preCommit) files(lane *draftLane, re string, always bool) {
 	if always {
-		lane.note("always_run, so the lane does not look at files = %s.", quoted(re))
+		lane.note("always_run, so the lane does not look at files = %s.", Quoted(re))
 		return
 	}
 	forms, err := regexpForms(re)
@@ -201,7 +201,7 @@ func (p *preCommit) files(lane *draftLane, re string, always bool) {
 		lane.paths, err = widened(forms, false)
 	}
 	if err != nil {
-		lane.note("No equivalent for the regular expression files = %s. So the lane runs on every change.", quoted(re))
+		lane.note("No equivalent for the regular expression files = %s. So the lane runs on every change.", Quoted(re))
 	}
 }
 
@@ -217,6 +217,6 @@ func (p *preCommit) exclude(lane *draftLane, re string) {
 		lane.ignore, less = narrowed(forms)
 	}
 	if less {
-		lane.note("No full equivalent for the regular expression exclude = %s. So the lane runs more often.", quoted(re))
+		lane.note("No full equivalent for the regular expression exclude = %s. So the lane runs more often.", Quoted(re))
 	}
 }

@@ -155,7 +155,7 @@ func (r *yamlReader) mapping(n *yaml.Node, depth int) (node, error) {
 			name = s
 		}
 		if own.has(name) {
-			return node{}, r.fault(key, "broken YAML: the key %s is there twice", quoted(name))
+			return node{}, r.fault(key, "broken YAML: the key %s is there twice", Quoted(name))
 		}
 		own = append(own, entry{name, v})
 	}

@@ -30,13 +30,13 @@ func (w *tomlWriter) line(format string, args ...any) { fmt.Fprintf(&w.b, format
 
 func (w *tomlWriter) comments(notes []string) {
 	for _, n := range notes {
-		w.line("# %s", oneLine(n))
+		w.line("# %s", Comment(n))
 	}
 }
 
 func (w *tomlWriter) text(key, value string) {
 	if value != "" {
-		w.line("%s = %s", key, quoted(value))
+		w.line("%s = %s", key, Quoted(value))
 	}
 }
 
@@ -47,7 +47,7 @@ func (w *tomlWriter) list(key string, values []string) {
 	}
 	all := make([]string, len(values))
 	for i, v := range values {
-		all[i] = quoted(v)
+		all[i] = Quoted(v)
 	}
 	if one := strings.Join(all, ", "); len(one) <= 90 {
 		w.line("%s = [%s]", key, one)
@@ -78,9 +78,9 @@ func (w *tomlWriter) lane(l draftLane) {
 	w.line("container = true")
 }
 
-// quoted writes a TOML string. TOML cannot contain text that is not UTF-8: invalid
+// Quoted writes a TOML string. TOML cannot contain text that is not UTF-8: invalid
 // bytes become U+FFFD.
-func quoted(s string) string {
+func Quoted(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range s {
@@ -106,8 +106,8 @@ func quoted(s string) string {
 	return b.String()
 }
 
-// oneLine keeps a comment a comment.
-func oneLine(s string) string {
+// Comment is a text as one line, so that a comment stays one.
+func Comment(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return ' '

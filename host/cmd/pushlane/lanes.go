@@ -11,7 +11,6 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/console"
-	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/lanes"
@@ -159,55 +158,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// firstLanes is what init writes: lanes that need no container and suit any
-// repository, and a commented one that needs a container.
-const firstLanes = `# The lanes of this repository: checks that run when a push changes their paths.
-# To see which lanes a push would run, and why: pushlane lanes --explain
-version = 1
-
-[[lane]]
-id = "files"            # conflict markers and private keys
-plugin = "files"
-
-[[lane]]
-id = "commits"          # no fixup! or empty messages
-plugin = "commits"
-
-# [[lane]]
-# id = "test"
-# plugin = "shell"
-# paths = ["src/**", "Makefile"]
-# [lane.with]
-# run = "make test"
-# [lane.grant]
-# container = true
-`
-
-func initCommand(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use: "init", Short: "write a first .pushlane/lanes.toml", Args: exactly(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			top, err := gate.Top(cmd.Context(), p.call("manual"))
-			if err != nil {
-				return err
-			}
-			name := top + "/" + gate.LanesFiles[0]
-			for _, other := range gate.LanesFiles {
-				if _, err := os.Stat(top + "/" + other); err == nil {
-					return wrongUse(fmt.Errorf("cannot write lanes: %s already exists", other))
-				}
-			}
-			if err := os.MkdirAll(top+"/.pushlane", 0o755); err != nil {
-				return fmt.Errorf("cannot write lanes: %w", err)
-			}
-			if err := os.WriteFile(name, []byte(firstLanes), 0o644); err != nil {
-				return fmt.Errorf("cannot write lanes: %w", err)
-			}
-			fmt.Fprintf(p.out, "wrote %s\nnext: git add %[1]s && git commit -m \"lanes\" && pushlane install\n",
-				gate.LanesFiles[0])
-			return nil
-		},
-	}
 }

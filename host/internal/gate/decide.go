@@ -72,7 +72,11 @@ func (j *Run) local(ctx context.Context, repo *hooks.Repo, call Call) error {
 		if err != nil {
 			return err
 		}
-		if err := j.add(ctx, repo, call, Update{Update: u, LanesFile: by, Protected: true, known: known}); err != nil {
+		p := Update{Update: u, LanesFile: by, Protected: true, known: known}
+		if by.Draft {
+			p.Notes = append(p.Notes, "uses "+by.Set.Source+" of the working tree, which is not committed")
+		}
+		if err := j.add(ctx, repo, call, p); err != nil {
 			return err
 		}
 	}

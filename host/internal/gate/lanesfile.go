@@ -113,6 +113,7 @@ type LanesFile struct {
 	Rev    string // commit; "" when it is not out of a commit
 	Path   string // of the file when it is not out of a commit
 	Strict bool   // the push's own: nothing that is trusted says anything
+	Draft  bool   // of the working tree, not committed like this
 }
 
 // readConfig reads a lanes file given by --config.

@@ -1,10 +1,13 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,6 +26,9 @@ func LocalLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call
 	policy config.Policy) (LanesFile, error) {
 	if call.Config != "" {
 		return loadLanes(call.Config, call.Config)
+	}
+	if f, found, err := draftLanes(ctx, repo, u.New, call); found || err != nil {
+		return f, err
 	}
 	f, err := readPushedLanes(ctx, repo, u.New)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -51,6 +57,30 @@ func LocalLanes(ctx context.Context, repo *hooks.Repo, u hooks.Update, call Call
 		}
 	}
 	return defaultLanes(u.New, policy)
+}
+
+// draftLanes is the lanes file of the working tree, where it is not the committed
+// one: a run by hand of what a push would bring tries it.
+func draftLanes(ctx context.Context, repo *hooks.Repo, rev string, call Call) (f LanesFile, found bool, err error) {
+	if call.Gate != "manual" || call.Range != "" || call.Config != "" || repo.Top() == "" {
+		return f, false, nil
+	}
+	for _, name := range LanesFiles {
+		path := filepath.Join(repo.Top(), filepath.FromSlash(name))
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if f, err = loadLanes(path, name); err != nil {
+			return f, false, err
+		}
+		committed, err := repo.File(ctx, rev, name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return f, false, err
+		}
+		f.Draft = true
+		return f, err != nil || !bytes.Equal(committed, f.Text), nil
+	}
+	return f, false, nil
 }
 
 // hookUpdate tells whether the gate's updates are of refs: at the commit's own
@@ -114,6 +144,12 @@ func (c Call) updates(ctx context.Context, repo *hooks.Repo) ([]hooks.Update, er
 		return indexUpdate(ctx, repo)
 	case "manual":
 		u, err := ManualUpdate(ctx, repo, c)
+		if u.Nothing != "" {
+			_, draft, draftErr := draftLanes(ctx, repo, u.New, c)
+			if err = errors.Join(err, draftErr); draft { // it is tried on all that is there
+				u.Base, u.Nothing = hooks.ZeroID, ""
+			}
+		}
 		if u.Nothing != "" && len(c.Lanes) == 0 && !c.All {
 			return nil, err
 		}
