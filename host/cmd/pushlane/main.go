@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/lanes"
 )
 
 func main() {
@@ -58,13 +60,6 @@ them, and accepts or refuses the push.
 Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return wrongUse(fmt.Errorf("unknown command %q", args[0]))
-			}
-			return cmd.Help()
-		},
-		Args: cobra.ArbitraryArgs,
 	}
 	root.Version = version()
 	root.SetVersionTemplate(versionLine())
@@ -77,13 +72,72 @@ Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 		}
 		return nil
 	}
-	root.AddCommand(
-		initCommand(p), installCommand(p), uninstallCommand(p),
-		runCommand(p), lanesCommand(p), importCommand(p),
-		runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p), tokenCommand(p), doctorCommand(p),
-		gcCommand(p),
-		demoCommand(p), serveCommand(p), pluginCommand(p), hookCommand(p), versionCommand(p),
-	)
+	group(root, "Start:", initCommand(p), installCommand(p), uninstallCommand(p), importCommand(p), demoCommand(p))
+	group(root, "Lanes:", lanesCheckCommand(p), runCommand(p), lanesCommand(p), pluginCommand(p))
+	group(root, "Runs:", statusCommand(p), waitCommand(p), runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p))
+	group(root, "Server:", serveCommand(p), tokenCommand(p), gcCommand(p))
+	group(root, "This program:", doctorCommand(p), versionCommand(p))
+	root.AddCommand(hookCommand(p))
+	root.SetHelpCommand(helpCommand(root))
 	complete(p, root)
+	refuseUnknown(root)
 	return root
+}
+
+// group adds commands under a title of their own in the help.
+func group(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, cmd := range commands {
+		cmd.GroupID = title
+	}
+	root.AddCommand(commands...)
+}
+
+// helpCommand is cobra's, with our exit status for a command that is not there.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{Use: "help [COMMAND]", Short: "print the help of a command", GroupID: "This program:",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(root, strings.Join(args, " "))
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		}}
+}
+
+// refuseUnknown makes every command with commands below it print its help, and
+// refuse a name that none of them has.
+func refuseUnknown(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		refuseUnknown(below)
+	}
+	if !cmd.HasSubCommands() {
+		return
+	}
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(cmd, args[0])
+		}
+		return cmd.Help()
+	}
+}
+
+// unknownCommand names the command that was meant, where one is close.
+func unknownCommand(above *cobra.Command, name string) error {
+	var names []string
+	for _, cmd := range above.Commands() {
+		if !cmd.Hidden {
+			names = append(names, cmd.Name())
+		}
+	}
+	err := fmt.Errorf("unknown command %q", name)
+	if above.HasParent() {
+		err = fmt.Errorf("unknown command %q of %s", name, above.CommandPath())
+	}
+	if near := lanes.Nearest(name, names); near != "" {
+		return hintedUse(err, fmt.Sprintf("did you mean %s? see: %s %[1]s --help", near, above.CommandPath()))
+	}
+	return hintedUse(err, "see: "+above.CommandPath()+" --help")
 }

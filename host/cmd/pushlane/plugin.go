@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/plugins"
+	"github.com/pushlane/pushlane/host/internal/problem"
 )
 
 func pluginCommand(p *program) *cobra.Command {
@@ -30,10 +34,36 @@ func pluginCommand(p *program) *cobra.Command {
 			return plugins.Inspect(p.out, data)
 		},
 	}
-	cmd.AddCommand(pack, inspect)
+	cmd.AddCommand(pack, inspect, docsCommand(p))
 	cmd.AddCommand(authorCommands(p)...)
 	cmd.AddCommand(lockCommands(p)...)
 	return cmd
+}
+
+func docsCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "docs NAME", Short: "print a plugin's settings, what it asks for, and a lane to begin with", Args: exactly(1),
+		Long: `docs reads the manifest of a first-party plugin, or of a module if NAME ends in .wasm.
+The module is not run.`,
+		Example: "  pushlane plugin docs shell",
+		RunE: func(_ *cobra.Command, args []string) error {
+			policy, err := config.Load(p.getenv)
+			if err != nil {
+				return err
+			}
+			name := args[0]
+			if filepath.Ext(name) != ".wasm" {
+				name = filepath.Join(policy.Plugins, filepath.Base(name)+".wasm")
+			}
+			data, err := os.ReadFile(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return problem.Usage(plugins.MissingPlugin(policy, args[0]))
+			} else if err != nil {
+				return wrongUse(fmt.Errorf("cannot read the plugin: %w", err))
+			}
+			return plugins.Docs(p.out, data)
+		},
+	}
 }
 
 func packPlugin(manifest, in, out string) error {

@@ -19,7 +19,6 @@ import (
 func tokenCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "token", Short: "manage access to the page of this host",
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(tokenAddCommand(p), tokenListCommand(p), tokenDropCommand(p))
 	return cmd
