@@ -80,8 +80,8 @@ func Open(p config.Policy, warm int) (*Host, error) {
 	if err := config.Trusted("state folder", p.State); err != nil {
 		return nil, err
 	}
-	h := &Host{state: p.State, cache: p.Cache, warm: warm, slots: slots.New(p.Parallel), containerSlots: slots.New(p.Parallel), policy: p,
-		since: time.Now(), files: runfiles.Files{State: p.State},
+	h := &Host{state: p.State, cache: p.Cache, warm: warm, policy: p, since: time.Now(),
+		slots: slots.New(p.Parallel), containerSlots: slots.New(p.Parallel), files: runfiles.Files{State: p.State},
 		repos: map[string]*openRepo{}, incus: map[incus.Config]*incus.Client{}}
 	h.plugins = plugins.New(p.State, h.Sandbox)
 	h.lanes = &lanerun.Runner{State: p.State, Store: h.Store, Sandbox: h.Sandbox, Incus: h.incusClient,
