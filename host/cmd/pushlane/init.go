@@ -49,7 +49,8 @@ what it chose and why. On a terminal it asks before it writes.`,
 			return p.writeFirst(cmd.Context(), top, langs, dry, yes)
 		},
 	}
-	cmd.Flags().StringSliceVar(&langs, "lang", nil, "look for projects of `LANGUAGES` only: "+strings.Join(detect.Langs(), ", "))
+	cmd.Flags().StringSliceVar(&langs, "lang", nil,
+		"look for projects of `LANGUAGES` only: "+strings.Join(detect.Langs(), ", "))
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "print the file and write nothing")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd

@@ -2,11 +2,13 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/runjson"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -84,10 +86,11 @@ func HeadOf(runs []runjson.Run, ref, commit string) Head {
 func (h *Head) add(all []runjson.LaneRun, update int) {
 	known := len(h.Lanes)
 	for _, l := range all {
-		if l.Update != update || slices.ContainsFunc(h.Lanes[:known], func(k runjson.LaneRun) bool { return k.Lane == l.Lane }) {
+		same := func(k runjson.LaneRun) bool { return k.Lane == l.Lane }
+		if l.Update != update || slices.ContainsFunc(h.Lanes[:known], same) {
 			continue
 		}
-		if i := slices.IndexFunc(h.Lanes[known:], func(k runjson.LaneRun) bool { return k.Lane == l.Lane }); i >= 0 {
+		if i := slices.IndexFunc(h.Lanes[known:], same); i >= 0 {
 			h.Lanes[known+i] = l
 			continue
 		}
@@ -135,8 +138,12 @@ func BranchOf(ctx context.Context, repo *hooks.Repo, branch string) (ref, commit
 			return "", "", problem.WithHint(err, "name the branch: pushlane status BRANCH")
 		}
 	}
-	if commit, err = repo.Ref(ctx, ref); err != nil {
-		return "", "", problem.Usage(problem.WithHint(err, "list the branches: git branch --list"))
+	if commit, err = repo.Ref(ctx, ref); err == nil && hooks.IsZero(commit) {
+		err = problem.Usage(problem.WithHint(fmt.Errorf("cannot find branch %q", printable.Clean(branch)),
+			"list the branches: git branch --list"))
+	}
+	if err != nil {
+		return "", "", err
 	}
 	return ref, commit, nil
 }

@@ -39,17 +39,18 @@ func TestHeadOf(t *testing.T) {
 		"a later attempt": {[]runjson.Run{runOn(1, "passed", "c1", "test! broken", "test! passed")}, "passed  #1 exit 0"},
 		"under way":       {[]runjson.Run{runOn(1, "running", "c1", "test! running", "vet! broken")}, "running  #1 exit 3"},
 		"lost already":    {[]runjson.Run{runOn(1, "running", "c1", "test! running", "vet! failed")}, "failed vet #1 exit 1"},
-		"broken":          {[]runjson.Run{runOn(1, "broken", "c1", "vet! cancelled", "test! broken")}, "broken test #1 exit 3"},
-		"cancelled":       {[]runjson.Run{runOn(1, "cancelled", "c1", "vet! cancelled")}, "cancelled vet #1 exit 3"},
-		"no lane":         {[]runjson.Run{runOn(1, "passed", "c1")}, "passed  #1 exit 0"},
+		"broken": {[]runjson.Run{
+			runOn(1, "broken", "c1", "vet! cancelled", "test! broken")}, "broken test #1 exit 3"},
+		"cancelled": {[]runjson.Run{runOn(1, "cancelled", "c1", "vet! cancelled")}, "cancelled vet #1 exit 3"},
+		"no lane":   {[]runjson.Run{runOn(1, "passed", "c1")}, "passed  #1 exit 0"},
 	} {
 		h := HeadOf(c.runs, "refs/heads/b", "c1")
 		if got := fmt.Sprintf("%s %s #%d exit %d", h.State, h.Lane, h.Run, h.Exit()); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
-	if h := HeadOf([]runjson.Run{runOn(2, "passed", "c2"), runOn(1, "failed", "c1", "test! failed")}, "refs/heads/b", ""); h.Commit !=
-		"c2" || h.State != "passed" {
+	two := []runjson.Run{runOn(2, "passed", "c2"), runOn(1, "failed", "c1", "test! failed")}
+	if h := HeadOf(two, "refs/heads/b", ""); h.Commit != "c2" || h.State != "passed" {
 		t.Errorf("of no commit: %+v", h)
 	}
 }

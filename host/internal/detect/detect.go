@@ -80,8 +80,8 @@ func (f Found) holds(p Project, d *folder) bool {
 		switch {
 		case above.Dir == d.name && p.Lang == "make":
 			return true
-		case above.Lang == p.Lang && above.Dir != d.name && below && slices.Contains([]string{"node", "rust", "java"}, p.Lang):
-			return true
+		case above.Lang == p.Lang && above.Dir != d.name && below:
+			return p.Lang == "node" || p.Lang == "rust" || p.Lang == "java"
 		}
 	}
 	return false

@@ -36,38 +36,66 @@ func TestLook(t *testing.T) {
 		"go, damaged": {[]string{`go.mod: modul x`}, "go in '' golang:1 go [go vet ./... | go test ./...]"},
 		"npm": {[]string{`package.json: {"scripts":{"test":"vitest run","lint":"eslint ."},"devDependencies":{"a":"1"}}`,
 			"package-lock.json: {}", ".nvmrc: v20.11.0"}, "node in '' node:20 npm [npm ci | npm run lint | npm run test]"},
-		"npm without a lock": {[]string{`package.json: {"scripts":{"test":"x"},"dependencies":{"a":"1"},"engines":{"node":">=18"}}`},
+		"npm without a lock": {[]string{
+			`package.json: {"scripts":{"test":"x"},"dependencies":{"a":"1"},"engines":{"node":">=18"}}`},
 			"node in '' node:22 npm [npm install --no-audit --no-fund | npm run test]"},
 		"node of one release": {[]string{`package.json: {"scripts":{"test":"x"},"engines":{"node":"^20.1"}}`},
 			"node in '' node:20  [npm run test]"},
 		"node without scripts": {[]string{`package.json: {"scripts":{"test":"echo \"Error: no test specified\" && exit 1"}}`},
 			"node in '' node:22  [node --test]"},
-		"pnpm": {[]string{`package.json: {"packageManager":"pnpm@9.1.0+sha512.aa","scripts":{"test":"x"}}`, "pnpm-lock.yaml: "},
+		"pnpm": {[]string{
+			`package.json: {"packageManager":"pnpm@9.1.0+sha512.aa","scripts":{"test":"x"}}`, "pnpm-lock.yaml: "},
 			"node in '' node:22 npm [npx --yes pnpm@9.1.0 install --frozen-lockfile | npx --yes pnpm@9.1.0 run test]"},
 		"yarn": {[]string{`package.json: {"scripts":{"test":"x"}}`, "yarn.lock: "},
 			"node in '' node:22 npm [yarn install --frozen-lockfile | yarn run test]"},
 		"new yarn": {[]string{`package.json: {"packageManager":"yarn@4.1.0","scripts":{"test":"x"}}`, "yarn.lock: "},
 			"node in '' node:22 npm [yarn install --immutable | yarn run test]"},
-		"node, damaged":       {[]string{`package.json: {`}, ""},
-		"python of stdlib":    {[]string{`pyproject.toml: [project]\nrequires-python = ">=3.10"`, "tests/test_a.py: "}, "python in '' python:3.12  [python -m unittest discover -s tests -t .]"},
-		"python for one":      {[]string{`pyproject.toml: [project]\nrequires-python = "~=3.9"`}, "python in '' python:3.9  [python -m unittest]"},
-		"python, new":         {[]string{`pyproject.toml: [project]\nrequires-python = ">=3.13"`}, "python in '' python:3.13  [python -m unittest]"},
-		"python, pinned":      {[]string{`setup.py: `, ".python-version: 3.11.4"}, "python in '' python:3.11  [python -m unittest]"},
-		"python, uv":          {[]string{`pyproject.toml: [tool.pytest.ini_options]`, "uv.lock: "}, "python in '' python:3.12 pip [python -m venv /tmp/uv && /tmp/uv/bin/pip install -q uv | /tmp/uv/bin/uv sync --locked | /tmp/uv/bin/uv run pytest]"},
-		"python, poetry":      {[]string{`pyproject.toml: `, "poetry.lock: "}, "python in '' python:3.12 pip [python -m venv /tmp/poetry && /tmp/poetry/bin/pip install -q poetry | /tmp/poetry/bin/poetry install --no-interaction | /tmp/poetry/bin/poetry run python -m unittest]"},
-		"python, extras":      {[]string{`pyproject.toml: [project]\ndependencies = ["a"]\n[project.optional-dependencies]\ndev = ["pytest"]`}, "python in '' python:3.12 pip [python -m venv /tmp/venv && . /tmp/venv/bin/activate | pip install -q -e '.[dev]' | pip install -q pytest | pytest]"},
-		"python, damaged":     {[]string{`pyproject.toml: [`}, ""},
-		"rust":                {[]string{`Cargo.toml: [package]\nrust-version = "1.80"\n[dependencies]\nserde = "1"`, "Cargo.lock: "}, "rust in '' rust:1 cargo [cargo test --locked]"},
-		"rust of a workspace": {[]string{`Cargo.toml: [workspace]\nmembers = ["a"]`, `a/Cargo.toml: [package]`, "rust-toolchain: 1.81.0"}, "rust in '' rust:1.81.0 cargo [cargo test --workspace]"},
-		"maven":               {[]string{`pom.xml: <maven.compiler.release>17</maven.compiler.release>`, "a/pom.xml: "}, "java in '' maven:3-eclipse-temurin-17 maven [mvn -B -ntp verify]"},
-		"gradle":              {[]string{`build.gradle.kts: kotlin { jvmToolchain(17) }`, "gradlew: "}, "java in '' eclipse-temurin:17 gradle [sh ./gradlew check]"},
-		"ruby":                {[]string{`Gemfile: `, ".ruby-version: 3.3.5", "spec/a_spec.rb: "}, "ruby in '' ruby:3.3 bundler [bundle config set --local path /tmp/bundle | bundle install | bundle exec rspec]"},
-		"nix":                 {[]string{"flake.nix: {}"}, "nix in ''   []"},
-		"make":                {[]string{`Makefile: all:\ncheck:\n\ttrue\ntest: all\n`, `Dockerfile: FROM debian:bookworm AS x`}, "make in '' debian:bookworm  [make test]"},
-		"make of a private image": {[]string{`Makefile: check:\n`, `Dockerfile: from --platform=linux/amd64 ghcr.io/acme/base:1`},
+		"node, damaged": {[]string{`package.json: {`}, ""},
+		"python of stdlib": {[]string{`pyproject.toml: [project]\nrequires-python = ">=3.10"`, "tests/test_a.py: "},
+			"python in '' python:3.12  [python -m unittest discover -s tests -t .]"},
+		"python for one": {[]string{`pyproject.toml: [project]\nrequires-python = "~=3.9"`},
+			"python in '' python:3.9  [python -m unittest]"},
+		"python, new": {[]string{`pyproject.toml: [project]\nrequires-python = ">=3.13"`},
+			"python in '' python:3.13  [python -m unittest]"},
+		"python, pinned": {[]string{`setup.py: `, ".python-version: 3.11.4"},
+			"python in '' python:3.11  [python -m unittest]"},
+		"python, uv": {[]string{`pyproject.toml: [tool.pytest.ini_options]`, "uv.lock: "},
+			"python in '' python:3.12 pip [python -m venv /tmp/uv && /tmp/uv/bin/pip install -q uv | " +
+				"/tmp/uv/bin/uv sync --locked | /tmp/uv/bin/uv run pytest]"},
+		"python, poetry": {[]string{`pyproject.toml: `, "poetry.lock: "},
+			"python in '' python:3.12 pip [python -m venv /tmp/poetry && /tmp/poetry/bin/pip install -q poetry | " +
+				"/tmp/poetry/bin/poetry install --no-interaction | /tmp/poetry/bin/poetry run python -m unittest]"},
+		"python, extras": {
+			[]string{`pyproject.toml: [project]\ndependencies = ["a"]\n[project.optional-dependencies]\ndev = ["pytest"]`},
+			"python in '' python:3.12 pip [python -m venv /tmp/venv && . /tmp/venv/bin/activate | " +
+				"pip install -q -e '.[dev]' | pip install -q pytest | pytest]"},
+		"python, damaged": {[]string{`pyproject.toml: [`}, ""},
+		"rust": {
+			[]string{`Cargo.toml: [package]\nrust-version = "1.80"\n[dependencies]\nserde = "1"`,
+				"Cargo.lock: "},
+			"rust in '' rust:1 cargo [cargo test --locked]"},
+		"rust of a workspace": {
+			[]string{`Cargo.toml: [workspace]\nmembers = ["a"]`,
+				`a/Cargo.toml: [package]`,
+				"rust-toolchain: 1.81.0"},
+			"rust in '' rust:1.81.0 cargo [cargo test --workspace]"},
+		"maven": {[]string{`pom.xml: <maven.compiler.release>17</maven.compiler.release>`, "a/pom.xml: "},
+			"java in '' maven:3-eclipse-temurin-17 maven [mvn -B -ntp verify]"},
+		"gradle": {[]string{`build.gradle.kts: kotlin { jvmToolchain(17) }`, "gradlew: "},
+			"java in '' eclipse-temurin:17 gradle [sh ./gradlew check]"},
+		"ruby": {[]string{`Gemfile: `, ".ruby-version: 3.3.5", "spec/a_spec.rb: "},
+			"ruby in '' ruby:3.3 bundler [bundle config set --local path /tmp/bundle | bundle install | bundle exec rspec]"},
+		"nix": {[]string{"flake.nix: {}"}, "nix in ''   []"},
+		"make": {
+			[]string{`Makefile: all:\ncheck:\n\ttrue\ntest: all\n`,
+				`Dockerfile: FROM debian:bookworm AS x`},
+			"make in '' debian:bookworm  [make test]"},
+		"make of a private image": {[]string{
+			`Makefile: check:\n`, `Dockerfile: from --platform=linux/amd64 ghcr.io/acme/base:1`},
 			"make in '' ghcr.io/acme/base:1  [make check]"},
-		"make without tests":     {[]string{`Makefile: all:\n\ttest -f x\n`}, ""},
-		"make next to a project": {[]string{`Makefile: test:\n`, `go.mod: module x\ngo 1.24`}, "go in '' golang:1.24  [go vet ./... | go test ./...]"},
+		"make without tests": {[]string{`Makefile: all:\n\ttest -f x\n`}, ""},
+		"make next to a project": {[]string{`Makefile: test:\n`, `go.mod: module x\ngo 1.24`},
+			"go in '' golang:1.24  [go vet ./... | go test ./...]"},
 		"several": {[]string{`api/go.mod: module x\ngo 1.24`, `web/package.json: {"scripts":{"test":"x"},"workspaces":["p"]}`,
 			`web/p/package.json: {}`, `node_modules/a/package.json: {}`, "web/testdata/go.mod: module y", ".x/go.mod: module z"},
 			"go in 'api' golang:1.24  [go vet ./... | go test ./...]; node in 'web' node:22  [npm run test]"},
@@ -110,7 +138,8 @@ func TestOthers(t *testing.T) {
 // TestLanes: what is written for every kind of project is a lanes file that loads.
 func TestLanes(t *testing.T) {
 	t.Parallel()
-	f, err := Look(tree(`go.mod: module x\ngo 1.24\nrequire a.example/b v1.0.0`, `we b[1]/package.json: {"scripts":{"test":"x"},"dependencies":{"a":"1"}}`,
+	f, err := Look(tree(`go.mod: module x\ngo 1.24\nrequire a.example/b v1.0.0`,
+		`we b[1]/package.json: {"scripts":{"test":"x"},"dependencies":{"a":"1"}}`,
 		`we b[1]/package-lock.json: {"a":{"resolved": "https://npm.example.org/a.tgz"}}`, "docs/flake.nix: {}",
 		`tools/x/Gemfile: `))
 	if err != nil {
@@ -145,8 +174,10 @@ func TestLanes(t *testing.T) {
 func TestHostsOf(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]string{
-		"https://npm.example.org/a/\n": "[npm.example.org]", "https://a.example|https://b.example:8443,direct": "[a.example b.example:8443]",
-		"sum.example.org": "[sum.example.org]", "off": "[]", "file:///srv/proxy": "[]", "": "[]", "undefined": "[]",
+		"https://npm.example.org/a/\n":                    "[npm.example.org]",
+		"https://a.example|https://b.example:8443,direct": "[a.example b.example:8443]",
+		"sum.example.org":                                 "[sum.example.org]", "off": "[]",
+		"file:///srv/proxy": "[]", "": "[]", "undefined": "[]",
 		"sum.example.org+033de0ae+Ac4z https://sums.example.org": "[sums.example.org]",
 	} {
 		if got := fmt.Sprint(HostsOf(answer)); got != want {

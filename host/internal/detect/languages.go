@@ -74,7 +74,8 @@ func nodeProject(d *folder) (Project, bool) {
 		return Project{}, false
 	}
 	manager := nodeManager(d, pkg)
-	p := Project{Lang: "node", Caches: []string{"npm"}, Fetches: "npm", Hosts: lockHosts(d, "package-lock.json", "yarn.lock")}
+	p := Project{Lang: "node", Caches: []string{"npm"}, Fetches: "npm",
+		Hosts: lockHosts(d, "package-lock.json", "yarn.lock")}
 	version, why := nodeVersion(d, pkg)
 	p.Image, p.Why = library("node", version), []string{"package.json", why}
 	if len(pkg.Dependencies)+len(pkg.DevDependencies) > 0 || manager.program != "npm" {

@@ -5,10 +5,11 @@ import (
 	"testing"
 )
 
-// TestDocs: a plugin's settings in the order of its schema, with types a lane's author can write, its capabilities and a lane.
+// TestDocs: settings in the order of the schema, with types as a lane has them, capabilities, a lane to copy.
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	module := []byte("\x00asm\x01\x00\x00\x00")
+	module := []byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x05\x03\x01\x00\x01" +
+		"\x07\x13\x02\x06memory\x02\x00\x06_start\x00\x00\x0a\x04\x01\x02\x00\x0b")
 	packed, err := Pack(module, []byte(`name = "look"
 version = "1.2.3"
 abi = 1
