@@ -127,7 +127,7 @@ Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 		runCommand(p), lanesCommand(p), importCommand(p),
 		runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p), tokenCommand(p), doctorCommand(p),
 		gcCommand(p),
-		demoCommand(p), serveCommand(p), pluginCommand(p), hookCommand(p), versionCommand(p),
+		demoCommand(p), serveCommand(p), pluginCommand(p), imageCommand(p), hookCommand(p), versionCommand(p),
 	)
 	complete(p, root)
 	return root

@@ -55,6 +55,7 @@ type Client struct {
 
 	mu       sync.Mutex // guards what follows
 	images   map[imageKey]imageEntry
+	guests   map[string]guest         // by fingerprint
 	making   map[string]chan struct{} // source volumes under way, by name
 	boxes    map[string]bool          // containers of runs, until they are deleted
 	room     room                     // of the pool, as of roomAt
@@ -83,7 +84,8 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, connectError(cfg.Where(), err)
 	}
 	c := &Client{cfg: cfg, srv: srv.UseProject(cfg.Project), process: processLabel(), trees: usualTrees(),
-		images: map[imageKey]imageEntry{}, making: map[string]chan struct{}{}, boxes: map[string]bool{},
+		images: map[imageKey]imageEntry{}, guests: map[string]guest{}, making: map[string]chan struct{}{},
+		boxes:   map[string]bool{},
 		closing: make(chan struct{})}
 	return c, c.checkProject(ctx)
 }

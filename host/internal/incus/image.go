@@ -23,7 +23,9 @@ type Image struct {
 	Fingerprint string // sha256, hex
 	Description string
 	Size        int64 // bytes
+	Properties  map[string]string
 	Uploaded    time.Time
+	Used        time.Time // when a container was last made of it; zero: never
 }
 
 // Images lists the project's container images.
@@ -38,7 +40,7 @@ func (c *Client) Images(ctx context.Context) ([]Image, error) {
 			continue
 		}
 		image := Image{Fingerprint: i.Fingerprint, Description: i.Properties["description"], Size: i.Size,
-			Uploaded: i.UploadedAt}
+			Properties: i.Properties, Uploaded: i.UploadedAt, Used: i.LastUsedAt}
 		for _, alias := range i.Aliases {
 			image.Aliases = append(image.Aliases, alias.Name)
 		}

@@ -1,0 +1,128 @@
+package lanerun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/images"
+	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/oci"
+	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/zone"
+)
+
+// image finds the image of a container that is named by a registry, and pulls it
+// where it is missing and may be. The fingerprint is empty for an alias of Incus,
+// which Incus itself looks up.
+func (l *Lane) image(ctx context.Context, client *incus.Client, text string) (fingerprint string, err error) {
+	all := images.New(client, l.policy())
+	n, named, err := l.imageName(ctx, all, text)
+	if err != nil || !named {
+		return "", err
+	}
+	found, err := all.Get(ctx, n, images.Need{Pull: l.mayPull(n),
+		Said: func(line string) { l.log.line('h', printable.Clean(line)) }})
+	if err != nil {
+		return "", err
+	}
+	if found.Note != "" {
+		l.log.line('h', printable.Clean(found.Note))
+	}
+	l.rec.Event(ctx, l.i, l.lane().ID, "image", fmt.Sprintf("%s is %s", found.Name, found.Digest))
+	return found.Fingerprint, nil
+}
+
+// fingerprint is what a container's image is now, without any network.
+func (l *Lane) fingerprint(ctx context.Context, client *incus.Client, text string) (string, error) {
+	all := images.New(client, l.policy())
+	n, named, err := l.imageName(ctx, all, text)
+	if err != nil {
+		return "", err
+	}
+	if !named {
+		return client.Fingerprint(ctx, text, l.policy().IncusImages)
+	}
+	found, err := all.Find(ctx, n)
+	return found.Fingerprint, err
+}
+
+// imageName reads the name of an image, as it is pinned, if this lane may use it.
+func (l *Lane) imageName(ctx context.Context, all *images.Images, text string) (oci.Name, bool, error) {
+	n, named, err := all.Name(text)
+	if err != nil || !named {
+		return n, false, err
+	}
+	if err := l.mayUse(n, text); err != nil {
+		return n, false, err
+	}
+	if n.Digest == "" {
+		lock, err := l.Update().Lock(ctx, l.repo)
+		if err != nil {
+			return n, false, err
+		}
+		n.Digest = lock.Image(n.Tagged())
+	}
+	return n, true, nil
+}
+
+// mayUse: a registry hears the names that it is asked for, so a plugin cannot
+// make up a name: it is written in the lane's settings, or in the policy.
+func (l *Lane) mayUse(n oci.Name, text string) error {
+	names := l.policy().ImageNames
+	switch {
+	case config.NamesImage(names, n.Path()):
+		return nil
+	case !config.AllowsImage(names, n.Path()):
+		return problem.WithHint(fmt.Errorf("cannot use image %s: the policy of this host does not allow it", n),
+			fmt.Sprintf("the host's owner may add %q to images.names in %s", n.Path(),
+				config.PolicyFiles(l.call.Getenv)[0]))
+	case !written(l.lane().With, text):
+		return problem.WithHint(fmt.Errorf("cannot use image %s: plugin %q asks for it, and lane %q does not name it", n,
+			l.lane().Plugin, l.lane().ID),
+			fmt.Sprintf("write it in the lane's [lane.with], or have the host's owner add %q to images.names", n.Path()))
+	}
+	return nil
+}
+
+// written reports whether an image is named in a lane's settings, with any tag: a
+// plugin may put that together, out of the axes of a matrix.
+func written(v any, text string) bool {
+	switch v := v.(type) {
+	case string:
+		return images.Untagged(v) == images.Untagged(text)
+	case []any:
+		for _, one := range v {
+			if written(one, text) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, one := range v {
+			if written(one, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mayPull says why an image that is missing is not pulled for this run; nil: it
+// is.
+func (l *Lane) mayPull(n oci.Name) error {
+	var why error
+	switch z := l.Zone(); {
+	case l.policy().ImagePull != "push":
+		why = errors.New("this host does not have it, and its policy pulls no images at a push")
+	case l.policy().Lets("image", n.Path()):
+		return nil
+	case z.Trust != zone.Protected:
+		why = errors.New("this host does not have it, and only runs of protected refs pull images")
+	default:
+		why = errors.New("this host does not have it, and no [[allow]] of its policy lets this lane pull it")
+	}
+	return problem.WithHint(fmt.Errorf("cannot use image %s: %w", n, why),
+		"the host's owner brings it with: pushlane image add "+n.String())
+}
