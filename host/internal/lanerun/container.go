@@ -115,8 +115,8 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
 	ended, err := client.Run(ctx, incus.Spec{Container: c, Found: found, Address: l.address(), Run: l.rec.WaitRunID(),
-		Zone: l.Zone(), Attempt: l.Attempt, Deadline: deadline, Source: source, Secrets: secrets, Max: l.policy().ContainerLimits(),
-		Keep: keep}, out, errOut)
+		Zone: l.Zone(), Attempt: l.Attempt, Deadline: deadline, Source: source, Secrets: secrets,
+		Max: l.policy().ContainerLimits(), Keep: keep}, out, errOut)
 	out.flush()
 	errOut.flush()
 	if err != nil {

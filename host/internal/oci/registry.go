@@ -231,8 +231,11 @@ func forPlatform(raw []byte) (ocispec.Descriptor, error) {
 			there = append(there, word)
 		}
 	}
+	if len(there) == 0 {
+		there = []string{"nothing"}
+	}
 	return ocispec.Descriptor{}, fmt.Errorf("it is not for linux/%s, only for: %s", runtime.GOARCH,
-		strings.Join(append(there, map[bool]string{true: "nothing"}[len(there) == 0]), ", "))
+		strings.Join(there, ", "))
 }
 
 // fetcher is what has content by its descriptor.
