@@ -83,7 +83,7 @@ var arrows = map[string][]string{
 		"sdk"},
 	"host/internal/oci": {"host/internal/bounded", "host/internal/problem"},
 	"host/internal/images": {"host/internal/config", "host/internal/incus", "host/internal/oci",
-		"host/internal/problem", "lanes"},
+		"host/internal/problem", "host/internal/zone", "lanes", "sdk"},
 	"host/internal/store":    {"host/internal/alive", "host/internal/store/schema", "host/internal/zone"},
 	"host/internal/zone":     nil,
 	"host/internal/lanelog":  nil,
@@ -106,7 +106,7 @@ var arrows = map[string][]string{
 		"host/internal/plugins",
 		"host/internal/printable", "host/internal/problem", "host/internal/report", "host/internal/runjson",
 		"host/internal/store", "host/internal/notify", "host/internal/trace", "host/internal/web",
-		"host/internal/web/api", "lanes", "sdk", "host/internal/console", "host/internal/perref"},
+		"host/internal/web/api", "host/internal/zone", "lanes", "sdk", "host/internal/console", "host/internal/perref"},
 	"host/cmd/pushlane-hook": nil,
 	// Plugins run in it: nothing that a plugin does not need may be in it.
 	"host/cmd/pushlane-plugin": {"host/internal/sandbox"},

@@ -39,7 +39,7 @@ it (images.names, images.pull). Credentials are those of docker and podman.`,
 		},
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.AddCommand(imageAddCommand(p), imagePinCommand(p), imageListCommand(p), imageShowCommand(p),
+	cmd.AddCommand(imageAddCommand(p), imageBuildCommand(p), imagePinCommand(p), imageListCommand(p), imageShowCommand(p),
 		imageRemoveCommand(p), imagePruneCommand(p))
 	return cmd
 }

@@ -263,7 +263,7 @@ func (i *Images) pull(ctx context.Context, n oci.Name, need Need) (Found, error)
 
 // convert fetches an image's layers and makes an image of Incus of them.
 func (i *Images) convert(ctx context.Context, image oci.Image, kit oci.Kit, need Need) (string, error) {
-	most, err := i.room(ctx, image.Name)
+	most, err := i.room(ctx, image.Name.String())
 	if err != nil {
 		return "", err
 	}
@@ -306,7 +306,7 @@ func (i *Images) warm(ctx context.Context, fingerprint string) error {
 }
 
 // room is how large one more image may be, unpacked.
-func (i *Images) room(ctx context.Context, n oci.Name) (int64, error) {
+func (i *Images) room(ctx context.Context, name string) (int64, error) {
 	most, err := incus.ParseSize(i.Policy.MaxImage)
 	if err != nil {
 		return 0, err
@@ -320,14 +320,14 @@ func (i *Images) room(ctx context.Context, n oci.Name) (int64, error) {
 		return 0, err
 	}
 	for _, image := range all {
-		if image.Properties[oci.PropertyKit] != "" {
+		if brought(image) {
 			total -= image.Size
 		}
 	}
 	if total <= 0 {
-		return 0, problem.WithHint(fmt.Errorf("cannot pull image %s: "+
+		return 0, problem.WithHint(fmt.Errorf("cannot add image %s: "+
 			"the images of this host take all of the %s that the policy allows (images.total)",
-			n, i.Policy.MaxImages), "remove those that no lane used lately: pushlane image prune")
+			name, i.Policy.MaxImages), "remove those that no lane used lately: pushlane image prune")
 	}
 	return min(most, total), nil
 }

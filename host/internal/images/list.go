@@ -50,7 +50,7 @@ func (i *Images) List(ctx context.Context) ([]Stored, error) {
 
 func stored(image incus.Image, aliases []incus.Alias) Stored {
 	s := Stored{Fingerprint: image.Fingerprint, Description: image.Description, Size: image.Size, Added: image.Uploaded,
-		Used: image.Used, Brought: image.Properties[oci.PropertyKit] != "", Run: image.Properties[oci.PropertyRun]}
+		Used: image.Used, Brought: brought(image), Run: image.Properties[oci.PropertyRun]}
 	for _, a := range aliases {
 		if a.Fingerprint != image.Fingerprint {
 			continue
@@ -61,6 +61,8 @@ func stored(image incus.Image, aliases []incus.Alias) Stored {
 		} else if digest, ok := contentOf(a.Name); ok {
 			name = a.Description
 			s.Digests = append(s.Digests, digest)
+		} else if strings.HasPrefix(a.Name, stepPrefix) {
+			name = a.Description
 		}
 		if !slices.Contains(s.Names, name) {
 			s.Names = append(s.Names, name)
@@ -69,6 +71,11 @@ func stored(image incus.Image, aliases []incus.Alias) Stored {
 	slices.Sort(s.Names)
 	slices.Sort(s.Digests)
 	return s
+}
+
+// brought reports whether pushlane pulled or built the image.
+func brought(image incus.Image) bool {
+	return image.Properties[oci.PropertyKit] != "" || image.Properties[incus.PropertyBuilt] != ""
 }
 
 // contentOf reads a contentAlias.

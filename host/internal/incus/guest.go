@@ -37,7 +37,10 @@ func (c *Client) guest(ctx context.Context, fingerprint string) (guest, error) {
 	}
 	g := plainGuest()
 	if image.Properties[oci.PropertyKit] != "" {
-		g = guest{shell: oci.KitShell, own: true, run: &oci.Run{}}
+		g = guest{shell: oci.KitShell, own: true}
+	}
+	if image.Properties[oci.PropertyRun] != "" {
+		g.run = &oci.Run{}
 		if err := json.Unmarshal([]byte(image.Properties[oci.PropertyRun]), g.run); err != nil {
 			return guest{}, failed("use image "+short(fingerprint, 12), fmt.Errorf("its description is damaged: %w", err),
 				"remove it, it is pulled again when a lane needs it: pushlane image rm "+short(fingerprint, 12))
