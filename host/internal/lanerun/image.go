@@ -20,12 +20,13 @@ import (
 // for an alias of Incus, which Incus itself looks up.
 func (l *Lane) image(ctx context.Context, client *incus.Client, text string) (fingerprint string, err error) {
 	all := images.New(client, l.policy())
-	found, err := l.findImage(ctx, all, text, images.Need{Said: func(line string) { l.log.line('h', printable.Clean(line)) }})
+	note := func(line string) { l.log.line('h', printable.Clean(line)) }
+	found, err := l.findImage(ctx, all, text, images.Need{Said: note})
 	if err != nil || found.Fingerprint == "" {
 		return "", err
 	}
 	if found.Note != "" {
-		l.log.line('h', printable.Clean(found.Note))
+		note(found.Note)
 	}
 	l.rec.Event(ctx, l.i, l.lane().ID, "image", fmt.Sprintf("%s is %s", found.Name, found.Digest))
 	return found.Fingerprint, nil
