@@ -19,29 +19,24 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// runLanes runs every planned lane until someone cancels the run, at most policy.Parallel at once in this
-// host, each after the lanes it needs. Every result is at its lane's index, so that
-// the order of the output does not depend on time.
-func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
-	out report.Output) {
-	running, done := h.cancellable(ctx, rec)
-	defer done()
-	h.runLanesUntil(running, repo, call, j, rec, out, nil)
-}
-
 // scheduled is a lane run that waits for its turn, or has it.
 type scheduled struct {
 	lanerun.Spec
 	lane *lanerun.Lane
 	idle *idleness // of the whole run; nil: it is not out of the queue
+
+	place *slots.Place // in line for the first attempt; nil: not yet
 }
 
 func (s *scheduled) outcome() *gate.LaneRun { return &s.Run.LaneRuns[s.Index] }
 
-// runLanesUntil is runLanes of a run that can be given back while it waits.
-func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
+// runLanes runs every planned lane, at most policy.Parallel at once in this host,
+// each after the lanes it needs. Every result is at its lane's index, so that the
+// order of the output does not depend on time. A run out of the queue gives idle, by
+// which it is given back while all of it waits.
+func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec *record.Recorder,
 	out report.Output, idle *idleness) {
-	watch := out.Watch(call, j)
+	watch := out.Watch(j, rec)
 	defer watch.Close()
 	done := make([]chan struct{}, len(j.LaneRuns))
 	for i := range done {
@@ -50,9 +45,14 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 	v := j.Verdicts()
 	var wg sync.WaitGroup
 	for i := range j.LaneRuns {
+		o, needs := &j.LaneRuns[i], v.NeedsOf(i)
+		spec := lanerun.Spec{Repo: repo, Run: j, Index: i, Rec: rec, Watch: watch}
+		l := &scheduled{Spec: spec, lane: h.lanes.Lane(spec), idle: idle}
+		if !o.Done && o.Message == "" && len(needs) == 0 && o.Lane().ConcurrencyGroup == "" {
+			l.place = h.lineUp(l) // here, so that lanes start in the order of their file
+		}
 		idle.begin()
 		wg.Go(func() {
-			o := &j.LaneRuns[i]
 			ended := false
 			defer func() { // what needs this lane does not wait for the log
 				if ended {
@@ -64,9 +64,6 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 			if o.Done {
 				return
 			}
-			spec := lanerun.Spec{Repo: repo, Call: call, Run: j, Index: i, Rec: rec, Watch: watch}
-			l := &scheduled{Spec: spec, lane: h.lanes.Lane(spec), idle: idle}
-			needs := v.NeedsOf(i)
 			idle.end()
 			waitForNeeds(needs, done)
 			idle.begin()
@@ -99,10 +96,16 @@ func (h *Host) runInSlot(ctx context.Context, l *scheduled) {
 	o := l.outcome()
 	l.lane.Attempt = max(1, o.Attempt)
 	for tried := 0; ; l.lane.Attempt++ {
-		if err := h.runOnce(ctx, l, o); err != nil {
+		release, err := h.turn(ctx, l)
+		if err != nil {
 			l.lane.NotBegun(ctx, o, err)
 			return
 		}
+		o.Started = time.Now()
+		l.Watch.Started(l.Index)
+		l.lane.Run(ctx, o)
+		o.Ended = time.Now()
+		release()
 		switch {
 		case !infrastructure(o) || ctx.Err() != nil:
 			return
@@ -119,25 +122,34 @@ func (h *Host) runInSlot(ctx context.Context, l *scheduled) {
 // maxAttempts bounds the attempts that an Incus costs which comes and goes.
 const maxAttempts = 20
 
-// runOnce is one attempt; an error means that it did not begin.
-func (h *Host) runOnce(ctx context.Context, l *scheduled, o *gate.LaneRun) error {
-	free, err := enterGroup(ctx, l)
-	if err != nil {
-		return err
+// turn waits until an attempt may begin: for the lane's group, then for a slot.
+func (h *Host) turn(ctx context.Context, l *scheduled) (release func(), err error) {
+	leave := func() {}
+	place := l.place
+	if l.place = nil; place == nil {
+		if leave, err = enterGroup(ctx, l); err != nil {
+			return nil, err
+		}
+		place = h.lineUp(l)
 	}
-	defer free()
-	release, err := h.slots.Acquire(ctx, slots.Claimant{Zone: l.lane.Zone(), Ref: l.lane.Update().Ref,
-		Pusher:   l.lane.Pusher(),
+	free, err := place.Wait(ctx)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return func() { free(); leave() }, nil
+}
+
+// lineUp takes a place in line for a slot. Lanes that may run containers have slots
+// of their own: others, which take milliseconds, do not wait for them.
+func (h *Host) lineUp(l *scheduled) *slots.Place {
+	of := h.slots
+	if l.outcome().Lane().Grant.Container {
+		of = h.containerSlots
+	}
+	place := of.Queue(slots.Claimant{Zone: l.lane.Zone(), Ref: l.lane.Update().Ref, Pusher: l.lane.Pusher(),
 		Priority: l.Run.Options.Priority})
-	if err != nil {
-		return err
-	}
-	defer release()
-	o.Started = time.Now()
-	l.Watch.Started(l.Index)
-	l.lane.Run(ctx, o)
-	o.Ended = time.Now()
-	return nil
+	return &place
 }
 
 // backoff is the wait before the next attempt: 1 s, 2 s, 4 s, at most 30 s, of
@@ -165,12 +177,12 @@ func enterGroup(ctx context.Context, l *scheduled) (free func(), err error) {
 	defer func() { goes() }()
 	began := time.Now()
 	for waited := false; ; {
-		in, err := st.EnterGroup(ctx, l.lane.Zone(), lane.ConcurrencyGroup, limit, id)
+		in, err := st.Groups().Enter(ctx, l.lane.Zone(), lane.ConcurrencyGroup, limit, id)
 		switch {
 		case err != nil && (!store.Transient(err) || !l.Rec.Claimed && time.Since(began) > record.Patience):
 			return nil, err
 		case in:
-			return func() { st.LeaveGroup(context.WithoutCancel(ctx), id) }, nil
+			return func() { st.Groups().Leave(context.WithoutCancel(ctx), id) }, nil
 		case err == nil && !waited:
 			waited = true
 			l.Rec.Event(ctx, l.Index, lane.ID, "waiting", fmt.Sprintf("for group %q, which runs at most %d at once",

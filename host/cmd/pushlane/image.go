@@ -307,7 +307,7 @@ that needs one pulls it again, where it may.`,
 					if err != nil {
 						return err
 					}
-					if err := all.Incus.DeleteImage(cmd.Context(), s.Fingerprint); err != nil {
+					if err := all.Incus.Images().Delete(cmd.Context(), s.Fingerprint); err != nil {
 						return err
 					}
 					fmt.Fprintf(p.out, "removed %s (%d MB)\n", printable.Clean(s.Title()), s.Size/1_000_000)

@@ -183,7 +183,7 @@ func (i *Images) Base(ctx context.Context, text string, lock *lanes.Lock, need N
 		return "", err
 	}
 	if !named {
-		return i.Incus.Fingerprint(ctx, text, i.Policy.IncusImages)
+		return i.Incus.Images().Fingerprint(ctx, text, i.Policy.IncusImages)
 	}
 	if n.Digest == "" {
 		n.Digest = lock.Image(n.Tagged())
@@ -206,7 +206,7 @@ const stepPrefix = "step-"
 func (i *Images) reached(ctx context.Context, steps []step, base string) (int, string, error) {
 	for k := len(steps); k > 0; k-- {
 		for _, name := range steps[k-1].names() {
-			a, err := i.Incus.Alias(ctx, name)
+			a, err := i.Incus.Images().Alias(ctx, name)
 			if err == nil {
 				return k, a.Fingerprint, nil
 			}
@@ -246,7 +246,7 @@ func (i *Images) build(ctx context.Context, b Build, steps []step, done int, fro
 		if from, err = i.step(ctx, b, s, from); err != nil {
 			return "", fail(fmt.Errorf("step %d of %d (%s) %w", k+1, len(steps), s.title, err))
 		}
-		if err := i.Incus.SetAlias(ctx, incus.Alias{Name: s.alias, Fingerprint: from,
+		if err := i.Incus.Images().SetAlias(ctx, incus.Alias{Name: s.alias, Fingerprint: from,
 			Description: fmt.Sprintf("%s, step %d of %d", b.Recipe.Name, k+1, len(steps))}); err != nil {
 			return "", fail(err)
 		}

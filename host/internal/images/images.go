@@ -135,7 +135,7 @@ func readTag(text string) (tag, bool) {
 
 // meant is what a tag meant when it was looked up last.
 func (i *Images) meant(ctx context.Context, n oci.Name) (tag, bool, error) {
-	a, err := i.Incus.Alias(ctx, tagAlias(n))
+	a, err := i.Incus.Images().Alias(ctx, tagAlias(n))
 	if errors.Is(err, incus.ErrNoImage) {
 		return tag{}, false, nil
 	}
@@ -161,7 +161,7 @@ func (i *Images) Find(ctx context.Context, n oci.Name) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	a, err := i.Incus.Alias(ctx, contentAlias(kit, found.Digest))
+	a, err := i.Incus.Images().Alias(ctx, contentAlias(kit, found.Digest))
 	if errors.Is(err, incus.ErrNoImage) {
 		return found, ErrMissing
 	}
@@ -224,7 +224,7 @@ func (i *Images) bring(ctx context.Context, n oci.Name, digest string, need Need
 		return found, err
 	}
 	found.At = time.Now()
-	return found, i.Incus.SetAlias(ctx, incus.Alias{Name: tagAlias(n), Fingerprint: found.Fingerprint,
+	return found, i.Incus.Images().SetAlias(ctx, incus.Alias{Name: tagAlias(n), Fingerprint: found.Fingerprint,
 		Description: tag{n.Tagged(), digest, found.At}.String()})
 }
 
@@ -243,7 +243,7 @@ func (i *Images) pull(ctx context.Context, n oci.Name, need Need) (Found, error)
 	if image.Manifest != n.Digest {
 		aliases = append(aliases, contentAlias(kit, image.Manifest))
 	}
-	a, err := i.Incus.Alias(ctx, aliases[len(aliases)-1])
+	a, err := i.Incus.Images().Alias(ctx, aliases[len(aliases)-1])
 	found.Fingerprint = a.Fingerprint
 	if errors.Is(err, incus.ErrNoImage) {
 		need.say("pull %s (%s, %d layers, %d MB)", n.Tagged(), n.Digest[:19], len(image.Layers), image.Size()/1_000_000)
@@ -253,7 +253,7 @@ func (i *Images) pull(ctx context.Context, n oci.Name, need Need) (Found, error)
 		return Found{}, err
 	}
 	for _, name := range aliases {
-		if err := i.Incus.SetAlias(ctx, incus.Alias{Name: name, Fingerprint: found.Fingerprint,
+		if err := i.Incus.Images().SetAlias(ctx, incus.Alias{Name: name, Fingerprint: found.Fingerprint,
 			Description: n.Tagged()}); err != nil {
 			return Found{}, err
 		}
@@ -285,7 +285,7 @@ func (i *Images) convert(ctx context.Context, image oci.Image, kit oci.Kit, need
 		return "", fmt.Errorf("cannot pull image %s: %w", image.Name, err)
 	}
 	need.say("import %s", image.Name.Tagged())
-	fingerprint, err := i.Incus.Import(ctx, meta.Bytes(), func(w io.Writer) error { return root.WriteTar(w) })
+	fingerprint, err := i.Incus.Images().Import(ctx, meta.Bytes(), func(w io.Writer) error { return root.WriteTar(w) })
 	if err != nil {
 		return "", err
 	}
@@ -315,7 +315,7 @@ func (i *Images) room(ctx context.Context, name string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	all, err := i.Incus.Images(ctx)
+	all, err := i.Incus.Images().List(ctx)
 	if err != nil {
 		return 0, err
 	}

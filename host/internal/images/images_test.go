@@ -54,7 +54,7 @@ func testImages(t testing.TB) *Images {
 // gone removes an image when the test ends.
 func gone(t testing.TB, all *Images, fingerprint string) {
 	t.Cleanup(func() {
-		if err := all.Incus.DeleteImage(context.Background(), fingerprint); err != nil {
+		if err := all.Incus.Images().Delete(context.Background(), fingerprint); err != nil {
 			t.Error(err)
 		}
 	})

@@ -30,11 +30,11 @@ type Stored struct {
 
 // List is all images of the project, by their first name.
 func (i *Images) List(ctx context.Context) ([]Stored, error) {
-	all, err := i.Incus.Images(ctx)
+	all, err := i.Incus.Images().List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	aliases, err := i.Incus.Aliases(ctx)
+	aliases, err := i.Incus.Images().Aliases(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (i *Images) Prune(ctx context.Context, age time.Duration) ([]Stored, int64,
 		if !s.Brought || time.Since(s.Last()) < age {
 			continue
 		}
-		if err := i.Incus.DeleteImage(ctx, s.Fingerprint); err != nil {
+		if err := i.Incus.Images().Delete(ctx, s.Fingerprint); err != nil {
 			return gone, 0, err
 		}
 		gone = append(gone, s)

@@ -35,15 +35,15 @@ func (c *Client) Build(ctx context.Context, spec Spec, env map[string]string, ou
 	}
 	p.instance = instanceName("build:"+p.ID, "image", p.Attempt)
 	ended := Ended{Instance: p.instance, Fingerprint: p.Found}
-	g, err := c.guest(ctx, p.Found)
+	g, err := c.images.guest(ctx, p.Found)
 	if err != nil {
 		return ended, "", err
 	}
 	if err := g.complete(&p); err != nil {
 		return ended, "", err
 	}
-	c.rootDisk(ctx, &p)
-	tree, err := c.source(ctx, p.Source)
+	c.pool.setRoot(ctx, &p)
+	tree, err := c.trees.carry(ctx, p.Source)
 	if err != nil {
 		return ended, "", err
 	}
@@ -107,17 +107,17 @@ func (b *box) publish(ctx context.Context, properties map[string]string) (string
 		return "", broke("clean up "+b.name, err)
 	}
 	stop := api.InstanceStatePut{Action: "stop", Force: true, Timeout: -1}
-	err := b.c.do(ctx, func() (incus.Operation, error) { return b.c.srv.UpdateInstanceState(b.name, stop, "") })
+	err := b.c.conn.do(ctx, func() (incus.Operation, error) { return b.c.conn.srv.UpdateInstanceState(b.name, stop, "") })
 	if err != nil {
 		return "", broke("stop "+b.name, err)
 	}
 	post := api.ImagesPost{ImagePut: api.ImagePut{Properties: properties}, CompressionAlgorithm: "none",
 		Source: &api.ImagesPostSource{Type: "instance", Name: b.name}}
-	op, err := await(ctx, func() (incus.Operation, error) { return b.c.srv.CreateImage(post, nil) })
+	op, err := await(ctx, func() (incus.Operation, error) { return b.c.conn.srv.CreateImage(post, nil) })
 	if err != nil {
 		return "", broke("make an image of "+b.name, err)
 	}
-	done, err := b.c.wait(ctx, op.Get().ID)
+	done, err := b.c.conn.wait(ctx, op.Get().ID)
 	if same := sameImage(err); same != "" {
 		return same, nil
 	}

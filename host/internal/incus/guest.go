@@ -24,14 +24,14 @@ func plainGuest() guest { return guest{shell: "/bin/sh"} }
 
 // guest reads what an image says about itself. Images that were made of an OCI
 // image have pushlane's kit.
-func (c *Client) guest(ctx context.Context, fingerprint string) (guest, error) {
-	c.mu.Lock()
-	known, ok := c.guests[fingerprint]
-	c.mu.Unlock()
+func (m *Images) guest(ctx context.Context, fingerprint string) (guest, error) {
+	m.mu.Lock()
+	known, ok := m.guests[fingerprint]
+	m.mu.Unlock()
 	if ok {
 		return known, nil
 	}
-	image, err := await(ctx, func() (*api.Image, error) { i, _, err := c.srv.GetImage(fingerprint); return i, err })
+	image, err := await(ctx, func() (*api.Image, error) { i, _, err := m.conn.srv.GetImage(fingerprint); return i, err })
 	if err != nil {
 		return guest{}, broke("look at image "+short(fingerprint, 12), err)
 	}
@@ -46,9 +46,9 @@ func (c *Client) guest(ctx context.Context, fingerprint string) (guest, error) {
 				"remove it, it is pulled again when a lane needs it: pushlane image rm "+short(fingerprint, 12))
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.guests[fingerprint] = g
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.guests[fingerprint] = g
 	return g, nil
 }
 

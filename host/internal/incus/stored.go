@@ -23,8 +23,8 @@ type Alias struct {
 var ErrNoImage = errors.New("no such image")
 
 // Alias looks an alias up. The error is ErrNoImage where there is none.
-func (c *Client) Alias(ctx context.Context, name string) (Alias, error) {
-	a, err := await(ctx, func() (*api.ImageAliasesEntry, error) { a, _, err := c.srv.GetImageAlias(name); return a, err })
+func (m *Images) Alias(ctx context.Context, name string) (Alias, error) {
+	a, err := await(ctx, func() (*api.ImageAliasesEntry, error) { a, _, err := m.conn.srv.GetImageAlias(name); return a, err })
 	switch {
 	case isNotFound(err):
 		return Alias{}, ErrNoImage
@@ -35,8 +35,8 @@ func (c *Client) Alias(ctx context.Context, name string) (Alias, error) {
 }
 
 // Aliases lists the project's aliases.
-func (c *Client) Aliases(ctx context.Context) ([]Alias, error) {
-	found, err := await(ctx, c.srv.GetImageAliases)
+func (m *Images) Aliases(ctx context.Context) ([]Alias, error) {
+	found, err := await(ctx, m.conn.srv.GetImageAliases)
 	if err != nil {
 		return nil, broke("list images", err)
 	}
@@ -48,12 +48,12 @@ func (c *Client) Aliases(ctx context.Context) ([]Alias, error) {
 }
 
 // SetAlias makes an alias, or points it to another image.
-func (c *Client) SetAlias(ctx context.Context, a Alias) error {
+func (m *Images) SetAlias(ctx context.Context, a Alias) error {
 	put := api.ImageAliasesEntryPut{Target: a.Fingerprint, Description: a.Description}
 	_, err := await(ctx, func() (struct{}, error) {
-		err := c.srv.UpdateImageAlias(a.Name, put, "")
+		err := m.conn.srv.UpdateImageAlias(a.Name, put, "")
 		if isNotFound(err) {
-			err = c.srv.CreateImageAlias(api.ImageAliasesPost{ImageAliasesEntry: api.ImageAliasesEntry{Name: a.Name,
+			err = m.conn.srv.CreateImageAlias(api.ImageAliasesPost{ImageAliasesEntry: api.ImageAliasesEntry{Name: a.Name,
 				Type: "container", ImageAliasesEntryPut: put}})
 		}
 		return struct{}{}, err
@@ -65,18 +65,18 @@ func (c *Client) SetAlias(ctx context.Context, a Alias) error {
 }
 
 // DeleteAlias removes an alias; one that is not there is not an error.
-func (c *Client) DeleteAlias(ctx context.Context, name string) error {
-	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, c.srv.DeleteImageAlias(name) })
+func (m *Images) DeleteAlias(ctx context.Context, name string) error {
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, m.conn.srv.DeleteImageAlias(name) })
 	if err != nil && !isNotFound(err) {
 		return broke("remove the name "+name, err)
 	}
 	return nil
 }
 
-// DeleteImage removes an image and all its aliases; one that is not there is not
+// Delete removes an image and all its aliases; one that is not there is not
 // an error. Containers that were made of it go on.
-func (c *Client) DeleteImage(ctx context.Context, fingerprint string) error {
-	err := c.do(ctx, func() (incus.Operation, error) { return c.srv.DeleteImage(fingerprint) })
+func (m *Images) Delete(ctx context.Context, fingerprint string) error {
+	err := m.conn.do(ctx, func() (incus.Operation, error) { return m.conn.srv.DeleteImage(fingerprint) })
 	if err != nil && !isNotFound(err) {
 		return broke("remove image "+short(fingerprint, 12), err)
 	}
@@ -86,7 +86,7 @@ func (c *Client) DeleteImage(ctx context.Context, fingerprint string) error {
 // Import makes an image of its metadata, a tar, and its file system, which
 // writeRoot writes as a tar, and returns its fingerprint. Nothing is left of one
 // that cannot be written to its end.
-func (c *Client) Import(ctx context.Context, meta []byte, writeRoot func(io.Writer) error) (string, error) {
+func (m *Images) Import(ctx context.Context, meta []byte, writeRoot func(io.Writer) error) (string, error) {
 	r, w := io.Pipe()
 	defer r.Close()
 	written := make(chan error, 1)
@@ -96,20 +96,20 @@ func (c *Client) Import(ctx context.Context, meta []byte, writeRoot func(io.Writ
 		w.CloseWithError(err)
 	}()
 	op, err := await(ctx, func() (incus.Operation, error) {
-		return c.srv.CreateImage(api.ImagesPost{}, &incus.ImageCreateArgs{MetaFile: bytes.NewReader(meta),
+		return m.conn.srv.CreateImage(api.ImagesPost{}, &incus.ImageCreateArgs{MetaFile: bytes.NewReader(meta),
 			MetaName: "metadata.tar", RootfsFile: r, RootfsName: "rootfs", Type: "container"})
 	})
 	r.Close()
 	failure := <-written
 	if err == nil {
 		var done api.Operation
-		if done, err = c.wait(ctx, op.Get().ID); err == nil {
+		if done, err = m.conn.wait(ctx, op.Get().ID); err == nil {
 			fingerprint, _ := done.Metadata["fingerprint"].(string)
 			if failure == nil && fingerprint != "" {
 				return fingerprint, nil
 			}
 			// The Incus client sends what there was of a file that cannot be read.
-			_ = c.DeleteImage(context.WithoutCancel(ctx), fingerprint)
+			_ = m.Delete(context.WithoutCancel(ctx), fingerprint)
 		}
 	}
 	if failure != nil && !errors.Is(failure, io.ErrClosedPipe) {
@@ -144,11 +144,11 @@ func (c *Client) Warm(ctx context.Context, fingerprint string, disk int64) error
 	req := api.InstancesPost{Name: name, Type: api.InstanceTypeContainer,
 		Source: api.InstanceSource{Type: "image", Fingerprint: fingerprint},
 		InstancePut: api.InstancePut{Profiles: []string{},
-			Devices: api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.cfg.Pool,
+			Devices: api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.conn.cfg.Pool,
 				"size": strconv.FormatInt(disk, 10)}},
 			Config: api.ConfigMap{"boot.autostart": "false", "security.privileged": "false",
 				"security.idmap.isolated": "true", "limits.memory": "268435456", "limits.processes": "64",
-				labelOwner: c.cfg.Owner, labelProcess: c.process, labelDeadline: stamp(deadline)}}}
+				labelOwner: c.conn.cfg.Owner, labelProcess: c.process, labelDeadline: stamp(deadline)}}}
 	b, err := c.create(ctx, req)
 	defer b.discard()
 	return err

@@ -72,7 +72,7 @@ func (l *Lane) recipe(ctx context.Context, all *images.Images, r lanes.Recipe, n
 			return "", err
 		}
 		if !named {
-			return all.Incus.Fingerprint(ctx, from, l.policy().IncusImages)
+			return all.Incus.Images().Fingerprint(ctx, from, l.policy().IncusImages)
 		}
 		found, err := l.getImage(ctx, all, n, need)
 		return found.Fingerprint, err
@@ -94,7 +94,7 @@ func (l *Lane) fingerprint(ctx context.Context, client *incus.Client, text strin
 	if err != nil || found.Fingerprint != "" {
 		return found.Fingerprint, err
 	}
-	return client.Fingerprint(ctx, text, l.policy().IncusImages)
+	return client.Images().Fingerprint(ctx, text, l.policy().IncusImages)
 }
 
 // imageName reads the name of an image, as it is pinned, if this lane may use it.
@@ -127,7 +127,7 @@ func (l *Lane) mayUse(n oci.Name, text string, plugins bool) error {
 	case !config.AllowsImage(names, n.Path()):
 		return problem.WithHint(fmt.Errorf("cannot use image %s: the policy of this host does not allow it", n),
 			fmt.Sprintf("the host's owner may add %q to images.names in %s", n.Path(),
-				config.PolicyFiles(l.call.Getenv)[0]))
+				))
 	case plugins && !written(l.lane().With, text):
 		return problem.WithHint(fmt.Errorf("cannot use image %s: plugin %q asks for it, and lane %q does not name it", n,
 			l.lane().Plugin, l.lane().ID),

@@ -49,6 +49,16 @@ func (r *Recorder) WaitRunID() int64 { return r.waitRun().ID }
 // WaitNumber waits for what people call the run; 0 when it could not be recorded.
 func (r *Recorder) WaitNumber() int64 { return r.waitRun().Number }
 
+// Expected is what the lanes of the repository took lately, by their ids; nil where
+// that cannot be read.
+func (r *Recorder) Expected() map[string]time.Duration {
+	times, err := r.Store.LaneTimes(context.Background(), r.waitRun().RepoKey)
+	if err != nil {
+		return nil // it is for the eye alone
+	}
+	return times
+}
+
 func (r *Recorder) WaitLaneID(i int) int64 {
 	if <-r.begun; i < len(r.ids) {
 		return r.ids[i]
@@ -57,11 +67,11 @@ func (r *Recorder) WaitLaneID(i int) int64 {
 }
 
 // New is a run as the store begins it.
-func New(repo *hooks.Repo, call gate.Call, j *gate.Run) store.NewRun {
-	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: printable.Clean(call.Arg(0)),
-		Pusher: call.Pusher(), Skip: j.Options.Reason(), At: j.Started}
-	if call.Gate == "pre-receive" && call.Getenv("PUSHLANE_PUSH") != "" {
-		n.Origin = "pre-receive:" + call.PushID()
+func New(repo *hooks.Repo, j *gate.Run) store.NewRun {
+	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: j.Gate, Remote: printable.Clean(j.Remote),
+		Pusher: j.Asked.Pusher, Skip: j.Options.Reason(), At: j.Started}
+	if j.Gate == "pre-receive" && j.Asked.Process != "" {
+		n.Origin = "pre-receive:" + j.Asked.Push
 	}
 	for i, p := range j.Updates {
 		n.Updates = append(n.Updates, store.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced,
@@ -85,10 +95,10 @@ func storedLanes(f gate.LanesFile) store.LanesFile {
 // that two refs pick in the same way is recorded as picked once; for the other ref
 // the decision names the first. Hold is called with the recorded run and returns a
 // function that releases it.
-func Begin(ctx context.Context, st *store.Store, repo *hooks.Repo, call gate.Call, j *gate.Run,
+func Begin(ctx context.Context, st *store.Store, repo *hooks.Repo, j *gate.Run,
 	hold func(store.Run) (release func())) *Recorder {
 	r := &Recorder{Store: st, begun: make(chan struct{}), hold: func() {}}
-	n, notes := New(repo, call, j), Notes(j)
+	n, notes := New(repo, j), Notes(j)
 	go r.begin(context.WithoutCancel(ctx), hold, n, len(j.LaneRuns), notes)
 	return r
 }
