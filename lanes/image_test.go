@@ -40,8 +40,7 @@ run = "true"
 func TestBadRecipes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"[image.a]\nrun = \"true\"":
-			"f:2: image \"a\" has no `from`; write `from = \"docker.io/library/debian:bookworm\"`",
+		"[image.a]\nrun = \"true\"":                         "f:2: image \"a\" has no `from`; write `from = \"docker.io/library/debian:bookworm\"`",
 		"[image.a]\nfrom = \"\"":                            `f:3: image.a.from: "" is not an image`,
 		"[image.a]\nfrom = \"x y\"":                         `f:3: image.a.from: "x y" is not an image`,
 		"[image.a]\nfrom = 1":                               `f:3: image.a.from must be a string, not a whole number`,
@@ -91,13 +90,10 @@ func TestLockedImages(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	for bad, want := range map[string]string{
-		"name = \"\"\ndigest = \"" + sum + "\"":
-			"an image has no name, or one of more than 400 bytes",
-		"name = \"a\"\ndigest = \"sha256:00\"":
-			`image "a" has no digest (sha256: and 64 hex digits)`,
+		"name = \"\"\ndigest = \"" + sum + "\"":                                                     "an image has no name, or one of more than 400 bytes",
+		"name = \"a\"\ndigest = \"sha256:00\"":                                                      `image "a" has no digest (sha256: and 64 hex digits)`,
 		"name = \"a\"\ndigest = \"" + sum + "\"\n[[image]]\nname = \"a\"\ndigest = \"" + sum + "\"": `image "a" is there twice`,
-		"name = \"a\"\ndigests = \"\"":
-			`unknown key "image.digests"`,
+		"name = \"a\"\ndigests = \"\"":                                                              `unknown key "image.digests"`,
 	} {
 		if _, err := ReadLock("l", []byte("version = 1\n[[image]]\n"+bad+"\n")); err == nil ||
 			!strings.HasSuffix(err.Error(), want) {

@@ -126,8 +126,7 @@ func (l *Lane) mayUse(n oci.Name, text string, plugins bool) error {
 		return nil
 	case !config.AllowsImage(names, n.Path()):
 		return problem.WithHint(fmt.Errorf("cannot use image %s: the policy of this host does not allow it", n),
-			fmt.Sprintf("the host's owner may add %q to images.names in %s", n.Path(),
-				))
+			fmt.Sprintf("the host's owner may add %q to images.names in %s", n.Path(), l.j.Policy.File()))
 	case plugins && !written(l.lane().With, text):
 		return problem.WithHint(fmt.Errorf("cannot use image %s: plugin %q asks for it, and lane %q does not name it", n,
 			l.lane().Plugin, l.lane().ID),
