@@ -39,24 +39,35 @@ run = "true"
 // TestBadRecipes: what a recipe cannot say, with its line.
 func TestBadRecipes(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
-		"[image.a]\nrun = \"true\"":                         "f:2: image \"a\" has no `from`; write `from = \"docker.io/library/debian:bookworm\"`",
-		"[image.a]\nfrom = \"\"":                            `f:3: image.a.from: "" is not an image`,
-		"[image.a]\nfrom = \"x y\"":                         `f:3: image.a.from: "x y" is not an image`,
-		"[image.a]\nfrom = 1":                               `f:3: image.a.from must be a string, not a whole number`,
-		"[image.A]\nfrom = \"b\"":                           `f:2: image "A": ` + idRule,
-		"[image.a]\nfrom = \"b\"\npackages = [\"-o\"]":      `f:4: image.a.packages: "-o" is not the name of a package`,
-		"[image.a]\nfrom = \"b\"\npackages = [\"a;b\"]":     `f:4: image.a.packages: "a;b" is not the name of a package`,
-		"[image.a]\nfrom = \"b\"\nenv = { \"a-b\" = \"\" }": `f:4: image.a.env.a-b is not the name of a variable`,
-		"[image.a]\nfrom = \"b\"\npackage = [\"a\"]":        `f:4: unknown key "image.a.package"`,
-		"[image.a]\nfrom = \"a\"":                           `f:2: image "a" is made of itself: a from a`,
-		"[image.a]\nfrom = \"b\"\n[image.b]\nfrom = \"a\"": `f:2: image "a" is made of itself: a from b from a` + "\n" +
-			`f:4: image "b" is made of itself: b from a from b`,
-		"image = 1": `f:2: image must be a table, not a whole number`,
+	for _, c := range []struct{ text, want string }{
+		{"[image.a]\nrun = \"true\"",
+			"f:2: image \"a\" has no `from`; write `from = \"docker.io/library/debian:bookworm\"`"},
+		{"[image.a]\nfrom = \"\"",
+			`f:3: image.a.from: "" is not an image`},
+		{"[image.a]\nfrom = \"x y\"",
+			`f:3: image.a.from: "x y" is not an image`},
+		{"[image.a]\nfrom = 1",
+			`f:3: image.a.from must be a string, not a whole number`},
+		{"[image.A]\nfrom = \"b\"",
+			`f:2: image "A": ` + idRule},
+		{"[image.a]\nfrom = \"b\"\npackages = [\"-o\"]",
+			`f:4: image.a.packages: "-o" is not the name of a package`},
+		{"[image.a]\nfrom = \"b\"\npackages = [\"a;b\"]",
+			`f:4: image.a.packages: "a;b" is not the name of a package`},
+		{"[image.a]\nfrom = \"b\"\nenv = { \"a-b\" = \"\" }",
+			`f:4: image.a.env.a-b is not the name of a variable`},
+		{"[image.a]\nfrom = \"b\"\npackage = [\"a\"]",
+			`f:4: unknown key "image.a.package"`},
+		{"[image.a]\nfrom = \"a\"",
+			`f:2: image "a" is made of itself: a from a`},
+		{"[image.a]\nfrom = \"b\"\n[image.b]\nfrom = \"a\"",
+			`f:2: image "a" is made of itself: a from b from a` + "\n" +
+				`f:4: image "b" is made of itself: b from a from b`},
+		{"image = 1", `f:2: image must be a table, not a whole number`},
 	} {
-		_, err := Load("f", []byte("version = 1\n"+text+"\n"))
-		if err == nil || err.Error() != want {
-			t.Errorf("%q:\n got %v\nwant %s", text, err, want)
+		_, err := Load("f", []byte("version = 1\n"+c.text+"\n"))
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%q:\n got %v\nwant %s", c.text, err, c.want)
 		}
 	}
 	var many strings.Builder
@@ -89,15 +100,18 @@ func TestLockedImages(t *testing.T) {
 	if !strings.Contains(string(text), "# Images, pinned. Written by: pushlane image pin\n") {
 		t.Errorf("%s", text)
 	}
-	for bad, want := range map[string]string{
-		"name = \"\"\ndigest = \"" + sum + "\"":                                                     "an image has no name, or one of more than 400 bytes",
-		"name = \"a\"\ndigest = \"sha256:00\"":                                                      `image "a" has no digest (sha256: and 64 hex digits)`,
-		"name = \"a\"\ndigest = \"" + sum + "\"\n[[image]]\nname = \"a\"\ndigest = \"" + sum + "\"": `image "a" is there twice`,
-		"name = \"a\"\ndigests = \"\"":                                                              `unknown key "image.digests"`,
+	for _, c := range []struct{ bad, want string }{
+		{"name = \"\"\ndigest = \"" + sum + "\"",
+			"an image has no name, or one of more than 400 bytes"},
+		{"name = \"a\"\ndigest = \"sha256:00\"",
+			`image "a" has no digest (sha256: and 64 hex digits)`},
+		{"name = \"a\"\ndigest = \"" + sum + "\"\n[[image]]\nname = \"a\"\ndigest = \"" + sum + "\"",
+			`image "a" is there twice`},
+		{"name = \"a\"\ndigests = \"\"", `unknown key "image.digests"`},
 	} {
-		if _, err := ReadLock("l", []byte("version = 1\n[[image]]\n"+bad+"\n")); err == nil ||
-			!strings.HasSuffix(err.Error(), want) {
-			t.Errorf("%q:\n got %v\nwant %s", bad, err, want)
+		if _, err := ReadLock("l", []byte("version = 1\n[[image]]\n"+c.bad+"\n")); err == nil ||
+			!strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%q:\n got %v\nwant %s", c.bad, err, c.want)
 		}
 	}
 }
