@@ -35,7 +35,9 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		var release func()
 		if repo, release, err = h.repo(ctx, call); err == nil {
 			defer release()
-			j, err = h.decide(ctx, repo, call, policy)
+			if j, err = h.decide(ctx, repo, call, policy); err == nil && j.Gate == "pre-receive" {
+				h.imageNotes(ctx, repo, &j)
+			}
 		}
 	}
 	switch {

@@ -8,9 +8,10 @@ import (
 // Set is one lanes file, checked.
 type Set struct {
 	Version int
-	Lanes   []Lane           // in file order
-	Groups  map[string]Group // by name, the ones written in the file
-	Source  string           // the name errors carry, such as ".pushlane/lanes.toml"
+	Lanes   []Lane            // in file order
+	Groups  map[string]Group  // by name, the ones written in the file
+	Images  map[string]Recipe // by name
+	Source  string            // the name errors carry, such as ".pushlane/lanes.toml"
 
 	globs map[string]Glob // every pattern of the file, parsed once
 }

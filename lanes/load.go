@@ -30,7 +30,7 @@ const (
 func Load(source string, data []byte) (*Set, error) {
 	l := &loader{
 		source: source, noted: map[FormatError]bool{},
-		set: &Set{Source: source, Groups: map[string]Group{}, globs: map[string]Glob{}},
+		set: &Set{Source: source, Groups: map[string]Group{}, Images: map[string]Recipe{}, globs: map[string]Glob{}},
 	}
 	root, ok := l.parse(data)
 	if ok {
@@ -136,9 +136,10 @@ func (l *loader) file(t table) {
 		l.fault(0, "this is a forge's lanes file; turn it into pushlane's with: pushlane import forge-lanes %s", l.source)
 		return
 	}
-	t.known("version", "lane", "groups")
+	t.known("version", "lane", "groups", "image")
 	l.version(t)
 	l.groups(t)
+	l.recipes(t)
 	for i, lane := range t.tables("lane") {
 		l.lane(i, lane)
 	}

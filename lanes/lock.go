@@ -14,10 +14,12 @@ import (
 )
 
 // Lock is a lanes.lock: the third-party plugins that lanes can use, each pinned to
-// one module and to its capabilities.
+// one module and to its capabilities, and the images of registries, each pinned to
+// its content.
 type Lock struct {
-	Version int      `toml:"version"`
-	Plugins []Locked `toml:"plugin"`
+	Version int           `toml:"version"`
+	Plugins []Locked      `toml:"plugin,omitempty"`
+	Images  []LockedImage `toml:"image,omitempty"`
 }
 
 // Locked is one pinned plugin.
@@ -98,6 +100,9 @@ func ReadLock(source string, data []byte) (*Lock, error) {
 		}
 		seen[p.Name] = true
 	}
+	if err := lock.checkImages(fail); err != nil {
+		return nil, err
+	}
 	return &lock, nil
 }
 
@@ -132,9 +137,12 @@ func (l *Lock) Drop(name string) bool {
 func (l *Lock) Bytes() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# Third-party plugins, pinned. Written by: pushlane plugin add, update, approve, remove\n")
+	if len(l.Images) > 0 {
+		b.WriteString("# Images, pinned. Written by: pushlane image pin\n")
+	}
 	enc := tomlv2.NewEncoder(&b)
 	enc.SetIndentTables(false)
-	err := enc.Encode(Lock{Version: 1, Plugins: l.Plugins})
+	err := enc.Encode(Lock{Version: 1, Plugins: l.Plugins, Images: l.Images})
 	return b.Bytes(), err
 }
 

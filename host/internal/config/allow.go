@@ -24,7 +24,8 @@ type Allow struct {
 	HTTP       []string `koanf:"http"`    // hosts, as http.hosts
 	Env        []string `koanf:"env"`     // variables
 	Network    bool     `koanf:"network"` // of containers
-	// http and network for runs of unprotected refs too: any pusher's code then has them
+	Images     []string `koanf:"images"`  // names that a push may pull, as images.names
+	// http, network and images for runs of unprotected refs too: any pusher's code then has them
 	Unprotected bool `koanf:"unprotected"`
 }
 
@@ -110,7 +111,7 @@ func (p Policy) Within(z zone.Zone, lane string, strict bool) Policy {
 // add joins what two tables give to runs of a zone. Secrets and variables are
 // never an unprotected run's.
 func (a *Allow) add(b Allow, z zone.Zone) {
-	a.HTTP = append(a.HTTP, b.HTTP...)
+	a.HTTP, a.Images = append(a.HTTP, b.HTTP...), append(a.Images, b.Images...)
 	a.Network = a.Network || b.Network
 	if z.Trust == zone.Protected {
 		a.Secrets, a.Env = append(a.Secrets, b.Secrets...), append(a.Env, b.Env...)
@@ -144,6 +145,8 @@ func (p Policy) Lets(capability, item string) bool {
 		return slices.Contains(p.only.Env, item)
 	case "http":
 		return AllowsHost(p.only.HTTP, item)
+	case "image":
+		return AllowsImage(p.only.Images, item)
 	}
 	return true
 }

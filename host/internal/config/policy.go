@@ -82,6 +82,18 @@ type Policy struct {
 	IncusImages     []string `koanf:"incus.images"`   // aliases or fingerprints a lane may name; "*": any in the project
 	IncusNetworks   []string `koanf:"incus.networks"` // networks a lane with network = true gets; empty: none may
 
+	// names of images in registries that lanes may use: "docker.io/library/*", "ghcr.io/acme/**"; "*": any that
+	// is written in the lane's settings
+	ImageNames  []string `koanf:"images.names"`
+	ImagePull   string   `koanf:"images.pull"`    // push or add: whether a push pulls them, or only pushlane image add
+	ImageShort  []string `koanf:"images.short"`   // short names: "node=docker.io/library/node"
+	ImageMirror []string `koanf:"images.mirrors"` // "docker.io=mirror.example.org/dockerhub": asked in its place
+	// how long a tag counts as what it meant when it was looked up; a pinned one is not looked up
+	ImageRefresh time.Duration `koanf:"images.refresh"`
+	MaxImage     string        `koanf:"images.max_size"` // of one image, unpacked
+	MaxImages    string        `koanf:"images.total"`    // of all images that were pulled or built
+	MaxLayers    string        `koanf:"images.layers"`   // of layers that are kept for the next pull
+
 	MaxCPU        string        `koanf:"limits.cpu"` // of one container: cores
 	MaxMemory     string        `koanf:"limits.memory"`
 	MaxDisk       string        `koanf:"limits.disk"`
@@ -134,6 +146,8 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"parallel": runtime.NumCPU(), "plugins": pluginFolder(), "state": stateFolder(getenv), "cache": cacheFolder(getenv),
 		"incus.project": "pushlane", "incus.pool": "pushlane",
 		"incus.images": []string{"*"}, "incus.networks": []string{},
+		"images.names": []string{"*"}, "images.pull": "push", "images.short": []string{}, "images.mirrors": []string{},
+		"images.refresh": "24h", "images.max_size": "10GiB", "images.total": "60GiB", "images.layers": "5GiB",
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": DefaultFuel,
 		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB", "limits.logs_total": "20GiB",
@@ -330,7 +344,7 @@ func policyEnv(getenv func(string) string) koanf.Provider {
 func listKeys() []string {
 	return []string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options",
 		"sigstore_identities",
-		"proxy_addresses"}
+		"proxy_addresses", "images.names", "images.short", "images.mirrors"}
 }
 
 // policyKeys is every key a policy file may hold, in the order of Policy.
@@ -370,6 +384,8 @@ func (p Policy) validate() error {
 		return errors.New("cannot read the policy: limits.time, limits.processes and limits.containers must be above zero")
 	case p.MaxFuel < 0:
 		return fmt.Errorf("cannot read the policy: limits.fuel is %d, want units of work, or 0 for no limit", p.MaxFuel)
+	case p.checkImages() != nil:
+		return p.checkImages()
 	case p.checkSizes() != nil:
 		return p.checkSizes()
 	case len(p.SigstoreIdentities) > 0 && p.SigstoreRoots == "":
@@ -395,6 +411,7 @@ func (p Policy) checkSizes() error {
 		{"limits.artifacts", p.MaxArtifacts}, {"limits.artifacts_total", p.MaxArtifactsTotal},
 		{"limits.logs_total", p.MaxLogsTotal},
 		{"limits.caches", p.MaxCaches},
+		{"images.max_size", p.MaxImage}, {"images.total", p.MaxImages}, {"images.layers", p.MaxLayers},
 	} {
 		if _, err := incus.ParseSize(limit.text); err != nil {
 			return fmt.Errorf("cannot read the policy: %s: %w", limit.key, err)

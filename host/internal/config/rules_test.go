@@ -161,7 +161,7 @@ func TestPolicyIsRead(t *testing.T) {
 		"limits.cpus = 1":      `FILE: unknown key "limits.cpus"` + known,
 		"only = 1":             `FILE: unknown key "only"` + known,
 		"[[allow]]\nrepo = \"*\"": `FILE: unknown key "repo" in [[allow]]; hint: known keys: repository, lanes, ` +
-			`secrets, http, env, network, unprotected`,
+			`secrets, http, env, network, images, unprotected`,
 		"[[access]]\nname = \"a\"":  `FILE: unknown key "name" in [[access]]; hint: known keys: user, scope, repositories`,
 		"[[webhook]]\nbody = \"a\"": `FILE: unknown key "body" in [[webhook]]; hint: known keys: `,
 		"[[status]]\nname = \"a\"":  `FILE: unknown key "name" in [[status]]; hint: known keys: `,

@@ -82,7 +82,12 @@ func checkRepo(ctx context.Context, h *host.Host, call gate.Call, policy config.
 	if err != nil {
 		return append(checks, bad("lanes", err, "fix the lanes file and commit it"))
 	}
-	return append(checks, good("lanes", "%s in %s", printable.Count(len(by.Set.Lanes), "lane"), by.Set.Source))
+	checks = append(checks, good("lanes", "%s in %s", printable.Count(len(by.Set.Lanes), "lane"), by.Set.Source))
+	lock, err := by.Lock(ctx, repo)
+	if err != nil {
+		return append(checks, bad("lanes", err, "fix the lock and commit it"))
+	}
+	return append(checks, checkImages(ctx, by.Set, lock, policy)...)
 }
 
 // checkHooks looks for the hooks that the repository at hand needs: a server's

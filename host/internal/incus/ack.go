@@ -42,6 +42,23 @@ printf '%s%s' "$mark" $how >&2
 read -r mark
 exit $rc`
 
+// findScript puts the path of the program in place of its name, as busybox's
+// shell would take its own program of that name.
+const findScript = `mark=$1 name=$2; shift 2
+case $name in
+*/*) ;;
+*)
+	IFS=:
+	for dir in $PATH; do
+		[ -f "$dir/$name" ] && [ -x "$dir/$name" ] && { name=$dir/$name; break; }
+	done
+	unset IFS
+	case $name in */*) ;; *) name=/nonexistent/$name ;; esac
+	;;
+esac
+set -- "$mark" "$name" "$@"
+`
+
 // ack is one command's handshake.
 type ack struct {
 	mark []byte
@@ -56,8 +73,12 @@ func newAck() *ack {
 	return &ack{mark: []byte("\x01\x02" + rand.Text() + "\x02\x01"), left: 2, all: make(chan struct{})}
 }
 
-func (a *ack) wrap(argv []string) []string {
-	return append([]string{"/bin/sh", "-c", ackScript, "pushlane", string(a.mark)}, argv...)
+func (a *ack) wrap(g guest, argv []string) []string {
+	script := ackScript
+	if g.own {
+		script = findScript + ackScript
+	}
+	return append([]string{g.shell, "-c", script, "pushlane", string(a.mark)}, argv...)
 }
 
 // arrived notes one stream's mark.

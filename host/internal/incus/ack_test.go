@@ -32,7 +32,7 @@ func TestAck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAck()
-			argv := a.wrap(c.argv)
+			argv := a.wrap(plainGuest(), c.argv)
 			var out, errOut bytes.Buffer
 			cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = a, bytewise{a.until(&out)}, a.until(&errOut)

@@ -56,7 +56,7 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 func newClient(conn *connection) *Client {
 	v := &volumes{conn: conn, making: map[string]chan struct{}{}}
 	return &Client{conn: conn, process: processLabel(), boxes: map[string]bool{}, closing: make(chan struct{}),
-		images: &Images{conn: conn, known: map[imageKey]imageEntry{}}, pool: &pool{conn: conn},
+		images: &Images{conn: conn, known: map[imageKey]imageEntry{}, guests: map[string]guest{}}, pool: &pool{conn: conn},
 		volumes: v, trees: &trees{volumes: v, limits: usualTrees()}, caches: &caches{volumes: v}}
 }
 

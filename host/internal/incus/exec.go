@@ -18,7 +18,7 @@ import (
 type command struct {
 	argv           []string
 	env            map[string]string
-	uid            uint32
+	uid, gid       uint32
 	cwd            string
 	stdin          io.Reader // nil: empty
 	stdout, stderr io.Writer // nil: dropped
@@ -46,7 +46,7 @@ func (b *box) exec(ctx context.Context, cmd command) (int, error) {
 func (b *box) execWhole(ctx context.Context, cmd command) (int, error) {
 	a := newAck()
 	defer a.abandon()
-	cmd.argv, cmd.stdin = a.wrap(cmd.argv), a
+	cmd.argv, cmd.stdin = a.wrap(b.guest, cmd.argv), a
 	cmd.stdout, cmd.stderr = a.until(orDiscard(cmd.stdout)), a.until(orDiscard(cmd.stderr))
 	return a.outcome(b.follow(ctx, cmd, a))
 }
@@ -124,7 +124,7 @@ type session struct {
 
 func (b *box) start(ctx context.Context, cmd command) (*session, error) {
 	s := &session{drained: make(chan bool), control: make(chan *websocket.Conn, 1)}
-	post := api.InstanceExecPost{Command: cmd.argv, Environment: cmd.env, User: cmd.uid, Group: cmd.uid, Cwd: cmd.cwd,
+	post := api.InstanceExecPost{Command: cmd.argv, Environment: cmd.env, User: cmd.uid, Group: cmd.gid, Cwd: cmd.cwd,
 		WaitForWS: true}
 	if cmd.stdin == nil {
 		cmd.stdin = bytes.NewReader(nil)

@@ -24,15 +24,18 @@ type Image struct {
 	Fingerprint string // sha256, hex
 	Description string
 	Size        int64 // bytes
+	Properties  map[string]string
 	Uploaded    time.Time
+	Used        time.Time // when a container was last made of it; zero: never
 }
 
 // Images are the images of the project.
 type Images struct {
 	conn *connection
 
-	mu    sync.Mutex
-	known map[imageKey]imageEntry
+	mu     sync.Mutex
+	known  map[imageKey]imageEntry
+	guests map[string]guest // by fingerprint
 }
 
 // List lists the project's container images.
@@ -47,7 +50,7 @@ func (m *Images) List(ctx context.Context) ([]Image, error) {
 			continue
 		}
 		image := Image{Fingerprint: i.Fingerprint, Description: i.Properties["description"], Size: i.Size,
-			Uploaded: i.UploadedAt}
+			Properties: i.Properties, Uploaded: i.UploadedAt, Used: i.LastUsedAt}
 		for _, alias := range i.Aliases {
 			image.Aliases = append(image.Aliases, alias.Name)
 		}

@@ -47,6 +47,7 @@ type box struct {
 	c       *Client
 	name    string
 	image   string
+	guest   guest
 	created chan struct{} // closed when Incus has made it, or has not
 }
 
@@ -109,7 +110,7 @@ func (c *Client) label(req *api.InstancesPost, p plan) {
 // create makes and starts the container. When ctx ends first, the request goes
 // on behind and discard waits for it.
 func (c *Client) create(ctx context.Context, req api.InstancesPost) (*box, error) {
-	b := &box{c: c, name: req.Name, image: req.Source.Fingerprint, created: make(chan struct{})}
+	b := &box{c: c, name: req.Name, image: req.Source.Fingerprint, guest: plainGuest(), created: make(chan struct{})}
 	c.mu.Lock()
 	c.boxes[req.Name] = true
 	c.mu.Unlock()

@@ -53,7 +53,7 @@ if [ "$net" = net ]; then
 	command -v ip >/dev/null || ip="busybox ip"
 	$ip link set eth0 up
 	cat >/work/.rw/dhcp <<END
-#!/bin/sh
+#!${PUSHLANE_SH:-/bin/sh}
 [ "\$1" = bound ] || exit 0
 $ip addr add "\$ip/\${mask:-24}" dev "\$interface"
 for gw in \$router; do $ip route add default via "\$gw" dev "\$interface" && break; done
@@ -69,14 +69,12 @@ fi
 // prepare gives the container its source, caches and network.
 func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 	args := []string{"", strconv.Itoa(int(p.uid)), "", strconv.Itoa(len(p.Caches))}
-	cmd := command{cwd: "/"}
 	var stdin *watched
 	if t.open != nil {
 		args[0] = "tar"
 		archive := t.open(ctx)
 		defer archive.Close()
 		stdin = &watched{r: archive}
-		cmd.stdin = stdin
 	}
 	if p.Network {
 		args[2] = "net"
@@ -85,7 +83,10 @@ func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 		args = append(args, cache.Path)
 	}
 	args = append(args, loopbackPrograms()...)
-	cmd.argv = append([]string{"/bin/sh", "-c", prepareScript, "pushlane"}, args...)
+	cmd := b.guest.script(prepareScript, append([]string{"pushlane"}, args...)...)
+	if stdin != nil {
+		cmd.stdin = stdin
+	}
 	var said bytes.Buffer
 	cmd.stderr = &capped{w: &said, left: 4 << 10}
 	exit, err := b.exec(ctx, cmd)
@@ -122,8 +123,9 @@ chmod 400 "/run/secrets/$1"
 // giveSecrets puts the secrets where the command finds them.
 func (b *box) giveSecrets(ctx context.Context, p plan) error {
 	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
-		exit, err := b.exec(ctx, command{cwd: "/", argv: []string{"/bin/sh", "-c", secretScript, "pushlane", name,
-			strconv.Itoa(int(p.uid))}, stdin: bytes.NewReader(p.Secrets[name])})
+		cmd := b.guest.script(secretScript, "pushlane", name, strconv.Itoa(int(p.uid)))
+		cmd.stdin = bytes.NewReader(p.Secrets[name])
+		exit, err := b.exec(ctx, cmd)
 		if err == nil && exit != 0 {
 			err = fmt.Errorf("exit status %d", exit)
 		}

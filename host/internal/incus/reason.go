@@ -36,8 +36,9 @@ func (b *box) reason(ctx context.Context, p plan) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var out bytes.Buffer
-	_, err := b.exec(ctx, command{argv: []string{"/bin/sh", "-c", reasonScript}, cwd: "/",
-		stdout: &capped{w: &out, left: 4 << 10}})
+	cmd := b.guest.script(reasonScript)
+	cmd.stdout = &capped{w: &out, left: 4 << 10}
+	_, err := b.exec(ctx, cmd)
 	if err != nil {
 		return "", err
 	}

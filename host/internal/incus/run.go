@@ -60,7 +60,16 @@ func (c *Client) run(ctx, limited context.Context, p plan, began time.Time, stdo
 	ended := Ended{Instance: p.instance}
 	var err error
 	c.pool.setRoot(limited, &p)
-	if ended.Fingerprint, err = c.images.pin(limited, p.Run, p.Image, p.Max.Images); err != nil {
+	if ended.Fingerprint = p.Found; p.Found == "" {
+		if ended.Fingerprint, err = c.images.pin(limited, p.Run, p.Image, p.Max.Images); err != nil {
+			return ended, err
+		}
+	}
+	g, err := c.images.guest(limited, ended.Fingerprint)
+	if err != nil {
+		return ended, err
+	}
+	if err := g.complete(&p); err != nil {
 		return ended, err
 	}
 	tree, err := c.trees.carry(limited, p.Source)
@@ -76,6 +85,7 @@ func (c *Client) run(ctx, limited context.Context, p plan, began time.Time, stdo
 	if err != nil {
 		return ended, err
 	}
+	b.guest = g
 	if err := b.prepare(limited, p, tree); err != nil {
 		return ended, err
 	}
@@ -98,8 +108,8 @@ func (c *Client) run(ctx, limited context.Context, p plan, began time.Time, stdo
 
 // command runs the command itself and finds out what its end means.
 func (b *box) command(ctx, limited context.Context, p plan, ended *Ended, stdout, stderr io.Writer) error {
-	exit, err := b.execWhole(limited, command{argv: p.Command, env: p.env, uid: p.uid, cwd: p.cwd, stdout: stdout,
-		stderr: stderr})
+	exit, err := b.execWhole(limited, command{argv: p.Command, env: p.env, uid: p.uid, gid: p.gid, cwd: p.cwd,
+		stdout: stdout, stderr: stderr})
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

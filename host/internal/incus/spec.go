@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/pushlane/pushlane/host/internal/oci"
 	"github.com/pushlane/pushlane/host/internal/zone"
 	"github.com/pushlane/pushlane/sdk"
 )
@@ -27,6 +28,7 @@ type Source interface {
 // ceiling. Every value above the ceiling is refused, never reduced.
 type Spec struct {
 	sdk.Container
+	Found    string    // fingerprint of Image, where the caller looked it up and holds it allowed
 	Address  string    // of the lane run, "repo@abc1234:lane"
 	Run      int64     // the run's id in the host's store; an alias is resolved once per run, each time when 0
 	Zone     zone.Zone // caches belong to it
@@ -85,7 +87,7 @@ type plan struct {
 	cacheBytes               int64 // of all caches of the zone
 	processes                int
 	limit                    time.Duration
-	uid                      uint32
+	uid, gid                 uint32
 	instance                 string
 	env                      map[string]string
 	cwd                      string
@@ -96,10 +98,12 @@ var (
 	idForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 	cacheForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 	aliasForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$`)
-	envForm   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	cpuForm   = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,3})?$`)
-	sizeForm  = regexp.MustCompile(`^([0-9]{1,15})(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?$`)
-	uidForm   = regexp.MustCompile(`^[0-9]{1,5}$`)
+	// of an alias, or of an image in a registry
+	nameForm = regexp.MustCompile(`^[A-Za-z0-9\[][A-Za-z0-9._/:@\[\]-]{0,399}$`)
+	envForm  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	cpuForm  = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,3})?$`)
+	sizeForm = regexp.MustCompile(`^([0-9]{1,15})(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?$`)
+	uidForm  = regexp.MustCompile(`^[0-9]{1,5}$`)
 )
 
 // plan checks every word of the intent. It trusts neither the plugin nor the
@@ -155,7 +159,7 @@ func (p *plan) checkNames() error {
 		return above{errors.New("this host does not allow network access")}
 	}
 	p.Image = or(p.Image, "default")
-	if !aliasForm.MatchString(p.Image) || strings.Contains(p.Image, "..") {
+	if !nameForm.MatchString(p.Image) || strings.Contains(p.Image, "..") {
 		return fmt.Errorf("image %q is neither an alias nor a fingerprint", short(p.Image, 80))
 	}
 	return nil
@@ -170,7 +174,7 @@ func (p *plan) checkCommand() error {
 		total += len(arg) + 1
 	}
 	switch {
-	case len(p.Command) == 0 || p.Command[0] == "":
+	case len(p.Command) == 0 && p.Found == "" && !oci.IsName(p.Image), len(p.Command) > 0 && p.Command[0] == "":
 		return errors.New("it has no command")
 	case len(p.Command) > 4096 || total > 120<<10:
 		return fmt.Errorf("its command is too long: %d words, %d bytes (at most 4096 and 120 KiB)", len(p.Command), total)
@@ -195,6 +199,7 @@ func (p *plan) checkUser() error {
 		}
 		p.uid = uint32(n)
 	}
+	p.gid = p.uid
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (l *Lane) holds(ctx context.Context, now environment, run *cachedRun) (bool
 		return false, nil // the run itself will say what is wrong with Incus
 	}
 	for _, c := range run.Containers {
-		fingerprint, err := client.Images().Fingerprint(ctx, c.Image, l.policy().IncusImages)
+		fingerprint, err := l.fingerprint(ctx, client, OrDefault(c.Image))
 		if err != nil || fingerprint != c.Fingerprint || source.ID() != c.Source {
 			return false, nil
 		}

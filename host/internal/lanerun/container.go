@@ -102,6 +102,10 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	if err != nil {
 		return sdk.Result{}, err
 	}
+	found, err := l.image(ctx, client, OrDefault(c.Image))
+	if err != nil {
+		return sdk.Result{}, err
+	}
 	deadline, _ := ctx.Deadline()
 	keep, err := l.artifacts(c.ID)
 	if err != nil {
@@ -110,9 +114,9 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	defer keep.close()
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
 	began := time.Now()
-	ended, err := client.Run(ctx, incus.Spec{Container: c, Address: l.address(), Run: l.rec.WaitRunID(), Zone: l.Zone(),
-		Attempt: l.Attempt, Deadline: deadline, Source: source, Secrets: secrets, Max: l.policy().ContainerLimits(),
-		Keep: keep}, out, errOut)
+	ended, err := client.Run(ctx, incus.Spec{Container: c, Found: found, Address: l.address(), Run: l.rec.WaitRunID(),
+		Zone: l.Zone(), Attempt: l.Attempt, Deadline: deadline, Source: source, Secrets: secrets,
+		Max: l.policy().ContainerLimits(), Keep: keep}, out, errOut)
 	out.flush()
 	errOut.flush()
 	if err != nil {

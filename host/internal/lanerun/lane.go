@@ -26,6 +26,7 @@ type Lane struct {
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	out      *wasm.Out    // /out of the call under way
 	cleanup  []func()
+	looking  bool // nothing is pulled or built for it
 
 	quota *artifactQuota  // of this attempt; nil: it left no artifacts yet; guarded by mu
 	asked map[string]bool // container ids; guarded by mu
