@@ -23,6 +23,7 @@
 //	trace                records the input and output of a plugin, to repeat it
 //	report, record       output for people and programs; the run in the store
 //	plugins              the modules that lanes name: fetched, checked, loaded
+//	egress               the proxy of containers that may reach some names
 //	lanerun              one lane run
 //	author               tools for plugin authors
 //	slots, held, outage  what a host knows of its runs, and of Incus

@@ -35,7 +35,7 @@ func TestGrantItems(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{GrantLine("http", g.Items("http")...), `http = ["a.example", "b.example"]`},
 		{GrantHint("http"), `http = ["api.example.org"]`}, {GrantHint("secret"), `secrets = ["NAME"]`},
-		{GrantLine("env"), `env = []`}, {GrantLine("container.network"), "network = true"},
+		{GrantLine("env"), `env = []`}, {GrantHint("container.network"), `network = ["registry.example.org"]`},
 		{GrantLine("nonesuch"), ""}, {fmt.Sprint(g.Items("kv"), g.Gives("nonesuch"), g.Gives("secret")), "[] false false"},
 	} {
 		if c.got != c.want {

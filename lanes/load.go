@@ -346,10 +346,10 @@ func (l *loader) grant(t table) Grant {
 	grant.known("read", "history", "container", "network", "http", "secrets", "kv", "clock", "env")
 	g = Grant{
 		Read: true, History: grant.boolean("history", true),
-		Container: grant.boolean("container", false), Network: grant.boolean("network", false),
-		HTTP:    l.names(grant, "http", grantHost, "a host, such as \"api.example.org\""),
-		Secrets: l.names(grant, "secrets", grantName, "a name, such as \"TOKEN\""),
-		KV:      grant.boolean("kv", false), Clock: grant.boolean("clock", false),
+		Container: grant.boolean("container", false),
+		HTTP:      l.names(grant, "http", grantHost, "a host, such as \"api.example.org\""),
+		Secrets:   l.names(grant, "secrets", grantName, "a name, such as \"TOKEN\""),
+		KV:        grant.boolean("kv", false), Clock: grant.boolean("clock", false),
 		Env: l.names(grant, "env", grantName, "a name, such as \"CI\""),
 	}
 	if _, list := grant.values["read"].([]any); list {
@@ -357,11 +357,20 @@ func (l *loader) grant(t table) Grant {
 	} else {
 		g.Read = grant.boolean("read", true)
 	}
+	if _, list := grant.values["network"].([]any); list {
+		g.Names = l.names(grant, "network", grantNetwork,
+			"a name, such as \"registry.example.org\", \"*.example.org\" or \"example.org:8443\"")
+	} else {
+		g.Network = grant.boolean("network", false)
+	}
 	return g
 }
 
 var (
 	grantHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+	// The last label begins with a letter: an address does not match.
+	grantNetwork = regexp.MustCompile(`^(\*|(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*` +
+		`[a-z]([a-z0-9-]{0,61}[a-z0-9])?)(:[1-9][0-9]{0,4})?$`)
 	grantName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 )
 

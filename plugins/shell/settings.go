@@ -33,7 +33,7 @@ func readSettings(run *sdk.Run) (settings, error) {
 		Memory:    run.With("memory").String(),
 		Disk:      run.With("disk").String(),
 		Processes: int(run.With("processes").Int()),
-		Network:   run.With("network").Bool(),
+		Network:   run.With("network").BoolOr(run.Can("container.network")),
 		Artifacts: run.With("artifacts").Strings(),
 	}
 	for _, c := range run.With("caches").Items() {

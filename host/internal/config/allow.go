@@ -23,7 +23,7 @@ type Allow struct {
 	Secrets    []string `koanf:"secrets"` // names
 	HTTP       []string `koanf:"http"`    // hosts, as http.hosts
 	Env        []string `koanf:"env"`     // variables
-	Network    bool     `koanf:"network"` // of containers
+	Network    any      `koanf:"network"` // of containers: true for all that the policy has, or names as network.hosts
 	// http and network for runs of unprotected refs too: any pusher's code then has them
 	Unprotected bool `koanf:"unprotected"`
 }
@@ -99,6 +99,9 @@ func (p Policy) Within(z zone.Zone, lane string, strict bool) Policy {
 	p.Capabilities = slices.DeleteFunc(slices.Clone(p.Capabilities),
 		func(c string) bool { return !keep(c) && !allowed.gives(c) })
 	if !slices.Contains(p.Capabilities, "container.network") {
+		p.IncusNetworks, p.NetworkHosts = nil, nil
+	}
+	if len(p.Allows) > 0 && allowed.Network != true {
 		p.IncusNetworks = nil
 	}
 	if len(p.Allows) > 0 || z.Trust != zone.Protected {
@@ -111,7 +114,7 @@ func (p Policy) Within(z zone.Zone, lane string, strict bool) Policy {
 // never an unprotected run's.
 func (a *Allow) add(b Allow, z zone.Zone) {
 	a.HTTP = append(a.HTTP, b.HTTP...)
-	a.Network = a.Network || b.Network
+	a.addNetwork(b)
 	if z.Trust == zone.Protected {
 		a.Secrets, a.Env = append(a.Secrets, b.Secrets...), append(a.Env, b.Env...)
 	}
@@ -126,7 +129,7 @@ func (a Allow) gives(capability string) bool {
 	case "env":
 		return len(a.Env) > 0
 	case "container.network":
-		return a.Network
+		return a.Network == true || len(a.networkNames()) > 0
 	}
 	return false
 }
@@ -144,6 +147,8 @@ func (p Policy) Lets(capability, item string) bool {
 		return slices.Contains(p.only.Env, item)
 	case "http":
 		return AllowsHost(p.only.HTTP, item)
+	case "container.network":
+		return p.only.Network == true || coveredBy(p.only.networkNames(), item)
 	}
 	return true
 }
@@ -170,6 +175,9 @@ func (p Policy) checkAllows() error {
 				fmt.Errorf("cannot read the policy: allow: repository %q is not a full path, and no [[repository]] has that name",
 					a.Repository),
 				"write the path of its git directory, or \"*\" for all")
+		}
+		if err := a.checkNetwork(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -81,6 +81,13 @@ type Policy struct {
 	IncusImages     []string `koanf:"incus.images"`   // aliases or fingerprints a lane may name; "*": any in the project
 	IncusNetworks   []string `koanf:"incus.networks"` // networks a lane with network = true gets; empty: none may
 
+	// names that a lane's network may list: "registry.example.org", "*.example.org", "*.example.org:8443", "*"
+	NetworkHosts []string `koanf:"network.hosts"`
+	// address blocks that such names may lead to although they are not public: "10.1.2.0/24"
+	NetworkPrivate []string `koanf:"network.private"`
+	// PEM file of the authorities that containers with a network trust; empty: the image's
+	NetworkCA string `koanf:"network.ca"`
+
 	MaxCPU        string        `koanf:"limits.cpu"` // of one container: cores
 	MaxMemory     string        `koanf:"limits.memory"`
 	MaxDisk       string        `koanf:"limits.disk"`
@@ -95,6 +102,9 @@ type Policy struct {
 
 	// of all logs of this host: those of the oldest runs go first
 	MaxLogsTotal string `koanf:"limits.logs_total"`
+
+	// of one lane run: bytes to and from the names that its network lists
+	MaxNetwork string `koanf:"limits.network"`
 
 	// of all caches of a repository, by the disk they may take; protected and other refs apart
 	MaxCaches string `koanf:"limits.caches"`
@@ -132,6 +142,7 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"parallel": runtime.NumCPU(), "plugins": pluginFolder(), "state": stateFolder(getenv), "cache": cacheFolder(getenv),
 		"incus.project": "pushlane", "incus.pool": "pushlane",
 		"incus.images": []string{"*"}, "incus.networks": []string{},
+		"network.hosts": []string{}, "network.private": []string{}, "limits.network": "20GiB",
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": DefaultFuel,
 		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB", "limits.logs_total": "20GiB",
@@ -322,7 +333,8 @@ func policyEnv(getenv func(string) string) koanf.Provider {
 // listKeys are the keys whose values are lists, separated by commas in a
 // variable.
 func listKeys() []string {
-	return []string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options",
+	return []string{"incus.images", "incus.networks", "network.hosts", "network.private", "capabilities",
+		"http.hosts", "protect", "push_options",
 		"sigstore_identities",
 		"proxy_addresses"}
 }
@@ -380,6 +392,9 @@ func (p Policy) validate() error {
 	if err := p.checkProxies(); err != nil {
 		return err
 	}
+	if err := p.checkNetwork(); err != nil {
+		return err
+	}
 	return p.checkAllows()
 }
 
@@ -388,7 +403,7 @@ func (p Policy) checkSizes() error {
 	for _, limit := range []struct{ key, text string }{
 		{"limits.artifacts", p.MaxArtifacts}, {"limits.artifacts_total", p.MaxArtifactsTotal},
 		{"limits.logs_total", p.MaxLogsTotal},
-		{"limits.caches", p.MaxCaches},
+		{"limits.caches", p.MaxCaches}, {"limits.network", p.MaxNetwork},
 	} {
 		if _, err := incus.ParseSize(limit.text); err != nil {
 			return fmt.Errorf("cannot read the policy: %s: %w", limit.key, err)

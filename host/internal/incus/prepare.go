@@ -78,7 +78,7 @@ func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 		stdin = &watched{r: archive}
 		cmd.stdin = stdin
 	}
-	if p.Network {
+	if p.Network && !p.Max.Proxied {
 		args[2] = "net"
 	}
 	for _, cache := range p.Caches {
@@ -99,6 +99,9 @@ func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 		return broke("prepare container "+b.name, err)
 	}
 	if err := prepareError(b.name, exit, strings.TrimSpace(said.String())); err != nil {
+		return err
+	}
+	if err := b.giveAuthorities(ctx, p); err != nil {
 		return err
 	}
 	return b.giveSecrets(ctx, p)
