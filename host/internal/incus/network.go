@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-
-	"github.com/lxc/incus/v6/shared/api"
 )
 
 // Proxy is where a container with a list of names finds its network: an HTTP proxy at a unix socket of this machine.
@@ -96,32 +94,29 @@ func (b *box) giveAuthorities(ctx context.Context, p plan) error {
 
 // proxyHere refuses a proxy for an Incus on another machine: it could not connect to the socket.
 func (c *Client) proxyHere(p plan) error {
-	if !p.Network || !p.Max.Proxied || c.cfg.URL == "" {
+	if !p.Network || !p.Max.Proxied || c.conn.cfg.URL == "" {
 		return nil
 	}
 	return failed(fmt.Sprintf("start container %q", short(p.ID, 64)),
-		fmt.Errorf("a network that is a list of names needs an Incus on this machine, and this one is at %s", c.cfg.URL),
+		fmt.Errorf("a network that is a list of names needs an Incus on this machine, and this one is at %s", c.conn.cfg.URL),
 		"grant the lane a bridge, network = true, or run the host on the machine of Incus")
 }
 
 // CheckProxies says whether containers can have a list of names as their network.
 func (c *Client) CheckProxies(ctx context.Context) Checked {
-	if c.cfg.URL != "" {
+	if c.conn.cfg.URL != "" {
 		return Checked{Name: "network", Warn: true,
 			Message: "network.hosts of the policy has no effect: this Incus is not on this machine",
 			Hint:    "lanes with network = true work: a bridge of Incus"}
 	}
-	project, err := await(ctx, func() (*api.Project, error) {
-		p, _, err := c.srv.GetProject(c.cfg.Project)
-		return p, err
-	})
+	project, err := c.conn.project(ctx)
 	if err != nil {
-		return missing("network", broke("read project "+c.cfg.Project, err))
+		return missing("network", broke("read project "+c.conn.cfg.Project, err))
 	}
 	if project.Config["restricted"] == "true" && project.Config["restricted.devices.proxy"] != "allow" {
 		return Checked{Name: "network", Warn: true,
-			Message: fmt.Sprintf("project %s has no proxies: a lane whose network is a list of names cannot run", c.cfg.Project),
-			Hint:    fmt.Sprintf("incus project set %s restricted.devices.proxy=allow", c.cfg.Project)}
+			Message: fmt.Sprintf("project %s has no proxies: a lane whose network is a list of names cannot run", c.conn.cfg.Project),
+			Hint:    fmt.Sprintf("incus project set %s restricted.devices.proxy=allow", c.conn.cfg.Project)}
 	}
 	return Checked{Name: "network", Message: "lanes can be granted a list of names as their network"}
 }

@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/egress"
 	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/printable"
@@ -52,7 +51,7 @@ func (l *access) allowNetwork(c sdk.Container) error {
 		}
 		return problem.WithHint(fmt.Errorf("lane %q grants a network that reaches %q, which the policy of this host does "+
 			"not allow", l.lane().ID, name),
-			"the host's owner may add it to `network.hosts` in "+config.PolicyFiles(l.call.Getenv)[0])
+			"the host's owner may add it to `network.hosts` in "+l.j.Policy.File())
 	}
 	return nil
 }
