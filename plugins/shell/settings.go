@@ -39,6 +39,9 @@ func readSettings(run *sdk.Run) (settings, error) {
 	for _, c := range run.With("caches").Items() {
 		s.container.Caches = append(s.container.Caches, sdk.Cache{Name: c.Get("name").String(), Path: c.Get("path").String()})
 	}
+	if err := addPresets(&s.container, run.With("cache").Strings()); err != nil {
+		return s, err
+	}
 	s.dir = path.Join(source, run.With("workdir").String())
 	if w := run.With("workdir").String(); path.IsAbs(w) {
 		s.dir = path.Clean(w)

@@ -35,6 +35,10 @@ mount -t overlay -o lowerdir=/work/base,upperdir=/work/.rw/upper,workdir=/work/.
 [ -d /home/lane ] || { mkdir -p /home/lane; chown 1000:1000 /home/lane; }
 while [ "$caches" -gt 0 ]; do
 	chown "$uid:$uid" "$1"
+	if [ "$1" = /var/cache/apt/archives ] && [ -d /etc/apt/apt.conf.d ]; then
+		rm -f /etc/apt/apt.conf.d/docker-clean
+		echo 'Binary::apt::APT::Keep-Downloaded-Packages "true";' >/etc/apt/apt.conf.d/keep-downloads
+	fi
 	shift
 	caches=$((caches - 1))
 done

@@ -109,13 +109,17 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	}
 	defer keep.close()
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
+	cachesOf, err := l.cacheZone(ctx)
+	if err != nil {
+		return sdk.Result{}, err
+	}
 	network, err := l.openNetwork(ctx, c)
 	if err != nil {
 		return sdk.Result{}, err
 	}
 	defer network.end()
 	began := time.Now()
-	spec := incus.Spec{Container: c, Address: l.address(), Run: l.rec.WaitRunID(), Zone: l.Zone(),
+	spec := incus.Spec{Container: c, Address: l.address(), Run: l.rec.WaitRunID(), Zone: cachesOf,
 		Attempt: l.Attempt, Deadline: deadline, Source: source, Secrets: secrets, Proxy: network.proxy, Max: l.limits(),
 		Keep: keep}
 	if c.Network {
