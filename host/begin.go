@@ -41,7 +41,7 @@ func findAddress(ctx context.Context, st *store.Store, j *gate.Run) (err error) 
 	if j.Policy.URL == "" {
 		return nil
 	}
-	if j.Address, err = st.Address(ctx, j.GitDir); j.Address == "" {
+	if j.Address, err = st.Repositories().Address(ctx, j.GitDir); j.Address == "" {
 		j.Address = j.Repo
 	}
 	return err

@@ -71,7 +71,7 @@ func (h upkeep) dropOld(ctx context.Context, p config.Policy) (lines []string, e
 		for _, id := range ids {
 			dropErr = errors.Join(dropErr, os.RemoveAll(lanerun.Folder(h.state, id)))
 		}
-		_, forgetErr := st.Forget(ctx, before)
+		_, forgetErr := st.Results().DropUnused(ctx, before)
 		err = errors.Join(dropErr, forgetErr, h.dropVerdicts(ctx, st, before, time.Now()))
 	}
 	n, logErr := h.files.DropOldLogs(p.KeepRuns)

@@ -138,9 +138,11 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, pol
 	}
 	var st gate.TrustRecord
 	if call.Receives() {
-		if st, err = h.Store(ctx); err != nil {
+		opened, err := h.Store(ctx)
+		if err != nil {
 			return undecided, err
 		}
+		st = opened.Repositories()
 	}
 	return gate.Decide(ctx, repo, call, policy, st, func(ctx context.Context, j *gate.Run, i int, lane lanes.Lane) bool {
 		return h.seesUpdate(ctx, repo, j, i, lane)

@@ -19,7 +19,7 @@ func (h *Host) endLost(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	mine, err := st.Mine(ctx)
+	mine, err := st.Queue().Mine(ctx)
 	var lines []string
 	for _, r := range mine {
 		why, lost := h.held.Lost(r.ID)
@@ -42,7 +42,8 @@ func (h *Host) endLost(ctx context.Context) ([]string, error) {
 func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why error) (string, error) {
 	message := printable.CleanText("its host could not record the result: " + why.Error())
 	if r.Waiting {
-		return fmt.Sprintf("run #%d of %s is queued again: %s", r.Number, r.RepoName, message), st.Requeue(ctx, r.ID, message)
+		return fmt.Sprintf("run #%d of %s is queued again: %s", r.Number, r.RepoName, message),
+			st.Queue().Requeue(ctx, r.ID, message)
 	}
 	err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: message})
 	return fmt.Sprintf("run #%d of %s is broken: %s", r.Number, r.RepoName, message), err
@@ -55,7 +56,7 @@ func (h *Host) endAbandoned(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	runs, err := st.Abandoned(ctx)
+	runs, err := st.Queue().Abandoned(ctx)
 	if err != nil {
 		return nil, err
 	}

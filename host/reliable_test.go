@@ -116,7 +116,7 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 	st := openStore(t, h)
 	judged, waiting := beginRun(t, st, store.NewRun{Gate: "pre-receive"}),
 		beginRun(t, st, store.NewRun{Gate: "post-receive", Waiting: true})
-	claimed, ok, err := st.Claim(ctx, store.ThisHost(), lease)
+	claimed, ok, err := st.Queue().Claim(ctx, store.ThisHost(), lease)
 	if err != nil || !ok || claimed.ID != waiting.ID {
 		t.Fatalf("%+v, %v", claimed, err)
 	}
@@ -164,7 +164,7 @@ func TestAClaimWhoseAnswerWasLost(t *testing.T) {
 	ctx, h := t.Context(), openHost(t, t.TempDir())
 	st := openStore(t, h)
 	beginRun(t, st, store.NewRun{Gate: "post-receive", Waiting: true})
-	run, _, err := st.Claim(ctx, store.ThisHost(), lease)
+	run, _, err := st.Queue().Claim(ctx, store.ThisHost(), lease)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,6 +156,6 @@ func terminal() gate.Terminal {
 	if !term.IsTerminal(fd) || os.Getenv("TERM") == "dumb" {
 		return gate.Terminal{}
 	}
-	columns, _, _ := term.GetSize(fd)
-	return gate.Terminal{Live: true, Color: os.Getenv("NO_COLOR") == "", Columns: columns}
+	columns, rows, _ := term.GetSize(fd)
+	return gate.Terminal{Live: true, Color: os.Getenv("NO_COLOR") == "", Columns: columns, Rows: rows}
 }

@@ -37,7 +37,7 @@ func (t *Teller) Run(ctx context.Context) {
 			return
 		case free <- struct{}{}:
 		}
-		d, ok, err := t.store.ClaimDelivery(ctx, t.now(), deliveryLease)
+		d, ok, err := t.store.Outbox().Claim(ctx, t.now(), deliveryLease)
 		if err != nil && ctx.Err() == nil {
 			t.log.WithError(err).Warn("outbox")
 		}
@@ -79,7 +79,7 @@ func (t *Teller) deliver(ctx context.Context, d store.Delivery) {
 	road := roadOf(d.Target)
 	wait, because := t.targets.enter(road, t.now())
 	if wait > 0 {
-		t.settle(ctx, d, "", t.store.DeliveryFailed(context.WithoutCancel(ctx), d.ID, t.now().Add(wait), because, false))
+		t.settle(ctx, d, "", t.store.Outbox().Failed(context.WithoutCancel(ctx), d.ID, t.now().Add(wait), because, false))
 		return
 	}
 	began := t.now()
@@ -92,13 +92,13 @@ func (t *Teller) deliver(ctx context.Context, d store.Delivery) {
 	}
 	after := context.WithoutCancel(ctx)
 	if err == nil {
-		t.settle(ctx, d, "done", t.store.DeliveryDone(after, d.ID))
+		t.settle(ctx, d, "done", t.store.Outbox().Done(after, d.ID))
 		return
 	}
 	next, giveUp := t.again(after, d, err)
 	t.log.WithError(err).WithField("to", d.Target).Warn("not told")
 	t.settle(ctx, d, map[bool]string{true: "failed", false: "retried"}[giveUp],
-		t.store.DeliveryFailed(after, d.ID, t.now().Add(next), runjson.Short(err.Error(), 1000), giveUp))
+		t.store.Outbox().Failed(after, d.ID, t.now().Add(next), runjson.Short(err.Error(), 1000), giveUp))
 }
 
 // settle counts an attempt. That the store has not taken its result means only

@@ -89,7 +89,7 @@ func (t *Teller) add(ctx context.Context, run store.Run, event string) error {
 		list[i].Run, list[i].Next = run.ID, t.now()
 	}
 	defer t.wake()
-	return t.store.AddDeliveries(ctx, list)
+	return t.store.Outbox().Add(ctx, list)
 }
 
 // taken reports whether the server has, or is about to have, what the run

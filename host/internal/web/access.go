@@ -25,7 +25,7 @@ func (s *site) proxied(ctx context.Context, user string) (v visitor, ok bool) {
 	a := s.Proxy.Access[i]
 	v.Scope = scopeOf(a.Scope)
 	if len(a.Repositories) > 0 {
-		all, err := s.Store.Known(ctx)
+		all, err := s.Store.Repositories().Known(ctx)
 		if err != nil {
 			s.Log.WithError(err).Warn("rights of a user")
 			return visitor{}, false

@@ -128,7 +128,7 @@ func (s *site) byToken(ctx context.Context, token string) (visitor, bool) {
 // byHash looks a token up in the store, which alone knows what it may do now:
 // another process may have changed or revoked it. A lookup that fails refuses.
 func (s *site) byHash(ctx context.Context, hash [32]byte) (visitor, bool) {
-	t, err := s.Store.TokenByHash(ctx, hash)
+	t, err := s.Store.Tokens().ByHash(ctx, hash)
 	if err != nil {
 		if !errors.Is(err, store.ErrNoToken) && ctx.Err() == nil {
 			s.Log.WithError(err).Warn("tokens")

@@ -25,7 +25,7 @@ func (s *site) branchPage(w http.ResponseWriter, r *http.Request) {
 		err = s.walk(r.Context(), &d)
 	}
 	if err == nil {
-		d.Is, d.Known, err = s.Store.Head(r.Context(), repo.Key, fullRef(d.Branch), d.Head)
+		d.Is, d.Known, err = s.Store.Verdicts().Of(r.Context(), repo.Key, fullRef(d.Branch), d.Head)
 	}
 	if err != nil {
 		s.fail(w, r, err)

@@ -70,7 +70,7 @@ type repository struct {
 // repositories lists those that the visitor may see, each with an address that is
 // unique among them: the addresses reveal nothing about the others.
 func (s *site) repositories(ctx context.Context) ([]repository, error) {
-	all, err := s.Store.Repositories(ctx)
+	all, err := s.Store.Repositories().List(ctx)
 	if err != nil {
 		return nil, err
 	}
