@@ -10,7 +10,7 @@ import (
 // Origin is the address of the remote "origin" in the repository's own configuration, without a user or password.
 // It is empty where there is none, and for a relative path, which leads elsewhere from another clone.
 func (r *Repo) Origin(ctx context.Context) (string, error) {
-	c, err := r.config(ctx)
+	c, err := r.git.config(ctx)
 	if err != nil {
 		return "", err
 	}

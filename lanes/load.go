@@ -357,11 +357,14 @@ func (l *loader) grant(t table) Grant {
 	} else {
 		g.Read = grant.boolean("read", true)
 	}
-	if _, list := grant.values["network"].([]any); list {
+	switch value := grant.values["network"].(type) {
+	case nil, bool:
+		g.Network = grant.boolean("network", false)
+	case []any:
 		g.Names = l.names(grant, "network", grantNetwork,
 			"a name, such as \"registry.example.org\", \"*.example.org\" or \"example.org:8443\"")
-	} else {
-		g.Network = grant.boolean("network", false)
+	default:
+		grant.wrong("network", grant.line("network"), "true, false or a list of names", value)
 	}
 	return g
 }

@@ -115,8 +115,9 @@ func (c *Client) CheckProxies(ctx context.Context) Checked {
 	}
 	if project.Config["restricted"] == "true" && project.Config["restricted.devices.proxy"] != "allow" {
 		return Checked{Name: "network", Warn: true,
-			Message: fmt.Sprintf("project %s has no proxies: a lane whose network is a list of names cannot run", c.conn.cfg.Project),
-			Hint:    fmt.Sprintf("incus project set %s restricted.devices.proxy=allow", c.conn.cfg.Project)}
+			Message: fmt.Sprintf("project %s has no proxies: a lane whose network is a list of names cannot run",
+				c.conn.cfg.Project),
+			Hint: fmt.Sprintf("incus project set %s restricted.devices.proxy=allow", c.conn.cfg.Project)}
 	}
 	return Checked{Name: "network", Message: "lanes can be granted a list of names as their network"}
 }

@@ -11,15 +11,16 @@ import (
 	"github.com/pushlane/pushlane/sdk"
 )
 
-// unresolved are the words in which programs say that they could not find a name, with the name.
+// unresolved are the words in which programs say that they could not find a name, with the name: curl, git, apt and
+// cargo, then node, go, busybox, wget, python.
 func unresolved() []*regexp.Regexp {
 	return []*regexp.Regexp{
-		regexp.MustCompile(`[Cc]ould not resolve (?:host(?:name)?:? )?['"]?([A-Za-z0-9._-]+)`),          // curl, git, apt, cargo
-		regexp.MustCompile(`getaddrinfo (?:EAI_AGAIN|ENOTFOUND) ([A-Za-z0-9._-]+)`),                     // node
-		regexp.MustCompile(`lookup ([A-Za-z0-9._-]+)(?: on [^ ]+)?: `),                                  // go
-		regexp.MustCompile(`bad address '([A-Za-z0-9._-]+)`),                                            // busybox
-		regexp.MustCompile(`resolve host address [‘'"]([A-Za-z0-9._-]+)`),                               // wget
-		regexp.MustCompile(`[Ff]ailed to (?:resolve|lookup address)[^'"\n]{0,40}['"]([A-Za-z0-9._-]+)`), // python
+		regexp.MustCompile(`[Cc]ould not resolve (?:host(?:name)?:? )?['"]?([A-Za-z0-9._-]+)`),
+		regexp.MustCompile(`getaddrinfo (?:EAI_AGAIN|ENOTFOUND) ([A-Za-z0-9._-]+)`),
+		regexp.MustCompile(`lookup ([A-Za-z0-9._-]+)(?: on [^ ]+)?: `),
+		regexp.MustCompile(`bad address '([A-Za-z0-9._-]+)`),
+		regexp.MustCompile(`resolve host address [‘'"]([A-Za-z0-9._-]+)`),
+		regexp.MustCompile(`[Ff]ailed to (?:resolve|lookup address)[^'"\n]{0,40}['"]([A-Za-z0-9._-]+)`),
 	}
 }
 
