@@ -125,7 +125,8 @@ func TestNetworkWord(t *testing.T) {
 		"no network": {lanes.Grant{}, false, use, lost,
 			`this lane has no network; to let it reach a.org, write in [lane.grant]: network = ["a.org"]`},
 		"no network, and no name": {lanes.Grant{}, false, use, "Network is unreachable",
-			"this lane has no network; to allow " + `it, name in [lane.grant] what it needs: network = ["registry.example.org"]`},
+			"this lane has no network; to allow " +
+				`it, name in [lane.grant] what it needs: network = ["registry.example.org"]`},
 		"another failure": {lanes.Grant{}, false, use, "1 test failed", ""},
 		"a container without": {lanes.Grant{Names: []string{"a.org"}}, false, use, lost,
 			"this container has no network: the lane grants one, and its settings do not use it"},
@@ -167,7 +168,7 @@ func TestNetworkUse(t *testing.T) {
 	fmt.Fprint(conn, "CONNECT b.org:443 HTTP/1.1\r\nHost: b.org\r\n\r\n")
 	conn.Read(make([]byte, 100))
 	use.note(egress.Connection{Name: "a.org:443", Sent: 5, Received: 20_000_000, Took: time.Second})
-	use.note(egress.Connection{Name: "c\x1b[31m.org:443", Failed: "connection\nrefused"})
+	use.note(egress.Connection{Name: "c\x1b[31m.org:443", Failed: "connection refused"})
 	for range maxNetworkLines {
 		use.note(egress.Connection{Name: "a.org:443"})
 	}

@@ -15,7 +15,7 @@ import (
 // cargo, then node, go, busybox, wget, python.
 func unresolved() []*regexp.Regexp {
 	return []*regexp.Regexp{
-		regexp.MustCompile(`[Cc]ould not resolve (?:host(?:name)?:? )?['"]?([A-Za-z0-9._-]+)`),
+		regexp.MustCompile(`[Cc]ould not resolve (?:host(?:name)?:? |['"])([A-Za-z0-9._-]+)`),
 		regexp.MustCompile(`getaddrinfo (?:EAI_AGAIN|ENOTFOUND) ([A-Za-z0-9._-]+)`),
 		regexp.MustCompile(`lookup ([A-Za-z0-9._-]+)(?: on [^ ]+)?: `),
 		regexp.MustCompile(`bad address '([A-Za-z0-9._-]+)`),
