@@ -134,7 +134,8 @@ func TestWhatIsAskedFor(t *testing.T) {
 	} {
 		c.want.ID, c.want.Artifacts = "nix", artifacts
 		grants := sdk.Request{Granted: []string{"repo.read", "container"}}
-		sdktest.Case{Name: name, With: c.with, Request: grants, Containers: map[string]sdk.Result{"nix": {Exit: 1}}, WantVerdict: "fail",
+		sdktest.Case{Name: name, With: c.with, Request: grants,
+			Containers: map[string]sdk.Result{"nix": {Exit: 1}}, WantVerdict: "fail",
 			WantContainers: []sdk.Container{c.want}}.Run(t, check)
 	}
 }

@@ -87,7 +87,8 @@ func TestNamesElsewhere(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Fatalf("%v, want %s", err, want)
 	}
-	if hint := err.(*Error).Hint(); hint != "grant the lane a bridge, network = true, or run the host on the machine of Incus" {
+	want = "grant the lane a bridge, network = true, or run the host on the machine of Incus"
+	if hint := err.(*Error).Hint(); hint != want {
 		t.Error(hint)
 	}
 }
@@ -103,14 +104,15 @@ func TestNetworkEnv(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprint(p.env["https_proxy"], " ", p.env["GIT_SSL_CAINFO"], " ", len(p.networkDevices()))
+		return fmt.Sprint(p.env["https_proxy"], " ", p.env["GIT_SSL_CAINFO"], " ", p.env["npm_config_fetch_retries"], " ",
+			len(p.networkDevices()))
 	}
 	for want, change := range map[string]func(*Spec){
-		"  0":                      func(s *Spec) { s.CA = []byte("x") },
-		"  1":                      func(s *Spec) { s.Network = true },
-		" /work/ca.crt 1":          func(s *Spec) { s.Network, s.CA = true, []byte("x") },
-		"http://127.0.0.1:3128  1": func(s *Spec) { s.Network, s.Max.Proxied = true, true },
-		"mine  1": func(s *Spec) {
+		"  0 0":                     func(s *Spec) { s.CA = []byte("x") },
+		"   1":                      func(s *Spec) { s.Network = true },
+		" /work/ca.crt  1":          func(s *Spec) { s.Network, s.CA = true, []byte("x") },
+		"http://127.0.0.1:3128   1": func(s *Spec) { s.Network, s.Max.Proxied = true, true },
+		"mine   1": func(s *Spec) {
 			s.Network, s.Max.Proxied, s.Env = true, true, map[string]string{"https_proxy": "mine"}
 		},
 	} {

@@ -49,6 +49,7 @@ const (
 func (p *plan) networkEnv() map[string]string {
 	env := map[string]string{}
 	if !p.Network {
+		env["npm_config_fetch_retries"] = "0" // it would wait for over a minute
 		return env
 	}
 	set := func(value string, names ...string) {
