@@ -2,6 +2,7 @@ package incus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -90,6 +91,19 @@ func TestNamesElsewhere(t *testing.T) {
 	want = "grant the lane a bridge, network = true, or run the host on the machine of Incus"
 	if hint := err.(*Error).Hint(); hint != want {
 		t.Error(hint)
+	}
+}
+
+// TestNoBridge: a lane that asks for a bridge that the host does not have is told of the list.
+func TestNoBridge(t *testing.T) {
+	s := busybox("true")
+	s.Network = true
+	err := s.Check()
+	want := `name in [lane.grant] what the lane needs, network = ["registry.example.org"], or have the host's owner make ` +
+		"a bridge: ./install.sh --network"
+	own := new(Error)
+	if !errors.As(err, &own) || own.Hint() != want || !errors.Is(err, ErrAbove) {
+		t.Errorf("%v; hint %s", err, own.Hint())
 	}
 }
 

@@ -123,7 +123,7 @@ func (u *networkUse) end() {
 func (u *networkUse) note(c egress.Connection) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	name := printable.Clean(c.Name)
+	name := u.lane.unmasked(printable.Clean(c.Name))
 	n := u.names[name]
 	if n == nil {
 		n = &nameUse{}
@@ -146,7 +146,7 @@ func (u *networkUse) note(c egress.Connection) {
 	case c.Failed != "":
 		line = fmt.Sprintf("network: %s: failed: %s", name, printable.Clean(c.Failed))
 	}
-	u.lane.log.aside(line)
+	u.lane.log.aside(u.lane.unmasked(line))
 }
 
 // record puts each name with its sums on record.
@@ -166,7 +166,7 @@ func (u *networkUse) record(ctx context.Context) {
 		text := fmt.Sprintf("%s: %s, %s sent, %s received", name, printable.Count(n.requests, "request"), amount(n.sent),
 			amount(n.received))
 		if n.refused != "" {
-			text += ", refused: " + printable.Clean(n.refused)
+			text += ", refused: " + u.lane.unmasked(printable.Clean(n.refused))
 		}
 		u.lane.rec.Event(ctx, u.lane.i, u.lane.lane().ID, "network", text)
 	}

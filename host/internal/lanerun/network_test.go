@@ -168,6 +168,8 @@ func TestNetworkUse(t *testing.T) {
 	fmt.Fprint(conn, "CONNECT b.org:443 HTTP/1.1\r\nHost: b.org\r\n\r\n")
 	conn.Read(make([]byte, 100))
 	use.note(egress.Connection{Name: "a.org:443", Sent: 5, Received: 20_000_000, Took: time.Second})
+	l.mask([]byte("a-secret"))
+	use.note(egress.Connection{Name: "a-secret.org:443", Refused: "a-secret.org leads nowhere"})
 	use.note(egress.Connection{Name: "c\x1b[31m.org:443", Failed: "connection refused"})
 	for range maxNetworkLines {
 		use.note(egress.Connection{Name: "a.org:443"})
@@ -180,9 +182,13 @@ func TestNetworkUse(t *testing.T) {
 		t.Errorf("not granted: %q", missing)
 	}
 	log := readLog(t, l)
+	if strings.Contains(log, "a-secret") {
+		t.Error("the log shows a secret")
+	}
 	for _, want := range []string{"network: b.org:443: refused: the lane does not grant a network that reaches b.org:443",
 		"network: a.org:443: 5 bytes sent, 20 MB received, 1.0s", "network: c.org:443: failed: connection refused",
-		"network: 3 more requests are not listed"} {
+		"network: ***.org:443: refused: ***.org leads nowhere",
+		"network: 4 more requests are not listed"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q", want)
 		}
