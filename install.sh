@@ -12,13 +12,14 @@ usage() {
 usage: ./install.sh [options]
 
 Builds pushlane and its plugins, installs Incus if it is missing, and creates
-a restricted project, a storage pool and two images for pushlane in it.
+a restricted project, a storage pool and two images for pushlane in it. Lanes
+can be granted a list of names as their network, through a proxy of this host.
 
   --prefix DIR          install programs and plugins in DIR (root: /usr/local, else ~/.local)
   --no-incus            only programs and plugins; lanes without containers work
   --incus-only          only Incus
   --no-image            do not build images
-  --network             create a bridge that lanes can use (default: no network)
+  --network             create a bridge that lanes with network = true can use
   --remote URL --cert FILE --key FILE [--server-cert FILE]
                         use the Incus at URL with this client certificate
   --uninstall           remove what earlier runs created, and nothing else
@@ -312,10 +313,22 @@ make_network() {
 	}
 }
 
+# proxies: how a container reaches the host's proxy, and the names that its lane
+# lists. Who may make proxy devices reaches every socket of this machine as root:
+# not those who have a certificate that is restricted to projects.
+proxies() {
+	if incus query '/1.0/certificates?recursion=1' 2>/dev/null | grep -q '"restricted": true'; then
+		echo block
+	else
+		echo allow
+	fi
+}
+
 # project_keys: what nothing in the project may go beyond. pushlane checks
 # every request itself before Incus sees it; this is the second wall.
 project_keys() {
 	cat <<END
+restricted.devices.proxy=$(proxies)
 restricted=true
 restricted.devices.disk=managed
 restricted.devices.disk.paths=
@@ -329,7 +342,6 @@ restricted.virtual-machines.lowlevel=block
 restricted.devices.gpu=block
 restricted.devices.infiniband=block
 restricted.devices.pci=block
-restricted.devices.proxy=block
 restricted.devices.unix-block=block
 restricted.devices.unix-char=block
 restricted.devices.unix-hotplug=block
@@ -464,6 +476,29 @@ project = "$project"
 pool = "$pool"
 END
 	[ "$network" = no ] || printf 'networks = ["%s"]\n' "$bridge"
+	[ "$(proxies)" = block ] || network_config
+}
+
+# network_config: lanes may list any name; what they reach is public.
+network_config() {
+	local ca
+	printf '\n# What lanes may list in [lane.grant] network: any name that leads to public addresses.\n'
+	printf '[network]\nhosts = ["*"]\n'
+	for ca in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+		[ ! -r "$ca" ] || { printf 'ca = "%s"\n' "$ca"; return; }
+	done
+}
+
+# say_network: what lanes can have of a network, and what it takes.
+say_network() {
+	if [ "$(proxies)" = block ]; then
+		step 'note: lanes cannot list names as their network: this Incus has certificates that are restricted to projects'
+	elif grep -q '^\[network\]' "$config"; then
+		step 'lanes can list names as their network: network = ["NAME"] in [lane.grant]'
+	else
+		step "note: to let lanes list names as their network, add to $config:"
+		network_config | sed 's/^/    /'
+	fi
 }
 
 install_incus() {
@@ -474,6 +509,7 @@ install_incus() {
 	make_project
 	make_images
 	local_config | write_config
+	say_network
 	[ "$network" = no ] || grep -qF "\"$bridge\"" "$config" ||
 		step "note: to give lanes the network, set in [incus] of $config: networks = [\"$bridge\"]"
 }

@@ -24,6 +24,7 @@
 //	report, record       output for people and programs; the run in the store
 //	plugins              the modules that lanes name: fetched, checked, loaded
 //	oci, images          images of registries, as tars and in Incus; recipes
+//	egress               the proxy of containers that may reach some names
 //	lanerun              one lane run
 //	author               tools for plugin authors
 //	slots, held, outage  what a host knows of its runs, and of Incus

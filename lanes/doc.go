@@ -49,7 +49,8 @@
 //     the default), "containers" (also with containers, for the same image and source), "never".
 //   - [lane.grant]: what the plugin may request: read and history (default: true); container, network, kv
 //     and clock (default: false); http, secrets and env, lists of hosts and names. read may be a list of
-//     globs: then no other file exists, neither for the plugin nor for its containers.
+//     globs: then no other file exists, neither for the plugin nor for its containers. network may be a list
+//     of names ("example.org", "*.example.org", "example.org:8443", "*"): then containers reach these alone.
 //
 // # Patterns
 //

@@ -10,7 +10,7 @@ import (
 type capability struct {
 	name, key string
 	given     func(Grant) bool     // nil: a list, given where it has items
-	items     func(Grant) []string // nil: true or false
+	items     func(Grant) []string // nil: true or false; with given: either
 	item      string               // that stands for one in a hint
 }
 
@@ -20,7 +20,8 @@ func capabilities() []capability {
 		{name: "repo.read", key: "read", given: func(g Grant) bool { return g.Read }},
 		{name: "repo.history", key: "history", given: func(g Grant) bool { return g.History }},
 		{name: "container", key: "container", given: func(g Grant) bool { return g.Container }},
-		{name: "container.network", key: "network", given: func(g Grant) bool { return g.Network }},
+		{name: "container.network", key: "network", given: func(g Grant) bool { return g.Network },
+			items: func(g Grant) []string { return g.Names }, item: "registry.example.org"},
 		{name: "http", key: "http", items: func(g Grant) []string { return g.HTTP }, item: "api.example.org"},
 		{name: "secret", key: "secrets", items: func(g Grant) []string { return g.Secrets }, item: "NAME"},
 		{name: "kv", key: "kv", given: func(g Grant) bool { return g.KV }},
@@ -50,10 +51,10 @@ func Capabilities() []string {
 // Gives reports whether the grant has a capability, by its name in a manifest.
 func (g Grant) Gives(name string) bool {
 	c, known := capabilityOf(name)
-	if known && c.items != nil {
-		return len(c.items(g)) > 0
+	if known && c.items != nil && len(c.items(g)) > 0 {
+		return true
 	}
-	return known && c.given(g)
+	return known && c.given != nil && c.given(g)
 }
 
 // Items are the hosts or names of a capability; nil for one without.

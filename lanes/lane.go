@@ -51,7 +51,8 @@ type Grant struct {
 	Files     []string // globs of what of the trees is there; none: all
 	History   bool     // the new commits; true unless written otherwise
 	Container bool
-	Network   bool     // inside containers
+	Network   bool     // inside containers: a bridge, where Names is empty
+	Names     []string // what containers reach through the host's proxy: "example.org", "*.example.org:8443", "*"
 	HTTP      []string // hosts that requests may go to: "api.example.org", "example.org:8443"
 	Secrets   []string // names of secrets
 	KV        bool     // the plugin's own values

@@ -347,10 +347,10 @@ func (l *loader) grant(t table) Grant {
 	grant.known("read", "history", "container", "network", "http", "secrets", "kv", "clock", "env")
 	g = Grant{
 		Read: true, History: grant.boolean("history", true),
-		Container: grant.boolean("container", false), Network: grant.boolean("network", false),
-		HTTP:    l.names(grant, "http", grantHost, "a host, such as \"api.example.org\""),
-		Secrets: l.names(grant, "secrets", grantName, "a name, such as \"TOKEN\""),
-		KV:      grant.boolean("kv", false), Clock: grant.boolean("clock", false),
+		Container: grant.boolean("container", false),
+		HTTP:      l.names(grant, "http", grantHost, "a host, such as \"api.example.org\""),
+		Secrets:   l.names(grant, "secrets", grantName, "a name, such as \"TOKEN\""),
+		KV:        grant.boolean("kv", false), Clock: grant.boolean("clock", false),
 		Env: l.names(grant, "env", grantName, "a name, such as \"CI\""),
 	}
 	if _, list := grant.values["read"].([]any); list {
@@ -358,11 +358,23 @@ func (l *loader) grant(t table) Grant {
 	} else {
 		g.Read = grant.boolean("read", true)
 	}
+	switch value := grant.values["network"].(type) {
+	case nil, bool:
+		g.Network = grant.boolean("network", false)
+	case []any:
+		g.Names = l.names(grant, "network", grantNetwork,
+			"a name, such as \"registry.example.org\", \"*.example.org\" or \"example.org:8443\"")
+	default:
+		grant.wrong("network", grant.line("network"), "true, false or a list of names", value)
+	}
 	return g
 }
 
 var (
 	grantHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+	// The last label begins with a letter: an address does not match.
+	grantNetwork = regexp.MustCompile(`^(\*|(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*` +
+		`[a-z]([a-z0-9-]{0,61}[a-z0-9])?)(:[1-9][0-9]{0,4})?$`)
 	grantName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 )
 

@@ -196,6 +196,7 @@ func TestWhatIsAskedFor(t *testing.T) {
 // Without a network go is told so, and its caches are volumes.
 func TestOffline(t *testing.T) {
 	c := outcome("is the default", "build", "", "0", "pass")
+	c.Request.Granted = []string{"repo.read", "container"}
 	c.WantContainers = []sdk.Container{{ID: "build",
 		Command: []string{"/bin/sh", "-c", one + "check build 'go' 'build' '-o' '/dev/null' './...'\nexit $worst\n"},
 		Env: map[string]string{"GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false", "GOPROXY": "off",

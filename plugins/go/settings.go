@@ -36,7 +36,7 @@ func readSettings(run *sdk.Run) (settings, error) {
 		flags:     run.With("flags").Strings(),
 		testFlags: run.With("test_flags").Strings(),
 		apart:     run.With("apart").BoolOr(true),
-		network:   run.With("network").Bool(),
+		network:   run.With("network").BoolOr(run.Can("container.network")),
 		dir:       path.Join(source, run.With("workdir").String()),
 	}
 	if s.dir != source && !strings.HasPrefix(s.dir, source+"/") {

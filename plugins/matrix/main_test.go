@@ -35,6 +35,15 @@ func failed(title string) sdk.Finding {
 }
 
 func cases() []sdktest.Case {
+	all := networkless()
+	for i := range all {
+		all[i].Request.Granted = []string{"container"}
+	}
+	return all
+}
+
+// networkless are cases of lanes that grant no network.
+func networkless() []sdktest.Case {
 	const two = `{"axes":{"go":["1.25","1.26"],"os":["debian","alpine"]},"command":["${go}/${os}"]`
 	return []sdktest.Case{
 		{Name: "every combination", With: two + `}`, Containers: ends("c1-1-25-debian", "c2-1-25-alpine", "c3-1-26-debian",

@@ -52,7 +52,7 @@ func common(run *sdk.Run) sdk.Container {
 		Memory:    run.With("memory").String(),
 		Disk:      run.With("disk").String(),
 		Processes: int(run.With("processes").Int()),
-		Network:   run.With("network").Bool(),
+		Network:   run.With("network").BoolOr(run.Can("container.network")),
 	}
 	for _, cache := range run.With("caches").Items() {
 		c.Caches = append(c.Caches, sdk.Cache{Name: cache.Get("name").String(), Path: cache.Get("path").String()})

@@ -133,7 +133,9 @@ func TestWhatIsAskedFor(t *testing.T) {
 				Env: map[string]string{"A": "1", "NO_COLOR": "1", "NIX_CONFIG": common + "extra-substituters = \n"}}},
 	} {
 		c.want.ID, c.want.Artifacts = "nix", artifacts
-		sdktest.Case{Name: name, With: c.with, Containers: map[string]sdk.Result{"nix": {Exit: 1}}, WantVerdict: "fail",
+		grants := sdk.Request{Granted: []string{"repo.read", "container"}}
+		sdktest.Case{Name: name, With: c.with, Request: grants,
+			Containers: map[string]sdk.Result{"nix": {Exit: 1}}, WantVerdict: "fail",
 			WantContainers: []sdk.Container{c.want}}.Run(t, check)
 	}
 }

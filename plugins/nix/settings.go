@@ -78,7 +78,7 @@ func container(run *sdk.Run) (sdk.Container, error) {
 		Memory:    run.With("memory").String(),
 		Disk:      run.With("disk").String(),
 		Processes: int(run.With("processes").Int()),
-		Network:   run.With("network").Bool(),
+		Network:   run.With("network").BoolOr(run.Can("container.network")),
 		Artifacts: []string{said + "/out", said + "/results", said + "/metadata"},
 	}
 	if run.With("cache").BoolOr(true) {
@@ -131,7 +131,7 @@ func config(run *sdk.Run) string {
 	if run.With("cache").BoolOr(true) {
 		store = "file://" + cache + "/store?trusted=1"
 	}
-	if run.With("network").Bool() {
+	if run.With("network").BoolOr(run.Can("container.network")) {
 		lines = append(lines, "extra-substituters = "+store)
 	} else {
 		lines = append(lines, "substituters = "+store, "tarball-ttl = 4294967295", "connect-timeout = 1",

@@ -44,11 +44,19 @@ func TestWhatIsAskedFor(t *testing.T) {
 		"a script with #!": {`{"run":"#!/usr/bin/env bash\nx"}`,
 			sdk.Container{Command: []string{"/bin/sh", "-c", fileStarter, "pushlane", "#!/usr/bin/env bash\nx",
 				"/usr/bin/env"}}},
+		"the network of the lane": {`{"run":"x"}`, sdk.Container{Command: sh("x"), Network: true}},
+		"the caches of a tool": {`{"run":"x","cache":["pip"],"caches":[{"name":"a","path":"/a"}]}`,
+			sdk.Container{Command: sh("x"), Env: map[string]string{"PIP_CACHE_DIR": "/var/cache/pip"},
+				Caches: []sdk.Cache{{Name: "a", Path: "/a"}, {Name: "pip", Path: "/var/cache/pip"}}}},
 		"half a core":          {`{"run":"x","cpu":0.5}`, sdk.Container{Command: sh("x"), CPU: "0.5"}},
 		"half a core, as text": {`{"run":"x","cpu":"0.5"}`, sdk.Container{Command: sh("x"), CPU: "0.5"}},
 	} {
 		c.want.ID = "command"
-		sdktest.Case{Name: name, With: c.with, Containers: map[string]sdk.Result{"command": {}},
+		grants := sdk.Request{Granted: []string{"repo.read", "container"}}
+		if c.want.Network {
+			grants.Granted = append(grants.Granted, "container.network")
+		}
+		sdktest.Case{Name: name, With: c.with, Request: grants, Containers: map[string]sdk.Result{"command": {}},
 			WantContainers: []sdk.Container{c.want}}.Run(t, check)
 	}
 }

@@ -33,11 +33,14 @@ func readSettings(run *sdk.Run) (settings, error) {
 		Memory:    run.With("memory").String(),
 		Disk:      run.With("disk").String(),
 		Processes: int(run.With("processes").Int()),
-		Network:   run.With("network").Bool(),
+		Network:   run.With("network").BoolOr(run.Can("container.network")),
 		Artifacts: run.With("artifacts").Strings(),
 	}
 	for _, c := range run.With("caches").Items() {
 		s.container.Caches = append(s.container.Caches, sdk.Cache{Name: c.Get("name").String(), Path: c.Get("path").String()})
+	}
+	if err := addPresets(&s.container, run.With("cache").Strings()); err != nil {
+		return s, err
 	}
 	s.dir = path.Join(source, run.With("workdir").String())
 	if w := run.With("workdir").String(); path.IsAbs(w) {

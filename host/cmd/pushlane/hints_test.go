@@ -113,7 +113,8 @@ func plain(words []string) []string {
 
 // prose are words that follow the program's name in sentences.
 var prose = map[string]bool{"judges": true, "is": true, "hook": true, "host": true, "made": true, "again": true,
-	"cannot": true, "and": true, "itself": true, "on": true, "has": true, "with": true, "keeps": true, "does": true, "decides": true,
+	"cannot": true, "and": true, "itself": true, "on": true, "has": true, "with": true, "keeps": true,
+	"does": true, "decides": true,
 	"records": true, "program": true, "must": true, "sets": true, "starts": true}
 
 func flagOf(cmd *cobra.Command, name string) *pflag.Flag {

@@ -23,7 +23,7 @@ type Allow struct {
 	Secrets    []string `koanf:"secrets"` // names
 	HTTP       []string `koanf:"http"`    // hosts, as http.hosts
 	Env        []string `koanf:"env"`     // variables
-	Network    bool     `koanf:"network"` // of containers
+	Network    any      `koanf:"network"` // of containers: true for all that the policy has, or names as network.hosts
 	Images     []string `koanf:"images"`  // names that a push may pull, as images.names
 	// http, network and images for runs of unprotected refs too: any pusher's code then has them
 	Unprotected bool `koanf:"unprotected"`
@@ -100,6 +100,9 @@ func (p Policy) Within(z zone.Zone, lane string, strict bool) Policy {
 	p.Capabilities = slices.DeleteFunc(slices.Clone(p.Capabilities),
 		func(c string) bool { return !keep(c) && !allowed.gives(c) })
 	if !slices.Contains(p.Capabilities, "container.network") {
+		p.IncusNetworks, p.NetworkHosts = nil, nil
+	}
+	if len(p.Allows) > 0 && allowed.Network != true {
 		p.IncusNetworks = nil
 	}
 	if len(p.Allows) > 0 || z.Trust != zone.Protected {
@@ -112,7 +115,7 @@ func (p Policy) Within(z zone.Zone, lane string, strict bool) Policy {
 // never an unprotected run's.
 func (a *Allow) add(b Allow, z zone.Zone) {
 	a.HTTP, a.Images = append(a.HTTP, b.HTTP...), append(a.Images, b.Images...)
-	a.Network = a.Network || b.Network
+	a.addNetwork(b)
 	if z.Trust == zone.Protected {
 		a.Secrets, a.Env = append(a.Secrets, b.Secrets...), append(a.Env, b.Env...)
 	}
@@ -127,7 +130,7 @@ func (a Allow) gives(capability string) bool {
 	case "env":
 		return len(a.Env) > 0
 	case "container.network":
-		return a.Network
+		return a.Network == true || len(a.networkNames()) > 0
 	}
 	return false
 }
@@ -147,6 +150,8 @@ func (p Policy) Lets(capability, item string) bool {
 		return AllowsHost(p.only.HTTP, item)
 	case "image":
 		return AllowsImage(p.only.Images, item)
+	case "container.network":
+		return p.only.Network == true || coveredBy(p.only.networkNames(), item)
 	}
 	return true
 }
@@ -173,6 +178,9 @@ func (p Policy) checkAllows() error {
 				fmt.Errorf("cannot read the policy: allow: repository %q is not a full path, and no [[repository]] has that name",
 					a.Repository),
 				"write the path of its git directory, or \"*\" for all")
+		}
+		if err := a.checkNetwork(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -93,6 +93,12 @@ type Policy struct {
 	MaxImage     string        `koanf:"images.max_size"` // of one image, unpacked
 	MaxImages    string        `koanf:"images.total"`    // of all images that were pulled or built
 	MaxLayers    string        `koanf:"images.layers"`   // of layers that are kept for the next pull
+	// names that a lane's network may list: "registry.example.org", "*.example.org", "*.example.org:8443", "*"
+	NetworkHosts []string `koanf:"network.hosts"`
+	// address blocks that such names may lead to although they are not public: "10.1.2.0/24"
+	NetworkPrivate []string `koanf:"network.private"`
+	// PEM file of the authorities that containers with a network trust; empty: the image's
+	NetworkCA string `koanf:"network.ca"`
 
 	MaxCPU        string        `koanf:"limits.cpu"` // of one container: cores
 	MaxMemory     string        `koanf:"limits.memory"`
@@ -108,6 +114,9 @@ type Policy struct {
 
 	// of all logs of this host: those of the oldest runs go first
 	MaxLogsTotal string `koanf:"limits.logs_total"`
+
+	// of one lane run: bytes to and from the names that its network lists
+	MaxNetwork string `koanf:"limits.network"`
 
 	// of all caches of a repository, by the disk they may take; protected and other refs apart
 	MaxCaches string `koanf:"limits.caches"`
@@ -148,6 +157,7 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"incus.images": []string{"*"}, "incus.networks": []string{},
 		"images.names": []string{"*"}, "images.pull": "push", "images.short": []string{}, "images.mirrors": []string{},
 		"images.refresh": "24h", "images.max_size": "10GiB", "images.total": "60GiB", "images.layers": "5GiB",
+		"network.hosts": []string{}, "network.private": []string{}, "limits.network": "20GiB",
 		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
 		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": DefaultFuel,
 		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB", "limits.logs_total": "20GiB",
@@ -342,7 +352,8 @@ func policyEnv(getenv func(string) string) koanf.Provider {
 // listKeys are the keys whose values are lists, separated by commas in a
 // variable.
 func listKeys() []string {
-	return []string{"incus.images", "incus.networks", "capabilities", "http.hosts", "protect", "push_options",
+	return []string{"incus.images", "incus.networks", "network.hosts", "network.private", "capabilities",
+		"http.hosts", "protect", "push_options",
 		"sigstore_identities",
 		"proxy_addresses", "images.names", "images.short", "images.mirrors"}
 }
@@ -402,6 +413,9 @@ func (p Policy) validate() error {
 	if err := p.checkProxies(); err != nil {
 		return err
 	}
+	if err := p.checkNetwork(); err != nil {
+		return err
+	}
 	return p.checkAllows()
 }
 
@@ -410,7 +424,7 @@ func (p Policy) checkSizes() error {
 	for _, limit := range []struct{ key, text string }{
 		{"limits.artifacts", p.MaxArtifacts}, {"limits.artifacts_total", p.MaxArtifactsTotal},
 		{"limits.logs_total", p.MaxLogsTotal},
-		{"limits.caches", p.MaxCaches},
+		{"limits.caches", p.MaxCaches}, {"limits.network", p.MaxNetwork},
 		{"images.max_size", p.MaxImage}, {"images.total", p.MaxImages}, {"images.layers", p.MaxLayers},
 	} {
 		if _, err := incus.ParseSize(limit.text); err != nil {

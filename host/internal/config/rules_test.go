@@ -44,7 +44,8 @@ func TestDefaultsDeny(t *testing.T) {
 			t.Fatal(err)
 		}
 		if p.OnUndecided != "refuse" || p.NoLanes != "refuse" || p.AllowDelete || p.AllowForce || len(p.Protect) > 0 ||
-			len(p.IncusNetworks) > 0 || len(p.HTTPHosts) > 0 || len(p.ProxyAddresses) > 0 ||
+			len(p.IncusNetworks) > 0 || len(p.NetworkHosts) > 0 || len(p.NetworkPrivate) > 0 ||
+			len(p.HTTPHosts) > 0 || len(p.ProxyAddresses) > 0 ||
 			!slices.Equal(p.PushOptions, []string{OptionPriority}) || p.FetchPlugins != (name == "developer") {
 			t.Errorf("%s: %+v", name, p)
 		}

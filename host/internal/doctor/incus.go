@@ -23,7 +23,11 @@ func Incus(ctx context.Context, getenv func(string) string, image string) []Chec
 	}
 	defer client.Close()
 	var checks []Check
-	for _, c := range client.Check(ctx, lanerun.OrDefault(image)) {
+	found := client.Check(ctx, lanerun.OrDefault(image))
+	if len(policy.NetworkHosts) > 0 {
+		found = append(found, client.CheckProxies(ctx))
+	}
+	for _, c := range found {
 		if c.Err != nil {
 			checks = append(checks, bad(c.Name, c.Err, "./install.sh"))
 		} else {

@@ -9,7 +9,7 @@ import (
 
 // Checked is one thing that containers depend on.
 type Checked struct {
-	Name    string // incus, project, limits, pool or image
+	Name    string // incus, project, limits, pool, image or network
 	Message string // what is there
 	Err     error  // nil: it is there. Otherwise it may carry a hint
 	Warn    bool   // it works, but should be reviewed

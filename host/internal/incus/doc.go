@@ -6,7 +6,7 @@
 //	Spec --plan--------> limits and paths checked: what is not allowed is refused
 //	     --image-------> the alias as a fingerprint, once per run
 //	     --source------> a small tree as a tar, a large one as a shared read-only volume
-//	     --create------> one request: unprivileged, own id map, no network, limits, labels
+//	     --create------> one request: unprivileged, own id map, no network but the granted one, limits, labels
 //	     --prepare-----> /work/base read-only, /work/src writable above it, user lane
 //	     --exec--------> stdout and stderr apart and live, the real exit status
 //	     --collect-----> artifacts over SFTP, links never followed

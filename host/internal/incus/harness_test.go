@@ -24,7 +24,7 @@ import (
 // testConfig is the Incus that install.sh makes, with an owner of the test's
 // own, so that no test sees another one's containers.
 func testConfig(t testing.TB) Config {
-	return Config{Socket: os.Getenv("PUSHLANE_INCUS_SOCKET"),
+	return Config{Socket: os.Getenv("PUSHLANE_INCUS_SOCKET"), Project: os.Getenv("PUSHLANE_INCUS_PROJECT"),
 		Owner: "test-" + digest(t.Name(), fmt.Sprint(time.Now().UnixNano()))[:16]}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -67,9 +68,7 @@ func (c *Client) request(p plan, image, sourceVolume string, caches map[string]s
 		devices["cache-"+digest(path)[:8]] = map[string]string{"type": "disk", "pool": c.conn.cfg.Pool, "source": volume,
 			"path": path}
 	}
-	if p.Network {
-		devices["eth0"] = map[string]string{"type": "nic", "network": p.Max.Networks[0], "name": "eth0"}
-	}
+	maps.Copy(devices, p.networkDevices())
 	put := api.InstancePut{
 		Profiles: []string{}, // nil would mean the default profile
 		Devices:  devices,
@@ -145,6 +144,8 @@ func (c *Client) createError(name string, err error) error {
 	}
 	for _, known := range []struct{ words, hint string }{
 		{"Storage pool not found", "make it with: ./install.sh --incus-only, or name another with incus.pool"},
+		{"Proxy devices are forbidden", "let it have proxies, or grant no list of names: incus project set " +
+			c.conn.cfg.Project + " restricted.devices.proxy=allow"},
 		{"forbidden", "the restrictions of the project: incus project show " + c.conn.cfg.Project},
 		{"restricted", "the restrictions of the project: incus project show " + c.conn.cfg.Project},
 	} {

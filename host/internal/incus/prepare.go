@@ -35,6 +35,10 @@ mount -t overlay -o lowerdir=/work/base,upperdir=/work/.rw/upper,workdir=/work/.
 [ -d /home/lane ] || { mkdir -p /home/lane; chown 1000:1000 /home/lane; }
 while [ "$caches" -gt 0 ]; do
 	chown "$uid:$uid" "$1"
+	if [ "$1" = /var/cache/apt/archives ] && [ -d /etc/apt/apt.conf.d ]; then
+		rm -f /etc/apt/apt.conf.d/docker-clean
+		echo 'Binary::apt::APT::Keep-Downloaded-Packages "true";' >/etc/apt/apt.conf.d/keep-downloads
+	fi
 	shift
 	caches=$((caches - 1))
 done
@@ -76,7 +80,7 @@ func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 		defer archive.Close()
 		stdin = &watched{r: archive}
 	}
-	if p.Network {
+	if p.Network && !p.Max.Proxied {
 		args[2] = "net"
 	}
 	for _, cache := range p.Caches {
@@ -100,6 +104,9 @@ func (b *box) prepare(ctx context.Context, p plan, t tree) error {
 		return broke("prepare container "+b.name, err)
 	}
 	if err := prepareError(b.name, exit, strings.TrimSpace(said.String())); err != nil {
+		return err
+	}
+	if err := b.giveAuthorities(ctx, p); err != nil {
 		return err
 	}
 	return b.giveSecrets(ctx, p)

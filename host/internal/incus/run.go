@@ -37,6 +37,9 @@ var errTimeLimit = errors.New("time limit")
 func (c *Client) Run(ctx context.Context, spec Spec, stdout, stderr io.Writer) (Ended, error) {
 	began := time.Now()
 	p, err := spec.plan()
+	if err == nil {
+		err = c.proxyHere(p)
+	}
 	if err != nil {
 		return Ended{}, err
 	}

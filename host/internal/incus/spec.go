@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -37,6 +38,8 @@ type Spec struct {
 
 	Source  Source            // nil: /work/src is empty
 	Secrets map[string][]byte // by name; files below /run/secrets that only the command's user can read
+	Proxy   Proxy             // what a container with a network reaches where Max.Proxied is set
+	CA      []byte            // authorities for a container with a network, PEM; none: its image's
 	Max     Limits
 	Keep    Sink // takes the artifacts; nil: artifacts are refused
 }
@@ -58,6 +61,7 @@ type Limits struct {
 	Caches    string   // all caches of one zone: "60GiB"
 	Processes int      // count
 	Networks  []string // a container with a network gets a device on the first; none: refused
+	Proxied   bool     // a container with a network has no device, but a way to Spec.Proxy
 	Images    []string // aliases or fingerprints; "*": any in the project; none: refused
 }
 
@@ -142,9 +146,15 @@ type above struct{ error }
 
 func (a above) Is(target error) bool { return target == ErrAbove }
 
+func (a above) Unwrap() error { return a.error }
+
 func refused(id string, err error) error {
-	return failed(fmt.Sprintf("start container %q", short(id, 64)), err,
-		"request less, or ask the host's owner to raise the limit in the policy: /etc/pushlane/config.toml")
+	hint := "request less, or ask the host's owner to raise the limit in the policy: /etc/pushlane/config.toml"
+	if errors.Is(err, errNoBridge) {
+		hint = "name in [lane.grant] what the lane needs, network = [\"registry.example.org\"], or have the host's owner " +
+			"make a bridge: ./install.sh --network"
+	}
+	return failed(fmt.Sprintf("start container %q", short(id, 64)), err, hint)
 }
 
 func (p *plan) checkNames() error {
@@ -155,8 +165,9 @@ func (p *plan) checkNames() error {
 		return p.Zone.Check()
 	case p.Attempt < 0 || p.Attempt > 1000:
 		return fmt.Errorf("attempt %d is not one of 1 to 1000", p.Attempt)
-	case p.Network && len(p.Max.Networks) == 0:
-		return above{errors.New("this host does not allow network access")}
+	}
+	if err := p.checkNetwork(); err != nil {
+		return err
 	}
 	p.Image = or(p.Image, "default")
 	if !nameForm.MatchString(p.Image) || strings.Contains(p.Image, "..") {
@@ -220,6 +231,7 @@ func (p *plan) checkEnv() error {
 	if len(p.Env) > 256 {
 		return fmt.Errorf("it sets %d variables (at most 256)", len(p.Env))
 	}
+	maps.Copy(p.env, p.networkEnv())
 	total := 0
 	for name, value := range p.Env {
 		if !envForm.MatchString(name) || strings.ContainsRune(value, 0) {

@@ -37,6 +37,9 @@ func (l *Lane) cacheEntry(ctx context.Context) (*cacheEntry, string, error) {
 		l.environment(), l.lane().Remember)
 	sum := sha256.New()
 	io.WriteString(sum, given)
+	if names := l.lane().Grant.Names; len(names) > 0 {
+		fmt.Fprintf(sum, "%q\x00", names) // what a container reaches may decide its result
+	}
 	sum.Write(text)
 	return &cacheEntry{zone: l.Zone(), key: hex.EncodeToString(sum.Sum(nil)), inputs: map[string]string{},
 			environment: l.environmentNow},

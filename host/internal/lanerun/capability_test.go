@@ -126,7 +126,8 @@ func TestDenials(t *testing.T) {
 	t.Parallel()
 	grants := map[string]string{"repo.read": "read = true", "repo.history": "history = true",
 		"container":         "container = true",
-		"container.network": "network = true", "http": `http = ["api.example.org"]`, "secret": `secrets = ["NAME"]`,
+		"container.network": `network = ["registry.example.org"]`,
+		"http":              `http = ["api.example.org"]`, "secret": `secrets = ["NAME"]`,
 		"kv":    "kv = true",
 		"clock": "clock = true", "env": `env = ["NAME"]`}
 	open := config.Policy{Capabilities: everyCapability(), HTTPHosts: []string{"*"}}

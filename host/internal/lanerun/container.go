@@ -46,8 +46,8 @@ func (l *Lane) allowContainers(asked []sdk.Container) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range asked {
-		if c.Network && !l.can("container.network") {
-			return l.denied("container.network")
+		if err := l.allowNetwork(c); err != nil {
+			return err
 		}
 		for _, name := range c.Secrets {
 			if !l.permits.reaches("secret", name) {
@@ -113,10 +113,31 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	}
 	defer keep.close()
 	out, errOut := l.follow('o', follow), l.follow('e', follow)
+	cachesOf, err := l.cacheZone(ctx)
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	network, err := l.openNetwork(ctx, c)
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	defer network.end()
 	began := time.Now()
-	ended, err := client.Run(ctx, incus.Spec{Container: c, Found: found, Address: l.address(), Run: l.rec.WaitRunID(),
-		Zone: l.Zone(), Attempt: l.Attempt, Deadline: deadline, Source: source, Secrets: secrets,
-		Max: l.policy().ContainerLimits(), Keep: keep}, out, errOut)
+	spec := incus.Spec{Container: c, Found: found, Address: l.address(), Run: l.rec.WaitRunID(),
+		Zone: cachesOf, Attempt: l.Attempt, Deadline: deadline, Source: source, Secrets: secrets,
+		Proxy: network.proxy, Max: l.limits(),
+		Keep: keep}
+	if c.Network {
+		if spec.CA, err = l.policy().Authorities(); err != nil {
+			return sdk.Result{}, err
+		}
+	}
+	ended, err := client.Run(ctx, spec, out, errOut)
+	network.end()
+	if word := l.networkWord(c, network, ended.Tail); err == nil && ended.Exit != 0 && word != "" {
+		fmt.Fprintf(errOut, "pushlane: %s\n", word)
+		ended.Tail += "pushlane: " + word + "\n"
+	}
 	out.flush()
 	errOut.flush()
 	if err != nil {

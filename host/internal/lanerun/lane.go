@@ -7,6 +7,7 @@ import (
 	"context"
 
 	"github.com/pushlane/pushlane/hooks"
+	"github.com/pushlane/pushlane/host/internal/egress"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
@@ -30,6 +31,8 @@ type Lane struct {
 
 	quota *artifactQuota  // of this attempt; nil: it left no artifacts yet; guarded by mu
 	asked map[string]bool // container ids; guarded by mu
+
+	traffic *egress.Budget // of this lane run's containers; nil: none had a list of names; guarded by mu
 }
 
 // Spec is a lane run to be made: of a run that was decided on, the outcome at an

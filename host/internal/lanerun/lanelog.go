@@ -80,6 +80,17 @@ func (l *laneLog) line(stream byte, text string) {
 	}
 }
 
+// aside writes a line of the host that no report shows.
+func (l *laneLog) aside(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.size > headLog {
+		l.putEnd('h', text)
+		return
+	}
+	l.put('h', text)
+}
+
 // put writes one line through to the file: a line that was shown is never
 // lost by a killed host.
 func (l *laneLog) put(stream byte, text string) {

@@ -83,7 +83,7 @@ func (o *operations) start(ctx context.Context, handles *wasm.Handles, req []byt
 	if err != nil {
 		return nil, &wasm.OpError{Code: wasm.Invalid, Message: err.Error()}
 	}
-	err = ContainerFault(c, o.run.policy().ContainerLimits(), o.run.Zone())
+	err = ContainerFault(c, o.run.limits(), o.run.Zone())
 	if err == nil {
 		err = o.run.allowContainers([]sdk.Container{c})
 	}

@@ -20,6 +20,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
+	"github.com/pushlane/pushlane/host/internal/egress"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/wasm"
 )
@@ -144,7 +145,7 @@ func (l outgoing) send(req *http.Request, most int64) (*HTTPResponse, error) {
 	named := slices.Contains(l.policy().HTTPHosts, req.URL.Host) ||
 		slices.Contains(l.policy().HTTPHosts, req.URL.Hostname())
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
-		if !named && !Public(address) {
+		if !named && !egress.Public(address) {
 			return fmt.Errorf("%s is not a public address, and http.hosts of the policy does not name %s", address, req.URL.Host)
 		}
 		return nil

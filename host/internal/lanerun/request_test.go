@@ -17,6 +17,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/egress"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -196,7 +197,7 @@ func TestPrivateAddresses(t *testing.T) {
 		"169.254.169.254:80": false, "100.64.0.1:80": false,
 		"[::1]:80": false, "[fe80::1]:80": false, "[fd00::1]:80": false, "[::ffff:127.0.0.1]:80": false, "0.0.0.0:80": false,
 		"224.0.0.1:80": false, "8.8.8.8:443": true, "[2001:4860:4860::8888]:443": true, "x": false} {
-		if Public(address) != want {
+		if egress.Public(address) != want {
 			t.Errorf("%s: public %v", address, !want)
 		}
 	}

@@ -1,4 +1,4 @@
-package lanerun
+package egress
 
 import (
 	"net/netip"
