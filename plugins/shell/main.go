@@ -36,16 +36,11 @@ func check(run *sdk.Run) error {
 	return run.Fail(withTail(s.failure(result), result.Tail))
 }
 
-// failure says how the command ended, and which command it was where that is
-// known.
+// failure says which command failed, and how.
 func (s settings) failure(result sdk.Result) string {
-	reason := "exit status " + strconv.Itoa(result.Exit)
-	which := s.short
+	reason := exited(s.short, result.Exit)
 	if s.script != "" {
-		which = failedCommand(s.script, result.Tail)
-	}
-	if which != "" {
-		reason += ": " + which
+		reason = failedCommand(s.script, result.Tail, result.Exit)
 	}
 	if name := missingProgram(result.Tail); result.Exit == 127 && name != "" {
 		reason += ": the image has no program " + strconv.Quote(clip(name, 60))
@@ -62,11 +57,16 @@ func withTail(reason, tail string) string {
 	var last []string
 	for i := len(lines) - 1; i >= 0 && len(last) < tailLines; i-- {
 		if line := strings.TrimRight(lines[i], " \t\r"); strings.Trim(line, " \t-=*#+~_") != "" &&
-			!strings.HasPrefix(line, lineMark) {
+			!ownLine(line) {
 			last = append([]string{clip(line, 200)}, last...)
 		}
 	}
 	return strings.Join(append([]string{reason}, last...), "\n")
+}
+
+// ownLine reports whether a line is one that the verdict says in its own words.
+func ownLine(line string) bool {
+	return strings.HasPrefix(line, lineMark) || strings.HasPrefix(line, exitMark) || strings.HasPrefix(line, noteMark)
 }
 
 // clip cuts a text to n characters.
