@@ -110,6 +110,7 @@ func (c *Container) AppendJSON(b []byte) []byte {
 	membersListOpt(&m, "caches", c.Caches, appendCache)
 	m.textsOpt("artifacts", c.Artifacts)
 	m.textsOpt("secrets", c.Secrets)
+	m.mapOpt("secret_env", c.SecretEnv)
 	return m.end()
 }
 
@@ -155,6 +156,8 @@ func (d *decoder) container(c *Container) {
 			d.texts(&c.Artifacts)
 		case "secrets":
 			d.texts(&c.Secrets)
+		case "secret_env":
+			d.textMap(&c.SecretEnv)
 		default:
 			return false
 		}

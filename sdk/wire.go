@@ -95,6 +95,8 @@ type Container struct {
 	Artifacts []string          `json:"artifacts,omitempty"` // absolute paths or globs, copied out after the command
 	// names; each is a file /run/secrets/<name>. Needs capability "secret"
 	Secrets []string `json:"secrets,omitempty"`
+	// variables of the command, each with the name of the secret that is its value. Needs capability "secret"
+	SecretEnv map[string]string `json:"secret_env,omitempty"`
 }
 
 // Cache is a volume of this repository mounted in a container.

@@ -35,6 +35,8 @@ func readSettings(run *sdk.Run) (settings, error) {
 		Processes: int(run.With("processes").Int()),
 		Network:   run.With("network").Bool(),
 		Artifacts: run.With("artifacts").Strings(),
+		Secrets:   run.With("secrets").Strings(),
+		SecretEnv: run.With("secret_env").Map(),
 	}
 	for _, c := range run.With("caches").Items() {
 		s.container.Caches = append(s.container.Caches, sdk.Cache{Name: c.Get("name").String(), Path: c.Get("path").String()})

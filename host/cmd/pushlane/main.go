@@ -125,7 +125,8 @@ Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 	root.AddCommand(
 		initCommand(p), installCommand(p), uninstallCommand(p),
 		runCommand(p), lanesCommand(p), importCommand(p),
-		runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p), tokenCommand(p), doctorCommand(p),
+		runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p), tokenCommand(p), secretCommand(p),
+		doctorCommand(p),
 		gcCommand(p),
 		demoCommand(p), serveCommand(p), pluginCommand(p), hookCommand(p), versionCommand(p),
 	)

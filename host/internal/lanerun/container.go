@@ -49,10 +49,8 @@ func (l *Lane) allowContainers(asked []sdk.Container) error {
 		if c.Network && !l.can("container.network") {
 			return l.denied("container.network")
 		}
-		for _, name := range c.Secrets {
-			if !l.permits.reaches("secret", name) {
-				return l.outside("secret", name)
-			}
+		if err := l.allowSecrets(c); err != nil {
+			return err
 		}
 	}
 	return TakeIDs(l.asked, asked, l.lane().Plugin, l.policy().MaxContainers)
@@ -98,7 +96,7 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	if err != nil {
 		return sdk.Result{}, err
 	}
-	secrets, err := l.containerSecrets(c.Secrets)
+	secrets, err := l.containerSecrets(SecretNames(c))
 	if err != nil {
 		return sdk.Result{}, err
 	}

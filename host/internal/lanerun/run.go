@@ -21,6 +21,7 @@ import (
 func (l *Lane) Run(ctx context.Context, o *gate.LaneRun) {
 	log := newLaneLog(l.logPath, func(line string) { l.watch.Line(l.i, line) })
 	l.log, l.asked = log, map[string]bool{}
+	log.hide = l.unmasked
 	defer func() {
 		for _, f := range l.cleanup {
 			f()
@@ -189,6 +190,7 @@ func (l *Lane) callPlugin(ctx context.Context) (Result, int, error) {
 		return Result{}, 0, err
 	}
 	said, err := ReadResult(l.module.Manifest().Output, done.Stdout, config.MaxFindings)
+	l.hide(&said)
 	l.logTalk(said)
 	if err == nil {
 		err = opened.Pass(done.Exit)
