@@ -111,7 +111,7 @@ func (p Policy) Within(z zone.Zone, lane string, strict bool) Policy {
 // developer's machine: what belongs to that developer is not theirs to ask for.
 func (p Policy) Guarded() Policy {
 	p.Capabilities = slices.DeleteFunc(slices.Clone(p.Capabilities),
-		func(c string) bool { return c == "secret" || c == "env" })
+		func(c string) bool { return c == "secret" })
 	return p
 }
 
