@@ -30,12 +30,12 @@ func (h acceptance) takeIn(ctx context.Context, call gate.Call, policy config.Po
 	if err != nil || len(j.Updates) == 0 {
 		return err
 	}
-	return h.enqueue(ctx, repo, call, &j)
+	return h.enqueue(ctx, repo, &j)
 }
 
 // accepted notes at the run that judged a push in pre-receive that git took it.
-func (h *Host) accepted(ctx context.Context, st *store.Store, repo string, call gate.Call) error {
-	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+call.PushID())
+func (h *Host) accepted(ctx context.Context, st *store.Store, repo, push string) error {
+	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+push)
 	if errors.Is(err, store.ErrNoRun) {
 		return nil
 	}
@@ -50,13 +50,13 @@ func (h *Host) accepted(ctx context.Context, st *store.Store, repo string, call 
 
 // acceptedOrigin names what comes after a push: by the run that judged it, as
 // a server that calls the hooks itself may give the same lines again.
-func acceptedOrigin(ctx context.Context, st *store.Store, repo string, call gate.Call) (string, error) {
-	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+call.PushID())
+func acceptedOrigin(ctx context.Context, st *store.Store, repo, push string) (string, error) {
+	run, err := st.RunByOrigin(ctx, repo, "pre-receive:"+push)
 	switch {
 	case errors.Is(err, store.ErrNoRun):
-		return "post-receive:" + call.PushID(), nil
+		return "post-receive:" + push, nil
 	case err != nil:
 		return "", err
 	}
-	return fmt.Sprintf("post-receive:%s:%d", call.PushID(), run.Number), nil
+	return fmt.Sprintf("post-receive:%s:%d", push, run.Number), nil
 }

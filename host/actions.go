@@ -64,7 +64,7 @@ func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 	if run.Gate == "pre-commit" || run.Gate == "commit-msg" {
 		return problem.Usage(fmt.Errorf("it judged a commit before it was created"))
 	}
-	repo, release, err := h.repo(ctx, queuedCall(run))
+	repo, release, err := h.repo(ctx, ownCall(run.Gate, run.RepoKey))
 	if err != nil {
 		return err
 	}

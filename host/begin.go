@@ -10,7 +10,7 @@ import (
 )
 
 // begin records the run that a call asks for; see startRun.
-func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run) (*record.Recorder, error) {
+func (h *Host) begin(ctx context.Context, repo *hooks.Repo, j *gate.Run) (*record.Recorder, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
@@ -26,10 +26,10 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, call gate.Call, j *g
 	if err := findAddress(ctx, st, j); err != nil {
 		return nil, err
 	}
-	if j.Bypasses, err = gate.Bypasses(ctx, st, repo, call, j.Updates); err != nil {
+	if j.Bypasses, err = gate.Bypasses(ctx, st, repo, j); err != nil {
 		return nil, err
 	}
-	return record.Begin(ctx, st, repo, call, j, func(run store.Run) (release func()) {
+	return record.Begin(ctx, st, repo, j, func(run store.Run) (release func()) {
 		h.files.NoteRun(st, run.ID)
 		return h.held.Hold(run.ID)
 	}), nil

@@ -326,11 +326,6 @@ func ofOneCall(name string) bool {
 	return slices.Contains([]string{"GIT_PROTOCOL", "GIT_PREFIX", "GIT_REFLOG_ACTION", "GIT_EDITOR"}, name)
 }
 
-// queuedCall is the call that a waiting run is the answer to.
-func queuedCall(run store.Run) gate.Call {
-	return ownCall(run.Gate, run.RepoKey)
-}
-
 // ownCall is a call that no hook made: this process's own git looks at the
 // repository.
 func ownCall(name, repo string) gate.Call {

@@ -21,17 +21,17 @@ const maxLoggedRefs = 50
 // logPush writes a line for each ref of a push: what git was answered about it,
 // and why. A push that broke before its refs were known has one line. A host
 // that judges a single call has no log.
-func (h *Host) logPush(call gate.Call, j gate.Run, exit int, err error, took time.Duration) {
+func (h *Host) logPush(j gate.Run, exit int, err error, took time.Duration) {
 	if h.log == nil {
 		return
 	}
-	line := h.logLine(j).WithFields(logrus.Fields{"gate": call.Gate, "repository": cmp.Or(j.Repo, call.Dir),
+	line := h.logLine(j).WithFields(logrus.Fields{"gate": j.Gate, "repository": j.Repo,
 		"duration": seconds(took)})
 	if err != nil {
 		line.WithFields(logrus.Fields{"verdict": exitWord(exit), "reason": err}).Error("push")
 		return
 	}
-	answers := refAnswers(call, j, exit)
+	answers := refAnswers(j, exit)
 	for _, a := range answers[:min(len(answers), maxLoggedRefs)] {
 		line.WithFields(logrus.Fields{"ref": a.Ref, "old": a.Old, "new": a.New}).WithFields(a.said()).Log(a.level(), "push")
 	}
@@ -79,7 +79,7 @@ func (a refAnswer) level() logrus.Level {
 }
 
 // refAnswers lists the refs of a push, those that nothing is judged of too.
-func refAnswers(call gate.Call, j gate.Run, exit int) []refAnswer {
+func refAnswers(j gate.Run, exit int) []refAnswer {
 	v := j.Verdicts()
 	var all []refAnswer
 	judged := map[string]bool{}
@@ -88,7 +88,7 @@ func refAnswers(call gate.Call, j gate.Run, exit int) []refAnswer {
 		if a.exit == gate.ExitAccept && exit != gate.ExitAccept {
 			a.along, a.exit, a.reason = true, exit, "another ref of the push was not accepted"
 		}
-		if a.word = exitWord(a.exit); call.Gate == "post-receive" && len(j.LaneRuns) > 0 {
+		if a.word = exitWord(a.exit); j.Gate == "post-receive" && len(j.LaneRuns) > 0 {
 			a.word = "queued"
 		}
 		judged[u.Ref] = true

@@ -155,7 +155,7 @@ func TestLogOfManyRefs(t *testing.T) {
 	}
 	run.Updates[59].Ref = "refs/heads/x\nlevel=info msg=push verdict=accepted"
 	run.Updates[59].Refusal = "no\x1b[2K\r\nlevel=info msg=push"
-	h.logPush(gate.Call{Gate: "pre-receive"}, run, gate.ExitRefuse, nil, 0)
+	h.logPush(run, gate.ExitRefuse, nil, 0)
 	lines := strings.Split(strings.TrimSuffix(changing.ReplaceAllString(out.String(), ""), "\n"), "\n")
 	for i, want := range map[int]string{
 		0: `level=warning msg=push gate=pre-receive new= old= reason="no; level=info msg=push" ` +
@@ -174,7 +174,7 @@ func TestLogOfManyRefs(t *testing.T) {
 func TestNoLog(t *testing.T) {
 	t.Parallel()
 	h := &Host{}
-	h.logPush(gate.Call{}, gate.Run{}, 0, nil, 0)
+	h.logPush(gate.Run{}, 0, nil, 0)
 	h.logRun(gate.Run{})
 	h.logLane(&gate.Run{}, 0, 0)
 }
@@ -190,6 +190,6 @@ func BenchmarkLog(b *testing.B) {
 			h.logLane(&run, i, run.Number)
 		}
 		h.logRun(run)
-		h.logPush(gate.Call{Gate: "pre-receive"}, run, gate.ExitAccept, nil, 0)
+		h.logPush(run, gate.ExitAccept, nil, 0)
 	}
 }

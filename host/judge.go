@@ -27,34 +27,32 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		return h.leave(ctx, call, out)
 	}
 	began := time.Now()
+	out = out.For(call)
 	policy, err := call.Policy()
-	if err != nil {
-		out.Fail(call, err)
-		h.logPush(call, gate.Run{}, gate.ExitUndecided, err, time.Since(began))
-		return gate.ExitUndecided
-	}
-	repo, release, err := h.repo(ctx, call)
+	j := gate.Run{Gate: call.Gate, Repo: call.Dir, Policy: policy}
+	var repo *hooks.Repo
 	if err == nil {
-		defer release()
-		call, err = call.Resolved(ctx, repo)
-	}
-	var j gate.Run
-	if err == nil {
-		j, err = h.decide(ctx, repo, call, policy)
+		var release func()
+		if repo, release, err = h.repo(ctx, call); err == nil {
+			defer release()
+			j, err = h.decide(ctx, repo, call, policy)
+		}
 	}
 	switch {
 	case err != nil || len(j.Updates) == 0:
-	case call.Gate == "post-receive":
-		err = h.enqueue(ctx, repo, call, &j)
+	case j.Gate == "post-receive":
+		err = h.enqueue(ctx, repo, &j)
 	default:
 		var rec *record.Recorder
-		if rec, err = h.begin(ctx, repo, call, &j); err == nil {
-			h.runLanes(ctx, repo, call, &j, rec, out)
+		if rec, err = h.begin(ctx, repo, &j); err == nil {
+			running, done := h.cancellable(ctx, rec)
+			h.runLanes(running, repo, &j, rec, out, nil)
+			done()
 			err = h.end(ctx, repo, &j, rec)
 		}
 	}
-	exit, err := h.report(ctx, call, policy, &j, err, out)
-	h.logPush(call, j, exit, err, time.Since(began))
+	exit, err := h.report(ctx, &j, err, out)
+	h.logPush(j, exit, err, time.Since(began))
 	return exit
 }
 
@@ -81,33 +79,32 @@ func (h *Host) end(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec *reco
 // report prints a run, or the error that ended it, and returns the status that git
 // gets. With --per-ref a push with at least one good ref continues, and
 // proc-receive refuses the others.
-func (h *Host) report(ctx context.Context, call gate.Call, policy config.Policy, j *gate.Run, err error,
-	out report.Output) (int, error) {
+func (h *Host) report(ctx context.Context, j *gate.Run, err error, out report.Output) (int, error) {
 	if err != nil {
-		out.Fail(call, err)
-		return gate.ExitOf(err, policy), err
+		out.Fail(err)
+		return gate.ExitOf(err, j.Policy), err
 	}
 	exit := j.Exit()
 	if j.PerRef {
-		if j.Partly, err = perref.Leave(h.state, call, *j); err != nil {
-			out.Fail(call, err)
+		if j.Partly, err = perref.Leave(h.state, *j); err != nil {
+			out.Fail(err)
 			return gate.ExitUndecided, err
 		}
 	}
 	if j.Partly {
 		exit = gate.ExitAccept
 	}
-	if err := h.write(ctx, call, out, *j); err != nil && call.Gate == "manual" {
+	if err := h.write(ctx, out, *j); err != nil && j.Gate == "manual" {
 		return gate.ExitUndecided, nil
 	}
 	return exit, nil // the verdict does not depend on whether anyone reads the output
 }
 
 // write prints what the call asked for about a run.
-func (h *Host) write(ctx context.Context, call gate.Call, out report.Output, j gate.Run) error {
+func (h *Host) write(ctx context.Context, out report.Output, j gate.Run) error {
 	switch {
-	case call.Format != "json":
-		return out.Write(call, j)
+	case !out.WantsJSON():
+		return out.Write(j)
 	case j.Number == 0:
 		return report.Indented(out.Out, runjson.Nothing(j.Repo, j.Gate))
 	}
@@ -131,28 +128,33 @@ func (h *Host) leave(ctx context.Context, call gate.Call, out report.Output) int
 	return gate.ExitAccept
 }
 
-// decide decides with this host's store and plugins.
+// decide decides about every lane. From here on the run says what the call asked
+// for.
 func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, policy config.Policy) (gate.Run, error) {
+	undecided := gate.Run{Gate: call.Gate, Repo: call.Dir, Policy: policy}
+	call, err := call.Resolved(ctx, repo)
+	if err != nil {
+		return undecided, err
+	}
 	var st gate.TrustRecord
 	if call.Receives() {
-		var err error
 		if st, err = h.Store(ctx); err != nil {
-			return gate.Run{}, err
+			return undecided, err
 		}
 	}
 	return gate.Decide(ctx, repo, call, policy, st, func(ctx context.Context, j *gate.Run, i int, lane lanes.Lane) bool {
-		return h.seesUpdate(ctx, repo, call, j, i, lane)
+		return h.seesUpdate(ctx, repo, j, i, lane)
 	})
 }
 
 // seesUpdate reports whether the lane's plugin receives the ref that it judges, so
 // that its verdict about one ref is not valid for another. A plugin that cannot be
 // loaded counts as one that does.
-func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, i int,
-	lane lanes.Lane) bool {
+func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, j *gate.Run, i int, lane lanes.Lane) bool {
 	o := gate.LaneRun{Update: i, Picked: lanes.Picked{Lane: lane}}
-	alone := &gate.Run{GitDir: j.GitDir, Gate: j.Gate, Policy: j.Policy, Updates: j.Updates, LaneRuns: []gate.LaneRun{o}}
-	m, err := h.lanes.Lane(lanerun.Spec{Repo: repo, Call: call, Run: alone}).Manifest(ctx)
+	alone := &gate.Run{GitDir: j.GitDir, Gate: j.Gate, Asked: j.Asked, Policy: j.Policy, Updates: j.Updates,
+		LaneRuns: []gate.LaneRun{o}}
+	m, err := h.lanes.Lane(lanerun.Spec{Repo: repo, Run: alone}).Manifest(ctx)
 	return err != nil || m.Wants("update")
 }
 

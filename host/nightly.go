@@ -94,7 +94,7 @@ func (h schedules) trigger(ctx context.Context, st *store.Store, repo *hooks.Rep
 	u.Picked = []lanes.Picked{picked}
 	j.Updates = []gate.Update{u}
 	j.Plan(func(int, lanes.Lane) bool { return false })
-	n := record.New(repo, gate.Call{Gate: "schedule"}, &j)
+	n := record.New(repo, &j)
 	n.Waiting, n.Origin = true, fmt.Sprintf("schedule:%s:%s", l.ID, due.UTC().Format(time.RFC3339))
 	run, err := st.Begin(ctx, n)
 	if errors.Is(err, store.ErrKnown) {

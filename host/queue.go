@@ -18,21 +18,21 @@ import (
 
 // enqueue records an accepted push as a run that waits. The same push handed
 // over twice is one run.
-func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run) error {
+func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, j *gate.Run) error {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return err
 	}
-	h.afterwards(ctx, func(ctx context.Context) error { return h.accepted(ctx, st, repo.CommonDir(), call) })
+	h.afterwards(ctx, func(ctx context.Context) error { return h.accepted(ctx, st, repo.CommonDir(), j.Asked.Push) })
 	if len(j.LaneRuns) == 0 {
 		return nil
 	}
 	if err := findAddress(ctx, st, j); err != nil {
 		return err
 	}
-	n := record.New(repo, call, j)
+	n := record.New(repo, j)
 	n.Waiting, n.Priority = true, j.Options.Priority
-	if n.Origin, err = acceptedOrigin(ctx, st, n.RepoKey, call); err != nil {
+	if n.Origin, err = acceptedOrigin(ctx, st, n.RepoKey, j.Asked.Push); err != nil {
 		return err
 	}
 	run, err := st.Begin(ctx, n)
@@ -127,8 +127,7 @@ func (h queue) execute(ctx context.Context, run store.Run) error {
 	if err != nil {
 		return err
 	}
-	call := queuedCall(run)
-	repo, release, err := h.repo(ctx, call)
+	repo, release, err := h.repo(ctx, ownCall(run.Gate, run.RepoKey))
 	if err != nil {
 		return h.giveBack(ctx, st, run, err)
 	}
@@ -145,7 +144,7 @@ func (h queue) execute(ctx context.Context, run store.Run) error {
 	held, lost := h.holdLease(working, st, run)
 	defer lost()
 	idle := newIdleness(park)
-	h.runLanesUntil(held, repo, call, &j, rec, report.Output{Out: io.Discard, Err: io.Discard}, idle)
+	h.runLanes(held, repo, &j, rec, report.Output{Out: io.Discard, Err: io.Discard}, idle)
 	if idle.parked() {
 		return nil
 	}
@@ -167,7 +166,7 @@ func (h queue) execute(ctx context.Context, run store.Run) error {
 func (h queue) resume(ctx context.Context, repo *hooks.Repo, run store.Run) (gate.Run, error) {
 	policy := h.policy
 	j := gate.Run{Repo: run.RepoName, GitDir: run.RepoKey, Gate: run.Gate, Number: run.Number, Started: run.Started,
-		Policy: policy}
+		Policy: policy, Asked: gate.Asked{Pusher: run.Pusher, NamedBy: run.Pusher, Env: ownCall(run.Gate, run.RepoKey).Env}}
 	j.Options.Priority = run.Priority
 	for _, u := range run.Updates {
 		p := gate.Update{Update: hooks.Update{Ref: u.Ref, Old: u.Old, New: u.New, Base: u.Base, Forced: u.Forced},

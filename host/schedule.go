@@ -19,16 +19,6 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// runLanes runs every planned lane until someone cancels the run, at most policy.Parallel at once in this
-// host, each after the lanes it needs. Every result is at its lane's index, so that
-// the order of the output does not depend on time.
-func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
-	out report.Output) {
-	running, done := h.cancellable(ctx, rec)
-	defer done()
-	h.runLanesUntil(running, repo, call, j, rec, out, nil)
-}
-
 // scheduled is a lane run that waits for its turn, or has it.
 type scheduled struct {
 	lanerun.Spec
@@ -38,10 +28,13 @@ type scheduled struct {
 
 func (s *scheduled) outcome() *gate.LaneRun { return &s.Run.LaneRuns[s.Index] }
 
-// runLanesUntil is runLanes of a run that can be given back while it waits.
-func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Call, j *gate.Run, rec *record.Recorder,
+// runLanes runs every planned lane, at most policy.Parallel at once in this host,
+// each after the lanes it needs. Every result is at its lane's index, so that the
+// order of the output does not depend on time. A run out of the queue gives idle, by
+// which it is given back while all of it waits.
+func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec *record.Recorder,
 	out report.Output, idle *idleness) {
-	watch := out.Watch(call, j)
+	watch := out.Watch(j)
 	defer watch.Close()
 	done := make([]chan struct{}, len(j.LaneRuns))
 	for i := range done {
@@ -64,7 +57,7 @@ func (h *Host) runLanesUntil(ctx context.Context, repo *hooks.Repo, call gate.Ca
 			if o.Done {
 				return
 			}
-			spec := lanerun.Spec{Repo: repo, Call: call, Run: j, Index: i, Rec: rec, Watch: watch}
+			spec := lanerun.Spec{Repo: repo, Run: j, Index: i, Rec: rec, Watch: watch}
 			l := &scheduled{Spec: spec, lane: h.lanes.Lane(spec), idle: idle}
 			needs := v.NeedsOf(i)
 			idle.end()
@@ -99,10 +92,16 @@ func (h *Host) runInSlot(ctx context.Context, l *scheduled) {
 	o := l.outcome()
 	l.lane.Attempt = max(1, o.Attempt)
 	for tried := 0; ; l.lane.Attempt++ {
-		if err := h.runOnce(ctx, l, o); err != nil {
+		release, err := h.turn(ctx, l)
+		if err != nil {
 			l.lane.NotBegun(ctx, o, err)
 			return
 		}
+		o.Started = time.Now()
+		l.Watch.Started(l.Index)
+		l.lane.Run(ctx, o)
+		o.Ended = time.Now()
+		release()
 		switch {
 		case !infrastructure(o) || ctx.Err() != nil:
 			return
@@ -119,25 +118,20 @@ func (h *Host) runInSlot(ctx context.Context, l *scheduled) {
 // maxAttempts bounds the attempts that an Incus costs which comes and goes.
 const maxAttempts = 20
 
-// runOnce is one attempt; an error means that it did not begin.
-func (h *Host) runOnce(ctx context.Context, l *scheduled, o *gate.LaneRun) error {
-	free, err := enterGroup(ctx, l)
+// turn waits until an attempt may begin: for the lane's group, then for a slot.
+func (h *Host) turn(ctx context.Context, l *scheduled) (release func(), err error) {
+	leave, err := enterGroup(ctx, l)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer free()
-	release, err := h.slots.Acquire(ctx, slots.Claimant{Zone: l.lane.Zone(), Ref: l.lane.Update().Ref,
+	free, err := h.slots.Acquire(ctx, slots.Claimant{Zone: l.lane.Zone(), Ref: l.lane.Update().Ref,
 		Pusher:   l.lane.Pusher(),
 		Priority: l.Run.Options.Priority})
 	if err != nil {
-		return err
+		leave()
+		return nil, err
 	}
-	defer release()
-	o.Started = time.Now()
-	l.Watch.Started(l.Index)
-	l.lane.Run(ctx, o)
-	o.Ended = time.Now()
-	return nil
+	return func() { free(); leave() }, nil
 }
 
 // backoff is the wait before the next attempt: 1 s, 2 s, 4 s, at most 30 s, of

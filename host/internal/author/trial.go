@@ -101,9 +101,9 @@ func (t trial) run(ctx context.Context, m sdk.Manifest, run trace.Runner) tried 
 // containers by records.
 func (t trial) round(ctx context.Context, m sdk.Manifest, run trace.Runner, script *script, done *tried) (goesOn bool) {
 	var log bytes.Buffer
-	call := wasm.Call{Stdin: t.request.AppendJSON(nil), Stderr: &log, Out: wasm.NewOut(config.MaxOut, config.MaxOutFiles),
-		Memory: config.PluginMemory, Fuel: config.DefaultFuel,
-		MaxStdout: config.MaxStdout, MaxStderr: config.MaxStderr, World: &wasm.Local{Src: t.src, Base: t.base, Ops: script}}
+	call := config.PluginCall(config.DefaultFuel)
+	call.Stdin, call.Stderr = t.request.AppendJSON(nil), &log
+	call.World = &wasm.Local{Src: t.src, Base: t.base, Ops: script}
 	if t.shape != nil {
 		if call.Stdin, done.err = t.shape(call.Stdin); done.err != nil {
 			return false
@@ -390,8 +390,7 @@ func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
 		Update: sdk.Update{Ref: "refs/heads/main", Old: strings.Repeat("1", 40), New: strings.Repeat("2", 40),
 			Base: strings.Repeat("1", 40)},
 		With: with, Granted: names, Ops: lanerun.OfferedTo(granted),
-		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: 60_000, Log: config.MaxStderr, Findings: config.MaxFindings,
-			Out: config.MaxOut, Fuel: config.DefaultFuel}}
+		Limits: config.PluginLimits(time.Minute, config.DefaultFuel)}
 	if granted("repo.read") {
 		t.changes = changesBetween(base, src)
 	}

@@ -1,6 +1,12 @@
 package config
 
-import "github.com/pushlane/pushlane/host/internal/incus"
+import (
+	"time"
+
+	"github.com/pushlane/pushlane/host/internal/incus"
+	"github.com/pushlane/pushlane/host/internal/wasm"
+	"github.com/pushlane/pushlane/sdk"
+)
 
 // PluginMemory is the linear memory one plugin instance may use, in bytes.
 const PluginMemory = 256 << 20
@@ -22,6 +28,19 @@ const (
 	MaxOutFiles   = 4096
 	MaxIterations = 16 // calls of one plugin in one lane run
 )
+
+// PluginCall is a call of a plugin with the limits that every call has. Fuel is in
+// units of Policy.MaxFuel.
+func PluginCall(fuel int64) wasm.Call {
+	return wasm.Call{MaxStdout: MaxStdout, MaxStderr: MaxStderr, Memory: PluginMemory, Fuel: fuel,
+		Out: wasm.NewOut(MaxOut, MaxOutFiles)}
+}
+
+// PluginLimits are the limits of a call as its request says them.
+func PluginLimits(timeout time.Duration, fuel int64) sdk.Limits {
+	return sdk.Limits{Memory: PluginMemory, Millis: timeout.Milliseconds(), Log: MaxStderr, Findings: MaxFindings,
+		Out: MaxOut, Fuel: fuel}
+}
 
 // ContainerLimits are the policy's ceilings for one container.
 func (p Policy) ContainerLimits() incus.Limits {

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -124,6 +125,7 @@ type Policy struct {
 
 	KeepRuns time.Duration `koanf:"retention.runs"` // age at which runs, logs and artifacts are removed
 
+	file string // the first that it was read from
 	only *Allow // what a run may reach of secrets, http and env; nil: all that the keys above say
 }
 
@@ -206,8 +208,12 @@ func loadFiles(getenv func(string) string, files []string, defaults map[string]a
 		return Policy{}, problem.WithHint(fmt.Errorf("cannot read the policy: %w", err),
 			"check "+strings.Join(PolicyFiles(getenv), " and "))
 	}
+	p.file = files[0]
 	return p, p.validate()
 }
+
+// File is where the owner of the host says what it allows.
+func (p Policy) File() string { return cmp.Or(p.file, PolicyFile) }
 
 func loadPolicyFile(k *koanf.Koanf, name string) error {
 	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {

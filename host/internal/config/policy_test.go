@@ -33,6 +33,9 @@ func TestVariables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if filepath.Base(p.File()) != "config.toml" || p.File() == PolicyFile {
+		t.Errorf("it is from %q", p.File())
+	}
 	if p.Parallel != 2 || p.IncusPool != "variable" || p.IncusProject != "file" || p.IncusServerCert != "/cert=1" ||
 		!slices.Equal(p.PushOptions, []string{"lane.skip", "priority"}) || p.MaxTime.String() != "5m0s" || p.AllowSkip ||
 		len(p.Webhooks) != 0 {

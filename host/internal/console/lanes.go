@@ -66,17 +66,18 @@ func ExplainLanes(ctx context.Context, h *host.Host, policy config.Policy, call 
 	p := gate.Update{Update: u, LanesFile: by, Changes: changes, Picked: picked, Protected: true}
 	for i := range e.Lanes {
 		if ask.Memory && e.Lanes[i].Picked {
-			e.Lanes[i].Memory = explainMemory(ctx, h, repo, call, policy, ask.Gate, p, i)
+			e.Lanes[i].Memory = explainMemory(ctx, h, repo, call.Asked(), policy, ask.Gate, p, i)
 		}
 	}
 	return e, nil
 }
 
 // explainMemory says what memory would do for one picked lane.
-func explainMemory(ctx context.Context, h *host.Host, repo *hooks.Repo, call gate.Call, policy config.Policy, at string,
-	p gate.Update, i int) string {
-	j := &gate.Run{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: at, Policy: policy, Updates: []gate.Update{p},
+func explainMemory(ctx context.Context, h *host.Host, repo *hooks.Repo, asked gate.Asked, policy config.Policy,
+	at string, p gate.Update, i int) string {
+	j := &gate.Run{Repo: repo.Name(), GitDir: repo.CommonDir(), Gate: at, Policy: policy, Asked: asked,
+		Updates: []gate.Update{p},
 		LaneRuns: []gate.LaneRun{{Picked: p.Picked[i],
 			Address: gate.Address(repo.Name(), p.New, p.Picked[i].Lane.ID)}}}
-	return h.Lanes().Lane(lanerun.Spec{Repo: repo, Call: call, Run: j}).Foresee(ctx)
+	return h.Lanes().Lane(lanerun.Spec{Repo: repo, Run: j}).Foresee(ctx)
 }

@@ -19,18 +19,18 @@ import (
 // while the hook stood, without a run that let it through: `git push
 // --no-verify`. git does not tell a hook that it was passed over, but its
 // reflog of the remote's branch does afterwards.
-func Bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call, updates []Update) ([]string, error) {
-	since, ok := hookSince(call)
-	if !ok || call.Gate != "pre-push" {
+func Bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, j *Run) ([]string, error) {
+	since, ok := hookSince(j.Asked.Hook)
+	if !ok || j.Gate != "pre-push" {
 		return nil, nil
 	}
 	var found []string
-	for _, u := range updates {
+	for _, u := range j.Updates {
 		branch, isBranch := strings.CutPrefix(u.Ref, "refs/heads/")
 		if !isBranch || hooks.IsZero(u.Old) {
 			continue
 		}
-		at, pushedHere := lastPush(filepath.Join(repo.CommonDir(), "logs", "refs", "remotes", call.Arg(0), branch), u.Old)
+		at, pushedHere := lastPush(filepath.Join(repo.CommonDir(), "logs", "refs", "remotes", j.Remote, branch), u.Old)
 		if !pushedHere || at.Before(since) {
 			continue
 		}
@@ -47,13 +47,9 @@ func Bypasses(ctx context.Context, st *store.Store, repo *hooks.Repo, call Call,
 }
 
 // hookSince is when the hook that called was written.
-func hookSince(call Call) (time.Time, bool) {
-	path := call.Getenv("PUSHLANE_HOOK")
+func hookSince(path string) (time.Time, bool) {
 	if path == "" {
 		return time.Time{}, false
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(call.Dir, path)
 	}
 	info, err := os.Stat(path)
 	if err != nil {

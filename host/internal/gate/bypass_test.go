@@ -118,7 +118,8 @@ func TestBypasses(t *testing.T) {
 		if c.at != "" {
 			u.Old = p.ids[c.at]
 		}
-		got, err := Bypasses(t.Context(), p.store, p.repo, call, []Update{{Update: u}})
+		got, err := Bypasses(t.Context(), p.store, p.repo,
+			&Run{Gate: call.Gate, Remote: call.Arg(0), Asked: call.Asked(), Updates: []Update{{Update: u}}})
 		if err != nil || strings.Join(got, "; ") != c.want {
 			t.Errorf("%s: got %q, %v, want %q", name, got, err, c.want)
 		}
@@ -126,12 +127,13 @@ func TestBypasses(t *testing.T) {
 	all := []Update{{Update: hooks.Update{Ref: "refs/heads/past", Old: p.ids["past"]}},
 		{Update: hooks.Update{Ref: "refs/heads/refused", Old: p.ids["refused"]}}}
 	call := Call{Gate: "pre-push", Dir: p.work, Args: []string{"origin"}, Env: []string{"PUSHLANE_HOOK=" + p.hook}}
-	got, err := Bypasses(t.Context(), p.store, p.repo, call, all)
+	j := &Run{Gate: call.Gate, Remote: call.Arg(0), Asked: call.Asked(), Updates: all}
+	got, err := Bypasses(t.Context(), p.store, p.repo, j)
 	if err != nil || strings.Join(got, "; ") != past("past")+"; "+past("refused") {
 		t.Errorf("two: %q, %v", got, err)
 	}
 	p.store.Close()
-	if got, err := Bypasses(t.Context(), p.store, p.repo, call, all); err == nil || got != nil {
+	if got, err := Bypasses(t.Context(), p.store, p.repo, j); err == nil || got != nil {
 		t.Errorf("a record that cannot be read: %q, %v", got, err)
 	}
 }

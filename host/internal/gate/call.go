@@ -80,8 +80,10 @@ func (c Call) Arg(i int) string {
 // Receives tells whether the call is a server's: nothing the pusher brings,
 // and no variable, has a say in what judges it.
 func (c Call) Receives() bool {
-	return c.Gate == "pre-receive" || c.Gate == "post-receive"
+	return receives(c.Gate)
 }
+
+func receives(gate string) bool { return gate == "pre-receive" || gate == "post-receive" }
 
 // Policy reads the policy that holds for the call: a server's own for its
 // gates.

@@ -36,7 +36,7 @@ type SeesUpdate func(ctx context.Context, j *Run, i int, lane lanes.Lane) bool
 func Decide(ctx context.Context, repo *hooks.Repo, call Call, policy config.Policy, st TrustRecord,
 	apart SeesUpdate) (Run, error) {
 	j := Run{Repo: policy.RepositoryTitle(repo), GitDir: repo.CommonDir(), Gate: call.Gate, Remote: call.Arg(0),
-		Started: time.Now(), Policy: policy, PerRef: call.PerRef}
+		Started: time.Now(), Policy: policy, PerRef: call.PerRef, Asked: call.Asked()}
 	var err error
 	if j.Options, err = call.options(policy); err != nil {
 		return j, err

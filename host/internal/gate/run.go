@@ -128,12 +128,17 @@ type Run struct {
 	Ended      time.Time
 	Policy     config.Policy
 
+	Asked   Asked
 	Options pushOptions
 	Lists   *hooks.Listing // of the changes of all updates; nil: none was asked for yet
 	Pushed  []hooks.Update // a server's gate: every line of the push, those that nothing is judged of too
 	PerRef  bool           // each ref of the push has its own answer
 	Partly  bool           // good refs are accepted: each ref has its own verdict
 }
+
+// Receives reports whether the run is of a push to this server: nothing that the
+// pusher brings has a say in what judges it.
+func (j Run) Receives() bool { return receives(j.Gate) }
 
 // Exit is the run's exit status: a no comes before "cannot decide", and only
 // what needs a pass counts.

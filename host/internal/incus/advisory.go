@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lxc/incus/v6/shared/api"
-
 	"github.com/pushlane/pushlane/host/internal/bounded"
 )
 
@@ -100,22 +98,22 @@ func older(a, b []int) bool {
 	return false
 }
 
-// checkAdvisories names the faults that this Incus has, one line for each
+// advisories names the faults that this Incus has, one line for each
 // thing they mean. Distributions fix faults without changing the version: what
 // the package's changelog on this machine names is fixed.
-func (c *Client) checkAdvisories(ctx context.Context) []Checked {
-	server, err := await(ctx, func() (*api.Server, error) { s, _, err := c.srv.GetServer(); return s, err })
+func (c *checks) advisories(ctx context.Context) []Checked {
+	server, err := c.conn.server(ctx)
 	if err != nil {
 		return nil // checkServer says so
 	}
 	fixes := ""
-	if c.cfg.URL == "" {
+	if c.conn.cfg.URL == "" {
 		fixes = packageChanges(os.DirFS("/usr/share/doc"))
 	}
 	volumes := volumesUnknown
-	if c.cfg.URL == "" {
+	if c.conn.cfg.URL == "" {
 		home := or(os.Getenv("INCUS_DIR"), "/var/lib/incus")
-		volumes = volumesAt(filepath.Join(home, "storage-pools", c.cfg.Pool, "custom"))
+		volumes = volumesAt(filepath.Join(home, "storage-pools", c.conn.cfg.Pool, "custom"))
 	}
 	found := faults(server.Environment.ServerVersion, fixes, volumes)
 	if len(found) == 0 {

@@ -95,7 +95,7 @@ func (b *box) collect(ctx context.Context, p plan) ([]string, error) {
 	if len(p.patterns) == 0 {
 		return nil, nil
 	}
-	files, err := await(ctx, func() (*sftp.Client, error) { return b.c.srv.GetInstanceFileSFTP(b.name) })
+	files, err := await(ctx, func() (*sftp.Client, error) { return b.c.conn.srv.GetInstanceFileSFTP(b.name) })
 	if err != nil {
 		return nil, broke("fetch artifacts from "+b.name, err)
 	}

@@ -160,12 +160,12 @@ func TestCloseWhileIncusIsAway(t *testing.T) {
 // ownedBy are the containers of a client's owner.
 func ownedBy(t *testing.T, c *Client) (names []string) {
 	t.Helper()
-	all, err := c.srv.GetInstances(api.InstanceTypeContainer)
+	all, err := c.conn.srv.GetInstances(api.InstanceTypeContainer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, i := range all {
-		if i.Config[labelOwner] == c.cfg.Owner {
+		if i.Config[labelOwner] == c.conn.cfg.Owner {
 			names = append(names, i.Name)
 		}
 	}

@@ -61,9 +61,9 @@ func median(all []time.Duration) time.Duration {
 
 func handLaunch(b *testing.B, c *Client) time.Duration {
 	name := handName()
-	in := []string{"--project", c.cfg.Project}
+	in := []string{"--project", c.conn.cfg.Project}
 	began := time.Now()
-	byHand(b, append([]string{"launch", "busybox", name, "--no-profiles", "--storage", c.cfg.Pool, "--quiet", "-d",
+	byHand(b, append([]string{"launch", "busybox", name, "--no-profiles", "--storage", c.conn.cfg.Pool, "--quiet", "-d",
 		"root,size=1GiB",
 		"-c", "security.idmap.isolated=true", "-c", "limits.memory=1GiB", "-c", "limits.processes=500", "-c",
 		"limits.cpu.allowance=200ms/100ms"}, in...)...)

@@ -16,23 +16,27 @@ import (
 // maxCaches is how many cache volumes one zone may have.
 const maxCaches = 32
 
-// caches makes sure that the volumes exist and returns them by mount path. A
+// caches are the volumes in which the lanes of a zone find what earlier runs
+// left there.
+type caches struct{ volumes *volumes }
+
+// mounts makes sure that the volumes exist and returns them by mount path. A
 // cache belongs to one owner and one zone: neither another repository nor an
 // unprotected branch of the same one can leave something for it to run.
-func (c *Client) caches(ctx context.Context, p plan) (map[string]string, error) {
+func (c *caches) mounts(ctx context.Context, p plan) (map[string]string, error) {
 	volumes := map[string]string{}
 	for _, cache := range p.Caches {
-		if err := c.cache(ctx, p, cache); err != nil {
+		if err := c.ensure(ctx, p, cache); err != nil {
 			return nil, broke("make cache "+cache.Name, err)
 		}
-		volumes[cache.Path] = c.cacheVolume(p.Zone, cache.Name)
+		volumes[cache.Path] = c.volume(p.Zone, cache.Name)
 	}
 	return volumes, nil
 }
 
-// cacheVolume names the volume of a zone's cache.
-func (c *Client) cacheVolume(z zone.Zone, name string) string {
-	return cachePrefix + digest(c.cfg.Owner, z.Key(), name)[:cacheDigest] + "-" + name
+// volume names the volume of a zone's cache.
+func (c *caches) volume(z zone.Zone, name string) string {
+	return cachePrefix + digest(c.volumes.conn.cfg.Owner, z.Key(), name)[:cacheDigest] + "-" + name
 }
 
 const (
@@ -40,80 +44,81 @@ const (
 	cacheDigest = 16 // hex digits
 )
 
-func (c *Client) cache(ctx context.Context, p plan, cache sdk.Cache) error {
-	there, err := c.cacheThere(ctx, c.cacheVolume(p.Zone, cache.Name))
+func (c *caches) ensure(ctx context.Context, p plan, cache sdk.Cache) error {
+	there, err := c.there(ctx, c.volume(p.Zone, cache.Name))
 	if err != nil || there {
 		return err
 	}
 	// One at a time, so that those who make caches at once do not all find room.
-	release, err := c.alone(ctx, cachePrefix+p.Zone.Key())
+	release, err := c.volumes.alone(ctx, cachePrefix+p.Zone.Key())
 	if err != nil {
 		return err
 	}
 	defer release()
-	there, err = c.cacheThere(ctx, c.cacheVolume(p.Zone, cache.Name))
+	there, err = c.there(ctx, c.volume(p.Zone, cache.Name))
 	if err != nil || there {
 		return err
 	}
-	if err := c.cacheRoom(ctx, p, cache.Name); err != nil {
+	if err := c.room(ctx, p, cache.Name); err != nil {
 		return err
 	}
-	return c.makeCache(ctx, p, cache)
+	return c.create(ctx, p, cache)
 }
 
-// cacheThere reports whether the volume exists, and notes its use.
-func (c *Client) cacheThere(ctx context.Context, name string) (bool, error) {
-	vol, err := c.volume(ctx, name)
+// there reports whether the volume exists, and notes its use.
+func (c *caches) there(ctx context.Context, name string) (bool, error) {
+	vol, err := c.volumes.get(ctx, name)
 	switch {
 	case isNotFound(err):
 		return false, nil
 	case err != nil:
 		return false, err
 	}
-	if used, err := time.Parse(time.RFC3339, vol.Config[labelUsed]); err != nil || time.Since(used) > usedStep {
-		_ = c.relabel(ctx, name, map[string]string{labelUsed: stamp(time.Now())}) // a later use says it again
-	}
+	_ = c.volumes.use(ctx, vol) // a later use says it again
 	return true, nil
 }
 
-func (c *Client) makeCache(ctx context.Context, p plan, cache sdk.Cache) error {
-	name := c.cacheVolume(p.Zone, cache.Name)
+func (c *caches) create(ctx context.Context, p plan, cache sdk.Cache) error {
+	name := c.volume(p.Zone, cache.Name)
 	post := api.StorageVolumesPost{Name: name, Type: "custom", ContentType: "filesystem",
 		StorageVolumePut: api.StorageVolumePut{
 			Description: "cache " + cache.Name,
 			Config: api.ConfigMap{
 				"size": strconv.FormatInt(p.disk, 10), "security.shifted": "true", // one id map per container, one volume for all
-				labelOwner: c.cfg.Owner, labelCache: short(p.Zone.Key(), 200) + ":" + cache.Name, labelUsed: stamp(time.Now()),
+				labelOwner: c.volumes.conn.cfg.Owner, labelCache: short(p.Zone.Key(), 200) + ":" + cache.Name,
+				labelUsed: stamp(time.Now()),
 			},
 		}}
-	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, c.srv.CreateStoragePoolVolume(c.cfg.Pool, post) })
+	_, err := await(ctx, func() (struct{}, error) {
+		return struct{}{}, c.volumes.conn.srv.CreateStoragePoolVolume(c.volumes.conn.cfg.Pool, post)
+	})
 	if err != nil {
-		if _, there := c.volume(ctx, name); there == nil {
+		if _, there := c.volumes.get(ctx, name); there == nil {
 			return nil // another process was first
 		}
 	}
 	return err
 }
 
-// cacheRoom is an error where one more cache of the plan's disk is more than
+// room is an error where one more cache of the plan's disk is more than
 // its zone may have.
-func (c *Client) cacheRoom(ctx context.Context, p plan, name string) error {
-	all, err := await(ctx, func() ([]api.StorageVolume, error) { return c.srv.GetStoragePoolVolumes(c.cfg.Pool) })
+func (c *caches) room(ctx context.Context, p plan, name string) error {
+	all, err := c.volumes.list(ctx)
 	if err != nil {
 		return err
 	}
 	mine := slices.DeleteFunc(all, func(v api.StorageVolume) bool { return !c.inZone(v, p.Zone) })
 	if why := tooManyCaches(mine, p); why != nil {
-		return failed("make cache "+name, why, c.cacheHint(mine))
+		return failed("make cache "+name, why, c.hint(mine))
 	}
 	return nil
 }
 
 // inZone reports whether a volume is a cache of the zone. Its name says so: the
 // label has the zone's path cut.
-func (c *Client) inZone(v api.StorageVolume, z zone.Zone) bool {
+func (c *caches) inZone(v api.StorageVolume, z zone.Zone) bool {
 	at := len(cachePrefix) + cacheDigest + 1
-	return v.Type == "custom" && len(v.Name) > at && v.Name == c.cacheVolume(z, v.Name[at:])
+	return v.Type == "custom" && len(v.Name) > at && v.Name == c.volume(z, v.Name[at:])
 }
 
 // tooManyCaches compares the caches that a zone has, and one of the plan's
@@ -139,7 +144,7 @@ func tooManyCaches(mine []api.StorageVolume, p plan) error {
 	return nil
 }
 
-func (c *Client) cacheHint(mine []api.StorageVolume) string {
+func (c *caches) hint(mine []api.StorageVolume) string {
 	hint := "ask for a smaller disk in the lane, or raise limits.caches in /etc/pushlane/config.toml"
 	if len(mine) == 0 {
 		return hint
@@ -147,11 +152,5 @@ func (c *Client) cacheHint(mine []api.StorageVolume) string {
 	oldest := slices.MinFunc(mine, func(a, b api.StorageVolume) int { return lastUse(a).Compare(lastUse(b)) })
 	return fmt.Sprintf("%s; remove the least recently used one: incus storage volume delete %s %s --project %s",
 		hint,
-		c.cfg.Pool, oldest.Name, c.cfg.Project)
-}
-
-// lastUse is when a volume was last taken; never where it does not say.
-func lastUse(v api.StorageVolume) time.Time {
-	used, _ := time.Parse(time.RFC3339, v.Config[labelUsed])
-	return used
+		c.volumes.conn.cfg.Pool, oldest.Name, c.volumes.conn.cfg.Project)
 }

@@ -75,9 +75,9 @@ func TestCachesHaveLimits(t *testing.T) {
 		t.Fatalf("err = %v, want %s", err, want)
 	}
 	hint := err.(*Error).Hint()
-	if oldest := c.cacheVolume(zone.Zone{Repository: "/srv/repo"}, "a"); !strings.HasSuffix(hint,
+	if oldest := c.caches.volume(zone.Zone{Repository: "/srv/repo"}, "a"); !strings.HasSuffix(hint,
 		"incus storage volume delete pushlane "+oldest+" --project pushlane") &&
-		!strings.HasSuffix(hint, c.cacheVolume(zone.Zone{Repository: "/srv/repo"}, "b")+" --project pushlane") {
+		!strings.HasSuffix(hint, c.caches.volume(zone.Zone{Repository: "/srv/repo"}, "b")+" --project pushlane") {
 		t.Errorf("hint %q", hint)
 	}
 	if err := with(zone.Protected, "64MiB", "a", "b"); err != nil {
@@ -103,15 +103,15 @@ func TestCachesAtOnce(t *testing.T) {
 			s.Caches = []sdk.Cache{{Name: fmt.Sprintf("c%d", i), Path: "/c"}}
 			p, err := s.plan()
 			if err == nil {
-				c.caches(context.Background(), p)
+				c.caches.mounts(context.Background(), p)
 			}
 		})
 	}
 	wg.Wait()
-	all, err := c.srv.GetStoragePoolVolumes(c.cfg.Pool)
+	all, err := c.conn.srv.GetStoragePoolVolumes(c.conn.cfg.Pool)
 	made := 0
 	for _, v := range all {
-		if c.inZone(v, zone.Zone{Repository: "/srv/repo"}) {
+		if c.caches.inZone(v, zone.Zone{Repository: "/srv/repo"}) {
 			made++
 		}
 	}
@@ -172,14 +172,14 @@ func numbered(n int) files {
 // tree travels with its container.
 func TestTreesAreBounded(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	c.trees = treeLimits{volumes: 2, bytes: 32 << 30, idle: -time.Hour}
+	c.trees.limits = treeLimits{volumes: 2, bytes: 32 << 30, idle: -time.Hour}
 	trees := func() (ids []string) {
-		all, err := c.srv.GetStoragePoolVolumes(c.cfg.Pool)
+		all, err := c.conn.srv.GetStoragePoolVolumes(c.conn.cfg.Pool)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, v := range all {
-			if v.Config[labelOwner] == c.cfg.Owner && v.Config[labelTree] != "" {
+			if v.Config[labelOwner] == c.conn.cfg.Owner && v.Config[labelTree] != "" {
 				ids = append(ids, v.Config[labelTree])
 				if n := treeBytes(v); n < smallTree || n > smallTree+1<<20 {
 					t.Errorf("%s is said to have %d bytes", v.Name, n)
@@ -202,7 +202,7 @@ func TestTreesAreBounded(t *testing.T) {
 		}
 	}
 	before := fmt.Sprint(trees())
-	c.trees.idle = time.Hour
+	c.trees.limits.idle = time.Hour
 	s := busybox("cat a.txt")
 	s.Source = numbered(9)
 	if _, out, _ := run(t, c, s); out != "number 9\n" || fmt.Sprint(trees()) != before {

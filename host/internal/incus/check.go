@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/lxc/incus/v6/shared/api"
 )
 
 // Checked is one thing that containers depend on.
@@ -21,64 +19,65 @@ type Checked struct {
 // Check looks at what a launch depends on, in the order in which it would miss
 // it: the daemon, the project, the pool, the images.
 func (c *Client) Check(ctx context.Context, images ...string) []Checked {
-	all := append([]Checked{c.checkServer(ctx)}, c.checkAdvisories(ctx)...)
-	all = append(all, c.checkRestricted(ctx), c.checkLimits(ctx), c.checkPool(ctx))
+	look := &checks{c.conn, c.images}
+	all := append([]Checked{look.server(ctx)}, look.advisories(ctx)...)
+	all = append(all, look.restricted(ctx), look.limits(ctx), look.pool(ctx))
 	for _, image := range images {
-		all = append(all, c.checkImage(ctx, image))
+		all = append(all, look.image(ctx, image))
 	}
 	return all
 }
 
-func (c *Client) checkServer(ctx context.Context) Checked {
-	server, err := await(ctx, func() (*api.Server, error) { s, _, err := c.srv.GetServer(); return s, err })
-	if err != nil {
-		return missing("incus", connectError(c.cfg.Where(), err))
-	}
-	return Checked{Name: "incus", Message: fmt.Sprintf("Incus %s at %s", server.Environment.ServerVersion, c.cfg.Where())}
+// checks look at what a launch depends on, one thing each.
+type checks struct {
+	conn   *connection
+	images *Images
 }
 
-// checkRestricted: pushlane checks every request itself; a project without
-// restrictions lacks the second wall.
-func (c *Client) checkRestricted(ctx context.Context) Checked {
-	project, err := await(ctx, func() (*api.Project, error) {
-		p, _, err := c.srv.GetProject(c.cfg.Project)
-		return p,
-			err
-	})
+func (c *checks) server(ctx context.Context) Checked {
+	server, err := c.conn.server(ctx)
 	if err != nil {
-		return missing("project", broke("read project "+c.cfg.Project, err))
+		return missing("incus", connectError(c.conn.cfg.Where(), err))
+	}
+	return Checked{Name: "incus",
+		Message: fmt.Sprintf("Incus %s at %s", server.Environment.ServerVersion, c.conn.cfg.Where())}
+}
+
+// restricted: pushlane checks every request itself; a project without
+// restrictions lacks the second wall.
+func (c *checks) restricted(ctx context.Context) Checked {
+	project, err := c.conn.project(ctx)
+	if err != nil {
+		return missing("project", broke("read project "+c.conn.cfg.Project, err))
 	}
 	if project.Config["restricted"] != "true" {
-		return missing("project", failed("rely on project "+c.cfg.Project, errors.New("it is not restricted"),
-			"incus project set "+c.cfg.Project+" restricted=true, or use the one that ./install.sh creates"))
+		return missing("project", failed("rely on project "+c.conn.cfg.Project, errors.New("it is not restricted"),
+			"incus project set "+c.conn.cfg.Project+" restricted=true, or use the one that ./install.sh creates"))
 	}
-	return Checked{Name: "project", Message: c.cfg.Project + ", restricted"}
+	return Checked{Name: "project", Message: c.conn.cfg.Project + ", restricted"}
 }
 
-func (c *Client) checkPool(ctx context.Context) Checked {
-	pool, err := await(ctx, func() (*api.StoragePool, error) {
-		p, _, err := c.srv.GetStoragePool(c.cfg.Pool)
-		return p,
-			err
-	})
+func (c *checks) pool(ctx context.Context) Checked {
+	pool, err := c.conn.pool(ctx)
 	switch {
 	case isNotFound(err):
-		return missing("pool", failed("use storage pool "+c.cfg.Pool, errors.New("there is none of that name"),
+		return missing("pool", failed("use storage pool "+c.conn.cfg.Pool, errors.New("there is none of that name"),
 			"./install.sh --incus-only, or name another with incus.pool"))
 	case err != nil:
-		return missing("pool", broke("read storage pool "+c.cfg.Pool, err))
+		return missing("pool", broke("read storage pool "+c.conn.cfg.Pool, err))
 	case pool.Driver == "dir":
-		return Checked{Name: "pool", Message: c.cfg.Pool + ", dir: containers start slower, and disk limits are not enforced"}
+		return Checked{Name: "pool",
+			Message: c.conn.cfg.Pool + ", dir: containers start slower, and disk limits are not enforced"}
 	}
-	return Checked{Name: "pool", Message: c.cfg.Pool + ", " + pool.Driver}
+	return Checked{Name: "pool", Message: c.conn.cfg.Pool + ", " + pool.Driver}
 }
 
-func (c *Client) checkImage(ctx context.Context, name string) Checked {
-	fingerprint, err := c.resolve(ctx, name)
+func (c *checks) image(ctx context.Context, name string) Checked {
+	fingerprint, err := c.images.resolve(ctx, name)
 	if err != nil {
 		return missing("image", err)
 	}
-	images, err := c.Images(ctx)
+	images, err := c.images.List(ctx)
 	if err != nil {
 		return missing("image", err)
 	}

@@ -121,17 +121,17 @@ func TestImages(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	meta, rootfs := filepath.Join(dir, "metadata.tar"), filepath.Join(dir, "rootfs.squashfs")
-	alias := c.cfg.Owner
-	first, err := c.ImportSplit(ctx, meta, rootfs, alias)
+	alias := c.conn.cfg.Owner
+	first, err := c.images.ImportSplit(ctx, meta, rootfs, alias)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.srv.DeleteImage(first)
-	again, err := c.ImportSplit(ctx, meta, rootfs, alias)
+	defer c.conn.srv.DeleteImage(first)
+	again, err := c.images.ImportSplit(ctx, meta, rootfs, alias)
 	if err != nil || again != first {
 		t.Errorf("again: %s, %v, want %s", again, err, first)
 	}
-	images, err := c.Images(ctx)
+	images, err := c.images.List(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

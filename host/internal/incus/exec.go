@@ -64,7 +64,7 @@ func (b *box) follow(ctx context.Context, cmd command, whole *ack) (int, error) 
 	defer cancel()
 	go func() {
 		defer close(ended)
-		op, waitErr = b.c.wait(waiting, session.id)
+		op, waitErr = b.c.conn.wait(waiting, session.id)
 	}()
 	killed := session.supervise(ctx, ended)
 	if killed != nil && !isClosed(ended) {
@@ -132,7 +132,7 @@ func (b *box) start(ctx context.Context, cmd command) (*session, error) {
 	args := &incus.InstanceExecArgs{Stdin: cmd.stdin, Stdout: orDiscard(cmd.stdout), Stderr: orDiscard(cmd.stderr),
 		DataDone: s.drained,
 		Control:  func(conn *websocket.Conn) { s.control <- conn }}
-	op, err := await(ctx, func() (incus.Operation, error) { return b.c.srv.ExecInstance(b.name, post, args) })
+	op, err := await(ctx, func() (incus.Operation, error) { return b.c.conn.srv.ExecInstance(b.name, post, args) })
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func needIncus(t testing.TB, cfg Config) *Client {
 	}
 	c, err := Connect(context.Background(), cfg)
 	if err == nil {
-		_, err = c.resolve(context.Background(), "busybox")
+		_, err = c.images.resolve(context.Background(), "busybox")
 	}
 	if err != nil {
 		if os.Getenv("PUSHLANE_REQUIRE_INCUS") != "" {
@@ -57,23 +57,23 @@ func leaveNothing(t testing.TB, c *Client) {
 	if err := c.Close(); err != nil {
 		t.Errorf("clean-up: %v", err)
 	}
-	instances, err := c.srv.GetInstances(api.InstanceTypeContainer)
+	instances, err := c.conn.srv.GetInstances(api.InstanceTypeContainer)
 	if err != nil {
 		t.Error(err)
 	}
 	for _, i := range instances {
-		if i.Config[labelOwner] == c.cfg.Owner {
+		if i.Config[labelOwner] == c.conn.cfg.Owner {
 			t.Errorf("container %s is left behind", i.Name)
 			c.remove(ctx, i.Name, "")
 		}
 	}
-	volumes, err := c.srv.GetStoragePoolVolumes(c.cfg.Pool)
+	volumes, err := c.conn.srv.GetStoragePoolVolumes(c.conn.cfg.Pool)
 	if err != nil {
 		t.Error(err)
 	}
 	for _, v := range volumes {
-		if v.Type == "custom" && v.Config[labelOwner] == c.cfg.Owner {
-			if err := c.srv.DeleteStoragePoolVolume(c.cfg.Pool, "custom", v.Name); err != nil {
+		if v.Type == "custom" && v.Config[labelOwner] == c.conn.cfg.Owner {
+			if err := c.conn.srv.DeleteStoragePoolVolume(c.conn.cfg.Pool, "custom", v.Name); err != nil {
 				t.Error(err)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	incus "github.com/lxc/incus/v6/client"
@@ -26,9 +27,17 @@ type Image struct {
 	Uploaded    time.Time
 }
 
-// Images lists the project's container images.
-func (c *Client) Images(ctx context.Context) ([]Image, error) {
-	found, err := await(ctx, c.srv.GetImages)
+// Images are the images of the project.
+type Images struct {
+	conn *connection
+
+	mu    sync.Mutex
+	known map[imageKey]imageEntry
+}
+
+// List lists the project's container images.
+func (m *Images) List(ctx context.Context) ([]Image, error) {
+	found, err := await(ctx, m.conn.srv.GetImages)
 	if err != nil {
 		return nil, broke("list images", err)
 	}
@@ -63,19 +72,19 @@ const imageTime = time.Hour
 
 var fingerprintForm = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
 
-// image turns an alias or fingerprint into the fingerprint, once per run, and
+// pin turns an alias or fingerprint into the fingerprint, once per run, and
 // checks that the policy allows it.
-func (c *Client) image(ctx context.Context, run int64, name string, allowed []string) (string, error) {
-	c.mu.Lock()
-	entry, ok := c.images[imageKey{run, name}]
-	c.mu.Unlock()
+func (m *Images) pin(ctx context.Context, run int64, name string, allowed []string) (string, error) {
+	m.mu.Lock()
+	entry, ok := m.known[imageKey{run, name}]
+	m.mu.Unlock()
 	if !ok || run == 0 || time.Now().After(entry.until) {
-		fingerprint, err := c.resolve(ctx, name)
+		fingerprint, err := m.resolve(ctx, name)
 		if err != nil {
 			return "", err
 		}
 		entry = imageEntry{fingerprint, time.Now().Add(imageTime)}
-		c.remember(imageKey{run, name}, entry)
+		m.store(imageKey{run, name}, entry)
 	}
 	if !slices.ContainsFunc(allowed, func(a string) bool {
 		return a == "*" || a == name || fingerprintForm.MatchString(a) && strings.HasPrefix(entry.fingerprint, a)
@@ -87,24 +96,24 @@ func (c *Client) image(ctx context.Context, run int64, name string, allowed []st
 }
 
 // Fingerprint is the image that a name means now, if the policy allows it.
-func (c *Client) Fingerprint(ctx context.Context, name string, allowed []string) (string, error) {
-	return c.image(ctx, 0, or(name, "default"), allowed)
+func (m *Images) Fingerprint(ctx context.Context, name string, allowed []string) (string, error) {
+	return m.pin(ctx, 0, or(name, "default"), allowed)
 }
 
-func (c *Client) remember(key imageKey, entry imageEntry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for k, e := range c.images {
+func (m *Images) store(key imageKey, entry imageEntry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, e := range m.known {
 		if time.Now().After(e.until) {
-			delete(c.images, k)
+			delete(m.known, k)
 		}
 	}
-	c.images[key] = entry
+	m.known[key] = entry
 }
 
-func (c *Client) resolve(ctx context.Context, name string) (string, error) {
+func (m *Images) resolve(ctx context.Context, name string) (string, error) {
 	alias, err := await(ctx, func() (*api.ImageAliasesEntry, error) {
-		a, _, err := c.srv.GetImageAlias(name)
+		a, _, err := m.conn.srv.GetImageAlias(name)
 		return a,
 			err
 	})
@@ -115,18 +124,18 @@ func (c *Client) resolve(ctx context.Context, name string) (string, error) {
 		return "", broke(fmt.Sprintf("look up image %q", name), err)
 	}
 	if fingerprintForm.MatchString(name) {
-		image, err := await(ctx, func() (*api.Image, error) { i, _, err := c.srv.GetImage(name); return i, err })
+		image, err := await(ctx, func() (*api.Image, error) { i, _, err := m.conn.srv.GetImage(name); return i, err })
 		if err == nil {
 			return image.Fingerprint, nil
 		}
 	}
 	return "", failed(fmt.Sprintf("use image %q", name),
-		fmt.Errorf("Incus project %q has none of that name", c.cfg.Project), c.imageHint(ctx))
+		fmt.Errorf("Incus project %q has none of that name", m.conn.cfg.Project), m.hint(ctx))
 }
 
-// imageHint names the images there are.
-func (c *Client) imageHint(ctx context.Context) string {
-	images, err := c.Images(ctx)
+// hint names the images there are.
+func (m *Images) hint(ctx context.Context) string {
+	images, err := m.List(ctx)
 	var names []string
 	for _, i := range images {
 		names = append(names, i.Aliases...)
@@ -141,7 +150,7 @@ func (c *Client) imageHint(ctx context.Context) string {
 // ImportSplit imports an image of two files, metadata (tar) and root file
 // system (squashfs or tar), under an alias and returns its fingerprint. An
 // image that is there already is not sent again; the alias is moved to it.
-func (c *Client) ImportSplit(ctx context.Context, meta, rootfs, alias string) (string, error) {
+func (m *Images) ImportSplit(ctx context.Context, meta, rootfs, alias string) (string, error) {
 	if !aliasForm.MatchString(alias) {
 		return "", failed(fmt.Sprintf("import image %q", short(alias, 80)), errors.New("that is not an alias"),
 			"use letters, digits, dots, dashes, slashes")
@@ -150,14 +159,14 @@ func (c *Client) ImportSplit(ctx context.Context, meta, rootfs, alias string) (s
 	if err != nil {
 		return "", failed("import image "+alias, err, "")
 	}
-	_, err = await(ctx, func() (*api.Image, error) { i, _, err := c.srv.GetImage(fingerprint); return i, err })
+	_, err = await(ctx, func() (*api.Image, error) { i, _, err := m.conn.srv.GetImage(fingerprint); return i, err })
 	if isNotFound(err) {
-		err = c.upload(ctx, meta, rootfs)
+		err = m.upload(ctx, meta, rootfs)
 	}
 	if err != nil {
 		return "", broke("import image "+alias, err)
 	}
-	return fingerprint, c.point(ctx, alias, fingerprint)
+	return fingerprint, m.point(ctx, alias, fingerprint)
 }
 
 // splitFingerprint is the sha256 of both files, one after the other, as Incus
@@ -178,27 +187,26 @@ func splitFingerprint(names ...string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func (c *Client) upload(ctx context.Context, meta, rootfs string) error {
-	m, err := os.Open(meta)
+func (m *Images) upload(ctx context.Context, meta, rootfs string) error {
+	metadata, err := os.Open(meta)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
+	defer metadata.Close()
 	r, err := os.Open(rootfs)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	err = c.do(ctx, func() (incus.Operation, error) {
-		return c.srv.CreateImage(api.ImagesPost{}, &incus.ImageCreateArgs{MetaFile: m, MetaName: "metadata.tar",
+	return m.conn.do(ctx, func() (incus.Operation, error) {
+		return m.conn.srv.CreateImage(api.ImagesPost{}, &incus.ImageCreateArgs{MetaFile: metadata, MetaName: "metadata.tar",
 			RootfsFile: r, RootfsName: "rootfs", Type: "container"})
 	})
-	return err
 }
 
-func (c *Client) point(ctx context.Context, alias, fingerprint string) error {
+func (m *Images) point(ctx context.Context, alias, fingerprint string) error {
 	old, err := await(ctx, func() (*api.ImageAliasesEntry, error) {
-		a, _, err := c.srv.GetImageAlias(alias)
+		a, _, err := m.conn.srv.GetImageAlias(alias)
 		return a,
 			err
 	})
@@ -207,9 +215,9 @@ func (c *Client) point(ctx context.Context, alias, fingerprint string) error {
 		case isNotFound(err):
 			entry := api.ImageAliasesEntry{Name: alias, Type: "container",
 				ImageAliasesEntryPut: api.ImageAliasesEntryPut{Target: fingerprint}}
-			return struct{}{}, c.srv.CreateImageAlias(api.ImageAliasesPost{ImageAliasesEntry: entry})
+			return struct{}{}, m.conn.srv.CreateImageAlias(api.ImageAliasesPost{ImageAliasesEntry: entry})
 		case err == nil && old.Target != fingerprint:
-			return struct{}{}, c.srv.UpdateImageAlias(alias,
+			return struct{}{}, m.conn.srv.UpdateImageAlias(alias,
 				api.ImageAliasesEntryPut{Target: fingerprint, Description: old.Description}, "")
 		}
 		return struct{}{}, err

@@ -53,17 +53,17 @@ type box struct {
 // request is the whole container: no profile, no device that is not named
 // here, every limit set.
 func (c *Client) request(p plan, image, sourceVolume string, caches map[string]string) api.InstancesPost {
-	devices := api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.cfg.Pool,
+	devices := api.DevicesMap{"root": {"type": "disk", "path": "/", "pool": c.conn.cfg.Pool,
 		"size": strconv.FormatInt(p.root, 10)}}
 	if sourceVolume != "" {
 		// In the request that creates the container the read-only mount is
 		// locked: root in the container cannot make it writable again, as it
 		// could with a device that is added later.
-		devices["base"] = map[string]string{"type": "disk", "pool": c.cfg.Pool, "source": sourceVolume, "path": workBase,
+		devices["base"] = map[string]string{"type": "disk", "pool": c.conn.cfg.Pool, "source": sourceVolume, "path": workBase,
 			"readonly": "true"}
 	}
 	for path, volume := range caches {
-		devices["cache-"+digest(path)[:8]] = map[string]string{"type": "disk", "pool": c.cfg.Pool, "source": volume,
+		devices["cache-"+digest(path)[:8]] = map[string]string{"type": "disk", "pool": c.conn.cfg.Pool, "source": volume,
 			"path": path}
 	}
 	if p.Network {
@@ -97,7 +97,7 @@ func (c *Client) label(req *api.InstancesPost, p plan) {
 	spec, _ := json.Marshal(req)
 	req.Name = name
 	for key, value := range map[string]string{
-		labelOwner: c.cfg.Owner, labelProcess: c.process, labelRun: strconv.FormatInt(p.Run, 10),
+		labelOwner: c.conn.cfg.Owner, labelProcess: c.process, labelRun: strconv.FormatInt(p.Run, 10),
 		labelLane:    short(p.Address, 200),
 		labelAttempt: strconv.Itoa(max(p.Attempt, 1)), labelDeadline: stamp(p.Deadline.Add(time.Minute)),
 		labelSpec: digest(string(spec)),
@@ -118,7 +118,7 @@ func (c *Client) create(ctx context.Context, req api.InstancesPost) (*box, error
 		defer close(b.created)
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
 		defer cancel()
-		err := c.do(own, func() (incus.Operation, error) { return c.srv.CreateInstance(req) })
+		err := c.conn.do(own, func() (incus.Operation, error) { return c.conn.srv.CreateInstance(req) })
 		failures <- err
 	}()
 	select {
@@ -139,13 +139,13 @@ func (c *Client) createError(name string, err error) error {
 	what := "start container " + name
 	if strings.Contains(err.Error(), "No space left") || strings.Contains(err.Error(), "no space left") {
 		// Other lanes may have filled it, and leave.
-		return &MachineError{What: what, Err: fmt.Errorf("storage pool %q is full: %w", c.cfg.Pool, err),
-			hint: "see what fills it with: incus storage info " + c.cfg.Pool + "; then: pushlane gc"}
+		return &MachineError{What: what, Err: fmt.Errorf("storage pool %q is full: %w", c.conn.cfg.Pool, err),
+			hint: "see what fills it with: incus storage info " + c.conn.cfg.Pool + "; then: pushlane gc"}
 	}
 	for _, known := range []struct{ words, hint string }{
 		{"Storage pool not found", "make it with: ./install.sh --incus-only, or name another with incus.pool"},
-		{"forbidden", "the restrictions of the project: incus project show " + c.cfg.Project},
-		{"restricted", "the restrictions of the project: incus project show " + c.cfg.Project},
+		{"forbidden", "the restrictions of the project: incus project show " + c.conn.cfg.Project},
+		{"restricted", "the restrictions of the project: incus project show " + c.conn.cfg.Project},
 	} {
 		if strings.Contains(err.Error(), known.words) {
 			return failed(what, err, known.hint)
@@ -215,28 +215,28 @@ func (c *Client) remove(ctx context.Context, name, uuid string) error {
 		}
 	}
 	return failed("delete container "+name, err, fmt.Sprintf("incus delete -f %s --project %s, or: pushlane gc", name,
-		c.cfg.Project))
+		c.conn.cfg.Project))
 }
 
 func (c *Client) removeOnce(ctx context.Context, name, uuid string) error {
-	inst, err := await(ctx, func() (*api.Instance, error) { i, _, err := c.srv.GetInstance(name); return i, err })
+	inst, err := await(ctx, func() (*api.Instance, error) { i, _, err := c.conn.srv.GetInstance(name); return i, err })
 	switch {
 	case isNotFound(err):
 		return nil
 	case err != nil:
 		return err
-	case inst.Config[labelOwner] != c.cfg.Owner, uuid != "" && inst.Config["volatile.uuid"] != uuid:
+	case inst.Config[labelOwner] != c.conn.cfg.Owner, uuid != "" && inst.Config["volatile.uuid"] != uuid:
 		return nil // the name is another's by now
 	}
 	if inst.StatusCode != api.Stopped && inst.StatusCode != api.Error {
 		stop := api.InstanceStatePut{Action: "stop", Force: true, Timeout: -1}
-		if err := c.do(ctx, func() (incus.Operation, error) {
-			return c.srv.UpdateInstanceState(name, stop, "")
+		if err := c.conn.do(ctx, func() (incus.Operation, error) {
+			return c.conn.srv.UpdateInstanceState(name, stop, "")
 		}); err != nil && !strings.Contains(err.Error(), "already stopped") {
 			return err
 		}
 	}
-	err = c.do(ctx, func() (incus.Operation, error) { return c.srv.DeleteInstance(name) })
+	err = c.conn.do(ctx, func() (incus.Operation, error) { return c.conn.srv.DeleteInstance(name) })
 	if isNotFound(err) || errors.Is(err, errVanished) {
 		return nil
 	}

@@ -70,3 +70,5 @@ func overdue(label string, now time.Time) string {
 	}
 	return "its deadline passed " + now.Sub(deadline).Round(time.Second).String() + " ago"
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -37,33 +37,28 @@ func missingLimits(limits []string, config map[string]string) []string {
 	return missing
 }
 
-// checkLimits: pushlane limits every container itself; a project without limits
+// limits: pushlane limits every container itself; a project without limits
 // lacks the second wall, as it does without restrictions.
-func (c *Client) checkLimits(ctx context.Context) Checked {
-	project, err := await(ctx, func() (*api.Project, error) {
-		p, _, err := c.srv.GetProject(c.cfg.Project)
-		return p, err
-	})
+func (c *checks) limits(ctx context.Context) Checked {
+	project, err := c.conn.project(ctx)
 	if err != nil {
-		return missing("limits", broke("read project "+c.cfg.Project, err))
+		return missing("limits", broke("read project "+c.conn.cfg.Project, err))
 	}
 	driver := "dir"
-	pool, err := await(ctx, func() (*api.StoragePool, error) {
-		p, _, err := c.srv.GetStoragePool(c.cfg.Pool)
-		return p, err
-	})
+	pool, err := c.conn.pool(ctx)
 	if err == nil { // checkPool says what is wrong with it
 		driver = pool.Driver
 	}
 	var cores, memory uint64
-	machine, err := await(ctx, func() (*api.Resources, error) { return c.srv.GetServerResources() })
+	machine, err := await(ctx, func() (*api.Resources, error) { return c.conn.srv.GetServerResources() })
 	if err == nil { // a restricted certificate may not ask
 		cores, memory = machine.CPU.Total, machine.Memory.Total
 	}
 	lacks := missingLimits(projectLimits(cores, memory, driver), project.Config)
 	if len(lacks) == 0 {
 		return Checked{Name: "limits",
-			Message: fmt.Sprintf("project %s has limits on containers, memory, processes%s", c.cfg.Project, diskWord(driver))}
+			Message: fmt.Sprintf("project %s has limits on containers, memory, processes%s", c.conn.cfg.Project,
+				diskWord(driver))}
 	}
 	var keys []string
 	for _, limit := range lacks {
@@ -71,8 +66,8 @@ func (c *Client) checkLimits(ctx context.Context) Checked {
 		keys = append(keys, key)
 	}
 	return Checked{Name: "limits", Warn: true,
-		Message: fmt.Sprintf("project %s lacks %s", c.cfg.Project, strings.Join(keys, ", ")),
-		Hint:    fmt.Sprintf("incus project set %s %s", c.cfg.Project, strings.Join(lacks, " "))}
+		Message: fmt.Sprintf("project %s lacks %s", c.conn.cfg.Project, strings.Join(keys, ", ")),
+		Hint:    fmt.Sprintf("incus project set %s %s", c.conn.cfg.Project, strings.Join(lacks, " "))}
 }
 
 func diskWord(driver string) string {

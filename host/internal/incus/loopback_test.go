@@ -72,7 +72,7 @@ func TestLoopbackComesUp(t *testing.T) {
 func TestLoopbackInEveryImage(t *testing.T) {
 	c := needIncus(t, testConfig(t))
 	for _, image := range []string{"busybox", "default"} {
-		if _, err := c.resolve(t.Context(), image); err != nil {
+		if _, err := c.images.resolve(t.Context(), image); err != nil {
 			t.Errorf("the image %s is not there: %v", image, err)
 			continue
 		}

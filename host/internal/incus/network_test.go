@@ -8,7 +8,7 @@ import (
 // TestNetwork needs the bridge that ./install.sh --network makes.
 func TestNetwork(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	if _, _, err := c.srv.GetNetwork("pushlane0"); err != nil {
+	if _, _, err := c.conn.srv.GetNetwork("pushlane0"); err != nil {
 		if os.Getenv("PUSHLANE_REQUIRE_INCUS") != "" {
 			t.Fatal("the network pushlane0 is required here; ./install.sh --network makes it")
 		}

@@ -65,19 +65,19 @@ func TestAFullPoolIsNotTheContainersLimit(t *testing.T) {
 // smallPool is a storage pool of 2 GiB that goes with the test.
 func smallPool(t *testing.T, c *Client) string {
 	t.Helper()
-	name := strings.ReplaceAll(c.cfg.Owner, "test-", "plsmall")
+	name := strings.ReplaceAll(c.conn.cfg.Owner, "test-", "plsmall")
 	pool := api.StoragePoolsPost{Name: name, Driver: "btrfs"}
 	pool.Config = api.ConfigMap{"size": "2GiB"}
-	if err := c.srv.CreateStoragePool(pool); err != nil {
+	if err := c.conn.srv.CreateStoragePool(pool); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		for range 50 { // its containers are deleted behind their runs
-			if c.srv.DeleteStoragePool(name) == nil {
+			if c.conn.srv.DeleteStoragePool(name) == nil {
 				return
 			}
 			for _, image := range imagesIn(c, name) {
-				_ = c.srv.DeleteStoragePoolVolume(name, "image", image)
+				_ = c.conn.srv.DeleteStoragePoolVolume(name, "image", image)
 			}
 			time.Sleep(200 * time.Millisecond)
 		}
@@ -87,7 +87,7 @@ func smallPool(t *testing.T, c *Client) string {
 }
 
 func imagesIn(c *Client, pool string) (names []string) {
-	volumes, _ := c.srv.GetStoragePoolVolumes(pool)
+	volumes, _ := c.conn.srv.GetStoragePoolVolumes(pool)
 	for _, v := range volumes {
 		if v.Type == "image" {
 			names = append(names, v.Name)

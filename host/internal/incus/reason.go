@@ -43,7 +43,7 @@ func (b *box) reason(ctx context.Context, p plan) (string, error) {
 	}
 	said := out.String()
 	if strings.Contains(said, "\nspace ") { // and not a quota: it may be the pool's
-		if full := b.c.fullPool(ctx, p); full != "" {
+		if full := b.c.pool.full(ctx, p); full != "" {
 			return full, nil
 		}
 	}
@@ -65,19 +65,6 @@ func reasons(said string, p plan) string {
 		}
 	}
 	return strings.Join(slices.Compact(reasons), "; ")
-}
-
-// sizeWord writes bytes as a person would.
-func sizeWord(n int64) string {
-	for _, unit := range []struct {
-		name string
-		size int64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if n >= unit.size && n%unit.size == 0 {
-			return fmt.Sprintf("%d %s", n/unit.size, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d bytes", n)
 }
 
 // settled finds the reason once the container has settled: one in which no
@@ -102,7 +89,7 @@ func (b *box) settled(ctx context.Context, p plan) (reason string, gone error) {
 // alive tells a command that failed from a container that was taken away
 // under it.
 func (b *box) alive(ctx context.Context) error {
-	inst, err := await(ctx, func() (*api.Instance, error) { i, _, err := b.c.srv.GetInstance(b.name); return i, err })
+	inst, err := await(ctx, func() (*api.Instance, error) { i, _, err := b.c.conn.srv.GetInstance(b.name); return i, err })
 	switch {
 	case isNotFound(err):
 		return errors.New("the container was deleted from outside")

@@ -51,7 +51,7 @@ func writeCertificate(t *testing.T, dir, name string) (cert, key string, der []b
 // it with the server's certificate. What the owner has set is left as it is.
 func listen(t *testing.T, c *Client) (url, serverCert string) {
 	t.Helper()
-	server, etag, err := c.srv.GetServer()
+	server, etag, err := c.conn.srv.GetServer()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,18 +65,18 @@ func listen(t *testing.T, c *Client) (url, serverCert string) {
 		l.Close()
 		put := server.Writable()
 		put.Config["core.https_address"] = address
-		if err := c.srv.UpdateServer(put, etag); err != nil {
+		if err := c.conn.srv.UpdateServer(put, etag); err != nil {
 			t.Skipf("SKIPPED: this user may not make Incus listen: %v", err)
 		}
 		t.Cleanup(func() {
-			server, etag, err := c.srv.GetServer()
+			server, etag, err := c.conn.srv.GetServer()
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			put := server.Writable()
 			delete(put.Config, "core.https_address")
-			if err := c.srv.UpdateServer(put, etag); err != nil {
+			if err := c.conn.srv.UpdateServer(put, etag); err != nil {
 				t.Error(err)
 			}
 		})
@@ -103,15 +103,15 @@ func TestRemoteWithARestrictedCertificate(t *testing.T) {
 		t.Errorf("before it is trusted: %v, hint %q", err, hintOf(err))
 	}
 	trust := api.CertificatesPost{CertificatePut: api.CertificatePut{Certificate: base64.StdEncoding.EncodeToString(der),
-		Name: c.cfg.Owner, Type: "client", Restricted: true, Projects: []string{c.cfg.Project}}}
-	if err := c.srv.CreateCertificate(trust); err != nil {
+		Name: c.conn.cfg.Owner, Type: "client", Restricted: true, Projects: []string{c.conn.cfg.Project}}}
+	if err := c.conn.srv.CreateCertificate(trust); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		all, _ := c.srv.GetCertificates()
+		all, _ := c.conn.srv.GetCertificates()
 		for _, cert := range all {
-			if cert.Name == c.cfg.Owner {
-				c.srv.DeleteCertificate(cert.Fingerprint)
+			if cert.Name == c.conn.cfg.Owner {
+				c.conn.srv.DeleteCertificate(cert.Fingerprint)
 			}
 		}
 	}()
@@ -161,12 +161,12 @@ func TestPoolThatCopies(t *testing.T) {
 	cfg := testConfig(t)
 	c := needIncus(t, cfg)
 	cfg.Pool = strings.ReplaceAll(cfg.Owner, "test-", "pltest")
-	if err := c.srv.CreateStoragePool(api.StoragePoolsPost{Name: cfg.Pool, Driver: "dir"}); err != nil {
+	if err := c.conn.srv.CreateStoragePool(api.StoragePoolsPost{Name: cfg.Pool, Driver: "dir"}); err != nil {
 		t.Skipf("SKIPPED: this user may not make a storage pool: %v", err)
 	}
 	t.Cleanup(func() {
 		for range 20 {
-			if c.srv.DeleteStoragePool(cfg.Pool) == nil {
+			if c.conn.srv.DeleteStoragePool(cfg.Pool) == nil {
 				return
 			}
 			time.Sleep(100 * time.Millisecond)

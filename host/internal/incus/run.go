@@ -59,15 +59,15 @@ func (c *Client) run(ctx, limited context.Context, p plan, began time.Time, stdo
 	p.instance = instanceName(p.Address, p.ID, p.Attempt)
 	ended := Ended{Instance: p.instance}
 	var err error
-	c.rootDisk(limited, &p)
-	if ended.Fingerprint, err = c.image(limited, p.Run, p.Image, p.Max.Images); err != nil {
+	c.pool.setRoot(limited, &p)
+	if ended.Fingerprint, err = c.images.pin(limited, p.Run, p.Image, p.Max.Images); err != nil {
 		return ended, err
 	}
-	tree, err := c.source(limited, p.Source)
+	tree, err := c.trees.carry(limited, p.Source)
 	if err != nil {
 		return ended, err
 	}
-	caches, err := c.caches(limited, p)
+	caches, err := c.caches.mounts(limited, p)
 	if err != nil {
 		return ended, err
 	}

@@ -158,9 +158,9 @@ func TestLargeTreesBecomeAVolume(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		volumes := 0
-		all, _ := c.srv.GetStoragePoolVolumes(c.cfg.Pool)
+		all, _ := c.conn.srv.GetStoragePoolVolumes(c.conn.cfg.Pool)
 		for _, v := range all {
-			if v.Config[labelOwner] == c.cfg.Owner && v.Config[labelTree] == src.ID() {
+			if v.Config[labelOwner] == c.conn.cfg.Owner && v.Config[labelTree] == src.ID() {
 				volumes++
 			}
 		}
@@ -236,8 +236,8 @@ func TestContainerTakenAway(t *testing.T) {
 	waitFor(t, "output", func() bool { return strings.HasSuffix(out.String(), "\n") })
 	stop := api.InstanceStatePut{Action: "stop", Force: true, Timeout: -1}
 	name := strings.TrimSpace(out.String())
-	if err := c.do(context.Background(), func() (incus.Operation, error) {
-		return c.srv.UpdateInstanceState(name, stop, "")
+	if err := c.conn.do(context.Background(), func() (incus.Operation, error) {
+		return c.conn.srv.UpdateInstanceState(name, stop, "")
 	}); err != nil {
 		t.Error(err)
 	}
@@ -257,7 +257,7 @@ func TestContainerTakenAway(t *testing.T) {
 
 func TestLimitsInWords(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	pool, _, err := c.srv.GetStoragePool(c.cfg.Pool)
+	pool, _, err := c.conn.srv.GetStoragePool(c.conn.cfg.Pool)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	incus "github.com/lxc/incus/v6/client"
-	"github.com/lxc/incus/v6/shared/api"
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
 )
@@ -27,6 +26,12 @@ const smallTree = 2 << 20
 // maxTree is the largest tree that is sent at all, in bytes of tar.
 const maxTree = 8 << 30
 
+// trees send pushed trees to containers.
+type trees struct {
+	volumes *volumes
+	limits  treeLimits
+}
+
 // tree is how a source gets into a container: a volume, or a tar that is
 // opened anew for each; neither for an empty one.
 type tree struct {
@@ -36,8 +41,8 @@ type tree struct {
 
 var treeForm = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 
-// source decides how the tree travels and makes the volume where it pays.
-func (c *Client) source(ctx context.Context, src Source) (tree, error) {
+// carry decides how the tree travels and makes the volume where it pays.
+func (t *trees) carry(ctx context.Context, src Source) (tree, error) {
 	if src == nil {
 		return tree{}, nil
 	}
@@ -45,45 +50,20 @@ func (c *Client) source(ctx context.Context, src Source) (tree, error) {
 	if !treeForm.MatchString(id) {
 		return tree{}, failed("send the source", fmt.Errorf("%q is not an object id", short(id, 80)), "")
 	}
-	name := "ps-" + digest(c.cfg.Owner)[:8] + "-" + id
-	release, err := c.alone(ctx, name)
+	name := "ps-" + digest(t.volumes.conn.cfg.Owner)[:8] + "-" + id
+	release, err := t.volumes.alone(ctx, name)
 	if err != nil {
 		return tree{}, err
 	}
 	defer release()
-	if ready, err := c.volumeReady(ctx, name); err != nil || ready {
+	if ready, err := t.ready(ctx, name); err != nil || ready {
 		return tree{volume: name}, err
 	}
-	return c.spool(ctx, src, name)
-}
-
-// alone lets one goroutine at a time make the volume of that name.
-func (c *Client) alone(ctx context.Context, name string) (release func(), err error) {
-	for {
-		c.mu.Lock()
-		busy := c.making[name]
-		if busy == nil {
-			mine := make(chan struct{})
-			c.making[name] = mine
-			c.mu.Unlock()
-			return func() {
-				c.mu.Lock()
-				delete(c.making, name)
-				c.mu.Unlock()
-				close(mine)
-			}, nil
-		}
-		c.mu.Unlock()
-		select {
-		case <-busy:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
+	return t.spool(ctx, src, name)
 }
 
 // spool reads the start of the tree to see how large it is.
-func (c *Client) spool(ctx context.Context, src Source, name string) (tree, error) {
+func (t *trees) spool(ctx context.Context, src Source, name string) (tree, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	archive := openTree(ctx, src)
@@ -95,10 +75,10 @@ func (c *Client) spool(ctx context.Context, src Source, name string) (tree, erro
 	if len(head) <= smallTree {
 		return tree{open: func(context.Context) io.ReadCloser { return io.NopCloser(bytes.NewReader(head)) }}, nil
 	}
-	if !c.treeRoom(ctx) {
+	if !t.makeRoom(ctx) {
 		return tree{open: func(ctx context.Context) io.ReadCloser { return openTree(ctx, src) }}, nil
 	}
-	err = c.importTree(ctx, name, src.ID(), io.MultiReader(bytes.NewReader(head), archive))
+	err = t.load(ctx, name, src.ID(), io.MultiReader(bytes.NewReader(head), archive))
 	if err == nil {
 		return tree{volume: name}, nil
 	}
@@ -107,7 +87,7 @@ func (c *Client) spool(ctx context.Context, src Source, name string) (tree, erro
 	}
 	// Someone else is at it, or this Incus takes no volumes: each container
 	// gets its own copy, which is slower and always works.
-	if c.volumeSoon(ctx, name) {
+	if t.soon(ctx, name) {
 		return tree{volume: name}, nil
 	}
 	return tree{open: func(ctx context.Context) io.ReadCloser { return openTree(ctx, src) }}, nil
@@ -138,23 +118,26 @@ func (c *ceiling) Write(p []byte) (int, error) {
 type sourceError struct{ err error }
 
 func (e *sourceError) Error() string { return "cannot read the source: " + e.err.Error() }
+
 func (e *sourceError) Unwrap() error { return e.err }
 
-// importTree makes a volume out of a tar. Incus takes it as a backup of a
+// load makes a volume out of a tar. Incus takes it as a backup of a
 // custom volume, which needs neither a container nor a folder on its host, so
 // that it works alike near and far.
-func (c *Client) importTree(ctx context.Context, name, id string, archive io.Reader) error {
+func (t *trees) load(ctx context.Context, name, id string, archive io.Reader) error {
 	r, w := io.Pipe()
 	defer r.Close()
 	broken := make(chan error, 1)
 	counted := &counter{w: w}
 	go func() {
-		err := c.writeBackup(counted, name, id, archive)
+		err := t.writeBackup(counted, name, id, archive)
 		broken <- err
 		w.CloseWithError(err)
 	}()
-	err := c.do(ctx, func() (incus.Operation, error) {
-		return c.srv.CreateStoragePoolVolumeFromBackup(c.cfg.Pool, incus.StorageVolumeBackupArgs{BackupFile: r, Name: name})
+	conn := t.volumes.conn
+	err := conn.do(ctx, func() (incus.Operation, error) {
+		return conn.srv.CreateStoragePoolVolumeFromBackup(conn.cfg.Pool,
+			incus.StorageVolumeBackupArgs{BackupFile: r, Name: name})
 	})
 	r.Close()
 	if unread := new(sourceError); errors.As(<-broken, &unread) {
@@ -163,7 +146,8 @@ func (c *Client) importTree(ctx context.Context, name, id string, archive io.Rea
 	if err != nil {
 		return err
 	}
-	return c.relabel(ctx, name, map[string]string{labelReady: "true", labelBytes: strconv.FormatInt(counted.n.Load(), 10)})
+	return t.volumes.relabel(ctx, name,
+		map[string]string{labelReady: "true", labelBytes: strconv.FormatInt(counted.n.Load(), 10)})
 }
 
 const backupIndex = `name: %[1]s
@@ -189,11 +173,11 @@ config:
 
 // writeBackup writes the tree as Incus writes a volume's backup. Incus unpacks
 // it as root: only names that stay below the volume pass, whatever the tree.
-func (c *Client) writeBackup(w io.Writer, name, id string, archive io.Reader) error {
+func (t *trees) writeBackup(w io.Writer, name, id string, archive io.Reader) error {
 	out := tar.NewWriter(w)
-	index := fmt.Sprintf(backupIndex, name, c.cfg.Pool, labelOwner, c.cfg.Owner, labelTree, id, labelUsed,
-		stamp(time.Now()),
-		c.cfg.Project, int64(maxTree))
+	cfg := t.volumes.conn.cfg
+	index := fmt.Sprintf(backupIndex, name, cfg.Pool, labelOwner, cfg.Owner, labelTree, id, labelUsed,
+		stamp(time.Now()), cfg.Project, int64(maxTree))
 	headers := []*tar.Header{
 		{Name: "backup/index.yaml", Mode: 0o644, Size: int64(len(index)), Format: tar.FormatGNU},
 		{Name: "backup/volume/", Typeflag: tar.TypeDir, Mode: 0o755, Uid: laneUID, Gid: laneUID, Format: tar.FormatGNU},
@@ -263,14 +247,9 @@ func safeEntry(h *tar.Header, links map[string]bool) error {
 	return nil
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// usedStep is how exact the label of the last use is; each change is a request.
-const usedStep = 10 * time.Minute
-
-// volumeReady reports whether the volume is there and whole, and notes its use.
-func (c *Client) volumeReady(ctx context.Context, name string) (bool, error) {
-	vol, err := c.volume(ctx, name)
+// ready reports whether the volume is there and whole, and notes its use.
+func (t *trees) ready(ctx context.Context, name string) (bool, error) {
+	vol, err := t.volumes.get(ctx, name)
 	switch {
 	case isNotFound(err):
 		return false, nil
@@ -279,17 +258,13 @@ func (c *Client) volumeReady(ctx context.Context, name string) (bool, error) {
 	case vol.Config[labelReady] != "true":
 		return false, nil
 	}
-	if used, err := time.Parse(time.RFC3339, vol.Config[labelUsed]); err != nil || time.Since(used) > usedStep {
-		err = c.relabel(ctx, name, map[string]string{labelUsed: stamp(time.Now())})
-		return err == nil, nil
-	}
-	return true, nil
+	return t.volumes.use(ctx, vol) == nil, nil
 }
 
-// volumeSoon waits for another process to finish the volume.
-func (c *Client) volumeSoon(ctx context.Context, name string) bool {
+// soon waits for another process to finish the volume.
+func (t *trees) soon(ctx context.Context, name string) bool {
 	for range 100 {
-		vol, err := c.volume(ctx, name)
+		vol, err := t.volumes.get(ctx, name)
 		if err != nil {
 			return false
 		}
@@ -301,27 +276,4 @@ func (c *Client) volumeSoon(ctx context.Context, name string) bool {
 		}
 	}
 	return false
-}
-
-func (c *Client) volume(ctx context.Context, name string) (*api.StorageVolume, error) {
-	return await(ctx, func() (*api.StorageVolume, error) {
-		v, _, err := c.srv.GetStoragePoolVolume(c.cfg.Pool, "custom", name)
-		return v, err
-	})
-}
-
-// relabel changes labels of a volume and nothing else.
-func (c *Client) relabel(ctx context.Context, name string, labels map[string]string) error {
-	_, err := await(ctx, func() (struct{}, error) {
-		vol, etag, err := c.srv.GetStoragePoolVolume(c.cfg.Pool, "custom", name)
-		if err != nil {
-			return struct{}{}, err
-		}
-		put := vol.Writable()
-		for key, value := range labels {
-			put.Config[key] = value
-		}
-		return struct{}{}, c.srv.UpdateStoragePoolVolume(c.cfg.Pool, "custom", name, put, etag)
-	})
-	return err
 }

@@ -80,7 +80,7 @@ func TestTheCommandDiesWithTheHost(t *testing.T) {
 	waitFor(t, "output of the command", func() bool { return strings.Contains(out.String(), "running") })
 	victim.Process.Signal(syscall.SIGKILL)
 	victim.Wait()
-	instances, err := c.srv.GetInstances("container")
+	instances, err := c.conn.srv.GetInstances("container")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	c := &Client{cfg: Config{Owner: "me", Hosts: marks}, boxes: map[string]bool{"pl-mine": true}}
+	c := &Client{conn: &connection{cfg: Config{Owner: "me", Hosts: marks}}, boxes: map[string]bool{"pl-mine": true}}
 	living := exec.Command("sleep", "60")
 	if err := living.Start(); err != nil {
 		t.Fatal(err)

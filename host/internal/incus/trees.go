@@ -24,30 +24,27 @@ type treeLimits struct {
 // last use is that inexact, and its container may just be starting.
 func usualTrees() treeLimits { return treeLimits{volumes: 32, bytes: 32 << 30, idle: 2 * usedStep} }
 
-// treeRoom frees space for one more volume and reports whether there is enough.
+// makeRoom frees space for one more volume and reports whether there is enough.
 // Otherwise the tree is sent to each container, which is slower and always works.
-func (c *Client) treeRoom(ctx context.Context) bool {
-	release, err := c.alone(ctx, "trees")
+func (t *trees) makeRoom(ctx context.Context) bool {
+	release, err := t.volumes.alone(ctx, "trees")
 	if err != nil {
 		return false
 	}
 	defer release()
-	all, err := await(ctx, func() ([]api.StorageVolume, error) { return c.srv.GetStoragePoolVolumes(c.cfg.Pool) })
+	all, err := t.volumes.list(ctx)
 	if err != nil {
 		return false
 	}
 	mine := slices.DeleteFunc(all, func(v api.StorageVolume) bool {
-		return v.Type != "custom" || v.Config[labelOwner] != c.cfg.Owner || v.Config[labelTree] == ""
+		return v.Type != "custom" || v.Config[labelOwner] != t.volumes.conn.cfg.Owner || v.Config[labelTree] == ""
 	})
-	old, fits := c.trees.evict(mine, time.Now())
+	old, fits := t.limits.evict(mine, time.Now())
 	if !fits {
 		return false
 	}
 	for _, name := range old {
-		_, err := await(ctx, func() (struct{}, error) {
-			return struct{}{}, c.srv.DeleteStoragePoolVolume(c.cfg.Pool, "custom", name)
-		})
-		if err != nil && !isNotFound(err) {
+		if t.volumes.remove(ctx, name) != nil {
 			return false
 		}
 	}

@@ -27,7 +27,6 @@ import (
 type access struct {
 	runner *Runner
 	repo   *hooks.Repo
-	call   gate.Call
 	j      *gate.Run
 	i      int // index of its outcome
 	rec    *record.Recorder
@@ -64,10 +63,7 @@ func (l *access) Zone() zone.Zone {
 // Pusher is who pushed, as far as the server reports it; USER is the server's own
 // user if all users share it.
 func (l *access) Pusher() string {
-	if l.rec != nil && l.rec.Claimed {
-		return l.rec.Run.Pusher
-	}
-	return l.call.NamedPusher()
+	return l.j.Asked.NamedBy
 }
 
 func (l *access) policy() config.Policy {
@@ -113,7 +109,7 @@ func (l *access) denied(name string) error {
 	case !slices.Contains(l.policy().Capabilities, name):
 		return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow",
 			l.lane().Plugin, name),
-			"the host's owner may add it to `capabilities` in "+config.PolicyFiles(l.call.Getenv)[0])
+			"the host's owner may add it to `capabilities` in "+l.j.Policy.File())
 	}
 	return problem.WithHint(fmt.Errorf("plugin %q asks for %s, which lane %q does not grant", l.lane().Plugin, name,
 		l.lane().ID),
@@ -139,7 +135,7 @@ func (l *access) notInZone(name string) error {
 		fmt.Errorf("plugin %q asks for %s, which the policy of this host does not allow lane %q of this repository",
 			l.lane().Plugin, name, l.lane().ID),
 		fmt.Sprintf("the host's owner may add it to an [[allow]] of %s in %s", z.Repository,
-			config.PolicyFiles(l.call.Getenv)[0]))
+			l.j.Policy.File()))
 }
 
 // outside is a use of a capability beyond what it reaches.
@@ -158,7 +154,7 @@ func (l *access) outside(name, item string) error {
 	case name == "http" && !config.AllowsHost(l.policy().HTTPHosts, item):
 		return problem.WithHint(fmt.Errorf("plugin %q asks for %s %q, which the policy of this host does not allow",
 			l.lane().Plugin, name, what),
-			"the host's owner may add it to `http.hosts` in "+config.PolicyFiles(l.call.Getenv)[0])
+			"the host's owner may add it to `http.hosts` in "+l.j.Policy.File())
 	}
 	return fmt.Errorf("plugin %q used %s %q, which its manifest does not ask for", l.lane().Plugin, name, what)
 }

@@ -116,7 +116,7 @@ func (l *Lane) holds(ctx context.Context, now environment, run *cachedRun) (bool
 		return false, nil // the run itself will say what is wrong with Incus
 	}
 	for _, c := range run.Containers {
-		fingerprint, err := client.Fingerprint(ctx, c.Image, l.policy().IncusImages)
+		fingerprint, err := client.Images().Fingerprint(ctx, c.Image, l.policy().IncusImages)
 		if err != nil || fingerprint != c.Fingerprint || source.ID() != c.Source {
 			return false, nil
 		}
@@ -169,7 +169,7 @@ func (l *Lane) cachedResult(ctx context.Context) (*cachedRun, error) {
 		return nil, err
 	}
 	l.cache = mem
-	if l.call.Fresh || l.Attempt > 1 {
+	if l.j.Asked.Fresh || l.Attempt > 1 {
 		return nil, nil
 	}
 	return l.lookup(ctx, mem)

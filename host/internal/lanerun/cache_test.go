@@ -145,7 +145,7 @@ func probeLane(h *testHost, r *hooks.Repo, st *store.Store, plugin string, u hoo
 // answer runs the plugin.
 func (p probe) answer(t testing.TB) (Result, int) {
 	t.Helper()
-	p.call.Fresh = true
+	p.j.Asked.Fresh = true
 	said, exit, err := p.judge(t.Context(), p.outcome())
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/pushlane/pushlane/hooks"
@@ -38,10 +37,7 @@ func (l *access) commits(ctx context.Context) ([]sdk.Commit, error) {
 // messageCommit is the commit that is about to be made: git's commit-msg hook
 // gets the file of its message. Only of a merge are the parents known.
 func (l *access) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
-	name := l.call.Arg(0)
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(l.call.Dir, name)
-	}
+	name := l.j.Asked.Message
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the commit message: %w", err)
@@ -52,8 +48,7 @@ func (l *access) messageCommit(ctx context.Context) ([]sdk.Commit, error) {
 		return nil, problem.WithHint(fmt.Errorf("cannot read the commit message: %w", err),
 			"shorten it: git commit --edit --file "+name)
 	}
-	// git says by the editor's name that there is none.
-	message, err := l.repo.CleanMessage(ctx, text, l.call.Getenv("GIT_EDITOR") != ":")
+	message, err := l.repo.CleanMessage(ctx, text, !l.j.Asked.Unedited)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +62,7 @@ const maxMessage = 1 << 20 // bytes of a commit message
 func (l *access) environment() []string {
 	var all []string
 	for _, name := range l.permits["env"].items {
-		for _, pair := range l.call.Env {
+		for _, pair := range l.j.Asked.Env {
 			if strings.HasPrefix(pair, name+"=") && !strings.HasPrefix(name, "PUSHLANE_") && !strings.HasPrefix(name, "GIT_") {
 				all = append(all, pair)
 			}

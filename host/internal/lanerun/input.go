@@ -21,8 +21,7 @@ func (l *Lane) request(ctx context.Context) (sdk.Request, error) {
 	r := sdk.Request{ABI: sdk.ABI, Run: l.address(), Lane: l.lane().ID, Repository: l.j.Repo, Gate: l.j.Gate,
 		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
 		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
-		Limits: sdk.Limits{Memory: config.PluginMemory, Millis: l.lane().Timeout.Milliseconds(), Log: config.MaxStderr,
-			Findings: config.MaxFindings, Out: config.MaxOut, Fuel: l.policy().MaxFuel}}
+		Limits: config.PluginLimits(l.lane().Timeout, l.policy().MaxFuel)}
 	if Wants(l.module.Manifest(), "changes") {
 		if r.Changes, err = l.visibleChanges(ctx); err != nil {
 			return sdk.Request{}, err

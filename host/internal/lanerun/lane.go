@@ -35,7 +35,6 @@ type Lane struct {
 // index.
 type Spec struct {
 	Repo  *hooks.Repo
-	Call  gate.Call
 	Run   *gate.Run
 	Index int
 	Rec   *record.Recorder
@@ -44,7 +43,7 @@ type Spec struct {
 
 // Lane prepares a lane run.
 func (r *Runner) Lane(j Spec) *Lane {
-	return &Lane{access: &access{runner: r, repo: j.Repo, call: j.Call, j: j.Run, i: j.Index, rec: j.Rec, Attempt: 1},
+	return &Lane{access: &access{runner: r, repo: j.Repo, j: j.Run, i: j.Index, rec: j.Rec, Attempt: 1},
 		watch: j.Watch}
 }
 

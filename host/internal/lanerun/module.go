@@ -98,7 +98,7 @@ func (l modules) pinned(ctx context.Context, p lanes.Locked) (*sandbox.Plugin, e
 // pinnedPack finds exactly the pinned module, signed as this host requires.
 func (l modules) pinnedPack(ctx context.Context, p lanes.Locked) (registry.Package, string, error) {
 	policy := l.policy()
-	if l.call.Tried == p.SHA256 && l.call.Gate == "manual" {
+	if l.j.Asked.Tried == p.SHA256 {
 		policy.AllowedSigners, policy.SigstoreIdentities = "", nil
 	}
 	return l.runner.Plugins.PinnedModule(ctx, policy, p,

@@ -23,7 +23,7 @@ func TestAMessageTooLongIsNotJudgedInPart(t *testing.T) {
 	if err := os.WriteFile(name, []byte("good\n"+strings.Repeat("a\n", maxMessage/2)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l := &Lane{access: &access{call: gate.Call{Args: []string{name}}, j: &gate.Run{}}}
+	l := &Lane{access: &access{j: &gate.Run{Asked: gate.Asked{Message: name}}}}
 	_, err := l.messageCommit(t.Context())
 	if want := "cannot read the commit message: it is longer than 1 MiB"; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)

@@ -93,7 +93,13 @@ func (l *Lane) judge(ctx context.Context, o *gate.LaneRun) (Result, int, error) 
 	}
 	var all Result
 	for range config.MaxIterations {
-		said, exit, err := l.callPlugin(ctx)
+		p, err := l.nextCall(ctx)
+		if err != nil || p == nil {
+			return Result{Verdict: "skip", Reason: "no changed file matches"}, 0, err
+		}
+		done, err := p.run(ctx, p.Call)
+		said, err := p.ended(done, err)
+		exit := done.Exit
 		if err != nil {
 			return all, exit, err
 		}
@@ -159,54 +165,66 @@ func (l *Lane) Foresee(ctx context.Context) string {
 		run.Address, run.Run)
 }
 
-// callPlugin runs the module once: request in, answer out.
-func (l *Lane) callPlugin(ctx context.Context) (Result, int, error) {
+// pluginCall is one call of the module: request in, answer out.
+type pluginCall struct {
+	wasm.Call
+	lane   *Lane
+	run    func(context.Context, wasm.Call) (wasm.Result, error)
+	ops    *operations
+	opened *Opens
+	stderr *lineWriter
+}
+
+// nextCall prepares a call of the plugin; nil: there is nothing for it to look at.
+func (l *Lane) nextCall(ctx context.Context) (*pluginCall, error) {
 	request, text, err := l.takeInput(ctx)
 	if err != nil {
-		return Result{}, 0, err
+		return nil, err
 	}
-	ops := &operations{run: l, request: request, toil: Toil{Ctx: ctx, limit: l.policy().MaxFuel}}
-	call, err := l.wasmCall(ctx, text, ops)
+	p := &pluginCall{lane: l, run: l.module.Run, stderr: l.log.stream('p'),
+		ops: &operations{run: l, request: request, toil: Toil{Ctx: ctx, limit: l.policy().MaxFuel}}}
+	if p.Call, err = l.wasmCall(ctx, text, p.ops); err != nil {
+		return nil, err
+	}
+	if looks, err := l.asTool(ctx, &p.Call); err != nil || !looks {
+		p.World.Close()
+		return nil, err
+	}
+	p.opened = OpensOf(l.module.Manifest().Tool, &p.Call)
+	p.Stderr = p.stderr
+	if t := l.j.Asked.Trace; t != nil {
+		p.run = t.Wrap(l.module.Name(), l.module.Bytes(), p.run)
+	}
+	return p, nil
+}
+
+// ended reads what the plugin answered.
+func (p *pluginCall) ended(done wasm.Result, err error) (Result, error) {
+	p.stderr.flush()
+	if cause := p.ops.cause(); cause != nil && errors.As(err, new(*wasm.TrapError)) {
+		return Result{}, cause // it broke because we did
+	}
 	if err != nil {
-		return Result{}, 0, err
+		return Result{}, err
 	}
-	if looks, err := l.asTool(ctx, &call); err != nil || !looks {
-		call.World.Close()
-		return Result{Verdict: "skip", Reason: "no changed file matches"}, 0, err
-	}
-	opened := OpensOf(l.module.Manifest().Tool, &call)
-	stderr := l.log.stream('p')
-	call.Stderr = stderr
-	run := l.module.Run
-	if l.call.Trace != nil {
-		run = l.call.Trace.Wrap(l.module.Name(), l.module.Bytes(), run)
-	}
-	done, err := run(ctx, call)
-	stderr.flush()
-	if cause := ops.cause(); cause != nil && errors.As(err, new(*wasm.TrapError)) {
-		return Result{}, 0, cause // it broke because we did
-	}
-	if err != nil {
-		return Result{}, 0, err
-	}
-	said, err := ReadResult(l.module.Manifest().Output, done.Stdout, config.MaxFindings)
-	l.hide(&said)
-	l.logTalk(said)
+	said, err := ReadResult(p.lane.module.Manifest().Output, done.Stdout, config.MaxFindings)
+	p.lane.hide(&said)
+	p.lane.logTalk(said)
 	if err == nil {
-		err = opened.Pass(done.Exit)
+		err = p.opened.Pass(done.Exit)
 	}
 	for _, text := range said.progress {
-		l.log.line('h', text)
+		p.lane.log.line('h', text)
 	}
-	return said, done.Exit, err
+	return said, err
 }
 
 // wasmCall gives the plugin its input and its files.
 func (l *Lane) wasmCall(ctx context.Context, request []byte, ops wasm.Ops) (wasm.Call, error) {
-	l.out = wasm.NewOut(config.MaxOut, config.MaxOutFiles)
 	world, err := l.world(ctx, ops)
-	c := wasm.Call{Stdin: request, MaxStdout: config.MaxStdout, MaxStderr: config.MaxStderr,
-		Memory: config.PluginMemory, Fuel: l.policy().MaxFuel, Out: l.out, World: world, Env: l.environment()}
+	c := config.PluginCall(l.policy().MaxFuel)
+	c.Stdin, c.World, c.Env = request, world, l.environment()
+	l.out = c.Out
 	if l.can("clock") {
 		c.Clock = time.Now()
 		l.dependsOutside("it reads the clock")

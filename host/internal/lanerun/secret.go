@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pushlane/pushlane/host/internal/config"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/secret"
 	"github.com/pushlane/pushlane/sdk"
@@ -92,7 +91,7 @@ func (l *access) allowSecrets(c sdk.Container) error {
 		return problem.WithHint(fmt.Errorf(
 			"plugin %q asks for secret %q as a variable, which the policy of this host does not allow", l.lane().Plugin, name),
 			"read it from /run/secrets/"+name+", or have the host's owner set `secret_variables = true` in "+
-				config.PolicyFiles(l.call.Getenv)[0])
+				l.j.Policy.File())
 	}
 	return nil
 }

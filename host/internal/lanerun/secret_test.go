@@ -37,11 +37,11 @@ func TestWhoseSecrets(t *testing.T) {
 		zone = `plugin "look" asks for %s, which only runs of protected refs have, judged by protected lanes; hint: ` +
 			`push to a protected branch whose lanes grant it, or take the grant out of lane deploy`
 		repository = `plugin "look" asks for %s, which the policy of this host does not allow lane "deploy" of this ` +
-			`repository; hint: the host's owner may add it to an [[allow]] of /srv/app.git in /etc/host.toml`
+			`repository; hint: the host's owner may add it to an [[allow]] of /srv/app.git in /etc/pushlane/config.toml`
 		lane = `plugin "look" asks for secret%s, which lane "deploy" does not grant; hint: grant it in the lane:` +
 			"\n[lane.grant]\n" + `secrets = ["%s"]`
 		owner = `plugin "look" asks for secret, which the policy of this host does not allow; hint: the host's owner may ` +
-			`add it to ` + "`capabilities`" + ` in /etc/host.toml`
+			`add it to ` + "`capabilities`" + ` in /etc/pushlane/config.toml`
 	)
 	words := func(text string, of ...string) string {
 		for _, w := range of {

@@ -60,7 +60,6 @@ func laneThatAsks(t *testing.T, where judging, m *sandbox.Plugin, grant lanes.Gr
 	u := gate.Update{Protected: where.is("protected"), LanesFile: gate.LanesFile{Strict: where.is("strict")}}
 	picked := lanes.Picked{Lane: lanes.Lane{ID: "deploy", Plugin: "look", Grant: grant}}
 	l := &Lane{access: &access{runner: &Runner{State: t.TempDir()}, module: m, rec: record.Of(nil, store.Run{}),
-		call: gate.Call{Env: []string{"PUSHLANE_CONFIG=/etc/host.toml"}},
 		j: &gate.Run{GitDir: "/srv/app.git", Gate: strings.Fields(string(where))[0], Policy: policy,
 			Updates:  []gate.Update{u},
 			LaneRuns: []gate.LaneRun{{Picked: picked}}}}}

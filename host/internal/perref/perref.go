@@ -16,6 +16,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/durable"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -45,7 +46,7 @@ func verdictLines(updates []hooks.Update) []string {
 
 // Leave stores the answer for proc-receive, and reports whether git may
 // continue to it: if at least one ref is accepted.
-func Leave(state string, call gate.Call, j gate.Run) (goOn bool, err error) {
+func Leave(state string, j gate.Run) (goOn bool, err error) {
 	v := refVerdict{Lines: verdictLines(j.Pushed), Refused: map[string]string{}}
 	on := j.Verdicts()
 	for i, p := range j.Updates {
@@ -60,11 +61,11 @@ func Leave(state string, call gate.Call, j gate.Run) (goOn bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	path := verdictPath(state, call)
+	path := verdictPath(state, j.Asked.Process)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, fmt.Errorf("cannot store the verdict: %w", err)
 	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
+	if err := durable.Replace(path, data, 0o600); err != nil {
 		return false, fmt.Errorf("cannot store the verdict: %w", err)
 	}
 	return true, nil
@@ -86,15 +87,15 @@ func LetThrough(j *gate.Run) []store.Change {
 }
 
 // verdictPath is named after the push: the process that runs all its hooks.
-func verdictPath(state string, call gate.Call) string {
-	sum := sha256.Sum256([]byte(call.Getenv("PUSHLANE_PUSH")))
+func verdictPath(state, process string) string {
+	sum := sha256.Sum256([]byte(process))
 	return filepath.Join(state, "verdicts", hex.EncodeToString(sum[:12]))
 }
 
 // ProcReceive answers git for a repository that was installed with --per-ref.
 // Without a verdict for exactly this push every ref is refused.
 func ProcReceive(call gate.Call, p config.Policy, in io.Reader, out io.Writer) error {
-	path := verdictPath(p.State, call)
+	path := verdictPath(p.State, call.Getenv("PUSHLANE_PUSH"))
 	defer os.Remove(path)
 	return hooks.ProcReceive(in, out, func(updates []hooks.Update) (map[string]string, error) {
 		v, err := readVerdict(path)

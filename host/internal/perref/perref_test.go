@@ -22,7 +22,7 @@ import (
 func perRefRun(refuse ...string) gate.Run {
 	one, two := strings.Repeat("1", 40), strings.Repeat("2", 40)
 	picked := lanes.Picked{Picked: true, Lane: lanes.Lane{ID: "vet", Required: true}}
-	j := gate.Run{Number: 7, PerRef: true}
+	j := gate.Run{Number: 7, PerRef: true, Asked: gate.Asked{Process: process}}
 	for i, ref := range []string{"refs/heads/main", "refs/heads/topic", "refs/notes/pushlane"} {
 		u := gate.Update{Update: hooks.Update{Ref: ref, Old: one, New: two, Base: string(rune('a' + i))},
 			Protected: i == 0, Picked: []lanes.Picked{picked}}
@@ -42,8 +42,11 @@ func perRefRun(refuse ...string) gate.Run {
 	return j
 }
 
+// process is git's, that runs the hooks of the push.
+const process = "1.2"
+
 // asks is git's proc-receive about a push, and what it is answered.
-func asks(t *testing.T, call gate.Call, state string, updates []hooks.Update) string {
+func asks(t *testing.T, process string, state string, updates []hooks.Update) string {
 	t.Helper()
 	var in, out bytes.Buffer
 	enc := pktline.NewEncoder(&in)
@@ -55,6 +58,7 @@ func asks(t *testing.T, call gate.Call, state string, updates []hooks.Update) st
 		enc.Flush()); err != nil {
 		t.Fatal(err)
 	}
+	call := gate.Call{Env: []string{"PUSHLANE_PUSH=" + process}}
 	if err := ProcReceive(call, config.Policy{State: state}, &in, &out); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +75,6 @@ func asks(t *testing.T, call gate.Call, state string, updates []hooks.Update) st
 // TestPerRefVerdict: each ref is answered as it was judged, for this very push, once; any other push is refused whole.
 func TestPerRefVerdict(t *testing.T) {
 	t.Parallel()
-	call := gate.Call{Env: []string{"PUSHLANE_PUSH=1.2"}}
 	const ok = "ok refs/heads/%s; option fall-through"
 	good := func(name string) string { return strings.Replace(ok, "%s", name, 1) }
 	const notes = `ng refs/notes/pushlane it holds verdicts (run #7)`
@@ -84,45 +87,45 @@ func TestPerRefVerdict(t *testing.T) {
 		refuse []string
 		change func(us []hooks.Update) []hooks.Update // of what git asks about
 		spoil  func(t *testing.T, path string)
-		call   gate.Call
+		as     string // git's process
 		want   string
 	}{
-		"as it was judged": {[]string{"refs/heads/main"}, nil, nil, call,
+		"as it was judged": {[]string{"refs/heads/main"}, nil, nil, process,
 			`ng refs/heads/main lane "vet" failed (run #7); ` + good("topic") + "; " + notes},
-		"a no where none is needed": {[]string{"refs/heads/topic"}, nil, nil, call,
+		"a no where none is needed": {[]string{"refs/heads/topic"}, nil, nil, process,
 			good("main") + "; " + good("topic") + "; " + notes},
 		"another commit": {nil, func(us []hooks.Update) []hooks.Update {
 			us[0].New = strings.Repeat("3", 40)
 			return us
-		}, nil, call, cannot(other)},
+		}, nil, process, cannot(other)},
 		"another old value": {nil, func(us []hooks.Update) []hooks.Update {
 			us[1].Old = hooks.ZeroID
 			return us
-		}, nil, call, cannot(other)},
-		"fewer refs": {nil, func(us []hooks.Update) []hooks.Update { return us[:1] }, nil, call,
+		}, nil, process, cannot(other)},
+		"fewer refs": {nil, func(us []hooks.Update) []hooks.Update { return us[:1] }, nil, process,
 			"ng refs/heads/main pushlane cannot decide: " + other},
 		"more refs": {nil, func(us []hooks.Update) []hooks.Update {
 			return append(us, hooks.Update{Ref: "refs/heads/x", Old: us[0].Old, New: us[0].New})
-		}, nil, call, ""},
-		"another push":      {nil, nil, nil, gate.Call{Env: []string{"PUSHLANE_PUSH=1.3"}}, cannot(none)},
-		"a push of no name": {nil, nil, nil, gate.Call{}, cannot(none)},
+		}, nil, process, ""},
+		"another push":      {nil, nil, nil, "1.3", cannot(none)},
+		"a push of no name": {nil, nil, nil, "", cannot(none)},
 		"a verdict cut short": {nil, nil, func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, call, cannot("unexpected end of JSON input")},
+		}, process, cannot("unexpected end of JSON input")},
 		"a verdict of nothing": {nil, nil, func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, call, cannot(other)},
+		}, process, cannot(other)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			state := t.TempDir()
 			j := perRefRun(c.refuse...)
-			goOn, err := Leave(state, call, j)
-			path := verdictPath(state, call)
+			goOn, err := Leave(state, j)
+			path := verdictPath(state, process)
 			info, _ := os.Stat(path)
 			if err != nil || !goOn || info == nil || info.Mode().Perm() != 0o600 {
 				t.Fatalf("left %t, %v, %v", goOn, info, err)
@@ -134,11 +137,11 @@ func TestPerRefVerdict(t *testing.T) {
 			if c.change != nil {
 				us = c.change(us)
 			}
-			got := asks(t, c.call, state, us)
+			got := asks(t, c.as, state, us)
 			if c.want != "" && got != c.want || c.want == "" && strings.Count(got, other) != len(us) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
-			if again := asks(t, call, state, j.Pushed); c.call.Env != nil && c.call.Getenv("PUSHLANE_PUSH") == "1.2" &&
+			if again := asks(t, process, state, j.Pushed); c.as == process &&
 				again != cannot(none) {
 				t.Errorf("a verdict counts twice: %s", again)
 			}
@@ -150,18 +153,17 @@ func TestPerRefVerdict(t *testing.T) {
 func TestNothingGoesIn(t *testing.T) {
 	t.Parallel()
 	state := t.TempDir()
-	call := gate.Call{Env: []string{"PUSHLANE_PUSH=1.2"}}
 	j := perRefRun("refs/heads/main")
 	j.Updates, j.Pushed = []gate.Update{j.Updates[0]}, j.Pushed[:1]
 	j.LaneRuns = j.LaneRuns[:1]
-	if goOn, err := Leave(state, call, j); goOn || err != nil {
+	if goOn, err := Leave(state, j); goOn || err != nil {
 		t.Errorf("it goes on: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(state, "verdicts")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it left a verdict: %v", err)
 	}
 	j.Pushed = append(j.Pushed, hooks.Update{Ref: "refs/heads/old", Old: j.Pushed[0].Old, New: hooks.ZeroID, Delete: true})
-	if goOn, err := Leave(state, call, j); !goOn || err != nil {
+	if goOn, err := Leave(state, j); !goOn || err != nil {
 		t.Errorf("it does not go on: %v", err)
 	}
 	if err := os.RemoveAll(state); err != nil {
@@ -170,7 +172,7 @@ func TestNothingGoesIn(t *testing.T) {
 	if err := os.WriteFile(state, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if goOn, err := Leave(state, call, j); goOn || err == nil ||
+	if goOn, err := Leave(state, j); goOn || err == nil ||
 		!strings.HasPrefix(err.Error(), "cannot store the verdict: ") {
 		t.Errorf("a verdict that cannot be written: %t, %v", goOn, err)
 	}

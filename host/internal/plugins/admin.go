@@ -14,6 +14,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/bounded"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/durable"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -61,7 +62,7 @@ func (f LockFile) Save() error {
 		err = os.MkdirAll(filepath.Dir(f.Path), 0o755)
 	}
 	if err == nil {
-		err = os.WriteFile(f.Path, data, 0o644)
+		err = durable.Replace(f.Path, data, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", f.Path, err)

@@ -57,11 +57,11 @@ func (r *Recorder) WaitLaneID(i int) int64 {
 }
 
 // New is a run as the store begins it.
-func New(repo *hooks.Repo, call gate.Call, j *gate.Run) store.NewRun {
-	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: call.Gate, Remote: printable.Clean(call.Arg(0)),
-		Pusher: call.Pusher(), Skip: j.Options.Reason(), At: j.Started}
-	if call.Gate == "pre-receive" && call.Getenv("PUSHLANE_PUSH") != "" {
-		n.Origin = "pre-receive:" + call.PushID()
+func New(repo *hooks.Repo, j *gate.Run) store.NewRun {
+	n := store.NewRun{RepoKey: repo.CommonDir(), RepoName: j.Repo, Gate: j.Gate, Remote: printable.Clean(j.Remote),
+		Pusher: j.Asked.Pusher, Skip: j.Options.Reason(), At: j.Started}
+	if j.Gate == "pre-receive" && j.Asked.Process != "" {
+		n.Origin = "pre-receive:" + j.Asked.Push
 	}
 	for i, p := range j.Updates {
 		n.Updates = append(n.Updates, store.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced,
@@ -85,10 +85,10 @@ func storedLanes(f gate.LanesFile) store.LanesFile {
 // that two refs pick in the same way is recorded as picked once; for the other ref
 // the decision names the first. Hold is called with the recorded run and returns a
 // function that releases it.
-func Begin(ctx context.Context, st *store.Store, repo *hooks.Repo, call gate.Call, j *gate.Run,
+func Begin(ctx context.Context, st *store.Store, repo *hooks.Repo, j *gate.Run,
 	hold func(store.Run) (release func())) *Recorder {
 	r := &Recorder{Store: st, begun: make(chan struct{}), hold: func() {}}
-	n, notes := New(repo, call, j), Notes(j)
+	n, notes := New(repo, j), Notes(j)
 	go r.begin(context.WithoutCancel(ctx), hold, n, len(j.LaneRuns), notes)
 	return r
 }

@@ -71,11 +71,19 @@ func call(env ...string) gate.Call {
 	return gate.Call{Gate: "pre-receive", Args: []string{"ori\x1b[1mgin"}, Env: append(env, "GL_USER=ann")}
 }
 
+// judgedFor is judged, as the run that answers a call.
+func judgedFor(c gate.Call) *gate.Run { return answering(judged(), c) }
+
+func answering(j *gate.Run, c gate.Call) *gate.Run {
+	j.Gate, j.Remote, j.Asked = c.Gate, c.Arg(0), c.Asked()
+	return j
+}
+
 // TestNew: what the store is told of a run before anything has run.
 func TestNew(t *testing.T) {
 	t.Parallel()
 	r := newRecorded(t)
-	n := New(r.repo, call("PUSHLANE_PUSH=1.2"), judged())
+	n := New(r.repo, judgedFor(call("PUSHLANE_PUSH=1.2")))
 	if n.RepoKey != r.repo.CommonDir() || n.RepoName != "team/app" || n.Gate != "pre-receive" || n.Remote != "origin" ||
 		n.Pusher != "ann" || !n.At.Equal(day()) || n.Origin != "pre-receive:"+call("PUSHLANE_PUSH=1.2").PushID() {
 		t.Errorf("got %+v", n)
@@ -105,13 +113,13 @@ func TestNew(t *testing.T) {
 	}
 	for name, c := range map[string]gate.Call{"a push without a name": call(), "one's own push": {Gate: "pre-push",
 		Env: []string{"PUSHLANE_PUSH=1.2"}}} {
-		if n := New(r.repo, c, judged()); n.Origin != "" {
+		if n := New(r.repo, judgedFor(c)); n.Origin != "" {
 			t.Errorf("%s: origin %q", name, n.Origin)
 		}
 	}
 	refused := judged()
 	refused.Updates[0].LanesFile = gate.LanesFile{}
-	if n := New(r.repo, call(), refused); n.Updates[0].Lanes.Source != "" {
+	if n := New(r.repo, answering(refused, call())); n.Updates[0].Lanes.Source != "" {
 		t.Errorf("a ref without lanes: %+v", n.Updates[0])
 	}
 }
@@ -143,7 +151,7 @@ func TestNotes(t *testing.T) {
 // begin records a run that this process holds.
 func (r *recorded) begin(j *gate.Run, c gate.Call) (rec *Recorder, held *int) {
 	held = new(int)
-	rec = Begin(r.t.Context(), r.store, r.repo, c, j, func(store.Run) func() {
+	rec = Begin(r.t.Context(), r.store, r.repo, answering(j, c), func(store.Run) func() {
 		*held++
 		return func() { *held-- }
 	})

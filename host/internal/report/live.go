@@ -46,7 +46,7 @@ func (p painter) state(s store.State) string {
 type progress struct {
 	mu      sync.Mutex
 	w       io.Writer
-	call    gate.Call
+	term    gate.Terminal
 	paint   painter
 	titles  []string // of the outcomes, which change while they run
 	width   int
@@ -62,18 +62,18 @@ type progress struct {
 const redrawEvery = 100 * time.Millisecond
 
 // Watch shows a run while it goes on.
-func (o Output) Watch(call gate.Call, j *gate.Run) *progress {
+func (o Output) Watch(j *gate.Run) *progress {
 	titles := make([]string, len(j.LaneRuns))
 	for i := range j.LaneRuns {
 		titles[i] = laneTitle(&j.LaneRuns[i])
 	}
-	p := &progress{titles: titles, w: o.Err, call: call, paint: painter(call.Term.Color), width: titleWidth(titles),
+	p := &progress{titles: titles, w: o.Err, term: o.term, paint: painter(o.term.Color), width: titleWidth(titles),
 		finals: make([]*gate.LaneRun, len(j.LaneRuns)), last: make([]string, len(j.LaneRuns)),
-		running: map[int]time.Time{}, stop: make(chan struct{}), quiet: call.Format != "" && call.Format != "text"}
+		running: map[int]time.Time{}, stop: make(chan struct{}), quiet: o.format != "" && o.format != "text"}
 	if !p.quiet {
 		io.WriteString(p.w, header(j))
 	}
-	if call.Term.Live && !p.quiet {
+	if o.term.Live && !p.quiet {
 		go p.redraw()
 	}
 	return p
@@ -128,7 +128,7 @@ func (p *progress) draw() {
 		b.WriteString(resultLine(p.paint, *p.finals[p.printed], p.width))
 		p.printed++
 	}
-	if p.call.Term.Live {
+	if p.term.Live {
 		p.drawLive(&b)
 	}
 	if b.Len() > 0 {
@@ -155,7 +155,7 @@ func (p *progress) drawLive(b *bytes.Buffer) {
 // fit cuts a live line to the terminal's width: a wrapped line could not be
 // drawn over.
 func (p *progress) fit(line string) string {
-	width := p.call.Term.Columns - 1
+	width := p.term.Columns - 1
 	if width < 20 {
 		width = 79
 	}

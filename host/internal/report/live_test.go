@@ -23,7 +23,7 @@ func TestWatch(t *testing.T) {
 	const header = "pushlane: main 1111111..2222222: 3 of 3 lanes\npushlane: note: main changes the lanes file\n" +
 		"pushlane: topic 1111111..2222222: 0 of 1 lane, not protected\npushlane: old (deleted) 1111111\n"
 	var b bytes.Buffer
-	w := Output{Err: &b}.Watch(gate.Call{}, &j)
+	w := Output{Err: &b}.Watch(&j)
 	if w.Started(0); b.String() != header {
 		t.Errorf("it begins\n%s\nwant\n%s", b.String(), header)
 	}
@@ -43,7 +43,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
 	b.Reset()
-	quiet := Output{Err: &b}.Watch(gate.Call{Format: "json"}, &j)
+	quiet := Output{Err: &b}.For(gate.Call{Format: "json"}).Watch(&j)
 	quiet.Ended(0, ended("vet", store.Passed, ""))
 	if quiet.Close(); b.Len() > 0 {
 		t.Errorf("between a machine's lines: %q", b.String())
@@ -52,8 +52,8 @@ func TestWatch(t *testing.T) {
 
 // terminal is a progress on a terminal of some columns, drawn by hand.
 func terminal(w *bytes.Buffer, columns int, color bool, titles ...string) *progress {
-	call := gate.Call{Term: gate.Terminal{Live: true, Columns: columns, Color: color}}
-	return &progress{w: w, call: call, paint: painter(color), titles: titles, width: titleWidth(titles),
+	return &progress{w: w, term: gate.Terminal{Live: true, Columns: columns, Color: color},
+		paint: painter(color), titles: titles, width: titleWidth(titles),
 		finals: make([]*gate.LaneRun, len(titles)), last: make([]string, len(titles)), running: map[int]time.Time{},
 		stop: make(chan struct{})}
 }

@@ -35,7 +35,7 @@ func judged(states ...store.State) gate.Run {
 func sarifOf(t *testing.T, j gate.Run) sarif.Log {
 	t.Helper()
 	var out bytes.Buffer
-	if err := (Output{Out: &out, Version: "v1"}).Write(gate.Call{Format: "sarif"}, j); err != nil {
+	if err := (Output{Out: &out, Version: "v1"}).For(gate.Call{Format: "sarif"}).Write(j); err != nil {
 		t.Fatal(err)
 	}
 	var log sarif.Log
@@ -125,7 +125,7 @@ func TestJUnit(t *testing.T) {
 	j := judged(store.Passed, store.Failed, store.Broken, store.Cancelled, store.Skipped)
 	j.LaneRuns[1].Message = "bad\x1b]0;title\a"
 	var out bytes.Buffer
-	if err := (Output{Out: &out}).Write(gate.Call{Format: "junit"}, j); err != nil {
+	if err := (Output{Out: &out}).For(gate.Call{Format: "junit"}).Write(j); err != nil {
 		t.Fatal(err)
 	}
 	var s junitSuite

@@ -27,19 +27,30 @@ import (
 type Output struct {
 	Out, Err io.Writer
 	Version  string // of pushlane, for machines
+	gate     string
+	format   string // "": text
+	term     gate.Terminal
 }
 
+// For is the output of an answer to a call: in the format that it asks for, as its
+// terminal can show it.
+func (o Output) For(call gate.Call) Output {
+	o.gate, o.format, o.term = call.Gate, call.Format, call.Term
+	return o
+}
+
+// WantsJSON reports whether the record of the run is asked for, which the host has.
+func (o Output) WantsJSON() bool { return o.format == "json" }
+
 // Fail prints an error that ended the call.
-func (o Output) Fail(call gate.Call, err error) {
+func (o Output) Fail(err error) {
 	var b bytes.Buffer
 	problem.Write(&b, err)
-	if hookGate(call.Gate) && gate.ExitOf(err, config.Policy{}) != gate.ExitUsage {
-		fmt.Fprintf(&b, "pushlane: cannot decide: the %s is refused\n", noun(call.Gate))
+	if o.gate != "manual" && gate.ExitOf(err, config.Policy{}) != gate.ExitUsage {
+		fmt.Fprintf(&b, "pushlane: cannot decide: the %s is refused\n", noun(o.gate))
 	}
 	o.Err.Write(b.Bytes())
 }
-
-func hookGate(gate string) bool { return gate != "manual" }
 
 // noun is what a gate lets through.
 func noun(gate string) string {
@@ -53,22 +64,22 @@ func noun(gate string) string {
 }
 
 // Write prints the end of a run in the format asked for.
-func (o Output) Write(call gate.Call, j gate.Run) error {
-	switch call.Format { // JSON is the run's record, which the host prints
+func (o Output) Write(j gate.Run) error {
+	switch o.format {
 	case "junit":
 		return writeJUnit(o.Out, j)
 	case "sarif":
 		return writeSARIF(o.Out, o.Version, j)
 	}
 	var b bytes.Buffer
-	if call.Gate == "post-receive" {
+	if j.Gate == "post-receive" {
 		writeQueued(&b, j)
 		_, err := o.Err.Write(b.Bytes())
 		return err
 	}
-	paint := painter(call.Term.Color)
+	paint := painter(o.term.Color)
 	for _, out := range worstFirst(j) {
-		writeOutcome(&b, paint, call, j, out)
+		writeOutcome(&b, paint, j, out)
 	}
 	for _, text := range j.Bypasses {
 		fmt.Fprintf(&b, "pushlane: note: %s; it is recorded\n", text)
@@ -76,10 +87,10 @@ func (o Output) Write(call gate.Call, j gate.Run) error {
 	if j.Unconfined != "" {
 		fmt.Fprintf(&b, "pushlane: warning: %s\npushlane: hint: %s\n", j.Unconfined, SealHint)
 	}
-	if call.Receives() && len(j.Updates) > 1 {
+	if j.Receives() && len(j.Updates) > 1 {
 		writeRefs(&b, j)
 	}
-	writeSummary(&b, paint, call, j)
+	writeSummary(&b, paint, j)
 	_, err := o.Err.Write(b.Bytes())
 	return err
 }
@@ -201,7 +212,7 @@ func writeRefs(b *bytes.Buffer, j gate.Run) {
 
 // writeOutcome prints what a person needs of a lane that did not pass: its
 // findings, or else the end of its log; for one that passed its warnings.
-func writeOutcome(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run, o gate.LaneRun) {
+func writeOutcome(b *bytes.Buffer, paint painter, j gate.Run, o gate.LaneRun) {
 	bad := o.State == store.Failed || o.State == store.Broken || o.State == store.Cancelled
 	if !bad && len(o.Findings) == 0 {
 		return
@@ -230,7 +241,7 @@ func writeOutcome(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run, o 
 		fmt.Fprintf(b, "pushlane: hint: %s\n", printable.Indent(printable.CleanText(hint)))
 	}
 	if bad {
-		writeNext(b, call, j, o)
+		writeNext(b, j, o)
 	}
 }
 
@@ -266,7 +277,7 @@ func FindingLine(f sdk.Finding) string {
 }
 
 // writeNext says where the whole log is and how to try the lane again.
-func writeNext(b *bytes.Buffer, call gate.Call, j gate.Run, o gate.LaneRun) {
+func writeNext(b *bytes.Buffer, j gate.Run, o gate.LaneRun) {
 	p := j.Updates[o.Update]
 	server := j.Pushed != nil
 	if o.Log != "" && !server {
@@ -275,7 +286,7 @@ func writeNext(b *bytes.Buffer, call gate.Call, j gate.Run, o gate.LaneRun) {
 	if server && j.Address != "" {
 		fmt.Fprintf(b, "pushlane: page: %s\n", runjson.Page(j.Policy.URL, j.Address, j.Number, o.Lane().ID))
 	}
-	if j.Gate != "pre-commit" && j.Gate != "commit-msg" && call.Config == "" {
+	if j.Gate != "pre-commit" && j.Gate != "commit-msg" && j.Asked.Config == "" {
 		fmt.Fprintf(b, "pushlane: again: pushlane run --lane %s --range %s\n", o.Lane().ID, againRange(p))
 	}
 }
@@ -291,9 +302,9 @@ func againRange(p gate.Update) string {
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 // writeSummary is the last word of a run.
-func writeSummary(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run) {
+func writeSummary(b *bytes.Buffer, paint painter, j gate.Run) {
 	switch {
-	case len(j.Updates) == 0 && call.Gate == "manual":
+	case len(j.Updates) == 0 && j.Gate == "manual":
 		fmt.Fprintf(b, "pushlane: nothing to push: the remote already has it; judge a range with --range A..B\n")
 		return
 	case len(j.Updates) == 0:
@@ -306,14 +317,14 @@ func writeSummary(b *bytes.Buffer, paint painter, call gate.Call, j gate.Run) {
 	case exit != gate.ExitAccept && j.Partly:
 		fmt.Fprintf(b, "pushlane: %s: %s (the other refs are accepted, run #%d)\n", paint.bad("refused"), names, j.Number)
 	case exit == gate.ExitRefuse:
-		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("refused"), names, noun(call.Gate),
+		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("refused"), names, noun(j.Gate),
 			j.Number)
 	case exit == gate.ExitUndecided:
 		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("cannot decide"), names,
-			noun(call.Gate), j.Number)
+			noun(j.Gate), j.Number)
 	case names != "":
 		fmt.Fprintf(b, "pushlane: %s: %s (%s accepted by on_undecided = \"accept\", run #%d)\n",
-			paint.bad("cannot decide"), names, noun(call.Gate), j.Number)
+			paint.bad("cannot decide"), names, noun(j.Gate), j.Number)
 	case len(j.LaneRuns) == 0:
 		fmt.Fprintf(b, "pushlane: %s: no lane matches these paths (run #%d)\n", paint.good("accepted"), j.Number)
 	default:

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,7 +48,10 @@ func runOf(outcomes ...gate.LaneRun) gate.Run {
 func written(t *testing.T, call gate.Call, j gate.Run) string {
 	t.Helper()
 	var out, err bytes.Buffer
-	if e := (Output{Out: &out, Err: &err}).Write(call, j); e != nil {
+	if j.Asked.Config = call.Config; j.Gate == "" || j.Gate == "pre-push" {
+		j.Gate = cmp.Or(call.Gate, j.Gate)
+	}
+	if e := (Output{Out: &out, Err: &err}).For(call).Write(j); e != nil {
 		t.Fatal(e)
 	}
 	if out.Len() > 0 {
@@ -299,7 +303,7 @@ func TestFail(t *testing.T) {
 			"pushlane: cannot decide: the push is refused\n"},
 	} {
 		var b bytes.Buffer
-		Output{Err: &b}.Fail(gate.Call{Gate: c.gate}, c.err)
+		Output{Err: &b}.For(gate.Call{Gate: c.gate}).Fail(c.err)
 		if want := "pushlane: error: cannot open /x: not a git directory\n" + c.want; b.String() != want {
 			t.Errorf("%s\n got %swant %s", name, b.String(), want)
 		}

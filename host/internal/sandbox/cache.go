@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/durable"
 )
 
 // Compiled code is in one folder per module (wasm.CodeFolder). A file next to it,
@@ -87,11 +89,7 @@ func keep(from, dir string) error {
 	if err := os.Rename(from, dir); err != nil {
 		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
-	temp := from + ".sums"
-	if err := os.WriteFile(temp, list, 0o600); err != nil {
-		return fmt.Errorf("cannot save compiled module: %w", err)
-	}
-	if err := os.Rename(temp, dir+".sums"); err != nil {
+	if err := durable.Replace(dir+".sums", list, 0o600); err != nil {
 		return fmt.Errorf("cannot save compiled module: %w", err)
 	}
 	return nil

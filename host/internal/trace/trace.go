@@ -223,9 +223,10 @@ func (r *replay) repeat(ctx context.Context, want *tracedEnd) error {
 	}
 	var log bytes.Buffer
 	world := &replayedWorld{asks: r.asks}
-	result, err := m.Run(ctx, wasm.Call{Stdin: r.call.Stdin, Args: r.call.Args, Env: r.call.Env, Clock: r.call.Clock,
-		Fails: r.call.Fails, Memory: config.PluginMemory, MaxStdout: config.MaxStdout,
-		MaxStderr: config.MaxStderr, Out: wasm.NewOut(config.MaxOut, config.MaxOutFiles), Stderr: &log, World: world})
+	call := config.PluginCall(0)
+	call.Stdin, call.Args, call.Env, call.Clock = r.call.Stdin, r.call.Args, r.call.Env, r.call.Clock
+	call.Fails, call.Stderr, call.World = r.call.Fails, &log, world
+	result, err := m.Run(ctx, call)
 	got := endOf(result, err, log.String())
 	fmt.Fprintf(r.w, "call %d: exit %d, %d requests, %d units of fuel\n", r.calls, got.Exit, world.at, got.Fuel)
 	fmt.Fprint(r.w, indentLines(printable.CleanText(string(got.Stdout))), indentLines(printable.CleanText(got.Log)))

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/pushlane/pushlane/host/internal/durable"
 )
 
 // Compiled code is in one folder per module, named by the module's digest and by
@@ -75,16 +77,7 @@ func (m *Module) keep(metered []byte) error {
 	if m.cacheFolder() == "" {
 		return nil
 	}
-	temp, err := os.CreateTemp(m.cacheFolder(), "metered-")
-	if err != nil {
-		return &CacheError{fmt.Errorf("cannot save compiled module: %w", err)}
-	}
-	_, err = temp.Write(metered)
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), m.meteredFile())
-	}
-	if err != nil {
-		os.Remove(temp.Name())
+	if err := durable.Replace(m.meteredFile(), metered, 0o600); err != nil {
 		return &CacheError{fmt.Errorf("cannot save compiled module: %w", err)}
 	}
 	return nil
