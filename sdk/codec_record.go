@@ -109,6 +109,7 @@ func (c *Container) AppendJSON(b []byte) []byte {
 	m.boolOpt("network", c.Network)
 	membersListOpt(&m, "caches", c.Caches, appendCache)
 	m.textsOpt("artifacts", c.Artifacts)
+	m.textsOpt("reads", c.Reads)
 	m.textsOpt("secrets", c.Secrets)
 	m.mapOpt("secret_env", c.SecretEnv)
 	return m.end()
@@ -154,6 +155,8 @@ func (d *decoder) container(c *Container) {
 			list(d, &c.Caches, d.cache)
 		case "artifacts":
 			d.texts(&c.Artifacts)
+		case "reads":
+			d.texts(&c.Reads)
 		case "secrets":
 			d.texts(&c.Secrets)
 		case "secret_env":

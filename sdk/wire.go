@@ -93,6 +93,8 @@ type Container struct {
 	Network   bool              `json:"network,omitempty"`   // needs capability "container.network"
 	Caches    []Cache           `json:"caches,omitempty"`    // volumes that outlive the container
 	Artifacts []string          `json:"artifacts,omitempty"` // absolute paths or globs, copied out after the command
+	// absolute paths or globs, copied out for the plugin to read, and not listed as artifacts of the run
+	Reads []string `json:"reads,omitempty"`
 	// names; each is a file /run/secrets/<name>. Needs capability "secret"
 	Secrets []string `json:"secrets,omitempty"`
 	// variables of the command, each with the name of the secret that is its value. Needs capability "secret"

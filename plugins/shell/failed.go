@@ -83,6 +83,9 @@ func failedCommand(script, tail string, exit int) string {
 	}
 	where := strconv.Itoa(r.line)
 	part := failedPart(statement(lines, r.line-1), r)
+	if part == "exit" || strings.HasPrefix(part, "exit ") {
+		return "the script ended with `" + clip(part, maxNamed) + "`: exit status " + strconv.Itoa(exit)
+	}
 	if next, n := pipeAfter(lines, r.line); r.command == "" && n > 0 {
 		part, where = clip(part, 40)+"` or `"+clip(next, 40), where+" or "+strconv.Itoa(n)
 	}

@@ -120,6 +120,7 @@ func TestScriptsInBusybox(t *testing.T) {
 		"f() {\n\tfalse\n}\n\nf\n":        "`f` exited 1 (line 5)",
 		"true\ncat /no/such/file \\\n -n": "`cat /no/such/file -n` exited 1 (line 2)",
 		"false":                           "`false` exited 1",
+		"true\nexit 3":                    "the script ended with `exit 3`: exit status 3",
 	} {
 		cmd := exec.CommandContext(t.Context(), path, "sh", "-eu", "-o", "pipefail", "-c", shTrap+script, "sh")
 		out, _ := cmd.CombinedOutput()

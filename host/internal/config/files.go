@@ -35,7 +35,8 @@ type namedFile struct{ what, path string }
 // secrets. Policy files themselves are checked when they are read.
 func (p Policy) files() []namedFile {
 	all := []namedFile{{"state folder", p.State}, {"cache folder", p.Cache}, {"plugins folder", p.Plugins},
-		{"secrets folder", p.Secrets}, {"secrets key", p.SecretStore().Key}, {"allowed signers", p.AllowedSigners}, {"sigstore roots", p.SigstoreRoots},
+		{"secrets folder", p.Secrets}, {"secrets key", p.SecretStore().Key},
+		{"allowed signers", p.AllowedSigners}, {"sigstore roots", p.SigstoreRoots},
 		{"lanes file", p.DefaultLanes}, {"lock file", p.DefaultLock()}, {"notes key", p.NotesKey},
 		{"certificate", p.TLSCert}, {"key", p.TLSKey},
 		{"Incus certificate", p.IncusCert}, {"Incus key", p.IncusKey}, {"Incus server certificate", p.IncusServerCert}}

@@ -59,7 +59,8 @@ func (p Update) BringsLanes() bool {
 	if p.Rev == "" {
 		return false
 	}
-	return slices.ContainsFunc(ChangedPaths(p.Changes), func(path string) bool { return slices.Contains(lanesPlaces(), path) })
+	places := lanesPlaces()
+	return slices.ContainsFunc(ChangedPaths(p.Changes), func(path string) bool { return slices.Contains(places, path) })
 }
 
 // lanesPlaces are the paths of lanes files and their locks.

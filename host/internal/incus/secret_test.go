@@ -9,7 +9,8 @@ import (
 // TestSecretVariables: a secret is a variable of the command, and in nothing that Incus or its host's users see.
 func TestSecretVariables(t *testing.T) {
 	c := needIncus(t, testConfig(t))
-	s := busybox(`echo "$TOKEN" "$MULTI"; cat /run/secrets/TOKEN; env | grep -c pushlane_value; tr '\0' ' ' </proc/self/cmdline; ` +
+	s := busybox(`echo "$TOKEN" "$MULTI"; cat /run/secrets/TOKEN; env | grep -c pushlane_value; ` +
+		`tr '\0' ' ' </proc/self/cmdline; ` +
 		`echo; tr '\0' ' ' </proc/$PPID/cmdline`)
 	s.Secrets = map[string][]byte{"TOKEN": []byte("hush-hush"), "LINES": []byte("one line\n two lines")}
 	s.SecretEnv = map[string]string{"TOKEN": "TOKEN", "MULTI": "LINES"}

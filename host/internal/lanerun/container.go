@@ -121,7 +121,7 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	}
 	l.mu.Lock()
 	l.outcome().Image = ended.Fingerprint
-	l.outcome().Artifacts = append(l.outcome().Artifacts, keep.files...)
+	l.listArtifacts(c, keep.files, ended.TimedOut)
 	l.mu.Unlock()
 	return sdk.Result{ID: c.ID, Exit: ended.Exit, TimedOut: ended.TimedOut, Millis: time.Since(began).Milliseconds(),
 		Tail: l.unmasked(printable.CleanText(ended.Tail)), Artifacts: ended.Artifacts}, nil

@@ -27,6 +27,8 @@ type Lane struct {
 	out      *wasm.Out    // /out of the call under way
 	cleanup  []func()
 
+	unmatched []sdk.Finding // patterns of artifacts without a file, as notes; guarded by mu
+
 	quota *artifactQuota  // of this attempt; nil: it left no artifacts yet; guarded by mu
 	asked map[string]bool // container ids; guarded by mu
 }

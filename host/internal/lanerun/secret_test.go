@@ -204,8 +204,9 @@ func TestSecretVariablesByPolicy(t *testing.T) {
 	files := sdk.Container{ID: "a", Secrets: []string{"TOKEN"}}
 	variables := sdk.Container{ID: "b", SecretEnv: map[string]string{"X": "OTHER"}}
 	const (
-		byPolicy = `plugin "look" asks for secret "OTHER" as a variable, which the policy of this host does not allow; hint: ` +
-			"read it from /run/secrets/OTHER, or have the host's owner set `secret_variables = true` in /etc/host.toml"
+		byPolicy = `plugin "look" asks for secret "OTHER" as a variable, which the policy of this host does not ` +
+			"allow; hint: read it from /run/secrets/OTHER, or have the host's owner " +
+			"set `secret_variables = true` in /etc/pushlane/config.toml"
 		byLane = `plugin "look" asks for secret "OTHER", which lane "deploy" does not grant; hint: grant it in the lane:` +
 			"\n[lane.grant]\n" + `secrets = ["OTHER"]`
 	)
@@ -232,7 +233,8 @@ func TestHide(t *testing.T) {
 	t.Parallel()
 	l := &Lane{access: &access{}}
 	l.mask([]byte("hush-hush"))
-	r := Result{Reason: "got hush-hush", Findings: []sdk.Finding{{Message: "hush-hush!"}}, progress: []string{"(hush-hush)"}}
+	r := Result{Reason: "got hush-hush", Findings: []sdk.Finding{{Message: "hush-hush!"}},
+		progress: []string{"(hush-hush)"}}
 	l.hide(&r)
 	if r.Reason != "got ***" || r.Findings[0].Message != "***!" || r.progress[0] != "(***)" {
 		t.Errorf("%+v", r)

@@ -19,6 +19,7 @@ func (s *site) apiRoutes() []route {
 		{"GET " + runs, scopeRead, s.apiRuns},
 		{"GET " + runs + "/{run}", scopeRead, s.apiRun},
 		{"GET " + runs + "/{run}/lanes/{lane}/log", scopeRead, s.apiLog},
+		{"GET " + runs + "/{run}/lanes/{lane}/artifact", scopeRead, s.apiArtifact},
 		{"POST " + runs + "/{run}/cancel", scopeRun, s.apiCancel},
 		{"POST " + runs + "/{run}/rerun", scopeRun, s.apiRerun},
 		{"/api/", scopeNone, func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotHere) }},
@@ -121,6 +122,26 @@ func (s *site) apiLog(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.rawLog(w, r, d)
+}
+
+// apiArtifact sends one artifact of a lane's attempt, by ?name=.
+func (s *site) apiArtifact(w http.ResponseWriter, r *http.Request) {
+	d, err := s.lane(r)
+	var files []store.File
+	if err == nil {
+		files, err = s.Store.Artifacts(r.Context(), d.Attempt.ID)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	for _, f := range files {
+		if f.Name == r.URL.Query().Get("name") {
+			s.sendFile(w, r, f)
+			return
+		}
+	}
+	s.fail(w, r, errNotHere)
 }
 
 func (s *site) apiCancel(w http.ResponseWriter, r *http.Request) {
