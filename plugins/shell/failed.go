@@ -51,6 +51,9 @@ func reported(tail string) (r report, ok bool) {
 	own := report{}
 	for line := range strings.Lines(tail) {
 		line = strings.TrimSpace(line)
+		for _, mark := range []string{lineMark, exitMark} { // after output without a line break
+			line = line[max(0, strings.LastIndex(line, mark)):]
+		}
 		if m := markForm.FindStringSubmatch(line); m != nil {
 			n, _ := strconv.Atoi(m[1])
 			r, ok = report{line: n, statuses: strings.Fields(m[2]), command: m[3]}, true
