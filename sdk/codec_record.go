@@ -110,6 +110,7 @@ func (c *Container) AppendJSON(b []byte) []byte {
 	membersListOpt(&m, "caches", c.Caches, appendCache)
 	m.textsOpt("artifacts", c.Artifacts)
 	m.textsOpt("reads", c.Reads)
+	m.boolOpt("git", c.Git)
 	m.textsOpt("secrets", c.Secrets)
 	m.mapOpt("secret_env", c.SecretEnv)
 	return m.end()
@@ -157,6 +158,8 @@ func (d *decoder) container(c *Container) {
 			d.texts(&c.Artifacts)
 		case "reads":
 			d.texts(&c.Reads)
+		case "git":
+			d.bool(&c.Git)
 		case "secrets":
 			d.texts(&c.Secrets)
 		case "secret_env":

@@ -48,6 +48,7 @@ func readSettings(run *sdk.Run) (settings, error) {
 	if s.dir != source {
 		s.container.Cwd = s.dir
 	}
+	s.setGit(run)
 	s.container.Artifacts = s.absolute(s.container.Artifacts)
 	s.container.Reads = s.absolute(run.With("reports").Strings())
 	return s, s.setCommand(run)

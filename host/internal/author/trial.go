@@ -396,7 +396,7 @@ func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
 	}
 	t.blobs = blobsOf(src, base)
 	t.request = r.Seen(m)
-	if lanerun.Wants(m, "changes") {
+	if lanerun.Wants(m.For(with), "changes") {
 		t.request.Changes = t.changes
 	}
 	return t

@@ -49,7 +49,7 @@ func (l *Lane) allowContainers(asked []sdk.Container) error {
 		if c.Network && !l.can("container.network") {
 			return l.denied("container.network")
 		}
-		if err := l.allowSecrets(c); err != nil {
+		if err := errors.Join(l.allowSecrets(c), l.allowGit(c)); err != nil {
 			return err
 		}
 	}
@@ -92,7 +92,7 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 		return sdk.Result{}, err
 	}
 	l.recordStart(ctx, c)
-	source, err := l.tree(ctx, l.Update().New)
+	source, err := l.source(ctx, c)
 	if err != nil {
 		return sdk.Result{}, err
 	}

@@ -327,5 +327,5 @@ func (l *Lane) Again(ctx context.Context, o *gate.LaneRun) {
 	// What says which lane this is stays untouched: other lanes read it.
 	o.State, o.Message, o.Err, o.Findings, o.Tail, o.Artifacts = "", "", nil, nil, nil, nil
 	o.Log, o.LogSize, o.LogSum, o.Image, o.Started, o.Ended = "", 0, "", "", time.Now(), time.Time{}
-	l.Recorded, l.results, l.quota, l.unmatched = false, nil, nil, nil
+	l.Recorded, l.results, l.quota, l.unmatched, l.git = false, nil, nil, nil, nil
 }

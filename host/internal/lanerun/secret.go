@@ -36,7 +36,8 @@ func (l *access) mask(value []byte) {
 	defer l.mu.Unlock()
 	text, whole := string(value), value[:len(value)/3*3] // what follows changes no whole group of base64
 	forms := append(strings.Split(text, "\n"), url.QueryEscape(text), url.PathEscape(text),
-		base64.RawStdEncoding.EncodeToString(whole), base64.RawURLEncoding.EncodeToString(whole))
+		base64.RawStdEncoding.EncodeToString(whole), base64.RawURLEncoding.EncodeToString(whole),
+		base64.RawStdEncoding.EncodeToString(value), base64.RawURLEncoding.EncodeToString(value))
 	for _, form := range forms { // logs are lines
 		if form = strings.TrimSpace(form); len(form) >= secret.Min && !slices.Contains(l.masked, form) {
 			l.masked = append(l.masked, form)
