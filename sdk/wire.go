@@ -153,7 +153,7 @@ type Manifest struct {
 	Input []string `json:"input,omitempty" toml:"input"`
 	// more of these keys for lanes that have a setting: its name to the keys
 	InputIf map[string][]string `json:"input_if,omitempty" toml:"input_if"`
-	Tool  *Tool    `json:"tool,omitempty" toml:"tool"` // for a program that does not read requests
+	Tool    *Tool               `json:"tool,omitempty" toml:"tool"` // for a program that does not read requests
 }
 
 // Tool describes how an ordinary command-line program is called as a plugin.
