@@ -61,20 +61,20 @@ func (r *Repo) setBases(ctx context.Context, us []Update, find func(*history) ([
 	}
 	known := sync.OnceValues(func() ([]plumbing.Hash, error) { return find(h) })
 	for i := range us {
-		if err := r.setBase(h, &us[i], known); err != nil {
+		if err := h.setBase(&us[i], known); err != nil {
 			return fmt.Errorf("cannot find what the push changes in %s: %w", us[i].Ref, err)
 		}
 	}
 	return nil
 }
 
-func (r *Repo) setBase(h *history, u *Update, known func() ([]plumbing.Hash, error)) error {
+func (h *history) setBase(u *Update, known func() ([]plumbing.Hash, error)) error {
 	u.Base, u.Forced = ZeroID, false
 	if u.Delete || u.New == ZeroID {
 		u.Delete = true
 		return nil
 	}
-	id, typ, err := r.objs.peel(plumbing.NewHash(u.New))
+	id, typ, err := h.objs.peel(plumbing.NewHash(u.New))
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (r *Repo) known(ctx context.Context, h *history, us []Update, remoteName,
 	if remoteName == "" && remoteURL == "" {
 		return r.received(h, us, func(string) bool { return true })
 	}
-	tips, err := r.trackingRefs(ctx, remoteURL)
+	tips, err := r.tracking.tips(ctx, remoteURL)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (r *Repo) known(ctx context.Context, h *history, us []Update, remoteName,
 // received are the receiver's branches, and other refs of the push, as they
 // were before it.
 func (r *Repo) received(h *history, push []Update, counts func(ref string) bool) ([]plumbing.Hash, error) {
-	tips, err := r.refs("refs/heads/")
+	tips, err := r.refs.list("refs/heads/")
 	if err != nil {
 		return nil, err
 	}

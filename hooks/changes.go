@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	gitobject "github.com/go-git/go-git/v5/plumbing/object"
 )
 
 // Change is one path that differs between two trees. A move is a deletion and
@@ -58,11 +57,11 @@ func (l *Listing) Changes(ctx context.Context, base, new string) ([]Change, erro
 // changes is Changes with mu held.
 func (l *Listing) changes(ctx context.Context, base, new string) ([]Change, error) {
 	r := l.repo
-	a, err := r.treeOf(ctx, base)
+	a, err := r.revisions.treeOf(ctx, base)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list changes: %w", err)
 	}
-	b, err := r.treeOf(ctx, new)
+	b, err := r.revisions.treeOf(ctx, new)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list changes: %w", err)
 	}
@@ -172,77 +171,4 @@ func (w *treeWalk) entry(a, b treeEntry, prefix string, depth int) error {
 	}
 	w.changes = append(w.changes, c)
 	return nil
-}
-
-// treeRef is a tree and, when it was found through one, its commit.
-type treeRef struct {
-	id     plumbing.Hash // zero for the empty tree
-	commit plumbing.Hash
-	time   int64 // of the commit, seconds since 1970 UTC
-}
-
-// treeOf finds the tree of an id or any other name of a revision.
-func (r *Repo) treeOf(ctx context.Context, rev string) (treeRef, error) {
-	if rev == ZeroID {
-		return treeRef{}, nil
-	}
-	id, typ, err := r.lookUp(ctx, rev)
-	if err != nil {
-		return treeRef{}, err
-	}
-	switch typ {
-	case plumbing.TreeObject:
-		return treeRef{id: id}, nil
-	case plumbing.CommitObject:
-		e, err := r.objs.typed(plumbing.CommitObject, id)
-		if err != nil {
-			return treeRef{}, err
-		}
-		c, at, err := r.objs.decodeCommit(e)
-		if err != nil {
-			return treeRef{}, err
-		}
-		return treeRef{id: c.TreeHash, commit: id, time: at}, nil
-	}
-	return treeRef{}, &NoTreeError{Name: rev, Type: typ.String()}
-}
-
-// NoTreeError is a ref that names an object without a tree, which no lane can judge.
-// Such a push is refused.
-type NoTreeError struct {
-	Name string // the ref or id
-	Type string // "blob"
-}
-
-func (e *NoTreeError) Error() string {
-	return fmt.Sprintf("cannot judge %s: it names a %s, which has no tree", e.Name, e.Type)
-}
-
-// Hint says how to fix it.
-func (e *NoTreeError) Hint() string {
-	return "commit the content and push a tag or branch of that commit"
-}
-
-// maxTags is how many tags may name one another in a row.
-const maxTags = 64
-
-// peel follows tags to what they name.
-func (s *store) peel(id plumbing.Hash) (plumbing.Hash, plumbing.ObjectType, error) {
-	start := id
-	var tag *gitobject.Tag
-	for range maxTags {
-		typ, _, err := s.header(id)
-		if err == nil && tag != nil && typ != tag.TargetType {
-			err = fmt.Errorf("tag %s cannot be read: it says that object %s is a %s, and it is a %s", tag.Hash, id,
-				tag.TargetType, typ)
-		}
-		if err != nil || typ != plumbing.TagObject {
-			return id, typ, err
-		}
-		if tag, err = s.decodeTag(id); err != nil {
-			return id, 0, err
-		}
-		id = tag.Target
-	}
-	return id, 0, fmt.Errorf("tag %s names more than %d tags in a row", start, maxTags)
 }

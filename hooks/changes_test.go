@@ -229,7 +229,7 @@ func TestATreeThatUnfoldsWithoutEndIsRefused(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &treeWalk{ctx: ctx, objs: g.open().objs, left: &budget{changes: 10, compared: 1000, bytes: 100_000}}
-	ref, err := g.open().treeOf(ctx, id)
+	ref, err := g.open().revisions.treeOf(ctx, id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func (r *Repo) Commits(ctx context.Context, base, new string, known ...string) (
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		c, err := r.commit(n)
+		c, err := h.commit(n)
 		if err != nil {
 			return nil, fmt.Errorf("cannot list new commits: %w", err)
 		}
@@ -65,13 +65,13 @@ func (r *Repo) newNodes(ctx context.Context, h *history, base, new string, known
 	if new == ZeroID {
 		return nil, nil
 	}
-	tip, typ, err := r.lookUp(ctx, new)
+	tip, typ, err := r.revisions.lookUp(ctx, new)
 	if err != nil || typ != plumbing.CommitObject {
 		return nil, err
 	}
 	var hide []plumbing.Hash
 	if base != ZeroID && base != "" {
-		id, typ, err := r.lookUp(ctx, base)
+		id, typ, err := r.revisions.lookUp(ctx, base)
 		if err != nil {
 			return nil, err
 		}
@@ -181,8 +181,8 @@ type oldest struct{ queue }
 func (o *oldest) Less(i, j int) bool { return o.queue.Less(j, i) }
 
 // commit reads author and message of a node.
-func (r *Repo) commit(n *node) (Commit, error) {
-	e, err := r.objs.typed(plumbing.CommitObject, n.id)
+func (h *history) commit(n *node) (Commit, error) {
+	e, err := h.objs.typed(plumbing.CommitObject, n.id)
 	if err != nil {
 		return Commit{}, err
 	}
@@ -204,7 +204,7 @@ func clean(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 // returns its id: exactly the tree of the commit that is being made. Work tree and
 // index are not changed. An index with unresolved conflicts is refused.
 func (r *Repo) WriteTree(ctx context.Context) (string, error) {
-	id, err := r.git(ctx, "write-tree")
+	id, err := r.git.run(ctx, "write-tree")
 	var failed *gitError
 	if errors.As(err, &failed) && strings.Contains(failed.stderr, "unmerged") {
 		return "", withHint(errors.New("cannot judge the index: it has unresolved conflicts"),
@@ -221,7 +221,7 @@ func (r *Repo) WriteTree(ctx context.Context) (string, error) {
 
 // HeadTree is the id of the tree of HEAD's commit, ZeroID if there is no commit yet.
 func (r *Repo) HeadTree(ctx context.Context) (string, error) {
-	t, err := r.treeOf(ctx, "HEAD")
+	t, err := r.revisions.treeOf(ctx, "HEAD")
 	var none *NoRevisionError
 	if errors.As(err, &none) {
 		return ZeroID, nil

@@ -21,12 +21,12 @@ type config map[string][]string
 
 // config reads the configuration as it is now: a remote may be added or the format
 // may change while a Repo is open.
-func (r *Repo) config(ctx context.Context) (config, error) {
-	c, err := readConfig(ctx, r.env, r.place)
+func (g *gitCommand) config(ctx context.Context) (config, error) {
+	c, err := readConfig(ctx, g.env, g.place)
 	if err != nil {
 		return nil, err
 	}
-	return c, c.checkFormat(r.place.common)
+	return c, c.checkFormat(g.place.common)
 }
 
 func readConfig(ctx context.Context, env Env, p place) (config, error) {
@@ -197,8 +197,8 @@ func Config(ctx context.Context, env Env, key string) ([]string, error) {
 
 // configMatching lists the settings of all configuration files whose keys match,
 // each key with its value, in the order in which git reads them.
-func (r *Repo) configMatching(ctx context.Context, pattern string) ([][2]string, error) {
-	out, err := r.git(ctx, "config", "--null", "--get-regexp", pattern)
+func (g *gitCommand) configMatching(ctx context.Context, pattern string) ([][2]string, error) {
+	out, err := g.run(ctx, "config", "--null", "--get-regexp", pattern)
 	var failed *gitError
 	if errors.As(err, &failed) && failed.status == 1 {
 		return nil, nil // none is set

@@ -98,9 +98,15 @@ func runGitOn(ctx context.Context, env Env, extra []string, in io.Reader, args .
 	return out.Bytes(), nil
 }
 
-// git runs a git command on exactly this repository.
-func (r *Repo) git(ctx context.Context, args ...string) (string, error) {
-	out, err := runGit(ctx, r.env, []string{"GIT_DIR=" + r.place.git}, args...)
+// gitCommand runs git on one repository and no other.
+type gitCommand struct {
+	env   Env
+	place place
+}
+
+// run runs a git command on exactly this repository.
+func (g *gitCommand) run(ctx context.Context, args ...string) (string, error) {
+	out, err := runGit(ctx, g.env, []string{"GIT_DIR=" + g.place.git}, args...)
 	return strings.TrimRight(string(out), "\n"), err
 }
 

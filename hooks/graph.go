@@ -13,32 +13,6 @@ import (
 // without reading commits.
 type graphs struct{ files []commitgraph.Index }
 
-// commitGraph opens them at the first call. One that cannot be read is left
-// aside: the commits say the same, more slowly.
-func (r *Repo) commitGraph() *graphs {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.graph != nil {
-		return r.graph
-	}
-	g := &graphs{}
-	_, dirs, err := r.objs.list(false)
-	if err != nil {
-		return g
-	}
-	for _, dir := range dirs {
-		f, err := openGraph(filepath.Join(dir, "info", "commit-graph"), nil)
-		if err != nil {
-			f = openGraphChain(filepath.Join(dir, "info", "commit-graphs"))
-		}
-		if f != nil {
-			g.files = append(g.files, f)
-		}
-	}
-	r.graph = g
-	return g
-}
-
 func openGraph(path string, below commitgraph.Index) (commitgraph.Index, error) {
 	f, err := os.Open(path)
 	if err != nil {

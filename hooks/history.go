@@ -47,7 +47,7 @@ const (
 )
 
 func (r *Repo) history(ctx context.Context) (*history, error) {
-	if _, err := r.config(ctx); err != nil {
+	if _, err := r.git.config(ctx); err != nil {
 		return nil, err
 	}
 	shallow, err := readShallow(filepath.Join(r.place.common, "shallow"))
@@ -253,6 +253,7 @@ func (q *queue) pop() *node {
 }
 
 func (q *queue) Len() int { return len(q.nodes) }
+
 func (q *queue) Less(i, j int) bool {
 	a, b := q.nodes[i], q.nodes[j]
 	if a.time != b.time {
@@ -260,10 +261,39 @@ func (q *queue) Less(i, j int) bool {
 	}
 	return bytes.Compare(a.id[:], b.id[:]) < 0
 }
+
 func (q *queue) Swap(i, j int) { q.nodes[i], q.nodes[j] = q.nodes[j], q.nodes[i] }
-func (q *queue) Push(x any)    { q.nodes = append(q.nodes, x.(*node)) }
+
+func (q *queue) Push(x any) { q.nodes = append(q.nodes, x.(*node)) }
+
 func (q *queue) Pop() any {
 	n := q.nodes[len(q.nodes)-1]
 	q.nodes = q.nodes[:len(q.nodes)-1]
 	return n
+}
+
+// commitGraph opens them at the first call. One that cannot be read is left
+// aside: the commits say the same, more slowly.
+func (r *Repo) commitGraph() *graphs {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.graph != nil {
+		return r.graph
+	}
+	g := &graphs{}
+	_, dirs, err := r.objs.list(false)
+	if err != nil {
+		return g
+	}
+	for _, dir := range dirs {
+		f, err := openGraph(filepath.Join(dir, "info", "commit-graph"), nil)
+		if err != nil {
+			f = openGraphChain(filepath.Join(dir, "info", "commit-graphs"))
+		}
+		if f != nil {
+			g.files = append(g.files, f)
+		}
+	}
+	r.graph = g
+	return g
 }

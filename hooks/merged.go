@@ -24,12 +24,12 @@ func (r *Repo) MergedInto(ctx context.Context, head, target string) (Merge, erro
 			return Merge{}, err
 		}
 	}
-	base, err := r.mergeBase(ctx, head, target)
+	base, err := r.git.mergeBase(ctx, head, target)
 	if err != nil || base != head {
 		return Merge{Base: base}, err
 	}
 	// The last line is the oldest commit of the target's own line that has it.
-	line, err := r.git(ctx, "rev-list", "--first-parent", "--ancestry-path", head+".."+target)
+	line, err := r.git.run(ctx, "rev-list", "--first-parent", "--ancestry-path", head+".."+target)
 	if err != nil {
 		return Merge{}, fmt.Errorf("cannot find what merged %s: %w", quote(head), err)
 	}
@@ -37,19 +37,19 @@ func (r *Repo) MergedInto(ctx context.Context, head, target string) (Merge, erro
 	if by == "" {
 		by = head
 	}
-	parent, err := r.git(ctx, "rev-parse", "--verify", "--quiet", by+"^1")
+	parent, err := r.git.run(ctx, "rev-parse", "--verify", "--quiet", by+"^1")
 	if err != nil {
 		return Merge{Merged: true, By: by, Base: ZeroID}, nil // the root commit
 	}
 	if parent == head || by == head { // a fast-forward: nothing tells the branch from its target
 		return Merge{Merged: true, By: head, Base: head}, nil
 	}
-	base, err = r.mergeBase(ctx, head, parent)
+	base, err = r.git.mergeBase(ctx, head, parent)
 	return Merge{Merged: true, By: by, Base: base}, err
 }
 
-func (r *Repo) mergeBase(ctx context.Context, a, b string) (string, error) {
-	out, err := r.git(ctx, "merge-base", a, b)
+func (g *gitCommand) mergeBase(ctx context.Context, a, b string) (string, error) {
+	out, err := g.run(ctx, "merge-base", a, b)
 	var failed *gitError
 	if errors.As(err, &failed) && failed.status == 1 {
 		return ZeroID, nil

@@ -25,11 +25,11 @@ const autoComments = "#;@!$%^&|:"
 // # if the message was given with -m or -F. What git does only because of an option
 // (--cleanup, -v) is derived from what git wrote into the file.
 func (r *Repo) CleanMessage(ctx context.Context, text []byte, edited bool) (string, error) {
-	set, err := r.messageSettings(ctx)
+	set, err := r.git.messageSettings(ctx)
 	if err != nil {
 		return "", fmt.Errorf("cannot read how git cleans messages: %w", err)
 	}
-	comment, err := r.commentPrefix(ctx, set.comment, text)
+	comment, err := r.git.commentPrefix(ctx, set.comment, text)
 	if err != nil {
 		return "", err
 	}
@@ -56,7 +56,7 @@ func (r *Repo) CleanMessage(ctx context.Context, text []byte, edited bool) (stri
 			args = args[2:]
 		}
 	}
-	out, err := r.gitOn(ctx, text, args...)
+	out, err := r.git.runOn(ctx, text, args...)
 	if err != nil {
 		return "", fmt.Errorf("cannot clean the commit message as git does: %w", err)
 	}
@@ -73,9 +73,9 @@ type messageSettings struct {
 
 func (s messageSettings) auto() bool { return s.comment == "auto" }
 
-func (r *Repo) messageSettings(ctx context.Context) (messageSettings, error) {
+func (g *gitCommand) messageSettings(ctx context.Context) (messageSettings, error) {
 	var s messageSettings
-	all, err := r.configMatching(ctx, `^(commit\.(cleanup|verbose)|core\.comment(char|string))$`)
+	all, err := g.configMatching(ctx, `^(commit\.(cleanup|verbose)|core\.comment(char|string))$`)
 	for _, pair := range all {
 		switch key, value := pair[0], pair[1]; key {
 		case "commit.cleanup":
@@ -91,7 +91,7 @@ func (r *Repo) messageSettings(ctx context.Context) (messageSettings, error) {
 
 // commentPrefix is what a line of comment begins with. Where git chose it for
 // this message, the last lines say what it is: they are git's own.
-func (r *Repo) commentPrefix(ctx context.Context, setting string, text []byte) (string, error) {
+func (g *gitCommand) commentPrefix(ctx context.Context, setting string, text []byte) (string, error) {
 	switch setting {
 	case "":
 		return "#", nil
@@ -108,7 +108,7 @@ func (r *Repo) commentPrefix(ctx context.Context, setting string, text []byte) (
 		}
 		return "#", nil
 	}
-	out, err := r.gitOn(ctx, []byte("x\n"), "stripspace", "--comment-lines")
+	out, err := g.runOn(ctx, []byte("x\n"), "stripspace", "--comment-lines")
 	prefix, ok := strings.CutSuffix(string(out), " x\n")
 	if err == nil && !ok {
 		err = fmt.Errorf("git answered %s", quote(string(out)))
@@ -134,9 +134,9 @@ func cutAt(text []byte, comment string) (at int, below bool) {
 	return at + 1, bytes.HasPrefix(above, []byte(comment))
 }
 
-// gitOn is git with an input, its output as it is.
-func (r *Repo) gitOn(ctx context.Context, in []byte, args ...string) ([]byte, error) {
-	return runGitOn(ctx, r.env, []string{"GIT_DIR=" + r.place.git}, bytes.NewReader(in), args...)
+// runOn is git with an input, its output as it is.
+func (g *gitCommand) runOn(ctx context.Context, in []byte, args ...string) ([]byte, error) {
+	return runGitOn(ctx, g.env, []string{"GIT_DIR=" + g.place.git}, bytes.NewReader(in), args...)
 }
 
 // MergeParents are the parents of the merge commit that is being made, HEAD first;

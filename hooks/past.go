@@ -125,13 +125,13 @@ func orZero(id string) string {
 func (p *pastWalk) commit(n *node) error {
 	trees := make([]plumbing.Hash, max(1, len(n.parents)))
 	for i, id := range n.parents {
-		parent, err := p.repo.treeOf(p.ctx, id.String())
+		parent, err := p.repo.revisions.treeOf(p.ctx, id.String())
 		if err != nil {
 			return err
 		}
 		trees[i] = parent.id
 	}
-	own, err := p.repo.treeOf(p.ctx, n.id.String())
+	own, err := p.repo.revisions.treeOf(p.ctx, n.id.String())
 	if err != nil {
 		return err
 	}

@@ -45,23 +45,23 @@ func (r *Repo) Patch(ctx context.Context, base, new string, paths ...string) (fi
 	args := []string{"--literal-pathspecs", "-c", "core.quotePath=false", "diff-tree", "-r", "-p", "-U3", "--no-color",
 		"--no-ext-diff",
 		"--no-textconv", "--no-renames", "--no-prefix", "--end-of-options", base, new, "--"}
-	text, cut, err := r.gitSome(ctx, maxPatch, append(args, paths...)...)
+	text, cut, err := r.git.runSome(ctx, maxPatch, append(args, paths...)...)
 	if err != nil {
 		return nil, false, fmt.Errorf("cannot compare %s and %s: %w", quote(base), quote(new), err)
 	}
 	return parsePatch(text), cut, nil
 }
 
-// gitSome is git with at most so many bytes of its output.
-func (r *Repo) gitSome(ctx context.Context, most int64, args ...string) (string, bool, error) {
+// runSome is git with at most so many bytes of its output.
+func (g *gitCommand) runSome(ctx context.Context, most int64, args ...string) (string, bool, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	name := "git"
-	if full := lookGit(r.env.get("PATH")); full != "" {
+	if full := lookGit(g.env.get("PATH")); full != "" {
 		name = full
 	}
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = r.env.Dir, append(r.env.gitEnv(), "GIT_DIR="+r.place.git, "GIT_ATTR_NOSYSTEM=1")
+	cmd.Dir, cmd.Env = g.env.Dir, append(g.env.gitEnv(), "GIT_DIR="+g.place.git, "GIT_ATTR_NOSYSTEM=1")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()

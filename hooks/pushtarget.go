@@ -19,12 +19,12 @@ type Target struct {
 // or "" for a detached HEAD, which goes to no ref.
 func (r *Repo) PushTarget(ctx context.Context, ref string) (Target, error) {
 	t := Target{Ref: ref, Old: ZeroID}
-	names, err := r.git(ctx, "remote")
+	names, err := r.git.run(ctx, "remote")
 	if err != nil {
 		return t, fmt.Errorf("cannot list the remotes: %w", err)
 	}
 	if ref != "" {
-		if err := r.configured(ctx, &t, ref); err != nil {
+		if err := r.git.pushesTo(ctx, &t, ref); err != nil {
 			return t, fmt.Errorf("cannot find where %s is pushed to: %w", quote(ref), err)
 		}
 	}
@@ -39,7 +39,7 @@ func (r *Repo) PushTarget(ctx context.Context, ref string) (Target, error) {
 		return t, nil
 	}
 	if t.URL = t.Remote; slices.Contains(all, t.Remote) {
-		urls, err := r.git(ctx, "remote", "get-url", "--push", "--all", t.Remote)
+		urls, err := r.git.run(ctx, "remote", "get-url", "--push", "--all", t.Remote)
 		if err != nil {
 			return t, fmt.Errorf("cannot find the URL of %s: %w", quote(t.Remote), err)
 		}
@@ -48,16 +48,16 @@ func (r *Repo) PushTarget(ctx context.Context, ref string) (Target, error) {
 	return t, r.setOld(ctx, &t)
 }
 
-// configured fills in what the configuration says of the branch.
-func (r *Repo) configured(ctx context.Context, t *Target, ref string) error {
-	out, err := r.git(ctx, "for-each-ref",
+// pushesTo fills in what the configuration says of the branch.
+func (g *gitCommand) pushesTo(ctx context.Context, t *Target, ref string) error {
+	out, err := g.run(ctx, "for-each-ref",
 		"--format=%(push:remotename) %(push:remoteref) %(upstream:remotename) %(upstream:remoteref)", ref)
 	fields := strings.Split(strings.SplitN(out, "\n", 2)[0], " ")
 	if err != nil || len(fields) != 4 {
 		return err
 	}
 	t.Remote = fields[0]
-	mode, _ := r.git(ctx, "config", "--get", "push.default") // not set: the branch's own name
+	mode, _ := g.run(ctx, "config", "--get", "push.default") // not set: the branch's own name
 	switch {
 	case checkRef(fields[1]) == "":
 		t.Ref = fields[1]
@@ -71,7 +71,7 @@ func (r *Repo) setOld(ctx context.Context, t *Target) error {
 	if t.Ref == "" {
 		return nil
 	}
-	tracking, err := r.tracked(ctx, t.URL, t.Ref)
+	tracking, err := r.tracking.refFor(ctx, t.URL, t.Ref)
 	if err != nil || tracking == "" {
 		return err
 	}
@@ -84,7 +84,7 @@ func (r *Repo) setOld(ctx context.Context, t *Target) error {
 
 // Contains reports whether commit is new or is reachable from it.
 func (r *Repo) Contains(ctx context.Context, new, commit string) (bool, error) {
-	base, err := r.mergeBase(ctx, new, commit)
+	base, err := r.git.mergeBase(ctx, new, commit)
 	return base == commit, err
 }
 
@@ -92,7 +92,7 @@ func (r *Repo) Contains(ctx context.Context, new, commit string) (bool, error) {
 // first: of the default branch at a URL if it is known, otherwise of the local
 // branch of that name.
 func (r *Repo) DefaultTips(ctx context.Context, url string) ([]string, error) {
-	counts, _, err := r.trackers(ctx, url)
+	counts, _, err := r.tracking.remotesOf(ctx, url)
 	if err != nil {
 		return nil, err
 	}
@@ -102,10 +102,10 @@ func (r *Repo) DefaultTips(ctx context.Context, url string) ([]string, error) {
 			refs = append(refs, strings.Replace(pattern, "*", "HEAD", 1))
 		}
 	}
-	name, _ := r.git(ctx, "config", "--get", "init.defaultBranch") // not set: the usual names
+	name, _ := r.git.run(ctx, "config", "--get", "init.defaultBranch") // not set: the usual names
 	for _, branch := range []string{name, "main", "master"} {
 		if full := "refs/heads/" + branch; checkRef(full) == "" {
-			tracking, err := r.tracked(ctx, url, full)
+			tracking, err := r.tracking.refFor(ctx, url, full)
 			if err != nil {
 				return nil, err
 			}

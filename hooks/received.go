@@ -65,7 +65,7 @@ func (r *Repo) Received(ctx context.Context, us []Update, before bool) error {
 
 // resolveReceived fills Ref and Alias and returns the id that the ref has.
 func (r *Repo) resolveReceived(u *Update) (has string, err error) {
-	end, id, err := r.ref(u.Ref)
+	end, id, err := r.refs.end(u.Ref)
 	if err != nil && !errors.Is(err, errNoRef) {
 		return "", err
 	}
@@ -84,7 +84,7 @@ func (r *Repo) Ref(ctx context.Context, name string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	_, id, err := r.ref(name)
+	_, id, err := r.refs.end(name)
 	switch {
 	case errors.Is(err, errNoRef):
 		return "", nil
@@ -97,7 +97,7 @@ func (r *Repo) Ref(ctx context.Context, name string) (string, error) {
 // Refs lists the refs below a prefix such as "refs/heads/" with their object ids.
 // Symbolic refs are listed too, with the id that they resolve to, if it exists.
 func (r *Repo) Refs(ctx context.Context, prefix string) (map[string]string, error) {
-	plain, err := r.refs(prefix)
+	plain, err := r.refs.list(prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -122,11 +122,11 @@ func (r *Repo) Refs(ctx context.Context, prefix string) (map[string]string, erro
 // which need not exist.
 func (r *Repo) Aliases(ctx context.Context, prefix string) (map[string]string, error) {
 	found := map[string]string{}
-	err := r.looseRefs(prefix, func(name string, _ plumbing.Hash, target string) error {
+	err := r.refs.loose(prefix, func(name string, _ plumbing.Hash, target string) error {
 		if err := ctx.Err(); err != nil || target == "" {
 			return err
 		}
-		end, _, err := r.ref(name)
+		end, _, err := r.refs.end(name)
 		if err == nil || errors.Is(err, errNoRef) {
 			found[name] = end
 			return nil
@@ -151,4 +151,16 @@ func (r *Repo) Commit(ctx context.Context, id string) (string, error) {
 		return "", err
 	}
 	return at.String(), nil
+}
+
+// CurrentBranch is the full name of the branch of HEAD, even if it has no commit
+// yet; "" if HEAD is detached.
+func (r *Repo) CurrentBranch(ctx context.Context) (string, error) {
+	return r.refs.headIn(ctx, r.place.git)
+}
+
+// DefaultBranch is CurrentBranch of the repository itself. A push may come through a
+// linked worktree, whose HEAD is on another branch.
+func (r *Repo) DefaultBranch(ctx context.Context) (string, error) {
+	return r.refs.headIn(ctx, r.place.common)
 }

@@ -10,18 +10,27 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// refs returns the refs below a prefix such as "refs/heads/" with the ids they
+// refFiles are the files that hold a repository's refs.
+type refFiles struct {
+	place place
+
+	mu     sync.Mutex // guards packed
+	packed packed
+}
+
+// list returns the refs below a prefix such as "refs/heads/" with the ids they
 // hold; symbolic refs are left out. The loose ones are read first: a ref that
 // is packed meanwhile is then seen at least once.
-func (r *Repo) refs(prefix string) (map[string]plumbing.Hash, error) {
+func (f *refFiles) list(prefix string) (map[string]plumbing.Hash, error) {
 	out := make(map[string]plumbing.Hash)
 	symbolic := make(map[string]bool)
-	err := r.looseRefs(prefix, func(name string, id plumbing.Hash, target string) error {
+	err := f.loose(prefix, func(name string, id plumbing.Hash, target string) error {
 		if symbolic[name] = target != ""; target == "" {
 			out[name] = id
 		}
@@ -30,7 +39,7 @@ func (r *Repo) refs(prefix string) (map[string]plumbing.Hash, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot list refs: %w", err)
 	}
-	err = r.packedRefs(func(name string, id plumbing.Hash) bool {
+	err = f.packedLines(func(name string, id plumbing.Hash) bool {
 		if _, loose := out[name]; !loose && !symbolic[name] && strings.HasPrefix(name, prefix) {
 			out[name] = id
 		}
@@ -39,10 +48,10 @@ func (r *Repo) refs(prefix string) (map[string]plumbing.Hash, error) {
 	return out, err
 }
 
-// looseRefs calls yield for each ref below a prefix that has its own file: with its
+// loose calls yield for each ref below a prefix that has its own file: with its
 // id, or with the name of the ref that it names.
-func (r *Repo) looseRefs(prefix string, yield func(name string, id plumbing.Hash, target string) error) error {
-	root := filepath.Join(r.place.common, filepath.FromSlash(prefix))
+func (f *refFiles) loose(prefix string, yield func(name string, id plumbing.Hash, target string) error) error {
+	root := filepath.Join(f.place.common, filepath.FromSlash(prefix))
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -81,9 +90,9 @@ func readRefFile(path string) (id plumbing.Hash, target string, err error) {
 	return plumbing.NewHash(line), "", nil
 }
 
-// packedRefs calls yield for each line of packed-refs until it returns false.
-func (r *Repo) packedRefs(yield func(name string, id plumbing.Hash) bool) error {
-	text, err := os.ReadFile(filepath.Join(r.place.common, "packed-refs"))
+// packedLines calls yield for each line of packed-refs until it returns false.
+func (f *refFiles) packedLines(yield func(name string, id plumbing.Hash) bool) error {
+	text, err := os.ReadFile(filepath.Join(f.place.common, "packed-refs"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -114,17 +123,17 @@ const maxSymbolic = 5
 // commit.
 var errNoRef = errors.New("there is no such ref")
 
-// ref resolves a full ref name, or HEAD, to the name it ends at and the id
+// end resolves a full ref name, or HEAD, to the name it ends at and the id
 // there.
-func (r *Repo) ref(name string) (end string, id plumbing.Hash, err error) {
-	return r.refOf(r.place.git, name)
+func (f *refFiles) end(name string) (end string, id plumbing.Hash, err error) {
+	return f.endIn(f.place.git, name)
 }
 
-// refOf is ref with the refs of a worktree, HEAD among them, read in the folder
+// endIn is end with the refs of a worktree, HEAD among them, read in the folder
 // worktree.
-func (r *Repo) refOf(worktree, name string) (end string, id plumbing.Hash, err error) {
+func (f *refFiles) endIn(worktree, name string) (end string, id plumbing.Hash, err error) {
 	for range maxSymbolic {
-		dir := r.place.common
+		dir := f.place.common
 		if !strings.HasPrefix(name, "refs/") || strings.HasPrefix(name, "refs/worktree/") ||
 			strings.HasPrefix(name, "refs/bisect/") {
 			dir = worktree
@@ -139,7 +148,7 @@ func (r *Repo) refOf(worktree, name string) (end string, id plumbing.Hash, err e
 			}
 			name = target
 		case noRefFile(err), isDir(filepath.Join(dir, filepath.FromSlash(name))):
-			id, err = r.packedRef(name)
+			id, err = f.packedAt(name)
 			return name, id, err
 		default:
 			return "", id, err
@@ -165,21 +174,21 @@ type packed struct {
 	info    fs.FileInfo
 }
 
-func (r *Repo) packedRef(want string) (id plumbing.Hash, err error) {
-	r.packedMu.Lock()
-	defer r.packedMu.Unlock()
-	if r.packed.lookups++; r.packed.lookups > manyLookups {
-		if err := r.holdPacked(); err != nil {
+func (f *refFiles) packedAt(want string) (id plumbing.Hash, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.packed.lookups++; f.packed.lookups > manyLookups {
+		if err := f.holdPacked(); err != nil {
 			return id, err
 		}
-		id, found := r.packed.refs[want]
+		id, found := f.packed.refs[want]
 		if !found {
 			return id, errNoRef
 		}
 		return id, nil
 	}
 	found := errNoRef
-	err = r.packedRefs(func(name string, at plumbing.Hash) bool {
+	err = f.packedLines(func(name string, at plumbing.Hash) bool {
 		if name == want {
 			id, found = at, nil
 		}
@@ -192,39 +201,29 @@ func (r *Repo) packedRef(want string) (id plumbing.Hash, err error) {
 }
 
 // holdPacked reads packed-refs anew where git has replaced the file.
-func (r *Repo) holdPacked() error {
-	info, err := os.Stat(filepath.Join(r.place.common, "packed-refs"))
+func (f *refFiles) holdPacked() error {
+	info, err := os.Stat(filepath.Join(f.place.common, "packed-refs"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot list refs: %w", err)
 	}
-	if was := r.packed.info; r.packed.refs != nil && info != nil && was != nil && os.SameFile(info, was) &&
+	if was := f.packed.info; f.packed.refs != nil && info != nil && was != nil && os.SameFile(info, was) &&
 		info.Size() == was.Size() && info.ModTime().Equal(was.ModTime()) {
 		return nil
 	}
 	refs := map[string]plumbing.Hash{}
-	err = r.packedRefs(func(name string, id plumbing.Hash) bool {
+	err = f.packedLines(func(name string, id plumbing.Hash) bool {
 		refs[name] = id
 		return true
 	})
-	r.packed.refs, r.packed.info = refs, info
+	f.packed.refs, f.packed.info = refs, info
 	return err
 }
 
-// CurrentBranch is the full name of the branch of HEAD, even if it has no commit
-// yet; "" if HEAD is detached.
-func (r *Repo) CurrentBranch(ctx context.Context) (string, error) { return r.headIn(ctx, r.place.git) }
-
-// DefaultBranch is CurrentBranch of the repository itself. A push may come through a
-// linked worktree, whose HEAD is on another branch.
-func (r *Repo) DefaultBranch(ctx context.Context) (string, error) {
-	return r.headIn(ctx, r.place.common)
-}
-
-func (r *Repo) headIn(ctx context.Context, worktree string) (string, error) {
+func (f *refFiles) headIn(ctx context.Context, worktree string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	name, _, err := r.refOf(worktree, "HEAD")
+	name, _, err := f.endIn(worktree, "HEAD")
 	switch {
 	case err != nil && !errors.Is(err, errNoRef):
 		return "", fmt.Errorf("cannot read HEAD: %w", err)

@@ -139,7 +139,7 @@ func TestConfigThatOnlyGitReads(t *testing.T) {
 	g.write(".git/config",
 		"[core]\n\trepositoryformatversion = 1\n\tbare = false\n\tpager = less -R ; and a comment\n[Remote \"o.r "+
 			"\\\"g\"]\n\tURL = \"x\\ty\"\n[extensions]\n\tworktreeConfig\n[alias]\n\tx = \"!f() { echo \\\"$1\\\"; }; f\"\n")
-	r, err := g.open().config(context.Background())
+	r, err := g.open().git.config(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

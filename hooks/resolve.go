@@ -2,81 +2,22 @@ package hooks
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
-
-// NoRevisionError is a name that does not resolve in this repository.
-type NoRevisionError struct{ Name string }
-
-func (e *NoRevisionError) Error() string {
-	return fmt.Sprintf("cannot resolve %s: no branch, tag or commit of that name, or more than one", quote(e.Name))
-}
-
-// Hint is a command that lists what exists.
-func (e *NoRevisionError) Hint() string {
-	return "list what exists with: git branch --all; git tag; git log --oneline"
-}
 
 // Resolve returns the id of a revision, with tags followed to what they name: a
 // full or abbreviated id, a branch, a tag, HEAD, HEAD~2, main^2, main:folder and
 // everything else that git rev-parse accepts. A name that does not resolve is a
 // *NoRevisionError.
 func (r *Repo) Resolve(ctx context.Context, rev string) (string, error) {
-	id, _, err := r.lookUp(ctx, rev)
+	id, _, err := r.revisions.lookUp(ctx, rev)
 	if err != nil {
 		return "", err
 	}
 	return id.String(), nil
-}
-
-// lookUp resolves a revision and says what type of object it is. Full ids and
-// full ref names are looked up here, all else by git.
-func (r *Repo) lookUp(ctx context.Context, rev string) (plumbing.Hash, plumbing.ObjectType, error) {
-	id, err := r.lookUpName(ctx, rev)
-	if err != nil {
-		return id, 0, err
-	}
-	id, typ, err := r.objs.peel(id)
-	if err != nil {
-		return id, 0, fmt.Errorf("cannot resolve %s: %w", quote(rev), err)
-	}
-	return id, typ, nil
-}
-
-func (r *Repo) lookUpName(ctx context.Context, rev string) (plumbing.Hash, error) {
-	if isID(rev) {
-		return plumbing.NewHash(rev), nil
-	}
-	if rev == "HEAD" || checkRef(rev) == "" && fs.ValidPath(rev) {
-		_, id, err := r.ref(rev)
-		if errors.Is(err, errNoRef) {
-			return id, &NoRevisionError{rev}
-		}
-		if err != nil {
-			return id, fmt.Errorf("cannot resolve %s: %w", quote(rev), err)
-		}
-		return id, nil
-	}
-	if checkText(rev) != "" {
-		return plumbing.ZeroHash, &NoRevisionError{rev}
-	}
-	out, err := r.git(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", rev)
-	var failed *gitError
-	if errors.As(err, &failed) && strings.TrimSpace(failed.stderr) == "" {
-		return plumbing.ZeroHash, &NoRevisionError{rev}
-	}
-	if err != nil {
-		return plumbing.ZeroHash, fmt.Errorf("cannot resolve %s: %w", quote(rev), err)
-	}
-	if !isID(out) {
-		return plumbing.ZeroHash, &NoRevisionError{rev}
-	}
-	return plumbing.NewHash(out), nil
 }
 
 // Range reads "A..B" (what lies between them: Base is A), "A...B" (what B did

@@ -43,10 +43,18 @@ func globMatch(pattern, ref string) bool {
 		strings.HasSuffix(ref, after)
 }
 
+// tracking is what the remotes of a repository, and the refs that fetching them
+// writes, say of a URL.
+type tracking struct {
+	place place
+	git   *gitCommand
+	refs  *refFiles
+}
+
 // remotes reads the remotes out of all configuration files, rewritten by
 // url.*.insteadOf as git does.
-func (r *Repo) remotes(ctx context.Context) ([]remote, error) {
-	all, err := r.configMatching(ctx, `^(remote\..*\.(pushurl|url|fetch)|url\..*\.(pushinsteadof|insteadof))$`)
+func (t *tracking) remotes(ctx context.Context) ([]remote, error) {
+	all, err := t.git.configMatching(ctx, `^(remote\..*\.(pushurl|url|fetch)|url\..*\.(pushinsteadof|insteadof))$`)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the remotes: %w", err)
 	}
@@ -119,16 +127,16 @@ func cutSuffix(s, suffix string, ok bool) (string, bool) {
 	return rest, ok && has
 }
 
-// trackers are the remotes whose remote-tracking refs say what is at a URL:
+// remotesOf are the remotes whose remote-tracking refs say what is at a URL:
 // all that they are fetched from and pushed to is that URL, and it was so when
 // the refs were written.
-func (r *Repo) trackers(ctx context.Context, url string) (counts, others []remote, err error) {
-	all, err := r.remotes(ctx)
+func (t *tracking) remotesOf(ctx context.Context, url string) (counts, others []remote, err error) {
+	all, err := t.remotes(ctx)
 	if err != nil || url == "" {
 		return nil, all, err
 	}
 	for _, m := range all {
-		if m.only(url) && r.since(m.name, url) {
+		if m.only(url) && t.since(m.name, url) {
 			counts = append(counts, m)
 		} else {
 			others = append(others, m)
@@ -137,17 +145,17 @@ func (r *Repo) trackers(ctx context.Context, url string) (counts, others []remot
 	return counts, others, nil
 }
 
-// trackingRefs are the refs that say where the branches at a URL were. A
+// tips are the refs that say where the branches at a URL were. A
 // remote's name says nothing, and neither does a ref that another remote, of
 // another URL, writes too.
-func (r *Repo) trackingRefs(ctx context.Context, url string) (map[string]plumbing.Hash, error) {
-	counts, others, err := r.trackers(ctx, url)
+func (t *tracking) tips(ctx context.Context, url string) (map[string]plumbing.Hash, error) {
+	counts, others, err := t.remotesOf(ctx, url)
 	tips := make(map[string]plumbing.Hash)
 	for _, m := range counts {
 		for _, pattern := range m.into {
 			before, _, _ := strings.Cut(pattern, "*")
 			before = before[:strings.LastIndexByte(before, '/')+1]
-			found, err := r.refs(before)
+			found, err := t.refs.list(before)
 			if err != nil {
 				return nil, err
 			}
@@ -160,10 +168,10 @@ func (r *Repo) trackingRefs(ctx context.Context, url string) (map[string]plumbin
 	return tips, err
 }
 
-// tracked is the remote-tracking ref of a branch at a URL; "" where there is
+// refFor is the remote-tracking ref of a branch at a URL; "" where there is
 // none that counts.
-func (r *Repo) tracked(ctx context.Context, url, ref string) (string, error) {
-	counts, others, err := r.trackers(ctx, url)
+func (t *tracking) refFor(ctx context.Context, url, ref string) (string, error) {
+	counts, others, err := t.remotesOf(ctx, url)
 	for _, m := range counts {
 		for i, from := range m.heads {
 			if !globMatch(from, ref) {
@@ -187,14 +195,14 @@ const remotesFile = "pushlane/remotes"
 // since reports whether a remote's refs were written while it had this URL, as far
 // as can be determined: it had it at the last check or when it was cloned, or it
 // was fetched after that. The result is saved.
-func (r *Repo) since(name, url string) bool {
-	path := filepath.Join(r.place.common, remotesFile)
+func (t *tracking) since(name, url string) bool {
+	path := filepath.Join(t.place.common, remotesFile)
 	noted := readRemotes(path)
 	was, known := noted[name]
 	if !known {
-		was, known = r.clonedFrom(name)
+		was, known = t.clonedFrom(name)
 	}
-	if known && bareURL(was) != bareURL(url) && !r.fetchedFrom(url) {
+	if known && bareURL(was) != bareURL(url) && !t.fetchedFrom(url) {
 		return false
 	}
 	if noted[name] != url {
@@ -233,8 +241,8 @@ func writeRemotes(path string, noted map[string]string) {
 }
 
 // clonedFrom is the URL that the first line of a reflog of git clone names.
-func (r *Repo) clonedFrom(name string) (string, bool) {
-	path := filepath.Join(r.place.common, "logs", "refs", "remotes", filepath.FromSlash(name), "HEAD")
+func (t *tracking) clonedFrom(name string) (string, bool) {
+	path := filepath.Join(t.place.common, "logs", "refs", "remotes", filepath.FromSlash(name), "HEAD")
 	f, err := os.Open(path)
 	if err != nil || !fs.ValidPath(name) {
 		return "", false
@@ -246,8 +254,8 @@ func (r *Repo) clonedFrom(name string) (string, bool) {
 }
 
 // fetchedFrom tells whether the last git fetch was from a URL.
-func (r *Repo) fetchedFrom(url string) bool {
-	for _, dir := range []string{r.place.git, r.place.common} {
+func (t *tracking) fetchedFrom(url string) bool {
+	for _, dir := range []string{t.place.git, t.place.common} {
 		text, err := os.ReadFile(filepath.Join(dir, "FETCH_HEAD"))
 		if err != nil {
 			continue

@@ -57,7 +57,7 @@ func dirCost(entries []treeEntry) int {
 
 // Tree opens the tree of a commit, tree or tag; ZeroID is the empty tree.
 func (r *Repo) Tree(ctx context.Context, rev string) (*Tree, error) {
-	t, err := r.treeOf(ctx, rev)
+	t, err := r.revisions.treeOf(ctx, rev)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the tree of %s: %w", quote(rev), err)
 	}

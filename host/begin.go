@@ -19,7 +19,7 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, j *gate.Run) (*recor
 		return nil, err
 	}
 	if !h.resident { // which looks for them itself
-		if _, err := h.endAbandoned(ctx); err != nil {
+		if _, err := (upkeep{h}).endAbandoned(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -41,7 +41,7 @@ func findAddress(ctx context.Context, st *store.Store, j *gate.Run) (err error) 
 	if j.Policy.URL == "" {
 		return nil
 	}
-	if j.Address, err = st.Address(ctx, j.GitDir); j.Address == "" {
+	if j.Address, err = st.Repositories().Address(ctx, j.GitDir); j.Address == "" {
 		j.Address = j.Repo
 	}
 	return err

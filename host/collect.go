@@ -17,7 +17,7 @@ import (
 // Collect removes what was left behind: containers, runs that a killed host
 // never ended, runs and logs older than the policy keeps.
 func (h *Host) Collect(ctx context.Context, p config.Policy) ([]string, error) {
-	lines, err := h.endAbandoned(ctx)
+	lines, err := upkeep{h}.endAbandoned(ctx)
 	if err != nil {
 		return lines, err
 	}
@@ -71,7 +71,7 @@ func (h upkeep) dropOld(ctx context.Context, p config.Policy) (lines []string, e
 		for _, id := range ids {
 			dropErr = errors.Join(dropErr, os.RemoveAll(lanerun.Folder(h.state, id)))
 		}
-		_, forgetErr := st.Forget(ctx, before)
+		_, forgetErr := st.Results().DropUnused(ctx, before)
 		err = errors.Join(dropErr, forgetErr, h.dropVerdicts(ctx, st, before, time.Now()))
 	}
 	n, logErr := h.files.DropOldLogs(p.KeepRuns)

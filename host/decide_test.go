@@ -118,7 +118,7 @@ func TestUntrueOldValueIsNotTrusted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, known, err := st.TrustRoot(t.Context(), p.app); known || err != nil {
+	if r, known, err := st.Repositories().TrustRoot(t.Context(), p.app); known || err != nil {
 		t.Errorf("recorded %+v, %v", r, err)
 	}
 	j, err = p.decide(p.policy, false, fmt.Sprint(hooks.ZeroID, " ", one, " refs/heads/main"))

@@ -24,7 +24,7 @@ func (h queue) giveBack(ctx context.Context, st *store.Store, run store.Run, cau
 	}
 	h.blind.Failed(run.RepoKey, time.Now())
 	why := printable.CleanText("this host cannot open the repository: " + cause.Error())
-	err := st.Holding(run).Requeue(context.WithoutCancel(ctx), run.ID, why)
+	err := st.Holding(run).Queue().Requeue(context.WithoutCancel(ctx), run.ID, why)
 	return errors.Join(fmt.Errorf("it is queued again: %s", why), err)
 }
 

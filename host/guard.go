@@ -19,5 +19,5 @@ func (h *Host) Guard(ctx context.Context, env hooks.Env) (string, error) {
 		return "", err
 	}
 	name := h.policy.RepositoryTitle(repo)
-	return name, st.Register(ctx, repo.CommonDir(), name)
+	return name, st.Repositories().Register(ctx, repo.CommonDir(), name)
 }

@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/alive"
 	"github.com/pushlane/pushlane/host/internal/config"
@@ -37,19 +35,20 @@ import (
 // them: a resident host pays for each once, an inline hook only for what its
 // lanes use. Safe for concurrent use.
 type Host struct {
-	state, cache string
-	program      string // that runs plugins; empty: this one
-	sweeps       sync.WaitGroup
-	warm         int // waiting plugin instances, per module
-	slots        *slots.Slots
-	plugins      *plugins.Store
-	lanes        *lanerun.Runner
-	policy       config.Policy
-	since        time.Time
-	resident     bool           // it outlives its calls, and sees to what others left behind
-	observer     Observer       // may be nil
-	warn         func(error)    // called with errors of background work of a resident; optional
-	log          *logrus.Logger // of a resident; nil: it has none
+	state, cache   string
+	program        string // that runs plugins; empty: this one
+	sweeps         sync.WaitGroup
+	warm           int          // waiting plugin instances, per module
+	slots          *slots.Slots // of lanes without containers
+	containerSlots *slots.Slots
+	plugins        *plugins.Store
+	lanes          *lanerun.Runner
+	policy         config.Policy
+	since          time.Time
+	resident       bool        // it outlives its calls, and sees to what others left behind
+	observer       Observer    // may be nil
+	warn           func(error) // called with errors of background work of a resident; optional
+	journal        journal
 
 	held   held.Runs
 	outage outage.Outage
@@ -81,7 +80,7 @@ func Open(p config.Policy, warm int) (*Host, error) {
 	if err := config.Trusted("state folder", p.State); err != nil {
 		return nil, err
 	}
-	h := &Host{state: p.State, cache: p.Cache, warm: warm, slots: slots.New(p.Parallel), policy: p,
+	h := &Host{state: p.State, cache: p.Cache, warm: warm, slots: slots.New(p.Parallel), containerSlots: slots.New(p.Parallel), policy: p,
 		since: time.Now(), files: runfiles.Files{State: p.State},
 		repos: map[string]*openRepo{}, incus: map[incus.Config]*incus.Client{}}
 	h.plugins = plugins.New(p.State, h.Sandbox)

@@ -52,7 +52,7 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		}
 	}
 	exit, err := h.report(ctx, &j, err, out)
-	h.logPush(j, exit, err, time.Since(began))
+	h.journal.push(j, exit, err, time.Since(began))
 	return exit
 }
 
@@ -65,7 +65,7 @@ func (h *Host) end(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec *reco
 		h.held.Unrecorded(rec.WaitRunID(), err)
 		return err
 	}
-	h.logRun(*j)
+	h.journal.run(*j)
 	if err := h.files.KeepPatches(ctx, repo, j, rec.WaitRunID()); err != nil {
 		return err
 	}
@@ -138,9 +138,11 @@ func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, pol
 	}
 	var st gate.TrustRecord
 	if call.Receives() {
-		if st, err = h.Store(ctx); err != nil {
+		opened, err := h.Store(ctx)
+		if err != nil {
 			return undecided, err
 		}
+		st = opened.Repositories()
 	}
 	return gate.Decide(ctx, repo, call, policy, st, func(ctx context.Context, j *gate.Run, i int, lane lanes.Lane) bool {
 		return h.seesUpdate(ctx, repo, j, i, lane)

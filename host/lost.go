@@ -14,12 +14,12 @@ import (
 // endLost closes the runs that this process lost while the store could not be
 // written: those of a gate, which were refused, end broken, those of the queue
 // wait again.
-func (h *Host) endLost(ctx context.Context) ([]string, error) {
+func (h upkeep) endLost(ctx context.Context) ([]string, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
 	}
-	mine, err := st.Mine(ctx)
+	mine, err := st.Queue().Mine(ctx)
 	var lines []string
 	for _, r := range mine {
 		why, lost := h.held.Lost(r.ID)
@@ -39,10 +39,11 @@ func (h *Host) endLost(ctx context.Context) ([]string, error) {
 	return lines, err
 }
 
-func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why error) (string, error) {
+func (h upkeep) endLostRun(ctx context.Context, st *store.Store, r store.Run, why error) (string, error) {
 	message := printable.CleanText("its host could not record the result: " + why.Error())
 	if r.Waiting {
-		return fmt.Sprintf("run #%d of %s is queued again: %s", r.Number, r.RepoName, message), st.Requeue(ctx, r.ID, message)
+		return fmt.Sprintf("run #%d of %s is queued again: %s", r.Number, r.RepoName, message),
+			st.Queue().Requeue(ctx, r.ID, message)
 	}
 	err := st.Record(ctx, r.ID, store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: message})
 	return fmt.Sprintf("run #%d of %s is broken: %s", r.Number, r.RepoName, message), err
@@ -50,12 +51,12 @@ func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why
 
 // endAbandoned marks the runs of hosts that no longer exist as broken: an
 // infrastructure error, not a refusal.
-func (h *Host) endAbandoned(ctx context.Context) ([]string, error) {
+func (h upkeep) endAbandoned(ctx context.Context) ([]string, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
 	}
-	runs, err := st.Abandoned(ctx)
+	runs, err := st.Queue().Abandoned(ctx)
 	if err != nil {
 		return nil, err
 	}

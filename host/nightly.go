@@ -27,7 +27,7 @@ func (h schedules) runSchedules(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	repos, err := st.Repositories(ctx)
+	repos, err := st.Repositories().List(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (h schedules) runSchedulesOf(ctx context.Context, st *store.Store, key stri
 		return err
 	}
 	defer release()
-	root, err := gate.ScheduledUpdate(ctx, repo, h.policy, st)
+	root, err := gate.ScheduledUpdate(ctx, repo, h.policy, st.Repositories())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (h schedules) trigger(ctx context.Context, st *store.Store, repo *hooks.Rep
 	if err != nil {
 		return err
 	}
-	last, err := st.Fired(ctx, repo.CommonDir(), l.ID)
+	last, err := st.Repositories().Fired(ctx, repo.CommonDir(), l.ID)
 	if err != nil {
 		return err
 	}

@@ -133,7 +133,7 @@ func TestNightly(t *testing.T) {
 
 func mustRepo(t *testing.T, st *store.Store) string {
 	t.Helper()
-	repos, err := st.Repositories(t.Context())
+	repos, err := st.Repositories().List(t.Context())
 	if err != nil || len(repos) != 1 {
 		t.Fatalf("got %v, %v", repos, err)
 	}

@@ -27,7 +27,7 @@ func (h upkeep) dropVerdicts(ctx context.Context, st *store.Store, before, now t
 		return nil
 	}
 	for last := (store.OldVerdict{}); ; {
-		some, err := st.OldVerdicts(ctx, before, last, verdictPage)
+		some, err := st.Verdicts().Old(ctx, before, last, verdictPage)
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (h upkeep) dropVerdicts(ctx context.Context, st *store.Store, before, now t
 				gone = append(gone, v)
 			}
 		}
-		if err := st.DropVerdicts(ctx, gone); err != nil {
+		if err := st.Verdicts().Drop(ctx, gone); err != nil {
 			return err
 		}
 		if len(some) < verdictPage {

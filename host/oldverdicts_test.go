@@ -23,7 +23,7 @@ func TestVerdictsOfBranchesThatAreGone(t *testing.T) {
 		tree)
 	git(t, dir, nil, "update-ref", "refs/heads/there", commit)
 	away, unguarded := filepath.Join(t.TempDir(), "away.git"), filepath.Join(t.TempDir(), "removed.git")
-	if err := st.Register(ctx, away, "away"); err != nil {
+	if err := st.Repositories().Register(ctx, away, "away"); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
@@ -45,7 +45,7 @@ func TestVerdictsOfBranchesThatAreGone(t *testing.T) {
 	known := func() (all []string) {
 		for _, key := range []string{dir, away, unguarded} {
 			for _, ref := range []string{"there", "gone", "young", "x"} {
-				if _, known, _ := st.Head(ctx, key, "refs/heads/"+ref, commit); known {
+				if _, known, _ := st.Verdicts().Of(ctx, key, "refs/heads/"+ref, commit); known {
 					all = append(all, filepath.Base(key)+" "+ref)
 				}
 			}

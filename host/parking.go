@@ -77,7 +77,7 @@ func parkIdle(ctx context.Context, l *scheduled) error {
 		return nil
 	}
 	l.Rec.Record(ctx) // results are stored before the claim is released
-	parked, err := l.Rec.Store.Park(ctx, l.Rec.WaitRunID(), l.lane.Zone(), wishes)
+	parked, err := l.Rec.Store.Queue().Park(ctx, l.Rec.WaitRunID(), l.lane.Zone(), wishes)
 	if parked {
 		l.idle.leave()
 	}

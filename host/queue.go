@@ -68,8 +68,8 @@ const lease = 30 * time.Second
 // maxCrashes is how many hosts a run may outlive before it is given up.
 const maxCrashes = 4
 
-// claimRun takes one waiting run; see store.Store.
-type claimRun func(*store.Store, context.Context, store.Host, time.Duration) (store.Run, bool, error)
+// claimRun takes one waiting run; see store.Queue.
+type claimRun func(*store.Queue, context.Context, store.Host, time.Duration) (store.Run, bool, error)
 
 // work claims waiting runs and runs them, at most n at once, until ctx ends.
 func (h queue) work(ctx context.Context, n int, claim claimRun, warn func(error)) {
@@ -108,12 +108,12 @@ func (h queue) claim(ctx context.Context, claim claimRun) (store.Run, bool, erro
 	if err != nil {
 		return store.Run{}, false, err
 	}
-	return claim(st.Without(h.blind.Keys(time.Now())), ctx, store.ThisHost(), lease)
+	return claim(st.Queue().Without(h.blind.Keys(time.Now())), ctx, store.ThisHost(), lease)
 }
 
 func (h queue) waitForWork(ctx context.Context) {
 	if st, err := h.Store(ctx); err == nil {
-		st.Without(h.blind.Keys(time.Now())).Wait(ctx, 5*time.Second)
+		st.Queue().Without(h.blind.Keys(time.Now())).Wait(ctx, 5*time.Second)
 	} else {
 		pause(ctx, time.Second)
 	}
@@ -151,13 +151,13 @@ func (h queue) execute(ctx context.Context, run store.Run) error {
 	after := context.WithoutCancel(ctx)
 	if lanerun.Stopped(held) {
 		rec.Record(after)
-		return rec.Patiently(func() error { return rec.Store.Requeue(after, run.ID, "the host was stopped") })
+		return rec.Patiently(func() error { return rec.Store.Queue().Requeue(after, run.ID, "the host was stopped") })
 	}
 	j.Ended = time.Now()
 	if err := rec.End(after, &j); err != nil {
 		return err
 	}
-	h.logRun(j)
+	h.journal.run(j)
 	return h.tell(after, run.ID, Observer.Ended)
 }
 
@@ -229,7 +229,7 @@ func (h queue) holdLease(ctx context.Context, st *store.Store, run store.Run) (c
 				}
 				continue
 			}
-			by, err := st.Renew(held, run.ID, run.Fence, lease)
+			by, err := st.Queue().Renew(held, run.ID, run.Fence, lease)
 			switch {
 			case errors.As(err, new(*store.ConflictError)):
 				cancel(errLost)
@@ -250,14 +250,14 @@ func (h queue) recover(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, err := h.endLost(ctx)
-	runs, lostErr := st.Lost(ctx)
+	lines, err := upkeep{h.Host}.endLost(ctx)
+	runs, lostErr := st.Queue().Lost(ctx)
 	if len(runs) > 0 && lostErr == nil {
 		if lostErr = h.sweepDead(ctx); lostErr != nil {
 			runs = nil // else two containers of one lane would run at once
 		}
 	}
-	err = errors.Join(err, lostErr, st.WakeParked(ctx))
+	err = errors.Join(err, lostErr, st.Queue().WakeParked(ctx))
 	for _, r := range runs {
 		line, one := h.recoverRun(ctx, st, r)
 		if errors.As(one, new(*store.ConflictError)) {
@@ -276,5 +276,5 @@ func (h queue) recoverRun(ctx context.Context, st *store.Store, r store.Run) (st
 		return fmt.Sprintf("run #%d of %s is given up: its host died %d times", r.Number, r.RepoName, maxCrashes), err
 	}
 	return fmt.Sprintf("run #%d of %s is queued again: its host no longer responds", r.Number, r.RepoName),
-		st.Requeue(ctx, r.ID, "its host no longer responds")
+		st.Queue().Requeue(ctx, r.ID, "its host no longer responds")
 }

@@ -24,6 +24,8 @@ type scheduled struct {
 	lanerun.Spec
 	lane *lanerun.Lane
 	idle *idleness // of the whole run; nil: it is not out of the queue
+
+	place *slots.Place // in line for the first attempt; nil: not yet
 }
 
 func (s *scheduled) outcome() *gate.LaneRun { return &s.Run.LaneRuns[s.Index] }
@@ -34,7 +36,7 @@ func (s *scheduled) outcome() *gate.LaneRun { return &s.Run.LaneRuns[s.Index] }
 // which it is given back while all of it waits.
 func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec *record.Recorder,
 	out report.Output, idle *idleness) {
-	watch := out.Watch(j)
+	watch := out.Watch(j, rec)
 	defer watch.Close()
 	done := make([]chan struct{}, len(j.LaneRuns))
 	for i := range done {
@@ -43,13 +45,18 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec 
 	v := j.Verdicts()
 	var wg sync.WaitGroup
 	for i := range j.LaneRuns {
+		o, needs := &j.LaneRuns[i], v.NeedsOf(i)
+		spec := lanerun.Spec{Repo: repo, Run: j, Index: i, Rec: rec, Watch: watch}
+		l := &scheduled{Spec: spec, lane: h.lanes.Lane(spec), idle: idle}
+		if !o.Done && o.Message == "" && len(needs) == 0 && o.Lane().ConcurrencyGroup == "" {
+			l.place = h.lineUp(l) // here, so that lanes start in the order of their file
+		}
 		idle.begin()
 		wg.Go(func() {
-			o := &j.LaneRuns[i]
 			ended := false
 			defer func() { // what needs this lane does not wait for the log
 				if ended {
-					h.logLane(j, i, rec.WaitNumber())
+					h.journal.lane(j, i, rec.WaitNumber())
 				}
 			}()
 			defer close(done[i])
@@ -57,9 +64,6 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec 
 			if o.Done {
 				return
 			}
-			spec := lanerun.Spec{Repo: repo, Run: j, Index: i, Rec: rec, Watch: watch}
-			l := &scheduled{Spec: spec, lane: h.lanes.Lane(spec), idle: idle}
-			needs := v.NeedsOf(i)
 			idle.end()
 			waitForNeeds(needs, done)
 			idle.begin()
@@ -120,18 +124,32 @@ const maxAttempts = 20
 
 // turn waits until an attempt may begin: for the lane's group, then for a slot.
 func (h *Host) turn(ctx context.Context, l *scheduled) (release func(), err error) {
-	leave, err := enterGroup(ctx, l)
-	if err != nil {
-		return nil, err
+	leave := func() {}
+	place := l.place
+	if l.place = nil; place == nil {
+		if leave, err = enterGroup(ctx, l); err != nil {
+			return nil, err
+		}
+		place = h.lineUp(l)
 	}
-	free, err := h.slots.Acquire(ctx, slots.Claimant{Zone: l.lane.Zone(), Ref: l.lane.Update().Ref,
-		Pusher:   l.lane.Pusher(),
-		Priority: l.Run.Options.Priority})
+	free, err := place.Wait(ctx)
 	if err != nil {
 		leave()
 		return nil, err
 	}
 	return func() { free(); leave() }, nil
+}
+
+// lineUp takes a place in line for a slot. Lanes that may run containers have slots
+// of their own: others, which take milliseconds, do not wait for them.
+func (h *Host) lineUp(l *scheduled) *slots.Place {
+	of := h.slots
+	if l.outcome().Lane().Grant.Container {
+		of = h.containerSlots
+	}
+	place := of.Queue(slots.Claimant{Zone: l.lane.Zone(), Ref: l.lane.Update().Ref, Pusher: l.lane.Pusher(),
+		Priority: l.Run.Options.Priority})
+	return &place
 }
 
 // backoff is the wait before the next attempt: 1 s, 2 s, 4 s, at most 30 s, of
@@ -159,12 +177,12 @@ func enterGroup(ctx context.Context, l *scheduled) (free func(), err error) {
 	defer func() { goes() }()
 	began := time.Now()
 	for waited := false; ; {
-		in, err := st.EnterGroup(ctx, l.lane.Zone(), lane.ConcurrencyGroup, limit, id)
+		in, err := st.Groups().Enter(ctx, l.lane.Zone(), lane.ConcurrencyGroup, limit, id)
 		switch {
 		case err != nil && (!store.Transient(err) || !l.Rec.Claimed && time.Since(began) > record.Patience):
 			return nil, err
 		case in:
-			return func() { st.LeaveGroup(context.WithoutCancel(ctx), id) }, nil
+			return func() { st.Groups().Leave(context.WithoutCancel(ctx), id) }, nil
 		case err == nil && !waited:
 			waited = true
 			l.Rec.Event(ctx, l.Index, lane.ID, "waiting", fmt.Sprintf("for group %q, which runs at most %d at once",

@@ -29,8 +29,8 @@ func (r *Resident) server(ctx context.Context) {
 	if err != nil {
 		warn(err)
 	}
-	wg.Go(func() { q.work(ctx, h.policy.Parallel, (*store.Store).Claim, warn) })
-	wg.Go(func() { q.work(ctx, max(1, h.policy.Parallel/2), (*store.Store).ClaimProtected, warn) })
+	wg.Go(func() { q.work(ctx, h.policy.Parallel, (*store.Queue).Claim, warn) })
+	wg.Go(func() { q.work(ctx, max(1, h.policy.Parallel/2), (*store.Queue).ClaimProtected, warn) })
 	r.every(ctx, &wg, spoolEvery, "spool", func() error { return h.spool().Take(ctx, acceptance{h}.takeAccepted) })
 	r.every(ctx, &wg, acceptEvery, "pushes that no hook reported",
 		func() error { return acceptance{h}.takeUnaccepted(ctx, time.Now()) })

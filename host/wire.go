@@ -95,12 +95,14 @@ func readFrame(r *bufio.Reader, left *int64) (kind byte, payload string, err err
 	return head[0], string(body), err
 }
 
-// parseTerminal reads "<1 or 0> <columns>"; colour follows the usual rules of
+// parseTerminal reads "<1 or 0> <columns> <rows>"; colour follows the usual rules of
 // NO_COLOR and TERM.
 func parseTerminal(text string, getenv func(string) string) gate.Terminal {
-	live, columns, _ := strings.Cut(text, " ")
-	n, _ := strconv.Atoi(columns)
-	t := gate.Terminal{Live: live == "1" && getenv("TERM") != "dumb", Columns: n}
+	live, size, _ := strings.Cut(text, " ")
+	columns, rows, _ := strings.Cut(size, " ")
+	t := gate.Terminal{Live: live == "1" && getenv("TERM") != "dumb"}
+	t.Columns, _ = strconv.Atoi(columns)
+	t.Rows, _ = strconv.Atoi(rows)
 	t.Color = t.Live && getenv("NO_COLOR") == ""
 	return t
 }

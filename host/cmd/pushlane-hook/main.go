@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -208,7 +209,26 @@ func ask(main string, args []string, stdin []byte) (code int, served bool) {
 	if _, err := conn.Write(request(main, args, stdin)); err != nil {
 		return 0, false
 	}
+	callOff(conn)
 	return copyBack(&host{conn: conn, fd: int(conn.Fd()), beat: wait.beat}, args[0])
+}
+
+// lastWords is how long a resident has to say what it called off.
+const lastWords = 2 * time.Second
+
+// callOff asks the resident to call the run off when this process is told to end;
+// what it says of that is still copied back.
+func callOff(conn *os.File) {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		number, _ := (<-told).(syscall.Signal)
+		signal.Stop(told) // a second signal ends this process at once
+		signal.Reset()
+		_, _ = conn.Write([]byte{'.'})
+		time.Sleep(lastWords)
+		os.Exit(128 + int(number))
+	}()
 }
 
 // dial connects to the socket and makes sure that its other end runs as us:
@@ -319,14 +339,15 @@ func gone(answered bool, gate string) (code int, served bool) {
 		"push again; see: pushlane doctor"), true
 }
 
-// terminal describes standard error: "1 120" is a terminal of 120 columns.
+// terminal describes standard error: "1 120 40" is a terminal of 120 columns and 40
+// rows.
 func terminal() string {
 	var size [4]uint16 // rows, columns, x, y
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, 2, syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&size)))
 	if errno != 0 {
-		return "0 0"
+		return "0 0 0"
 	}
-	return "1 " + strconv.Itoa(int(size[1]))
+	return "1 " + strconv.Itoa(int(size[1])) + " " + strconv.Itoa(int(size[0]))
 }
 
 // stateFolder is config's stateFolder, repeated here so that nothing is imported.

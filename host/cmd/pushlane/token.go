@@ -43,7 +43,7 @@ func tokenAddCommand(p *program) *cobra.Command {
 					return err
 				}
 				token := web.NewToken()
-				err = st.AddToken(cmd.Context(), store.Token{Name: printable.Clean(args[0]), Scope: scope, Repositories: keys,
+				err = st.Tokens().Add(cmd.Context(), store.Token{Name: printable.Clean(args[0]), Scope: scope, Repositories: keys,
 					Hash: web.HashToken(token)})
 				if err != nil {
 					return err
@@ -63,7 +63,7 @@ func tokenAddCommand(p *program) *cobra.Command {
 // repositoryKeys finds repositories by path or by name. A name of several
 // repositories is refused: a token must not be valid for the wrong one.
 func repositoryKeys(ctx context.Context, st *store.Store, names []string) (keys []string, err error) {
-	all, err := st.Repositories(ctx)
+	all, err := st.Repositories().List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func tokenListCommand(p *program) *cobra.Command {
 		Use: "ls", Short: "list the tokens", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withStore(cmd, func(st *store.Store) error {
-				all, err := st.Tokens(cmd.Context())
+				all, err := st.Tokens().List(cmd.Context())
 				for _, t := range all {
 					fmt.Fprintf(p.out, "%s  %s  created %s", t.Name, t.Scope, t.Created.UTC().Format("2006-01-02"))
 					for _, key := range t.Repositories {
@@ -121,7 +121,7 @@ func tokenDropCommand(p *program) *cobra.Command {
 		Use: "rm NAME", Short: "revoke a token and its sessions", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withStore(cmd, func(st *store.Store) error {
-				err := st.DropToken(cmd.Context(), args[0])
+				err := st.Tokens().Drop(cmd.Context(), args[0])
 				if errors.Is(err, store.ErrNoToken) {
 					return wrongUse(err)
 				}

@@ -66,7 +66,7 @@ type Policy struct {
 	NotesKey string           `koanf:"notes_key"` // SSH key file to sign them with
 	OTLP     string           `koanf:"otlp"`      // server: OTLP/HTTP endpoint for spans
 
-	Parallel int    `koanf:"parallel"` // lanes at once
+	Parallel int    `koanf:"parallel"` // lanes at once: those that may run containers, and as many others
 	Plugins  string `koanf:"plugins"`  // folder of first-party modules
 	State    string `koanf:"state"`    // folder of runs, logs and the socket
 	Store    string `koanf:"store"`    // postgres://…; empty: a SQLite file in the state folder

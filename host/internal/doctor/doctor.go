@@ -125,7 +125,7 @@ func guards(ctx context.Context, h *host.Host, call gate.Call, repo *hooks.Repo)
 		args = "--policy " + file + " "
 	}
 	if st, err := h.Store(ctx); err == nil {
-		known, err := st.Known(ctx)
+		known, err := st.Repositories().Known(ctx)
 		if err == nil && slices.ContainsFunc(known, func(r store.Repository) bool {
 			return r.Served &&
 				r.Key == repo.CommonDir()

@@ -43,6 +43,7 @@ type Terminal struct {
 	Live    bool // a terminal: lines may be redrawn
 	Color   bool
 	Columns int // 0: unknown
+	Rows    int // 0: unknown
 }
 
 // Getenv looks a variable up in the call's environment.

@@ -258,7 +258,7 @@ func TestAfterThePush(t *testing.T) {
 			if got := g.story(g.decide(g.call("post-receive", c.push), refusing())); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
-			if r, known, err := g.store.TrustRoot(t.Context(), g.dir); known || err != nil {
+			if r, known, err := g.store.Repositories().TrustRoot(t.Context(), g.dir); known || err != nil {
 				t.Errorf("it decided about trust: %+v, %v", r, err)
 			}
 		})

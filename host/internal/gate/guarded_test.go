@@ -183,7 +183,7 @@ func (g *guarded) open() *hooks.Repo {
 func (g *guarded) decide(call Call, policy config.Policy) (Run, error) {
 	g.t.Helper()
 	together := func(context.Context, *Run, int, lanes.Lane) bool { return false }
-	return Decide(g.t.Context(), g.open(), call, policy, g.store, together)
+	return Decide(g.t.Context(), g.open(), call, policy, g.store.Repositories(), together)
 }
 
 // story is what was decided, a line per update: its lanes file and lanes, the commit that it is compared with,

@@ -260,7 +260,7 @@ func TestDecideAsksAboutRefs(t *testing.T) {
 	for _, sees := range []bool{true, false} {
 		var asked []string
 		j, err := Decide(t.Context(), g.open(), g.call("pre-receive", "main one two", "rel one two"),
-			refusing("main", "rel"), g.store, func(_ context.Context, j *Run, i int, l lanes.Lane) bool {
+			refusing("main", "rel"), g.store.Repositories(), func(_ context.Context, j *Run, i int, l lanes.Lane) bool {
 				asked = append(asked, j.Updates[i].Ref+" "+l.ID)
 				return sees
 			})

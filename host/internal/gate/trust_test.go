@@ -35,7 +35,7 @@ func (g *guarded) decision(r store.TrustRoot, known bool) string {
 // recorded is what the store has about the repository's trust.
 func (g *guarded) recorded() string {
 	g.t.Helper()
-	r, known, err := g.store.TrustRoot(g.t.Context(), g.dir)
+	r, known, err := g.store.Repositories().TrustRoot(g.t.Context(), g.dir)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func (g *guarded) trusts(text string) {
 	}
 	r := store.TrustRoot{Ref: fullRef(f[0]), ID: g.id(f[1]), Head: fullRef(f[2]),
 		Dangling: slices.Contains(f, "dangling"), Seen: slices.Contains(f, "seen")}
-	if err := g.store.SetTrustRoot(g.t.Context(), g.dir, r); err != nil {
+	if err := g.store.Repositories().SetTrustRoot(g.t.Context(), g.dir, r); err != nil {
 		g.t.Fatal(err)
 	}
 }
@@ -63,7 +63,7 @@ func (g *guarded) receiver(call Call, policy config.Policy) (*receiver, error) {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return newReceiver(g.t.Context(), g.open(), policy, g.store, call, push)
+	return newReceiver(g.t.Context(), g.open(), policy, g.store.Repositories(), call, push)
 }
 
 // TestTrustRoot: whose lanes judge refs that have none of their own. A decision holds for as long as its ref is there
@@ -240,7 +240,7 @@ func TestScheduledUpdate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := h.guard(t, c.refs)
-			u, err := ScheduledUpdate(t.Context(), g.open(), config.Policy{Protect: c.protect}, g.store)
+			u, err := ScheduledUpdate(t.Context(), g.open(), config.Policy{Protect: c.protect}, g.store.Repositories())
 			if err != nil {
 				if first, _, _ := strings.Cut(err.Error(), "\n"); first != c.want ||
 					errors.Is(err, fs.ErrNotExist) != (c.want == "file does not exist") {

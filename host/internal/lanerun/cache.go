@@ -50,7 +50,7 @@ func (l *Lane) environmentNow(ctx context.Context) (w environment, err error) {
 		if err != nil {
 			return nil, err
 		}
-		return st.Value(ctx, l.space(), name)
+		return st.Values().Get(ctx, l.space(), name)
 	}
 	w.changes, w.past, w.blobs = l.changesNow(ctx), l.pastNow(ctx), l.blobsNow(ctx)
 	if !l.can("repo.read") {
@@ -68,7 +68,7 @@ func (l *Lane) lookup(ctx context.Context, m *cacheEntry) (*cachedRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := st.Recall(ctx, m.zone, m.key)
+	list, err := st.Results().Find(ctx, m.zone, m.key)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (l *Lane) lookup(ctx context.Context, m *cacheEntry) (*cachedRun, error) {
 			return nil, err
 		}
 		if same {
-			l.runner.After(ctx, func(ctx context.Context) error { return st.UsedAgain(ctx, one.ID, time.Now()) })
+			l.runner.After(ctx, func(ctx context.Context) error { return st.Results().Used(ctx, one.ID, time.Now()) })
 			return run, nil
 		}
 	}
@@ -143,7 +143,7 @@ func (l *Lane) storeResult(ctx context.Context, o *gate.LaneRun, said Result, ex
 		if err != nil {
 			return err
 		}
-		return st.Remember(ctx, in, key, body, time.Now())
+		return st.Results().Add(ctx, in, key, body, time.Now())
 	})
 }
 

@@ -35,7 +35,7 @@ func (l *access) keep(ctx context.Context, op string, req []byte) ([]byte, error
 		l.dependsOutside("it stores values")
 		return setValue(ctx, st, space, r.Name, r.Value)
 	}
-	value, err := st.Value(ctx, space, r.Name)
+	value, err := st.Values().Get(ctx, space, r.Name)
 	if err != nil || value == nil {
 		return []byte(`{}`), err
 	}
@@ -66,7 +66,7 @@ func setValue(ctx context.Context, st *store.Store, space store.Space, name stri
 	if value != nil {
 		data = []byte(*value)
 	}
-	err := st.SetValue(ctx, space, name, data)
+	err := st.Values().Set(ctx, space, name, data)
 	if errors.Is(err, store.ErrSpaceFull) {
 		return nil, &wasm.OpError{Code: wasm.TooMany, Message: fmt.Sprintf(
 			"a plugin stores at most %d values of %d bytes in all", store.MaxValues, store.MaxValueBytes)}

@@ -13,18 +13,6 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-const (
-	workers       = 8 // deliveries at once
-	sendTimeout   = time.Minute
-	deliveryLease = 2 * time.Minute // longer than sendTimeout: what is being sent is not taken by another
-	lookEvery     = 2 * time.Second // for what another process added, and what is due again
-	firstRetry    = 5 * time.Second
-	longestRetry  = time.Hour
-	giveUpAfter   = 24 * time.Hour
-	missingAfter  = time.Hour // when what is not there yet is believed to be never there
-	leastAttempts = 5         // however old: a host that was off for two days still tries
-)
-
 // Run works the outbox until ctx ends, and returns when nothing is under way.
 // What was being sent then is sent again by the next.
 func (t *Teller) Run(ctx context.Context) {
@@ -37,7 +25,7 @@ func (t *Teller) Run(ctx context.Context) {
 			return
 		case free <- struct{}{}:
 		}
-		d, ok, err := t.store.ClaimDelivery(ctx, t.now(), deliveryLease)
+		d, ok, err := t.store.Outbox().Claim(ctx, t.now(), deliveryLease)
 		if err != nil && ctx.Err() == nil {
 			t.log.WithError(err).Warn("outbox")
 		}
@@ -63,23 +51,11 @@ func (t *Teller) wait(ctx context.Context) {
 	}
 }
 
-// permanentError will not go away by trying again.
-type permanentError struct{ error }
-
-// missingError is about a commit that is not there, perhaps not yet.
-type missingError struct{ error }
-
-// busyError is an answer of someone in trouble, who may say when to come back.
-type busyError struct {
-	error
-	after time.Duration
-}
-
 func (t *Teller) deliver(ctx context.Context, d store.Delivery) {
 	road := roadOf(d.Target)
 	wait, because := t.targets.enter(road, t.now())
 	if wait > 0 {
-		t.settle(ctx, d, "", t.store.DeliveryFailed(context.WithoutCancel(ctx), d.ID, t.now().Add(wait), because, false))
+		t.settle(ctx, d, "", t.store.Outbox().Failed(context.WithoutCancel(ctx), d.ID, t.now().Add(wait), because, false))
 		return
 	}
 	began := t.now()
@@ -92,13 +68,13 @@ func (t *Teller) deliver(ctx context.Context, d store.Delivery) {
 	}
 	after := context.WithoutCancel(ctx)
 	if err == nil {
-		t.settle(ctx, d, "done", t.store.DeliveryDone(after, d.ID))
+		t.settle(ctx, d, "done", t.store.Outbox().Done(after, d.ID))
 		return
 	}
 	next, giveUp := t.again(after, d, err)
 	t.log.WithError(err).WithField("to", d.Target).Warn("not told")
 	t.settle(ctx, d, map[bool]string{true: "failed", false: "retried"}[giveUp],
-		t.store.DeliveryFailed(after, d.ID, t.now().Add(next), runjson.Short(err.Error(), 1000), giveUp))
+		t.store.Outbox().Failed(after, d.ID, t.now().Add(next), runjson.Short(err.Error(), 1000), giveUp))
 }
 
 // settle counts an attempt. That the store has not taken its result means only

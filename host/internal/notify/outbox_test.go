@@ -86,12 +86,12 @@ func TestReceiverSaysWhenToComeBack(t *testing.T) {
 		run := w.ended("post-receive", 1)
 		w.now = run.Ended
 		w.say(teller, run)
-		d, ok, err := w.st.ClaimDelivery(t.Context(), w.now, time.Minute)
+		d, ok, err := w.st.Outbox().Claim(t.Context(), w.now, time.Minute)
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 		teller.deliver(t.Context(), d)
-		all, err := w.st.DeliveriesOf(t.Context(), run.ID)
+		all, err := w.st.Outbox().Of(t.Context(), run.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +321,7 @@ func TestRunThatWasDropped(t *testing.T) {
 	w := newWorld(t)
 	teller := w.teller(Config{Notes: true, OTLP: w.receiver.URL})
 	run := w.say(teller, w.ended("post-receive", 0))
-	d, ok, err := w.st.ClaimDelivery(t.Context(), w.now.Add(time.Second), time.Minute)
+	d, ok, err := w.st.Outbox().Claim(t.Context(), w.now.Add(time.Second), time.Minute)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -398,7 +398,7 @@ func BenchmarkOutbox(b *testing.B) {
 	}
 	taken.Add(b.N)
 	for range b.N {
-		if err := st.AddDeliveries(b.Context(), []store.Delivery{
+		if err := st.Outbox().Add(b.Context(), []store.Delivery{
 			{Run: run.ID, Target: teller.config.Webhooks[0].target(), Kind: "run.queued", Body: []byte("{}")}}); err != nil {
 			b.Fatal(err)
 		}

@@ -63,7 +63,7 @@ func (t *Teller) withStatuses(ctx context.Context, list []store.Delivery, run st
 		if !run.State.Final() || contextOf(run, u) != unprotectedContext {
 			continue
 		}
-		v, known, err := t.store.Head(ctx, run.RepoKey, u.Ref, u.New)
+		v, known, err := t.store.Verdicts().Of(ctx, run.RepoKey, u.Ref, u.New)
 		if err != nil {
 			return list, err
 		}

@@ -67,7 +67,7 @@ func TestStatusOnlyOfWhatTheForgeHas(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := w.say(teller, w.end(waiting, c.exit, store.Passed, store.Failed))
-		all, err := w.st.DeliveriesOf(t.Context(), run.ID)
+		all, err := w.st.Outbox().Of(t.Context(), run.ID)
 		if err != nil || len(all) != c.want {
 			t.Errorf("%s, exit %d: %d statuses, want %d (%v)", c.gate, c.exit, len(all), c.want, err)
 		}

@@ -48,7 +48,7 @@ func (t *Teller) runURL(ctx context.Context, run store.Run) (string, error) {
 	if t.config.URL == "" {
 		return "", nil
 	}
-	address, err := t.store.Address(ctx, run.RepoKey)
+	address, err := t.store.Repositories().Address(ctx, run.RepoKey)
 	if err != nil {
 		return "", err
 	}

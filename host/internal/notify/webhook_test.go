@@ -304,7 +304,7 @@ func TestLinksOfNamesakes(t *testing.T) {
 	w := newWorld(t)
 	teller := w.teller(Config{URL: "https://ci.example.org/"})
 	run := w.begin("pre-receive")
-	if err := w.st.Register(t.Context(), "/srv/alice/app.git", "app"); err != nil {
+	if err := w.st.Repositories().Register(t.Context(), "/srv/alice/app.git", "app"); err != nil {
 		t.Fatal(err)
 	}
 	want := "https://ci.example.org/r/" + filepath.Base(w.dir) + "%2Fapp/runs/1"

@@ -209,7 +209,7 @@ func (w *world) step(t *Teller, run store.Run) []store.Delivery {
 	w.t.Helper()
 	w.now = w.now.Add(10 * time.Minute)
 	for {
-		d, ok, err := w.st.ClaimDelivery(w.t.Context(), w.now, deliveryLease)
+		d, ok, err := w.st.Outbox().Claim(w.t.Context(), w.now, deliveryLease)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -218,7 +218,7 @@ func (w *world) step(t *Teller, run store.Run) []store.Delivery {
 		}
 		t.deliver(w.t.Context(), d)
 	}
-	all, err := w.st.DeliveriesOf(w.t.Context(), run.ID)
+	all, err := w.st.Outbox().Of(w.t.Context(), run.ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}

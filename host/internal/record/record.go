@@ -49,6 +49,16 @@ func (r *Recorder) WaitRunID() int64 { return r.waitRun().ID }
 // WaitNumber waits for what people call the run; 0 when it could not be recorded.
 func (r *Recorder) WaitNumber() int64 { return r.waitRun().Number }
 
+// Expected is what the lanes of the repository took lately, by their ids; nil where
+// that cannot be read.
+func (r *Recorder) Expected() map[string]time.Duration {
+	times, err := r.Store.LaneTimes(context.Background(), r.waitRun().RepoKey)
+	if err != nil {
+		return nil // it is for the eye alone
+	}
+	return times
+}
+
 func (r *Recorder) WaitLaneID(i int) int64 {
 	if <-r.begun; i < len(r.ids) {
 		return r.ids[i]

@@ -318,6 +318,19 @@ func againRange(p gate.Update) string {
 // emptyTree is the tree without entries, which git knows in every repository.
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
+// leftUndone says what a cancelled run means for what was judged.
+func leftUndone(gate string) string {
+	switch gate {
+	case "pre-push":
+		return "nothing was pushed"
+	case "pre-commit", "commit-msg":
+		return "nothing was committed"
+	case "manual":
+		return "no verdict"
+	}
+	return noun(gate) + " refused"
+}
+
 // writeSummary is the last word of a run.
 func writeSummary(b *bytes.Buffer, paint painter, j gate.Run) {
 	switch {
@@ -336,6 +349,8 @@ func writeSummary(b *bytes.Buffer, paint painter, j gate.Run) {
 	case exit == gate.ExitRefuse:
 		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("refused"), names, noun(j.Gate),
 			j.Number)
+	case exit == gate.ExitUndecided && j.State() == store.Cancelled:
+		fmt.Fprintf(b, "pushlane: %s: %s (%s, run #%d)\n", paint.bad("cancelled"), names, leftUndone(j.Gate), j.Number)
 	case exit == gate.ExitUndecided:
 		fmt.Fprintf(b, "pushlane: %s: %s (%s refused, run #%d)\n", paint.bad("cannot decide"), names,
 			noun(j.Gate), j.Number)

@@ -44,24 +44,46 @@ func New(n int) *Slots {
 	return &Slots{limit: n, reserve: max(1, n/2), share: max(2, n/2)}
 }
 
+// Place is a place in the line for a slot. One that is not waited for must be left.
+type Place struct {
+	slots  *Slots
+	waiter *waiter
+}
+
+// Queue takes a place in the line: of two with the same claim, the first one is
+// served first.
+func (s *Slots) Queue(c Claimant) Place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq++
+	w := &waiter{Claimant: c, seq: s.seq, ready: make(chan struct{})}
+	s.line = append(s.line, w)
+	s.serve()
+	return Place{s, w}
+}
+
+// Wait waits for the slot; the caller gives it back with release.
+func (p Place) Wait(ctx context.Context) (release func(), err error) {
+	if ctx.Err() == nil {
+		select {
+		case <-p.waiter.ready:
+			return p.Leave, nil
+		case <-ctx.Done():
+		}
+	}
+	p.Leave()
+	return nil, ctx.Err()
+}
+
+// Leave gives up the place, and the slot.
+func (p Place) Leave() { p.slots.leave(p.waiter) }
+
 // Acquire waits for a slot; the caller gives it back with release.
 func (s *Slots) Acquire(ctx context.Context, c Claimant) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	s.seq++
-	w := &waiter{Claimant: c, seq: s.seq, ready: make(chan struct{})}
-	s.line = append(s.line, w)
-	s.serve()
-	s.mu.Unlock()
-	select {
-	case <-w.ready:
-		return func() { s.leave(w) }, nil
-	case <-ctx.Done():
-		s.leave(w)
-		return nil, ctx.Err()
-	}
+	return s.Queue(c).Wait(ctx)
 }
 
 // leave takes a waiter out, with the slot that it may have got meanwhile.

@@ -11,10 +11,6 @@ import (
 	"time"
 )
 
-// ErrKnown is given by Begin, next to the run that is there already, where a
-// run of the repository has the same Origin.
-var ErrKnown = errors.New("the run is known already")
-
 // Begin keeps a new run: its number, updates, a lane run per picked lane, and
 // the decision about every lane as an event. All or nothing. With Waiting it
 // takes what it supersedes out of older queued runs.
@@ -28,7 +24,7 @@ func (s *Store) Begin(ctx context.Context, n NewRun) (Run, error) {
 func (s *Store) begin(ctx context.Context, verb string, n NewRun, first ...Event) (Run, error) {
 	run := n.run()
 	var superseded []int64
-	err := s.inTx(ctx, func(q *session) (err error) {
+	err := s.db.inTx(ctx, func(q *session) (err error) {
 		superseded, err = q.insertRun(&run, n.Lanes, n.Retakes, first)
 		return err
 	})
@@ -37,12 +33,12 @@ func (s *Store) begin(ctx context.Context, verb string, n NewRun, first ...Event
 		return known, errors.Join(err, ErrKnown)
 	}
 	if err != nil {
-		return Run{}, s.writeError(verb, err)
+		return Run{}, s.db.writeError(verb, err)
 	}
 	if run.Waiting {
-		s.bell.ring()
+		s.db.bell.ring()
 	}
-	s.watch.changed(append(superseded, run.ID)...)
+	s.db.watch.changed(append(superseded, run.ID)...)
 	return run, nil
 }
 
@@ -124,15 +120,6 @@ func (q *session) origin(repo int64, run *Run, retakes bool) error {
 		`INSERT INTO schedules (repository, lane, fired) VALUES (?, ?, ?) ON CONFLICT (repository, lane) DO UPDATE
 		SET fired = CASE WHEN schedules.fired < excluded.fired THEN excluded.fired ELSE schedules.fired END`, repo, lane,
 		millis(at))
-	return err
-}
-
-// tellQueued makes PostgreSQL wake other hosts when the transaction is committed.
-func (q *session) tellQueued() error {
-	if !q.dialect.postgres {
-		return nil
-	}
-	_, err := q.exec(`SELECT pg_notify(?, '')`, queuedChannel)
 	return err
 }
 

@@ -35,15 +35,15 @@ func tenThousandRuns(b *testing.B, s *Store) {
 			INSERT INTO lane_runs (run, position, lane, title, attempt, path, glob, reason, plugin, state, required, queued)
 			SELECT i, 0, 'lane-' || (k % 10), 't', 1 + k / 10, 'p', 'g', 'because', 'shell', 'passed', TRUE, i FROM n, l`,
 	} {
-		if _, err := s.write.Exec(statement); err != nil {
+		if _, err := s.db.write.Exec(statement); err != nil {
 			b.Fatal(err)
 		}
 	}
-	if s.dialect.postgres {
-		if _, err := s.write.Exec(`SELECT setval(pg_get_serial_sequence('runs', 'id'), 10000)`); err != nil {
+	if s.db.dialect.postgres {
+		if _, err := s.db.write.Exec(`SELECT setval(pg_get_serial_sequence('runs', 'id'), 10000)`); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := s.write.Exec(`ANALYZE`); err != nil { // as the server does on its own; SQLite is never asked to
+		if _, err := s.db.write.Exec(`ANALYZE`); err != nil { // as the server does on its own; SQLite is never asked to
 			b.Fatal(err)
 		}
 	}
@@ -76,7 +76,7 @@ func BenchmarkOverview(b *testing.B) {
 		tenThousandRuns(b, s)
 		b.Run("repositories", func(b *testing.B) {
 			for b.Loop() {
-				if all, err := s.Repositories(context.Background()); err != nil || all[0].Newest.Number < 9990 {
+				if all, err := s.Repositories().List(context.Background()); err != nil || all[0].Newest.Number < 9990 {
 					b.Fatal(err)
 				}
 			}
@@ -107,7 +107,7 @@ func BenchmarkClaim(b *testing.B) {
 		for b.Loop() {
 			run := claimed(b, s, time.Hour)
 			b.StopTimer()
-			if err := s.Requeue(context.Background(), run.ID, "x"); err != nil {
+			if err := s.Queue().Requeue(context.Background(), run.ID, "x"); err != nil {
 				b.Fatal(err)
 			}
 			b.StartTimer()
@@ -120,7 +120,7 @@ func BenchmarkClaimNothing(b *testing.B) {
 	onEachBench(b, func(b *testing.B, s *Store) {
 		tenThousandRuns(b, s)
 		for b.Loop() {
-			if _, ok, err := s.Claim(context.Background(), ThisHost(), time.Hour); ok || err != nil {
+			if _, ok, err := s.Queue().Claim(context.Background(), ThisHost(), time.Hour); ok || err != nil {
 				b.Fatal(ok, err)
 			}
 		}
@@ -133,7 +133,7 @@ func BenchmarkRenew(b *testing.B) {
 		begin(b, s, waiting("/r1", 10))
 		run := claimed(b, s, time.Hour)
 		for b.Loop() {
-			if _, err := s.Renew(context.Background(), run.ID, run.Fence, time.Hour); err != nil {
+			if _, err := s.Queue().Renew(context.Background(), run.ID, run.Fence, time.Hour); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -198,11 +198,11 @@ func BenchmarkWake(b *testing.B) {
 				go func() {
 					defer close(stopped)
 					for stoppable.Err() == nil {
-						if _, ok, _ := host.Claim(stoppable, ThisHost(), time.Hour); ok {
+						if _, ok, _ := host.Queue().Claim(stoppable, ThisHost(), time.Hour); ok {
 							claims <- true
 							continue
 						}
-						host.Wait(stoppable, time.Hour)
+						host.Queue().Wait(stoppable, time.Hour)
 					}
 				}()
 				for b.Loop() {

@@ -51,7 +51,7 @@ func Addresses(all []Repository) map[string]string {
 }
 
 // Address gives the address of one repository among all.
-func (s *Store) Address(ctx context.Context, repoKey string) (string, error) {
+func (s *Repositories) Address(ctx context.Context, repoKey string) (string, error) {
 	all, err := s.Known(ctx)
 	if err != nil {
 		return "", fmt.Errorf("cannot read the address of %s: %w", repoKey, err)
@@ -60,8 +60,8 @@ func (s *Store) Address(ctx context.Context, repoKey string) (string, error) {
 }
 
 // Known lists all repositories, without their runs.
-func (s *Store) Known(ctx context.Context) ([]Repository, error) {
-	found, err := s.reading(ctx).rows(`SELECT key, name, served FROM repositories`)
+func (s *Repositories) Known(ctx context.Context) ([]Repository, error) {
+	found, err := s.db.reading(ctx).rows(`SELECT key, name, served FROM repositories`)
 	return collect(found, err, func(row *rows) (r Repository, err error) {
 		err = row.Scan(&r.Key, &r.Name, &r.Served)
 		return r, err
@@ -80,7 +80,7 @@ func (e *AmbiguousError) Error() string {
 
 // keyOf finds the one repository that may be called by a name. The error is
 // ErrNoRun where there is none, an AmbiguousError where there are several.
-func (s *Store) keyOf(ctx context.Context, name string) (string, error) {
+func (s *Repositories) keyOf(ctx context.Context, name string) (string, error) {
 	all, err := s.Known(ctx)
 	if err != nil {
 		return "", err

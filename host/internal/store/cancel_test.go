@@ -25,7 +25,7 @@ func TestCancelInEveryState(t *testing.T) {
 				queued.ID, queued.ID) {
 			t.Errorf("ended: %v", err)
 		}
-		if _, ok, _ := s.Claim(ctx, ThisHost(), time.Hour); ok {
+		if _, ok, _ := s.Queue().Claim(ctx, ThisHost(), time.Hour); ok {
 			t.Error("it was claimed after its end")
 		}
 		for i, by := range []string{"bob", "cem"} { // the first is kept
@@ -44,7 +44,7 @@ func TestCancelInEveryState(t *testing.T) {
 			last.Message != "cancelled by bob" {
 			t.Errorf("%+v %+v", got, last)
 		}
-		if err := s.Requeue(ctx, got.ID, "the host was stopped"); err != nil {
+		if err := s.Queue().Requeue(ctx, got.ID, "the host was stopped"); err != nil {
 			t.Error(err)
 		}
 		if got, _ = s.RunByID(ctx, got.ID); got.State != Cancelled ||

@@ -9,52 +9,33 @@ import (
 	"time"
 )
 
-// claim is what the holder of a run shows when it writes.
-type claim struct{ run, fence int64 }
-
-// Holding is the same store, as the holder of a claim writes through it: once
-// the run has been queued or claimed again, whatever changes it through this
-// view is refused with a *ConflictError, in the same transaction that would
-// have stored it. Other runs are not affected. Closing it closes the
-// store.
-func (s *Store) Holding(run Run) *Store {
-	view := *s
-	view.claim = claim{run.ID, run.Fence}
-	return &view
-}
-
-func lostClaim(run, mine, now int64, state State) error {
-	return &ConflictError{What: fmt.Sprintf("run %d", run), Want: Running, Got: state, To: Running,
-		Why: fmt.Sprintf("claim %d on it was lost, it is %s under claim %d", mine, state, now)}
-}
-
 // Claim takes a waiting run for host until the lease ends: queued becomes
 // running. Runs of protected refs come first, then higher priorities, then
 // older ones. False: none waits.
-func (s *Store) Claim(ctx context.Context, host Host, lease time.Duration) (Run, bool, error) {
-	return s.claimOf(ctx, host, lease, claimable)
+func (w *Queue) Claim(ctx context.Context, host Host, lease time.Duration) (Run, bool, error) {
+	return w.claimOf(ctx, host, lease, claimable)
 }
 
 // ClaimProtected is Claim of runs of protected refs alone.
-func (s *Store) ClaimProtected(ctx context.Context, host Host, lease time.Duration) (Run, bool, error) {
-	return s.claimOf(ctx, host, lease, claimableProtected)
+func (w *Queue) ClaimProtected(ctx context.Context, host Host, lease time.Duration) (Run, bool, error) {
+	return w.claimOf(ctx, host, lease, claimableProtected)
 }
 
 // maxDeadlocks is how often a claim is tried that PostgreSQL ended to free another:
 // claims that wait hold rows that others took meanwhile, and may wait for each other.
 const maxDeadlocks = 10
 
-func (s *Store) claimOf(ctx context.Context, host Host, lease time.Duration, order string) (Run, bool, error) {
-	rung := s.bell.count()
-	if queued, err := s.anyQueued(ctx); !queued { // looking takes no lock
-		s.bell.silence(rung)
-		return Run{}, false, s.writeError("claim a run", err)
+func (w *Queue) claimOf(ctx context.Context, host Host, lease time.Duration, order string) (Run, bool, error) {
+	rung := w.db.bell.count()
+	if queued, err := w.anyQueued(ctx); !queued { // looking takes no lock
+		w.db.bell.silence(rung)
+		return Run{}, false, w.db.writeError("claim a run", err)
 	}
 	var id, fence int64
 	var err error
 	for range maxDeadlocks {
-		err = s.inTx(ctx, func(q *session) (err error) {
-			id, fence, err = q.claim(host, lease, order, s.except)
+		err = w.db.inTx(ctx, func(q *session) (err error) {
+			id, fence, err = q.claim(host, lease, order, w.except)
 			return err
 		})
 		if !hasPgCode(err, pgDeadlock) {
@@ -62,16 +43,16 @@ func (s *Store) claimOf(ctx context.Context, host Host, lease time.Duration, ord
 		}
 	}
 	if errors.Is(err, sql.ErrNoRows) {
-		s.bell.silence(rung)
+		w.db.bell.silence(rung)
 		return Run{}, false, nil
 	}
 	var run Run
 	if err == nil {
-		s.watch.changed(id)
-		run, err = s.RunByID(ctx, id)
+		w.db.watch.changed(id)
+		run, err = w.db.reading(ctx).runByID(id)
 	}
 	run.Fence = fence
-	return run, err == nil, s.writeError("claim a run", err)
+	return run, err == nil, w.db.writeError("claim a run", err)
 }
 
 // claimable is the order of claims. Runs that others are changing right now
@@ -82,26 +63,6 @@ const (
 	claimableProtected = `SELECT id FROM runs WHERE state = 'queued' AND waiting AND NOT parked AND protected%s
 		ORDER BY priority DESC, id LIMIT 1 FOR UPDATE`
 )
-
-// Without is the same store, whose claims pass over the runs of some
-// repositories.
-func (s *Store) Without(repoKeys []string) *Store {
-	view := *s
-	view.except = repoKeys
-	return &view
-}
-
-// without is the condition that passes over some repositories.
-func without(repoKeys []string) (condition string, args []any) {
-	if len(repoKeys) == 0 {
-		return "", nil
-	}
-	for _, key := range repoKeys {
-		args = append(args, key)
-	}
-	return ` AND repository NOT IN (SELECT id FROM repositories WHERE key IN (?` +
-		strings.Repeat(`, ?`, len(repoKeys)-1) + `))`, args
-}
 
 func (q *session) claim(host Host, lease time.Duration, order string, except []string) (id, fence int64, err error) {
 	condition, args := without(except)
@@ -134,20 +95,10 @@ func (q *session) claim(host Host, lease time.Duration, order string, except []s
 	return id, fence, err
 }
 
-// now is the clock that leases go by: the server's, where machines share one.
-func (q *session) now() (time.Time, error) {
-	if !q.dialect.postgres {
-		return time.Now(), nil
-	}
-	var now time.Time
-	err := q.value(stamp{&now}, `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint`)
-	return now, err
-}
-
 // Renew prolongs a claim and says who asked for the run's end, "" for no one.
 // A *ConflictError means that the claim was lost or the run has ended.
-func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration) (cancelBy string, err error) {
-	err = s.inTx(ctx, func(q *session) error {
+func (w *Queue) Renew(ctx context.Context, run, fence int64, lease time.Duration) (cancelBy string, err error) {
+	err = w.db.inTx(ctx, func(q *session) error {
 		now, err := q.now()
 		if err != nil {
 			return err
@@ -164,7 +115,7 @@ func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration
 		}
 		return err
 	})
-	return cancelBy, s.writeError(fmt.Sprintf("renew the claim on run %d", run), err)
+	return cancelBy, w.db.writeError(fmt.Sprintf("renew the claim on run %d", run), err)
 }
 
 // Requeue gives a claimed run back: running becomes queued. Its lane runs that
@@ -172,10 +123,12 @@ func (s *Store) Renew(ctx context.Context, run, fence int64, lease time.Duration
 // stay queued as they are. A run with a requested cancel ends cancelled instead.
 // Without Holding, only a lost claim can be given back, or this process's own: a
 // concurrent caller gets a *ConflictError.
-func (s *Store) Requeue(ctx context.Context, run int64, why string) error {
-	err := s.change(ctx, "requeue run", run, func(r *recorder) error { return r.requeue(s.claim.run == run, why) })
+func (w *Queue) Requeue(ctx context.Context, run int64, why string) error {
+	err := w.db.change(ctx, "requeue run", run, w.claim, func(r *recorder) error {
+		return r.requeue(w.claim.run == run, why)
+	})
 	if err == nil {
-		s.bell.ring()
+		w.db.bell.ring()
 	}
 	return err
 }
@@ -244,7 +197,7 @@ func (r *recorder) retryBegun(why string) error {
 // runs keeps the name of who asked first, for its host to see; of one that has
 // ended it is a *ConflictError.
 func (s *Store) Cancel(ctx context.Context, run int64, by, why string) error {
-	return s.change(ctx, "cancel run", run, func(r *recorder) error {
+	return s.db.change(ctx, "cancel run", run, s.claim, func(r *recorder) error {
 		message := cancelMessage(by, why)
 		switch r.state {
 		case Queued:

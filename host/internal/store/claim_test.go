@@ -32,7 +32,7 @@ func waiting(key string, lanes int) NewRun {
 
 func claimed(t testing.TB, s *Store, lease time.Duration) Run {
 	t.Helper()
-	run, ok, err := s.Claim(context.Background(), ThisHost(), lease)
+	run, ok, err := s.Queue().Claim(context.Background(), ThisHost(), lease)
 	if err != nil || !ok {
 		t.Fatalf("claim: %v %v", ok, err)
 	}
@@ -52,7 +52,7 @@ func TestClaimsGoByPriorityThenAge(t *testing.T) {
 		}
 		var order []string
 		for {
-			run, ok, err := s.Claim(ctx, ThisHost(), time.Hour)
+			run, ok, err := s.Queue().Claim(ctx, ThisHost(), time.Hour)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,7 +74,7 @@ func TestAClaimIsTheWholeRun(t *testing.T) {
 		n.Origin, n.Priority, n.Lanes[1].Group, n.Lanes[1].Supersede = "push:1\xff", 1, "db", true
 		begun := begin(t, s, n)
 		host := Host{PID: 7, Start: "s", Boot: "b", Space: "p"}
-		run, ok, err := s.Claim(context.Background(), host, time.Hour)
+		run, ok, err := s.Queue().Claim(context.Background(), host, time.Hour)
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
@@ -93,7 +93,7 @@ func TestAClaimIsTheWholeRun(t *testing.T) {
 		if !reflect.DeepEqual(run.Updates, n.Updates) || run.Lanes[0].Group != "db" || run.Total != 2 {
 			t.Errorf("%+v", run)
 		}
-		if _, ok, err := s.Claim(context.Background(), host, time.Hour); ok || err != nil {
+		if _, ok, err := s.Queue().Claim(context.Background(), host, time.Hour); ok || err != nil {
 			t.Errorf("claimed twice: %v", err)
 		}
 	})
@@ -141,14 +141,14 @@ func TestClaimPassesOverWhatIsLocked(t *testing.T) {
 	ctx, where := context.Background(), postgresBackend.where(t)
 	s := open(t, where+"&lock_timeout=1")
 	one, two := begin(t, s, waiting("/r", 1)), begin(t, s, waiting("/r", 1))
-	err := s.inTx(ctx, func(q *session) error {
+	err := s.db.inTx(ctx, func(q *session) error {
 		if _, err := newRecorder(q, one.ID, claim{}); err != nil {
 			return err
 		}
 		if run := claimed(t, s, time.Hour); run.ID != two.ID {
 			t.Errorf("run %d was claimed", run.ID)
 		}
-		if _, ok, err := s.Claim(ctx, ThisHost(), time.Hour); ok || err != nil {
+		if _, ok, err := s.Queue().Claim(ctx, ThisHost(), time.Hour); ok || err != nil {
 			t.Errorf("claimed what is locked: %v %v", ok, err)
 		}
 		return nil
@@ -160,7 +160,7 @@ func TestClaimPassesOverWhatIsLocked(t *testing.T) {
 
 func takeFrom(t testing.TB, s *Store) (ids []int64) {
 	for {
-		run, ok, err := s.Claim(context.Background(), ThisHost(), time.Hour)
+		run, ok, err := s.Queue().Claim(context.Background(), ThisHost(), time.Hour)
 		if err != nil {
 			t.Error(err)
 		}
@@ -177,7 +177,7 @@ func takeAll(where string) error {
 	for err == nil {
 		var run Run
 		var ok bool
-		if run, ok, err = s.Claim(context.Background(), ThisHost(), time.Hour); !ok {
+		if run, ok, err = s.Queue().Claim(context.Background(), ThisHost(), time.Hour); !ok {
 			break
 		}
 		fmt.Println(run.ID)
@@ -220,14 +220,14 @@ func claimAndStay(where string) error {
 	if err != nil {
 		return err
 	}
-	run, _, err := s.Claim(ctx, ThisHost(), time.Hour)
+	run, _, err := s.Queue().Claim(ctx, ThisHost(), time.Hour)
 	if err == nil {
 		lane := run.Lanes[0].ID
 		err = s.Holding(run).Record(ctx, run.ID, Move{LaneRun: lane, From: Queued, To: Starting},
 			Move{LaneRun: lane, From: Starting, To: Running})
 	}
 	if err == nil {
-		_, err = s.EnterGroup(ctx, zone.Zone{Repository: run.RepoKey}, "db", 1, run.Lanes[0].ID)
+		_, err = s.Groups().Enter(ctx, zone.Zone{Repository: run.RepoKey}, "db", 1, run.Lanes[0].ID)
 	}
 	if err != nil {
 		return err
@@ -266,14 +266,14 @@ func TestAKilledClaimerLosesItsRun(t *testing.T) {
 		if err != nil || old.State != Running || old.Fence != 1 {
 			t.Fatalf("%+v %v", old, err)
 		}
-		lost, err := s.Lost(ctx)
+		lost, err := s.Queue().Lost(ctx)
 		if err != nil || len(lost) != 1 || lost[0].ID != begun.ID || len(lost[0].Lanes) != 3 {
 			t.Fatalf("%+v %v", lost, err)
 		}
-		if err := s.Requeue(ctx, begun.ID, "its host no longer responds"); err != nil {
+		if err := s.Queue().Requeue(ctx, begun.ID, "its host no longer responds"); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Requeue(ctx, begun.ID, "its host no longer responds"); !isConflict(err) {
+		if err := s.Queue().Requeue(ctx, begun.ID, "its host no longer responds"); !isConflict(err) {
 			t.Errorf("the second to give it back got %v", err)
 		}
 		oldHolderIsRefused(t, s, old, 2)
@@ -283,7 +283,7 @@ func TestAKilledClaimerLosesItsRun(t *testing.T) {
 		}
 		checkRequeued(t, s, run)
 		oldHolderIsRefused(t, s, old, run.Fence)
-		if lost, _ := s.Lost(ctx); len(lost) != 0 {
+		if lost, _ := s.Queue().Lost(ctx); len(lost) != 0 {
 			t.Errorf("lost again: %+v", lost)
 		}
 		record(t, s.Holding(run), run.ID, End{State: Cancelled})
@@ -321,13 +321,13 @@ func oldHolderIsRefused(t *testing.T, s *Store, old Run, fence int64) {
 	ctx, held, lane := context.Background(), s.Holding(old), old.Lanes[1].ID
 	before, _ := s.Events(ctx, old.ID)
 	_, retried := held.Retry(ctx, old.ID, old.Lanes[0].ID, "x")
-	_, renewed := held.Renew(ctx, old.ID, old.Fence, time.Hour)
-	_, entered := held.EnterGroup(ctx, zone.Zone{Repository: old.RepoKey}, "db", 9, lane)
+	_, renewed := held.Queue().Renew(ctx, old.ID, old.Fence, time.Hour)
+	_, entered := held.Groups().Enter(ctx, zone.Zone{Repository: old.RepoKey}, "db", 9, lane)
 	for what, err := range map[string]error{
 		"an event": held.Record(ctx, old.ID, Event{Kind: "late"}),
 		"a move":   held.Record(ctx, old.ID, Move{LaneRun: lane, From: Queued, To: Starting}),
 		"an end":   held.Record(ctx, old.ID, End{State: Broken}),
-		"requeue":  held.Requeue(ctx, old.ID, "late"),
+		"requeue":  held.Queue().Requeue(ctx, old.ID, "late"),
 		"retry":    retried, "renew": renewed, "group": entered,
 	} {
 		if !isConflict(err) || !strings.Contains(err.Error(),
@@ -346,23 +346,23 @@ func TestRenew(t *testing.T) {
 		ctx, s := context.Background(), on.fresh(t)
 		begin(t, s, waiting("/r", 1))
 		run := claimed(t, s, -time.Second)
-		if by, err := s.Renew(ctx, run.ID, run.Fence, time.Hour); by != "" || err != nil {
+		if by, err := s.Queue().Renew(ctx, run.ID, run.Fence, time.Hour); by != "" || err != nil {
 			t.Error(by, err)
 		}
-		if lost, _ := s.Lost(ctx); len(lost) != 0 {
+		if lost, _ := s.Queue().Lost(ctx); len(lost) != 0 {
 			t.Errorf("%d runs are lost whose lease was renewed", len(lost))
 		}
 		if err := s.Cancel(ctx, run.ID, "ann", "wrong branch"); err != nil {
 			t.Error(err)
 		}
-		if by, err := s.Renew(ctx, run.ID, run.Fence, time.Hour); by != "ann" || err != nil {
+		if by, err := s.Queue().Renew(ctx, run.ID, run.Fence, time.Hour); by != "ann" || err != nil {
 			t.Error(by, err)
 		}
 		record(t, s, run.ID, End{State: Cancelled})
-		if _, err := s.Renew(ctx, run.ID, run.Fence, time.Hour); !isConflict(err) {
+		if _, err := s.Queue().Renew(ctx, run.ID, run.Fence, time.Hour); !isConflict(err) {
 			t.Errorf("a run that has ended: %v", err)
 		}
-		if _, err := s.Renew(ctx, 99, 1, time.Hour); !errors.Is(err, ErrNoRun) ||
+		if _, err := s.Queue().Renew(ctx, 99, 1, time.Hour); !errors.Is(err, ErrNoRun) ||
 			err.Error() != "cannot renew the claim on run 99: there is no such run" {
 			t.Errorf("no run: %v", err)
 		}
@@ -397,16 +397,16 @@ func TestWhoIsLost(t *testing.T) {
 				ctx, s := context.Background(), on.fresh(t)
 				s.Marks(markedFolder(t))
 				begin(t, s, waiting("/r", 1))
-				run, _, err := s.Claim(ctx, test.host, test.lease)
+				run, _, err := s.Queue().Claim(ctx, test.host, test.lease)
 				if err != nil {
 					t.Fatal(err)
 				}
-				lost, err := s.Lost(ctx)
+				lost, err := s.Queue().Lost(ctx)
 				want := test.sqlite && on == sqliteBackend || test.postgres && on == postgresBackend
 				if err != nil || len(lost) == 1 != want {
 					t.Errorf("lost: %v, %v", lost, err)
 				}
-				err = s.Requeue(ctx, run.ID, "it is gone")
+				err = s.Queue().Requeue(ctx, run.ID, "it is gone")
 				if mine := test.host == me; (err == nil) != (want || mine) || err != nil && !isConflict(err) {
 					t.Errorf("requeue: %v", err)
 				}
@@ -446,7 +446,7 @@ func TestARunOnAnotherMachineIsAbandonedAfterADay(t *testing.T) {
 		n.At, n.Pusher, n.Host = time.Now().Add(-age), age.String(), Host{PID: 1, Boot: "another"}
 		begin(t, s, n)
 	}
-	gone, err := s.Abandoned(context.Background())
+	gone, err := s.Queue().Abandoned(context.Background())
 	if err != nil || len(gone) != 1 || gone[0].Pusher != "25h0m0s" {
 		t.Errorf("%+v %v", gone, err)
 	}

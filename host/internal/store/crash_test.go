@@ -60,7 +60,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 		}
 		s := open(t, path)
 		checkAcked(t, s, acked)
-		gone, err := s.Abandoned(context.Background())
+		gone, err := s.Queue().Abandoned(context.Background())
 		if err != nil || len(gone) > 8 {
 			t.Errorf("%d abandoned runs of 8 writers, %v", len(gone), err)
 		}
@@ -68,7 +68,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 			return
 		}
 		var verdict string
-		if err := s.read.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+		if err := s.db.read.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 			t.Errorf("integrity: %s %v", verdict, err)
 		}
 	})
@@ -217,7 +217,7 @@ func TestOneOfManyWins(t *testing.T) {
 func TestAWriterWaitsForTheLock(t *testing.T) {
 	ctx, path := context.Background(), filepath.Join(t.TempDir(), "runs.db")
 	one, two := open(t, path), open(t, path)
-	tx, err := one.write.BeginTx(ctx, nil)
+	tx, err := one.db.write.BeginTx(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestOpenTells(t *testing.T) {
 		want, hint string // with DIR for the folder
 	}{
 		"a newer schema": {func(t *testing.T, dir string) {
-			if _, err := open(t, filepath.Join(dir, "runs.db")).write.Exec("PRAGMA user_version = 9"); err != nil {
+			if _, err := open(t, filepath.Join(dir, "runs.db")).db.write.Exec("PRAGMA user_version = 9"); err != nil {
 				t.Fatal(err)
 			}
 		}, "cannot open DIR/runs.db: its schema has version 9, and this pushlane knows up to 7",
@@ -325,7 +325,7 @@ func TestHintsByCause(t *testing.T) {
 		"pushlane must be able to write in /s: fix its owner and mode, or name another state folder": fs.ErrPermission,
 	}
 	for want, cause := range tests {
-		err := (&Store{path: "/s/runs.db"}).openError(fmt.Errorf("open: %w", cause))
+		err := (&database{path: "/s/runs.db"}).openError(fmt.Errorf("open: %w", cause))
 		checkError(t, err, "cannot open /s/runs.db: open: "+cause.Error(), want)
 	}
 }
@@ -343,7 +343,7 @@ func TestWritesThatCannotBe(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := sqliteBackend.fresh(t)
-			if _, err := s.write.Exec(test.pragma); err != nil {
+			if _, err := s.db.write.Exec(test.pragma); err != nil {
 				t.Fatal(err)
 			}
 			n := newRun("/r", 1)
@@ -360,10 +360,10 @@ func TestWritesThatCannotBe(t *testing.T) {
 func TestALockThatStays(t *testing.T) {
 	ctx, path := context.Background(), filepath.Join(t.TempDir(), "runs.db")
 	one, two := open(t, path), open(t, path)
-	if _, err := two.write.Exec("PRAGMA busy_timeout = 1"); err != nil { // in place of the thirty seconds
+	if _, err := two.db.write.Exec("PRAGMA busy_timeout = 1"); err != nil { // in place of the thirty seconds
 		t.Fatal(err)
 	}
-	tx, err := one.write.BeginTx(ctx, nil)
+	tx, err := one.db.write.BeginTx(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

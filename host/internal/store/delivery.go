@@ -19,8 +19,14 @@ type Delivery struct {
 	Attempts int       // claims so far
 	Next     time.Time // when it is due
 	Error    string    // of the last attempt
-	State    string    // waiting, done or failed; ignored by AddDeliveries
+	State    string    // waiting, done or failed; ignored by Outbox.Add
 }
+
+// Outbox is the notifications of the store.
+type Outbox struct{ db *database }
+
+// Outbox is the notifications to be sent.
+func (s *Store) Outbox() *Outbox { return &Outbox{s.db} }
 
 // The states of a delivery.
 const (
@@ -35,12 +41,12 @@ var ErrNoDelivery = errors.New("there is no such waiting delivery")
 
 const deliveryColumns = `id, run, target, kind, body, attempts, next, error, state`
 
-// AddDeliveries keeps messages to be sent, all or none. Next zero: now.
-func (s *Store) AddDeliveries(ctx context.Context, list []Delivery) error {
+// Add keeps messages to be sent, all or none. Next zero: now.
+func (o *Outbox) Add(ctx context.Context, list []Delivery) error {
 	if len(list) == 0 {
 		return nil
 	}
-	err := s.inTx(ctx, func(q *session) error {
+	err := o.db.inTx(ctx, func(q *session) error {
 		for _, d := range list {
 			_, err := q.exec(`INSERT INTO deliveries (run, target, kind, body, next) VALUES (?, ?, ?, ?, ?)`,
 				d.Run, d.Target, d.Kind, append([]byte{}, d.Body...), millis(orNow(d.Next)))
@@ -50,20 +56,20 @@ func (s *Store) AddDeliveries(ctx context.Context, list []Delivery) error {
 		}
 		return nil
 	})
-	return s.writeError(fmt.Sprintf("keep %d deliveries", len(list)), err)
+	return o.db.writeError(fmt.Sprintf("keep %d deliveries", len(list)), err)
 }
 
-// ClaimDelivery gives the delivery that has been due for longest, to be tried
+// Claim gives the delivery that has been due for longest, to be tried
 // until the lease ends; then it is given again. Messages of one run to one
 // target are given one after the other, in the order in which they were added,
 // so that a late "pending" never covers a "success". False: none is due.
-func (s *Store) ClaimDelivery(ctx context.Context, now time.Time, lease time.Duration) (Delivery, bool, error) {
+func (o *Outbox) Claim(ctx context.Context, now time.Time, lease time.Duration) (Delivery, bool, error) {
 	var d Delivery
-	q := s.reading(ctx)
+	q := o.db.reading(ctx)
 	if err := q.value(&d.ID, dueDelivery, millis(now)); errors.Is(err, sql.ErrNoRows) { // looking takes no lock
 		return Delivery{}, false, nil
 	}
-	err := s.inTx(ctx, func(q *session) error {
+	err := o.db.inTx(ctx, func(q *session) error {
 		if err := q.value(&d.ID, dueDelivery+` FOR UPDATE SKIP LOCKED`, millis(now)); err != nil {
 			return err
 		}
@@ -79,7 +85,7 @@ func (s *Store) ClaimDelivery(ctx context.Context, now time.Time, lease time.Dur
 	if errors.Is(err, sql.ErrNoRows) {
 		return Delivery{}, false, nil
 	}
-	return d, err == nil, s.writeError("claim a delivery", err)
+	return d, err == nil, o.db.writeError("claim a delivery", err)
 }
 
 const dueDelivery = `SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.next <= ? AND NOT EXISTS (
@@ -91,34 +97,34 @@ func scanDelivery(row *rows) (d Delivery, err error) {
 	return d, err
 }
 
-// DeliveryDone says that a delivery arrived.
-func (s *Store) DeliveryDone(ctx context.Context, id int64) error {
-	return s.endAttempt(ctx, id, `UPDATE deliveries SET state = 'done', error = '' WHERE id = ? AND state = 'waiting'`, id)
+// Done says that a delivery arrived.
+func (o *Outbox) Done(ctx context.Context, id int64) error {
+	return o.endAttempt(ctx, id, `UPDATE deliveries SET state = 'done', error = '' WHERE id = ? AND state = 'waiting'`, id)
 }
 
-// DeliveryFailed says that an attempt failed: it is due again at next, or with
+// Failed says that an attempt failed: it is due again at next, or with
 // giveUp never.
-func (s *Store) DeliveryFailed(ctx context.Context, id int64, next time.Time, cause string, giveUp bool) error {
+func (o *Outbox) Failed(ctx context.Context, id int64, next time.Time, cause string, giveUp bool) error {
 	state := DeliveryWaiting
 	if giveUp {
 		state = DeliveryFailed
 	}
-	return s.endAttempt(ctx, id, `UPDATE deliveries SET state = ?, error = ?, next = ? WHERE id = ? AND state = 'waiting'`,
+	return o.endAttempt(ctx, id, `UPDATE deliveries SET state = ?, error = ?, next = ? WHERE id = ? AND state = 'waiting'`,
 		state, cause, millis(next), id)
 }
 
-func (s *Store) endAttempt(ctx context.Context, id int64, query string, args ...any) error {
+func (o *Outbox) endAttempt(ctx context.Context, id int64, query string, args ...any) error {
 	verb := fmt.Sprintf("end an attempt at delivery %d", id)
-	touched, err := s.touch(ctx, verb, query, args...)
+	touched, err := o.db.touch(ctx, verb, query, args...)
 	if err == nil && touched == 0 {
-		err = s.writeError(verb, ErrNoDelivery)
+		err = o.db.writeError(verb, ErrNoDelivery)
 	}
 	return err
 }
 
-// DeliveriesOf lists a run's deliveries in the order in which they were added.
-func (s *Store) DeliveriesOf(ctx context.Context, run int64) ([]Delivery, error) {
-	found, err := s.reading(ctx).rows(`SELECT `+deliveryColumns+` FROM deliveries WHERE run = ? ORDER BY id`, run)
+// Of lists a run's deliveries in the order in which they were added.
+func (o *Outbox) Of(ctx context.Context, run int64) ([]Delivery, error) {
+	found, err := o.db.reading(ctx).rows(`SELECT `+deliveryColumns+` FROM deliveries WHERE run = ? ORDER BY id`, run)
 	list, err := collect(found, err, scanDelivery)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list deliveries: %w", err)

@@ -12,7 +12,7 @@ import (
 
 func claimDelivery(t *testing.T, s *Store, now time.Time) string {
 	t.Helper()
-	d, ok, err := s.ClaimDelivery(context.Background(), now, time.Minute)
+	d, ok, err := s.Outbox().Claim(context.Background(), now, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,13 +31,13 @@ func TestADeliveryFromAddToEnd(t *testing.T) {
 			{Run: run, Target: "a", Kind: "success", Next: day},
 			{Run: run, Target: "b", Kind: "pending", Next: day.Add(time.Second)},
 		}
-		if err := s.AddDeliveries(ctx, list); err != nil {
+		if err := s.Outbox().Add(ctx, list); err != nil {
 			t.Fatal(err)
 		}
 		if got := claimDelivery(t, s, day.Add(-time.Millisecond)); got != "" {
 			t.Errorf("%s is due early", got)
 		}
-		first, ok, err := s.ClaimDelivery(ctx, day.Add(time.Second), time.Minute)
+		first, ok, err := s.Outbox().Claim(ctx, day.Add(time.Second), time.Minute)
 		want := Delivery{ID: first.ID, Run: run, Target: "a", Kind: "pending", Body: []byte("{\x00\xff}"), Attempts: 1,
 			Next: local(day.Add(61 * time.Second)), State: "waiting"}
 		if err != nil || !ok || !reflect.DeepEqual(first, want) {
@@ -50,7 +50,7 @@ func TestADeliveryFromAddToEnd(t *testing.T) {
 		if got := claimDelivery(t, s, day.Add(time.Second)); got != "" {
 			t.Errorf("%s was claimed next to its elder", got)
 		}
-		if err := s.DeliveryFailed(ctx, first.ID, day.Add(time.Hour), "503", false); err != nil {
+		if err := s.Outbox().Failed(ctx, first.ID, day.Add(time.Hour), "503", false); err != nil {
 			t.Fatal(err)
 		}
 		if got := claimDelivery(t, s, day.Add(30*time.Second)); got != "" {
@@ -62,7 +62,7 @@ func TestADeliveryFromAddToEnd(t *testing.T) {
 		if got := claimDelivery(t, s, day.Add(2*time.Hour)); got != "a pending 2" {
 			t.Error(got)
 		}
-		if err := s.DeliveryFailed(ctx, first.ID, time.Time{}, "410 gone", true); err != nil {
+		if err := s.Outbox().Failed(ctx, first.ID, time.Time{}, "410 gone", true); err != nil {
 			t.Fatal(err)
 		}
 		if got := claimDelivery(t, s, day.Add(2*time.Hour)); got != "a success 1" {
@@ -75,10 +75,10 @@ func TestADeliveryFromAddToEnd(t *testing.T) {
 func endOfDeliveries(t *testing.T, s *Store, run, failed int64) {
 	t.Helper()
 	ctx := context.Background()
-	if err := s.DeliveryDone(ctx, failed+1); err != nil {
+	if err := s.Outbox().Done(ctx, failed+1); err != nil {
 		t.Fatal(err)
 	}
-	all, err := s.DeliveriesOf(ctx, run)
+	all, err := s.Outbox().Of(ctx, run)
 	var got []string
 	for _, d := range all {
 		got = append(got, fmt.Sprintf("%s %s %s %q", d.Target, d.Kind, d.State, d.Error))
@@ -87,14 +87,14 @@ func endOfDeliveries(t *testing.T, s *Store, run, failed int64) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%q %v", got, err)
 	}
-	for _, err := range []error{s.DeliveryDone(ctx, failed), s.DeliveryDone(ctx, 99),
-		s.DeliveryFailed(ctx, failed+1, day, "x", false)} {
+	for _, err := range []error{s.Outbox().Done(ctx, failed), s.Outbox().Done(ctx, 99),
+		s.Outbox().Failed(ctx, failed+1, day, "x", false)} {
 		if !errors.Is(err, ErrNoDelivery) {
 			t.Errorf("the end of what does not wait: %v", err)
 		}
 	}
-	err = s.AddDeliveries(ctx, []Delivery{{Run: run, Target: "c"}, {Run: 99, Target: "c"}})
-	if all, _ := s.DeliveriesOf(ctx, run); err == nil || len(all) != 3 {
+	err = s.Outbox().Add(ctx, []Delivery{{Run: run, Target: "c"}, {Run: 99, Target: "c"}})
+	if all, _ := s.Outbox().Of(ctx, run); err == nil || len(all) != 3 {
 		t.Errorf("a delivery of no run: %v, %d are kept", err, len(all))
 	}
 }
@@ -109,7 +109,7 @@ func TestNoDeliveryIsClaimedTwice(t *testing.T) {
 		for i := range deliveries {
 			list = append(list, Delivery{Run: run, Target: fmt.Sprint(i), Next: day})
 		}
-		if err := s.AddDeliveries(ctx, list); err != nil {
+		if err := s.Outbox().Add(ctx, list); err != nil {
 			t.Fatal(err)
 		}
 		var mu sync.Mutex
@@ -119,7 +119,7 @@ func TestNoDeliveryIsClaimedTwice(t *testing.T) {
 			s := open(t, where)
 			wg.Go(func() {
 				for {
-					d, ok, err := s.ClaimDelivery(ctx, day, time.Minute)
+					d, ok, err := s.Outbox().Claim(ctx, day, time.Minute)
 					if err != nil {
 						t.Error(err)
 					}
@@ -155,44 +155,44 @@ func TestTokens(t *testing.T) {
 			Created: local(day)}
 		b := Token{Name: "b", Scope: "admin", Hash: [32]byte{1}, Created: local(day)}
 		for _, token := range []Token{b, a} {
-			if err := s.AddToken(ctx, token); err != nil {
+			if err := s.Tokens().Add(ctx, token); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if all, err := s.Tokens(ctx); err != nil || !reflect.DeepEqual(all, []Token{a, b}) {
+		if all, err := s.Tokens().List(ctx); err != nil || !reflect.DeepEqual(all, []Token{a, b}) {
 			t.Errorf("%+v %v", all, err)
 		}
-		if got, err := s.TokenByHash(ctx, a.Hash); err != nil || !reflect.DeepEqual(got, a) {
+		if got, err := s.Tokens().ByHash(ctx, a.Hash); err != nil || !reflect.DeepEqual(got, a) {
 			t.Errorf("%+v %v", got, err)
 		}
-		if _, err := s.TokenByHash(ctx, [32]byte{}); err != ErrNoToken {
+		if _, err := s.Tokens().ByHash(ctx, [32]byte{}); err != ErrNoToken {
 			t.Error(err)
 		}
-		if err := s.AddToken(ctx, Token{Name: "a", Hash: [32]byte{9}}); !errors.Is(err, ErrTokenName) ||
+		if err := s.Tokens().Add(ctx, Token{Name: "a", Hash: [32]byte{9}}); !errors.Is(err, ErrTokenName) ||
 			err.Error() != "cannot add token a: a token of that name already exists" {
 			t.Error(err)
 		}
-		if got, _ := s.TokenByHash(ctx, a.Hash); !reflect.DeepEqual(got, a) {
+		if got, _ := s.Tokens().ByHash(ctx, a.Hash); !reflect.DeepEqual(got, a) {
 			t.Errorf("a second token of its name changed it: %+v", got)
 		}
 		for _, none := range [][]string{{}, {""}} {
-			if err := s.AddToken(ctx, Token{Name: "d", Repositories: none, Hash: [32]byte{7}}); err == nil {
+			if err := s.Tokens().Add(ctx, Token{Name: "d", Repositories: none, Hash: [32]byte{7}}); err == nil {
 				t.Errorf("a token for the repositories %q is one for all", none)
 			}
 		}
-		if err := s.AddToken(ctx, Token{Hash: [32]byte{8}}); err == nil {
+		if err := s.Tokens().Add(ctx, Token{Hash: [32]byte{8}}); err == nil {
 			t.Error("a token without a name")
 		}
-		if err := s.AddToken(ctx, Token{Name: "c", Hash: a.Hash}); err == nil {
+		if err := s.Tokens().Add(ctx, Token{Name: "c", Hash: a.Hash}); err == nil {
 			t.Error("two names of one token")
 		}
-		if err := s.DropToken(ctx, "a"); err != nil {
+		if err := s.Tokens().Drop(ctx, "a"); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.TokenByHash(ctx, a.Hash); err != ErrNoToken {
+		if _, err := s.Tokens().ByHash(ctx, a.Hash); err != ErrNoToken {
 			t.Errorf("a dropped token lets in: %v", err)
 		}
-		if err := s.DropToken(ctx, "a"); !errors.Is(err, ErrNoToken) {
+		if err := s.Tokens().Drop(ctx, "a"); !errors.Is(err, ErrNoToken) {
 			t.Error(err)
 		}
 	})

@@ -31,7 +31,7 @@ func (s *Store) Details(ctx context.Context, runs []Run, most int) ([]Detail, er
 		all[i].Run.Lanes = nil
 	}
 	for rest := all; len(rest) > 0; rest = rest[min(len(rest), page):] {
-		if err := s.reading(ctx).details(rest[:min(len(rest), page)], most); err != nil {
+		if err := s.db.reading(ctx).details(rest[:min(len(rest), page)], most); err != nil {
 			return nil, fmt.Errorf("cannot read runs: %w", err)
 		}
 	}

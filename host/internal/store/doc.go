@@ -10,6 +10,14 @@
 // repository's row before that. Logs are files next to the database; it
 // holds their path, size and digest.
 //
+// # What is where
+//
+// Store records and reads runs. The rest has a type for each, which a method of
+// Store leads to: Queue (claims), Groups (lines of lane runs), Verdicts (of refs),
+// Repositories (names, trust roots, schedules), Results (the cache), Values (of
+// plugins), Outbox (notifications) and Tokens. All of them ask the one database
+// below them, which knows no runs.
+//
 // # The queue
 //
 // A run that is begun with Waiting is claimed by one host at a time, highest

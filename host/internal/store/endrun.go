@@ -76,7 +76,7 @@ func (r *recorder) openLanes() ([]LaneRun, error) {
 // Retry adds the next attempt of a lane run that ended, in state queued.
 func (s *Store) Retry(ctx context.Context, run, laneRun int64, message string) (LaneRun, error) {
 	var next LaneRun
-	err := s.inTx(ctx, func(q *session) error {
+	err := s.db.inTx(ctx, func(q *session) error {
 		r, err := newRecorder(q, run, s.claim)
 		if err == nil {
 			next, err = r.retry(laneRun, message)
@@ -84,9 +84,9 @@ func (s *Store) Retry(ctx context.Context, run, laneRun int64, message string) (
 		return err
 	})
 	if err == nil {
-		s.watch.changed(run)
+		s.db.watch.changed(run)
 	}
-	return next, s.writeError(fmt.Sprintf("retry lane run %d", laneRun), err)
+	return next, s.db.writeError(fmt.Sprintf("retry lane run %d", laneRun), err)
 }
 
 func (r *recorder) retry(id int64, message string) (LaneRun, error) {

@@ -23,7 +23,7 @@ func holdTheLock(where string) error {
 	if err != nil {
 		return err
 	}
-	return s.inTx(ctx, func(q *session) error {
+	return s.db.inTx(ctx, func(q *session) error {
 		if _, err := q.exec(`UPDATE repositories SET name = 'held'`); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func TestALockOfAnotherProcess(t *testing.T) {
 		}
 		s := open(t, impatient)
 		if on == sqliteBackend {
-			if _, err := s.write.Exec("PRAGMA busy_timeout = 1"); err != nil { // in place of the thirty seconds
+			if _, err := s.db.write.Exec("PRAGMA busy_timeout = 1"); err != nil { // in place of the thirty seconds
 				t.Fatal(err)
 			}
 		}
@@ -155,7 +155,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 		"DROP ROLE IF EXISTS store_guest", "CREATE ROLE store_guest LOGIN", "DROP DATABASE IF EXISTS store_closed",
 		"CREATE DATABASE store_closed", "REVOKE ALL ON DATABASE store_closed FROM PUBLIC",
 	} {
-		if _, err := s.write.Exec(statement); err != nil {
+		if _, err := s.db.write.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -169,7 +169,7 @@ func TestOpeningPostgresTells(t *testing.T) {
 	}
 	newer := postgresBackend.where(t)
 	if _, err := open(t,
-		newer).write.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, TRUE)"); err != nil {
+		newer).db.write.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, TRUE)"); err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string]struct{ address, want, hint string }{
@@ -224,7 +224,7 @@ func TestAPostgresThatIsReadOnly(t *testing.T) {
 func TestAConnectionThatBreaks(t *testing.T) {
 	ctx, s := context.Background(), postgresBackend.fresh(t)
 	begin(t, s, newRun("/r", 1))
-	err := s.inTx(ctx, func(q *session) error {
+	err := s.db.inTx(ctx, func(q *session) error {
 		run := newRun("/r", 1).run()
 		if _, err := q.insertRun(&run, nil, false, nil); err != nil {
 			return err

@@ -17,6 +17,7 @@ type findError struct {
 func (e *findError) Error() string {
 	return "cannot find " + e.address.String() + ": " + e.cause.Error()
 }
+
 func (e *findError) Unwrap() error { return e.cause }
 
 // Hint says how to fix it, where we know.
@@ -50,7 +51,7 @@ func (s *Store) Find(ctx context.Context, repoKey string, a Address) (Run, error
 func (s *Store) find(ctx context.Context, repoKey string, a Address) (Run, error) {
 	w := &where{}
 	if a.Repo != "" {
-		key, err := s.keyOf(ctx, a.Repo)
+		key, err := s.Repositories().keyOf(ctx, a.Repo)
 		if err != nil {
 			return Run{}, err
 		}
@@ -64,5 +65,5 @@ func (s *Store) find(ctx context.Context, repoKey string, a Address) (Run, error
 	if a.Commit != "" { // 'g' is what comes after the last digit
 		w.and(`r.id IN (SELECT run FROM updates WHERE new >= ? AND new < ?)`, a.Commit, a.Commit+"g")
 	}
-	return s.run(ctx, w.String()+` ORDER BY r.id DESC LIMIT 1`, w.args...)
+	return s.db.reading(ctx).run(w.String()+` ORDER BY r.id DESC LIMIT 1`, w.args...)
 }

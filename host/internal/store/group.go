@@ -10,6 +10,15 @@ import (
 	"github.com/pushlane/pushlane/host/internal/zone"
 )
 
+// Groups are the lines of lane runs that wait for their group.
+type Groups struct {
+	db    *database
+	claim claim // of who writes; see Store.Holding
+}
+
+// Groups are the lines of lane runs that may not run at once.
+func (s *Store) Groups() *Groups { return &Groups{s.db, s.claim} }
+
 // ticket is a lane run's place in the line of its group.
 type ticket struct {
 	lane  int64
@@ -18,18 +27,18 @@ type ticket struct {
 	claim claimState
 }
 
-// EnterGroup takes a ticket for the lane run, where it has none, and says
+// Enter takes a ticket for the lane run, where it has none, and says
 // whether it may go now: fewer than limit hold the group, and none waits that
 // was made before it. A group belongs to a zone: runs of another zone that
 // name the same group do not count. Call it again until it says yes. The ticket counts
-// until LeaveGroup, until its lane run ends or its run is queued again, or
+// until Leave, until its lane run ends or its run is queued again, or
 // until the process that works on it is dead or has lost its claim.
-func (s *Store) EnterGroup(ctx context.Context, in zone.Zone, group string, limit int, laneRun int64) (bool, error) {
+func (g *Groups) Enter(ctx context.Context, in zone.Zone, group string, limit int, laneRun int64) (bool, error) {
 	enter := false
-	err := s.inTx(ctx, func(q *session) error {
+	err := g.db.inTx(ctx, func(q *session) error {
 		repo, err := q.lockRepository(in.Repository)
 		if err == nil {
-			err = q.mayEnter(laneRun, s.claim)
+			err = q.mayEnter(laneRun, g.claim)
 		}
 		if err != nil {
 			return err
@@ -52,7 +61,7 @@ func (s *Store) EnterGroup(ctx context.Context, in zone.Zone, group string, limi
 		}
 		return err
 	})
-	return enter, s.writeError(fmt.Sprintf("enter group %q", group), err)
+	return enter, g.db.writeError(fmt.Sprintf("enter group %q", group), err)
 }
 
 func mayGo(line []ticket, lane int64, limit int) bool {
@@ -129,11 +138,11 @@ func (q *session) line(in zone.Zone, group string, asks int64) ([]ticket, error)
 	return line, nil
 }
 
-// LeaveGroup gives the lane run's ticket back. It has none: nothing happens.
-func (s *Store) LeaveGroup(ctx context.Context, laneRun int64) error {
-	err := s.inTx(ctx, func(q *session) error {
+// Leave gives the lane run's ticket back. It has none: nothing happens.
+func (g *Groups) Leave(ctx context.Context, laneRun int64) error {
+	err := g.db.inTx(ctx, func(q *session) error {
 		conflict := (*ConflictError)(nil)
-		if s.claim != (claim{}) && errors.As(q.mayEnter(laneRun, s.claim), &conflict) && conflict.Why != "" {
+		if g.claim != (claim{}) && errors.As(q.mayEnter(laneRun, g.claim), &conflict) && conflict.Why != "" {
 			return nil // the ticket is its new holder's
 		}
 		var repo string
@@ -154,15 +163,15 @@ func (s *Store) LeaveGroup(ctx context.Context, laneRun int64) error {
 		return err
 	})
 	if err == nil {
-		s.bell.ring()
+		g.db.bell.ring()
 	}
-	return s.writeError(fmt.Sprintf("leave the group of lane run %d", laneRun), err)
+	return g.db.writeError(fmt.Sprintf("leave the group of lane run %d", laneRun), err)
 }
 
-// GroupLine tells where a lane run is in the line for its group, from 1,
+// Line tells where a lane run is in the line for its group, from 1,
 // and how many hold the group; position 0 means that it does not wait.
-func (s *Store) GroupLine(ctx context.Context, laneRun int64) (position, holders int, err error) {
-	err = s.reading(ctx).row([]any{&position, &holders}, `SELECT
+func (g *Groups) Line(ctx context.Context, laneRun int64) (position, holders int, err error) {
+	err = g.db.reading(ctx).row([]any{&position, &holders}, `SELECT
 		coalesce(sum(CASE WHEN NOT t.holds AND NOT mine.holds AND t.lane_run <= mine.lane_run THEN 1 ELSE 0 END), 0),
 		coalesce(sum(CASE WHEN t.holds THEN 1 ELSE 0 END), 0)
 		FROM tickets mine JOIN tickets t ON t.zone = mine.zone AND t.grp = mine.grp
@@ -172,4 +181,24 @@ func (s *Store) GroupLine(ctx context.Context, laneRun int64) (position, holders
 		err = fmt.Errorf("cannot read the line of lane run %d: %w", laneRun, err)
 	}
 	return position, holders, err
+}
+
+// wake lets a run be claimed again that is first in the line behind tickets.
+// It is a hint: a run that is woken requests its place like any other.
+func (q *session) wake(tickets string, args ...any) error {
+	touched, err := q.exec(`UPDATE runs SET parked = FALSE WHERE parked AND id IN (
+		SELECT l.run FROM lane_runs l WHERE l.id IN (
+			SELECT min(w.lane_run) FROM tickets t JOIN tickets w ON w.zone = t.zone AND w.grp = t.grp
+				AND w.lane_run <> t.lane_run
+			JOIN lane_runs wl ON wl.id = w.lane_run JOIN runs wr ON wr.id = wl.run
+			WHERE `+tickets+` AND NOT w.holds AND wr.parked GROUP BY t.lane_run))`, args...)
+	if err == nil && touched > 0 {
+		err = q.tellQueued()
+	}
+	return err
+}
+
+// wakeBehind wakes those behind the tickets of a run that gives them up.
+func (q *session) wakeBehind(run int64) error {
+	return q.wake(`t.lane_run IN (SELECT id FROM lane_runs WHERE run = ?)`, run)
 }

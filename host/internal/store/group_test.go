@@ -26,7 +26,7 @@ func lanesInLine(t *testing.T, s *Store, runs int) (lanes []LaneRun) {
 
 func enter(t *testing.T, s *Store, limit int, lane int64) bool {
 	t.Helper()
-	ok, err := s.EnterGroup(context.Background(), zone.Zone{Repository: "/r"}, "db", limit, lane)
+	ok, err := s.Groups().Enter(context.Background(), zone.Zone{Repository: "/r"}, "db", limit, lane)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +35,14 @@ func enter(t *testing.T, s *Store, limit int, lane int64) bool {
 
 func leave(t *testing.T, s *Store, lane int64) {
 	t.Helper()
-	if err := s.LeaveGroup(context.Background(), lane); err != nil {
+	if err := s.Groups().Leave(context.Background(), lane); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func line(t *testing.T, s *Store, lane int64) string {
 	t.Helper()
-	position, holders, err := s.GroupLine(context.Background(), lane)
+	position, holders, err := s.Groups().Line(context.Background(), lane)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestAGroupOfManyAtOnce(t *testing.T) {
 			}
 			wg.Go(func() {
 				for {
-					ok, err := s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "db", limit, l.ID)
+					ok, err := s.Groups().Enter(ctx, zone.Zone{Repository: "/r"}, "db", limit, l.ID)
 					if err != nil {
 						t.Error(err)
 						return
@@ -132,7 +132,7 @@ func TestAGroupOfManyAtOnce(t *testing.T) {
 				}
 				passed.Add(1)
 				inside.Add(-1)
-				if err := s.LeaveGroup(ctx, l.ID); err != nil {
+				if err := s.Groups().Leave(ctx, l.ID); err != nil {
 					t.Error(err)
 				}
 			})
@@ -150,12 +150,13 @@ func TestPlacesOfTheDeadAreFree(t *testing.T) {
 			record(t, s, l.Run, Move{LaneRun: l.ID, From: Queued, To: Cancelled})
 		},
 		"its run was queued again": func(t *testing.T, s *Store, l LaneRun, _ string) {
-			if err := s.Requeue(context.Background(), l.Run, "x"); err != nil {
+			if err := s.Queue().Requeue(context.Background(), l.Run, "x"); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"its lease ended": func(t *testing.T, s *Store, l LaneRun, _ string) {
-			_, err := s.write.Exec(fmt.Sprintf("UPDATE runs SET host_boot = 'another machine', lease = 1 WHERE id = %d", l.Run))
+			_, err := s.db.write.Exec(fmt.Sprintf(
+				"UPDATE runs SET host_boot = 'another machine', lease = 1 WHERE id = %d", l.Run))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +192,7 @@ func TestWhoAsksIsAlive(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		s := on.fresh(t)
 		l := lanesInLine(t, s, 2)
-		if _, err := s.Renew(context.Background(), l[0].Run, 1, -time.Second); err != nil {
+		if _, err := s.Queue().Renew(context.Background(), l[0].Run, 1, -time.Second); err != nil {
 			t.Fatal(err)
 		}
 		if !enter(t, s, 1, l[0].ID) || line(t, s, l[0].ID) != "0 behind 1" || !enter(t, s, 1, l[0].ID) {
@@ -223,16 +224,16 @@ func TestEnterGroupRefuses(t *testing.T) {
 		for want, ask := range map[string]func() (bool, error){
 			fmt.Sprintf(`cannot enter group "db": lane run %d is cancelled, not queued, and cannot become starting`,
 				l.ID): func() (bool, error) {
-				return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "db", 1, l.ID)
+				return s.Groups().Enter(ctx, zone.Zone{Repository: "/r"}, "db", 1, l.ID)
 			},
 			fmt.Sprintf(`cannot enter group "b": lane run %d is in line for another group`, other.ID): func() (bool, error) {
-				return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "b", 1, other.ID)
+				return s.Groups().Enter(ctx, zone.Zone{Repository: "/r"}, "b", 1, other.ID)
 			},
 			`cannot enter group "db": there is no lane run 99`: func() (bool, error) {
-				return s.EnterGroup(ctx, zone.Zone{Repository: "/r"}, "db", 1, 99)
+				return s.Groups().Enter(ctx, zone.Zone{Repository: "/r"}, "db", 1, 99)
 			},
 			`cannot enter group "db": the repository /none has no runs`: func() (bool, error) {
-				return s.EnterGroup(ctx, zone.Zone{Repository: "/none"}, "db", 1, l.ID)
+				return s.Groups().Enter(ctx, zone.Zone{Repository: "/none"}, "db", 1, l.ID)
 			},
 		} {
 			if ok, err := ask(); ok || err == nil || err.Error() != want {
@@ -249,7 +250,7 @@ func TestTheOldHolderLeavesTheNewOnesPlace(t *testing.T) {
 		ctx, s := context.Background(), on.fresh(t)
 		begin(t, s, waiting("/r", 1))
 		old := claimed(t, s, time.Hour)
-		if err := s.Requeue(ctx, old.ID, "x"); err != nil {
+		if err := s.Queue().Requeue(ctx, old.ID, "x"); err != nil {
 			t.Fatal(err)
 		}
 		run := claimed(t, s, time.Hour)

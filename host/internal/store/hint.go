@@ -11,11 +11,11 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-func (s *Store) hint(err error) string {
-	if s.dialect != nil && s.dialect.postgres {
-		return postgresHint(s.path, err)
+func (d *database) hint(err error) string {
+	if d.dialect != nil && d.dialect.postgres {
+		return postgresHint(d.path, err)
 	}
-	return sqliteHint(s.path, err)
+	return sqliteHint(d.path, err)
 }
 
 // sqliteHint says what to do about the faults that people meet.
@@ -63,16 +63,17 @@ type WriteError struct {
 }
 
 func (e *WriteError) Error() string { return "cannot " + e.Verb + ": " + e.Cause.Error() }
+
 func (e *WriteError) Unwrap() error { return e.Cause }
 
 // Hint says how to fix it, where we know.
 func (e *WriteError) Hint() string { return e.hint }
 
-func (s *Store) writeError(verb string, err error) error {
+func (d *database) writeError(verb string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &WriteError{Verb: verb, Cause: err, hint: s.hint(err)}
+	return &WriteError{Verb: verb, Cause: err, hint: d.hint(err)}
 }
 
 // transientSQLite reports whether SQLite failed because of a full disk or a lock.

@@ -8,17 +8,6 @@ import (
 	"github.com/pushlane/pushlane/host/internal/alive"
 )
 
-// Host names the process that works on a run, so that its death is noticed.
-type Host = alive.Process
-
-// ThisHost names the calling process.
-func ThisHost() Host { return alive.Self() }
-
-// Marks names the folder in which hosts of this database leave their marks
-// (package alive), where it is not "hosts" in the folder of an SQLite file.
-// Call it before the store is used.
-func (s *Store) Marks(folder string) { s.dialect.marks = folder }
-
 // known reports whether a host is dead, as far as that can be determined without a
 // lease. All hosts of an SQLite file are on this machine and have their marks in
 // one folder; those of a server may be anywhere.
@@ -73,17 +62,17 @@ func (c claimState) lost() bool {
 // machines share the database and it cannot be seen, whose lease has expired,
 // oldest first. The caller calls Requeue, which checks again. Use Holding for other
 // writes about one, so that a new holder of the claim is not disturbed.
-func (s *Store) Lost(ctx context.Context) ([]Run, error) {
-	open, err := s.openRuns(ctx, true)
+func (w *Queue) Lost(ctx context.Context) ([]Run, error) {
+	open, err := w.openRuns(ctx, true)
 	var now time.Time
 	if err == nil {
-		now, err = s.reading(ctx).now()
+		now, err = w.db.reading(ctx).now()
 	}
 	var lost []Run
 	for _, r := range open {
-		c := claimState{host: r.Host, lease: r.Lease, dialect: s.dialect, now: now}
+		c := claimState{host: r.Host, lease: r.Lease, dialect: w.db.dialect, now: now}
 		if err == nil && r.State == Running && c.lost() {
-			r.Lanes, err = s.LaneRuns(ctx, r.ID)
+			r.Lanes, err = w.db.reading(ctx).laneRuns(r.ID)
 			lost = append(lost, r)
 		}
 	}
@@ -101,14 +90,14 @@ const abandonedAfter = 24 * time.Hour
 // process ended, oldest first. If machines share the database, those of a process
 // that cannot be seen are listed only after a day. The caller ends them; of two
 // that try, the second gets a ConflictError.
-func (s *Store) Abandoned(ctx context.Context) ([]Run, error) {
-	open, err := s.openRuns(ctx, false)
+func (w *Queue) Abandoned(ctx context.Context) ([]Run, error) {
+	open, err := w.openRuns(ctx, false)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list open runs: %w", err)
 	}
 	var gone []Run
 	for _, r := range open {
-		dead, sure := s.dialect.known(r.Host)
+		dead, sure := w.db.dialect.known(r.Host)
 		if sure && dead || !sure && time.Since(r.Queued) > abandonedAfter {
 			gone = append(gone, r)
 		}
@@ -118,10 +107,10 @@ func (s *Store) Abandoned(ctx context.Context) ([]Run, error) {
 
 // Mine lists the runs that are open in the name of the calling process, with
 // their lane runs, oldest first.
-func (s *Store) Mine(ctx context.Context) ([]Run, error) {
+func (w *Queue) Mine(ctx context.Context) ([]Run, error) {
 	var mine []Run
 	for _, waiting := range []bool{false, true} {
-		open, err := s.openRuns(ctx, waiting)
+		open, err := w.openRuns(ctx, waiting)
 		if err != nil {
 			return nil, fmt.Errorf("cannot list open runs: %w", err)
 		}
@@ -129,7 +118,7 @@ func (s *Store) Mine(ctx context.Context) ([]Run, error) {
 			if r.State != Running || r.Host != ThisHost() {
 				continue
 			}
-			if r.Lanes, err = s.LaneRuns(ctx, r.ID); err != nil {
+			if r.Lanes, err = w.db.reading(ctx).laneRuns(r.ID); err != nil {
 				return nil, err
 			}
 			mine = append(mine, r)
@@ -138,6 +127,7 @@ func (s *Store) Mine(ctx context.Context) ([]Run, error) {
 	return mine, nil
 }
 
-func (s *Store) openRuns(ctx context.Context, waiting bool) ([]Run, error) {
-	return s.runs(ctx, runQuery+` WHERE r.waiting = ? AND r.state IN ('queued', 'running') ORDER BY r.id`, waiting)
+func (w *Queue) openRuns(ctx context.Context, waiting bool) ([]Run, error) {
+	return w.db.reading(ctx).runs(
+		runQuery+` WHERE r.waiting = ? AND r.state IN ('queued', 'running') ORDER BY r.id`, waiting)
 }

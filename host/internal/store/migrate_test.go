@@ -95,7 +95,7 @@ func TestAVersionOneFileIsBroughtUpToDate(t *testing.T) {
 	if len(findings) != 1 || len(artifacts) != 1 || len(events) != 1 {
 		t.Errorf("%v %v %v", findings, artifacts, events)
 	}
-	gone, err := s.Abandoned(ctx)
+	gone, err := s.Queue().Abandoned(ctx)
 	if err != nil || len(gone) != 1 || gone[0].Number != 41 {
 		t.Errorf("%+v %v", gone, err)
 	}

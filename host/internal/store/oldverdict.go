@@ -16,10 +16,10 @@ type OldVerdict struct {
 	repository, ended int64
 }
 
-// OldVerdicts lists the verdicts of runs that ended before a time, by
+// Old lists the verdicts of runs that ended before a time, by
 // repository, those behind one of them: at most limit.
-func (s *Store) OldVerdicts(ctx context.Context, before time.Time, behind OldVerdict, limit int) ([]OldVerdict, error) {
-	found, err := s.reading(ctx).rows(`SELECT v.repository, p.key, p.served, v.ref, v.ended
+func (s *Verdicts) Old(ctx context.Context, before time.Time, behind OldVerdict, limit int) ([]OldVerdict, error) {
+	found, err := s.db.reading(ctx).rows(`SELECT v.repository, p.key, p.served, v.ref, v.ended
 		FROM verdicts v JOIN repositories p ON p.id = v.repository
 		WHERE v.ended < ? AND (v.repository, v.ref) > (?, ?) ORDER BY v.repository, v.ref LIMIT ?`,
 		millis(before), behind.repository, behind.Ref, limit)
@@ -33,9 +33,9 @@ func (s *Store) OldVerdicts(ctx context.Context, before time.Time, behind OldVer
 	return all, err
 }
 
-// DropVerdicts drops verdicts, but for those that a newer run has replaced.
-func (s *Store) DropVerdicts(ctx context.Context, gone []OldVerdict) error {
-	return s.writeError("drop old verdicts", s.inTx(ctx, func(q *session) error {
+// Drop drops verdicts, but for those that a newer run has replaced.
+func (s *Verdicts) Drop(ctx context.Context, gone []OldVerdict) error {
+	return s.db.writeError("drop old verdicts", s.db.inTx(ctx, func(q *session) error {
 		for _, v := range gone {
 			if _, err := q.exec(`DELETE FROM verdicts WHERE repository = ? AND ref = ? AND ended = ?`,
 				v.repository, v.Ref, v.ended); err != nil {

@@ -22,7 +22,7 @@ func TestOldVerdicts(t *testing.T) {
 		list := func() (names []string, all []OldVerdict) {
 			t.Helper()
 			for last := (OldVerdict{}); ; last = all[len(all)-1] {
-				some, err := s.OldVerdicts(ctx, day.Add(3*time.Minute), last, 2)
+				some, err := s.Verdicts().Old(ctx, day.Add(3*time.Minute), last, 2)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -42,7 +42,7 @@ func TestOldVerdicts(t *testing.T) {
 		if _, err := s.DropRuns(ctx, day.Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.DropVerdicts(ctx, all); err != nil {
+		if err := s.Verdicts().Drop(ctx, all); err != nil {
 			t.Fatal(err)
 		}
 		if names, _ = list(); !slices.Equal(names, []string{"/r b"}) {

@@ -18,9 +18,9 @@ type Wish struct {
 // claims it before a place in one of them may be free. False: one of the lane
 // runs may go now, or has begun. Its lane runs stay in line as they are.
 // Through Holding only.
-func (s *Store) Park(ctx context.Context, run int64, in zone.Zone, wishes []Wish) (bool, error) {
+func (w *Queue) Park(ctx context.Context, run int64, in zone.Zone, wishes []Wish) (bool, error) {
 	parked := false
-	err := s.change(ctx, "park run", run, func(r *recorder) (err error) {
+	err := w.db.change(ctx, "park run", run, w.claim, func(r *recorder) (err error) {
 		if _, err = r.lockRepository(in.Repository); err == nil {
 			parked, err = r.mayPark(in, wishes)
 		}
@@ -57,36 +57,16 @@ func (r *recorder) mayPark(in zone.Zone, wishes []Wish) (bool, error) {
 	return true, nil
 }
 
-// wake lets a run be claimed again that is first in the line behind tickets.
-// It is a hint: a run that is woken requests its place like any other.
-func (q *session) wake(tickets string, args ...any) error {
-	touched, err := q.exec(`UPDATE runs SET parked = FALSE WHERE parked AND id IN (
-		SELECT l.run FROM lane_runs l WHERE l.id IN (
-			SELECT min(w.lane_run) FROM tickets t JOIN tickets w ON w.zone = t.zone AND w.grp = t.grp
-				AND w.lane_run <> t.lane_run
-			JOIN lane_runs wl ON wl.id = w.lane_run JOIN runs wr ON wr.id = wl.run
-			WHERE `+tickets+` AND NOT w.holds AND wr.parked GROUP BY t.lane_run))`, args...)
-	if err == nil && touched > 0 {
-		err = q.tellQueued()
-	}
-	return err
-}
-
-// wakeBehind wakes those behind the tickets of a run that gives them up.
-func (q *session) wakeBehind(run int64) error {
-	return q.wake(`t.lane_run IN (SELECT id FROM lane_runs WHERE run = ?)`, run)
-}
-
 // WakeParked lets the first run in the line of every group be claimed, and runs
 // that are parked in no line: a host that held a place may have died, and a run
 // that was woken may have been cancelled.
-func (s *Store) WakeParked(ctx context.Context) error {
+func (w *Queue) WakeParked(ctx context.Context) error {
 	var parked int
-	if err := s.reading(ctx).value(&parked, `SELECT count(*) FROM runs WHERE state = 'queued' AND parked`); err != nil ||
-		parked == 0 {
+	err := w.db.reading(ctx).value(&parked, `SELECT count(*) FROM runs WHERE state = 'queued' AND parked`)
+	if err != nil || parked == 0 {
 		return err
 	}
-	err := s.inTx(ctx, func(q *session) error {
+	err = w.db.inTx(ctx, func(q *session) error {
 		_, err := q.exec(`UPDATE runs SET parked = FALSE WHERE parked AND id IN (
 			SELECT l.run FROM lane_runs l WHERE l.id IN (
 				SELECT min(t.lane_run) FROM tickets t JOIN lane_runs tl ON tl.id = t.lane_run JOIN runs tr ON tr.id = tl.run
@@ -101,9 +81,9 @@ func (s *Store) WakeParked(ctx context.Context) error {
 		return err
 	})
 	if err == nil {
-		s.bell.ring()
+		w.db.bell.ring()
 	}
-	return s.writeError("wake parked runs", err)
+	return w.db.writeError("wake parked runs", err)
 }
 
 // Transient reports whether an error of this package is one of the database or

@@ -11,7 +11,7 @@ import (
 
 func park(t *testing.T, s *Store, run Run, limit int) bool {
 	t.Helper()
-	ok, err := s.Holding(run).Park(context.Background(), run.ID, zone.Zone{Repository: "/r"},
+	ok, err := s.Holding(run).Queue().Park(context.Background(), run.ID, zone.Zone{Repository: "/r"},
 		[]Wish{{LaneRun: run.Lanes[0].ID, Group: "db", Limit: limit}})
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestParkedRunsWaitWithoutAHost(t *testing.T) {
 		if other.ID <= runs[2].ID {
 			t.Errorf("claimed run %d", other.ID)
 		}
-		if _, ok, err := s.Claim(ctx, ThisHost(), time.Hour); ok || err != nil {
+		if _, ok, err := s.Queue().Claim(ctx, ThisHost(), time.Hour); ok || err != nil {
 			t.Errorf("claimed a parked run: %v, %v", ok, err)
 		}
 		if enter(t, s, 1, other.Lanes[0].ID) {
@@ -60,7 +60,7 @@ func TestParkedRunsWaitWithoutAHost(t *testing.T) {
 		if next.ID != runs[1].ID {
 			t.Fatalf("run %d was woken, want %d", next.ID, runs[1].ID)
 		}
-		if _, ok, _ := s.Claim(ctx, ThisHost(), time.Hour); ok {
+		if _, ok, _ := s.Queue().Claim(ctx, ThisHost(), time.Hour); ok {
 			t.Error("more were woken than there are places")
 		}
 		if !enter(t, s, 1, next.Lanes[0].ID) {
@@ -95,7 +95,7 @@ func TestParkAfterAllLeft(t *testing.T) {
 func TestWokenWithoutALeave(t *testing.T) {
 	ctx := context.Background()
 	for name, end := range map[string]func(s *Store, holder Run) error{
-		"given back": func(s *Store, holder Run) error { return s.Requeue(ctx, holder.ID, "it is gone") },
+		"given back": func(s *Store, holder Run) error { return s.Queue().Requeue(ctx, holder.ID, "it is gone") },
 		"ended":      func(s *Store, holder Run) error { return s.Record(ctx, holder.ID, End{State: Broken}) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,12 +116,12 @@ func TestWokenWithoutALeave(t *testing.T) {
 				if err := s.Cancel(ctx, runs[1].ID, "ann", ""); err != nil {
 					t.Fatal(err)
 				}
-				if err := s.WakeParked(ctx); err != nil {
+				if err := s.Queue().WakeParked(ctx); err != nil {
 					t.Fatal(err)
 				}
 				woken := map[int64]bool{}
 				for range 2 {
-					if run, ok, _ := s.Claim(ctx, ThisHost(), time.Hour); ok {
+					if run, ok, _ := s.Queue().Claim(ctx, ThisHost(), time.Hour); ok {
 						woken[run.ID] = true
 					}
 				}
@@ -139,11 +139,12 @@ func TestWithout(t *testing.T) {
 		for _, key := range []string{"/a", "/b", "/c"} {
 			begin(t, s, waiting(key, 1))
 		}
-		run, ok, err := s.Without([]string{"/a", "/b"}).Claim(ctx, ThisHost(), time.Hour)
+		run, ok, err := s.Queue().Without([]string{"/a", "/b"}).Claim(ctx, ThisHost(), time.Hour)
 		if err != nil || !ok || run.RepoKey != "/c" {
 			t.Errorf("%+v %v %v", run.RepoKey, ok, err)
 		}
-		if _, ok, err := s.Without([]string{"/a", "/b"}).ClaimProtected(ctx, ThisHost(), time.Hour); ok || err != nil {
+		blind := s.Queue().Without([]string{"/a", "/b"})
+		if _, ok, err := blind.ClaimProtected(ctx, ThisHost(), time.Hour); ok || err != nil {
 			t.Errorf("claimed %v, %v", ok, err)
 		}
 	})
@@ -168,7 +169,7 @@ func TestTransient(t *testing.T) {
 			}
 			return
 		}
-		if _, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", 1)); err != nil {
+		if _, err := s.db.write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", 1)); err != nil {
 			t.Fatal(err)
 		}
 		full := newRun("/r", 1)

@@ -29,9 +29,9 @@ const (
 // not say.
 const connectTime = 10 * time.Second
 
-func (s *Store) openPostgres(ctx context.Context, address string) error {
-	s.dialect = &dialect{postgres: true}
-	s.path = withoutPassword(address)
+func (d *database) openPostgres(ctx context.Context, address string) error {
+	d.dialect = &dialect{postgres: true}
+	d.path = withoutPassword(address)
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		// pgx's words may hold the password
@@ -50,13 +50,13 @@ func (s *Store) openPostgres(ctx context.Context, address string) error {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTime
 	}
-	s.write = stdlib.OpenDB(*config)
-	s.write.SetMaxOpenConns(8)
-	s.write.SetMaxIdleConns(4)
-	s.write.SetConnMaxIdleTime(5 * time.Minute)
-	s.read = s.write
-	s.bell.listen = listener(config.Copy())
-	return s.migratePostgres(ctx)
+	d.write = stdlib.OpenDB(*config)
+	d.write.SetMaxOpenConns(8)
+	d.write.SetMaxIdleConns(4)
+	d.write.SetConnMaxIdleTime(5 * time.Minute)
+	d.read = d.write
+	d.bell.listen = listener(config.Copy())
+	return d.migratePostgres(ctx)
 }
 
 // withoutPassword is an address that may appear in a message.
@@ -76,9 +76,9 @@ func withoutPassword(address string) string {
 	return u.String()
 }
 
-func (s *Store) versionPostgres(ctx context.Context) (int, error) {
+func (d *database) versionPostgres(ctx context.Context) (int, error) {
 	var v sql.NullInt64
-	err := s.write.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&v)
+	err := d.write.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&v)
 	if hasPgCode(err, pgNoTable) {
 		err = nil
 	}
@@ -88,11 +88,11 @@ func (s *Store) versionPostgres(ctx context.Context) (int, error) {
 // migration is the advisory lock of who lays tables.
 const migration = 0x70757368 // "push"
 
-func (s *Store) migratePostgres(ctx context.Context) error {
-	if done, err := s.migrated(ctx, s.versionPostgres); done || err != nil {
+func (d *database) migratePostgres(ctx context.Context) error {
+	if done, err := d.migrated(ctx, d.versionPostgres); done || err != nil {
 		return err
 	}
-	lock, err := s.write.BeginTx(ctx, nil)
+	lock, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -105,10 +105,10 @@ func (s *Store) migratePostgres(ctx context.Context) error {
 			return err
 		}
 	}
-	if done, err := s.migrated(ctx, s.versionPostgres); done || err != nil {
+	if done, err := d.migrated(ctx, d.versionPostgres); done || err != nil {
 		return err
 	}
-	return s.up(ctx, goose.DialectPostgres, "schema/postgres")
+	return d.up(ctx, goose.DialectPostgres, "schema/postgres")
 }
 
 func hasPgCode(err error, code string) bool {
@@ -175,4 +175,13 @@ func transientPostgres(err error) bool {
 	}
 	return errors.As(err, new(*pgconn.ConnectError)) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(net.Error))
+}
+
+// tellQueued makes PostgreSQL wake other hosts when the transaction is committed.
+func (q *session) tellQueued() error {
+	if !q.dialect.postgres {
+		return nil
+	}
+	_, err := q.exec(`SELECT pg_notify(?, '')`, queuedChannel)
+	return err
 }

@@ -17,7 +17,7 @@ func (s *Store) Pulse(ctx context.Context, repoKeys []string) (string, error) {
 		}
 	}
 	var text strings.Builder
-	found, err := s.reading(ctx).rows(`SELECT max(id), 'newest', '', 0, 0, 0 FROM runs WHERE id > 0`+of+` UNION ALL
+	found, err := s.db.reading(ctx).rows(`SELECT max(id), 'newest', '', 0, 0, 0 FROM runs WHERE id > 0`+of+` UNION ALL
 		SELECT * FROM (SELECT r.id, r.state, r.cancel_by, count(l.id),
 		coalesce(sum(CASE l.state WHEN 'passed' THEN 1 ELSE 0 END), 0),
 		coalesce(sum(CASE l.state WHEN 'queued' THEN 1 ELSE 0 END), 0)
@@ -41,10 +41,10 @@ func (s *Store) Pulse(ctx context.Context, repoKeys []string) (string, error) {
 // LastRun is the highest id that a run of this database ever had.
 func (s *Store) LastRun(ctx context.Context) (last int64, err error) {
 	query := `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'runs'), 0)`
-	if s.dialect.postgres {
+	if s.db.dialect.postgres {
 		query = `SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('runs', 'id')::regclass), 0)`
 	}
-	if err = s.reading(ctx).value(&last, query); err != nil {
+	if err = s.db.reading(ctx).value(&last, query); err != nil {
 		err = fmt.Errorf("cannot read the number of runs: %w", err)
 	}
 	return last, err
@@ -52,7 +52,7 @@ func (s *Store) LastRun(ctx context.Context) (last int64, err error) {
 
 // SkipTo sees to it that no run gets an id up to last.
 func (s *Store) SkipTo(ctx context.Context, last int64) error {
-	return s.writeError("skip used numbers", s.inTx(ctx, func(q *session) error {
+	return s.db.writeError("skip used numbers", s.db.inTx(ctx, func(q *session) error {
 		if q.dialect.postgres {
 			var set int64
 			return q.value(&set, `SELECT setval(pg_get_serial_sequence('runs', 'id')::regclass,

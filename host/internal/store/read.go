@@ -2,14 +2,10 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
-
-// ErrNoRun is returned for a run that is not in the store.
-var ErrNoRun = errors.New("there is no such run")
 
 // Filter chooses runs. An empty field asks for nothing.
 type Filter struct {
@@ -36,7 +32,7 @@ func (s *Store) Runs(ctx context.Context, f Filter) ([]Run, error) {
 	if f.Ref != "" { // the ref's index has its runs in this order
 		from, order = runQuery+` JOIN updates u ON u.run = r.id`, ` ORDER BY u.run DESC LIMIT ?`
 	}
-	runs, err := s.runs(ctx, from+w.String()+order, append(w.args, f.Limit)...)
+	runs, err := s.db.reading(ctx).runs(from+w.String()+order, append(w.args, f.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list runs: %w", err)
 	}
@@ -69,7 +65,7 @@ func (s *Store) RefusedAt(ctx context.Context, repoKey, object string) (Run, boo
 	w.and(`p.key = ?`, repoKey)
 	w.and(`r.exit <> ?`, 0)
 	w.and(`r.id IN (SELECT run FROM updates WHERE new = ? AND protected)`, object)
-	found, err := s.runs(ctx, runQuery+w.String()+` ORDER BY r.id DESC LIMIT 1`, w.args...)
+	found, err := s.db.reading(ctx).runs(runQuery+w.String()+` ORDER BY r.id DESC LIMIT 1`, w.args...)
 	if err != nil || len(found) == 0 {
 		return Run{}, false, err
 	}
@@ -85,7 +81,7 @@ func (s *Store) Run(ctx context.Context, repoKey string, number int64) (Run, err
 	if number != 0 {
 		w.and(`r.number = ?`, number)
 	}
-	run, err := s.run(ctx, w.String()+` ORDER BY r.number DESC LIMIT 1`, w.args...)
+	run, err := s.db.reading(ctx).run(w.String()+` ORDER BY r.number DESC LIMIT 1`, w.args...)
 	if err != nil {
 		return Run{}, fmt.Errorf("cannot read run #%d: %w", number, err)
 	}
@@ -94,7 +90,11 @@ func (s *Store) Run(ctx context.Context, repoKey string, number int64) (Run, err
 
 // RunByID is Run by the ID that is unique in this database.
 func (s *Store) RunByID(ctx context.Context, id int64) (Run, error) {
-	run, err := s.run(ctx, ` WHERE r.id = ?`, id)
+	return s.db.reading(ctx).runByID(id)
+}
+
+func (q *session) runByID(id int64) (Run, error) {
+	run, err := q.run(` WHERE r.id = ?`, id)
 	if err != nil {
 		return Run{}, fmt.Errorf("cannot read run %d: %w", id, err)
 	}
@@ -103,7 +103,7 @@ func (s *Store) RunByID(ctx context.Context, id int64) (Run, error) {
 
 // RunByOrigin is Run by what asked for it.
 func (s *Store) RunByOrigin(ctx context.Context, repoKey, origin string) (Run, error) {
-	run, err := s.run(ctx, ` WHERE p.key = ? AND r.origin = ? AND r.origin <> ''`, repoKey, origin)
+	run, err := s.db.reading(ctx).run(` WHERE p.key = ? AND r.origin = ? AND r.origin <> ''`, repoKey, origin)
 	if err != nil {
 		return Run{}, fmt.Errorf("cannot read the run of %s: %w", origin, err)
 	}
@@ -111,8 +111,8 @@ func (s *Store) RunByOrigin(ctx context.Context, repoKey, origin string) (Run, e
 }
 
 // run reads all about the one run that a condition finds.
-func (s *Store) run(ctx context.Context, condition string, args ...any) (Run, error) {
-	runs, err := s.runs(ctx, runQuery+condition, args...)
+func (q *session) run(condition string, args ...any) (Run, error) {
+	runs, err := q.runs(runQuery+condition, args...)
 	if err == nil && len(runs) == 0 {
 		err = ErrNoRun
 	}
@@ -120,15 +120,14 @@ func (s *Store) run(ctx context.Context, condition string, args ...any) (Run, er
 		return Run{}, err
 	}
 	run := runs[0]
-	if run.Lanes, err = s.LaneRuns(ctx, run.ID); err != nil {
+	if run.Lanes, err = q.laneRuns(run.ID); err != nil {
 		return Run{}, err
 	}
-	return run, s.lanesFiles(ctx, &run)
+	return run, q.lanesFiles(&run)
 }
 
 // runs reads runs, and what belongs to them in two more queries.
-func (s *Store) runs(ctx context.Context, query string, args ...any) ([]Run, error) {
-	q := s.reading(ctx)
+func (q *session) runs(query string, args ...any) ([]Run, error) {
 	found, err := q.rows(query, args...)
 	runs, err := collect(found, err, scanRun)
 	if err != nil {
@@ -202,9 +201,8 @@ func (q *session) updatesAndCounts(runs []Run) error {
 	return err
 }
 
-func (s *Store) lanesFiles(ctx context.Context, run *Run) error {
-	found, err := s.reading(ctx).
-		rows(`SELECT u.position, f.source, f.text FROM updates u JOIN lanes_files f ON f.sha256 = u.lanes_sha
+func (q *session) lanesFiles(run *Run) error {
+	found, err := q.rows(`SELECT u.position, f.source, f.text FROM updates u JOIN lanes_files f ON f.sha256 = u.lanes_sha
 		WHERE u.run = ?`, run.ID)
 	_, err = collect(found, err, func(row *rows) (f LanesFile, err error) {
 		var i int
@@ -224,7 +222,11 @@ const laneQuery = `SELECT id, run, position, lane, title, attempt, path, glob, r
 // LaneRuns lists a run's lane runs in the order in which they were made:
 // lane order, then retries.
 func (s *Store) LaneRuns(ctx context.Context, run int64) ([]LaneRun, error) {
-	list, err := s.reading(ctx).lanes(` WHERE run = ? ORDER BY id`, run)
+	return s.db.reading(ctx).laneRuns(run)
+}
+
+func (q *session) laneRuns(run int64) ([]LaneRun, error) {
+	list, err := q.lanes(` WHERE run = ? ORDER BY id`, run)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list lane runs: %w", err)
 	}
@@ -246,7 +248,7 @@ func scanLane(row *rows) (l LaneRun, err error) {
 // Findings lists a run's findings, lane run by lane run, in the order in
 // which the plugins gave them.
 func (s *Store) Findings(ctx context.Context, run int64) ([]Finding, error) {
-	found, err := s.reading(ctx).rows(`SELECT f.lane_run, f.level, f.path, f.line, f.col, f.rule, f.message
+	found, err := s.db.reading(ctx).rows(`SELECT f.lane_run, f.level, f.path, f.line, f.col, f.rule, f.message
 		FROM findings f JOIN lane_runs l ON l.id = f.lane_run WHERE l.run = ? ORDER BY f.lane_run, f.position`, run)
 	list, err := collect(found, err, func(row *rows) (f Finding, err error) {
 		err = row.Scan(&f.LaneRun, &f.Level, &f.Path, &f.Line, &f.Col, &f.Rule, &f.Message)
@@ -260,7 +262,7 @@ func (s *Store) Findings(ctx context.Context, run int64) ([]Finding, error) {
 
 // Artifacts lists the files that a lane run left, by name.
 func (s *Store) Artifacts(ctx context.Context, laneRun int64) ([]File, error) {
-	found, err := s.reading(ctx).rows(`SELECT name, path, size, sha256 FROM artifacts WHERE lane_run = ? ORDER BY name`,
+	found, err := s.db.reading(ctx).rows(`SELECT name, path, size, sha256 FROM artifacts WHERE lane_run = ? ORDER BY name`,
 		laneRun)
 	list, err := collect(found, err, func(row *rows) (f File, err error) {
 		err = row.Scan(&f.Name, &f.Path, &f.Size, &f.SHA256)
@@ -274,7 +276,7 @@ func (s *Store) Artifacts(ctx context.Context, laneRun int64) ([]File, error) {
 
 // Events lists a run's history from its first event on.
 func (s *Store) Events(ctx context.Context, run int64) ([]Event, error) {
-	list, err := s.reading(ctx).events(run)
+	list, err := s.db.reading(ctx).events(run)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list events: %w", err)
 	}

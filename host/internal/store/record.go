@@ -14,16 +14,6 @@ type Change interface {
 	apply(*recorder) error
 }
 
-// Event is one line of a run's history. Events are only ever added.
-type Event struct {
-	Seq     int64 // from 1 in each run; filled when read
-	LaneRun int64 // 0: the run as a whole, or a lane that was not picked
-	Lane    string
-	Kind    string
-	At      time.Time // zero: now
-	Message string
-}
-
 // Facts are what becomes known about a lane run while it starts. An empty
 // field leaves what was there.
 type Facts struct {
@@ -65,22 +55,6 @@ type End struct {
 	Message string
 }
 
-// ConflictError says that someone else was first: the state is not the one
-// that the change set out from.
-type ConflictError struct {
-	What      string // "run 12" or "lane run 34"
-	Want, Got State
-	To        State
-	Why       string // in place of the states, where they alone do not tell it
-}
-
-func (e *ConflictError) Error() string {
-	if e.Why != "" {
-		return e.What + ": " + e.Why
-	}
-	return fmt.Sprintf("%s is %s, not %s, and cannot become %s", e.What, e.Got, e.Want, e.To)
-}
-
 // Record keeps a batch of changes of one run, all or nothing, in order. It
 // returns a *ConflictError where a state has moved on meanwhile, and through
 // Holding where the claim was lost.
@@ -88,7 +62,7 @@ func (s *Store) Record(ctx context.Context, run int64, changes ...Change) error 
 	if len(changes) == 0 {
 		return nil
 	}
-	return s.change(ctx, "record run", run, func(r *recorder) error {
+	return s.db.change(ctx, "record run", run, s.claim, func(r *recorder) error {
 		for _, c := range changes {
 			if err := c.apply(r); err != nil {
 				return err

@@ -38,19 +38,21 @@ func newRecorder(q *session, run int64, by claim) (*recorder, error) {
 	return r, q.value(&r.seq, `SELECT coalesce(max(seq), 0) FROM events WHERE run = ?`, run)
 }
 
-// change does something to one run, all or not at all, and tells who watches.
-func (s *Store) change(ctx context.Context, verb string, run int64, do func(*recorder) error) error {
-	err := s.inTx(ctx, func(q *session) error {
-		r, err := newRecorder(q, run, s.claim)
+// change does something to one run as the holder of a claim, all or not at all,
+// and tells who watches.
+func (d *database) change(ctx context.Context, verb string, run int64, by claim,
+	do func(*recorder) error) error {
+	err := d.inTx(ctx, func(q *session) error {
+		r, err := newRecorder(q, run, by)
 		if err == nil {
 			err = do(r)
 		}
 		return err
 	})
 	if err == nil {
-		s.watch.changed(run)
+		d.watch.changed(run)
 	}
-	return s.writeError(fmt.Sprintf("%s %d", verb, run), err)
+	return d.writeError(fmt.Sprintf("%s %d", verb, run), err)
 }
 
 func (r *recorder) event(e Event) error {

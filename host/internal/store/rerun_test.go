@@ -131,7 +131,7 @@ func TestSupersedeInTheMiddleOfALine(t *testing.T) {
 			begin(t, s, superseding("refs/heads/m", "ab"))
 		}
 		run := claimed(t, s, time.Hour)
-		if _, ok, _ := s.Claim(context.Background(), ThisHost(), time.Hour); run.Number != 5 || ok {
+		if _, ok, _ := s.Queue().Claim(context.Background(), ThisHost(), time.Hour); run.Number != 5 || ok {
 			t.Errorf("#%d was claimed, and another: %v", run.Number, ok)
 		}
 	})

@@ -13,13 +13,13 @@ const dropAtOnce = 50
 // them in the database, and returns their ids, also with an error: their
 // files are the caller's to remove. Numbers are not given again, when a
 // schedule fired stays known, and so does the verdict on what a ref was at
-// last (see Head) until DropVerdicts.
+// last (see Verdicts.Of) until Verdicts.Drop.
 func (s *Store) DropRuns(ctx context.Context, before time.Time) (ids []int64, err error) {
 	for err == nil {
 		var some []int64
 		if some, err = s.dropSome(ctx, before); err == nil {
 			ids = append(ids, some...)
-			s.watch.changed(some...)
+			s.db.watch.changed(some...)
 		}
 		if len(some) < dropAtOnce {
 			break
@@ -28,11 +28,11 @@ func (s *Store) DropRuns(ctx context.Context, before time.Time) (ids []int64, er
 	if err == nil && len(ids) > 0 {
 		err = s.dropLanesFiles(ctx)
 	}
-	return ids, s.writeError("drop old runs", err)
+	return ids, s.db.writeError("drop old runs", err)
 }
 
 func (s *Store) dropSome(ctx context.Context, before time.Time) (ids []int64, err error) {
-	err = s.inTx(ctx, func(q *session) error {
+	err = s.db.inTx(ctx, func(q *session) error {
 		found, err := q.rows(`SELECT id FROM runs WHERE ended > 0 AND ended < ? ORDER BY id LIMIT ? FOR UPDATE`,
 			millis(before), dropAtOnce)
 		if ids, err = collect(found, err, scanID); err != nil {
@@ -54,7 +54,7 @@ func (s *Store) dropSome(ctx context.Context, before time.Time) (ids []int64, er
 // dropLanesFiles drops the texts that judge no run any more. On PostgreSQL no
 // run may begin meanwhile, or it could count on a text that is just going.
 func (s *Store) dropLanesFiles(ctx context.Context) error {
-	return s.inTx(ctx, func(q *session) error {
+	return s.db.inTx(ctx, func(q *session) error {
 		if q.dialect.postgres {
 			if _, err := q.exec(`LOCK TABLE lanes_files IN SHARE ROW EXCLUSIVE MODE`); err != nil {
 				return err
@@ -83,7 +83,7 @@ type EndedRuns struct {
 
 // Stats counts what is open, what ended how, and deliveries by state.
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
-	q := s.reading(ctx)
+	q := s.db.reading(ctx)
 	stats := Stats{Runs: map[State]int{}, Lanes: map[State]int{}, Deliveries: map[string]int{}}
 	err := q.count(`SELECT '', state, count(*) FROM runs WHERE state IN ('queued', 'running') GROUP BY state`,
 		func(_, state string, n int) { stats.Runs[State(state)] = n })

@@ -22,7 +22,7 @@ func TestDropRuns(t *testing.T) {
 			record(t, s, run.ID, Move{LaneRun: l, From: Queued, To: Starting}, Move{LaneRun: l, From: Starting, To: Running},
 				Result{LaneRun: l, State: Passed, Findings: []Finding{{Message: "m"}}, Artifacts: []File{{Name: "a"}}},
 				End{State: Passed, At: day})
-			if err := s.AddDeliveries(ctx, []Delivery{{Run: run.ID, Target: "a"}}); err != nil {
+			if err := s.Outbox().Add(ctx, []Delivery{{Run: run.ID, Target: "a"}}); err != nil {
 				t.Fatal(err)
 			}
 			want = append(want, run.ID)
@@ -40,7 +40,7 @@ func TestDropRuns(t *testing.T) {
 		for table, rows := range map[string]int{"runs": 2, "updates": 4, "lane_runs": 2, "findings": 0, "artifacts": 0,
 			"deliveries": 0, "lanes_files": 1} {
 			var n int
-			if err := s.reading(ctx).value(&n, "SELECT count(*) FROM "+table); err != nil || n != rows {
+			if err := s.db.reading(ctx).value(&n, "SELECT count(*) FROM "+table); err != nil || n != rows {
 				t.Errorf("%d rows in %s, want %d, %v", n, table, rows, err)
 			}
 		}
@@ -107,7 +107,7 @@ func TestAScheduleOutlivesItsRuns(t *testing.T) {
 		}
 		for lane, want := range map[string]string{"night": "2026-03-04T08:00:00Z", "nightly": "2026-03-05T08:00:00Z",
 			"n_ght": "0001-01-01T00:00:00Z"} {
-			at, err := s.Fired(ctx, "/r", lane)
+			at, err := s.Repositories().Fired(ctx, "/r", lane)
 			if got := at.UTC().Format(time.RFC3339); err != nil || got != want {
 				t.Errorf("%s: %s %v", lane, got, err)
 			}
@@ -119,7 +119,7 @@ func TestRepositories(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
 		for range 2 {
-			if err := s.Register(ctx, "/b", "zeta"); err != nil {
+			if err := s.Repositories().Register(ctx, "/b", "zeta"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -128,7 +128,7 @@ func TestRepositories(t *testing.T) {
 		if _, err := s.DropRuns(ctx, day.Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		all, err := s.Repositories(ctx)
+		all, err := s.Repositories().List(ctx)
 		if err != nil || len(all) != 2 {
 			t.Fatalf("%+v %v", all, err)
 		}
@@ -139,13 +139,13 @@ func TestRepositories(t *testing.T) {
 		if b := all[1]; b != (Repository{Key: "/b", Name: "zeta", Served: true}) {
 			t.Errorf("%+v", b)
 		}
-		if err := s.Unregister(ctx, "/b"); err != nil {
+		if err := s.Repositories().Unregister(ctx, "/b"); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Register(ctx, "/a", "renamed"); err != nil {
+		if err := s.Repositories().Register(ctx, "/a", "renamed"); err != nil {
 			t.Fatal(err)
 		}
-		all, _ = s.Repositories(ctx)
+		all, _ = s.Repositories().List(ctx)
 		if all[0].Name != "renamed" || !all[0].Served || all[0].Newest.Number != 2 || all[1].Served {
 			t.Errorf("%+v", all)
 		}
@@ -167,7 +167,7 @@ func TestStats(t *testing.T) {
 			record(t, s, begin(t, s, n).ID, End{State: Passed})
 		}
 		record(t, s, begin(t, s, newRun("/r", 0)).ID, End{State: Failed})
-		if err := s.AddDeliveries(ctx, []Delivery{{Run: open.ID}}); err != nil {
+		if err := s.Outbox().Add(ctx, []Delivery{{Run: open.ID}}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := s.Stats(ctx)

@@ -20,9 +20,9 @@ type TrustRoot struct {
 }
 
 // TrustRoot reads a repository's; false: none was decided yet.
-func (s *Store) TrustRoot(ctx context.Context, repoKey string) (TrustRoot, bool, error) {
+func (s *Repositories) TrustRoot(ctx context.Context, repoKey string) (TrustRoot, bool, error) {
 	var r TrustRoot
-	err := s.reading(ctx).row([]any{&r.Ref, &r.Head, &r.Dangling, &r.ID, &r.Seen, stamp{&r.At}},
+	err := s.db.reading(ctx).row([]any{&r.Ref, &r.Head, &r.Dangling, &r.ID, &r.Seen, stamp{&r.At}},
 		`SELECT ref, head, dangling, id, seen, at FROM trust_roots WHERE repository = ?`, repoKey)
 	if errors.Is(err, sql.ErrNoRows) {
 		return TrustRoot{}, false, nil
@@ -34,8 +34,8 @@ func (s *Store) TrustRoot(ctx context.Context, repoKey string) (TrustRoot, bool,
 }
 
 // SetTrustRoot records a decision over any earlier one.
-func (s *Store) SetTrustRoot(ctx context.Context, repoKey string, r TrustRoot) error {
-	return s.tell(ctx, "record which lanes are trusted",
+func (s *Repositories) SetTrustRoot(ctx context.Context, repoKey string, r TrustRoot) error {
+	return s.db.tell(ctx, "record which lanes are trusted",
 		`INSERT INTO trust_roots (repository, ref, head, dangling, id, seen, at)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository) DO UPDATE SET ref = excluded.ref, head = excluded.head,
 		dangling = excluded.dangling, id = excluded.id, seen = excluded.seen, at = excluded.at`,

@@ -3,6 +3,8 @@ package store
 import (
 	"slices"
 	"time"
+
+	"github.com/pushlane/pushlane/host/internal/alive"
 )
 
 // Run is one judgement at one gate.
@@ -156,23 +158,18 @@ type NewLane struct {
 	Group     string // concurrency group, "" for none
 }
 
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
+// Host names the process that works on a run, so that its death is noticed.
+type Host = alive.Process
 
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
-}
+// ThisHost names the calling process.
+func ThisHost() Host { return alive.Self() }
 
-func orNow(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Now()
-	}
-	return t
+// Event is one line of a run's history. Events are only ever added.
+type Event struct {
+	Seq     int64 // from 1 in each run; filled when read
+	LaneRun int64 // 0: the run as a whole, or a lane that was not picked
+	Lane    string
+	Kind    string
+	At      time.Time // zero: now
+	Message string
 }

@@ -190,19 +190,19 @@ func scanID(r *rows) (id int64, err error) {
 }
 
 // reading asks the database outside of any transaction.
-func (s *Store) reading(ctx context.Context) *session {
-	return &session{ctx: ctx, dialect: s.dialect, on: s.read}
+func (d *database) reading(ctx context.Context) *session {
+	return &session{ctx: ctx, dialect: d.dialect, on: d.read}
 }
 
 // inTx does something all or not at all.
-func (s *Store) inTx(ctx context.Context, do func(*session) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+func (d *database) inTx(ctx context.Context, do func(*session) error) error {
+	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	q := &session{ctx: ctx, dialect: s.dialect, on: tx}
-	if !s.dialect.postgres {
+	q := &session{ctx: ctx, dialect: d.dialect, on: tx}
+	if !d.dialect.postgres {
 		q.prepared = map[string]*sql.Stmt{}
 	}
 	if err := do(q); err != nil {
@@ -242,16 +242,47 @@ func (s stamp) Scan(v any) error {
 }
 
 // tell runs one statement in its own transaction.
-func (s *Store) tell(ctx context.Context, verb, query string, args ...any) error {
-	_, err := s.touch(ctx, verb, query, args...)
+func (d *database) tell(ctx context.Context, verb, query string, args ...any) error {
+	_, err := d.touch(ctx, verb, query, args...)
 	return err
 }
 
 // touch is tell where it matters how many rows there were.
-func (s *Store) touch(ctx context.Context, verb, query string, args ...any) (touched int64, err error) {
-	err = s.inTx(ctx, func(q *session) (err error) {
+func (d *database) touch(ctx context.Context, verb, query string, args ...any) (touched int64, err error) {
+	err = d.inTx(ctx, func(q *session) (err error) {
 		touched, err = q.exec(query, args...)
 		return err
 	})
-	return touched, s.writeError(verb, err)
+	return touched, d.writeError(verb, err)
+}
+
+// now is the clock that leases go by: the server's, where machines share one.
+func (q *session) now() (time.Time, error) {
+	if !q.dialect.postgres {
+		return time.Now(), nil
+	}
+	var now time.Time
+	err := q.value(stamp{&now}, `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint`)
+	return now, err
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+func orNow(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Now()
+	}
+	return t
 }

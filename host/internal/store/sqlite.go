@@ -14,24 +14,24 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-func (s *Store) openSQLite(ctx context.Context, path string) error {
+func (d *database) openSQLite(ctx context.Context, path string) error {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
-	s.path, s.dialect = abs, &dialect{marks: filepath.Join(filepath.Dir(abs), "hosts")}
+	d.path, d.dialect = abs, &dialect{marks: filepath.Join(filepath.Dir(abs), "hosts")}
 	if err := prepare(abs); err != nil {
 		return err
 	}
-	if s.write, err = connect(abs, "immediate", ""); err == nil {
-		s.write.SetMaxOpenConns(1)
-		s.read, err = connect(abs, "deferred", "query_only(1)")
+	if d.write, err = connect(abs, "immediate", ""); err == nil {
+		d.write.SetMaxOpenConns(1)
+		d.read, err = connect(abs, "deferred", "query_only(1)")
 	}
 	if err != nil {
 		return err
 	}
-	s.read.SetMaxOpenConns(4)
-	return s.migrateSQLite(ctx)
+	d.read.SetMaxOpenConns(4)
+	return d.migrateSQLite(ctx)
 }
 
 func prepare(path string) error {
@@ -68,27 +68,27 @@ func connect(path, lock, pragma string) (*sql.DB, error) {
 	return sql.Open("sqlite", dsn.String())
 }
 
-func (s *Store) versionSQLite(ctx context.Context) (v int, err error) {
-	err = s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v)
+func (d *database) versionSQLite(ctx context.Context) (v int, err error) {
+	err = d.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v)
 	return v, err
 }
 
 // migrateSQLite does nothing but look when the schema is the one we know:
 // each file in schema/sqlite sets user_version. Else it takes a lock file
 // first, since two processes must not lay the first table at once.
-func (s *Store) migrateSQLite(ctx context.Context) error {
-	if done, err := s.migrated(ctx, s.versionSQLite); done && err == nil {
+func (d *database) migrateSQLite(ctx context.Context) error {
+	if done, err := d.migrated(ctx, d.versionSQLite); done && err == nil {
 		return nil
 	}
-	lock, err := lockFile(ctx, s.path+".lock")
+	lock, err := lockFile(ctx, d.path+".lock")
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if done, err := s.migrated(ctx, s.versionSQLite); done || err != nil {
+	if done, err := d.migrated(ctx, d.versionSQLite); done || err != nil {
 		return err
 	}
-	return s.up(ctx, goose.DialectSQLite3, "schema/sqlite")
+	return d.up(ctx, goose.DialectSQLite3, "schema/sqlite")
 }
 
 // lockFile waits for a lock that its holder's death sets free. It asks again

@@ -133,11 +133,11 @@ func TestEveryDecisionIsAnEvent(t *testing.T) {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		for _, query := range []string{"UPDATE events SET message = 'x'", "DELETE FROM events"} {
-			if _, err := s.write.Exec(query); err == nil {
+			if _, err := s.db.write.Exec(query); err == nil {
 				t.Errorf("%s went through", query)
 			}
 		}
-		if _, err := s.write.Exec("DELETE FROM runs"); err != nil {
+		if _, err := s.db.write.Exec("DELETE FROM runs"); err != nil {
 			t.Errorf("a run cannot leave with its events: %v", err)
 		}
 		if left, _ := s.Events(ctx, run.ID); len(left) != 0 {
@@ -157,7 +157,7 @@ func TestNumbersNeverComeTwice(t *testing.T) {
 		if run := begin(t, s, newRun("/b", 0)); run.Number != 1 {
 			t.Errorf("another repository begins with %d", run.Number)
 		}
-		if _, err := s.write.Exec("DELETE FROM runs"); err != nil {
+		if _, err := s.db.write.Exec("DELETE FROM runs"); err != nil {
 			t.Fatal(err)
 		}
 		if run := begin(t, s, newRun("/a", 0)); run.Number != 4 {
@@ -403,7 +403,7 @@ func TestAbandoned(t *testing.T) {
 			n.Pusher, n.Host = name, h
 			begin(t, s, n)
 		}
-		gone, err := s.Abandoned(ctx)
+		gone, err := s.Queue().Abandoned(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -417,7 +417,7 @@ func TestAbandoned(t *testing.T) {
 			"out of sight":    true}) { // after a day, where it can be told no sooner
 			t.Errorf("%v", names)
 		}
-		if again, _ := s.Abandoned(ctx); len(again) != 0 {
+		if again, _ := s.Queue().Abandoned(ctx); len(again) != 0 {
 			t.Errorf("%d are abandoned after they ended", len(again))
 		}
 		if err := s.Record(ctx, gone[0].ID, End{State: Broken}); !errors.As(err, new(*ConflictError)) {
@@ -461,7 +461,8 @@ func TestAClockThatGoesBack(t *testing.T) {
 		begin(t, s, n)
 		n.Origin = "schedule:night:2026-03-03T08:00:00Z"
 		begin(t, s, n)
-		if at, err := s.Fired(ctx, "/r", "night"); err != nil || at.UTC().Format(time.RFC3339) != "2026-03-04T08:00:00Z" {
+		at, err := s.Repositories().Fired(ctx, "/r", "night")
+		if err != nil || at.UTC().Format(time.RFC3339) != "2026-03-04T08:00:00Z" {
 			t.Errorf("%v %v", at, err)
 		}
 	})

@@ -51,7 +51,7 @@ const unacceptedQuery = `SELECT r.id, r.number, p.key, p.name, r.pusher, r.origi
 // id, oldest first: at most limit.
 func (s *Store) Unaccepted(ctx context.Context, gate string, from, to time.Time, above int64, limit int) (
 	all []Unaccepted, err error) {
-	found, err := s.reading(ctx).rows(unacceptedQuery, gate, max(1, millis(from)), millis(to), above, limit)
+	found, err := s.db.reading(ctx).rows(unacceptedQuery, gate, max(1, millis(from)), millis(to), above, limit)
 	_, err = collect(found, err, func(row *rows) (u UnacceptedUpdate, err error) {
 		var p Unaccepted
 		err = row.Scan(&p.ID, &p.Number, &p.RepoKey, &p.RepoName, &p.Pusher, &p.Origin, stamp{&p.Ended},

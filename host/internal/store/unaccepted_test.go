@@ -77,7 +77,7 @@ func BenchmarkUnaccepted(b *testing.B) {
 	onEachBench(b, func(b *testing.B, s *Store) {
 		tenThousandRuns(b, s)
 		for _, statement := range []string{`UPDATE updates SET new = run, old = run - 4`, `ANALYZE updates`} {
-			if _, err := s.write.Exec(statement); err != nil {
+			if _, err := s.db.write.Exec(statement); err != nil {
 				b.Fatal(err)
 			}
 		}

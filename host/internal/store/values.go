@@ -15,6 +15,12 @@ type Space struct {
 	Plugin string // who it is to its values: see host's laneRun.identity
 }
 
+// Values are the plugins' values.
+type Values struct{ db *database }
+
+// Values are what plugins store.
+func (s *Store) Values() *Values { return &Values{s.db} }
+
 // Most that one space, and all spaces of one zone, may hold.
 const (
 	MaxValues     = 1000
@@ -25,9 +31,9 @@ const (
 // ErrSpaceFull is given for a value that a space or its zone has no room for.
 var ErrSpaceFull = errors.New("its store is full")
 
-// Value gives what a plugin keeps under a name; nil: nothing.
-func (s *Store) Value(ctx context.Context, in Space, name string) ([]byte, error) {
-	found, err := s.reading(ctx).rows(`SELECT value FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`,
+// Get gives what a plugin keeps under a name; nil: nothing.
+func (s *Values) Get(ctx context.Context, in Space, name string) ([]byte, error) {
+	found, err := s.db.reading(ctx).rows(`SELECT value FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`,
 		in.Zone.Key(), in.Plugin, name)
 	list, err := collect(found, err, func(row *rows) (value []byte, err error) {
 		err = row.Scan(&value)
@@ -42,12 +48,12 @@ func (s *Store) Value(ctx context.Context, in Space, name string) ([]byte, error
 	return append([]byte{}, list[0]...), nil
 }
 
-// SetValue stores a value, or deletes it when it is nil.
-func (s *Store) SetValue(ctx context.Context, in Space, name string, value []byte) error {
+// Set stores a value, or deletes it when it is nil.
+func (s *Values) Set(ctx context.Context, in Space, name string, value []byte) error {
 	if err := in.Zone.Check(); err != nil {
 		return err
 	}
-	return s.writeError("store a value of plugin "+in.Plugin, s.inTx(ctx, func(q *session) error {
+	return s.db.writeError("store a value of plugin "+in.Plugin, s.db.inTx(ctx, func(q *session) error {
 		if _, err := q.exec(`DELETE FROM plugin_values WHERE zone = ? AND plugin = ? AND name = ?`, in.Zone.Key(),
 			in.Plugin, name); err != nil || value == nil {
 			return err

@@ -18,10 +18,16 @@ type Verdict struct {
 	Ended  time.Time // of the newest run; zero: it goes on
 }
 
-// Head is the verdict on a commit of a ref; false: nothing is known of it. It
+// Verdicts are those of the store.
+type Verdicts struct{ db *database }
+
+// Verdicts are what the runs of refs come to.
+func (s *Store) Verdicts() *Verdicts { return &Verdicts{s.db} }
+
+// Of is the verdict on a commit of a ref; false: nothing is known of it. It
 // outlives its runs for what a ref was at last.
-func (s *Store) Head(ctx context.Context, repoKey, ref, id string) (Verdict, bool, error) {
-	q := s.reading(ctx)
+func (s *Verdicts) Of(ctx context.Context, repoKey, ref, id string) (Verdict, bool, error) {
+	q := s.db.reading(ctx)
 	v, known, err := q.headOf(`p.key = ?`, repoKey, ref, id)
 	if err == nil && !known {
 		err = q.row([]any{&v.State, &v.Number, stamp{&v.Ended}}, `SELECT v.state, v.number, v.ended FROM verdicts v

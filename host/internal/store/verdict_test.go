@@ -69,7 +69,7 @@ func TestHead(t *testing.T) {
 				}
 				head := func(when, want string) {
 					t.Helper()
-					v, known, err := s.Head(ctx, "/r", "refs/heads/b", "c1")
+					v, known, err := s.Verdicts().Of(ctx, "/r", "refs/heads/b", "c1")
 					if got := fmt.Sprintf("%s #%d %q", v.State, v.Number, v.Lane); err != nil || !known || got != want {
 						t.Errorf("%s: %s, %t, %v; want %s", when, got, known, err, want)
 					}
@@ -81,7 +81,7 @@ func TestHead(t *testing.T) {
 					}
 				}
 				head("after retention", c.want[:strings.IndexByte(c.want, '"')]+`""`) // no lane is named
-				if _, known, _ := s.Head(ctx, "/r", "refs/heads/b", "c2"); known {
+				if _, known, _ := s.Verdicts().Of(ctx, "/r", "refs/heads/b", "c2"); known {
 					t.Error("a commit that was never judged has a verdict")
 				}
 			})
@@ -94,7 +94,7 @@ func TestHeadThatRuns(t *testing.T) {
 		s := on.fresh(t)
 		headRun(t, s, "pre-receive", "c1", day, "!test passed")
 		headRun(t, s, "post-receive", "c1", day, "!bench running")
-		v, _, err := s.Head(context.Background(), "/r", "refs/heads/b", "c1")
+		v, _, err := s.Verdicts().Of(context.Background(), "/r", "refs/heads/b", "c1")
 		if err != nil || v.State != Queued || v.Lane != "bench" {
 			t.Errorf("%+v, %v", v, err)
 		}

@@ -21,14 +21,14 @@ func TestWaitHearsOfAQueuedRun(t *testing.T) {
 					begin(t, other, waiting("/r", 1))
 					run := claimed(t, other, hour)
 					return func() {
-						if err := other.Requeue(ctx, run.ID, "x"); err != nil {
+						if err := other.Queue().Requeue(ctx, run.ID, "x"); err != nil {
 							t.Error(err)
 						}
 					}
 				},
 			} {
 				queue := prepare()
-				if _, ok, err := here.Claim(ctx, ThisHost(), hour); ok || err != nil {
+				if _, ok, err := here.Queue().Claim(ctx, ThisHost(), hour); ok || err != nil {
 					t.Fatal(ok, err)
 				}
 				done := make(chan bool)
@@ -46,8 +46,8 @@ func TestWaitHearsOfAQueuedRun(t *testing.T) {
 func waitAndClaim(t *testing.T, s *Store) bool {
 	ctx := context.Background()
 	for {
-		s.Wait(ctx, hour)
-		_, ok, err := s.Claim(ctx, ThisHost(), hour)
+		s.Queue().Wait(ctx, hour)
+		_, ok, err := s.Queue().Claim(ctx, ThisHost(), hour)
 		if err != nil {
 			t.Error(err)
 		}
@@ -63,42 +63,42 @@ func TestPostgresTellsOtherHosts(t *testing.T) {
 	ctx, where := context.Background(), postgresBackend.where(t)
 	here, there := open(t, where), open(t, where)
 	listening := make(chan bool, 16)
-	listen := here.bell.listen
-	here.bell.listen = func(ctx context.Context, ring func()) error {
+	listen := here.db.bell.listen
+	here.db.bell.listen = func(ctx context.Context, ring func()) error {
 		return listen(ctx, func() { ring(); listening <- true })
 	}
-	here.bell.start()
+	here.db.bell.start()
 	<-listening
 	begin(t, there, waiting("/r", 1))
 	<-listening
-	here.Wait(ctx, hour)
+	here.Queue().Wait(ctx, hour)
 }
 
 func TestAListenerComesBack(t *testing.T) {
 	ctx, where := context.Background(), postgresBackend.where(t)
 	here, there := open(t, where), open(t, where)
 	listening := make(chan bool, 16)
-	listen := here.bell.listen
-	here.bell.listen = func(ctx context.Context, ring func()) error {
+	listen := here.db.bell.listen
+	here.db.bell.listen = func(ctx context.Context, ring func()) error {
 		return listen(ctx, func() { ring(); listening <- true })
 	}
-	here.bell.start()
+	here.db.bell.start()
 	<-listening
-	if _, err := there.write.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+	if _, err := there.db.write.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE query = 'LISTEN pushlane_queued' AND pid <> pg_backend_pid()`); err != nil {
 		t.Fatal(err)
 	}
 	<-listening
-	here.Wait(ctx, hour)
+	here.Queue().Wait(ctx, hour)
 }
 
 func TestWaitEnds(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		s := on.fresh(t)
-		s.Wait(context.Background(), 0)
+		s.Queue().Wait(context.Background(), 0)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		s.Wait(ctx, hour)
+		s.Queue().Wait(ctx, hour)
 	})
 }
 
@@ -107,14 +107,14 @@ func TestADatabaseThatIsGoneIsNoEmptyQueue(t *testing.T) {
 	onEach(t, func(t *testing.T, on backend) {
 		ctx, s := context.Background(), on.fresh(t)
 		s.Close()
-		if _, ok, err := s.Claim(ctx, ThisHost(), hour); ok || err == nil ||
+		if _, ok, err := s.Queue().Claim(ctx, ThisHost(), hour); ok || err == nil ||
 			err.Error() != "cannot claim a run: sql: database is closed" {
 			t.Error(ok, err)
 		}
-		if _, ok, err := s.ClaimDelivery(ctx, day, hour); ok || err == nil {
+		if _, ok, err := s.Outbox().Claim(ctx, day, hour); ok || err == nil {
 			t.Error(ok, err)
 		}
-		if _, err := s.Lost(ctx); err == nil {
+		if _, err := s.Queue().Lost(ctx); err == nil {
 			t.Error("nothing is lost in it")
 		}
 	})
@@ -206,7 +206,7 @@ func TestWatchTellsOfEveryChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect("retry", two.ID)
-		if err := s.Requeue(ctx, run.ID, "x"); err != nil {
+		if err := s.Queue().Requeue(ctx, run.ID, "x"); err != nil {
 			t.Fatal(err)
 		}
 		expect("requeue", two.ID)
@@ -230,21 +230,21 @@ func TestAnIdleHostWritesNothing(t *testing.T) {
 	ctx, where := context.Background(), sqliteBackend.where(t)
 	s, other := open(t, where), open(t, where)
 	record(t, s, begin(t, s, newRun("/r", 1)).ID, End{State: Broken})
-	if err := s.Register(ctx, "/r", "web"); err != nil {
+	if err := s.Repositories().Register(ctx, "/r", "web"); err != nil {
 		t.Fatal(err)
 	}
 	var before, after int
 	for _, version := range []*int{&before, &after} {
-		if err := other.write.QueryRow("PRAGMA data_version").Scan(version); err != nil {
+		if err := other.db.write.QueryRow("PRAGMA data_version").Scan(version); err != nil {
 			t.Fatal(err)
 		}
 		for range 3 {
-			_, _, claim := s.Claim(ctx, ThisHost(), time.Hour)
-			_, _, delivery := s.ClaimDelivery(ctx, time.Now(), time.Hour)
-			_, lost := s.Lost(ctx)
-			_, abandoned := s.Abandoned(ctx)
-			s.Wait(ctx, 0)
-			if err := errors.Join(claim, delivery, lost, abandoned, s.Register(ctx, "/r", "web")); err != nil {
+			_, _, claim := s.Queue().Claim(ctx, ThisHost(), time.Hour)
+			_, _, delivery := s.Outbox().Claim(ctx, time.Now(), time.Hour)
+			_, lost := s.Queue().Lost(ctx)
+			_, abandoned := s.Queue().Abandoned(ctx)
+			s.Queue().Wait(ctx, 0)
+			if err := errors.Join(claim, delivery, lost, abandoned, s.Repositories().Register(ctx, "/r", "web")); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -69,7 +69,7 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.st.Close() })
-	if err := f.st.Register(context.Background(), f.key, "app"); err != nil {
+	if err := f.st.Repositories().Register(context.Background(), f.key, "app"); err != nil {
 		t.Fatal(err)
 	}
 	log := logrus.New()

@@ -175,7 +175,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	tokens := map[string]string{}
 	for _, scope := range Scopes() {
 		tokens[scope] = NewToken()
-		if err := f.st.AddToken(t.Context(), store.Token{Name: scope, Scope: scope,
+		if err := f.st.Tokens().Add(t.Context(), store.Token{Name: scope, Scope: scope,
 			Hash: HashToken(tokens[scope])}); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ func (f *fixture) token(t store.Token) string {
 	f.t.Helper()
 	text := NewToken()
 	t.Hash = HashToken(text)
-	if err := f.st.AddToken(f.t.Context(), t); err != nil {
+	if err := f.st.Tokens().Add(f.t.Context(), t); err != nil {
 		f.t.Fatal(err)
 	}
 	return text
@@ -24,7 +24,7 @@ func (f *fixture) token(t store.Token) string {
 
 func (f *fixture) dropToken(name string) {
 	f.t.Helper()
-	if err := f.st.DropToken(f.t.Context(), name); err != nil {
+	if err := f.st.Tokens().Drop(f.t.Context(), name); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -53,7 +53,7 @@ func TestASessionIsItsToken(t *testing.T) {
 		t.Fatalf("with its token: %d", got.Code)
 	}
 	f.dropToken("ann")
-	if err := f.st.AddToken(t.Context(), store.Token{Name: "ann", Scope: "read", Hash: HashToken(token)}); err != nil {
+	if err := f.st.Tokens().Add(t.Context(), store.Token{Name: "ann", Scope: "read", Hash: HashToken(token)}); err != nil {
 		t.Fatal(err)
 	}
 	if got := ask(h, http.MethodPost, "/r/app/runs/1/cancel", "x=1", session...); got.Code != http.StatusForbidden {
@@ -115,9 +115,9 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 	for name, end := range map[string]func(f *fixture, h http.Handler, session []string){
 		"revoked": func(f *fixture, _ http.Handler, _ []string) { f.dropToken("ann") },
 		"changed": func(f *fixture, _ http.Handler, _ []string) {
-			all, _ := f.st.Tokens(f.t.Context())
+			all, _ := f.st.Tokens().List(f.t.Context())
 			f.dropToken("ann")
-			if err := f.st.AddToken(f.t.Context(), store.Token{Name: "ann", Scope: "admin", Hash: all[0].Hash}); err != nil {
+			if err := f.st.Tokens().Add(f.t.Context(), store.Token{Name: "ann", Scope: "admin", Hash: all[0].Hash}); err != nil {
 				f.t.Error(err)
 			}
 		},
