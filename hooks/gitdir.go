@@ -82,7 +82,7 @@ func (g gitWriter) write(commit string) (string, error) {
 // tags are those that point at the commit or one before it: as packed-refs, and as
 // objects.
 func (g gitWriter) tags(commit string) (packed string, ids []string, err error) {
-	out, err := g.repo.git(g.ctx, "for-each-ref", "--merged="+commit, fmt.Sprintf("--count=%d", maxGitTags+1),
+	out, err := g.repo.git.run(g.ctx, "for-each-ref", "--merged="+commit, fmt.Sprintf("--count=%d", maxGitTags+1),
 		"--format=%(objectname) %(refname) %(*objectname)", "refs/tags")
 	if err != nil {
 		return "", nil, err
