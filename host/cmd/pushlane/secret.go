@@ -31,7 +31,7 @@ func secretSetCommand(p *program) *cobra.Command {
 		Example: "  pushlane secret set NPM_TOKEN < token.txt\n  pass show npm | pushlane secret set NPM_TOKEN",
 		Args:    secretName,
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, _, err := p.secrets()
+			st, err := p.secrets()
 			if err != nil {
 				return err
 			}
@@ -87,16 +87,16 @@ func secretError(verb, name string, err error) error {
 }
 
 // secrets is the store that the policy names.
-func (p *program) secrets() (secret.Store, config.Policy, error) {
+func (p *program) secrets() (secret.Store, error) {
 	policy, err := config.Load(p.getenv)
-	return policy.SecretStore(), policy, err
+	return policy.SecretStore(), err
 }
 
 func secretListCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "list the names of the secrets", Args: exactly(0),
 		RunE: func(*cobra.Command, []string) error {
-			st, _, err := p.secrets()
+			st, err := p.secrets()
 			if err != nil {
 				return err
 			}
@@ -121,7 +121,7 @@ func secretDropCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "rm NAME", Short: "delete a secret", Args: secretName,
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, _, err := p.secrets()
+			st, err := p.secrets()
 			if err != nil {
 				return err
 			}
