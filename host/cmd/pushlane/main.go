@@ -76,8 +76,8 @@ Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 	group(root, "Lanes:", lanesCheckCommand(p), runCommand(p), lanesCommand(p), pluginCommand(p),
 		imageCommand(p))
 	group(root, "Runs:", statusCommand(p), waitCommand(p), runsCommand(p),
-		showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p))
-	group(root, "Server:", serveCommand(p), tokenCommand(p), gcCommand(p))
+		showCommand(p), logCommand(p), artifactCommand(p), cancelCommand(p), rerunCommand(p))
+	group(root, "Server:", serveCommand(p), tokenCommand(p), secretCommand(p), gcCommand(p))
 	group(root, "This program:", doctorCommand(p), versionCommand(p))
 	root.AddCommand(hookCommand(p))
 	root.SetHelpCommand(helpCommand(root))
