@@ -19,7 +19,7 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, j *gate.Run) (*recor
 		return nil, err
 	}
 	if !h.resident { // which looks for them itself
-		if _, err := h.endAbandoned(ctx); err != nil {
+		if _, err := (upkeep{h}).endAbandoned(ctx); err != nil {
 			return nil, err
 		}
 	}

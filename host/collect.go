@@ -17,7 +17,7 @@ import (
 // Collect removes what was left behind: containers, runs that a killed host
 // never ended, runs and logs older than the policy keeps.
 func (h *Host) Collect(ctx context.Context, p config.Policy) ([]string, error) {
-	lines, err := h.endAbandoned(ctx)
+	lines, err := upkeep{h}.endAbandoned(ctx)
 	if err != nil {
 		return lines, err
 	}

@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/alive"
 	"github.com/pushlane/pushlane/host/internal/config"
@@ -47,10 +45,10 @@ type Host struct {
 	lanes          *lanerun.Runner
 	policy         config.Policy
 	since          time.Time
-	resident       bool           // it outlives its calls, and sees to what others left behind
-	observer       Observer       // may be nil
-	warn           func(error)    // called with errors of background work of a resident; optional
-	log            *logrus.Logger // of a resident; nil: it has none
+	resident       bool        // it outlives its calls, and sees to what others left behind
+	observer       Observer    // may be nil
+	warn           func(error) // called with errors of background work of a resident; optional
+	journal        journal
 
 	held   held.Runs
 	outage outage.Outage

@@ -18,14 +18,17 @@ import (
 // have thousands. Those that were not accepted come first.
 const maxLoggedRefs = 50
 
-// logPush writes a line for each ref of a push: what git was answered about it,
+// journal is the log of a resident; one without log writes nothing.
+type journal struct{ log *logrus.Logger }
+
+// push writes a line for each ref of a push: what git was answered about it,
 // and why. A push that broke before its refs were known has one line. A host
 // that judges a single call has no log.
-func (h *Host) logPush(j gate.Run, exit int, err error, took time.Duration) {
+func (h journal) push(j gate.Run, exit int, err error, took time.Duration) {
 	if h.log == nil {
 		return
 	}
-	line := h.logLine(j).WithFields(logrus.Fields{"gate": j.Gate, "repository": j.Repo,
+	line := h.line(j).WithFields(logrus.Fields{"gate": j.Gate, "repository": j.Repo,
 		"duration": seconds(took)})
 	if err != nil {
 		line.WithFields(logrus.Fields{"verdict": exitWord(exit), "reason": err}).Error("push")
@@ -113,12 +116,12 @@ func exitWord(exit int) string {
 	return "undecided"
 }
 
-// logRun writes a line for a run that ended.
-func (h *Host) logRun(j gate.Run) {
+// run writes a line for a run that ended.
+func (h journal) run(j gate.Run) {
 	if h.log == nil {
 		return
 	}
-	line := h.logLine(j).WithFields(logrus.Fields{"lanes": len(j.LaneRuns),
+	line := h.line(j).WithFields(logrus.Fields{"lanes": len(j.LaneRuns),
 		"duration": seconds(j.Ended.Sub(j.Started))})
 	if len(j.Updates) == 1 {
 		u := j.Updates[0]
@@ -138,14 +141,14 @@ func (h *Host) logRun(j gate.Run) {
 	logState(line, "run", j.State(), strings.Join(reasons, "; "))
 }
 
-// logLane writes a line for a lane run that ended.
-func (h *Host) logLane(j *gate.Run, i int, number int64) {
+// lane writes a line for a lane run that ended.
+func (h journal) lane(j *gate.Run, i int, number int64) {
 	if h.log == nil {
 		return
 	}
 	o := &j.LaneRuns[i]
 	u := j.Updates[o.Update]
-	line := h.logLine(gate.Run{Repo: j.Repo, Gate: j.Gate, Number: number}).WithFields(logrus.Fields{"lane": o.Lane().ID,
+	line := h.line(gate.Run{Repo: j.Repo, Gate: j.Gate, Number: number}).WithFields(logrus.Fields{"lane": o.Lane().ID,
 		"ref": u.Ref, "old": u.Old, "new": u.New, "required": o.Lane().Required, "attempt": max(1, o.Attempt),
 		"duration": seconds(o.Ended.Sub(o.Started))})
 	if o.CachedFrom > 0 {
@@ -158,8 +161,8 @@ func (h *Host) logLane(j *gate.Run, i int, number int64) {
 	logState(line, "lane run", o.State, reason)
 }
 
-// logLine has what is known of the run.
-func (h *Host) logLine(j gate.Run) *logrus.Entry {
+// line has what is known of the run.
+func (h journal) line(j gate.Run) *logrus.Entry {
 	line := h.log.WithFields(logrus.Fields{"repository": j.Repo, "gate": j.Gate})
 	if j.Number > 0 {
 		line = line.WithField("run", j.Number)

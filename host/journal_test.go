@@ -18,9 +18,9 @@ import (
 	"github.com/pushlane/pushlane/host/internal/report"
 )
 
-// journal is a host with a log, a clone of two commits to push from, and what
+// loggedHost is a host with a log, a clone of two commits to push from, and what
 // the log says without times.
-type journal struct {
+type loggedHost struct {
 	*testing.T
 	host            *Host
 	dir, work       string
@@ -29,10 +29,10 @@ type journal struct {
 	out             bytes.Buffer
 }
 
-func newJournal(t *testing.T) *journal {
+func newJournal(t *testing.T) *loggedHost {
 	t.Helper()
 	dir := t.TempDir()
-	j := &journal{T: t, dir: dir, work: filepath.Join(dir, "app")}
+	j := &loggedHost{T: t, dir: dir, work: filepath.Join(dir, "app")}
 	j.env = append(os.Environ(), "HOME="+dir, "PUSHLANE_CONFIG=/dev/null", "PUSHLANE_STATE="+filepath.Join(dir, "state"),
 		"XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "PUSHLANE_PLUGINS="+buildFiles(t, dir), "GIT_CONFIG_NOSYSTEM=1")
 	git(t, dir, j.env, "init", "-q", "-b", "main", j.work)
@@ -51,17 +51,17 @@ func newJournal(t *testing.T) *journal {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { j.host.Close(t.Context()) })
-	j.host.program, j.host.log = buildChild(t), hostlog.New(&j.out, "info", "text")
+	j.host.program, j.host.journal = buildChild(t), journal{hostlog.New(&j.out, "info", "text")}
 	return j
 }
 
-func (j *journal) push(exit int, lines ...string) {
+func (j *loggedHost) push(exit int, lines ...string) {
 	j.Helper()
 	j.judge(exit, gate.Call{Gate: "pre-push", Args: []string{"", ""}, Dir: j.work, Env: j.env,
 		Stdin: []byte(strings.Join(lines, "\n") + "\n")})
 }
 
-func (j *journal) judge(exit int, call gate.Call) {
+func (j *loggedHost) judge(exit int, call gate.Call) {
 	j.Helper()
 	var said bytes.Buffer
 	if code := j.host.Judge(j.Context(), call, report.Output{Out: &said, Err: &said}); code != exit {
@@ -72,7 +72,7 @@ func (j *journal) judge(exit int, call gate.Call) {
 var changing = regexp.MustCompile(`time="[^"]*" |,"time":"[^"]*"|duration=[0-9.]+ |"duration":[0-9.]+,`)
 
 // wants compares what was logged since the last time.
-func (j *journal) wants(lines ...string) {
+func (j *loggedHost) wants(lines ...string) {
 	j.Helper()
 	got := changing.ReplaceAllString(j.out.String(), "")
 	j.out.Reset()
@@ -122,8 +122,8 @@ func TestLogOfPushes(t *testing.T) {
 
 // refusals: a push that a rule of the host refuses is in the log, and so is each
 // of its refs.
-func (j *journal) refusals() {
-	j.host.log = hostlog.New(&j.out, "info", "json")
+func (j *loggedHost) refusals() {
+	j.host.journal = journal{hostlog.New(&j.out, "info", "json")}
 	git(j.T, j.dir, j.env, "clone", "-q", "--bare", j.work, "app.git")
 	none := strings.Repeat("0", 40)
 	j.judge(1, gate.Call{Gate: "pre-receive", Dir: filepath.Join(j.dir, "app.git"), Env: j.env, Stdin: fmt.Appendf(nil,
@@ -148,14 +148,14 @@ func (j *journal) refusals() {
 func TestLogOfManyRefs(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	h := &Host{log: hostlog.New(&out, "info", "text")}
+	h := journal{hostlog.New(&out, "info", "text")}
 	run := gate.Run{Repo: "app", Gate: "pre-receive", Number: 7}
 	for i := range 60 {
 		run.Updates = append(run.Updates, gate.Update{Update: hooks.Update{Ref: fmt.Sprint("refs/heads/", i)}})
 	}
 	run.Updates[59].Ref = "refs/heads/x\nlevel=info msg=push verdict=accepted"
 	run.Updates[59].Refusal = "no\x1b[2K\r\nlevel=info msg=push"
-	h.logPush(run, gate.ExitRefuse, nil, 0)
+	h.push(run, gate.ExitRefuse, nil, 0)
 	lines := strings.Split(strings.TrimSuffix(changing.ReplaceAllString(out.String(), ""), "\n"), "\n")
 	for i, want := range map[int]string{
 		0: `level=warning msg=push gate=pre-receive new= old= reason="no; level=info msg=push" ` +
@@ -173,23 +173,23 @@ func TestLogOfManyRefs(t *testing.T) {
 // A host without a log, as hooks are without a resident, says nothing.
 func TestNoLog(t *testing.T) {
 	t.Parallel()
-	h := &Host{}
-	h.logPush(gate.Run{}, 0, nil, 0)
-	h.logRun(gate.Run{})
-	h.logLane(&gate.Run{}, 0, 0)
+	h := journal{}
+	h.push(gate.Run{}, 0, nil, 0)
+	h.run(gate.Run{})
+	h.lane(&gate.Run{}, 0, 0)
 }
 
 // BenchmarkLog writes what a push of one ref and ten lanes leaves in the log.
 func BenchmarkLog(b *testing.B) {
-	h := &Host{log: hostlog.New(io.Discard, "info", "text")}
+	h := journal{hostlog.New(io.Discard, "info", "text")}
 	run := gate.Run{Repo: "app", Gate: "pre-receive", Number: 7, LaneRuns: make([]gate.LaneRun, 10),
 		Updates: []gate.Update{{Update: hooks.Update{Ref: "refs/heads/main", Old: strings.Repeat("a", 40),
 			New: strings.Repeat("b", 40)}}}}
 	for b.Loop() {
 		for i := range run.LaneRuns {
-			h.logLane(&run, i, run.Number)
+			h.lane(&run, i, run.Number)
 		}
-		h.logRun(run)
-		h.logPush(run, gate.ExitAccept, nil, 0)
+		h.run(run)
+		h.push(run, gate.ExitAccept, nil, 0)
 	}
 }

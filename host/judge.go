@@ -54,7 +54,7 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		}
 	}
 	exit, err := h.report(ctx, &j, err, out)
-	h.logPush(j, exit, err, time.Since(began))
+	h.journal.push(j, exit, err, time.Since(began))
 	return exit
 }
 
@@ -67,7 +67,7 @@ func (h *Host) end(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec *reco
 		h.held.Unrecorded(rec.WaitRunID(), err)
 		return err
 	}
-	h.logRun(*j)
+	h.journal.run(*j)
 	if err := h.files.KeepPatches(ctx, repo, j, rec.WaitRunID()); err != nil {
 		return err
 	}

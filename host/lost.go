@@ -14,7 +14,7 @@ import (
 // endLost closes the runs that this process lost while the store could not be
 // written: those of a gate, which were refused, end broken, those of the queue
 // wait again.
-func (h *Host) endLost(ctx context.Context) ([]string, error) {
+func (h upkeep) endLost(ctx context.Context) ([]string, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (h *Host) endLost(ctx context.Context) ([]string, error) {
 	return lines, err
 }
 
-func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why error) (string, error) {
+func (h upkeep) endLostRun(ctx context.Context, st *store.Store, r store.Run, why error) (string, error) {
 	message := printable.CleanText("its host could not record the result: " + why.Error())
 	if r.Waiting {
 		return fmt.Sprintf("run #%d of %s is queued again: %s", r.Number, r.RepoName, message),
@@ -51,7 +51,7 @@ func (h *Host) endLostRun(ctx context.Context, st *store.Store, r store.Run, why
 
 // endAbandoned marks the runs of hosts that no longer exist as broken: an
 // infrastructure error, not a refusal.
-func (h *Host) endAbandoned(ctx context.Context) ([]string, error) {
+func (h upkeep) endAbandoned(ctx context.Context) ([]string, error) {
 	st, err := h.Store(ctx)
 	if err != nil {
 		return nil, err

@@ -157,7 +157,7 @@ func (h queue) execute(ctx context.Context, run store.Run) error {
 	if err := rec.End(after, &j); err != nil {
 		return err
 	}
-	h.logRun(j)
+	h.journal.run(j)
 	return h.tell(after, run.ID, Observer.Ended)
 }
 
@@ -250,7 +250,7 @@ func (h queue) recover(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, err := h.endLost(ctx)
+	lines, err := upkeep{h.Host}.endLost(ctx)
 	runs, lostErr := st.Queue().Lost(ctx)
 	if len(runs) > 0 && lostErr == nil {
 		if lostErr = h.sweepDead(ctx); lostErr != nil {

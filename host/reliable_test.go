@@ -145,7 +145,7 @@ func TestAFullStoreInTheMiddle(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("the verdict of the queue's run: %v", err)
 	}
-	lines, err := h.endLost(ctx)
+	lines, err := (upkeep{h}).endLost(ctx)
 	if want := []string{"run #1 of r is broken: its host could not record the result: " +
 		"cannot record run 1: database or disk is full (13)"}; err != nil || !slices.Equal(lines, want) {
 		t.Errorf("%q, %v; want %q", lines, err, want)
@@ -170,7 +170,7 @@ func TestAClaimWhoseAnswerWasLost(t *testing.T) {
 	}
 	for look, want := range [][]string{nil,
 		{"run #1 of r is queued again: its host could not record the result: the response of the store was lost"}, nil} {
-		if lines, err := h.endLost(ctx); err != nil || !slices.Equal(lines, want) {
+		if lines, err := (upkeep{h}).endLost(ctx); err != nil || !slices.Equal(lines, want) {
 			t.Errorf("look %d: %q, %v", look, lines, err)
 		}
 	}

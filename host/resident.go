@@ -69,7 +69,7 @@ func (r *Resident) Serve(ctx context.Context) error {
 	}
 	open, leave := context.WithCancel(ctx)
 	context.AfterFunc(open, func() { listener.Close() })
-	r.Host.resident, r.Host.log = true, r.Log
+	r.Host.resident, r.Host.journal = true, journal{r.Log}
 	r.Host.warn = func(err error) { r.Log.WithError(err).Warn("afterwards") }
 	go r.watchIdle(open, leave)
 	var work sync.WaitGroup
@@ -79,8 +79,8 @@ func (r *Resident) Serve(ctx context.Context) error {
 		work.Go(func() { r.server(open) })
 	} else {
 		r.every(open, &work, time.Minute, "runs of hosts that ended", func() error {
-			lines, err := r.Host.endAbandoned(open)
-			lost, lostErr := r.Host.endLost(open)
+			lines, err := upkeep{r.Host}.endAbandoned(open)
+			lost, lostErr := upkeep{r.Host}.endLost(open)
 			r.say(append(lines, lost...))
 			return errors.Join(err, lostErr)
 		})

@@ -56,7 +56,7 @@ func (h *Host) runLanes(ctx context.Context, repo *hooks.Repo, j *gate.Run, rec 
 			ended := false
 			defer func() { // what needs this lane does not wait for the log
 				if ended {
-					h.logLane(j, i, rec.WaitNumber())
+					h.journal.lane(j, i, rec.WaitNumber())
 				}
 			}()
 			defer close(done[i])

@@ -69,7 +69,8 @@ func (r *Run) NewLines(c Change, all []Line) ([]Line, error) {
 	if len(all) == 0 || c.OldID == c.NewID && c.OldID != "" {
 		return nil, nil
 	}
-	before, same, err := r.before(c)
+	m := comparison{r}
+	before, same, err := m.before(c)
 	if err != nil || same {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (r *Run) NewLines(c Change, all []Line) ([]Line, error) {
 		had[line.Text] = 0
 	}
 	for _, old := range before {
-		if err := r.countLines(old, had); err != nil {
+		if err := m.countLines(old, had); err != nil {
 			return nil, err
 		}
 	}
@@ -88,10 +89,13 @@ func (r *Run) NewLines(c Change, all []Line) ([]Line, error) {
 	}), nil
 }
 
+// comparison finds the lines that a file had before.
+type comparison struct{ run *Run }
+
 // countLines raises the number of each wanted line to what a version has of it.
-func (r *Run) countLines(old Change, had map[string]int) error {
+func (m comparison) countLines(old Change, had map[string]int) error {
 	counts := map[string]int{}
-	for _, content := range r.Contents(slices.Values([]Change{old})) {
+	for _, content := range m.run.Contents(slices.Values([]Change{old})) {
 		for line := range content.lines() {
 			if _, wanted := had[string(line.text)]; wanted {
 				counts[string(line.text)]++
@@ -101,7 +105,7 @@ func (r *Run) countLines(old Change, had map[string]int) error {
 	for text, n := range counts {
 		had[text] = max(had[text], n)
 	}
-	return r.faults.err()
+	return m.run.faults.err()
 }
 
 // maxMoved is how many files that a push takes away one that is new is
@@ -110,7 +114,7 @@ const maxMoved = 50
 
 // before are the versions that a changed file is compared with; same: it is as
 // it was somewhere.
-func (r *Run) before(c Change) (all []Change, same bool, err error) {
+func (m comparison) before(c Change) (all []Change, same bool, err error) {
 	if c.Commit != "" {
 		for _, id := range append([]string{c.OldID}, c.Merged...) {
 			if id == c.NewID {
@@ -123,16 +127,16 @@ func (r *Run) before(c Change) (all []Change, same bool, err error) {
 		return all, false, nil
 	}
 	if c.OldID != "" {
-		return []Change{r.baseOf(c)}, false, nil
+		return []Change{m.baseOf(c)}, false, nil
 	}
 	if c.Status != "A" {
 		return nil, false, nil
 	}
-	return r.movedFrom(c)
+	return m.movedFrom(c)
 }
 
 // baseOf is what a file was before the push, as a change of it.
-func (r *Run) baseOf(c Change) Change {
+func (m comparison) baseOf(c Change) Change {
 	return Change{Path: c.Path, Mode: "100644", NewID: c.OldID, Commit: baseCommit}
 }
 
@@ -140,37 +144,37 @@ func (r *Run) baseOf(c Change) Change {
 const baseCommit = "base"
 
 // movedFrom are the files that a new one may have come from.
-func (r *Run) movedFrom(c Change) (all []Change, same bool, err error) {
+func (m comparison) movedFrom(c Change) (all []Change, same bool, err error) {
 	var named, kind []Change
-	for gone := range r.Deleted() {
+	for gone := range m.run.Deleted() {
 		switch {
 		case gone.OldID == c.NewID && c.NewID != "":
 			return nil, true, nil
 		case path.Base(gone.Path) == path.Base(c.Path):
-			named = append(named, r.baseOf(gone))
+			named = append(named, m.baseOf(gone))
 		case path.Ext(gone.Path) == path.Ext(c.Path) && len(kind) < maxMoved:
-			kind = append(kind, r.baseOf(gone))
+			kind = append(kind, m.baseOf(gone))
 		}
 	}
 	named = append(named, kind...)
 	named = named[:min(len(named), maxMoved)]
 	if len(named) == 0 {
-		return nil, false, r.faults.err()
+		return nil, false, m.run.faults.err()
 	}
-	kinds := r.encodings(append([]Change{c}, named...))
+	kinds := m.encodings(append([]Change{c}, named...))
 	for i, old := range named {
 		if i+1 < len(kinds) && kinds[i+1] == kinds[0] {
 			all = append(all, old)
 		}
 	}
-	return all, false, r.faults.err()
+	return all, false, m.run.faults.err()
 }
 
 // encodings says how each of some files is read as text.
-func (r *Run) encodings(files []Change) (all []textKind) {
-	head := r.borrow()
-	defer r.giveBack(head)
-	for _, content := range r.Heads(slices.Values(files), binaryHead) {
+func (m comparison) encodings(files []Change) (all []textKind) {
+	head := m.run.buffers.borrow()
+	defer m.run.buffers.giveBack(head)
+	for _, content := range m.run.Heads(slices.Values(files), binaryHead) {
 		n, err := io.ReadFull(content, head[:binaryHead])
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			content.err = err

@@ -13,7 +13,7 @@ const (
 // Get returns the value that this plugin stored under a name for this repository.
 // Needs the capability "kv".
 func (r *Run) Get(name string) (value string, found bool, err error) {
-	answer, err := r.callHost(opGet, keyOnly(name))
+	answer, err := r.host.call(opGet, keyOnly(name))
 	if err != nil {
 		return "", false, err
 	}
@@ -30,13 +30,13 @@ func (r *Run) Set(name, value string) error {
 	m := object(nil)
 	m.text("name", name)
 	m.text("value", value)
-	_, err := r.callHost(opSet, m.end())
+	_, err := r.host.call(opSet, m.end())
 	return err
 }
 
 // Delete deletes the value of a name. Needs the capability "kv".
 func (r *Run) Delete(name string) error {
-	_, err := r.callHost(opSet, keyOnly(name))
+	_, err := r.host.call(opSet, keyOnly(name))
 	return err
 }
 
@@ -70,7 +70,7 @@ type HTTPResponse struct {
 // that there was none; a status of 400 and above is a response. Needs the capability
 // "http".
 func (r *Run) Fetch(q HTTPRequest) (HTTPResponse, error) {
-	answer, err := r.callHost(opRequest, q.json())
+	answer, err := r.host.call(opRequest, q.json())
 	if err != nil {
 		return HTTPResponse{}, err
 	}
@@ -81,7 +81,7 @@ func (r *Run) Fetch(q HTTPRequest) (HTTPResponse, error) {
 	r.pump.wait(handle)
 	m := object(nil)
 	m.int("handle", int64(handle))
-	answer, err = r.callHost(opResponse, m.end())
+	answer, err = r.host.call(opResponse, m.end())
 	closeHandle(handle)
 	if err != nil {
 		return HTTPResponse{}, err

@@ -7,6 +7,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // attributeRule is a line of a .gitattributes file.
@@ -23,22 +24,31 @@ type attribute struct{ name, value string }
 // passes over one that is too large.
 const maxAttributes = 1 << 20
 
+// attributeFiles are the .gitattributes files of the pushed tree, each read once.
+type attributeFiles struct {
+	run *Run
+
+	mu     sync.Mutex                 // guards what follows
+	rules  map[string][]attributeRule // by folder, of those that were read
+	macros map[string][]attribute     // of the topmost file
+}
+
 // Attribute returns the value of a path's attribute in the .gitattributes files of
 // the pushed tree: "true" if it is set, "false" if it is unset, its value, or "" if
 // it is unspecified. The macro binary and those that the topmost file defines are
 // supported. The pusher writes these files: a check that a push must not switch off
 // must not use them.
-func (r *Run) Attribute(name, attribute string) string { return r.attributeValues(name)[attribute] }
+func (r *Run) Attribute(name, attribute string) string { return r.attributes.of(name)[attribute] }
 
-// attributeValues are all attributes of a path; nil where no file says anything.
-func (r *Run) attributeValues(name string) map[string]string {
+// of are all attributes of a path; nil where no file says anything.
+func (a *attributeFiles) of(name string) map[string]string {
 	var values map[string]string
 	for end := 0; end >= 0; {
 		dir, rest := ".", name
 		if end > 0 {
 			dir, rest = name[:end], name[end+1:]
 		}
-		for _, rule := range r.attributeRules(dir) {
+		for _, rule := range a.rulesIn(dir) {
 			if ok, _ := Match(rule.glob, rest); !ok {
 				continue
 			}
@@ -62,7 +72,7 @@ func (r *Run) attributeValues(name string) map[string]string {
 // as binary. A folder such as vendor or node_modules is vendored unless its
 // attributes say otherwise, as in forges. Rules of style need not check other files.
 func (r *Run) Handmade(c Change) bool {
-	values := r.attributeValues(c.Path)
+	values := r.attributes.of(c.Path)
 	vendored := values["linguist-vendored"] == "true" || values["linguist-vendored"] == "" && inVendored(c.Path)
 	return values["linguist-generated"] != "true" && !vendored && values["text"] != "false" && values["diff"] != "false"
 }
@@ -79,52 +89,52 @@ func inVendored(name string) bool {
 	return false
 }
 
-// attributeRules reads a folder's file once.
-func (r *Run) attributeRules(dir string) []attributeRule {
-	r.mu.Lock()
-	rules, known := r.attributes[dir]
-	r.mu.Unlock()
+// rulesIn reads a folder's file once.
+func (a *attributeFiles) rulesIn(dir string) []attributeRule {
+	a.mu.Lock()
+	rules, known := a.rules[dir]
+	a.mu.Unlock()
 	if known {
 		return rules
 	}
-	text, err := r.attributesFile(path.Join(dir, ".gitattributes"))
+	text, err := a.read(path.Join(dir, ".gitattributes"))
 	if err != nil {
-		r.faults.add(errors.New("cannot read " + strconv.Quote(path.Join(dir, ".gitattributes")) + ": " + err.Error()))
+		a.run.faults.add(errors.New("cannot read " + strconv.Quote(path.Join(dir, ".gitattributes")) + ": " + err.Error()))
 	}
 	var macros map[string][]attribute
 	if dir != "." {
-		macros = r.macros()
+		macros = a.topMacros()
 	}
 	rules, macros = parseAttributes(text, macros)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.attributes == nil {
-		r.attributes = map[string][]attributeRule{}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.rules == nil {
+		a.rules = map[string][]attributeRule{}
 	}
-	if r.attributes[dir] = rules; dir == "." {
-		r.attributeMacros = macros
+	if a.rules[dir] = rules; dir == "." {
+		a.macros = macros
 	}
 	return rules
 }
 
-// macros are those of the topmost file, which was read before any other.
-func (r *Run) macros() map[string][]attribute {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.attributeMacros
+// topMacros are those of the topmost file, which was read before any other.
+func (a *attributeFiles) topMacros() map[string][]attribute {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.macros
 }
 
-// attributesFile reads a .gitattributes file; one that is a link is none, as to
+// read reads a .gitattributes file; one that is a link is none, as to
 // git.
-func (r *Run) attributesFile(name string) (string, error) {
-	info, err := r.Stat(name)
+func (a *attributeFiles) read(name string) (string, error) {
+	info, err := a.run.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && (!info.Mode().IsRegular() || info.Size() > maxAttributes) {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	f, err := r.Open(name)
+	f, err := a.run.Open(name)
 	if err != nil {
 		return "", err
 	}

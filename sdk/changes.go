@@ -3,7 +3,6 @@ package sdk
 import (
 	"errors"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -44,16 +43,26 @@ func (r *Run) Changed(globs ...string) iter.Seq[Change] { return r.changes("AM",
 func (r *Run) Deleted(globs ...string) iter.Seq[Change] { return r.changes("D", globs) }
 
 func (r *Run) changes(status string, globs []string) iter.Seq[Change] {
-	return r.pages(ChangesQuery{Globs: globs, Status: status}, r.page)
+	list := listing{run: r, what: "changes", given: r.Changes, op: opChanges, grant: "repo.read"}
+	return list.find(ChangesQuery{Globs: globs, Status: status})
 }
 
-// pages gives what a query finds, page by page.
-func (r *Run) pages(q ChangesQuery, page func(ChangesQuery) (ChangesPage, error)) iter.Seq[Change] {
+// listing is a list of changes: one in the request, or one that the host has.
+type listing struct {
+	run   *Run
+	what  string
+	given []Change // nil: the host has it
+	op    string   // that lists it
+	grant string   // without which the host gives none
+}
+
+// find gives what a query finds, page by page.
+func (l listing) find(q ChangesQuery) iter.Seq[Change] {
 	return func(yield func(Change) bool) {
 		for q := q; ; {
-			page, err := page(q)
+			page, err := l.page(q)
 			if err != nil {
-				r.faults.add(err)
+				l.run.faults.add(err)
 				return
 			}
 			for _, c := range page.Changes {
@@ -69,18 +78,24 @@ func (r *Run) pages(q ChangesQuery, page func(ChangesQuery) (ChangesPage, error)
 }
 
 // page gives changes out of the request, or asks the host for them.
-func (r *Run) page(q ChangesQuery) (ChangesPage, error) {
-	if r.Changes != nil {
-		return pageOf(q, r.Changes)
+func (l listing) page(q ChangesQuery) (ChangesPage, error) {
+	if l.given != nil {
+		return pageOf(q, l.given)
 	}
-	if !r.session.WithImports || !slices.Contains(r.Ops, opChanges) {
-		return ChangesPage{}, errors.New("cannot list changes: the host gives none to this run (grant repo.read)")
+	if !l.run.offers(l.op) {
+		return ChangesPage{}, errors.New("cannot list " + l.what + ": the host gives none to this run (grant " +
+			l.grant + ")")
 	}
-	answer, err := r.callHost(opChanges, q.AppendJSON(nil))
+	answer, err := l.run.host.call(l.op, q.AppendJSON(nil))
 	if err != nil {
 		return ChangesPage{}, err
 	}
 	return ParseChangesPage(answer)
+}
+
+func pageOf(q ChangesQuery, all []Change) (ChangesPage, error) {
+	at := func(i int) (Change, bool, error) { return all[i], true, nil }
+	return q.Page(len(all), at, len(all), func(int) error { return nil })
 }
 
 // Page returns the matching ones of n changes, at most one page; at returns each of

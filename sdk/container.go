@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // Job is a container that was requested.
@@ -49,16 +50,14 @@ func (r *Run) Start(c Container) *Job {
 			return j
 		}
 	}
-	if r.imports() {
-		j.handle, j.err = r.startContainer(&c)
+	if r.offers(opStart) {
+		j.handle, j.err = r.host.start(&c)
 	}
 	return j
 }
 
-// imports reports whether containers are started through module lane1.
-func (r *Run) imports() bool {
-	return r.session.WithImports && slices.Contains(r.Ops, opStart)
-}
+// offers reports whether the host has an operation of module lane1.
+func (r *Run) offers(op string) bool { return r.session.WithImports && slices.Contains(r.Ops, op) }
 
 func (r *Run) mayStart(c Container) error {
 	switch {
@@ -101,12 +100,15 @@ func (j *Job) Wait() (Result, error) {
 		select {}
 	}
 	r.pump.wait(j.handle)
-	result, err := r.takeResult(j.handle)
+	result, err := r.host.result(j.handle)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j.result, j.err, j.have = result, err, err == nil
 	return j.result, j.err
 }
+
+// hostCalls carries out the operations of the host.
+type hostCalls struct{ mu sync.Mutex } // held during an operation
 
 // Operations of module lane1.
 const (
@@ -133,9 +135,9 @@ func (e *OpError) Error() string {
 	return text
 }
 
-// startContainer asks for a container through module lane1.
-func (r *Run) startContainer(c *Container) (int32, error) {
-	answer, err := r.callHost(opStart, c.AppendJSON(nil))
+// start asks for a container through module lane1.
+func (h *hostCalls) start(c *Container) (int32, error) {
+	answer, err := h.call(opStart, c.AppendJSON(nil))
 	if err != nil {
 		return 0, err
 	}
@@ -156,11 +158,11 @@ func handleOf(op string, answer []byte) (int32, error) {
 	return int32(n), nil
 }
 
-// takeResult fetches the result of a container that has ended.
-func (r *Run) takeResult(handle int32) (Result, error) {
+// result fetches the result of a container that has ended.
+func (h *hostCalls) result(handle int32) (Result, error) {
 	m := object(nil)
 	m.int("handle", int64(handle))
-	answer, err := r.callHost(opResult, m.end())
+	answer, err := h.call(opResult, m.end())
 	closeHandle(handle)
 	if err != nil {
 		return Result{}, err
@@ -168,19 +170,19 @@ func (r *Run) takeResult(handle int32) (Result, error) {
 	return ParseResult(answer)
 }
 
-// callHost carries out one operation, one at a time: the host keeps a single
+// call carries out one operation, one at a time: the host keeps a single
 // parked answer, and a goroutine may lose its turn before it has taken it,
 // since making room for the answer can start a garbage collection.
-func (r *Run) callHost(op string, req []byte) ([]byte, error) {
-	r.calls.Lock()
-	defer r.calls.Unlock()
+func (h *hostCalls) call(op string, req []byte) ([]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return callHost(op, req)
 }
 
-// readHost reads from a handle of the host.
-func (r *Run) readHost(handle int32, p []byte) (int, error) {
-	r.calls.Lock()
-	defer r.calls.Unlock()
+// read reads from a handle of the host.
+func (h *hostCalls) read(handle int32, p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return readHandle(handle, p)
 }
 

@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"slices"
 	"strconv"
+	"sync"
 )
 
 // opBlobs gives the content of blobs that the run may see.
@@ -83,27 +83,33 @@ func (c *Content) Read(p []byte) (int, error) { return c.src.Read(p) }
 // Use it to read many files: the host sends them in one stream, and a small file
 // costs the run a thousandth of what Open costs.
 func (r *Run) Contents(files iter.Seq[Change]) iter.Seq2[Change, *Content] {
-	return r.contents(files, 0)
+	return contents{r, 0}.of(files)
 }
 
 // Heads is Contents that reads at most a number of bytes of each file.
 func (r *Run) Heads(files iter.Seq[Change], most int64) iter.Seq2[Change, *Content] {
-	return r.contents(files, most)
+	return contents{r, most}.of(files)
 }
 
-func (r *Run) contents(files iter.Seq[Change], most int64) iter.Seq2[Change, *Content] {
+// contents reads the content of files.
+type contents struct {
+	run  *Run
+	most int64 // bytes of each; 0: all
+}
+
+func (x contents) of(files iter.Seq[Change]) iter.Seq2[Change, *Content] {
 	return func(yield func(Change, *Content) bool) {
 		var batch []Change
 		for c := range files {
 			if batch = append(batch, c); len(batch) < MaxBlobs {
 				continue
 			}
-			if !r.batch(batch, most, yield) {
+			if !x.batch(batch, yield) {
 				return
 			}
 			batch = batch[:0]
 		}
-		r.batch(batch, most, yield)
+		x.batch(batch, yield)
 	}
 }
 
@@ -111,11 +117,11 @@ func (r *Run) contents(files iter.Seq[Change], most int64) iter.Seq2[Change, *Co
 func (c Change) hasBlob() bool { return c.NewID != "" && c.Mode != "160000" && c.Mode != "" }
 
 // batch gives the contents of some changes; false: no more are wanted.
-func (r *Run) batch(all []Change, most int64, yield func(Change, *Content) bool) bool {
-	open := r.opener(all, most)
+func (x contents) batch(all []Change, yield func(Change, *Content) bool) bool {
+	open := x.opener(all)
 	defer open.close()
 	for i, c := range all {
-		content := &Content{run: r, src: none{}}
+		content := &Content{run: x.run, src: none{}}
 		var err error
 		if open.has(c) {
 			content.Size, content.src, err = open.next(i)
@@ -125,7 +131,7 @@ func (r *Run) batch(all []Change, most int64, yield func(Change, *Content) bool)
 			err = errors.Join(content.err, open.done(i, !more))
 		}
 		if err != nil {
-			r.faults.add(errors.New("cannot read " + strconv.Quote(c.Path) + ": " + err.Error()))
+			x.run.faults.add(errors.New("cannot read " + strconv.Quote(c.Path) + ": " + err.Error()))
 			return false
 		}
 		if !more {
@@ -147,15 +153,13 @@ type opener interface {
 	close()
 }
 
-func (r *Run) opener(all []Change, most int64) opener {
-	if r.streams() {
-		return &stream{run: r, all: all, most: most}
+// opener opens some changes, in their order.
+func (x contents) opener(all []Change) opener {
+	if x.run.offers(opBlobs) { // the host gives blobs by their ids
+		return &stream{run: x.run, all: all, most: x.most}
 	}
-	return &fileOpener{run: r, all: all, most: most}
+	return &fileOpener{run: x.run, all: all, most: x.most}
 }
-
-// streams reports whether the host gives blobs by their ids.
-func (r *Run) streams() bool { return r.session.WithImports && slices.Contains(r.Ops, opBlobs) }
 
 // fileOpener opens the files of a folder: a host that gives no stream, and a dry
 // run.
@@ -277,14 +281,14 @@ func (s *stream) begin(i int) error {
 			q.IDs = append(q.IDs, c.NewID)
 		}
 	}
-	answer, err := s.run.callHost(opBlobs, q.AppendJSON(nil))
+	answer, err := s.run.host.call(opBlobs, q.AppendJSON(nil))
 	if err != nil {
 		return err
 	}
 	s.handle, err = handleOf(opBlobs, answer)
 	s.at, s.end = 0, 0
 	if s.buf == nil {
-		s.buf = s.run.borrow()
+		s.buf = s.run.buffers.borrow()
 	}
 	return err
 }
@@ -302,7 +306,7 @@ func (s *stream) Read(p []byte) (int, error) {
 // some reads what is there, or waits for more.
 func (s *stream) some(p []byte) (int, error) {
 	if s.at == s.end {
-		n, err := s.run.readHost(s.handle, s.buf)
+		n, err := s.run.host.read(s.handle, s.buf)
 		if err == nil && n == 0 {
 			err = io.ErrUnexpectedEOF
 		}
@@ -358,7 +362,7 @@ func (s *stream) drop() {
 func (s *stream) close() {
 	s.drop()
 	if s.buf != nil {
-		s.run.giveBack(s.buf)
+		s.run.buffers.giveBack(s.buf)
 		s.buf = nil
 	}
 }
@@ -366,21 +370,27 @@ func (s *stream) close() {
 // bufferSize is what a buffer for content has, in bytes.
 const bufferSize = 64 << 10
 
-// borrow gives a buffer of the run: to make one anew for each of many files is
+// buffers are those that a run uses again.
+type buffers struct {
+	mu    sync.Mutex
+	spare [][]byte // that nothing uses
+}
+
+// borrow gives a buffer: to make one anew for each of many files is
 // the most of what a small file costs.
-func (r *Run) borrow() []byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n := len(r.spare); n > 0 {
-		buf := r.spare[n-1]
-		r.spare = r.spare[:n-1]
+func (b *buffers) borrow() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := len(b.spare); n > 0 {
+		buf := b.spare[n-1]
+		b.spare = b.spare[:n-1]
 		return buf
 	}
 	return make([]byte, bufferSize)
 }
 
-func (r *Run) giveBack(buf []byte) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.spare = append(r.spare, buf)
+func (b *buffers) giveBack(buf []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spare = append(b.spare, buf)
 }

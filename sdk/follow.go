@@ -43,7 +43,7 @@ func Follow(r *Run, name string) (Followed, error) {
 		}
 		info, err := r.Stat(next)
 		if errors.Is(err, fs.ErrNotExist) {
-			if sub, err := r.isSubmodule(at); err != nil || sub {
+			if sub, err := isSubmodule(r, at); err != nil || sub {
 				return Followed{Path: next, IsDir: true, Submodule: sub}, err
 			}
 			return Followed{Path: path.Join(append([]string{next}, rest...)...)}, fs.ErrNotExist
@@ -84,7 +84,7 @@ func parts(target string) []string {
 
 // isSubmodule reports whether a folder is one: no other folder of a tree is
 // empty.
-func (r *Run) isSubmodule(folder string) (bool, error) {
+func isSubmodule(r *Run, folder string) (bool, error) {
 	if folder == "." {
 		return false, nil
 	}

@@ -1,9 +1,7 @@
 package sdk
 
 import (
-	"errors"
 	"iter"
-	"slices"
 )
 
 // opHistory lists what the new commits add beyond the pushed tree.
@@ -13,7 +11,7 @@ const opHistory = "history.list@1"
 // grant repo.history, at gates without commits, and on a host that is older than the
 // operation.
 func (r *Run) HasHistory() bool {
-	return r.Request.History != nil || r.session.WithImports && slices.Contains(r.Ops, opHistory)
+	return r.Request.History != nil || r.offers(opHistory)
 }
 
 // History are the files of the new commits that the pushed tree does not have, or
@@ -25,7 +23,8 @@ func (r *Run) HasHistory() bool {
 // A file that has the content from before the push is not in it. Needs the
 // capabilities repo.read and repo.history.
 func (r *Run) History(globs ...string) iter.Seq[Change] {
-	return r.pages(ChangesQuery{Globs: globs}, r.historyPage)
+	list := listing{run: r, what: "history", given: r.Request.History, op: opHistory, grant: "repo.history"}
+	return list.find(ChangesQuery{Globs: globs})
 }
 
 // Additions are the files of Changed, then those of History if the run has it.
@@ -55,23 +54,4 @@ func (c Change) InCommit() string {
 	}
 	return ", in commit " + c.Commit[:min(len(c.Commit), 7)] +
 		": removing it later does not remove it from the history: rewrite that commit (git rebase --interactive)"
-}
-
-func (r *Run) historyPage(q ChangesQuery) (ChangesPage, error) {
-	if r.Request.History != nil {
-		return pageOf(q, r.Request.History)
-	}
-	if !r.HasHistory() {
-		return ChangesPage{}, errors.New("cannot list history: the host gives none to this run (grant repo.history)")
-	}
-	answer, err := r.callHost(opHistory, q.AppendJSON(nil))
-	if err != nil {
-		return ChangesPage{}, err
-	}
-	return ParseChangesPage(answer)
-}
-
-func pageOf(q ChangesQuery, all []Change) (ChangesPage, error) {
-	at := func(i int) (Change, bool, error) { return all[i], true, nil }
-	return q.Page(len(all), at, len(all), func(int) error { return nil })
 }

@@ -20,7 +20,8 @@ type Run struct {
 	session Session
 	with    Value
 	faults  faults
-	calls   sync.Mutex    // held during an operation of the host
+	host    hostCalls
+	buffers buffers
 	waiting chan struct{} // a goroutine waits for a container that is not there yet
 
 	mu      sync.Mutex // guards all below
@@ -32,12 +33,10 @@ type Run struct {
 	verdict string
 	reason  string
 	jobs    []*Job
-	replay  int      // results of earlier calls not asked for yet
-	spare   [][]byte // buffers that nothing uses
+	replay  int // results of earlier calls not asked for yet
 
-	attributes      map[string][]attributeRule // by folder, of those that were read
-	attributeMacros map[string][]attribute
-	pump            pump
+	attributes *attributeFiles
+	pump       pump
 }
 
 // Session is the input and output of a run. Main uses the process's own; package
@@ -90,6 +89,7 @@ func (s Session) open() (*Run, error) {
 		return nil, errors.New("cannot read request: " + err.Error())
 	}
 	r := &Run{session: s, waiting: make(chan struct{}, 1)}
+	r.attributes = &attributeFiles{run: r}
 	if r.Request, err = ParseRequest(text); err != nil {
 		return nil, errors.New("cannot read request: " + err.Error())
 	}
@@ -127,18 +127,17 @@ func (s Session) broken(err error) int {
 // settleDown lets the other goroutines come to where they wait too, so that
 // their containers are asked for in the same call.
 func (r *Run) settleDown() {
-	for before := -1; before != r.countJobs(); {
-		before = r.countJobs()
+	count := func() int {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.jobs)
+	}
+	for before := -1; before != count(); {
+		before = count()
 		for range 64 {
 			runtime.Gosched()
 		}
 	}
-}
-
-func (r *Run) countJobs() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.jobs)
 }
 
 // ask ends this call with the records of the containers that are wanted.

@@ -46,8 +46,8 @@ func (c *Content) Binary() bool { return c.kind == notText }
 // wrong. Binary content yields none.
 func (c *Content) Blocks() iter.Seq[Block] {
 	return func(yield func(Block) bool) {
-		buf := c.run.borrow()
-		defer c.run.giveBack(buf)
+		buf := c.run.buffers.borrow()
+		defer c.run.buffers.giveBack(buf)
 		r, err := c.text(buf)
 		if err != nil || c.kind == notText {
 			c.err = err

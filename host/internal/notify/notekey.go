@@ -58,3 +58,7 @@ func (e openKeyError) Error() string {
 
 // Hint is the command that closes the file.
 func (e openKeyError) Hint() string { return "close it to others: chmod 600 " + e.path }
+
+// noteNamespace is what a note's signature is made for, so that it is no
+// signature of anything else.
+const noteNamespace = "pushlane-note"

@@ -18,10 +18,6 @@ import (
 // NotesRef is the ref of the verdicts as git notes, one JSON line per lane.
 const NotesRef = "refs/notes/pushlane"
 
-// noteNamespace is what a note's signature is made for, so that it is no
-// signature of anything else.
-const noteNamespace = "pushlane-note"
-
 // Note is one line.
 type Note struct {
 	Run     string    `json:"run"` // "app@1a2b3c4:lane"
@@ -47,15 +43,6 @@ type Note struct {
 // runs that have the same number in another database.
 func (n Note) key() string {
 	return fmt.Sprint(n.Number, " ", n.Started.UnixMilli(), " ", n.Attempt, " ", n.Lane, " ", n.Ref)
-}
-
-// runOf reads a delivery's run. One that was dropped has nothing to tell.
-func (t *Teller) runOf(ctx context.Context, id int64) (store.Run, error) {
-	run, err := t.store.RunByID(ctx, id)
-	if errors.Is(err, store.ErrNoRun) {
-		err = permanentError{err}
-	}
-	return run, err
 }
 
 // writeNotes adds the verdicts of a run to the notes of its commits. One that

@@ -9,6 +9,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -115,4 +116,13 @@ func mustJSON(v any) []byte {
 		panic(fmt.Sprintf("%T is not JSON: %v", v, err)) // plain structs of strings, numbers and times
 	}
 	return data
+}
+
+// runOf reads a delivery's run. One that was dropped has nothing to tell.
+func (t *Teller) runOf(ctx context.Context, id int64) (store.Run, error) {
+	run, err := t.store.RunByID(ctx, id)
+	if errors.Is(err, store.ErrNoRun) {
+		err = permanentError{err}
+	}
+	return run, err
 }

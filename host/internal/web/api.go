@@ -10,18 +10,26 @@ import (
 	"github.com/pushlane/pushlane/host/internal/web/api"
 )
 
-func (s *site) apiRoutes() []route {
+// programs serves the JSON API.
+type programs struct {
+	Options
+	catalog *catalog
+	logs    *logs
+	out     *renderer
+}
+
+func (s *programs) routes() []route {
 	const runs = "/api/v1/repositories/{repo}/runs"
 	return []route{
 		{"GET /api/v1/openapi.json", scopeNone, describe(api.Description)},
 		{"GET /api/v1/run.schema.json", scopeNone, describe(runjson.Schema)},
-		{"GET /api/v1/repositories", scopeRead, s.apiRepositories},
-		{"GET " + runs, scopeRead, s.apiRuns},
-		{"GET " + runs + "/{run}", scopeRead, s.apiRun},
-		{"GET " + runs + "/{run}/lanes/{lane}/log", scopeRead, s.apiLog},
-		{"POST " + runs + "/{run}/cancel", scopeRun, s.apiCancel},
-		{"POST " + runs + "/{run}/rerun", scopeRun, s.apiRerun},
-		{"/api/", scopeNone, func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotHere) }},
+		{"GET /api/v1/repositories", scopeRead, s.repositories},
+		{"GET " + runs, scopeRead, s.runs},
+		{"GET " + runs + "/{run}", scopeRead, s.run},
+		{"GET " + runs + "/{run}/lanes/{lane}/log", scopeRead, s.log},
+		{"POST " + runs + "/{run}/cancel", scopeRun, s.cancel},
+		{"POST " + runs + "/{run}/rerun", scopeRun, s.rerun},
+		{"/api/", scopeNone, func(w http.ResponseWriter, r *http.Request) { s.out.fail(w, r, errNotHere) }},
 	}
 }
 
@@ -32,22 +40,16 @@ func describe(document []byte) http.HandlerFunc {
 	}
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v)
-}
-
-func (s *site) answer(w http.ResponseWriter, r *http.Request, v any, err error) {
+func (s *programs) answer(w http.ResponseWriter, r *http.Request, v any, err error) {
 	if err != nil {
-		s.fail(w, r, err)
+		s.out.fail(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, v)
 }
 
-func (s *site) apiRepositories(w http.ResponseWriter, r *http.Request) {
-	all, err := s.repositories(r.Context())
+func (s *programs) repositories(w http.ResponseWriter, r *http.Request) {
+	all, err := s.catalog.repositories(r.Context())
 	list := []api.Repository{}
 	for _, repo := range all {
 		one := api.Repository{Name: repo.Slug, Served: repo.Served, Runs: repo.Runs}
@@ -59,9 +61,9 @@ func (s *site) apiRepositories(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, list, err)
 }
 
-func (s *site) apiRuns(w http.ResponseWriter, r *http.Request) {
+func (s *programs) runs(w http.ResponseWriter, r *http.Request) {
 	list := []runjson.Run{}
-	repo, err := s.repository(r)
+	repo, err := s.catalog.repository(r)
 	var runs []store.Run
 	if err == nil {
 		runs, err = s.Store.Runs(r.Context(), filterOf(repo.Key, r.URL.Query()))
@@ -76,19 +78,19 @@ func (s *site) apiRuns(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, list, err)
 }
 
-func (s *site) apiRun(w http.ResponseWriter, r *http.Request) {
-	repo, v, err := s.run(r)
+func (s *programs) run(w http.ResponseWriter, r *http.Request) {
+	repo, v, err := s.catalog.run(r)
 	if err != nil {
-		s.fail(w, r, err)
+		s.out.fail(w, r, err)
 		return
 	}
 	run, err := s.wholeRun(r.Context(), repo, v.Run)
-	run.Rerunnable = err == nil && s.rerunnable(r.Context(), v)
+	run.Rerunnable = err == nil && s.catalog.rerunnable(r.Context(), v)
 	s.answer(w, r, run, err)
 }
 
 // wholeRun reads all about a run.
-func (s *site) wholeRun(ctx context.Context, repo repository, run store.Run) (runjson.Run, error) {
+func (s *programs) wholeRun(ctx context.Context, repo repository, run store.Run) (runjson.Run, error) {
 	details, err := s.Store.Details(ctx, []store.Run{run}, 0)
 	if err != nil {
 		return runjson.Run{}, err
@@ -97,7 +99,7 @@ func (s *site) wholeRun(ctx context.Context, repo repository, run store.Run) (ru
 }
 
 // wholeNumber is wholeRun of a run by its number.
-func (s *site) wholeNumber(ctx context.Context, repo repository, number int64) (runjson.Run, error) {
+func (s *programs) wholeNumber(ctx context.Context, repo repository, number int64) (runjson.Run, error) {
 	run, err := s.Store.Run(ctx, repo.Key, number)
 	if err != nil {
 		return runjson.Run{}, err
@@ -107,24 +109,24 @@ func (s *site) wholeNumber(ctx context.Context, repo repository, number int64) (
 
 // runJSON is a run under the name that its repository has here, without folders
 // of this machine.
-func (s *site) runJSON(ctx context.Context, repo repository, d store.Detail) runjson.Run {
-	hide := s.hider(ctx, repo.Key, repo.Slug)
+func (s *programs) runJSON(ctx context.Context, repo repository, d store.Detail) runjson.Run {
+	hide := s.catalog.hider(ctx, repo.Key, repo.Slug)
 	hideInRun(hide, &d.Run)
 	hideInEvents(hide, d.Events)
 	return runjson.Of(d)
 }
 
-func (s *site) apiLog(w http.ResponseWriter, r *http.Request) {
-	d, err := s.lane(r)
+func (s *programs) log(w http.ResponseWriter, r *http.Request) {
+	d, err := s.logs.lane(r)
 	if err != nil {
-		s.fail(w, r, err)
+		s.out.fail(w, r, err)
 		return
 	}
-	s.rawLog(w, r, d)
+	s.logs.raw(w, r, d)
 }
 
-func (s *site) apiCancel(w http.ResponseWriter, r *http.Request) {
-	repo, v, err := s.run(r)
+func (s *programs) cancel(w http.ResponseWriter, r *http.Request) {
+	repo, v, err := s.catalog.run(r)
 	if err == nil {
 		err = s.Actions.Cancel(r.Context(), v.ID, visitorOf(r.Context()).Name)
 	}
@@ -135,14 +137,14 @@ func (s *site) apiCancel(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, run, err)
 }
 
-func (s *site) apiRerun(w http.ResponseWriter, r *http.Request) {
+func (s *programs) rerun(w http.ResponseWriter, r *http.Request) {
 	var wish struct {
 		FailedOnly bool `json:"failed_only"`
 	}
-	repo, v, err := s.run(r)
+	repo, v, err := s.catalog.run(r)
 	if err == nil && r.ContentLength != 0 {
 		if json.NewDecoder(r.Body).Decode(&wish) != nil {
-			s.problem(w, r, http.StatusBadRequest, "the body is not JSON")
+			s.out.problem(w, r, http.StatusBadRequest, "the body is not JSON")
 			return
 		}
 	}

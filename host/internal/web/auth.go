@@ -15,53 +15,6 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-// What a token may do; each includes those before it.
-const (
-	scopeNone = iota
-	scopeRead
-	scopeRun
-	scopeAdmin
-)
-
-// Scopes are the names of the scopes, from the least.
-func Scopes() []string { return []string{"read", "run", "admin"} }
-
-func scopeOf(name string) int {
-	for i, s := range Scopes() {
-		if s == name {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// visitor is who sent a request.
-type visitor struct {
-	Name         string
-	Scope        int
-	Repositories []string // keys of those that exist for the visitor; nil: all
-
-	form string // the value that a form must return; "" without a session
-}
-
-// same reports whether o is the same user with the same rights.
-func (v visitor) same(o visitor) bool {
-	return v.Name == o.Name && v.Scope == o.Scope && v.form == o.form &&
-		(v.Repositories == nil) == (o.Repositories == nil) && slices.Equal(v.Repositories, o.Repositories)
-}
-
-// sees reports whether a repository exists for the visitor.
-func (v visitor) sees(key string) bool {
-	return v.Repositories == nil || slices.Contains(v.Repositories, key)
-}
-
-type visitorKey struct{}
-
-func visitorOf(ctx context.Context) visitor {
-	v, _ := ctx.Value(visitorKey{}).(visitor)
-	return v
-}
-
 func localName(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -72,20 +25,35 @@ func localName(host string) bool {
 	return name == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// route is one address of the site. There is no other way to add one, so that
+// none is without a scope.
+type route struct {
+	pattern string
+	scope   int // scopeNone: anyone, without a look at who it is
+	serve   http.HandlerFunc
+}
+
+// auth finds out who sent a request, and lets it through or not.
+type auth struct {
+	Options
+	sessions *sessions
+	out      *renderer
+}
+
 // needs lets a request through whose sender has the scope.
-func (s *site) needs(scope int, next http.HandlerFunc) http.HandlerFunc {
+func (s *auth) needs(scope int, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, ok := s.visitor(r)
 		switch {
 		case !ok && strings.HasPrefix(r.URL.Path, "/api/"):
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			s.problem(w, r, http.StatusUnauthorized, "a token is required")
+			s.out.problem(w, r, http.StatusUnauthorized, "a token is required")
 		case !ok:
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 		case v.Scope < scope:
-			s.problem(w, r, http.StatusForbidden, "your token does not have the scope for this: "+Scopes()[scope-1])
+			s.out.problem(w, r, http.StatusForbidden, "your token does not have the scope for this: "+Scopes()[scope-1])
 		case r.Method == http.MethodPost && v.form != "" && !sameText(v.form, r.PostFormValue("form")):
-			s.problem(w, r, http.StatusForbidden, "this form is from another session: reload the page")
+			s.out.problem(w, r, http.StatusForbidden, "this form is from another session: reload the page")
 		default:
 			s.hold(w, r, v, next)
 		}
@@ -95,7 +63,7 @@ func (s *site) needs(scope int, next http.HandlerFunc) http.HandlerFunc {
 func sameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // visitor finds out who sent a request.
-func (s *site) visitor(r *http.Request) (visitor, bool) {
+func (s *auth) visitor(r *http.Request) (visitor, bool) {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return s.byToken(r.Context(), token)
 	}
@@ -121,13 +89,13 @@ func forwarded(r *http.Request) bool {
 }
 
 // byToken finds the visitor of a token.
-func (s *site) byToken(ctx context.Context, token string) (visitor, bool) {
+func (s *auth) byToken(ctx context.Context, token string) (visitor, bool) {
 	return s.byHash(ctx, HashToken(token))
 }
 
 // byHash looks a token up in the store, which alone knows what it may do now:
 // another process may have changed or revoked it. A lookup that fails refuses.
-func (s *site) byHash(ctx context.Context, hash [32]byte) (visitor, bool) {
+func (s *auth) byHash(ctx context.Context, hash [32]byte) (visitor, bool) {
 	t, err := s.Store.Tokens().ByHash(ctx, hash)
 	if err != nil {
 		if !errors.Is(err, store.ErrNoToken) && ctx.Err() == nil {
@@ -139,7 +107,7 @@ func (s *site) byHash(ctx context.Context, hash [32]byte) (visitor, bool) {
 }
 
 // byCookie finds the visitor of a session, by the token that it began with.
-func (s *site) byCookie(r *http.Request) (visitor, bool) {
+func (s *auth) byCookie(r *http.Request) (visitor, bool) {
 	cookie, err := r.Cookie(cookieName)
 	if err != nil {
 		return visitor{}, false
@@ -159,15 +127,15 @@ func NewToken() string { return "pl_" + strings.ToLower(rand.Text()) }
 // HashToken is the form in which tokens are stored.
 func HashToken(token string) [32]byte { return sha256.Sum256([]byte(token)) }
 
-func (s *site) loginPage(w http.ResponseWriter, r *http.Request) {
-	s.show(w, r, http.StatusOK, "login", page{Title: "Log in"})
+func (s *auth) loginPage(w http.ResponseWriter, r *http.Request) {
+	s.out.show(w, r, http.StatusOK, "login", page{Title: "Log in"})
 }
 
-func (s *site) login(w http.ResponseWriter, r *http.Request) {
+func (s *auth) login(w http.ResponseWriter, r *http.Request) {
 	token := strings.TrimSpace(r.PostFormValue("token"))
 	if _, ok := s.byToken(r.Context(), token); !ok {
 		s.sessions.afterWrong(r.Context())
-		s.show(w, r, http.StatusUnauthorized, "login", page{Title: "Log in", Data: "Unknown token."})
+		s.out.show(w, r, http.StatusUnauthorized, "login", page{Title: "Log in", Data: "Unknown token."})
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.sessions.add(HashToken(token)), Path: "/", HttpOnly: true,
@@ -175,11 +143,32 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-func (s *site) logout(w http.ResponseWriter, r *http.Request) {
+func (s *auth) logout(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(cookieName); err == nil {
 		s.sessions.drop(cookie.Value)
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true,
 		Secure: s.HTTPS, SameSite: http.SameSiteStrictMode, MaxAge: -1})
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
+
+// proxied is the visitor whom the proxy names; ok is false where the user may
+// do nothing.
+func (s *auth) proxied(ctx context.Context, user string) (v visitor, ok bool) {
+	v = visitor{Name: user, Scope: scopeOf(s.Proxy.Scope)}
+	i := slices.IndexFunc(s.Proxy.Access, func(a Access) bool { return a.User == user })
+	if i < 0 {
+		return v, v.Scope > scopeNone
+	}
+	a := s.Proxy.Access[i]
+	v.Scope = scopeOf(a.Scope)
+	if len(a.Repositories) > 0 {
+		all, err := s.Store.Repositories().Known(ctx)
+		if err != nil {
+			s.Log.WithError(err).Warn("rights of a user")
+			return visitor{}, false
+		}
+		v.Repositories = keysOf(all, a.Repositories)
+	}
+	return v, v.Scope > scopeNone
 }

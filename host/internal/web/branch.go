@@ -10,10 +10,10 @@ import (
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
-func (s *site) branchPage(w http.ResponseWriter, r *http.Request) {
-	repo, err := s.repository(r)
+func (s *people) branchPage(w http.ResponseWriter, r *http.Request) {
+	repo, err := s.catalog.repository(r)
 	if err != nil {
-		s.fail(w, r, err)
+		s.out.fail(w, r, err)
 		return
 	}
 	d := branchData{Repo: repo, Branch: r.PathValue("ref")}
@@ -28,14 +28,14 @@ func (s *site) branchPage(w http.ResponseWriter, r *http.Request) {
 		d.Is, d.Known, err = s.Store.Verdicts().Of(r.Context(), repo.Key, fullRef(d.Branch), d.Head)
 	}
 	if err != nil {
-		s.fail(w, r, err)
+		s.out.fail(w, r, err)
 		return
 	}
-	s.show(w, r, http.StatusOK, "branch", page{Title: d.Branch + " of " + repo.Slug, Live: true, Data: d})
+	s.out.show(w, r, http.StatusOK, "branch", page{Title: d.Branch + " of " + repo.Slug, Live: true, Data: d})
 }
 
 // walk finds what the branch is made of, from the commits themselves.
-func (s *site) walk(ctx context.Context, d *branchData) error {
+func (s *people) walk(ctx context.Context, d *branchData) error {
 	repo, release, err := s.Repo(ctx, d.Repo.Key)
 	if err != nil {
 		return err

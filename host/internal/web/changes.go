@@ -10,7 +10,7 @@ import (
 )
 
 // changes tells a page that it should be loaded again.
-func (s *site) changes(w http.ResponseWriter, r *http.Request) {
+func (s *people) changes(w http.ResponseWriter, r *http.Request) {
 	out := newEvents(w)
 	was := ""
 	ours := s.Store.Watch(r.Context())
@@ -93,7 +93,7 @@ func (p *pulses) get(keys []string) *pulse {
 
 // pulse is a text that differs after a run began, moved or ended, of those that
 // exist for the visitor, by a look that began after a time.
-func (s *site) pulse(ctx context.Context, since time.Time) (string, error) {
+func (s *people) pulse(ctx context.Context, since time.Time) (string, error) {
 	keys := visitorOf(ctx).Repositories
 	if keys != nil && len(keys) == 0 {
 		return "", nil

@@ -31,7 +31,7 @@ const maxFindingFiles = 40
 
 // findingsInDiff puts findings on the lines of the diff they are about. Where
 // the diff cannot be read, they are by themselves.
-func (s *site) findingsInDiff(ctx context.Context, run runView, lanes []laneView) (files []fileView, cut bool) {
+func (s *people) findingsInDiff(ctx context.Context, run runView, lanes []laneView) (files []fileView, cut bool) {
 	byPath := map[string][]store.Finding{}
 	var paths []string
 	update := map[string]int{}
@@ -57,7 +57,7 @@ func (s *site) findingsInDiff(ctx context.Context, run runView, lanes []laneView
 }
 
 // patches reads the diffs of some paths, each of the update it was found in.
-func (s *site) patches(ctx context.Context, run runView, paths []string,
+func (s *people) patches(ctx context.Context, run runView, paths []string,
 	update map[string]int) map[string]hooks.FilePatch {
 	all := map[string]hooks.FilePatch{}
 	if len(paths) == 0 {

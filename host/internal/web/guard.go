@@ -13,7 +13,6 @@ const (
 	bodyTime = 20 * time.Second // in which the body of a request must have come
 	maxBody  = 64 << 10         // bytes
 	pageTime = time.Minute      // in which a response must begin
-	sendTime = 10 * time.Second // in which a client must take what was written
 )
 
 const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " +

@@ -9,7 +9,7 @@ import (
 
 // hider takes the folders of this machine out of what is shown of a repository
 // to all but scope admin.
-func (s *site) hider(ctx context.Context, key, name string) *strings.Replacer {
+func (s *catalog) hider(ctx context.Context, key, name string) *strings.Replacer {
 	if visitorOf(ctx).Scope >= scopeAdmin {
 		return strings.NewReplacer()
 	}
@@ -39,7 +39,7 @@ func hideInEvents(h *strings.Replacer, events []store.Event) {
 }
 
 // events are a run's, without folders of this machine.
-func (s *site) events(ctx context.Context, repo repository, run int64) ([]store.Event, error) {
+func (s *catalog) events(ctx context.Context, repo repository, run int64) ([]store.Event, error) {
 	all, err := s.Store.Events(ctx, run)
 	hideInEvents(s.hider(ctx, repo.Key, repo.Slug), all)
 	return all, err

@@ -13,7 +13,7 @@ const lookEvery = time.Second
 // hold serves a request for as long as its sender keeps the rights that it
 // came with: an event stream or a download ends soon after its token is
 // revoked or its session is over.
-func (s *site) hold(w http.ResponseWriter, r *http.Request, v visitor, next http.HandlerFunc) {
+func (s *auth) hold(w http.ResponseWriter, r *http.Request, v visitor, next http.HandlerFunc) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	go s.endWith(ctx, cancel, r, v)
@@ -21,7 +21,7 @@ func (s *site) hold(w http.ResponseWriter, r *http.Request, v visitor, next http
 }
 
 // endWith cancels a request whose sender lost the rights of v.
-func (s *site) endWith(ctx context.Context, cancel context.CancelFunc, r *http.Request, v visitor) {
+func (s *auth) endWith(ctx context.Context, cancel context.CancelFunc, r *http.Request, v visitor) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -36,6 +36,9 @@ func (s *site) endWith(ctx context.Context, cancel context.CancelFunc, r *http.R
 		}
 	}
 }
+
+// sendTime is how long a client may take for what was written.
+const sendTime = 10 * time.Second
 
 // sendPart is how many bytes of a response are a part of it.
 const sendPart = 64 << 10

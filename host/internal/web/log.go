@@ -52,17 +52,23 @@ type laneData struct {
 	lastPart int  // of All: which group is the last, from 1
 }
 
+// logs serves the logs of lane runs.
+type logs struct {
+	catalog *catalog
+	out     *renderer
+}
+
 // lane finds the lane run that a request names: a lane, its attempt (?attempt=,
 // the newest without) and update (?update=).
-func (s *site) lane(r *http.Request) (laneData, error) {
-	repo, run, err := s.run(r)
-	d := laneData{Repo: repo, Run: run, hider: s.hider(r.Context(), repo.Key, repo.Slug)}
+func (s *logs) lane(r *http.Request) (laneData, error) {
+	repo, run, err := s.catalog.run(r)
+	d := laneData{Repo: repo, Run: run, hider: s.catalog.hider(r.Context(), repo.Key, repo.Slug)}
 	if err != nil {
 		return d, err
 	}
 	update, _ := strconv.Atoi(r.URL.Query().Get("update"))
 	attempt, _ := strconv.Atoi(r.URL.Query().Get("attempt"))
-	lanes, err := s.lanes(r.Context(), run, nil)
+	lanes, err := s.catalog.lanes(r.Context(), run, nil)
 	if err != nil {
 		return d, err
 	}
@@ -83,14 +89,14 @@ func (s *site) lane(r *http.Request) (laneData, error) {
 	return d, nil
 }
 
-func (s *site) lanePage(w http.ResponseWriter, r *http.Request) {
+func (s *logs) page(w http.ResponseWriter, r *http.Request) {
 	d, err := s.lane(r)
 	if err != nil {
-		s.fail(w, r, err)
+		s.out.fail(w, r, err)
 		return
 	}
 	if r.URL.Query().Get("raw") != "" {
-		s.rawLog(w, r, d)
+		s.raw(w, r, d)
 		return
 	}
 	if r.URL.Query().Get("all") != "" {
@@ -99,7 +105,7 @@ func (s *site) lanePage(w http.ResponseWriter, r *http.Request) {
 		err = d.read()
 	}
 	if err != nil {
-		s.fail(w, r, err)
+		s.out.fail(w, r, err)
 		return
 	}
 	if !d.Attempt.State.Final() {
@@ -109,10 +115,10 @@ func (s *site) lanePage(w http.ResponseWriter, r *http.Request) {
 	title := fmt.Sprintf("%s of run #%d, %s", d.Lane.LaneRun.Lane, d.Run.Number, d.Attempt.State)
 	p := page{Title: title, Data: d}
 	if d.All {
-		s.stream(w, r, p, d.writeAll)
+		s.out.stream(w, r, p, d.writeAll)
 		return
 	}
-	s.show(w, r, http.StatusOK, "lane", p)
+	s.out.show(w, r, http.StatusOK, "lane", p)
 }
 
 // open opens the attempt's log; nil: there is none.
@@ -234,12 +240,12 @@ func stripColor(line string) string {
 	}
 }
 
-// rawLog sends the whole log as text, as far as it is written.
-func (s *site) rawLog(w http.ResponseWriter, r *http.Request, d laneData) {
+// raw sends the whole log as text, as far as it is written.
+func (s *logs) raw(w http.ResponseWriter, r *http.Request, d laneData) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	f, err := lanelog.Open(d.Attempt.Log.Path)
 	if err != nil {
-		s.fail(w, r, err)
+		s.out.fail(w, r, err)
 		return
 	}
 	defer f.Close()
@@ -249,52 +255,17 @@ func (s *site) rawLog(w http.ResponseWriter, r *http.Request, d laneData) {
 	})
 }
 
-const (
-	pingEvery = 15 * time.Second
-	askEvery  = 250 * time.Millisecond // whether a lane has ended; its log is looked at more often
-)
+// askEvery is how often it is asked whether a lane has ended; its log is looked
+// at more often.
+const askEvery = 250 * time.Millisecond
 
-// events is one connection of server-sent events. A client that does not read
-// is dropped: it holds nothing but its own connection.
-type events struct {
-	w    http.ResponseWriter
-	ctl  *http.ResponseController
-	last time.Time
-}
-
-func newEvents(w http.ResponseWriter) *events {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no")
-	return &events{w, http.NewResponseController(w), time.Now()}
-}
-
-// send writes one event; an empty text is a ping. In between there is no
-// deadline: over HTTP/2 it would end a stream without news.
-func (e *events) send(text string) error {
-	if text == "" {
-		text = ": still here\n\n"
-	}
-	e.last = time.Now()
-	if _, err := io.WriteString(e.w, text); err != nil {
-		return err
-	}
-	if err := e.ctl.Flush(); err != nil {
-		return err
-	}
-	if err := e.ctl.SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	return nil
-}
-
-// logEvents streams a log's lines from a byte on, and says when it has ended.
+// events streams a log's lines from a byte on, and says when it has ended.
 // The id of each event is the byte after it, so that a browser that comes back
 // goes on where it was.
-func (s *site) logEvents(w http.ResponseWriter, r *http.Request) {
+func (s *logs) events(w http.ResponseWriter, r *http.Request) {
 	d, err := s.lane(r)
 	if err != nil {
-		s.fail(w, r, err)
+		s.out.fail(w, r, err)
 		return
 	}
 	from, line := position(r)
@@ -304,7 +275,7 @@ func (s *site) logEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	path, ok := s.logPath(ctx, d, out)
+	path, ok := s.path(ctx, d, out)
 	if !ok {
 		return
 	}
@@ -347,8 +318,8 @@ func position(r *http.Request) (from int64, line int) {
 	return max(0, from), max(0, line)
 }
 
-// logPath waits until the lane run has a log or has ended without one.
-func (s *site) logPath(ctx context.Context, d laneData, out *events) (string, bool) {
+// path waits until the lane run has a log or has ended without one.
+func (s *logs) path(ctx context.Context, d laneData, out *events) (string, bool) {
 	for {
 		l, ok := s.laneRun(ctx, d.Attempt.ID, d.Run.ID)
 		switch {
@@ -369,13 +340,13 @@ func (s *site) logPath(ctx context.Context, d laneData, out *events) (string, bo
 	}
 }
 
-func (s *site) ended(ctx context.Context, lane, run int64) bool {
+func (s *logs) ended(ctx context.Context, lane, run int64) bool {
 	l, ok := s.laneRun(ctx, lane, run)
 	return ok && l.State.Final()
 }
 
-func (s *site) laneRun(ctx context.Context, lane, run int64) (store.LaneRun, bool) {
-	all, err := s.Store.LaneRuns(ctx, run)
+func (s *logs) laneRun(ctx context.Context, lane, run int64) (store.LaneRun, bool) {
+	all, err := s.catalog.Store.LaneRuns(ctx, run)
 	if err != nil {
 		return store.LaneRun{}, false
 	}

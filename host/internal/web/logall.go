@@ -1,43 +1,14 @@
 package web
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"html/template"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/pushlane/pushlane/host/internal/lanelog"
 )
-
-// streamed is where the lines go that are written as they are read. No text
-// that a template escapes can hold it.
-const streamed template.HTML = "\x00the lines\x00"
-
-// stream sends a page whose template is made first, and in its middle what
-// write gives. Nothing of that is in memory as a whole.
-func (s *site) stream(w http.ResponseWriter, r *http.Request, p page, write func(io.Writer) error) {
-	p.Visitor = visitorOf(r.Context())
-	var b bytes.Buffer
-	if err := s.pages.ExecuteTemplate(&b, "lane.html", p); err != nil {
-		s.Log.WithError(err).Error("page")
-		http.Error(w, "cannot render this page", http.StatusInternalServerError)
-		return
-	}
-	head, foot, _ := bytes.Cut(b.Bytes(), []byte(streamed))
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	out := bufio.NewWriterSize(w, 64<<10)
-	out.Write(head)
-	if err := write(out); err != nil && r.Context().Err() == nil {
-		s.Log.WithError(err).Warn(r.URL.Path)
-		return // the page ends in the middle, as it should look
-	}
-	out.Write(foot)
-	out.Flush()
-}
 
 // measure finds out what the page says before its lines: how many there are,
 // and which group is the last.

@@ -179,9 +179,9 @@ func TestMissingLog(t *testing.T) {
 func TestOneLookForManyPages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	s := &site{Options: f.opts}
+	s := newSite(f.opts, nil)
 	ctx := t.Context()
-	empty, err := s.pulse(ctx, time.Now())
+	empty, err := s.people.pulse(ctx, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestOneLookForManyPages(t *testing.T) {
 	var wg sync.WaitGroup
 	texts := make([]string, 50)
 	for i := range texts {
-		wg.Go(func() { texts[i], _ = s.pulse(ctx, changed) })
+		wg.Go(func() { texts[i], _ = s.people.pulse(ctx, changed) })
 	}
 	wg.Wait()
 	for _, text := range texts {
@@ -198,11 +198,11 @@ func TestOneLookForManyPages(t *testing.T) {
 			t.Fatalf("%q, %q, before %q", text, texts[0], empty)
 		}
 	}
-	first := s.pulses.get(nil).began
-	if _, err := s.pulse(ctx, changed); err != nil || !s.pulses.get(nil).began.Equal(first) {
+	first := s.people.pulses.get(nil).began
+	if _, err := s.people.pulse(ctx, changed); err != nil || !s.people.pulses.get(nil).began.Equal(first) {
 		t.Errorf("another look was made: %v", err)
 	}
-	if _, err := s.pulse(ctx, time.Now()); err != nil || s.pulses.get(nil).began.Equal(first) {
+	if _, err := s.people.pulse(ctx, time.Now()); err != nil || s.people.pulses.get(nil).began.Equal(first) {
 		t.Errorf("no look was made after a change: %v", err)
 	}
 }

@@ -124,7 +124,7 @@ func TestEveryRoute(t *testing.T) {
 			Repositories: []string{"/srv/other.git"}})
 	}
 	var patterns []string
-	for _, r := range (&site{}).routes(http.NotFoundHandler()) {
+	for _, r := range newSite(Options{}, nil).routes(http.NotFoundHandler()) {
 		patterns = append(patterns, r.pattern)
 		want, known := accesses[r.pattern]
 		if !known {

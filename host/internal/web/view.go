@@ -163,3 +163,7 @@ func (l laneView) Ran() time.Duration {
 	}
 	return l.Ended.Sub(l.Started)
 }
+
+// streamed is where the lines go that are written as they are read. No text
+// that a template escapes can hold it.
+const streamed template.HTML = "\x00the lines\x00"
