@@ -84,8 +84,8 @@ func (w *imageWorld) run(exit int, name string, args ...string) string {
 // lanes commits a lanes file with one lane in an image.
 func (w *imageWorld) lanes(image, more string) {
 	w.t.Helper()
-	w.write(filepath.Join(w.repo, ".pushlane", "lanes.toml"), "version = 1\n"+more+"\n[[lane]]\nid = \"t\"\nplugin = \"shell\"\n"+
-		"[lane.with]\nimage = \""+image+"\"\nrun = \"cat /etc/which; echo $GREETING\"\n[lane.grant]\ncontainer = true\n")
+	w.write(filepath.Join(w.repo, ".pushlane", "lanes.toml"), "version = 1\n"+more+
+		"\n[[lane]]\nid = \"t\"\nplugin = \"shell\"\n[lane.with]\nimage = \""+image+"\"\nrun = \"cat /etc/which; echo $GREETING\"\n[lane.grant]\ncontainer = true\n")
 	w.commit()
 }
 
@@ -139,7 +139,8 @@ func TestImageRefused(t *testing.T) {
 	w := newImageWorld(t)
 	w.policy("[images]\nnames = [\"docker.io/library/*\"]\n")
 	w.lanes(w.host+"/app:1", "")
-	w.has(w.run(3, "pushlane", "run", "--all"), "cannot use image "+w.host+"/app:1: the policy of this host does not allow it",
+	w.has(w.run(3, "pushlane", "run", "--all"),
+		"cannot use image "+w.host+"/app:1: the policy of this host does not allow it",
 		`the host's owner may add "`+w.host+`/app" to images.names in `)
 	w.policy("[images]\npull = \"add\"\n")
 	w.has(w.run(3, "pushlane", "run", "--all"),

@@ -61,8 +61,8 @@ func BenchmarkFirstOutput(b *testing.B) {
 	}
 	once := func(fingerprint string) time.Duration {
 		var out lockedBuffer
-		ended, err := all.Incus.Run(b.Context(), incus.Spec{Container: sdk.Container{ID: "c", Command: []string{"echo", "hi"}},
-			Found: fingerprint, Address: "repo@abc1234:bench", Max: all.Policy.ContainerLimits()}, &out, &out)
+		ended, err := all.Incus.Run(b.Context(), incus.Spec{Container: sdk.Container{ID: "c",
+			Command: []string{"echo", "hi"}}, Found: fingerprint, Address: "repo@abc1234:bench", Max: all.Policy.ContainerLimits()}, &out, &out)
 		if err != nil || out.String() != "hi\n" {
 			b.Fatalf("%q, %v", out.String(), err)
 		}

@@ -24,7 +24,10 @@ var ErrNoImage = errors.New("no such image")
 
 // Alias looks an alias up. The error is ErrNoImage where there is none.
 func (m *Images) Alias(ctx context.Context, name string) (Alias, error) {
-	a, err := await(ctx, func() (*api.ImageAliasesEntry, error) { a, _, err := m.conn.srv.GetImageAlias(name); return a, err })
+	a, err := await(ctx, func() (*api.ImageAliasesEntry, error) {
+		a, _, err := m.conn.srv.GetImageAlias(name)
+		return a, err
+	})
 	switch {
 	case isNotFound(err):
 		return Alias{}, ErrNoImage
