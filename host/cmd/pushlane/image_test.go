@@ -85,7 +85,8 @@ func (w *imageWorld) run(exit int, name string, args ...string) string {
 func (w *imageWorld) lanes(image, more string) {
 	w.t.Helper()
 	w.write(filepath.Join(w.repo, ".pushlane", "lanes.toml"), "version = 1\n"+more+
-		"\n[[lane]]\nid = \"t\"\nplugin = \"shell\"\n[lane.with]\nimage = \""+image+"\"\nrun = \"cat /etc/which; echo $GREETING\"\n[lane.grant]\ncontainer = true\n")
+		"\n[[lane]]\nid = \"t\"\nplugin = \"shell\"\n[lane.with]\n"+
+		"image = \""+image+"\"\nrun = \"cat /etc/which; echo $GREETING\"\n[lane.grant]\ncontainer = true\n")
 	w.commit()
 }
 

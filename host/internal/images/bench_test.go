@@ -62,7 +62,8 @@ func BenchmarkFirstOutput(b *testing.B) {
 	once := func(fingerprint string) time.Duration {
 		var out lockedBuffer
 		ended, err := all.Incus.Run(b.Context(), incus.Spec{Container: sdk.Container{ID: "c",
-			Command: []string{"echo", "hi"}}, Found: fingerprint, Address: "repo@abc1234:bench", Max: all.Policy.ContainerLimits()}, &out, &out)
+			Command: []string{"echo", "hi"}}, Found: fingerprint,
+			Address: "repo@abc1234:bench", Max: all.Policy.ContainerLimits()}, &out, &out)
 		if err != nil || out.String() != "hi\n" {
 			b.Fatalf("%q, %v", out.String(), err)
 		}
