@@ -62,7 +62,7 @@ var arrows = map[string][]string{
 	"host/internal/doctor": {"hooks", "host", "host/internal/config", "host/internal/gate", "host/internal/hostile",
 		"host/internal/images", "host/internal/incus", "host/internal/lanerun", "host/internal/plugins",
 		"host/internal/printable", "host/internal/problem", "host/internal/report",
-		"host/internal/sandbox", "host/internal/store", "host/internal/wasm"},
+		"host/internal/sandbox", "host/internal/store", "host/internal/wasm", "lanes"},
 	"host/internal/console": {"hooks", "host", "host/internal/author", "host/internal/config", "host/internal/gate",
 		"host/internal/lanerun", "host/internal/plugins", "host/internal/printable", "host/internal/problem",
 		"host/internal/report", "host/internal/runjson", "host/internal/store", "host/internal/trace", "lanes",
