@@ -42,7 +42,8 @@ func TestGit(t *testing.T) {
 			notes = []sdk.Finding{{Level: "note", Message: c.note}}
 		}
 		sdktest.Case{Name: name, With: c.with, Request: sdk.Request{Changes: c.changes,
-			Update: sdk.Update{Ref: "refs/heads/main", New: "2", Base: "1"}},
+			Granted: []string{"repo.read", "container"},
+			Update:  sdk.Update{Ref: "refs/heads/main", New: "2", Base: "1"}},
 			Containers: map[string]sdk.Result{"command": {}}, WantContainers: []sdk.Container{want},
 			WantFindings: notes}.Run(t, check)
 	}
