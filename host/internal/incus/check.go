@@ -89,3 +89,23 @@ func (c *checks) image(ctx context.Context, name string) Checked {
 }
 
 func missing(name string, err error) Checked { return Checked{Name: name, Err: err} }
+
+// CheckProxies says whether containers can have a list of names as their network.
+func (c *Client) CheckProxies(ctx context.Context) Checked {
+	if c.conn.cfg.URL != "" {
+		return Checked{Name: "network", Warn: true,
+			Message: "network.hosts of the policy has no effect: this Incus is not on this machine",
+			Hint:    "lanes with network = true work: a bridge of Incus"}
+	}
+	project, err := c.conn.project(ctx)
+	if err != nil {
+		return missing("network", broke("read project "+c.conn.cfg.Project, err))
+	}
+	if project.Config["restricted"] == "true" && project.Config["restricted.devices.proxy"] != "allow" {
+		return Checked{Name: "network", Warn: true,
+			Message: fmt.Sprintf("project %s has no proxies: a lane whose network is a list of names cannot run",
+				c.conn.cfg.Project),
+			Hint: fmt.Sprintf("incus project set %s restricted.devices.proxy=allow", c.conn.cfg.Project)}
+	}
+	return Checked{Name: "network", Message: "lanes can be granted a list of names as their network"}
+}

@@ -214,3 +214,26 @@ func (c *capped) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// authoritiesScript writes standard input to the file that the variables name.
+const authoritiesScript = `set -e
+umask 022
+cat >` + caFile + `
+printf 'Acquire::https::CAInfo "` + caFile + `";\n' >` + aptFile + `
+`
+
+// giveAuthorities puts the host's authorities where networkEnv says.
+func (b *box) giveAuthorities(ctx context.Context, p plan) error {
+	if !p.Network || len(p.CA) == 0 {
+		return nil
+	}
+	exit, err := b.exec(ctx, command{cwd: "/", argv: []string{"/bin/sh", "-c", authoritiesScript},
+		stdin: bytes.NewReader(p.CA)})
+	if err == nil && exit != 0 {
+		err = fmt.Errorf("exit status %d", exit)
+	}
+	if err != nil {
+		return broke("give the authorities to "+b.name, err)
+	}
+	return nil
+}

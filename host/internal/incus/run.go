@@ -139,3 +139,13 @@ func (b *box) command(ctx, limited context.Context, p plan, ended *Ended, stdout
 	}
 	return nil
 }
+
+// proxyHere refuses a proxy for an Incus on another machine: it could not connect to the socket.
+func (c *Client) proxyHere(p plan) error {
+	if !p.Network || !p.Max.Proxied || c.conn.cfg.URL == "" {
+		return nil
+	}
+	return failed(fmt.Sprintf("start container %q", short(p.ID, 64)),
+		fmt.Errorf("a network that is a list of names needs an Incus on this machine, and this one is at %s", c.conn.cfg.URL),
+		"grant the lane a bridge, network = true, or run the host on the machine of Incus")
+}
