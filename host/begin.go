@@ -26,6 +26,9 @@ func (h *Host) begin(ctx context.Context, repo *hooks.Repo, j *gate.Run) (*recor
 	if err := findAddress(ctx, st, j); err != nil {
 		return nil, err
 	}
+	if j.Gate == "pre-receive" {
+		h.imageNotes(ctx, repo, j)
+	}
 	if j.Bypasses, err = gate.Bypasses(ctx, st, repo, j); err != nil {
 		return nil, err
 	}

@@ -26,8 +26,9 @@
 //	plugins              the modules that lanes name: fetched, checked, loaded
 //	oci, images          images of registries, as tars and in Incus; recipes
 //	egress               the proxy of containers that may reach some names
+//	secret               secrets, encrypted at rest
 //	lanerun              one lane run
-//	author               tools for plugin authors
+//	author, detect       tools for plugin authors; projects in a repository, for init
 //	slots, held, outage  what a host knows of its runs, and of Incus
 //	spool, perref        what one hook leaves for another, or for the resident
 //	runfiles             logs and lines of findings, in the state folder

@@ -35,8 +35,8 @@ func (h *Host) Judge(ctx context.Context, call gate.Call, out report.Output) int
 		var release func()
 		if repo, release, err = h.repo(ctx, call); err == nil {
 			defer release()
-			if j, err = h.decide(ctx, repo, call, policy); err == nil && j.Gate == "pre-receive" {
-				h.imageNotes(ctx, repo, &j)
+			if call, err = call.Resolved(ctx, repo); err == nil {
+				j, err = h.decide(ctx, repo, call, policy)
 			}
 		}
 	}
@@ -133,16 +133,11 @@ func (h *Host) leave(ctx context.Context, call gate.Call, out report.Output) int
 // decide decides about every lane. From here on the run says what the call asked
 // for.
 func (h *Host) decide(ctx context.Context, repo *hooks.Repo, call gate.Call, policy config.Policy) (gate.Run, error) {
-	undecided := gate.Run{Gate: call.Gate, Repo: call.Dir, Policy: policy}
-	call, err := call.Resolved(ctx, repo)
-	if err != nil {
-		return undecided, err
-	}
 	var st gate.TrustRecord
 	if call.Receives() {
 		opened, err := h.Store(ctx)
 		if err != nil {
-			return undecided, err
+			return gate.Run{Gate: call.Gate, Repo: call.Dir, Policy: policy}, err
 		}
 		st = opened.Repositories()
 	}

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the images of the tests out of this machine's Debian packages, as one OCI
-# layout: a Debian with node, one with python, one with go, all on the same first
+# layout: a Debian with node, one with python, one with go, one with make, all on the same first
 # layer; one of musl, one without a shell.
 # usage: images.sh OUT-FOLDER HELLO   HELLO is a static program
 set -eu
@@ -63,10 +63,29 @@ umoci init --layout "$layout"
 umoci new --image "$layout:empty"
 add empty debian "$work/base"
 config debian --config.cmd bash
-packages debian node nodejs
+# This machine's node with its npm: Debian's npm needs some 400 packages.
+npm=$(npm root -g)/npm
+if [ -e "$npm/bin/npm-cli.js" ]; then
+	root=$work/root-node
+	mkdir -p "$root/usr/bin" "$root/usr/lib/node_modules"
+	cp "$(readlink -f "$(command -v node)")" "$root/usr/bin/node"
+	cp -a "$npm" "$root/usr/lib/node_modules/npm"
+	ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/bin/npm"
+	ln -s ../lib/node_modules/npm/bin/npx-cli.js "$root/usr/bin/npx"
+	add debian node "$root"
+	rm -rf "$root"
+else
+	packages debian node nodejs npm
+fi
 config node --config.env NODE_VERSION=18 --config.entrypoint node --config.workingdir /app --config.user 1000:1000
-packages debian python python3-minimal
+packages debian python python3
+mkdir -p "$work/python/usr/bin"
+ln -s python3 "$work/python/usr/bin/python"
+add python python "$work/python"
 config python --config.env PYTHON=3 --config.cmd python3
+mkdir -p "$work/make/usr/bin"
+cp /usr/bin/make "$work/make/usr/bin/make"
+add debian build "$work/make"
 packages debian go golang-go
 config go --config.env GOTOOLCHAIN=local --config.env GOFLAGS=-mod=mod
 

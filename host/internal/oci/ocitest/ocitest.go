@@ -126,8 +126,8 @@ func Small(t testing.TB, files map[string]string, options ...string) (layout str
 	return layout
 }
 
-// Real is a layout with the images debian, node, python and go, which share a
-// layer, musl, and none, which has no shell. It is made once, and then taken from
+// Real is a layout with the images debian, node, python, go and build, which share
+// a layer, musl, and none, which has no shell. It is made once, and then taken from
 // the folder of temporary files.
 func Real(t testing.TB) (layout string) {
 	t.Helper()

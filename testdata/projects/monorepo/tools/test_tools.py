@@ -1,0 +1,6 @@
+import unittest
+
+
+class TestTools(unittest.TestCase):
+    def test_nothing(self):
+        pass
