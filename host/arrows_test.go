@@ -56,7 +56,7 @@ var arrows = map[string][]string{
 		"host/internal/printable", "host/internal/problem", "host/internal/sandbox",
 		"host/internal/store", "host/internal/trace", "host/internal/wasm", "host/internal/zone",
 		"lanes/plaintext", "sdk"},
-	"host/internal/doctor": {"hooks", "host", "host/internal/config", "host/internal/gate", "host/internal/hostile",
+	"host/internal/doctor": {"hooks", "host", "host/internal/hookclient", "host/internal/config", "host/internal/gate", "host/internal/hostile",
 		"host/internal/incus", "host/internal/lanerun", "host/internal/plugins",
 		"host/internal/printable", "host/internal/problem", "host/internal/report",
 		"host/internal/sandbox", "host/internal/store", "host/internal/wasm"},
@@ -100,8 +100,10 @@ var arrows = map[string][]string{
 		"host/internal/plugins",
 		"host/internal/printable", "host/internal/problem", "host/internal/report", "host/internal/runjson",
 		"host/internal/store", "host/internal/notify", "host/internal/trace", "host/internal/web",
-		"host/internal/web/api", "lanes", "sdk", "host/internal/console", "host/internal/perref"},
-	"host/cmd/pushlane-hook": nil,
+		"host/internal/web/api", "lanes", "sdk", "host/internal/console", "host/internal/perref",
+		"host/internal/hookclient"},
+	"host/internal/hookclient": nil,
+	"host/cmd/pushlane-hook":   {"host/internal/hookclient"},
 	// Plugins run in it: nothing that a plugin does not need may be in it.
 	"host/cmd/pushlane-plugin": {"host/internal/sandbox"},
 

@@ -31,6 +31,7 @@
 //	host                 this package
 //	console              what the command line asks of a host
 //	doctor               checks of a machine
+//	hookclient           what hooks call; imports nothing of ours
 //
 // Data flows only to the right. Lanes and policy are read from the trusted revision
 // and the host, never from the output of a plugin or a container.
