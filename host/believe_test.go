@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/pushlane/pushlane/host/internal/config"
-	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/notify"
 	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/problem"
@@ -80,7 +79,7 @@ func TestFilesOthersMayWrite(t *testing.T) {
 			t.Errorf("%s: hint %q", want, problem.Hint(err))
 		}
 	}
-	if _, err := lanerun.ReadSecret(p.Secrets, "TOKEN"); err == nil || err.Error() != "others may write it (mode 0666)" {
+	if _, err := p.SecretStore().Read("TOKEN"); err == nil || err.Error() != "others may write it (mode 0666)" {
 		t.Errorf("secret: %v", err)
 	}
 	var all []string

@@ -18,6 +18,7 @@
 // The order in which the packages import each other (arrows_test.go checks it):
 //
 //	printable, problem   untrusted text made harmless; errors with a hint
+//	secret               the encrypted secrets of the host
 //	config               the policy of the host's owner
 //	gate                 which lanes judge a push, by whose rules; no sandbox, no Incus
 //	trace                records the input and output of a plugin, to repeat it

@@ -109,7 +109,10 @@ func (c *Container) AppendJSON(b []byte) []byte {
 	m.boolOpt("network", c.Network)
 	membersListOpt(&m, "caches", c.Caches, appendCache)
 	m.textsOpt("artifacts", c.Artifacts)
+	m.textsOpt("reads", c.Reads)
+	m.boolOpt("git", c.Git)
 	m.textsOpt("secrets", c.Secrets)
+	m.mapOpt("secret_env", c.SecretEnv)
 	return m.end()
 }
 
@@ -153,8 +156,14 @@ func (d *decoder) container(c *Container) {
 			list(d, &c.Caches, d.cache)
 		case "artifacts":
 			d.texts(&c.Artifacts)
+		case "reads":
+			d.texts(&c.Reads)
+		case "git":
+			d.bool(&c.Git)
 		case "secrets":
 			d.texts(&c.Secrets)
+		case "secret_env":
+			d.textMap(&c.SecretEnv)
 		default:
 			return false
 		}

@@ -35,7 +35,9 @@ func fullRecord() Record {
 		Container: &Container{ID: "t", Image: "default", Command: []string{"go", "test"},
 			Env: map[string]string{"B": "2", "A": "1"}, Cwd: "/work/src",
 			User: "root", CPU: "0.5", Memory: "1GiB", Disk: "5GiB", Processes: 9, Millis: 8, Network: true,
-			Caches: []Cache{{Name: "go", Path: "/c"}}, Artifacts: []string{"/x/*"}, Secrets: []string{"TOKEN"}}}
+			Caches: []Cache{{Name: "go", Path: "/c"}}, Artifacts: []string{"/x/*"}, Secrets: []string{"TOKEN"},
+			Reads: []string{"/r"}, Git: true,
+			SecretEnv: map[string]string{"NODE_AUTH_TOKEN": "NPM"}}}
 }
 
 func TestCodecAgreesWithEncodingJSON(t *testing.T) {

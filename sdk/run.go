@@ -264,6 +264,11 @@ func (r *Run) ReadResult(id, name string) ([]byte, error) {
 	return readIn(r.session.Results, id+"/"+name)
 }
 
+// OpenResult opens an artifact of the container with that id.
+func (r *Run) OpenResult(id, name string) (*os.File, error) {
+	return openIn(r.session.Results, id+"/"+name)
+}
+
 func readIn(folder, name string) ([]byte, error) {
 	f, err := openIn(folder, name)
 	if err != nil {

@@ -8,10 +8,26 @@ func (m *Manifest) Wants(key string) bool {
 	return m.Input == nil || slices.Contains(m.Input, key) || key == "changes" && m.Tool != nil
 }
 
+// For is the manifest for a lane with these settings, JSON: with the input that
+// input_if adds. A setting that is false adds nothing.
+func (m Manifest) For(with []byte) Manifest {
+	settings, err := ParseValue(with)
+	if err != nil || m.Input == nil {
+		return m
+	}
+	for name, keys := range m.InputIf {
+		if v := settings.Get(name); v.Exists() && (v.kind != 'f' && v.kind != 't' || v.Bool()) {
+			m.Input = slices.Concat(m.Input, keys)
+		}
+	}
+	return m
+}
+
 // Seen removes the parts of a request that the plugin with this manifest does not
 // list or may not see, so that it cannot depend on them. The changes stay available
 // through changes.list@1.
 func (r Request) Seen(m Manifest) Request {
+	m = m.For(r.With)
 	if !m.Wants("run") {
 		r.Run = ""
 	}

@@ -93,8 +93,14 @@ type Container struct {
 	Network   bool              `json:"network,omitempty"`   // needs capability "container.network"
 	Caches    []Cache           `json:"caches,omitempty"`    // volumes that outlive the container
 	Artifacts []string          `json:"artifacts,omitempty"` // absolute paths or globs, copied out after the command
+	// absolute paths or globs, copied out for the plugin to read, and not listed as artifacts of the run
+	Reads []string `json:"reads,omitempty"`
+	// whether /work/src has a .git of the judged commit, see ABI.md. Needs "repo.history", and all of "repo.read"
+	Git bool `json:"git,omitempty"`
 	// names; each is a file /run/secrets/<name>. Needs capability "secret"
 	Secrets []string `json:"secrets,omitempty"`
+	// variables of the command, each with the name of the secret that is its value. Needs capability "secret"
+	SecretEnv map[string]string `json:"secret_env,omitempty"`
 }
 
 // Cache is a volume of this repository mounted in a container.
@@ -145,7 +151,9 @@ type Manifest struct {
 	// keys of the request that the plugin reads in addition to those every one has: "run", "gate", "update",
 	// "changes", "commits"; absent: all of these; "history" too, only where it is listed
 	Input []string `json:"input,omitempty" toml:"input"`
-	Tool  *Tool    `json:"tool,omitempty" toml:"tool"` // for a program that does not read requests
+	// more of these keys for lanes that have a setting: its name to the keys
+	InputIf map[string][]string `json:"input_if,omitempty" toml:"input_if"`
+	Tool    *Tool               `json:"tool,omitempty" toml:"tool"` // for a program that does not read requests
 }
 
 // Tool describes how an ordinary command-line program is called as a plugin.

@@ -179,9 +179,9 @@ func TestWhatIsAskedFor(t *testing.T) {
 		}[name]
 		run.WantContainers = append(run.WantContainers,
 			sdk.Container{ID: name, Image: "go", Cwd: "/work/src/sub", CPU: "2", Memory: "1GiB", Network: true,
-				Env:       map[string]string{"A": "1", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"},
-				Command:   []string{"/bin/sh", "-c", one + command + "\nexit $worst\n"},
-				Artifacts: []string{"/tmp/pushlane-go/" + name + ".out", "/tmp/pushlane-go/" + name + ".status"}})
+				Env:     map[string]string{"A": "1", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"},
+				Command: []string{"/bin/sh", "-c", one + command + "\nexit $worst\n"},
+				Reads:   []string{"/tmp/pushlane-go/" + name + ".out", "/tmp/pushlane-go/" + name + ".status"}})
 	}
 	run.Run(t, check)
 	for name, c := range map[string]struct{ with, want string }{
@@ -200,8 +200,8 @@ func TestOffline(t *testing.T) {
 		Command: []string{"/bin/sh", "-c", one + "check build 'go' 'build' '-o' '/dev/null' './...'\nexit $worst\n"},
 		Env: map[string]string{"GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false", "GOPROXY": "off",
 			"GOCACHE": "/var/cache/go-build", "GOMODCACHE": "/var/cache/go-mod"},
-		Caches:    []sdk.Cache{{Name: "go-build", Path: "/var/cache/go-build"}, {Name: "go-mod", Path: "/var/cache/go-mod"}},
-		Artifacts: []string{"/tmp/pushlane-go/build.out", "/tmp/pushlane-go/build.status"}}}
+		Caches: []sdk.Cache{{Name: "go-build", Path: "/var/cache/go-build"}, {Name: "go-mod", Path: "/var/cache/go-mod"}},
+		Reads:  []string{"/tmp/pushlane-go/build.out", "/tmp/pushlane-go/build.status"}}}
 	c.Run(t, check)
 }
 

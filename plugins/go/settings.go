@@ -118,7 +118,7 @@ func (s settings) containers() []sdk.Container {
 		script := one
 		for _, check := range group {
 			script += "check " + check + " " + quoted(s.command(check)) + "\n"
-			c.Artifacts = append(c.Artifacts, said+"/"+check+".out", said+"/"+check+".status")
+			c.Reads = append(c.Reads, said+"/"+check+".out", said+"/"+check+".status")
 		}
 		c.Command = []string{"/bin/sh", "-c", script + "exit $worst\n"}
 		all = append(all, c)

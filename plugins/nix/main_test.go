@@ -132,7 +132,7 @@ func TestWhatIsAskedFor(t *testing.T) {
 					"y"},
 				Env: map[string]string{"A": "1", "NO_COLOR": "1", "NIX_CONFIG": common + "extra-substituters = \n"}}},
 	} {
-		c.want.ID, c.want.Artifacts = "nix", artifacts
+		c.want.ID, c.want.Reads = "nix", artifacts
 		sdktest.Case{Name: name, With: c.with, Containers: map[string]sdk.Result{"nix": {Exit: 1}}, WantVerdict: "fail",
 			WantContainers: []sdk.Container{c.want}}.Run(t, check)
 	}

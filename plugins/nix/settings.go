@@ -79,7 +79,7 @@ func container(run *sdk.Run) (sdk.Container, error) {
 		Disk:      run.With("disk").String(),
 		Processes: int(run.With("processes").Int()),
 		Network:   run.With("network").Bool(),
-		Artifacts: []string{said + "/out", said + "/results", said + "/metadata"},
+		Reads:     []string{said + "/out", said + "/results", said + "/metadata"},
 	}
 	if run.With("cache").BoolOr(true) {
 		c.Caches = []sdk.Cache{{Name: "nix", Path: cache}}

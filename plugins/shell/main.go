@@ -21,11 +21,18 @@ func check(run *sdk.Run) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case result.TimedOut:
+	if result.TimedOut {
 		return run.Fail(withTail(strings.TrimSuffix("timed out: "+s.short, ": "), result.Tail))
-	case result.Exit == 0:
-		return run.Pass("")
+	}
+	tests, err := s.readReports(run, result)
+	for _, f := range tests.findings {
+		run.Report(f)
+	}
+	if result.Exit == 0 {
+		return passed(run, tests, err)
+	}
+	if err != nil {
+		run.Note("", 0, err.Error())
 	}
 	for _, f := range s.findings(run, result.Tail) {
 		run.Report(f)
@@ -33,19 +40,32 @@ func check(run *sdk.Run) error {
 	if why := serviceTrouble(result.Tail); result.Exit == serviceExit && why != "" {
 		return run.Fail(withTail(why, result.Tail))
 	}
-	return run.Fail(withTail(s.failure(result), result.Tail))
+	reason := s.failure(result)
+	if text := tests.String(); text != "" {
+		reason += ": " + text
+	}
+	return run.Fail(withTail(reason, result.Tail))
 }
 
-// failure says how the command ended, and which command it was where that is
-// known.
-func (s settings) failure(result sdk.Result) string {
-	reason := "exit status " + strconv.Itoa(result.Exit)
-	which := s.short
-	if s.script != "" {
-		which = failedCommand(s.script, result.Tail)
+// passed is the verdict on a command that ended with status 0. Reports that cannot
+// be read, or that say that tests failed, do not pass.
+func passed(run *sdk.Run, t tests, err error) error {
+	switch {
+	case err != nil:
+		return run.Fail(err.Error())
+	case t.failed > 0:
+		return run.Fail("the command exited 0, but " + t.String())
+	case t.errors > 0:
+		return run.Fail("the command exited 0, but its reports have " + count(t.errors, "error"))
 	}
-	if which != "" {
-		reason += ": " + which
+	return run.Pass(t.String())
+}
+
+// failure says which command failed, and how.
+func (s settings) failure(result sdk.Result) string {
+	reason := exited(s.short, result.Exit)
+	if s.script != "" {
+		reason = failedCommand(s.script, result.Tail, result.Exit)
 	}
 	if name := missingProgram(result.Tail); result.Exit == 127 && name != "" {
 		reason += ": the image has no program " + strconv.Quote(clip(name, 60))
@@ -61,12 +81,18 @@ func withTail(reason, tail string) string {
 	lines := strings.Split(tail, "\n")
 	var last []string
 	for i := len(lines) - 1; i >= 0 && len(last) < tailLines; i-- {
-		if line := strings.TrimRight(lines[i], " \t\r"); strings.Trim(line, " \t-=*#+~_") != "" &&
-			!strings.HasPrefix(line, lineMark) {
+		line, _, _ := strings.Cut(lines[i], lineMark)
+		if line = strings.TrimRight(line, " \t\r"); strings.Trim(line, " \t-=*#+~_") != "" &&
+			!ownLine(line) {
 			last = append([]string{clip(line, 200)}, last...)
 		}
 	}
 	return strings.Join(append([]string{reason}, last...), "\n")
+}
+
+// ownLine reports whether a line is one that the verdict says in its own words.
+func ownLine(line string) bool {
+	return strings.HasPrefix(line, exitMark) || strings.HasPrefix(line, noteMark)
 }
 
 // clip cuts a text to n characters.

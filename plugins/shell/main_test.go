@@ -63,20 +63,20 @@ func TestVerdicts(t *testing.T) {
 		"a failed script": {`{"run":"set -x\n# build\nmake\nmake test\n"}`,
 			sdk.Result{Exit: 2, Tail: "one\n\n-----\ntwo\n"}, "fail: exit status 2\none\ntwo"},
 		"the line that failed": {`{"run":"set -x\n# build\nmake\nmake test\n"}`,
-			sdk.Result{Exit: 2, Tail: "one\npushlane: failed in line 1\npushlane: failed in line 4\n"},
-			"fail: exit status 2: make test (line 4)\none"},
+			sdk.Result{Exit: 2, Tail: "one\npushlane: line 1 exited 1: set -x\npushlane: line 4 exited 2: make test\n"},
+			"fail: `make test` exited 2 (line 4)\none"},
 		"a line that is not there": {`{"run":"a\nb"}`,
-			sdk.Result{Exit: 2, Tail: "pushlane: failed in line 99\npushlane: failed in line x\n"}, "fail: exit status 2"},
+			sdk.Result{Exit: 2, Tail: "pushlane: line x exited 2\npushlane: line 99 exited 2: a\n"}, "fail: exit status 2"},
 		"a program that is missing": {`{"run":"a\nb"}`,
-			sdk.Result{Exit: 127, Tail: "bash: line 2: vitest: command not found\npushlane: failed in line 2\n"},
-			"fail: exit status 127: b (line 2): the image has no program \"vitest\"\nbash: line 2: vitest: command not found"},
+			sdk.Result{Exit: 127, Tail: "bash: line 2: vitest: command not found\npushlane: line 2 exited 127: b\n"},
+			"fail: `b` exited 127 (line 2): the image has no program \"vitest\"\nbash: line 2: vitest: command not found"},
 		"a shell with a command": {`{"command":["x"],"shell":"sh"}`, sdk.Result{},
 			"broken: setting shell: it goes with run, not with command"},
-		"a failed command": {`{"command":["go","vet"]}`, sdk.Result{Exit: 1}, "fail: exit status 1: go vet"},
+		"a failed command": {`{"command":["go","vet"]}`, sdk.Result{Exit: 1}, "fail: `go vet` exited 1"},
 		"only the last lines": {`{"run":"x"}`, sdk.Result{Exit: 1, Tail: "1\n2\n3\n4\n5\n6\n7"},
-			"fail: exit status 1: x\n3\n4\n5\n6\n7"},
+			"fail: `x` exited 1\n3\n4\n5\n6\n7"},
 		"a long command": {`{"run":"` + strings.Repeat("y", 90) + `"}`, sdk.Result{Exit: 1},
-			"fail: exit status 1: " + strings.Repeat("y", 59) + "…"},
+			"fail: `" + strings.Repeat("y", 59) + "…` exited 1"},
 		"a time-out": {`{"run":"sleep 9"}`, sdk.Result{Exit: 137, TimedOut: true, Tail: "zz"},
 			"fail: timed out: sleep 9\nzz"},
 		"a service that is late": {`{"run":"x","services":[{"name":"db","run":"y"}]}`,
@@ -338,7 +338,7 @@ func FuzzMatchers(f *testing.F) {
 			s, err := readSettings(run)
 			s.findings(run, tail)
 			withTail("x", tail)
-			failedCommand(tail, tail)
+			failedCommand(tail, tail, 1)
 			missingProgram(tail)
 			return err
 		})

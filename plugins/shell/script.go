@@ -2,20 +2,24 @@ package main
 
 import (
 	"path"
-	"strconv"
 	"strings"
 )
 
-// starter runs a script with the shell that tells most of its failures: bash,
+// starter runs a script with the shell that reports most of its failures: bash,
 // or a sh that has pipefail, or sh. Arguments: the script, what bash and what sh
-// run before it on its first line, and "pipe" where a sh without pipefail is
-// worth a word.
+// run before it on its first line, and "pipe" where a sh without pipefail needs a
+// warning.
 const starter = `if command -v bash >/dev/null 2>&1; then exec bash -Eeuo pipefail -c "$2$1" bash; fi
+said=
 ` + plainStarter
 
-const plainStarter = `if (set -o pipefail) 2>/dev/null; then exec /bin/sh -eu -o pipefail -c "$3$1" sh; fi
+const plainStarter = `if (set -o pipefail) 2>/dev/null; then
+	[ -n "${said-no}" ] || echo "` + noteMark + `, the script runs with sh -eu -o pipefail" >&2
+	exec /bin/sh -eu -o pipefail -c "$3$1" sh
+fi
+[ -n "${said-no}" ] || echo "` + noteMark + `, the script runs with sh -eu" >&2
 if [ "$4" = pipe ]; then
-	echo "pushlane: the image has no bash: only the last command of a pipe fails the script" >&2
+	echo "pushlane: sh has no pipefail: only the last command of a pipe fails the script" >&2
 fi
 exec /bin/sh -eu -c "$3$1" sh`
 
@@ -27,14 +31,8 @@ exec bash -Eeuo pipefail -c "$2$1" bash`
 const fileStarter = `if ! [ -x "$2" ]; then echo "pushlane: $2: not found" >&2; exit 127; fi
 file=$(mktemp) && printf '%s\n' "$1" >"$file" && chmod 700 "$file" && exec "$file"`
 
-// lineMark begins the line in which a shell says where it failed. bash says it
-// of each command that fails the script, other shells at the end of the script.
-const lineMark = "pushlane: failed in line "
-
-const (
-	bashTrap = `trap 'case $- in *e*) echo "` + lineMark + `$LINENO" >&2 ;; esac' ERR; `
-	shTrap   = `trap '[ "$?" = 0 ] || [ -z "${LINENO-}" ] || echo "` + lineMark + `$LINENO" >&2' EXIT; `
-)
+// noteMark begins the line that names the shell in the log.
+const noteMark = "pushlane: the image has no bash"
 
 // scriptCommand makes argv of a script and the lane's shell: "" for the best
 // that the image has, "bash", "sh", or a program and arguments such as
@@ -70,28 +68,6 @@ func interpreterOf(script string) (string, bool) {
 		return "", false
 	}
 	return words[0], true
-}
-
-// failedCommand is the line of the script that failed, if the shell reported it;
-// else "".
-func failedCommand(script, tail string) string {
-	lines := strings.Split(script, "\n")
-	n := 0
-	for line := range strings.Lines(tail) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), lineMark); ok {
-			if k, err := strconv.Atoi(rest); err == nil && 0 < k && k <= len(lines) {
-				n = k
-			}
-		}
-	}
-	if n == 0 {
-		return onlyCommand(lines)
-	}
-	text := clip(strings.TrimSpace(lines[n-1]), 60)
-	if len(lines) == 1 || onlyCommand(lines) != "" {
-		return text
-	}
-	return text + " (line " + strconv.Itoa(n) + ")"
 }
 
 // onlyCommand is the one line of a script that does something, or "" where

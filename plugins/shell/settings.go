@@ -35,6 +35,8 @@ func readSettings(run *sdk.Run) (settings, error) {
 		Processes: int(run.With("processes").Int()),
 		Network:   run.With("network").Bool(),
 		Artifacts: run.With("artifacts").Strings(),
+		Secrets:   run.With("secrets").Strings(),
+		SecretEnv: run.With("secret_env").Map(),
 	}
 	for _, c := range run.With("caches").Items() {
 		s.container.Caches = append(s.container.Caches, sdk.Cache{Name: c.Get("name").String(), Path: c.Get("path").String()})
@@ -46,12 +48,20 @@ func readSettings(run *sdk.Run) (settings, error) {
 	if s.dir != source {
 		s.container.Cwd = s.dir
 	}
-	for i, a := range s.container.Artifacts {
-		if !path.IsAbs(a) {
-			s.container.Artifacts[i] = path.Join(s.dir, a)
+	s.setGit(run)
+	s.container.Artifacts = s.absolute(s.container.Artifacts)
+	s.container.Reads = s.absolute(run.With("reports").Strings())
+	return s, s.setCommand(run)
+}
+
+// absolute makes paths of the container of paths from the working folder.
+func (s settings) absolute(paths []string) []string {
+	for i, p := range paths {
+		if !path.IsAbs(p) {
+			paths[i] = path.Join(s.dir, p)
 		}
 	}
-	return s, s.setCommand(run)
+	return paths
 }
 
 // number takes cores written as a number or as a string: 2 or "0.5".

@@ -20,6 +20,7 @@ type completer func(cmd *cobra.Command, begun string) ([]string, error)
 func complete(p *program, root *cobra.Command) {
 	for path, names := range map[string]completer{
 		"runs": p.runNames, "show": p.runNames, "cancel": p.runNames, "rerun": p.runNames, "log": p.logNames,
+		"artifact ls": p.logNames, "artifact get": p.logNames,
 		"plugin update": p.pluginNames, "plugin approve": p.pluginNames, "plugin remove": p.pluginNames,
 		"plugin verify": p.pluginNames,
 	} {

@@ -80,8 +80,9 @@ Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 	}
 	group(root, "Start:", initCommand(p), installCommand(p), uninstallCommand(p), importCommand(p), demoCommand(p))
 	group(root, "Lanes:", lanesCheckCommand(p), runCommand(p), lanesCommand(p), pluginCommand(p))
-	group(root, "Runs:", statusCommand(p), waitCommand(p), runsCommand(p), showCommand(p), logCommand(p), cancelCommand(p), rerunCommand(p))
-	group(root, "Server:", serveCommand(p), tokenCommand(p), gcCommand(p))
+	group(root, "Runs:", statusCommand(p), waitCommand(p), runsCommand(p), showCommand(p), logCommand(p),
+		artifactCommand(p), cancelCommand(p), rerunCommand(p))
+	group(root, "Server:", serveCommand(p), tokenCommand(p), secretCommand(p), gcCommand(p))
 	group(root, "This program:", doctorCommand(p), versionCommand(p))
 	root.AddCommand(hookCommand(p), manCommand(p))
 	root.SetHelpCommand(helpCommand(root))

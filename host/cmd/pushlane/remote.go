@@ -120,6 +120,9 @@ func (a *away) show(ctx context.Context, p *program, which string, asJSON bool) 
 			for _, f := range l.Findings {
 				fmt.Fprintf(p.out, "    %s:%d: %s: %s\n", printable.Clean(f.Path), f.Line, f.Level, printable.Clean(f.Message))
 			}
+			for _, a := range l.Stored() {
+				fmt.Fprintf(p.out, "    artifact %s  %s\n", printable.Clean(a.Shown()), printable.Bytes(a.Size))
+			}
 		}
 		fmt.Fprintln(p.out, "decisions:")
 		for _, e := range r.Events {

@@ -206,7 +206,7 @@ func (s *script) allow(asked []sdk.Container) error {
 		case c.Network && !s.can("container.network"):
 			return s.denied("container.network")
 		}
-		for _, name := range c.Secrets {
+		for _, name := range lanerun.SecretNames(c) {
 			if !s.reaches("secret", name) {
 				return fmt.Errorf("plugin %q asks for the secret %q, which is not in its scope", s.manifest.Name,
 					printable.Clean(name))
@@ -396,7 +396,7 @@ func trialOf(m sdk.Manifest, src, base memTree, with []byte) trial {
 	}
 	t.blobs = blobsOf(src, base)
 	t.request = r.Seen(m)
-	if lanerun.Wants(m, "changes") {
+	if lanerun.Wants(m.For(with), "changes") {
 		t.request.Changes = t.changes
 	}
 	return t

@@ -107,6 +107,14 @@ func (p Policy) Within(z zone.Zone, lane string, strict bool) Policy {
 	return p
 }
 
+// Guarded is the policy for lanes that come with the commits they judge, on a
+// developer's machine: what belongs to that developer is not theirs to ask for.
+func (p Policy) Guarded() Policy {
+	p.Capabilities = slices.DeleteFunc(slices.Clone(p.Capabilities),
+		func(c string) bool { return c == "secret" })
+	return p
+}
+
 // add joins what two tables give to runs of a zone. Secrets and variables are
 // never an unprotected run's.
 func (a *Allow) add(b Allow, z zone.Zone) {

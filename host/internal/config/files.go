@@ -8,6 +8,7 @@ import (
 
 	"github.com/pushlane/pushlane/host/internal/own"
 	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/secret"
 )
 
 // Trusted refuses a file or folder that other users may change: they could then
@@ -34,7 +35,8 @@ type namedFile struct{ what, path string }
 // secrets. Policy files themselves are checked when they are read.
 func (p Policy) files() []namedFile {
 	all := []namedFile{{"state folder", p.State}, {"cache folder", p.Cache}, {"plugins folder", p.Plugins},
-		{"secrets folder", p.Secrets}, {"allowed signers", p.AllowedSigners}, {"sigstore roots", p.SigstoreRoots},
+		{"secrets folder", p.Secrets}, {"secrets key", p.SecretStore().Key},
+		{"allowed signers", p.AllowedSigners}, {"sigstore roots", p.SigstoreRoots},
 		{"lanes file", p.DefaultLanes}, {"lock file", p.DefaultLock()}, {"notes key", p.NotesKey},
 		{"certificate", p.TLSCert}, {"key", p.TLSKey},
 		{"Incus certificate", p.IncusCert}, {"Incus key", p.IncusKey}, {"Incus server certificate", p.IncusServerCert}}
@@ -88,6 +90,15 @@ func (p Policy) CheckFiles() (errs []error) {
 		}
 	}
 	return errs
+}
+
+// SecretStore is where the secrets of this host are.
+func (p Policy) SecretStore() secret.Store {
+	key := p.SecretsKey
+	if key == "" && p.Secrets != "" {
+		key = p.Secrets + ".key"
+	}
+	return secret.Store{Dir: p.Secrets, Key: key}
 }
 
 // SocketPath is where the resident of a state folder listens.

@@ -107,6 +107,10 @@ type Policy struct {
 	// hosts that plugins may send requests to: "api.example.org", "*.example.org", "*"
 	HTTPHosts []string `koanf:"http.hosts"`
 	Secrets   string   `koanf:"secrets"` // folder of secrets, a file each
+	// file of the key that encrypts them; empty: the folder's name and .key
+	SecretsKey string `koanf:"secrets_key"`
+	// whether a secret may be a variable of a container's command; as a file it may always
+	SecretVariables bool `koanf:"secret_variables"`
 
 	// Who may sign third-party plugins. If one of the two names a signer, these
 	// plugins must be signed.
@@ -139,8 +143,8 @@ func defaultPolicy(getenv func(string) string) map[string]any {
 		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB", "limits.logs_total": "20GiB",
 		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
 		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{},
-		"secrets":        filepath.Join(filepath.Dir(PolicyFile), "secrets"),
-		"retention.runs": "720h", "log.level": "info", "log.format": "text",
+		"secrets":          filepath.Join(filepath.Dir(PolicyFile), "secrets"),
+		"secret_variables": true, "retention.runs": "720h", "log.level": "info", "log.format": "text",
 	}
 }
 

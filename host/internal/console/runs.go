@@ -125,6 +125,10 @@ func ShowRun(ctx context.Context, h *host.Host, call gate.Call, which string, as
 	}
 	fmt.Fprintln(w, runLine(run))
 	for _, l := range run.Lanes {
+		files, err := st.Artifacts(ctx, l.ID)
+		if err != nil {
+			return err
+		}
 		fmt.Fprintf(w, "  %-9s  %s  %s  %s\n", l.State, l.Lane, printable.Elapsed(max(0, l.Ended.Sub(l.Started))),
 			printable.FirstLine(l.Message))
 		for _, f := range findings {
@@ -132,12 +136,28 @@ func ShowRun(ctx context.Context, h *host.Host, call gate.Call, which string, as
 				fmt.Fprintf(w, "    %s\n", report.FindingLine(wireFinding(f)))
 			}
 		}
+		for _, f := range files {
+			fmt.Fprintf(w, "    artifact %s  %s\n", printable.Clean(runjson.Shown(f.Name)), printable.Bytes(f.Size))
+		}
 	}
 	fmt.Fprintln(w, "decisions:")
 	for _, e := range events {
 		fmt.Fprintln(w, "  "+eventLine(e))
 	}
 	return nil
+}
+
+// WholeRun is a run in its JSON form, with the paths of its files.
+func WholeRun(ctx context.Context, h *host.Host, call gate.Call, which string) (runjson.Run, error) {
+	st, run, _, err := findRun(ctx, h, call, which)
+	if err != nil {
+		return runjson.Run{}, err
+	}
+	details, err := st.Details(ctx, []store.Run{run}, 0)
+	if err != nil {
+		return runjson.Run{}, err
+	}
+	return runjson.Of(details[0]).WithPaths(details[0]), nil
 }
 
 func eventLine(e store.Event) string {

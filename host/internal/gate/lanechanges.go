@@ -53,14 +53,30 @@ func LanesByID(s *lanes.Set) map[string]lanes.Lane {
 	return all
 }
 
-// LanesTouched adds all places of lanes files and their locks to the changed
-// paths where one of them changes, or other says that the lanes do: a lane that
-// watches the lanes is picked wherever they are put.
-func LanesTouched(paths []string, other bool) []string {
+// BringsLanes reports whether the judged commits change the lanes file that judges
+// them, or its lock: their author then decided what the lanes ask for.
+func (p Update) BringsLanes() bool {
+	if p.Rev == "" {
+		return false
+	}
+	places := lanesPlaces()
+	return slices.ContainsFunc(ChangedPaths(p.Changes), func(path string) bool { return slices.Contains(places, path) })
+}
+
+// lanesPlaces are the paths of lanes files and their locks.
+func lanesPlaces() []string {
 	var places []string
 	for _, name := range LanesFiles {
 		places = append(places, name, LockBeside(name))
 	}
+	return places
+}
+
+// LanesTouched adds all places of lanes files and their locks to the changed
+// paths where one of them changes, or other says that the lanes do: a lane that
+// watches the lanes is picked wherever they are put.
+func LanesTouched(paths []string, other bool) []string {
+	places := lanesPlaces()
 	touched := func(path string) bool { return slices.Contains(places, path) }
 	if !other && !slices.ContainsFunc(paths, touched) {
 		return paths

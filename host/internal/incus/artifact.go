@@ -41,12 +41,12 @@ func parsePattern(text string) (pattern, error) {
 
 func (p *plan) checkArtifacts() error {
 	switch {
-	case len(p.Artifacts) > maxPatterns:
-		return fmt.Errorf("it names %d artifacts (at most %d)", len(p.Artifacts), maxPatterns)
-	case len(p.Artifacts) > 0 && p.Keep == nil:
+	case len(p.Artifacts)+len(p.Reads) > maxPatterns:
+		return fmt.Errorf("it names %d artifacts (at most %d)", len(p.Artifacts)+len(p.Reads), maxPatterns)
+	case len(p.Artifacts)+len(p.Reads) > 0 && p.Keep == nil:
 		return errors.New("it names artifacts, but nothing receives them")
 	}
-	for _, text := range p.Artifacts {
+	for _, text := range slices.Concat(p.Artifacts, p.Reads) {
 		pat, err := parsePattern(text)
 		if err != nil {
 			return err
@@ -54,6 +54,17 @@ func (p *plan) checkArtifacts() error {
 		p.patterns = append(p.patterns, pat)
 	}
 	return nil
+}
+
+// Meant reports whether a pattern of artifacts means a file, by the name that a
+// sink gets.
+func Meant(text, name string) bool {
+	pat, err := parsePattern(text)
+	meant := false
+	if err == nil {
+		meant, _ = pat.match(strings.Split(name, "/"))
+	}
+	return meant
 }
 
 // match says whether name, segment by segment, is meant (or lies in a folder

@@ -134,6 +134,31 @@ func (b *box) giveSecrets(ctx context.Context, p plan) error {
 	return nil
 }
 
+// secretEnvScript sets variables from the files of secrets and starts the
+// command. Incus and other users of its host see the arguments of a command and its
+// variables, so that no value may be in them. Arguments: VARIABLE=NAME..., --, the
+// command.
+const secretEnvScript = `while [ "$1" != -- ]; do
+	pushlane_value=$(cat "/run/secrets/${1#*=}") || exit 126
+	export "${1%%=*}=$pushlane_value"
+	shift
+done
+shift
+unset pushlane_value
+exec "$@"`
+
+// argv is the command with what sets its secret variables in front.
+func (p *plan) argv() []string {
+	if len(p.SecretEnv) == 0 {
+		return p.Command
+	}
+	argv := []string{"/bin/sh", "-c", secretEnvScript, "pushlane"}
+	for _, name := range slices.Sorted(maps.Keys(p.SecretEnv)) {
+		argv = append(argv, name+"="+p.SecretEnv[name])
+	}
+	return append(append(argv, "--"), p.Command...)
+}
+
 func prepareError(name string, exit int, said string) error {
 	switch {
 	case exit == 0:

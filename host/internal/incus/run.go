@@ -98,7 +98,7 @@ func (c *Client) run(ctx, limited context.Context, p plan, began time.Time, stdo
 
 // command runs the command itself and finds out what its end means.
 func (b *box) command(ctx, limited context.Context, p plan, ended *Ended, stdout, stderr io.Writer) error {
-	exit, err := b.execWhole(limited, command{argv: p.Command, env: p.env, uid: p.uid, cwd: p.cwd, stdout: stdout,
+	exit, err := b.execWhole(limited, command{argv: p.argv(), env: p.env, uid: p.uid, cwd: p.cwd, stdout: stdout,
 		stderr: stderr})
 	switch {
 	case ctx.Err() != nil:

@@ -215,6 +215,9 @@ func (p *plan) checkEnv() error {
 	if len(p.Env) > 256 {
 		return fmt.Errorf("it sets %d variables (at most 256)", len(p.Env))
 	}
+	if err := p.checkSecretEnv(); err != nil {
+		return err
+	}
 	total := 0
 	for name, value := range p.Env {
 		if !envForm.MatchString(name) || strings.ContainsRune(value, 0) {
@@ -225,6 +228,24 @@ func (p *plan) checkEnv() error {
 	}
 	if total > 64<<10 {
 		return fmt.Errorf("its variables take %d bytes (at most 64 KiB)", total)
+	}
+	return nil
+}
+
+// checkSecretEnv checks variables that secrets are the values of.
+func (p *plan) checkSecretEnv() error {
+	for name, secret := range p.SecretEnv {
+		_, twice := p.Env[name]
+		switch {
+		case !envForm.MatchString(name):
+			return fmt.Errorf("variable %q has no proper name", short(name, 80))
+		case twice:
+			return fmt.Errorf("variable %q is set twice, once as a secret", short(name, 80))
+		case !envForm.MatchString(secret):
+			return fmt.Errorf("secret %q is not a name", short(secret, 80))
+		case len(p.SecretEnv) > 64:
+			return fmt.Errorf("it sets %d secret variables (at most 64)", len(p.SecretEnv))
+		}
 	}
 	return nil
 }

@@ -67,8 +67,16 @@ func (l *access) Pusher() string {
 }
 
 func (l *access) policy() config.Policy {
-	return l.j.Policy.Within(l.Zone(), l.lane().ID, l.Update().Strict)
+	p := l.j.Policy.Within(l.Zone(), l.lane().ID, l.Update().Strict)
+	if l.guarded() {
+		return p.Guarded()
+	}
+	return p
 }
+
+// guarded is a run on a developer's machine whose lanes come with the commits they
+// judge: of a fork, perhaps.
+func (l *access) guarded() bool { return l.Zone().Trust == zone.Local && l.Update().BringsLanes() }
 
 func (l *access) logPath() string {
 	return l.runner.logPath(l.rec.WaitRunID(), l.i, l.lane().ID, l.Attempt)
@@ -111,6 +119,12 @@ func (l *access) denied(name string) error {
 // notInZone is a denial for what the policy allows to others: it says to whom.
 func (l *access) notInZone(name string) error {
 	z := l.Zone()
+	if l.guarded() {
+		return problem.WithHint(
+			fmt.Errorf("plugin %q asks for %s, which lanes do not have that the judged commits themselves change",
+				l.lane().Plugin, name),
+			"if the lanes are yours, name the file: pushlane run --config "+l.Update().Set.Source)
+	}
 	if z.Trust != zone.Protected {
 		return problem.WithHint(
 			fmt.Errorf("plugin %q asks for %s, which only runs of protected refs have, judged by protected lanes",

@@ -49,10 +49,8 @@ func (l *Lane) allowContainers(asked []sdk.Container) error {
 		if c.Network && !l.can("container.network") {
 			return l.denied("container.network")
 		}
-		for _, name := range c.Secrets {
-			if !l.permits.reaches("secret", name) {
-				return l.outside("secret", name)
-			}
+		if err := errors.Join(l.allowSecrets(c), l.allowGit(c)); err != nil {
+			return err
 		}
 	}
 	return TakeIDs(l.asked, asked, l.lane().Plugin, l.policy().MaxContainers)
@@ -94,11 +92,11 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 		return sdk.Result{}, err
 	}
 	l.recordStart(ctx, c)
-	source, err := l.tree(ctx, l.Update().New)
+	source, err := l.source(ctx, c)
 	if err != nil {
 		return sdk.Result{}, err
 	}
-	secrets, err := l.containerSecrets(c.Secrets)
+	secrets, err := l.containerSecrets(SecretNames(c))
 	if err != nil {
 		return sdk.Result{}, err
 	}
@@ -123,7 +121,7 @@ func (l *Lane) runContainer(ctx context.Context, c sdk.Container, follow *Job) (
 	}
 	l.mu.Lock()
 	l.outcome().Image = ended.Fingerprint
-	l.outcome().Artifacts = append(l.outcome().Artifacts, keep.files...)
+	l.listArtifacts(c, keep.files, ended.TimedOut)
 	l.mu.Unlock()
 	return sdk.Result{ID: c.ID, Exit: ended.Exit, TimedOut: ended.TimedOut, Millis: time.Since(began).Milliseconds(),
 		Tail: l.unmasked(printable.CleanText(ended.Tail)), Artifacts: ended.Artifacts}, nil

@@ -22,22 +22,23 @@ func (l *Lane) request(ctx context.Context) (sdk.Request, error) {
 		Update: sdk.Update{Ref: p.Ref, Old: p.Old, New: p.New, Base: p.Base, Forced: p.Forced},
 		With:   with, Granted: l.granted, Ops: l.offered(), Results: l.results,
 		Limits: config.PluginLimits(l.lane().Timeout, l.policy().MaxFuel)}
-	if Wants(l.module.Manifest(), "changes") {
+	m := l.module.Manifest().For(with)
+	if Wants(m, "changes") {
 		if r.Changes, err = l.visibleChanges(ctx); err != nil {
 			return sdk.Request{}, err
 		}
 	}
-	if l.seesPast() && slices.Contains(l.module.Manifest().Input, "history") {
+	if l.seesPast() && slices.Contains(m.Input, "history") {
 		if r.History, err = l.visiblePast(ctx); err != nil {
 			return sdk.Request{}, err
 		}
 	}
-	if l.can("repo.history") && Wants(l.module.Manifest(), "commits") {
+	if l.can("repo.history") && Wants(m, "commits") {
 		if r.Commits, err = l.commits(ctx); err != nil {
 			return sdk.Request{}, err
 		}
 	}
-	return r.Seen(l.module.Manifest()), nil
+	return r.Seen(m), nil
 }
 
 // Wants reports whether a plugin is handed a part of the request.

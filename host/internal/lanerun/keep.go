@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/pushlane/pushlane/host/internal/incus"
 	"github.com/pushlane/pushlane/host/internal/printable"
+	"github.com/pushlane/pushlane/host/internal/store"
+	"github.com/pushlane/pushlane/sdk"
 )
 
 // artifacts is the folder for artifacts of that origin: a container's id, or
@@ -27,6 +31,23 @@ func (l *Lane) artifacts(origin string) (*artifactFolder, error) {
 		l.quota = quota
 	}
 	return &artifactFolder{dir: filepath.Join(l.folder(), origin), quota: l.quota}, nil
+}
+
+// listArtifacts puts the files that a container's artifacts name on the lane run's
+// list, and notes each pattern that named none. What only the plugin reads is not
+// listed. Called with mu held.
+func (l *Lane) listArtifacts(c sdk.Container, files []store.File, timedOut bool) {
+	for _, f := range files {
+		if slices.ContainsFunc(c.Artifacts, func(text string) bool { return incus.Meant(text, f.Name) }) {
+			l.outcome().Artifacts = append(l.outcome().Artifacts, f)
+		}
+	}
+	for _, text := range c.Artifacts {
+		if !timedOut && !slices.ContainsFunc(files, func(f store.File) bool { return incus.Meant(text, f.Name) }) {
+			l.unmatched = append(l.unmatched, sdk.Finding{Level: "note", Rule: "artifacts",
+				Message: fmt.Sprintf("artifacts: no file matches %s", printable.Clean(strings.TrimPrefix(text, "/work/src/")))})
+		}
+	}
 }
 
 // keepArtifacts copies what the plugin named below /out to the lane run's

@@ -5,9 +5,11 @@ package lanerun
 
 import (
 	"context"
+	"sync"
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/plugins"
 	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/wasm"
@@ -26,6 +28,11 @@ type Lane struct {
 	results  []sdk.Result // of all rounds, in the order in which they were asked for
 	out      *wasm.Out    // /out of the call under way
 	cleanup  []func()
+
+	gitOnce sync.Mutex
+	git     *gitSource // that containers of this attempt share; guarded by gitOnce
+
+	unmatched []sdk.Finding // patterns of artifacts without a file, as notes; guarded by mu
 
 	quota *artifactQuota  // of this attempt; nil: it left no artifacts yet; guarded by mu
 	asked map[string]bool // container ids; guarded by mu
@@ -53,7 +60,13 @@ type input struct {
 	text    []byte
 }
 
-// Manifest is what the lane's plugin says of itself.
+// Manifest is what the lane's plugin says of itself, with the input that the lane's
+// settings add.
 func (l *Lane) Manifest(ctx context.Context) (sdk.Manifest, error) {
-	return modules{l.access}.Manifest(ctx)
+	m, err := modules{l.access}.Manifest(ctx)
+	if err != nil {
+		return m, err
+	}
+	with, err := plugins.SettingsJSON(l.lane().With)
+	return m.For(with), err
 }

@@ -41,6 +41,8 @@ type laneLog struct {
 	tail   []string
 	err    error
 	shown  func(line string) // receives every line; may be nil
+
+	hide func(line string) string // takes secrets out of a line; may be nil
 }
 
 func newLaneLog(path func() string, shown func(string)) *laneLog {
@@ -65,6 +67,9 @@ func (l *laneLog) open() error {
 }
 
 func (l *laneLog) line(stream byte, text string) {
+	if l.hide != nil {
+		text = l.hide(text)
+	}
 	colored := printable.CleanColor(text)
 	text = printable.Clean(text)
 	l.mu.Lock()

@@ -1,6 +1,8 @@
 package lanerun
 
 import (
+	"github.com/pushlane/pushlane/host/internal/secret"
+
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -69,7 +71,8 @@ func TestSecretsAreReadWhole(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "S"), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadSecret(dir, "S"); (err == nil) != (want == "<nil>") || err != nil && err.Error() != want {
+		_, err := secret.Store{Dir: dir}.Read("S")
+		if (err == nil) != (want == "<nil>") || err != nil && err.Error() != want {
 			t.Errorf("%d bytes: %v, want %s", len(content), err, want)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 func (l *Lane) Run(ctx context.Context, o *gate.LaneRun) {
 	log := newLaneLog(l.logPath, func(line string) { l.watch.Line(l.i, line) })
 	l.log, l.asked = log, map[string]bool{}
+	log.hide = l.unmasked
 	defer func() {
 		for _, f := range l.cleanup {
 			f()
@@ -37,6 +38,7 @@ func (l *Lane) Run(ctx context.Context, o *gate.LaneRun) {
 		err = problem.WithHint(fmt.Errorf("took longer than its timeout of %s", l.lane().Timeout),
 			"raise `timeout` of the lane, or look at the end of its log")
 	}
+	said.Findings = append(said.Findings, l.unmatched...)
 	settle(ctx, o, said, exit, err)
 	if o.CachedFrom == 0 {
 		l.storeResult(ctx, o, said, exit)
@@ -207,6 +209,7 @@ func (p *pluginCall) ended(done wasm.Result, err error) (Result, error) {
 		return Result{}, err
 	}
 	said, err := ReadResult(p.lane.module.Manifest().Output, done.Stdout, config.MaxFindings)
+	p.lane.hide(&said)
 	p.lane.logTalk(said)
 	if err == nil {
 		err = p.opened.Pass(done.Exit)
@@ -324,5 +327,5 @@ func (l *Lane) Again(ctx context.Context, o *gate.LaneRun) {
 	// What says which lane this is stays untouched: other lanes read it.
 	o.State, o.Message, o.Err, o.Findings, o.Tail, o.Artifacts = "", "", nil, nil, nil, nil
 	o.Log, o.LogSize, o.LogSum, o.Image, o.Started, o.Ended = "", 0, "", "", time.Now(), time.Time{}
-	l.Recorded, l.results, l.quota = false, nil, nil
+	l.Recorded, l.results, l.quota, l.unmatched, l.git = false, nil, nil, nil, nil
 }

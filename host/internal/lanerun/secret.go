@@ -1,22 +1,16 @@
 package lanerun
 
 import (
-	"errors"
+	"encoding/base64"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
+	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 
-	"github.com/pushlane/pushlane/host/internal/bounded"
-	"github.com/pushlane/pushlane/host/internal/own"
 	"github.com/pushlane/pushlane/host/internal/problem"
-)
-
-const (
-	maxSecret = 64 << 10 // bytes
-	minSecret = 6        // bytes: shorter ones cannot be masked in logs
+	"github.com/pushlane/pushlane/host/internal/secret"
+	"github.com/pushlane/pushlane/sdk"
 )
 
 // secret reads a secret of this host for a lane run that may use it. Its bytes
@@ -26,62 +20,31 @@ func (l *access) secret(name string) ([]byte, error) {
 	if !l.permits.reaches("secret", name) {
 		return nil, l.outside("secret", name)
 	}
-	value, err := ReadSecret(l.policy().Secrets, name)
+	value, err := l.policy().SecretStore().Read(name)
 	if err != nil {
 		return nil, problem.WithHint(fmt.Errorf("cannot read secret %q: %w", name, err),
-			fmt.Sprintf("write it to %s/%s, readable only by this host (chmod 600)", l.policy().Secrets, name))
+			"store it as the user of this host: pushlane secret set "+name)
 	}
 	l.mask(value)
 	return value, nil
 }
 
-// ReadSecret reads a file that no one else can read. The name is one that a
-// lanes file may hold: no path.
-func ReadSecret(dir, name string) ([]byte, error) {
-	if err := own.Check(filepath.Join(dir, name)); err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe does not hold the lane up
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is not a file")
-	case info.Mode().Perm()&0o077 != 0 || ok && int(stat.Uid) != os.Geteuid():
-		return nil, errors.New("others can read it")
-	}
-	data, err := bounded.ReadAll(f, maxSecret)
-	if err != nil {
-		return nil, err
-	}
-	text := strings.TrimRight(string(data), "\r\n")
-	if len(text) < minSecret {
-		return nil, fmt.Errorf("it has %d bytes, want %d to %d", len(text), minSecret, maxSecret)
-	}
-	return []byte(text), nil
-}
-
-// mask keeps a secret out of what this lane run says from now on.
+// mask keeps a secret out of what this lane run says from now on: its lines, and
+// the whole in base64 and as a part of an address.
 func (l *access) mask(value []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for line := range strings.Lines(string(value)) { // logs are lines
-		if line = strings.TrimSpace(line); len(line) >= minSecret && !slices.Contains(l.masked, line) {
-			l.masked = append(l.masked, line)
+	text, whole := string(value), value[:len(value)/3*3] // what follows changes no whole group of base64
+	forms := append(strings.Split(text, "\n"), url.QueryEscape(text), url.PathEscape(text),
+		base64.RawStdEncoding.EncodeToString(whole), base64.RawURLEncoding.EncodeToString(whole),
+		base64.RawStdEncoding.EncodeToString(value), base64.RawURLEncoding.EncodeToString(value))
+	for _, form := range forms { // logs are lines
+		if form = strings.TrimSpace(form); len(form) >= secret.Min && !slices.Contains(l.masked, form) {
+			l.masked = append(l.masked, form)
 		}
 	}
+	// One that holds another comes before it.
+	slices.SortStableFunc(l.masked, func(a, b string) int { return len(b) - len(a) })
 }
 
 // unmasked removes secrets from text. It is for the output of containers that
@@ -94,6 +57,44 @@ func (l *access) unmasked(text string) string {
 		text = strings.ReplaceAll(text, secret, "***")
 	}
 	return text
+}
+
+// hide removes secrets from what a plugin says: it may have read them in the
+// files that its containers left.
+func (l *access) hide(said *Result) {
+	said.Reason = l.unmasked(said.Reason)
+	for i := range said.Findings {
+		said.Findings[i].Message = l.unmasked(said.Findings[i].Message)
+	}
+	for i := range said.progress {
+		said.progress[i] = l.unmasked(said.progress[i])
+	}
+}
+
+// SecretNames are the secrets that a container asks for, as files and as
+// variables.
+func SecretNames(c sdk.Container) []string {
+	names := slices.Concat(c.Secrets, slices.Collect(maps.Values(c.SecretEnv)))
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// allowSecrets refuses secrets that the lane run does not reach, and variables
+// where the policy wants files.
+func (l *access) allowSecrets(c sdk.Container) error {
+	for _, name := range SecretNames(c) {
+		if !l.permits.reaches("secret", name) {
+			return l.outside("secret", name)
+		}
+	}
+	if len(c.SecretEnv) > 0 && !l.policy().SecretVariables {
+		name := slices.Min(slices.Collect(maps.Values(c.SecretEnv)))
+		return problem.WithHint(fmt.Errorf(
+			"plugin %q asks for secret %q as a variable, which the policy of this host does not allow", l.lane().Plugin, name),
+			"read it from /run/secrets/"+name+", or have the host's owner set `secret_variables = true` in "+
+				l.j.Policy.File())
+	}
+	return nil
 }
 
 // containerSecrets are the secrets a container asks for, by name.

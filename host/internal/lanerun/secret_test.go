@@ -4,10 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
+	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/lanes"
+	"github.com/pushlane/pushlane/sdk"
 )
 
 // secretsFolder has TOKEN and OTHER in it, and is as private as it must be.
@@ -120,80 +123,6 @@ func TestWhoseSecrets(t *testing.T) {
 	}
 }
 
-// TestReadSecret: a secret is a regular file of the host's own that no one else can read, of a size that can be masked.
-func TestReadSecret(t *testing.T) {
-	t.Parallel()
-	dir := secretsFolder(t)
-	outside := filepath.Join(filepath.Dir(dir), "outside")
-	put := func(name, text string, mode os.FileMode) {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(outside, []byte("outside of it"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	put("lines", "one\ntwo\r\n\n", 0o600)
-	put("readonly", "secret", 0o400)
-	put("five", "12345\n", 0o600)
-	put("none", "", 0o600)
-	put("most", strings.Repeat("x", maxSecret), 0o600)
-	put("over", strings.Repeat("x", maxSecret+1), 0o600)
-	put("world", "secret", 0o604)
-	put("group", "secret", 0o640)
-	put("written", "secret", 0o620)
-	for name, target := range map[string]string{"inner": "TOKEN", "outer": outside, "dotted": "../outside"} {
-		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct{ want, err string }{
-		"TOKEN":      {"value of TOKEN", ""},
-		"lines":      {"one\ntwo", ""},
-		"readonly":   {"secret", ""},
-		"inner":      {"value of TOKEN", ""},
-		"most":       {strings.Repeat("x", maxSecret), ""},
-		"over":       {"", "it is longer than 64 KiB"},
-		"five":       {"", "it has 5 bytes, want 6 to 65536"},
-		"none":       {"", "it has 0 bytes, want 6 to 65536"},
-		"world":      {"", "others can read it"},
-		"group":      {"", "others can read it"},
-		"written":    {"", "others may write it (mode 0620)"},
-		"folder":     {"", "it is not a file"},
-		"pipe":       {"", "it is not a file"},
-		"outer":      {"", "openat outer: path escapes from parent"},
-		"dotted":     {"", "openat dotted: path escapes from parent"},
-		"../outside": {"", "openat ../outside: path escapes from parent"},
-		"missing":    {"", "openat missing: no such file or directory"},
-	} {
-		got, err := ReadSecret(dir, name)
-		if string(got) != c.want || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
-			t.Errorf("%s: %d bytes, %v", name, len(got), err)
-		}
-	}
-	if _, err := ReadSecret(filepath.Join(dir, "nowhere"), "TOKEN"); err == nil {
-		t.Error("a folder that is not there has secrets")
-	}
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	want := "others may write " + dir + ", which leads to it (mode 0777)"
-	if _, err := ReadSecret(dir, "TOKEN"); err == nil || err.Error() != want {
-		t.Errorf("a folder that others may write: %v", err)
-	}
-}
-
 // TestSecretThatCannotBeRead names the secret and where it would have to be, and nothing of it.
 func TestSecretThatCannotBeRead(t *testing.T) {
 	t.Parallel()
@@ -204,8 +133,8 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 	policy := config.Policy{Secrets: dir, Capabilities: everyCapability()}
 	l := laneThatAsks(t, onMain, moduleThatAsks(t, all, "secret"), granted("secret", "TOKEN"), policy)
 	_, err := l.secret("TOKEN")
-	want := `cannot read secret "TOKEN": others can read it; hint: write it to ` + dir +
-		`/TOKEN, readable only by this host (chmod 600)`
+	want := `cannot read secret "TOKEN": others can read it; hint: store it as the user of this host: ` +
+		`pushlane secret set TOKEN`
 	if got := said(err); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -236,6 +165,82 @@ func TestContainerSecrets(t *testing.T) {
 	}
 }
 
+// TestLanesOfTheCommitsThemselves: on a developer's machine, lanes that the judged commits change ask for no secrets;
+// those of before, and a file that is named, do.
+func TestLanesOfTheCommitsThemselves(t *testing.T) {
+	t.Parallel()
+	policy := config.Policy{Secrets: secretsFolder(t), Capabilities: everyCapability()}
+	const refused = `plugin "look" asks for secret, which lanes do not have that the judged commits themselves change; ` +
+		`hint: if the lanes are yours, name the file: pushlane run --config .pushlane/lanes.toml`
+	for name, c := range map[string]struct {
+		where judging
+		rev   string // of the lanes; "": a file that is named
+		path  string // that the commits change
+		want  string
+	}{
+		"a changed lanes file":             {onMine, "1", ".pushlane/lanes.toml", refused},
+		"a changed lock":                   {onMine, "1", ".pushlane/lanes.lock", refused},
+		"a changed file in another place":  {onMine, "1", "ci/lanes.toml", refused},
+		"another file":                     {onMine, "1", "sub/.pushlane/lanes.toml", ""},
+		"a file that is named":             {onMine, "", ".pushlane/lanes.toml", ""},
+		"a protected ref, by lanes before": {onMain, "1", ".pushlane/lanes.toml", ""},
+	} {
+		m := moduleThatAsks(t, all, "secret")
+		l := laneThatAsks(t, c.where, m, granted("secret", "TOKEN"), policy)
+		u := &l.j.Updates[0]
+		u.LanesFile = gate.LanesFile{Rev: c.rev, Set: &lanes.Set{Source: ".pushlane/lanes.toml"}}
+		u.Changes = []hooks.Change{{Path: c.path}}
+		l.permits = permitted(m.Manifest(), l.lane().Grant, l.policy())
+		if _, err := l.secret("TOKEN"); said(err) != c.want {
+			t.Errorf("%s: %s\nwant %s", name, said(err), c.want)
+		}
+	}
+}
+
+// TestSecretVariablesByPolicy: the policy may let secrets be files only.
+func TestSecretVariablesByPolicy(t *testing.T) {
+	t.Parallel()
+	policy := config.Policy{Secrets: secretsFolder(t), Capabilities: everyCapability(), MaxContainers: 8}
+	files := sdk.Container{ID: "a", Secrets: []string{"TOKEN"}}
+	variables := sdk.Container{ID: "b", SecretEnv: map[string]string{"X": "OTHER"}}
+	const (
+		byPolicy = `plugin "look" asks for secret "OTHER" as a variable, which the policy of this host does not ` +
+			"allow; hint: read it from /run/secrets/OTHER, or have the host's owner " +
+			"set `secret_variables = true` in /etc/pushlane/config.toml"
+		byLane = `plugin "look" asks for secret "OTHER", which lane "deploy" does not grant; hint: grant it in the lane:` +
+			"\n[lane.grant]\n" + `secrets = ["OTHER"]`
+	)
+	for _, c := range []struct {
+		allowed bool
+		ask     sdk.Container
+		grant   []string
+		want    string
+	}{
+		{false, files, []string{"TOKEN"}, ""}, {true, files, []string{"TOKEN"}, ""},
+		{true, variables, []string{"OTHER"}, ""}, {false, variables, []string{"OTHER"}, byPolicy},
+		{true, variables, []string{"TOKEN"}, byLane}, {false, variables, []string{"TOKEN"}, byLane},
+	} {
+		policy.SecretVariables = c.allowed
+		l := laneThatAsks(t, onMain, moduleThatAsks(t, all, "secret"), granted("secret", c.grant...), policy)
+		if got := said(l.allowSecrets(c.ask)); got != c.want {
+			t.Errorf("%t, %v: %s\nwant %s", c.allowed, c.ask, got, c.want)
+		}
+	}
+}
+
+// TestHide: a plugin may have read a secret in a file of its container.
+func TestHide(t *testing.T) {
+	t.Parallel()
+	l := &Lane{access: &access{}}
+	l.mask([]byte("hush-hush"))
+	r := Result{Reason: "got hush-hush", Findings: []sdk.Finding{{Message: "hush-hush!"}},
+		progress: []string{"(hush-hush)"}}
+	l.hide(&r)
+	if r.Reason != "got ***" || r.Findings[0].Message != "***!" || r.progress[0] != "(***)" {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestMask: each line of a secret that is long enough is kept out of what containers print.
 func TestMask(t *testing.T) {
 	t.Parallel()
@@ -253,7 +258,19 @@ func TestMask(t *testing.T) {
 			t.Errorf("%q became %q", text, got)
 		}
 	}
-	if len(l.masked) != 2 {
-		t.Errorf("masked %q", l.masked)
+	l = &Lane{access: &access{}}
+	l.mask([]byte("a secret/b?"))
+	l.mask([]byte("a secret/b?c"))
+	for text, want := range map[string]string{
+		"a secret/b?c":       "***",
+		"x a secret/b?":      "x ***",
+		"YSBzZWNyZXQvYj8=":   "***=",
+		"YSBzZWNyZXQvYj9j":   "***",
+		"?t=a+secret%2Fb%3F": "?t=***",
+		"/a%20secret%2Fb%3F": "/***",
+	} {
+		if got := l.unmasked(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
 	}
 }

@@ -22,6 +22,18 @@ func Ref(ref string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(Clean(ref), "refs/heads/"), "refs/")
 }
 
+// Bytes is a size for people: "512 B", "1.2 MiB".
+func Bytes(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	size, units := float64(n)/1024, []string{"KiB", "MiB", "GiB", "TiB"}
+	for size >= 1024 && len(units) > 1 {
+		size, units = size/1024, units[1:]
+	}
+	return fmt.Sprintf("%.1f %s", size, units[0])
+}
+
 // Count is a number and its noun: "1 lane", "2 lanes".
 func Count(n int, noun string) string {
 	if n == 1 {

@@ -81,6 +81,9 @@ func (o Output) Write(j gate.Run) error {
 	for _, out := range worstFirst(j) {
 		writeOutcome(&b, paint, j, out)
 	}
+	if !j.Receives() {
+		writeArtifacts(&b, j)
+	}
 	for _, text := range j.Bypasses {
 		fmt.Fprintf(&b, "pushlane: note: %s; it is recorded\n", text)
 	}
@@ -192,6 +195,20 @@ func onRef(j gate.Run, o gate.LaneRun) string {
 		return ""
 	}
 	return " on " + printable.Ref(j.Updates[o.Update].Ref)
+}
+
+// writeArtifacts says which lanes stored files, and how to get them.
+func writeArtifacts(b *bytes.Buffer, j gate.Run) {
+	for _, o := range j.LaneRuns {
+		size := int64(0)
+		for _, f := range o.Artifacts {
+			size += f.Size
+		}
+		if n := len(o.Artifacts); n > 0 && o.CachedFrom == 0 {
+			fmt.Fprintf(b, "pushlane: lane %q stored %s (%s): pushlane artifact ls %d %s\n", o.Lane().ID,
+				printable.Count(n, "artifact"), printable.Bytes(size), j.Number, o.Lane().ID)
+		}
+	}
 }
 
 // writeRefs prints for every ref why it is refused, or that it is accepted.

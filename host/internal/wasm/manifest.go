@@ -138,6 +138,16 @@ func parseManifest(text []byte) (sdk.Manifest, error) {
 			return m, manifestError("input %q is not one of %s", key, strings.Join(inputs, ", "))
 		}
 	}
+	for name, keys := range m.InputIf {
+		for _, key := range keys {
+			if !slices.Contains(inputs, key) {
+				return m, manifestError("input_if.%s %q is not one of %s", name, key, strings.Join(inputs, ", "))
+			}
+		}
+		if m.Input == nil {
+			return m, manifestError("input_if goes with input")
+		}
+	}
 	if err := checkTool(m); err != nil {
 		return m, err
 	}

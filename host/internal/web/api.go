@@ -27,6 +27,7 @@ func (s *programs) routes() []route {
 		{"GET " + runs, scopeRead, s.runs},
 		{"GET " + runs + "/{run}", scopeRead, s.run},
 		{"GET " + runs + "/{run}/lanes/{lane}/log", scopeRead, s.log},
+		{"GET " + runs + "/{run}/lanes/{lane}/artifact", scopeRead, s.artifact},
 		{"POST " + runs + "/{run}/cancel", scopeRun, s.cancel},
 		{"POST " + runs + "/{run}/rerun", scopeRun, s.rerun},
 		{"/api/", scopeNone, func(w http.ResponseWriter, r *http.Request) { s.out.fail(w, r, errNotHere) }},
@@ -123,6 +124,26 @@ func (s *programs) log(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.logs.raw(w, r, d)
+}
+
+// artifact sends one artifact of a lane's attempt, by ?name=.
+func (s *programs) artifact(w http.ResponseWriter, r *http.Request) {
+	d, err := s.logs.lane(r)
+	var files []store.File
+	if err == nil {
+		files, err = s.Store.Artifacts(r.Context(), d.Attempt.ID)
+	}
+	if err != nil {
+		s.out.fail(w, r, err)
+		return
+	}
+	for _, f := range files {
+		if f.Name == r.URL.Query().Get("name") {
+			s.out.sendFile(w, r, f)
+			return
+		}
+	}
+	s.out.fail(w, r, errNotHere)
 }
 
 func (s *programs) cancel(w http.ResponseWriter, r *http.Request) {

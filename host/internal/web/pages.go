@@ -181,7 +181,7 @@ func (s *people) artifact(w http.ResponseWriter, r *http.Request) {
 		}
 		for _, f := range files {
 			if f.Name == r.PathValue("name") {
-				s.sendFile(w, r, f)
+				s.out.sendFile(w, r, f)
 				return
 			}
 		}
@@ -189,16 +189,16 @@ func (s *people) artifact(w http.ResponseWriter, r *http.Request) {
 	s.out.fail(w, r, errNotHere)
 }
 
-func (s *people) sendFile(w http.ResponseWriter, r *http.Request, f store.File) {
+func (s *renderer) sendFile(w http.ResponseWriter, r *http.Request, f store.File) {
 	in, err := os.Open(f.Path)
 	if err != nil {
-		s.out.fail(w, r, err)
+		s.fail(w, r, err)
 		return
 	}
 	defer in.Close()
 	info, err := in.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		s.out.fail(w, r, errors.Join(err, errNotHere))
+		s.fail(w, r, errors.Join(err, errNotHere))
 		return
 	}
 	name := f.Name[strings.LastIndexByte(f.Name, '/')+1:]

@@ -336,6 +336,23 @@ func TestAPI(t *testing.T) {
 	if err := c.Log(ctx, "app", 1, "test", &log); err != nil || log.String() != "one\n" {
 		t.Errorf("got %q, %v", log.String(), err)
 	}
+	var file, other strings.Builder
+	stored := one.LaneRuns[0].Stored()
+	if err := c.Artifact(ctx, "app", 1, stored[0], &other); err == nil || err.Error() != "unexpected EOF" {
+		t.Errorf("less than is recorded: %v", err)
+	}
+	stored[0].Size--
+	if err := c.Artifact(ctx, "app", 1, stored[0], &file); err != nil || int64(file.Len()) != stored[0].Size {
+		t.Errorf("got %q of %+v, %v", file.String(), stored, err)
+	}
+	stored[0].Size--
+	if err := c.Artifact(ctx, "app", 1, stored[0], &other); err == nil || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("more than is recorded: %v", err)
+	}
+	stored[0].Name = "../report.html"
+	if err := c.Artifact(ctx, "app", 1, stored[0], &other); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("an artifact that is not stored: %v", err)
+	}
 	again, err := c.Rerun(ctx, "app", 1, true)
 	if err != nil || again.Number != 2 || again.RerunOf != 1 || again.State != "queued" {
 		t.Errorf("got %+v, %v", again, err)
@@ -378,7 +395,7 @@ func (f *fixture) checkDescription(t *testing.T, base string) {
 		}
 	}
 	slices.Sort(ids)
-	if want := []string{"cancelRun", "getLaneLog", "getRun", "listRepositories", "listRuns",
+	if want := []string{"cancelRun", "getLaneArtifact", "getLaneLog", "getRun", "listRepositories", "listRuns",
 		"rerunRun"}; !slices.Equal(ids, want) || len(doc.Servers) != 1 || doc.Servers[0].URL != "/" {
 		t.Errorf("operations %q at %v, want %q", ids, doc.Servers, want)
 	}

@@ -56,6 +56,8 @@ var accesses = map[string]access{
 	"GET " + v1 + "/{repo}/runs/{run}":       {"GET " + v1 + "/REPO/runs/{run}", 401, 200, 200, 404},
 	"GET " + v1 + "/{repo}/runs/{run}/lanes/{lane}/log": {"GET " + v1 + "/REPO/runs/{ended}/lanes/test/log", 401, 200,
 		200, 404},
+	"GET " + v1 + "/{repo}/runs/{run}/lanes/{lane}/artifact": {
+		"GET " + v1 + "/REPO/runs/{ended}/lanes/test/artifact?name=out/report.html", 401, 200, 200, 404},
 	"POST " + v1 + "/{repo}/runs/{run}/cancel": {"POST " + v1 + "/REPO/runs/{run}/cancel", 401, 403, 200, 404},
 	"POST " + v1 + "/{repo}/runs/{run}/rerun":  {"POST " + v1 + "/REPO/runs/{ended}/rerun", 401, 403, 200, 404},
 	"/api/": {"GET /api/v1/nothing", 404, 404, 404, 404},

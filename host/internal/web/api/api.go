@@ -94,6 +94,23 @@ func (c Client) Log(ctx context.Context, repo string, number int64, lane string,
 	return err
 }
 
+// Artifact copies one artifact of a run. What is shorter or longer than was stored
+// is an error.
+func (c Client) Artifact(ctx context.Context, repo string, number int64, a runjson.Artifact, w io.Writer) error {
+	q := url.Values{"name": {a.Name}, "update": {strconv.Itoa(a.Update)}, "attempt": {strconv.Itoa(a.Attempt)}}
+	resp, err := c.do(ctx, http.MethodGet,
+		runPath(repo, number)+"/lanes/"+url.PathEscape(a.Lane)+"/artifact?"+q.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	n, err := io.Copy(w, bounded.Reader(resp.Body, a.Size))
+	if err == nil && n < a.Size {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
 func runPath(repo string, number int64) string {
 	return fmt.Sprintf("/repositories/%s/runs/%d", url.PathEscape(repo), number)
 }
