@@ -170,7 +170,11 @@ func PolicyFiles(getenv func(string) string) []string {
 // Load reads the policy of this host: defaults, files, PUSHLANE_*
 // variables (PUSHLANE_INCUS_POOL is incus.pool). An unknown key is an error.
 func Load(getenv func(string) string) (Policy, error) {
-	return loadFiles(getenv, PolicyFiles(getenv), nil, policyEnv(getenv))
+	p, err := loadFiles(getenv, PolicyFiles(getenv), nil, policyEnv(getenv))
+	if err == nil {
+		err = p.unpackPlugins()
+	}
+	return p, err
 }
 
 // LoadServer is LoadPolicy for a server's gates: the machine's file, or
@@ -180,6 +184,9 @@ func LoadServer(getenv func(string) string) (Policy, error) {
 	p, err := loadFiles(getenv, PolicyFiles(getenv)[:1], map[string]any{"fetch_plugins": false, "cache": ""})
 	if err == nil && p.Cache == "" {
 		p.Cache = filepath.Join(p.State, "cache")
+	}
+	if err == nil {
+		err = p.unpackPlugins()
 	}
 	return p, err
 }
