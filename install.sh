@@ -14,6 +14,10 @@ usage: ./install.sh [options]
 Builds pushlane and its plugins, installs Incus if it is missing, and creates
 a restricted project, a storage pool and two images for pushlane in it. Lanes
 can be granted a list of names as their network, through a proxy of this host.
+Manual pages and the completion of bash, zsh and fish come with the programs.
+
+Without root it installs in ~/.local, and uses an Incus that this user may use.
+If there is none, lanes without containers work.
 
   --prefix DIR          install programs and plugins in DIR (root: /usr/local, else ~/.local)
   --no-incus            only programs and plugins; lanes without containers work
@@ -22,7 +26,7 @@ can be granted a list of names as their network, through a proxy of this host.
   --network             create a bridge that lanes with network = true can use
   --remote URL --cert FILE --key FILE [--server-cert FILE]
                         use the Incus at URL with this client certificate
-  --uninstall           remove what earlier runs created, and nothing else
+  --uninstall           remove what earlier runs with this prefix created, and nothing else
   --help
 END
 }
@@ -70,16 +74,34 @@ else
 	config=${XDG_CONFIG_HOME:-$HOME/.config}/pushlane/config.toml
 fi
 case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
-state=$home/install.state
+state=$prefix/lib/pushlane/install.state
 project=pushlane pool=pushlane bridge=pushlane0
 pidfile=/run/pushlane-incusd.pid
 export DEBIAN_FRONTEND=noninteractive
 
-# The state file says what this script made, one "kind value" per line in the
-# order of making. Uninstalling reads it backwards.
+# The state file of a prefix says what this script made for it, one "kind value"
+# per line in the order of making. Uninstalling reads it backwards.
 made() {
-	mkdir -p "$home"
+	mkdir -p "${state%/*}"
 	grep -qxF "$1 $2" "$state" 2>/dev/null || printf '%s %s\n' "$1" "$2" >>"$state"
+}
+
+# adopt: earlier versions had one record for all prefixes. What belongs to this
+# one moves to its own: its files, and for the default prefix all that is not a
+# program or plugin of another.
+adopt() {
+	local old=$home/install.state mine rest default=/usr/local
+	[ -s "$old" ] || return 0
+	root || default=$HOME/.local
+	mine=$(mktemp) rest=$(mktemp)
+	awk -v prefix="$prefix" -v default="$default" -v mine="$mine" -v rest="$rest" '
+		index($0, "file " prefix "/") == 1 { print >mine; next }
+		prefix == default && !/^file .*\/(bin\/pushlane[^\/]*|lib\/pushlane\/.*)$/ { print >mine; next }
+		{ print >rest }' "$old"
+	while read -r kind value; do made "$kind" "$value"; done <"$mine"
+	cat "$rest" >"$old"
+	[ -s "$old" ] || { rm -f "$old"; rmdir --ignore-fail-on-non-empty "$home" 2>/dev/null || :; }
+	rm -f "$mine" "$rest"
 }
 
 # ------------------------------------------------------ programs and plugins
@@ -116,11 +138,30 @@ build_plugins() {
 	local tmp=$1 name
 	for name in $(plugin_names); do
 		step "build plugin $name"
-		GOOS=wasip1 GOARCH=wasm go build -trimpath -o "$tmp/$name.raw" "./plugins/$name" ||
+		GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -o "$tmp/$name.raw" "./plugins/$name" ||
 			die "build plugin $name" 'read the messages above'
 		"$tmp/pushlane" plugin pack --manifest "plugins/$name/manifest.toml" "$tmp/$name.raw" "$tmp/$name.wasm" ||
 			die "pack plugin $name" "check plugins/$name/manifest.toml"
 	done
+}
+
+# build_texts: the manual and the completion, as the program itself writes them.
+build_texts() {
+	local tmp=$1 shell
+	step 'write the manual pages and the completion of bash, zsh and fish'
+	"$tmp/pushlane" man "$tmp/man" || die 'write the manual pages' 'check the space in the prefix: df -h'
+	for shell in bash zsh fish; do
+		"$tmp/pushlane" completion "$shell" >"$tmp/completion.$shell" ||
+			die "write the completion of $shell" 'check the space in the prefix: df -h'
+	done
+}
+
+put_texts() {
+	local tmp=$1 page
+	for page in "$tmp"/man/*.1; do put "$page" "$prefix/share/man/man1" "${page##*/}"; done
+	put "$tmp/completion.bash" "$prefix/share/bash-completion/completions" pushlane
+	put "$tmp/completion.zsh" "$prefix/share/zsh/site-functions" _pushlane
+	put "$tmp/completion.fish" "$prefix/share/fish/vendor_completions.d" pushlane.fish
 }
 
 install_programs() {
@@ -134,11 +175,13 @@ install_programs() {
 	trap "rm -rf '$tmp'" EXIT
 	build_programs "$tmp"
 	build_plugins "$tmp"
+	build_texts "$tmp"
 	step "install programs in $prefix/bin, plugins in $prefix/lib/pushlane/plugins"
 	for name in pushlane pushlane-hook pushlane-plugin; do put "$tmp/$name" "$prefix/bin" "$name"; done
 	for name in $(plugin_names); do put "$tmp/$name.wasm" "$prefix/lib/pushlane/plugins" "$name.wasm"; done
 	sed "s|/usr/local|$prefix|" host/pushlane.service > "$tmp/pushlane.service" # for a git server
 	put "$tmp/pushlane.service" "$prefix/lib/pushlane" pushlane.service
+	put_texts "$tmp"
 	rm -rf "$tmp"
 	case :$PATH: in *:$prefix/bin:*) ;; *) step "note: $prefix/bin is not in PATH" ;; esac
 }
@@ -641,18 +684,29 @@ uninstall() {
 	[ -n "$shared" ] || ! root || remove_packages
 	take_back_all -E '^(apt-source|subid) '
 	rm -f "$state"
-	rmdir --ignore-fail-on-non-empty "$home" 2>/dev/null || :
+	rmdir -p --ignore-fail-on-non-empty "${state%/*}" 2>/dev/null || :
 	step 'done'
 }
 
 # ----------------------------------------------------------------------- main
 
+# without_incus: a user who is not root gets no Incus from this script, and does
+# without if none responds.
+without_incus() {
+	[ "$incus" = local ] && [ "$build" = yes ] && ! root && ! answers || return 0
+	step "note: no Incus responds to $(id -un). For lanes with containers run:" \
+		"sudo ./install.sh --incus-only && sudo usermod -aG incus-admin $(id -un)"
+	incus=none
+}
+
 main() {
+	adopt
 	if [ "$action" = uninstall ]; then
 		uninstall
 		return
 	fi
 	[ "$build" = no ] || install_programs
+	without_incus
 	case $incus in
 	local) install_incus ;;
 	remote) install_remote ;;

@@ -104,7 +104,7 @@ func (o InstallOptions) check() error {
 	}
 	if !filepath.IsAbs(o.Bin) || strings.ContainsAny(o.Bin, "\n\r") || !executable(o.Bin) {
 		return withHint(fmt.Errorf("cannot install hooks that run %s: it is not an absolute path of a program", quote(o.Bin)),
-			"install pushlane first, pushlane-hook is next to it")
+			"run: pushlane install")
 	}
 	return nil
 }

@@ -35,6 +35,8 @@
 //	host                 this package
 //	console              what the command line asks of a host
 //	doctor               checks of a machine
+//	hookclient           what hooks call; imports nothing of ours
+//	shipped              the first-party plugins, inside the program
 //
 // Data flows only to the right. Lanes and policy are read from the trusted revision
 // and the host, never from the output of a plugin or a container.

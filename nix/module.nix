@@ -42,6 +42,11 @@ in
         use, so it may exceed the machine. limits.disk needs a pool that can count, such as btrfs or zfs.
       '';
     };
+    writable = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ "-/srv/git" ];
+      description = "What the host may write in addition to its state and cache: the repositories, for notes.";
+    };
     settings = lib.mkOption {
       inherit (toml) type;
       default = { };
@@ -79,10 +84,36 @@ in
         ExecStart = "${lib.getExe cfg.package} serve --policy /etc/pushlane/config.toml";
         User = cfg.user;
         StateDirectory = "pushlane";
+        StateDirectoryMode = "0700";
         CacheDirectory = "pushlane";
+        CacheDirectoryMode = "0700";
         Restart = "always";
-        NoNewPrivileges = true;
+        KillMode = "mixed";
+        TimeoutStopSec = 60;
+        UMask = "0077";
+        # As host/pushlane.service, which gives the reasons.
+        ProtectSystem = "strict";
+        ReadWritePaths = cfg.writable;
         PrivateTmp = true;
+        CapabilityBoundingSet = "";
+        AmbientCapabilities = "";
+        NoNewPrivileges = true;
+        RestrictNamespaces = true;
+        RestrictAddressFamilies = "AF_UNIX AF_INET AF_INET6";
+        RestrictRealtime = true;
+        RestrictSUIDSGID = true;
+        LockPersonality = true;
+        SystemCallArchitectures = "native";
+        SystemCallFilter = "@system-service @sandbox";
+        SystemCallErrorNumber = "EPERM";
+        PrivateDevices = true;
+        DevicePolicy = "closed";
+        ProtectClock = true;
+        ProtectHostname = true;
+        ProtectKernelLogs = true;
+        ProtectKernelModules = true;
+        ProtectKernelTunables = true;
+        ProtectControlGroups = true;
       };
       environment.PUSHLANE_STATE = "/var/lib/pushlane";
     };

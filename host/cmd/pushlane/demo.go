@@ -14,6 +14,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/doctor"
+	"github.com/pushlane/pushlane/host/internal/hookclient"
 )
 
 func demoCommand(p *program) *cobra.Command {
@@ -135,7 +136,7 @@ func (d *demo) setUp(ctx context.Context) error {
 	}
 	fmt.Fprintln(d.p.out, "$ pushlane install")
 	lines, err := hooks.Install(ctx, hooks.Env{Dir: d.dir, Getenv: d.p.getenv},
-		hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin})
+		hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin, Args: hookclient.Args(bin)})
 	d.p.lines(lines)
 	return err
 }

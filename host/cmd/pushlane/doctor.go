@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -11,15 +13,14 @@ import (
 )
 
 func doctorCommand(p *program) *cobra.Command {
-	var onlyIncus, attacks bool
+	var onlyIncus, attacks, asJSON bool
 	var image string
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "check the installation: git, hooks, lanes, plugins, Incus, images, policy", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, policy, err := p.host()
 			if err != nil {
-				p.show(doctor.Unusable(err))
-				return nil
+				return p.showChecks(asJSON, doctor.Unusable(err))
 			}
 			defer h.Close(cmd.Context())
 			checks := doctor.Incus(cmd.Context(), p.getenv, image)
@@ -29,15 +30,34 @@ func doctorCommand(p *program) *cobra.Command {
 			if attacks {
 				checks = append(checks, doctor.Hostile(cmd.Context(), h)...)
 			}
-			p.show(checks...)
-			return nil
+			return p.showChecks(asJSON, checks...)
 		},
 	}
 	cmd.Flags().BoolVar(&onlyIncus, "incus", false, "check only what containers need")
 	cmd.Flags().BoolVar(&attacks, "hostile", false,
 		"also run every known hostile module on this machine; takes a minute")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: ok, and checks with name, ok, warn, message and hint")
 	cmd.Flags().StringVar(&image, "image", "", "check for the lane image `ALIAS`")
 	return cmd
+}
+
+// showChecks prints checks as text or as JSON.
+func (p *program) showChecks(asJSON bool, checks ...doctor.Check) error {
+	if !asJSON {
+		p.show(checks...)
+		return nil
+	}
+	ok := !slices.ContainsFunc(checks, func(c doctor.Check) bool { return !c.OK })
+	if !ok {
+		p.exit = gate.ExitUndecided
+	}
+	out := json.NewEncoder(p.out)
+	out.SetIndent("", "  ")
+	return out.Encode(struct {
+		Schema int            `json:"schema"`
+		OK     bool           `json:"ok"`
+		Checks []doctor.Check `json:"checks"`
+	}{1, ok, checks})
 }
 
 // show prints checks, each with its hint.

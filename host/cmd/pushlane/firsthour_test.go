@@ -83,7 +83,8 @@ func newProject(t *testing.T, from, registry string) *imageWorld {
 	env := slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "npm_config_") })
 	w.env = append(env, "HOME="+w.dir, "PUSHLANE_CONFIG="+filepath.Join(w.dir, "config.toml"), "PUSHLANE_RESIDENT=off",
 		"PUSHLANE_IMAGES_MIRRORS=docker.io="+registry, "PUSHLANE_NETWORK_HOSTS=*",
-		"PUSHLANE_NETWORK_CA=/etc/ssl/certs/ca-certificates.crt", "PATH="+filepath.Join(prefix, "bin")+":"+os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=T",
+		"PUSHLANE_NETWORK_CA=/etc/ssl/certs/ca-certificates.crt",
+		"PATH="+filepath.Join(prefix, "bin")+":"+os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=T",
 		"GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
 	w.env = append(w.env, "PUSHLANE_NETWORK_PRIVATE="+strings.Join(privateBlocks(), ","))
 	origin := filepath.Join(w.dir, "origin")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/config"
-	"github.com/pushlane/pushlane/host/internal/problem"
+	"github.com/pushlane/pushlane/host/internal/hookclient"
 )
 
 // installation is what `pushlane install` was asked for.
@@ -29,7 +29,7 @@ func installCommand(p *program) *cobra.Command {
 		Long: `install writes a pre-push hook, and with flags other hooks. An existing hook stays where
 it is and runs first: git's core.hooksPath is then set to a folder of pushlane. If the
 pushlane program is missing, the hook refuses. "pushlane uninstall" restores the
-previous state.
+previous state. Hooks call pushlane-hook if it is next to pushlane, else pushlane.
 
 With --server it guards the named repositories: pre-receive decides before anything is
 accepted, post-receive runs the lanes that come after. The hooks name the policy file
@@ -47,7 +47,7 @@ and the state folder, so that a pusher's variables cannot change them.`,
 			case len(args) > 0:
 				return wrongUse(fmt.Errorf("install takes repositories only with --server"))
 			}
-			o := hooks.InstallOptions{Gates: in.gates(), Bin: bin}
+			o := hooks.InstallOptions{Gates: in.gates(), Bin: bin, Args: hookclient.Args(bin)}
 			lines, err := hooks.Install(cmd.Context(), p.hooksEnv(), o)
 			p.lines(lines)
 			return err
@@ -98,16 +98,16 @@ func (p *program) lines(lines []string) {
 	}
 }
 
-// hookClient is the small program next to this one that hooks call.
+// hookClient is the program that hooks call: the small one next to this one, else
+// this one, as after `go install`.
 func hookClient() (string, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("cannot find the hook client: %w", err)
 	}
-	bin := filepath.Join(filepath.Dir(exe), "pushlane-hook")
-	if _, err := os.Stat(bin); err != nil {
-		return "", problem.WithHint(fmt.Errorf("cannot find the hook client: %w", err),
-			"install both programs with: ./install.sh")
+	bin := filepath.Join(filepath.Dir(exe), hookclient.Name)
+	if info, err := os.Stat(bin); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		return bin, nil
 	}
-	return bin, nil
+	return exe, nil
 }

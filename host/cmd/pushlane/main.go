@@ -14,12 +14,18 @@ import (
 
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/hookclient"
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/lanes"
 )
 
 func main() {
 	host.PluginProcess()
+	if self, err := os.Executable(); err == nil {
+		if args, ok := hookclient.Called(os.Args[1:]); ok { // before signals are caught: the client has its own way
+			os.Exit(hookclient.Run(self, args))
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends this process at once
 	code := run(ctx, program{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Environ(), terminal: terminal()},
@@ -79,7 +85,7 @@ Exit status: 0 accepted, 1 a lane refused, 2 wrong use, 3 could not decide.`,
 		showCommand(p), logCommand(p), artifactCommand(p), cancelCommand(p), rerunCommand(p))
 	group(root, "Server:", serveCommand(p), tokenCommand(p), secretCommand(p), gcCommand(p))
 	group(root, "This program:", doctorCommand(p), versionCommand(p))
-	root.AddCommand(hookCommand(p))
+	root.AddCommand(hookCommand(p), manCommand(p))
 	root.SetHelpCommand(helpCommand(root))
 	complete(p, root)
 	refuseUnknown(root)

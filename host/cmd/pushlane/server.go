@@ -11,6 +11,7 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host"
 	"github.com/pushlane/pushlane/host/internal/config"
+	"github.com/pushlane/pushlane/host/internal/hookclient"
 )
 
 // serverGates are the hooks of a guarded repository.
@@ -32,7 +33,7 @@ func (p *program) installServer(ctx context.Context, in installation, bin string
 	if err != nil {
 		return err
 	}
-	args := []string{"--policy=" + policyFile, "--state=" + policy.State}
+	args := append(hookclient.Args(bin), "--policy="+policyFile, "--state="+policy.State)
 	if in.perRef {
 		args = append(args, "--per-ref=1")
 	}

@@ -13,8 +13,8 @@ import (
 // cuts are the functions that may stop reading at a limit, each with the
 // reason why that is not taken for the end.
 var cuts = map[string]string{
-	"host/internal/bounded/bounded.go Head":   "its caller wants a beginning and says so",
-	"host/cmd/pushlane-hook/main.go readMost": "reads one byte more and refuses it; the client imports nothing of ours",
+	"host/internal/bounded/bounded.go Head":       "its caller wants a beginning and says so",
+	"host/internal/hookclient/client.go readMost": "reads one byte more and refuses it; it imports nothing of ours",
 	"hooks/bounded.go readHead": "reads one byte more and says that there is more; hooks imports nothing " +
 		"of ours",
 	"lanes/importextends.go readFile":       "reads one byte more and refuses it; lanes imports nothing of host",

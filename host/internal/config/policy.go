@@ -10,7 +10,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -150,31 +149,6 @@ type Policy struct {
 	only *Allow // what a run may reach of secrets, http and env; nil: all that the keys above say
 }
 
-// defaultPolicy is what holds where no file says otherwise.
-func defaultPolicy(getenv func(string) string) map[string]any {
-	return map[string]any{
-		"on_undecided": "refuse", "no_lanes": "refuse", "allow_skip": true,
-		"protect": []string{}, "push_options": []string{"priority"}, "listen": "127.0.0.1:7331",
-		"proxy_addresses": []string{}, "proxy_scope": "run",
-		"parallel": runtime.NumCPU(), "plugins": pluginFolder(), "state": stateFolder(getenv), "cache": cacheFolder(getenv),
-		"incus.project": "pushlane", "incus.pool": "pushlane",
-		"incus.images": []string{"*"}, "incus.networks": []string{},
-		"images.names": []string{"*"}, "images.pull": "push", "images.short": []string{}, "images.mirrors": []string{},
-		"images.refresh": "24h", "images.max_size": "10GiB", "images.total": "60GiB", "images.layers": "5GiB",
-		"network.hosts": []string{}, "network.private": []string{}, "limits.network": "20GiB",
-		"limits.cpu": fmt.Sprint(runtime.NumCPU()), "limits.memory": "4GiB", "limits.disk": "20GiB",
-		"limits.processes": 4096, "limits.time": "1h", "limits.containers": 8, "limits.fuel": DefaultFuel,
-		"limits.artifacts": "2GiB", "limits.artifacts_total": "20GiB", "limits.caches": "60GiB", "limits.logs_total": "20GiB",
-		"capabilities":  []string{"repo.read", "repo.history", "container", "container.network", "kv", "clock"},
-		"fetch_plugins": true, "sigstore_identities": []string{}, "http.hosts": []string{},
-		"secrets":          filepath.Join(filepath.Dir(PolicyFile), "secrets"),
-		"secret_variables": true, "retention.runs": "720h", "log.level": "info", "log.format": "text",
-	}
-}
-
-// DefaultFuel is some two minutes of one core.
-const DefaultFuel = 100_000_000_000
-
 // PolicyFile is the machine's own policy, and all of a server's.
 const PolicyFile = "/etc/pushlane/config.toml"
 
@@ -194,7 +168,11 @@ func PolicyFiles(getenv func(string) string) []string {
 // Load reads the policy of this host: defaults, files, PUSHLANE_*
 // variables (PUSHLANE_INCUS_POOL is incus.pool). An unknown key is an error.
 func Load(getenv func(string) string) (Policy, error) {
-	return loadFiles(getenv, PolicyFiles(getenv), nil, policyEnv(getenv))
+	p, err := loadFiles(getenv, PolicyFiles(getenv), nil, policyEnv(getenv))
+	if err == nil {
+		err = p.unpackPlugins()
+	}
+	return p, err
 }
 
 // LoadServer is LoadPolicy for a server's gates: the machine's file, or
@@ -204,6 +182,9 @@ func LoadServer(getenv func(string) string) (Policy, error) {
 	p, err := loadFiles(getenv, PolicyFiles(getenv)[:1], map[string]any{"fetch_plugins": false, "cache": ""})
 	if err == nil && p.Cache == "" {
 		p.Cache = filepath.Join(p.State, "cache")
+	}
+	if err == nil {
+		err = p.unpackPlugins()
 	}
 	return p, err
 }

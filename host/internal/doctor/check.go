@@ -8,11 +8,11 @@ import (
 
 // Check is one thing that doctor looked at.
 type Check struct {
-	Name    string // git, hooks, lanes, policy, plugins, store or what Incus lacks
-	OK      bool
-	Warn    bool // it is OK, but should be reviewed
-	Message string
-	Hint    string // the command that fixes it; empty when OK without a warning
+	Name    string `json:"name"` // git, hooks, lanes, policy, plugins, store or what Incus lacks
+	OK      bool   `json:"ok"`
+	Warn    bool   `json:"warn"` // it is OK, but should be reviewed
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"` // the command that fixes it; empty when OK without a warning
 }
 
 func good(name, format string, args ...any) Check {

@@ -98,7 +98,7 @@ func checkHooks(ctx context.Context, h *host.Host, call gate.Call, repo *hooks.R
 		return []Check{bad("hooks", err, "pushlane install")}
 	}
 	needed, hint := []string{"pre-push"}, "pushlane install"
-	if server, args := guards(ctx, h, call, repo); server {
+	if server, args := guards(ctx, h, call, repo); server || slices.ContainsFunc(all, decides) {
 		needed, hint = []string{"pre-receive", "post-receive"}, "pushlane install --server "+args+repo.CommonDir()
 	}
 	var checks []Check
@@ -122,6 +122,9 @@ func checkHooks(ctx context.Context, h *host.Host, call gate.Call, repo *hooks.R
 	}
 	return checks
 }
+
+// decides tells whether the gate is one of a server that pushlane judges at.
+func decides(s hooks.HookStatus) bool { return s.Gate == "pre-receive" && s.Bin != "" }
 
 // guards tells whether the repository is a server's: this host guards it, or
 // no one can work in it. Args are what the hint's command needs.

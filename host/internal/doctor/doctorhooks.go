@@ -13,6 +13,7 @@ import (
 
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
+	"github.com/pushlane/pushlane/host/internal/hookclient"
 	"github.com/pushlane/pushlane/host/internal/printable"
 )
 
@@ -105,7 +106,7 @@ func pushRefused(ctx context.Context, call gate.Call, dir, bin string) error {
 	}
 	scratch := gate.Call{Dir: work, Env: env}
 	if _, err := hooks.Install(ctx, scratch.HooksEnv(),
-		hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin}); err != nil {
+		hooks.InstallOptions{Gates: []string{"pre-push"}, Bin: bin, Args: hookclient.Args(bin)}); err != nil {
 		return err
 	}
 	out, err := git("-C", "work", "push", "../remote.git", "HEAD:refs/heads/trial")

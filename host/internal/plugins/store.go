@@ -21,6 +21,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/problem"
 	"github.com/pushlane/pushlane/host/internal/registry"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
+	"github.com/pushlane/pushlane/host/internal/shipped"
 )
 
 // maxModule is the largest module file that is read, in bytes.
@@ -88,6 +89,11 @@ func (s *Store) loadPlugin(ctx context.Context, name, path string, info fs.FileI
 	data, err := bounded.ReadFile(path, maxModule)
 	if err != nil {
 		return nil, fmt.Errorf("cannot load plugin %q: %w", name, err)
+	}
+	if dir := filepath.Dir(path); shipped.Is(dir) {
+		if err := shipped.Check(name, data); err != nil {
+			return nil, problem.WithHint(err, "have it unpacked again: rm -r "+dir)
+		}
 	}
 	pool, err := s.sandbox()
 	if err != nil {
