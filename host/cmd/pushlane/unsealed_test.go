@@ -43,7 +43,7 @@ func TestUnsealed(t *testing.T) {
 	}
 	dir := t.TempDir()
 	env := []string{"HOME=" + dir, "PUSHLANE_RESIDENT=off", "PUSHLANE_CONFIG=/dev/null",
-		"XDG_CACHE_HOME=" + filepath.Join(prefix, "cache")}
+		"PUSHLANE_CACHE=" + filepath.Join(prefix, "cache")}
 	must(t, dir, env, "git", "init", "-q", "-b", "main", ".")
 	write(t, filepath.Join(dir, "lanes.toml"), "version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\n")
 	must(t, dir, env, "git", "add", "lanes.toml")

@@ -87,7 +87,7 @@ mkdir -p "$work/make/usr/bin"
 cp /usr/bin/make "$work/make/usr/bin/make"
 add debian build "$work/make"
 packages debian go golang-go
-config go --config.env GOTOOLCHAIN=local --config.env GOFLAGS=-mod=mod
+config go --config.env GOTOOLCHAIN=local --config.env GOFLAGS=-mod=mod --config.env CGO_ENABLED=0
 
 # Of musl: its loader, busybox as the shell, no bash.
 root=$work/musl
