@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/pushlane/pushlane/hooks"
-	"github.com/pushlane/pushlane/host/internal/lanerun"
 	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/problem"
-	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -79,35 +76,4 @@ func (h *Host) stillThere(ctx context.Context, run store.Run) error {
 		}
 	}
 	return nil
-}
-
-// cancelEvery is how often a run under way looks whether it was cancelled.
-const cancelEvery = time.Second
-
-// cancellable returns a context that ends when a user cancels the run.
-func (h *Host) cancellable(ctx context.Context, rec *record.Recorder) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		tick := time.NewTicker(cancelEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if by := cancelAsked(ctx, rec.Store, rec.WaitRunID()); by != "" {
-					cancel(lanerun.CancelError{By: by})
-				}
-			}
-		}
-	}()
-	return ctx, func() { cancel(nil) }
-}
-
-func cancelAsked(ctx context.Context, st *store.Store, run int64) string {
-	r, err := st.RunByID(ctx, run)
-	if err != nil {
-		return ""
-	}
-	return r.CancelBy
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/pushlane/pushlane/host/internal/runfiles"
 	"github.com/pushlane/pushlane/host/internal/sandbox"
 	"github.com/pushlane/pushlane/host/internal/slots"
+	"github.com/pushlane/pushlane/host/internal/spool"
 	"github.com/pushlane/pushlane/host/internal/store"
 )
 
@@ -359,3 +360,6 @@ type acceptance struct{ *Host }
 
 // upkeep is a host that removes what nothing needs any more.
 type upkeep struct{ *Host }
+
+// spool has the accepted pushes that the next resident host takes in.
+func (h *Host) spool() spool.Folder { return spool.Folder(filepath.Join(h.state, "spool")) }

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"path/filepath"
 	"time"
 
 	"github.com/pushlane/pushlane/hooks"
@@ -15,7 +14,6 @@ import (
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/runfiles"
 	"github.com/pushlane/pushlane/host/internal/runjson"
-	"github.com/pushlane/pushlane/host/internal/spool"
 	"github.com/pushlane/pushlane/lanes"
 )
 
@@ -156,6 +154,3 @@ func (h *Host) seesUpdate(ctx context.Context, repo *hooks.Repo, j *gate.Run, i 
 	m, err := h.lanes.Lane(lanerun.Spec{Repo: repo, Run: alone}).Manifest(ctx)
 	return err != nil || m.Wants("update")
 }
-
-// spool has the accepted pushes that the next resident host takes in.
-func (h *Host) spool() spool.Folder { return spool.Folder(filepath.Join(h.state, "spool")) }

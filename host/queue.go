@@ -10,6 +10,8 @@ import (
 	"github.com/pushlane/pushlane/hooks"
 	"github.com/pushlane/pushlane/host/internal/gate"
 	"github.com/pushlane/pushlane/host/internal/lanerun"
+	"github.com/pushlane/pushlane/host/internal/outage"
+	"github.com/pushlane/pushlane/host/internal/printable"
 	"github.com/pushlane/pushlane/host/internal/record"
 	"github.com/pushlane/pushlane/host/internal/report"
 	"github.com/pushlane/pushlane/host/internal/store"
@@ -27,7 +29,7 @@ func (h *Host) enqueue(ctx context.Context, repo *hooks.Repo, j *gate.Run) error
 	if len(j.LaneRuns) == 0 {
 		return nil
 	}
-	if err := findAddress(ctx, st, j); err != nil {
+	if err := record.FindAddress(ctx, st, j); err != nil {
 		return err
 	}
 	n := record.New(repo, j)
@@ -277,4 +279,62 @@ func (h queue) recoverRun(ctx context.Context, st *store.Store, r store.Run) (st
 	}
 	return fmt.Sprintf("run #%d of %s is queued again: its host no longer responds", r.Number, r.RepoName),
 		st.Queue().Requeue(ctx, r.ID, "its host no longer responds")
+}
+
+// giveBack returns a run whose repository this host cannot open to the queue,
+// for another host or a later time.
+func (h queue) giveBack(ctx context.Context, st *store.Store, run store.Run, cause error) error {
+	most := outage.UnseenTime
+	if h.policy.Store != "" {
+		most = outage.UnseenShared
+	}
+	if time.Since(run.Queued) > most {
+		return h.giveUp(ctx, st, run, cause)
+	}
+	h.blind.Failed(run.RepoKey, time.Now())
+	why := printable.CleanText("this host cannot open the repository: " + cause.Error())
+	err := st.Holding(run).Queue().Requeue(context.WithoutCancel(ctx), run.ID, why)
+	return errors.Join(fmt.Errorf("it is queued again: %s", why), err)
+}
+
+// giveUp ends a run that cannot begin: its repository has been missing for long,
+// or its objects were pruned.
+func (h queue) giveUp(ctx context.Context, st *store.Store, run store.Run, cause error) error {
+	err := st.Holding(run).Record(context.WithoutCancel(ctx), run.ID,
+		store.End{State: store.Broken, Exit: gate.ExitUndecided, At: time.Now(), Message: printable.CleanText(cause.Error())})
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	return errors.Join(cause, h.tell(ctx, run.ID, Observer.Ended))
+}
+
+// cancelEvery is how often a run under way looks whether it was cancelled.
+const cancelEvery = time.Second
+
+// cancellable returns a context that ends when a user cancels the run.
+func (h *Host) cancellable(ctx context.Context, rec *record.Recorder) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(cancelEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if by := cancelAsked(ctx, rec.Store, rec.WaitRunID()); by != "" {
+					cancel(lanerun.CancelError{By: by})
+				}
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+func cancelAsked(ctx context.Context, st *store.Store, run int64) string {
+	r, err := st.RunByID(ctx, run)
+	if err != nil {
+		return ""
+	}
+	return r.CancelBy
 }

@@ -397,3 +397,15 @@ func Of(st *store.Store, run store.Run) *Recorder {
 	close(r.begun)
 	return r
 }
+
+// FindAddress looks up where the page shows the repository: by its name, where
+// this is its first run.
+func FindAddress(ctx context.Context, st *store.Store, j *gate.Run) (err error) {
+	if j.Policy.URL == "" {
+		return nil
+	}
+	if j.Address, err = st.Repositories().Address(ctx, j.GitDir); j.Address == "" {
+		j.Address = j.Repo
+	}
+	return err
+}
