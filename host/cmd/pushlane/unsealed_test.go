@@ -42,7 +42,13 @@ func TestUnsealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	env := []string{"HOME=" + dir, "PUSHLANE_RESIDENT=off", "PUSHLANE_CONFIG=/dev/null",
+	plugins := t.TempDir() // doctor loads all of a folder
+	files, err := os.ReadFile(filepath.Join(prefix, "lib", "pushlane", "plugins", "files.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(plugins, "files.wasm"), string(files))
+	env := []string{"HOME=" + dir, "PUSHLANE_PLUGINS=" + plugins, "PUSHLANE_RESIDENT=off", "PUSHLANE_CONFIG=/dev/null",
 		"PUSHLANE_CACHE=" + filepath.Join(prefix, "cache")}
 	must(t, dir, env, "git", "init", "-q", "-b", "main", ".")
 	write(t, filepath.Join(dir, "lanes.toml"), "version = 1\n[[lane]]\nid = \"files\"\nplugin = \"files\"\n")

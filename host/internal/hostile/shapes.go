@@ -139,7 +139,7 @@ func manifests() []Attack {
 			Want:   `schema: it is nested deeper than 64, references included`, Kind: Refused},
 		{ID: "schema-doubling", About: "40 definitions that each refer twice to the next: years to hold settings against",
 			Module: schema(doubling(40)),
-			Want:   `schema: it (has more than 10000 parts with its references expanded|is nested deeper than 64)`, Kind: Refused},
+			Want:   `schema: it (has more than 10000 parts with its references|is nested deeper than 64)`, Kind: Refused},
 		{ID: "schema-pattern", About: "a pattern that doubles with every letter",
 			Module: schema(
 				`{"type":"object","properties":{"a":{"pattern":"((((((((a{99}){99}){99}){99}){99}){99}){99}){99})"}}}`),
