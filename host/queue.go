@@ -252,7 +252,7 @@ func (h queue) recover(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, err := upkeep{h.Host}.endLost(ctx)
+	lines, err := upkeep(h).endLost(ctx)
 	runs, lostErr := st.Queue().Lost(ctx)
 	if len(runs) > 0 && lostErr == nil {
 		if lostErr = h.sweepDead(ctx); lostErr != nil {
