@@ -33,6 +33,7 @@ var unzoned = map[string]string{
 	"Store.Artifacts":           "a run's record: people read it, runs do not",
 	"Store.Events":              "a run's record: people read it, runs do not",
 	"Store.Details":             "a run's record: people read it, runs do not",
+	"Store.LaneTimes":           "a run's record: people read it, runs do not",
 	"Queue.Lost":                "a run's record: people read it, runs do not",
 	"Queue.Abandoned":           "a run's record: people read it, runs do not",
 	"Store.DropRuns":            "a run's record: people read it, runs do not",
