@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // invocation is a command of ours in a text: after a colon, at the beginning of a line, or in a backquote of Markdown.
@@ -94,7 +93,7 @@ func faultOf(line string) string {
 		if len(name) < 2 || name[0] != '-' || cmd.DisableFlagParsing {
 			continue
 		}
-		if flagOf(cmd, name) == nil && name != "--help" && name != "-h" {
+		if !hasFlag(cmd, name) && name != "--help" && name != "-h" {
 			return "it has no flag " + name
 		}
 	}
@@ -117,10 +116,10 @@ var prose = map[string]bool{"judges": true, "is": true, "hook": true, "host": tr
 	"does": true, "decides": true,
 	"records": true, "program": true, "must": true, "sets": true, "starts": true}
 
-func flagOf(cmd *cobra.Command, name string) *pflag.Flag {
+func hasFlag(cmd *cobra.Command, name string) bool {
 	cmd.InheritedFlags()
 	if long, ok := strings.CutPrefix(name, "--"); ok {
-		return cmd.Flags().Lookup(long)
+		return cmd.Flags().Lookup(long) != nil
 	}
-	return cmd.Flags().ShorthandLookup(name[1:2])
+	return cmd.Flags().ShorthandLookup(name[1:2]) != nil
 }

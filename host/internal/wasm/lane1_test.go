@@ -122,7 +122,7 @@ func TestWaitEndsWithTheRun(t *testing.T) {
 	ops := &testOps{}
 	m := load(t, open(t, Options{}), "waits")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(50*time.Millisecond, func() { cancel(errors.New("the push was called off")) })
+	time.AfterFunc(2*time.Second, func() { cancel(errors.New("the push was called off")) }) // by then it waits
 	_, err := m.Run(ctx, Call{World: &Local{Ops: ops}})
 	wantError(t, err, []string{`plugin "waits" was stopped: the push was called off (`})
 	var stopped *StoppedError
