@@ -128,7 +128,7 @@ func (s source) arrows() map[string]map[string]bool {
 	return all
 }
 
-// shared reports whether other files can name a thing: it is no local of a
+// shared reports whether other files can name a thing: it is not a local of a
 // function.
 func (s source) shared(used types.Object) bool {
 	switch used := used.(type) {

@@ -29,7 +29,7 @@ func TestGrantLines(t *testing.T) {
 	}
 }
 
-// A network is true, false or a list of names; what an address would match is no name.
+// A network is true, false or a list of names; what an address would match is not a name.
 func TestGrantNetwork(t *testing.T) {
 	t.Parallel()
 	const head = "version = 1\n[[lane]]\nid = \"a\"\nplugin = \"p\"\n[lane.grant]\nnetwork = "

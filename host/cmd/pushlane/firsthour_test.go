@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pushlane/pushlane/host/internal/detect"
 	"github.com/pushlane/pushlane/host/internal/egress"
 	"github.com/pushlane/pushlane/host/internal/oci/ocitest"
 )
@@ -86,7 +85,7 @@ func newProject(t *testing.T, from, registry string) *imageWorld {
 		"PUSHLANE_NETWORK_CA=/etc/ssl/certs/ca-certificates.crt",
 		"PATH="+filepath.Join(prefix, "bin")+":"+os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=T",
 		"GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.org")
-	w.env = append(w.env, "PUSHLANE_NETWORK_PRIVATE="+strings.Join(privateBlocks(), ","))
+	w.env = append(w.env, "PUSHLANE_NETWORK_PRIVATE="+strings.Join(privateBlocks(t), ","))
 	origin := filepath.Join(w.dir, "origin")
 	if err := os.CopyFS(origin, os.DirFS(from)); err != nil {
 		t.Fatal(err)
@@ -100,9 +99,10 @@ func newProject(t *testing.T, from, registry string) *imageWorld {
 
 // privateBlocks are the addresses of this machine's package hosts that are not public: in some networks a mirror of
 // one's own has the name.
-func privateBlocks() (blocks []string) {
+func privateBlocks(t *testing.T) (blocks []string) {
+	t.Helper()
 	for _, manager := range []string{"npm", "go"} {
-		for _, host := range detect.PublicHosts(manager) {
+		for _, host := range packageHosts(t.Context(), manager) {
 			addresses, _ := net.LookupHost(host)
 			for _, address := range addresses {
 				if block := address + "/32"; !egress.Public(address) && !slices.Contains(blocks, block) {

@@ -165,8 +165,8 @@ func (p *program) agrees(question string) bool {
 // askTime is how long a tool has to say what it is set to.
 const askTime = 5 * time.Second
 
-// packageHosts is from where a package manager has its packages: as it is set up on
-// this machine, else as it comes.
+// packageHosts is from where a package manager has its packages, as it is set up on
+// this machine; none where it does not say.
 func packageHosts(ctx context.Context, manager string) []string {
 	var hosts []string
 	for _, q := range detect.Questions(manager) {
@@ -179,9 +179,6 @@ func packageHosts(ctx context.Context, manager string) []string {
 		if err == nil {
 			hosts = append(hosts, detect.HostsOf(string(answer))...)
 		}
-	}
-	if len(hosts) == 0 {
-		return detect.PublicHosts(manager)
 	}
 	return hosts
 }

@@ -5,34 +5,12 @@ import (
 	"strings"
 )
 
-// PublicHosts are where a package manager has its packages that was told nothing
-// else, as its documentation says.
-func PublicHosts(manager string) []string {
-	switch manager {
-	case "npm":
-		return []string{"registry.npmjs.org"}
-	case "go":
-		return []string{"proxy.golang.org", "sum.golang.org"}
-	case "pip":
-		return []string{"pypi.org", "files.pythonhosted.org"}
-	case "cargo":
-		return []string{"index.crates.io", "static.crates.io"}
-	case "maven":
-		return []string{"repo.maven.apache.org"}
-	case "gradle":
-		return []string{"services.gradle.org", "*.gradle.org", "repo.maven.apache.org"}
-	case "bundler":
-		return []string{"rubygems.org", "index.rubygems.org"}
-	}
-	return nil
-}
-
 // Question is a command that prints what a package manager is set to on this
 // machine.
 type Question struct{ Command []string }
 
-// Questions are asked where the tool is installed: an organisation's mirror is set
-// there, and in no file of the repository.
+// Questions are asked where the tool is installed: it knows from where it has its
+// packages, an organisation's mirror too, which is in no file of the repository.
 func Questions(manager string) []Question {
 	switch manager {
 	case "npm":

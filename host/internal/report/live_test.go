@@ -192,7 +192,8 @@ func TestAddressFirst(t *testing.T) {
 func TestCells(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{"abcdef": "abcdef", "abcdefg": "abcde…", "日本語": "日本語",
-		"日本語日": "日本…", "e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301": "e\u0301e\u0301e\u0301e\u0301e\u0301…",
+		"日本語日": "日本…",
+		"e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301": "e\u0301e\u0301e\u0301e\u0301e\u0301…",
 		"a\xffb": "a\xffb", "": ""} {
 		if got := cutCells(text, 6); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
